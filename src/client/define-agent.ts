@@ -1,0 +1,299 @@
+// Owns the agent's side of the contract (API.md section 4): defineAgent turns a typed function or async
+// generator into a (Request, ...) => Promise<Response> that runs on Workers, Node, Deno and Bun.
+import { z } from "zod";
+import { AgentCall, type AgentAnswer, type AgentProgress } from "../contract/agent.ts";
+
+/** What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress. */
+export type AgentPiece = string | { text: string } | AgentProgress;
+
+/** What an agent has to work with. `config` and `inputs` are the call's, as the schemas made them. */
+export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
+  config: Config;
+  inputs: Inputs;
+  /** Aborts when the time is up or the caller has gone; hand it to every fetch. */
+  signal: AbortSignal;
+  /** Milliseconds that this try still has, never below 0. */
+  remainingMs: () => number;
+};
+
+/** What an agent gives back: the contract's answer with typed data. */
+export type TypedAnswer<Result> = Omit<AgentAnswer, "data"> & { data: Result };
+
+export type AgentDefinition<
+  Config extends z.ZodType,
+  Inputs extends z.ZodType,
+  Result extends z.ZodType,
+  Rest extends unknown[],
+> = {
+  config: Config;
+  inputs: Inputs;
+  result: Result;
+  /** The shared secret, or where to find it; undefined leaves the agent open, an empty one refuses every call. */
+  secret?: string | ((...rest: Rest) => string | undefined);
+  /** Told of every error that was not an AgentError, whose text callers never see. */
+  onError?: (error: unknown) => void;
+  run: (
+    work: AgentWork<z.output<Config>, z.output<Inputs>>,
+    ...rest: Rest
+  ) => Promise<TypedAnswer<z.input<Result>>> | AsyncGenerator<AgentPiece, TypedAnswer<z.input<Result>>, void>;
+};
+
+/** An error with words that the caller may read; everything else thrown is told as a bare 500. */
+export class AgentError extends Error {
+  readonly status: number;
+  readonly retryable: boolean;
+  readonly retryAfterSeconds: number | undefined;
+
+  /** `retryable` follows from the status (the coordinator's own rule) unless it is said. */
+  constructor(
+    message: string,
+    options: { status?: number; retryable?: boolean; retryAfterSeconds?: number; cause?: unknown } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "AgentError";
+    this.status = options.status ?? 500;
+    this.retryable = options.retryable ?? RETRIED_STATUSES.has(this.status);
+    this.retryAfterSeconds = options.retryAfterSeconds;
+  }
+}
+
+const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+/** A timer with more than 31 bits fires at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+const encoder = new TextEncoder();
+
+/**
+ * Defines an agent. `run` is an async function, or an async generator whose yields are streamed as deltas and
+ * progress to callers that accept an event stream (others get the whole as JSON). Whatever fails before the
+ * first yield is answered with its own HTTP status, later failures as the stream's `error` event.
+ */
+export function defineAgent<
+  Config extends z.ZodType,
+  Inputs extends z.ZodType,
+  Result extends z.ZodType,
+  Rest extends unknown[] = [],
+>(
+  definition: AgentDefinition<Config, Inputs, Result, Rest>,
+): (request: Request, ...rest: Rest) => Promise<Response> {
+  const report = definition.onError ?? ((error: unknown) => console.error("agent failed:", error));
+
+  return async (request, ...rest) => {
+    const limits = new AbortController();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const release = () => clearTimeout(timer);
+    const toProblem = (error: unknown): AgentError => {
+      release();
+      if (error instanceof AgentError) return error;
+      if (limits.signal.aborted && limits.signal.reason instanceof AgentError) return limits.signal.reason;
+      report(error);
+      return new AgentError("The agent failed unexpectedly.", { cause: error });
+    };
+
+    try {
+      if (request.method !== "POST") return methodNotAllowed();
+      if (!(await admitted(request, secretOf(definition.secret, rest)))) return unauthorized();
+      const call = await readCall(request);
+      const config = parsed(definition.config, call.config, "config");
+      const inputs = parsed(definition.inputs, call.inputs, "inputs");
+
+      const endsAt = Date.now() + timeLimit(request, call);
+      const remainingMs = () => Math.max(0, endsAt - Date.now());
+      timer = setTimeout(() => limits.abort(tooLate()), Math.min(remainingMs(), LONGEST_TIMER_MS));
+      const gone = () => limits.abort(callerGone());
+      if (request.signal.aborted) gone();
+      request.signal.addEventListener("abort", gone, { once: true });
+
+      const work = { ...call, config, inputs, signal: limits.signal, remainingMs };
+      const outcome = definition.run(work, ...rest);
+      const finish = (answer: TypedAnswer<z.input<Result>>): string => {
+        const data = definition.result.safeParse(answer.data);
+        if (!data.success) {
+          throw new AgentError(`The agent's own result is not valid: ${issuesOf(data.error)}`, {
+            retryable: false,
+          });
+        }
+        release();
+        return JSON.stringify({ ...answer, data: data.data });
+      };
+
+      if (!(Symbol.asyncIterator in outcome)) {
+        return json(finish(await unlessAborted(outcome, limits.signal)));
+      }
+      // Not awaited: return() waits for a pending next(), which only the signal can end.
+      limits.signal.addEventListener("abort", () =>
+        outcome.return(undefined as never).catch(() => undefined),
+      );
+      const next = () => unlessAborted(outcome.next(), limits.signal);
+      const first = await next();
+      if (first.done) return json(finish(first.value));
+      if (!wantsStream(request)) {
+        let step: Awaited<ReturnType<typeof next>> = first;
+        while (!step.done) step = await next();
+        return json(finish(step.value));
+      }
+      const leave = () => {
+        release();
+        gone();
+      };
+      return eventStream({ first, next, finish, toProblem, leave });
+    } catch (error) {
+      return problemResponse(toProblem(error));
+    }
+  };
+}
+
+type Step<Result> = IteratorResult<AgentPiece, TypedAnswer<Result>>;
+
+function eventStream<Result>(source: {
+  first: Step<Result>;
+  next: () => Promise<Step<Result>>;
+  finish: (answer: TypedAnswer<Result>) => string;
+  toProblem: (error: unknown) => AgentError;
+  leave: () => void;
+}): Response {
+  let pending: Step<Result> | undefined = source.first;
+  const body = new ReadableStream<Uint8Array>({
+    // Pulled, not pushed: a slow reader slows the generator instead of filling memory.
+    async pull(controller) {
+      try {
+        const step = pending ?? (await source.next());
+        pending = undefined;
+        if (!step.done) return controller.enqueue(pieceEvent(step.value));
+        controller.enqueue(sse("result", source.finish(step.value)));
+      } catch (error) {
+        controller.enqueue(sse("error", JSON.stringify(problemOf(source.toProblem(error)))));
+      }
+      controller.close();
+    },
+    cancel: source.leave,
+  });
+  return new Response(body, {
+    headers: {
+      "content-type": "text/event-stream; charset=utf-8",
+      "cache-control": "no-cache, no-transform",
+    },
+  });
+}
+
+function pieceEvent(piece: AgentPiece): Uint8Array {
+  if (typeof piece === "string") return sse("delta", JSON.stringify({ text: piece }));
+  return sse("text" in piece ? "delta" : "progress", JSON.stringify(piece));
+}
+
+function sse(event: string, data: string): Uint8Array {
+  return encoder.encode(`event: ${event}\ndata: ${data}\n\n`);
+}
+
+async function readCall(request: Request): Promise<AgentCall> {
+  let body: unknown;
+  try {
+    body = await request.json();
+  } catch (error) {
+    throw new AgentError("The body is not JSON.", { status: 400, cause: error });
+  }
+  return parsed(AgentCall, body, "call");
+}
+
+function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new AgentError(`The ${what} is not valid: ${issuesOf(result.error)}`, { status: 400 });
+}
+
+function issuesOf(error: z.ZodError): string {
+  return error.issues.map((issue) => `${issue.path.join(".") || "(root)"}: ${issue.message}`).join("; ");
+}
+
+function timeLimit(request: Request, call: AgentCall): number {
+  const header = Number(request.headers.get("coordinator-timeout-ms") ?? Number.NaN);
+  return Number.isFinite(header) && header >= 0 ? header : call.timeout_ms;
+}
+
+/** The promise, or the abort's reason as soon as the signal says so: a handler that ignores it is left behind. */
+async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  let onAbort: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    onAbort = () => reject(signal.reason as Error);
+    if (signal.aborted) onAbort();
+    else signal.addEventListener("abort", onAbort, { once: true });
+  });
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    if (onAbort !== undefined) signal.removeEventListener("abort", onAbort);
+  }
+}
+
+function secretOf<Rest extends unknown[]>(
+  secret: string | ((...rest: Rest) => string | undefined) | undefined,
+  rest: Rest,
+): string | undefined {
+  return typeof secret === "function" ? secret(...rest) : secret;
+}
+
+/** Whether the Authorization header is the secret, bare or as a Bearer token. */
+async function admitted(request: Request, secret: string | undefined): Promise<boolean> {
+  if (secret === undefined) return true;
+  if (secret === "") return false;
+  const given = (request.headers.get("authorization") ?? "").replace(/^bearer +/i, "");
+  const wanted = secret.replace(/^bearer +/i, "");
+  const [a, b] = await Promise.all([sha256(given), sha256(wanted)]);
+  // Digests have one length, and every byte is looked at: the time tells nothing about the secret.
+  let difference = 0;
+  for (let index = 0; index < a.length; index++) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
+  return difference === 0;
+}
+
+async function sha256(text: string): Promise<Uint8Array> {
+  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+}
+
+function wantsStream(request: Request): boolean {
+  return (request.headers.get("accept") ?? "").toLowerCase().includes("text/event-stream");
+}
+
+function json(text: string): Response {
+  return new Response(text, { headers: { "content-type": "application/json; charset=utf-8" } });
+}
+
+function problemOf(error: AgentError) {
+  const { status, message: detail, retryable } = error;
+  return { type: "about:blank", title: TITLES[status] ?? "Agent error", status, detail, retryable };
+}
+
+const TITLES: Record<number, string> = {
+  400: "Bad Request",
+  401: "Unauthorized",
+  405: "Method Not Allowed",
+  499: "Client Closed Request",
+  500: "Internal Server Error",
+  502: "Bad Gateway",
+  503: "Service Unavailable",
+  504: "Gateway Timeout",
+};
+
+function problemResponse(error: AgentError, headers: Record<string, string> = {}): Response {
+  const wait = error.retryAfterSeconds;
+  return new Response(JSON.stringify(problemOf(error)), {
+    status: error.status,
+    headers: {
+      "content-type": "application/problem+json",
+      ...(wait === undefined ? {} : { "retry-after": String(wait) }),
+      ...headers,
+    },
+  });
+}
+
+const tooLate = () => new AgentError("The time for this call is up.", { status: 504 });
+const callerGone = () => new AgentError("The caller closed the connection.", { status: 499 });
+
+function methodNotAllowed(): Response {
+  return problemResponse(new AgentError("An agent is called with POST.", { status: 405 }), { allow: "POST" });
+}
+
+function unauthorized(): Response {
+  const error = new AgentError("The Authorization header does not carry this agent's secret.", {
+    status: 401,
+  });
+  return problemResponse(error, { "www-authenticate": "Bearer" });
+}
