@@ -1,0 +1,92 @@
+// Calls agents: by URL with fetch, or over a service binding. Owns the request (API.md section 4) and the walls
+// around it: only hosts that are allowed, redirects never followed, credentials looked up at the moment of the call
+// and kept nowhere.
+import type { AgentRegistration } from "../../contract/agent.ts";
+import type { CallOutcome } from "../../core/execution/command.ts";
+import { type AllowedHosts, agentUrl } from "../../core/agent-target.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
+import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
+import { readAnswer, readFailure } from "./answer.ts";
+
+export interface AgentWorld {
+  fetch: typeof fetch;
+  /** The service binding of this name, or null. */
+  binding(name: string): Fetcher | null;
+  /** The Worker's secret of this name, or null. */
+  secret(name: string): string | null;
+  allowedHosts: AllowedHosts;
+}
+
+export class HttpAgents implements Agents {
+  private readonly world: AgentWorld;
+
+  constructor(world: AgentWorld) {
+    this.world = world;
+  }
+
+  async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
+    const target = this.target(request.registration, request.call.agent_type);
+    if ("failure" in target) return { ok: false, failure: target.failure };
+    const headers = this.headers(request);
+    if ("failure" in headers) return { ok: false, failure: headers.failure };
+    let response: Response;
+    try {
+      response = await target.send({
+        method: "POST",
+        headers: headers.headers,
+        body: JSON.stringify(request.call),
+        // "error" throws in Workers, and a followed redirect would take our headers along.
+        redirect: "manual",
+        signal: hooks.signal,
+      });
+    } catch {
+      return { ok: false, failure: { kind: "rejected" } };
+    }
+    hooks.alive();
+    return response.ok ? readAnswer(response, hooks) : readFailure(response, hooks);
+  }
+
+  private target(
+    registration: AgentRegistration | null,
+    agent_type: string,
+  ): { send: (init: RequestInit) => Promise<Response> } | { failure: CallFailure } {
+    if (registration === null) return { failure: { kind: "unregistered", agent_type } };
+    if ("binding" in registration) {
+      const service = this.world.binding(registration.binding);
+      if (service === null) {
+        const detail = `the agent ${agent_type} names the service binding ${registration.binding}, which is not there`;
+        return { failure: { kind: "not_callable", detail } };
+      }
+      // A binding has no host; the name is what the agent sees as its own.
+      return { send: (init) => service.fetch(`https://agent.internal${registration.path ?? "/"}`, init) };
+    }
+    const url = agentUrl(registration.url, this.world.allowedHosts);
+    if (!url.ok)
+      return { failure: { kind: "not_callable", detail: `the URL of the agent ${agent_type} ${url.error}` } };
+    return { send: (init) => this.world.fetch(url.value.href, init) };
+  }
+
+  private headers(request: AgentRequest): { headers: Headers } | { failure: CallFailure } {
+    const { call, registration } = request;
+    const headers = new Headers();
+    for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
+      const secret = `AGENT_SECRET_${request.tenant.toUpperCase()}__${reference.slice("secret:".length)}`;
+      const value = this.world.secret(secret);
+      if (value === null) {
+        const detail = `the agent ${call.agent_type} needs the secret ${secret}, which is not set`;
+        return { failure: { kind: "not_callable", detail } };
+      }
+      headers.set(name, value);
+    }
+    headers.set("content-type", "application/json");
+    headers.set("accept", "text/event-stream, application/json;q=0.9");
+    if (request.traceparent !== null) headers.set("traceparent", request.traceparent);
+    // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
+    headers.set("idempotency-key", `"${request.idempotency_key}"`);
+    headers.set("coordinator-execution-id", call.execution_id);
+    headers.set("coordinator-stage", call.stage);
+    headers.set("coordinator-attempt", String(call.attempt));
+    headers.set("coordinator-timeout-ms", String(Math.round(call.timeout_ms)));
+    return { headers };
+  }
+}

@@ -1,0 +1,73 @@
+// The texts an agent may send, read and judged: the answer, the problem document, and what a body that broke off
+// means. One reading, whether a text came as a body or as a stream's event.
+import { AgentAnswer, AgentProblem } from "../../contract/agent.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { CallOutcome } from "../../core/execution/command.ts";
+import { readJson } from "../../core/json.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
+import { BodyFault } from "./body.ts";
+
+/** Of an agent's own words, this much is passed on. */
+const DETAIL_CHARS = 500;
+
+/** The answer that a JSON text holds. Used for a whole body and for a stream's `result`. */
+export function parseAnswer(text: string, status: number): CallOutcome {
+  const json = readJson(text);
+  if (!json.ok) {
+    if (json.error.reason === "truncated") return fail({ kind: "truncated", detail: json.error.detail });
+    return fail({ kind: "contract", detail: `${json.error.pointer} ${json.error.detail}`.trim(), status });
+  }
+  const answer = AgentAnswer.safeParse(json.value);
+  if (!answer.success) {
+    const issue = answer.error.issues[0];
+    const detail = `${["", ...(issue?.path ?? [])].join("/")} ${issue?.message ?? ""}`.trim();
+    return fail({ kind: "contract", detail, status });
+  }
+  const bytes = weigh(answer.data, text.length);
+  if (bytes > LIMITS.RESULT_BYTES) {
+    return fail({ kind: "result_too_large", limit_bytes: LIMITS.RESULT_BYTES, bytes });
+  }
+  return { ok: true, answer: answer.data, bytes };
+}
+
+export function parseProblem(text: string): AgentProblem {
+  const json = readJson(text);
+  const problem = json.ok ? AgentProblem.safeParse(json.value) : null;
+  return problem?.success ? problem.data : {};
+}
+
+export function problemDetail(problem: AgentProblem): string | null {
+  const text = problem.detail ?? problem.title;
+  return text === undefined ? null : clip(text);
+}
+
+/** What a body that broke off means. */
+export function bodyFailure(cause: unknown, status: number): CallFailure {
+  if (!(cause instanceof BodyFault)) return { kind: "truncated", detail: "the connection was lost" };
+  switch (cause.reason) {
+    case "too_large":
+      return { kind: "body_too_large", limit_bytes: cause.limit_bytes };
+    case "not_utf8":
+      return { kind: "contract", detail: "it is not UTF-8", status };
+    case "cut":
+      return { kind: "truncated", detail: "it ends in the middle of a character" };
+  }
+}
+
+/** Control characters never reach a log line or a terminal. */
+export function clip(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, DETAIL_CHARS);
+}
+
+/** UTF-8 bytes of the answer as it will be stored. Small ones are taken at their text's length: no number grows eightfold. */
+function weigh(answer: AgentAnswer, textLength: number): number {
+  if (textLength * 8 < LIMITS.RESULT_BYTES) return textLength;
+  const { data, context } = answer;
+  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).byteLength;
+  return bytes(data) + (context === undefined ? 0 : bytes(context));
+}
+
+export function fail(failure: CallFailure): CallOutcome {
+  return { ok: false, failure };
+}

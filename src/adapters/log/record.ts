@@ -1,0 +1,101 @@
+// The record: the events of one turn (or of several that were committed together) as bytes, with a checksum, cut
+// into chunks. Owns the format and its version; reading proves every byte or says what is wrong.
+import type { LogEvent } from "../../core/execution/log-event.ts";
+import { PACE } from "../../core/pace.ts";
+import { LogCorrupted } from "../../engine/ports.ts";
+import { crc32 } from "./crc32.ts";
+
+/** Stands in every record; a log of any released version must be readable for ever. */
+const FORMAT = 1;
+const CHECKSUM_BYTES = 4;
+const SEQ_DIGITS = 10;
+
+interface Payload {
+  v: number;
+  events: LogEvent[];
+}
+
+/** What is stored: one entry a chunk. Keys sort by the first `seq` of their record. */
+export interface Chunk {
+  key: string;
+  bytes: Uint8Array;
+}
+
+export const RECORD_PREFIX = "log/";
+
+/** The chunks of a record that begins with the first event's `seq`. */
+export function encodeRecord(events: readonly LogEvent[]): Chunk[] {
+  const first = events[0]?.seq ?? 0;
+  const payload: Payload = { v: FORMAT, events: [...events] };
+  const body = new TextEncoder().encode(JSON.stringify(payload));
+  const bytes = new Uint8Array(CHECKSUM_BYTES + body.byteLength);
+  new DataView(bytes.buffer).setUint32(0, crc32(body));
+  bytes.set(body, CHECKSUM_BYTES);
+  const count = Math.ceil(bytes.byteLength / PACE.RECORD_CHUNK_BYTES);
+  return Array.from({ length: count }, (_, at) => ({
+    key: `${RECORD_PREFIX}${String(first).padStart(SEQ_DIGITS, "0")}/${at}-${count}`,
+    bytes: bytes.subarray(at * PACE.RECORD_CHUNK_BYTES, (at + 1) * PACE.RECORD_CHUNK_BYTES),
+  }));
+}
+
+/** The least key of a record that begins at or after `seq`. */
+export function recordKeyFrom(seq: number): string {
+  return `${RECORD_PREFIX}${String(seq).padStart(SEQ_DIGITS, "0")}`;
+}
+
+/**
+ * The events of consecutive chunks, in order.
+ * @param from the `seq` that the first of them must have
+ * @throws LogCorrupted at a gap, a missing chunk or a bad byte
+ */
+export function* decodeRecords(
+  chunks: Iterable<readonly [string, unknown]>,
+  from: number,
+): Generator<LogEvent> {
+  let parts: Uint8Array[] = [];
+  let expected = from;
+  for (const [key, value] of chunks) {
+    const { at, count } = parseKey(key);
+    if (!(value instanceof Uint8Array)) throw new LogCorrupted(`${key} is not bytes`);
+    if (at !== parts.length) throw new LogCorrupted(`${key} follows ${parts.length} chunks`);
+    parts.push(value);
+    if (parts.length < count) continue;
+    const events = decodeBody(key, parts);
+    parts = [];
+    for (const event of events) {
+      if (event.seq !== expected) {
+        throw new LogCorrupted(`${key} holds seq ${event.seq} where ${expected} must stand`);
+      }
+      expected += 1;
+      yield event;
+    }
+  }
+  if (parts.length > 0) throw new LogCorrupted("the last record lacks chunks");
+}
+
+function parseKey(key: string): { at: number; count: number } {
+  const match = /^log\/\d{10}\/(\d+)-(\d+)$/.exec(key);
+  if (match === null) throw new LogCorrupted(`${key} is no record's key`);
+  return { at: Number(match[1]), count: Number(match[2]) };
+}
+
+function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
+  const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts);
+  if (bytes.byteLength < CHECKSUM_BYTES) throw new LogCorrupted(`${key} is too short`);
+  const body = bytes.subarray(CHECKSUM_BYTES);
+  const checksum = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_BYTES).getUint32(0);
+  if (checksum !== crc32(body)) throw new LogCorrupted(`${key} has a wrong checksum`);
+  const payload = JSON.parse(new TextDecoder().decode(body)) as Payload;
+  if (payload.v !== FORMAT) throw new LogCorrupted(`${key} has the format ${payload.v}, not ${FORMAT}`);
+  return payload.events;
+}
+
+function concat(parts: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
+}

@@ -1,0 +1,47 @@
+// The log in a Durable Object's own storage: the synchronous key-value API over SQLite, append only. A read or a
+// write that storage refuses throws, which is a crash: the object comes up again and reads what was committed.
+import type { LogEvent } from "../../core/execution/log-event.ts";
+import type { Log } from "../../engine/ports.ts";
+import { decodeRecords, encodeRecord, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
+
+/** The part of DurableObjectStorage that a log needs. */
+export interface LogStorage {
+  kv: {
+    put(key: string, value: Uint8Array): void;
+    list(options: { prefix: string; start?: string }): Iterable<[string, unknown]>;
+  };
+  sync(): Promise<void>;
+  transactionSync<T>(closure: () => T): T;
+}
+
+export class StorageLog implements Log {
+  private readonly storage: LogStorage;
+  /** The first `seq` of each record written here, ascending: where a read after a cursor may begin. */
+  private readonly firsts: number[] = [];
+
+  constructor(storage: LogStorage) {
+    this.storage = storage;
+  }
+
+  append(events: readonly LogEvent[]): void {
+    const chunks = encodeRecord(events);
+    const put = () => {
+      for (const { key, bytes } of chunks) this.storage.kv.put(key, bytes);
+    };
+    // A throw inside the object does not undo earlier writes of its turn: half a record must not stay.
+    if (chunks.length === 1) put();
+    else this.storage.transactionSync(put);
+    const first = events[0]?.seq;
+    if (first !== undefined) this.firsts.push(first);
+  }
+
+  synced(): Promise<void> {
+    return this.storage.sync();
+  }
+
+  *read(after: number): Generator<LogEvent> {
+    const start = this.firsts.findLast((first) => first <= after + 1) ?? 1;
+    const records = this.storage.kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(start) });
+    for (const event of decodeRecords(records, start)) if (event.seq > after) yield event;
+  }
+}

@@ -1,0 +1,68 @@
+// What an execution's object answers, and the client of it that the Worker holds. Streams and waiting callers go by
+// fetch, since a gone client must abort the request; the verbs go by RPC. Owns the headers between the two.
+import type { ExecutionStatus } from "../../contract/execution.ts";
+import type { CoordinatorError, Result } from "../../contract/problem.ts";
+import type { Command } from "../../core/execution/command.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+
+/** The body of the object's POST: a run to start, or to attach to where it is there already. */
+export interface RunMessage {
+  /** What the caller named it by is compared by this; null where the id was drawn. */
+  digest: string | null;
+  /** Null where nothing can be started, and only attaching is left. */
+  spec: RunSpec | null;
+  /** The `seq` that the caller has. */
+  after: number;
+  /** How to answer: as a stream, or as JSON after at most so many ms (null: when it is terminal). */
+  answer: "stream" | { wait_ms: number | null };
+  /** Stands in every answer about an execution that is not terminal. */
+  stream_url: string;
+}
+
+export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
+
+/** JSON text of a PipelineExecution, with its status beside it. */
+export interface ExecutionText {
+  status: ExecutionStatus;
+  json: string;
+}
+
+/** The methods that the object answers by RPC. */
+export interface ExecutionRpc {
+  read(stream_url: string): Promise<Result<ExecutionText>>;
+  control(command: ControlCommand, stream_url: string): Promise<Result<ExecutionText>>;
+  events(after: number): Promise<Result<string>>;
+}
+
+/** The content type of a refusal: a CoordinatorError as JSON. */
+export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
+/** The status of the execution that a JSON answer holds. */
+export const STATUS_HEADER = "x-execution-status";
+
+export interface Executions {
+  run(tenant: string, execution_id: string, message: RunMessage, signal: AbortSignal): Promise<Response>;
+  stream(tenant: string, execution_id: string, after: number, signal: AbortSignal): Promise<Response>;
+  rpc(tenant: string, execution_id: string): ExecutionRpc;
+}
+
+export function executionsOver(namespace: DurableObjectNamespace): Executions {
+  const stub = (tenant: string, execution_id: string) =>
+    namespace.get(namespace.idFromName(`${tenant}/${execution_id}`));
+  return {
+    run: (tenant, execution_id, message, signal) =>
+      stub(tenant, execution_id).fetch("https://execution/run", {
+        method: "POST",
+        body: JSON.stringify(message),
+        signal,
+      }),
+    stream: (tenant, execution_id, after, signal) =>
+      stub(tenant, execution_id).fetch(`https://execution/events?after=${after}`, { signal }),
+    rpc: (tenant, execution_id) => stub(tenant, execution_id) as unknown as ExecutionRpc,
+  };
+}
+
+/** The refusal that a response of the object carries, or null. */
+export async function refusalOf(response: Response): Promise<CoordinatorError | null> {
+  if (response.headers.get("content-type") !== REFUSAL_TYPE) return null;
+  return (await response.json()) as CoordinatorError;
+}

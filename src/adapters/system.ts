@@ -1,0 +1,26 @@
+// The real clock and real chance.
+import type { Clock } from "../engine/ports.ts";
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(ms, task) {
+    const timer = setTimeout(task, ms);
+    return () => clearTimeout(timer);
+  },
+};
+
+export const systemChance = (): number => Math.random();
+
+/** An id of 128 random bits, as API.md asks of every execution id. */
+export function randomExecutionId(): string {
+  return `ex_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
+}
+
+export function hex(bytes: Uint8Array): string {
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** SHA-256 of a text's UTF-8 bytes, in hex. */
+export async function sha256Hex(text: string): Promise<string> {
+  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))));
+}

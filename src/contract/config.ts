@@ -1,0 +1,94 @@
+// CoordinatorConfig (API.md section 6): every key, its bounds and its default, once. Values come from PATCH,
+// else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
+import { z } from "zod";
+import { LIMITS } from "./limits.ts";
+import { Name } from "./names.ts";
+import { FallbackStrategy } from "./stage.ts";
+
+const Seconds = z.number().min(0.001).max(LIMITS.TIMEOUT_SECONDS);
+const Ratio = z.number().min(0).max(1);
+
+export const CoordinatorConfig = z.strictObject({
+  max_concurrent_stages: z.number().int().min(1).max(LIMITS.CONCURRENT_STAGES),
+  stage_timeout_seconds: Seconds,
+  pipeline_timeout_seconds: Seconds,
+  enable_parallel_execution: z.boolean(),
+  max_retry_attempts: z.number().int().min(1).max(LIMITS.RETRY_ATTEMPTS),
+  retry_delay_seconds: z.number().min(0).max(LIMITS.TIMEOUT_SECONDS),
+  retry_backoff_factor: z.number().min(1).max(100),
+  enable_circuit_breaker: z.boolean(),
+  enable_performance_monitoring: z.boolean(),
+  enable_caching: z.boolean(),
+  cache_ttl_seconds: Seconds,
+  /** Bounds one execution's context; the default is what an isolate can hold, not a server's 2048. */
+  memory_limit_mb: z.number().min(0.001).max(LIMITS.CONTEXT_MB),
+  enable_streaming: z.boolean(),
+  /** Events per reader. */
+  stream_buffer_size: z.number().int().min(1).max(65_536),
+  stream_timeout_ms: z.number().int().min(1).max(600_000),
+  enable_backpressure: z.boolean(),
+  enable_context_persistence: z.boolean(),
+  context_storage_backend: z.enum(["durable_object", "memory"]),
+  enable_state_recovery: z.boolean(),
+  context_memory_size: z.number().int().min(0).max(LIMITS.HISTORY_TURNS),
+  max_pause_seconds: z.number().min(0.001).max(LIMITS.PAUSE_SECONDS),
+  enable_detailed_logging: z.boolean(),
+  log_level: z.enum(["DEBUG", "INFO", "WARN", "ERROR"]),
+  enable_metrics_collection: z.boolean(),
+  metrics_export_interval: z.number().min(1).max(LIMITS.TIMEOUT_SECONDS),
+  circuit_breaker: z.strictObject({
+    failure_threshold: z.number().int().min(1).max(1_000),
+    recovery_timeout_seconds: Seconds,
+  }),
+  fallback_strategies: z.record(Name, FallbackStrategy),
+  alert_thresholds: z.strictObject({
+    execution_success_rate: Ratio,
+    avg_execution_time_ms: z.number().min(0),
+    stage_error_rate: Ratio,
+    concurrent_executions: z.number().min(0),
+    memory_usage_mb: z.number().min(0),
+  }),
+  retention_seconds: z
+    .number()
+    .min(1)
+    .max(365 * 86_400),
+});
+export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;
+
+export const DEFAULT_CONFIG: CoordinatorConfig = {
+  max_concurrent_stages: 3,
+  stage_timeout_seconds: 60,
+  pipeline_timeout_seconds: 300,
+  enable_parallel_execution: true,
+  max_retry_attempts: 3,
+  retry_delay_seconds: 1,
+  retry_backoff_factor: 2,
+  enable_circuit_breaker: true,
+  enable_performance_monitoring: true,
+  enable_caching: true,
+  cache_ttl_seconds: 1_800,
+  memory_limit_mb: LIMITS.CONTEXT_MB,
+  enable_streaming: true,
+  stream_buffer_size: 1_024,
+  stream_timeout_ms: 5_000,
+  enable_backpressure: true,
+  enable_context_persistence: true,
+  context_storage_backend: "durable_object",
+  enable_state_recovery: true,
+  context_memory_size: 5,
+  max_pause_seconds: 604_800,
+  enable_detailed_logging: true,
+  log_level: "INFO",
+  enable_metrics_collection: true,
+  metrics_export_interval: 60,
+  circuit_breaker: { failure_threshold: 5, recovery_timeout_seconds: 60 },
+  fallback_strategies: {},
+  alert_thresholds: {
+    execution_success_rate: 0.95,
+    avg_execution_time_ms: 5_000,
+    stage_error_rate: 0.1,
+    concurrent_executions: 20,
+    memory_usage_mb: LIMITS.CONTEXT_MB,
+  },
+  retention_seconds: 604_800,
+};

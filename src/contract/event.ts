@@ -1,0 +1,58 @@
+// The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
+// transient ones, which are neither.
+import { z } from "zod";
+import { JsonObject } from "./json.ts";
+
+export const LIFECYCLE_TYPES = [
+  "execution.started",
+  "execution.paused",
+  "execution.resumed",
+  "execution.recovered",
+  "execution.completed",
+  "execution.failed",
+  "execution.cancelled",
+  "stage.started",
+  "stage.retrying",
+  "stage.fallback",
+  "stage.completed",
+  "stage.failed",
+  "stage.skipped",
+  "stage.cancelled",
+] as const;
+
+/** A lifecycle event, as it is stored and as a reader gets it: the same bytes at every replay. */
+export const LifecycleEvent = z.object({
+  execution_id: z.string(),
+  /** 1, 2, 3 … without a gap. */
+  seq: z.number().int().min(1),
+  timestamp: z.iso.datetime(),
+  type: z.enum(LIFECYCLE_TYPES),
+  stage: z.string().optional(),
+  status: z.string(),
+  attempt: z.number().int().optional(),
+  message: z.string(),
+  data: JsonObject,
+});
+export type LifecycleEvent = z.infer<typeof LifecycleEvent>;
+
+/** A piece of a running stage's text; `offset` in UTF-16 units from the start of that attempt's text. */
+export const StageDelta = z.object({
+  execution_id: z.string(),
+  type: z.literal("stage.delta"),
+  stage: z.string(),
+  attempt: z.number().int(),
+  status: z.literal("running"),
+  data: z.object({ partial_answer: z.string(), offset: z.number().int().min(0) }),
+});
+export type StageDelta = z.infer<typeof StageDelta>;
+
+export const StageProgress = z.object({
+  execution_id: z.string(),
+  type: z.literal("stage.progress"),
+  stage: z.string(),
+  attempt: z.number().int(),
+  status: z.literal("running"),
+  message: z.string(),
+  data: z.object({ message: z.string(), fraction: z.number().optional() }),
+});
+export type StageProgress = z.infer<typeof StageProgress>;

@@ -1,0 +1,34 @@
+// Every number that bounds what the outside may send or receive (API.md section 8), with its unit in its
+// name and its reason beside it. Numbers of the engine's own pace stand in core/pace.ts.
+
+export const LIMITS = {
+  /** A caller's body: a question and a few overrides, not a document. */
+  BODY_BYTES: 256 * 1024,
+  /** Nesting of any JSON that comes in: keeps every later walk over it shallow. */
+  JSON_DEPTH: 32,
+  QUERY_CHARS: 32_768,
+  CONVERSATION_ID_CHARS: 128,
+  /** Pipelines, stages and agent types: `[A-Za-z0-9_.-]`. */
+  NAME_CHARS: 64,
+  CONDITION_CHARS: 4_096,
+  STAGES: 64,
+  EDGES: 256,
+  /** One stage's data as UTF-8 JSON. */
+  RESULT_BYTES: 1024 * 1024,
+  /** An agent's whole answer, decoded: a decompression bomb is cut here, long before it hurts. */
+  AGENT_BODY_BYTES: 5 * 1024 * 1024,
+  /** One line and one event of an agent's stream: the answer itself plus room for its envelope. */
+  AGENT_EVENT_BYTES: 5 * 1024 * 1024,
+  /** Above this a terminal event goes out without stage data; GET has them. */
+  TERMINAL_EVENT_BYTES: 256 * 1024,
+  /** A day: longer waits belong to a pause or to the caller. */
+  TIMEOUT_SECONDS: 86_400,
+  RETRY_ATTEMPTS: 100,
+  /** Six outgoing connections are all an object has. */
+  CONCURRENT_STAGES: 6,
+  /** What an isolate of 128 MB can hold of one execution beside its neighbours. */
+  CONTEXT_MB: 16,
+  /** Conversation turns handed to an agent. */
+  HISTORY_TURNS: 50,
+  PAUSE_SECONDS: 30 * 86_400,
+} as const;

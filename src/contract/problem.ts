@@ -1,0 +1,95 @@
+// The errors that the outside may be told (API.md section 8): the codes, the problem document, and
+// CoordinatorError, the value that carries an error with its evidence through the house. Which status and
+// which words a code gets is decided in http/problem.ts and nowhere else.
+import { z } from "zod";
+
+export const ErrorCode = z.enum([
+  "INVALID_REQUEST",
+  "UNAUTHORIZED",
+  "FORBIDDEN",
+  "EXECUTION_NOT_FOUND",
+  "PIPELINE_NOT_FOUND",
+  "STAGE_NOT_FOUND",
+  "AGENT_NOT_FOUND",
+  "NOT_FOUND",
+  "METHOD_NOT_ALLOWED",
+  "NOT_ACCEPTABLE",
+  "UNSUPPORTED_MEDIA_TYPE",
+  "EXECUTION_CONFLICT",
+  "PRECONDITION_FAILED",
+  "INVALID_PIPELINE_CONFIG",
+  "CIRCULAR_DEPENDENCY",
+  "MISSING_DEPENDENCY",
+  "IDEMPOTENCY_MISMATCH",
+  "RATE_LIMITED",
+  "AGENT_UNAVAILABLE",
+  "STAGE_TIMEOUT",
+  "AGENT_PROCESSING_ERROR",
+  "PIPELINE_TIMEOUT",
+  "CONTEXT_CORRUPTED",
+  "RESOURCE_EXHAUSTED",
+  "COORDINATOR_DISABLED",
+  "INTERNAL_ERROR",
+]);
+export type ErrorCode = z.infer<typeof ErrorCode>;
+
+/** One thing wrong with an input: where (a JSON pointer) and what. */
+export const InputError = z.object({ pointer: z.string(), detail: z.string() });
+export type InputError = z.infer<typeof InputError>;
+
+/** One thing wrong with a pipeline's definition. */
+export const DefinitionError = z.object({
+  code: z.enum(["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"]),
+  message: z.string(),
+  stage: z.string().optional(),
+});
+export type DefinitionError = z.infer<typeof DefinitionError>;
+
+/** RFC 9457 with the specification's `error` and `code`. */
+export const Problem = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  instance: z.string(),
+  error: z.string(),
+  code: ErrorCode,
+  errors: z.array(InputError).optional(),
+});
+export type Problem = z.infer<typeof Problem>;
+
+export type CoordinatorError =
+  | { code: "INVALID_REQUEST"; errors: InputError[] }
+  | { code: "UNAUTHORIZED"; reason: "missing" | "unknown" | "not_configured" | "bad_token" }
+  | { code: "FORBIDDEN"; scope: string }
+  | { code: "EXECUTION_NOT_FOUND"; execution_id: string }
+  | { code: "PIPELINE_NOT_FOUND"; pipeline: string; version?: { wanted: number; latest: number } }
+  | { code: "STAGE_NOT_FOUND"; pipeline: string; stage: string }
+  | { code: "AGENT_NOT_FOUND"; agent_type: string }
+  | { code: "NOT_FOUND" }
+  | { code: "METHOD_NOT_ALLOWED"; method: string; allow: string[] }
+  | { code: "NOT_ACCEPTABLE"; offered: string[] }
+  | { code: "UNSUPPORTED_MEDIA_TYPE"; received: string }
+  | { code: "EXECUTION_CONFLICT"; execution_id: string; verb: string; status: string }
+  | { code: "PRECONDITION_FAILED"; resource: string }
+  | {
+      code: "INVALID_PIPELINE_CONFIG" | "CIRCULAR_DEPENDENCY" | "MISSING_DEPENDENCY";
+      errors: DefinitionError[];
+    }
+  | { code: "IDEMPOTENCY_MISMATCH" }
+  | { code: "RATE_LIMITED"; retry_after_seconds: number }
+  | {
+      code: "AGENT_UNAVAILABLE" | "STAGE_TIMEOUT" | "AGENT_PROCESSING_ERROR" | "PIPELINE_TIMEOUT";
+      detail: string;
+    }
+  | { code: "CONTEXT_CORRUPTED"; execution_id: string; evidence: string }
+  | { code: "RESOURCE_EXHAUSTED"; what: "body"; limit_bytes: number }
+  | { code: "RESOURCE_EXHAUSTED"; what: "storage" }
+  | { code: "COORDINATOR_DISABLED" }
+  | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; value: string; expected: string } };
+
+/** A value or the error that stood in its way. */
+export type Result<T, E = CoordinatorError> = { ok: true; value: T } | { ok: false; error: E };
+
+export const ok = <T>(value: T): { ok: true; value: T } => ({ ok: true, value });
+export const err = <E>(error: E): { ok: false; error: E } => ({ ok: false, error });

@@ -1,0 +1,77 @@
+// Which CoordinatorConfig holds: PATCH before environment before default. Pure; the environment comes in as a record.
+import { CoordinatorConfig, DEFAULT_CONFIG } from "../contract/config.ts";
+import type { JsonObject } from "../contract/json.ts";
+import { err, ok, type Result } from "../contract/problem.ts";
+
+/** A variable whose value cannot be used. */
+export interface BadVariable {
+  variable: string;
+  value: string;
+  expected: string;
+}
+
+type Vars = Readonly<Record<string, unknown>>;
+
+const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, false: false, "1": true, "0": false };
+
+/** The specification's names, each with the config key it sets. */
+const VARIABLES: readonly (readonly [string, keyof CoordinatorConfig])[] = [
+  ["AGENT_COORDINATOR_MAX_CONCURRENT", "max_concurrent_stages"],
+  ["AGENT_COORDINATOR_STAGE_TIMEOUT", "stage_timeout_seconds"],
+  ["AGENT_COORDINATOR_PIPELINE_TIMEOUT", "pipeline_timeout_seconds"],
+  ["AGENT_COORDINATOR_MAX_RETRIES", "max_retry_attempts"],
+  ["AGENT_COORDINATOR_RETRY_DELAY", "retry_delay_seconds"],
+  ["AGENT_COORDINATOR_CIRCUIT_BREAKER", "enable_circuit_breaker"],
+  ["AGENT_COORDINATOR_PERFORMANCE_MONITORING", "enable_performance_monitoring"],
+  ["AGENT_COORDINATOR_CACHING", "enable_caching"],
+  ["AGENT_COORDINATOR_STREAMING", "enable_streaming"],
+];
+
+/** The defaults with the environment's values laid over them. */
+export function configFromEnvironment(vars: Vars): Result<CoordinatorConfig, BadVariable> {
+  const config: Record<string, unknown> = { ...DEFAULT_CONFIG };
+  for (const [variable, key] of VARIABLES) {
+    const raw = vars[variable];
+    if (typeof raw !== "string" || raw === "") continue;
+    const value = typeof DEFAULT_CONFIG[key] === "boolean" ? BOOLEANS[raw.toLowerCase()] : Number(raw);
+    const parsed = CoordinatorConfig.shape[key].safeParse(value);
+    if (!parsed.success) {
+      const expected = parsed.error.issues[0]?.message ?? "another value";
+      return err({ variable, value: raw, expected });
+    }
+    config[key] = parsed.data;
+  }
+  return ok(config as CoordinatorConfig);
+}
+
+/** A switch of the environment. */
+export function booleanVariable(
+  vars: Vars,
+  variable: string,
+  otherwise: boolean,
+): Result<boolean, BadVariable> {
+  const raw = vars[variable];
+  if (typeof raw !== "string" || raw === "") return ok(otherwise);
+  const value = BOOLEANS[raw.toLowerCase()];
+  return value === undefined ? err({ variable, value: raw, expected: "true or false" }) : ok(value);
+}
+
+/** RFC 7396: objects merge, null removes, everything else replaces. */
+export function mergePatch(target: unknown, patch: unknown): unknown {
+  if (!isObject(patch)) return patch;
+  const merged: JsonObject = isObject(target) ? { ...target } : {};
+  for (const [key, value] of Object.entries(patch)) {
+    if (value === null) delete merged[key];
+    else merged[key] = mergePatch(merged[key], value);
+  }
+  return merged;
+}
+
+/** The config that holds: what was patched over what the environment gives. */
+export function effectiveConfig(environment: CoordinatorConfig, patched: JsonObject): CoordinatorConfig {
+  return mergePatch(environment, patched) as CoordinatorConfig;
+}
+
+function isObject(value: unknown): value is JsonObject {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}

@@ -1,0 +1,65 @@
+// advance: starts everything that may start now, and completes the execution when nothing is left. The only place
+// that begins a call; does nothing unless the execution runs (I11).
+import { evaluateCondition } from "../pipeline/condition.ts";
+import { endExecution, failStage, skipStage } from "./endings.ts";
+import { nextToStart } from "./schedule.ts";
+import { type ExecutionState, stageOf } from "./state.ts";
+import type { Turn } from "./turn.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+
+export function advance(turn: Turn): void {
+  for (const stage of turn.state.stages) {
+    if (turn.state.status !== "running") return;
+    const name = stage.result.stage;
+    if (stage.phase === "held") callStage(turn, name, stage.attempt, true);
+    else if (stage.phase === "waiting" && stage.due_at <= turn.now)
+      callStage(turn, name, stage.attempt + 1, false);
+  }
+  while (turn.state.status === "running") {
+    if (turn.state.stages.every((stage) => stage.phase === "ended")) {
+      endExecution(turn, "completed", null);
+      return;
+    }
+    const next = nextToStart(turn.state);
+    if (next === null) return;
+    startStage(turn, next);
+  }
+}
+
+function startStage(turn: Turn, stage: ResolvedStage): void {
+  if (stage.when !== undefined) {
+    const verdict = evaluateCondition(stage.when, scopeOf(turn.state));
+    if (!verdict.ok) {
+      const message = `when: ${verdict.error}`;
+      failStage(turn, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
+      return;
+    }
+    if (!verdict.value) {
+      skipStage(turn, stage.name, `when is false: ${stage.when}`);
+      return;
+    }
+  }
+  callStage(turn, stage.name, 1, false);
+}
+
+/** A call begins with this event, durably, before it is made. */
+function callStage(turn: Turn, name: string, attempt: number, repeated: boolean): void {
+  const { agent_type } = stageOf(turn.state, name).result;
+  turn.emit({
+    type: "stage.started",
+    stage: name,
+    status: "running",
+    attempt,
+    message: attempt === 1 ? `${name} started` : `${name} started, try ${attempt}`,
+    data: { agent_type },
+    ...(repeated ? { internal: { repeated } } : {}),
+  });
+}
+
+function scopeOf(state: ExecutionState) {
+  return {
+    query: state.spec.query,
+    results: Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result.data])),
+    context: state.context,
+  };
+}

@@ -1,0 +1,43 @@
+// Command: everything that can come into the river. An effect's outcome (an answer, a timer, a restart) comes back
+// in this form and in no other.
+import type { AgentAnswer } from "../../contract/agent.ts";
+import type { PauseMode } from "../../contract/execution.ts";
+import type { CallFailure } from "../resilience/classify.ts";
+import type { RunSpec } from "./run-spec.ts";
+
+/** How a call ended. `bytes` is what the answer's data and context weigh as UTF-8 JSON. */
+export type CallOutcome =
+  | { ok: true; answer: AgentAnswer; bytes: number }
+  | { ok: false; failure: CallFailure };
+
+export type Command =
+  | { type: "start"; spec: RunSpec }
+  | {
+      type: "answer";
+      stage: string;
+      /** The `seq` of the stage.started that began the call: an answer to any other call is stale. */
+      call: number;
+      outcome: CallOutcome;
+      /** When the call was sent, ms since the epoch. */
+      began_at: number;
+      /** Uniform in [0, 1): what the next try's delay is drawn from. */
+      chance: number;
+    }
+  /** Time has passed: tries, deadlines and pauses may be due. */
+  | { type: "tick" }
+  /** The object has come up with this log and holds none of its calls. */
+  | { type: "recover" }
+  | { type: "pause"; mode: PauseMode }
+  | { type: "resume" }
+  | { type: "cancel"; reason: string };
+
+/** Why a command changes nothing. */
+export type Refusal =
+  /** There is no execution. */
+  | { reason: "absent" }
+  /** There is one already. */
+  | { reason: "exists" }
+  /** The call it answers is not under way any more. */
+  | { reason: "stale" }
+  /** The verb does not apply to the status. */
+  | { reason: "conflict"; verb: string; status: string };

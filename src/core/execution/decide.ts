@@ -1,0 +1,195 @@
+// decide(state, command, now): what a command makes happen, as events. Pure: time and chance come in with the
+// command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
+// `advance`, and every end goes through `endExecution`.
+import { type CallFailure, classify } from "../resilience/classify.ts";
+import { retryDelay } from "../resilience/retry.ts";
+import { PACE } from "../pace.ts";
+import { advance } from "./advance.ts";
+import type { CallOutcome, Command, Refusal } from "./command.ts";
+import { cancelExecution, completeStage, failExecution, failStage } from "./endings.ts";
+import type { LogEvent } from "./log-event.ts";
+import { specOf } from "./schedule.ts";
+import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
+import { startExecution } from "./start.ts";
+import { Turn } from "./turn.ts";
+
+export interface Decision {
+  /** What happened, to be committed together; none where nothing did. */
+  events: LogEvent[];
+  /** The state after them; null where there is no execution. */
+  state: ExecutionState | null;
+  refusal: Refusal | null;
+}
+
+export function decide(state: ExecutionState | null, command: Command, now: number): Decision {
+  if (command.type === "start") {
+    return state === null ? accept(startExecution(command.spec, now)) : refuse(state, { reason: "exists" });
+  }
+  if (state === null) return refuse(state, { reason: "absent" });
+  // A clock that was set back must not make an event older than the one before it.
+  const turn = new Turn(state, Math.max(now, state.updated_at));
+  if (isTerminal(state.status)) return ended(turn, command);
+  endOverdue(turn);
+  if (isTerminal(turn.state.status)) return { ...accept(turn), refusal: ended(turn, command).refusal };
+  const refusal = obey(turn, command);
+  return { ...accept(turn), refusal };
+}
+
+function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal | null {
+  switch (command.type) {
+    case "answer":
+      return answer(turn, command);
+    case "tick":
+      advance(turn);
+      return null;
+    case "recover":
+      recover(turn);
+      return null;
+    case "pause":
+      if (turn.state.status === "paused") return null;
+      turn.emit({
+        type: "execution.paused",
+        status: "paused",
+        message: `paused (${command.mode})`,
+        data: { mode: command.mode },
+      });
+      return null;
+    case "resume":
+      if (turn.state.status !== "paused") return conflict(turn.state, "resume");
+      turn.emit({ type: "execution.resumed", status: "running", message: "resumed", data: {} });
+      advance(turn);
+      return null;
+    case "cancel":
+      cancelExecution(turn, command.reason);
+      return null;
+  }
+}
+
+/** What may still be said to an execution that has ended (I2): nothing that changes it. */
+function ended(turn: Turn, command: Exclude<Command, { type: "start" }>): Decision {
+  const { state } = turn;
+  switch (command.type) {
+    case "answer":
+      return refuse(state, { reason: "stale" });
+    case "tick":
+    case "recover":
+      return { events: [], state, refusal: null };
+    case "cancel":
+      return { events: [], state, refusal: state.status === "cancelled" ? null : conflict(state, "cancel") };
+    case "pause":
+    case "resume":
+      return refuse(state, conflict(state, command.type));
+  }
+}
+
+/** I1: the deadline, and the longest pause, before anything else. */
+function endOverdue(turn: Turn): void {
+  const { state, now } = turn;
+  const { max_pause_seconds, pipeline_timeout_seconds } = state.spec.config;
+  if (state.still_since === null && now >= state.deadline_at) {
+    const at = state.stages.find((stage) => stage.result.status === "running");
+    failExecution(turn, {
+      code: "PIPELINE_TIMEOUT",
+      message: `the pipeline did not end within ${pipeline_timeout_seconds} s`,
+      failed_stage: at?.result.stage ?? null,
+      retry_attempts: at?.result.attempts ?? 0,
+    });
+  } else if (state.paused_at !== null && now >= state.paused_at + max_pause_seconds * 1_000) {
+    cancelExecution(turn, `paused for longer than ${max_pause_seconds} s`);
+  }
+}
+
+function answer(turn: Turn, command: Extract<Command, { type: "answer" }>): Refusal | null {
+  const at = turn.state.index.get(command.stage);
+  const stage = at === undefined ? undefined : turn.state.stages[at];
+  if (stage === undefined || stage.phase !== "calling" || stage.call !== command.call)
+    return { reason: "stale" };
+  const outcome = withinContext(turn.state, command.outcome);
+  if (outcome.ok) completeStage(turn, command.stage, outcome, command.began_at);
+  else callFailed(turn, command.stage, outcome.failure, command);
+  advance(turn);
+  return null;
+}
+
+/** An answer that would make the execution larger than its object can hold is a failure. */
+function withinContext(state: ExecutionState, outcome: CallOutcome): CallOutcome {
+  if (!outcome.ok) return outcome;
+  const limit_bytes = Math.floor(state.spec.config.memory_limit_mb * 1024 * 1024);
+  const bytes = state.context_bytes + outcome.bytes;
+  if (bytes <= limit_bytes) return outcome;
+  return { ok: false, failure: { kind: "context_too_large", limit_bytes, bytes } };
+}
+
+/** Another try, or the stage's failure. I5: tries never exceed `retry_attempts`. */
+function callFailed(
+  turn: Turn,
+  name: string,
+  failure: CallFailure,
+  { began_at, chance }: { began_at: number; chance: number },
+): void {
+  const stage = stageOf(turn.state, name);
+  const { retry_attempts } = specOf(turn.state, name);
+  const { error, retry } = classify(failure);
+  const again =
+    stage.attempt < retry_attempts &&
+    (retry === "yes" || (retry === "once" && stage.contract_faults < PACE.CONTRACT_RETRIES));
+  const retryAfterMs = failure.kind === "status" ? failure.retry_after_ms : null;
+  const delay_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfterMs);
+  if (!again || turn.now + delay_ms >= turn.state.deadline_at) {
+    failStage(turn, name, error, began_at);
+    return;
+  }
+  turn.emit({
+    type: "stage.retrying",
+    stage: name,
+    status: "running",
+    attempt: stage.attempt,
+    message: `${name} will be tried again in ${delay_ms} ms: ${error.message}`,
+    data: { error, delay_ms, next_attempt: stage.attempt + 1 },
+    internal: { began_at, ...(retry === "once" ? { contract: true as const } : {}) },
+  });
+}
+
+/** The object came up with this log: calls begun and not ended were lost with the one before it. */
+function recover(turn: Turn): void {
+  const lost = turn.state.stages
+    .filter((stage) => stage.phase === "calling")
+    .map((stage) => stage.result.stage);
+  if (lost.length === 0) {
+    advance(turn);
+    return;
+  }
+  if (!turn.state.spec.config.enable_state_recovery) {
+    endUnrecovered(turn, lost, "the coordinator restarted, and enable_state_recovery is false");
+    return;
+  }
+  if (turn.state.fruitless >= PACE.FRUITLESS_RECOVERIES) {
+    endUnrecovered(turn, lost, `recovered ${turn.state.fruitless} times in a row without getting further`);
+    return;
+  }
+  turn.emit({
+    type: "execution.recovered",
+    status: turn.state.status,
+    message: `recovered; cut short: ${lost.join(", ")}`,
+    data: { stages: lost, recoveries: turn.state.recoveries + 1 },
+  });
+  advance(turn);
+}
+
+function endUnrecovered(turn: Turn, lost: string[], message: string): void {
+  const failed_stage = lost[0] ?? null;
+  const retry_attempts = failed_stage === null ? 0 : stageOf(turn.state, failed_stage).result.attempts;
+  failExecution(turn, { code: "INTERNAL_ERROR", message, failed_stage, retry_attempts });
+}
+
+function conflict(state: ExecutionState, verb: string): Refusal {
+  return { reason: "conflict", verb, status: state.status };
+}
+
+function accept(turn: Turn): Decision {
+  return { events: turn.events, state: turn.state, refusal: null };
+}
+
+function refuse(state: ExecutionState | null, refusal: Refusal): Decision {
+  return { events: [], state, refusal };
+}

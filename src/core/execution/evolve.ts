@@ -1,0 +1,256 @@
+// evolve(state, event): the only way in which state comes to be. What an event says is taken as it stands, without
+// judging it again, so that a log written by an earlier version folds to the same state for ever.
+import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { StageError, StageResult, StageStatus, Usage } from "../../contract/stage.ts";
+import type { LogEvent } from "./log-event.ts";
+import type { PublicSpec, RunSpec } from "./run-spec.ts";
+import { type ExecutionState, type StageState, stageOf } from "./state.ts";
+
+/** Folds one event. `state` is null before the first, which must be execution.started. */
+export function evolve(state: ExecutionState | null, event: LogEvent): ExecutionState {
+  const at = Date.parse(event.timestamp);
+  if (state === null) return begin(event, at);
+  return settleClock(fold({ ...state, seq: event.seq, updated_at: at }, event, at), at);
+}
+
+/** The state of a whole log, or null for an empty one. */
+export function replay(events: Iterable<LogEvent>): ExecutionState | null {
+  let state: ExecutionState | null = null;
+  for (const event of events) state = evolve(state, event);
+  return state;
+}
+
+function begin(event: LogEvent, at: number): ExecutionState {
+  const shown = event.data as unknown as PublicSpec;
+  const kept = event.internal?.spec;
+  if (event.type !== "execution.started" || kept === undefined) {
+    throw new RangeError(`a log begins with execution.started, not with ${event.type}`);
+  }
+  const spec: RunSpec = { execution_id: event.execution_id, ...shown, ...kept };
+  return {
+    spec,
+    status: "running",
+    seq: event.seq,
+    started_at: at,
+    updated_at: at,
+    ended_at: null,
+    deadline_at: at + spec.config.pipeline_timeout_seconds * 1_000,
+    paused_at: null,
+    still_since: null,
+    stills: [],
+    stages: spec.stages.map((stage) => ({
+      phase: "pending",
+      result: pendingResult(stage.name, stage.agent_type),
+      call: 0,
+      call_at: 0,
+      attempt: 0,
+      repeated: false,
+      due_at: 0,
+      contract_faults: 0,
+      ended_seq: 0,
+      calls: [],
+      waits: [],
+    })),
+    index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
+    context: spec.context,
+    context_bytes: event.internal?.bytes ?? 0,
+    usage: {},
+    error_info: null,
+    recoveries: 0,
+    fruitless: 0,
+  };
+}
+
+function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionState {
+  switch (event.type) {
+    case "execution.started":
+      throw new RangeError("execution.started stands twice");
+    case "execution.paused": {
+      const held = event.data["mode"] === "abort" ? holdCalls(state, at) : state;
+      return { ...held, status: "paused", paused_at: at };
+    }
+    case "execution.resumed":
+      return resumed(state, at);
+    case "execution.recovered":
+      return { ...holdCalls(state), recoveries: state.recoveries + 1, fruitless: state.fruitless + 1 };
+    case "execution.completed":
+    case "execution.failed":
+    case "execution.cancelled":
+      return {
+        ...state,
+        status: event.status as ExecutionStatus,
+        ended_at: at,
+        error_info: (event.data["error_info"] ?? null) as ErrorInfo | null,
+      };
+    case "stage.started":
+      return withStage(state, event, (stage) => ({
+        phase: "calling",
+        call: event.seq,
+        call_at: at,
+        attempt: event.attempt as number,
+        repeated: event.internal?.repeated === true,
+        result: {
+          ...stage.result,
+          status: "running",
+          attempts: event.attempt as number,
+          start_time: stage.result.start_time ?? event.timestamp,
+        },
+        waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+      }));
+    case "stage.retrying":
+      return {
+        ...withStage(state, event, (stage) => ({
+          ...callEnded(stage, event, at),
+          phase: "waiting",
+          due_at: at + (event.data["delay_ms"] as number),
+          contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
+          result: { ...stage.result, error: event.data["error"] as StageError },
+          waits: [...stage.waits, [at, at + (event.data["delay_ms"] as number)]],
+        })),
+        fruitless: 0,
+      };
+    case "stage.fallback":
+      return withStage(state, event, (stage) => ({
+        result: { ...stage.result, fallback: event.data as unknown as StageResult["fallback"] },
+      }));
+    case "stage.completed":
+    case "stage.failed":
+    case "stage.skipped":
+    case "stage.cancelled":
+      return stageEnded(state, event, at);
+  }
+}
+
+function stageEnded(state: ExecutionState, event: LogEvent, at: number): ExecutionState {
+  const next = withStage(state, event, (stage) => ({
+    ...callEnded(stage, event, at),
+    phase: "ended",
+    ended_seq: event.seq,
+    waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+    result:
+      event.type === "stage.completed" || event.type === "stage.failed"
+        ? (event.data as unknown as StageResult)
+        : endedWithoutResult(stage.result, event),
+  }));
+  const patch = event.internal?.context;
+  const usage = (event.data as unknown as StageResult).usage;
+  return {
+    ...next,
+    context: patch === undefined ? next.context : mergeContext(next.context, patch),
+    context_bytes: next.context_bytes + (event.internal?.bytes ?? 0),
+    usage: event.type === "stage.completed" && usage !== null ? addUsage(next.usage, usage) : next.usage,
+    fruitless: 0,
+  };
+}
+
+function endedWithoutResult(result: StageResult, event: LogEvent): StageResult {
+  const skipped = event.type === "stage.skipped";
+  return {
+    ...result,
+    status: event.status as StageStatus,
+    end_time: event.timestamp,
+    duration_ms: result.start_time === null ? 0 : Date.parse(event.timestamp) - Date.parse(result.start_time),
+    skip_reason: skipped ? (event.data["reason"] as string) : null,
+  };
+}
+
+function callEnded(stage: StageState, event: LogEvent, at: number): Pick<StageState, "calls"> {
+  const began = event.internal?.began_at;
+  return { calls: began === undefined ? stage.calls : [...stage.calls, [began, at]] };
+}
+
+/** A wait is written with its planned end; it may have ended earlier (a cancel) or later (a pause). */
+function closeWait(stage: StageState, at: number): StageState["waits"] {
+  const last = stage.waits.at(-1);
+  return last === undefined ? stage.waits : [...stage.waits.slice(0, -1), [last[0], at]];
+}
+
+function withStage(
+  state: ExecutionState,
+  event: LogEvent,
+  change: (stage: StageState) => Partial<StageState>,
+): ExecutionState {
+  const at = state.index.get(event.stage as string);
+  if (at === undefined)
+    throw new RangeError(`${event.type} names the stage ${event.stage}, which is not there`);
+  const stage = state.stages[at] as StageState;
+  return { ...state, stages: state.stages.with(at, { ...stage, ...change(stage) }) };
+}
+
+/**
+ * Calls cut short are not tries: the stage goes back to the attempts it had, and will be called again. `pausedAt`
+ * is given where a pause cut them; what a crash cut was nobody's work.
+ */
+function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
+  return {
+    ...state,
+    stages: state.stages.map((stage) =>
+      stage.phase === "calling"
+        ? {
+            ...stage,
+            phase: "held",
+            waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
+            result: { ...stage.result, status: "pending", attempts: stage.attempt - 1 },
+          }
+        : stage,
+    ),
+  };
+}
+
+function resumed(state: ExecutionState, at: number): ExecutionState {
+  const stood = state.still_since === null ? 0 : at - state.still_since;
+  return {
+    ...state,
+    status: "running",
+    paused_at: null,
+    still_since: null,
+    stills: state.still_since === null ? state.stills : [...state.stills, [state.still_since, at]],
+    deadline_at: state.deadline_at + stood,
+    fruitless: 0,
+  };
+}
+
+/** The clock stands still from the moment that a pause has no call under way any more. */
+function settleClock(state: ExecutionState, at: number): ExecutionState {
+  if (state.status !== "paused" || state.still_since !== null) return state;
+  return state.stages.some((stage) => stage.phase === "calling") ? state : { ...state, still_since: at };
+}
+
+/** The context with an answer's patch laid over it, key by key. */
+export function mergeContext(context: JsonObject, patch: JsonObject): JsonObject {
+  return { ...context, ...patch };
+}
+
+function addUsage(total: Usage, usage: Usage): Usage {
+  const sum: Usage = { ...total };
+  for (const [key, value] of Object.entries(usage)) {
+    if (typeof value !== "number") continue;
+    const before = sum[key];
+    sum[key] = (typeof before === "number" ? before : 0) + value;
+  }
+  return sum;
+}
+
+function pendingResult(stage: string, agent_type: string): StageResult {
+  return {
+    stage,
+    agent_type,
+    status: "pending",
+    attempts: 0,
+    start_time: null,
+    end_time: null,
+    duration_ms: null,
+    data: null,
+    error: null,
+    cached: false,
+    fallback: null,
+    skip_reason: null,
+    usage: null,
+  };
+}
+
+/** What a dependant gets of a stage: its data, or null where it was skipped or failed. */
+export function dataOf(state: ExecutionState, name: string): JsonObject | null {
+  return stageOf(state, name).result.data;
+}

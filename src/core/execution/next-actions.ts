@@ -1,0 +1,36 @@
+// nextActions(state, now): what the world has to do for an execution. The shell compares it with what it holds:
+// calls that it does not have are begun, calls that are not here any more are aborted.
+import type { ExecutionState } from "./state.ts";
+
+/** A call that must be under way; `call` names it for ever. */
+export interface Invocation {
+  stage: string;
+  call: number;
+  attempt: number;
+  /** A call under this attempt was cut short before: its text begins anew. */
+  repeated: boolean;
+}
+
+export interface Actions {
+  invoke: Invocation[];
+  /** When `tick` is due, ms since the epoch; null where nothing will come by itself (ended). */
+  wake_at: number | null;
+}
+
+export function nextActions(state: ExecutionState): Actions {
+  if (state.ended_at !== null) return { invoke: [], wake_at: null };
+  const invoke: Invocation[] = [];
+  // A deadline holds only while the clock runs (I1 counts a pause as standing still).
+  let wake_at = state.still_since === null ? state.deadline_at : Number.POSITIVE_INFINITY;
+  for (const stage of state.stages) {
+    if (stage.phase === "calling") {
+      const name = stage.result.stage;
+      invoke.push({ stage: name, call: stage.call, attempt: stage.attempt, repeated: stage.repeated });
+    }
+    if (stage.phase === "waiting" && state.status === "running") wake_at = Math.min(wake_at, stage.due_at);
+  }
+  if (state.paused_at !== null) {
+    wake_at = Math.min(wake_at, state.paused_at + state.spec.config.max_pause_seconds * 1_000);
+  }
+  return { invoke, wake_at };
+}

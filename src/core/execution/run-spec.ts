@@ -1,0 +1,37 @@
+// RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
+// definition, another config, an agent registered elsewhere) changes a run under way.
+import type { AgentRegistration } from "../../contract/agent.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { ConversationTurn, OnDisconnect } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+
+/** What the first event shows to readers. */
+export interface PublicSpec {
+  query: string;
+  conversation_id: string;
+  pipeline: string;
+  pipeline_version: number;
+  stages: ResolvedStage[];
+}
+
+/** What it keeps to itself. */
+export interface PrivateSpec {
+  tenant: string;
+  context: JsonObject;
+  on_disconnect: OnDisconnect;
+  /** Whoever started it stayed to watch: after a crash their absence counts. */
+  watched: boolean;
+  config: CoordinatorConfig;
+  /** The registration of each agent type the stages name; null where nobody registered it. */
+  agents: Record<string, AgentRegistration | null>;
+  history: ConversationTurn[];
+  /** Of the request's body, where the caller named the execution: tells a repetition from another request. */
+  digest: string | null;
+  traceparent: string | null;
+  storage: "durable_object" | "memory";
+}
+
+export interface RunSpec extends PublicSpec, PrivateSpec {
+  execution_id: string;
+}

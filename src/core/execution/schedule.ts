@@ -1,0 +1,54 @@
+// Which stage goes next (I3, I10): ready stages in definition order, exclusive ones alone, and nothing overtakes an
+// exclusive stage that waits.
+import type { ResolvedStage } from "../../contract/stage.ts";
+import { type ExecutionState, isActive, stageOf } from "./state.ts";
+
+interface Ready {
+  stage: ResolvedStage;
+  exclusive: boolean;
+  /** The `seq` at which the last dependency ended: since when it could have gone. */
+  since: number;
+}
+
+/** The stage that may start now, or null. To be asked again after it has started. */
+export function nextToStart(state: ExecutionState): ResolvedStage | null {
+  const ready = readyStages(state);
+  // An exclusive stage that was there first is not overtaken by what became ready later.
+  const first = ready.find(
+    (candidate) => !ready.some((other) => other.exclusive && other.since < candidate.since),
+  );
+  if (first === undefined) return null;
+  const active = state.stages.filter(isActive);
+  if (active.length === 0) return first.stage;
+  if (first.exclusive || active.length >= state.spec.config.max_concurrent_stages) return null;
+  const alone = active.some((stage) => isExclusive(state, specOf(state, stage.result.stage)));
+  return alone ? null : first.stage;
+}
+
+function readyStages(state: ExecutionState): Ready[] {
+  const ready: Ready[] = [];
+  for (const [at, stage] of state.spec.stages.entries()) {
+    if (state.stages[at]?.phase !== "pending") continue;
+    let since = 0;
+    let waits = false;
+    for (const name of stage.depends_on) {
+      const { phase, ended_seq } = stageOf(state, name);
+      if (phase !== "ended") {
+        waits = true;
+        break;
+      }
+      since = Math.max(since, ended_seq);
+    }
+    if (!waits) ready.push({ stage, exclusive: isExclusive(state, stage), since });
+  }
+  return ready;
+}
+
+function isExclusive(state: ExecutionState, stage: ResolvedStage): boolean {
+  return !stage.parallel || !state.spec.config.enable_parallel_execution;
+}
+
+/** The definition of a stage that the run has. */
+export function specOf(state: ExecutionState, name: string): ResolvedStage {
+  return state.spec.stages[state.index.get(name) as number] as ResolvedStage;
+}

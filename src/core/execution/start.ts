@@ -1,0 +1,22 @@
+// The first turn: execution.started with all that the run is pinned to, and the stages that can go at once.
+import { advance } from "./advance.ts";
+import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";
+import { Turn } from "./turn.ts";
+
+export function startExecution(spec: RunSpec, now: number): Turn {
+  const { execution_id, query, conversation_id, pipeline, pipeline_version, stages, ...kept } = spec;
+  const shown: PublicSpec = { query, conversation_id, pipeline, pipeline_version, stages };
+  const turn = Turn.begin(
+    execution_id,
+    {
+      type: "execution.started",
+      status: "running",
+      message: `${pipeline} started`,
+      data: { ...shown },
+      internal: { spec: kept satisfies PrivateSpec, bytes: JSON.stringify(kept.context).length },
+    },
+    now,
+  );
+  advance(turn);
+  return turn;
+}

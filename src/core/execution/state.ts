@@ -1,0 +1,80 @@
+// ExecutionState: the fold of the log. Everything that a decision needs and nothing that the log does not say.
+// Values are never changed in place: `evolve` makes new ones.
+import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { StageResult, Usage } from "../../contract/stage.ts";
+import type { RunSpec } from "./run-spec.ts";
+
+/**
+ * Where a stage stands, beside its public status: `calling` has a call under way, `waiting` sits out a delay
+ * between tries, `held` was cut short (a pause in mode abort, a crash) and is to be called again under the same
+ * attempt. All three keep their place among the concurrent stages.
+ */
+export type Phase = "pending" | "calling" | "waiting" | "held" | "ended";
+
+export interface StageState {
+  readonly phase: Phase;
+  readonly result: StageResult;
+  /** The `seq` of its last stage.started; 0 before the first. */
+  readonly call: number;
+  /** When that was, ms since the epoch. */
+  readonly call_at: number;
+  /** The number of the try under way or last made. */
+  readonly attempt: number;
+  /** The call under way has the attempt of one that was cut short. */
+  readonly repeated: boolean;
+  /** When the next try may begin, ms since the epoch; only while waiting. */
+  readonly due_at: number;
+  /** Answers so far that broke the contract. */
+  readonly contract_faults: number;
+  /** The `seq` of the event that ended it; 0 before. */
+  readonly ended_seq: number;
+  /** Tries made, as [sent, ended] in ms since the epoch; what a crash cut short is not among them. */
+  readonly calls: readonly (readonly [number, number])[];
+  /** Delays sat out between tries, and calls that a pause cut short, as [begin, end]. */
+  readonly waits: readonly (readonly [number, number])[];
+}
+
+export interface ExecutionState {
+  readonly spec: RunSpec;
+  readonly status: ExecutionStatus;
+  /** The last event's `seq`. */
+  readonly seq: number;
+  readonly started_at: number;
+  /** The last event's time. */
+  readonly updated_at: number;
+  readonly ended_at: number | null;
+  /** When the whole is over; moves on by the time that a pause stood still. */
+  readonly deadline_at: number;
+  readonly paused_at: number | null;
+  /** Since when the clock stands still: paused, and no call under way. */
+  readonly still_since: number | null;
+  /** Spans in which the clock stood still, as [begin, end]. */
+  readonly stills: readonly (readonly [number, number])[];
+  /** In definition order. */
+  readonly stages: readonly StageState[];
+  readonly index: ReadonlyMap<string, number>;
+  readonly context: JsonObject;
+  /** UTF-8 bytes of all stages' data and of the context, as added up. */
+  readonly context_bytes: number;
+  readonly usage: Usage;
+  readonly error_info: ErrorInfo | null;
+  readonly recoveries: number;
+  /** Recoveries in a row since a stage last got any further. */
+  readonly fruitless: number;
+}
+
+/** True where nothing can change any more (I2). */
+export function isTerminal(status: ExecutionStatus): boolean {
+  return status === "completed" || status === "failed" || status === "cancelled";
+}
+
+/** The stage of this name; the caller knows that it exists. */
+export function stageOf(state: ExecutionState, name: string): StageState {
+  return state.stages[state.index.get(name) as number] as StageState;
+}
+
+/** True where the stage takes up one of the concurrent places. */
+export function isActive(stage: StageState): boolean {
+  return stage.phase === "calling" || stage.phase === "waiting" || stage.phase === "held";
+}

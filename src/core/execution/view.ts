@@ -1,0 +1,97 @@
+// The PipelineExecution of a state: what GET answers and what the terminal event carries.
+import type { PerformanceMetrics, PipelineExecution } from "../../contract/execution.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { criticalPath, sinks } from "../pipeline/graph.ts";
+import { type ExecutionState, isTerminal } from "./state.ts";
+
+/** The execution as it stands. */
+export function viewExecution(state: ExecutionState): PipelineExecution {
+  const { spec } = state;
+  const running = state.stages.filter((stage) => stage.result.status === "running");
+  const current_stages = running.map((stage) => stage.result.stage);
+  return {
+    execution_id: spec.execution_id,
+    status: state.status,
+    query: spec.query,
+    conversation_id: spec.conversation_id,
+    pipeline: spec.pipeline,
+    pipeline_version: spec.pipeline_version,
+    start_time: new Date(state.started_at).toISOString(),
+    end_time: state.ended_at === null ? null : new Date(state.ended_at).toISOString(),
+    duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
+    current_stage: current_stages[0] ?? null,
+    current_stages,
+    stage_results: Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result])),
+    final_result: finalResult(state),
+    context_data: state.context,
+    performance_metrics: performanceOf(state),
+    error_info: state.error_info,
+    usage: state.usage,
+    execution_metadata: {
+      recoveries: state.recoveries,
+      storage: spec.storage,
+      traceparent: spec.traceparent,
+      config: spec.config,
+    },
+  };
+}
+
+/** What the terminal event carries: the whole, or the whole without its bulk where that is too large. */
+export function terminalData(execution: PipelineExecution): PipelineExecution {
+  if (utf8AtMost(JSON.stringify(execution), LIMITS.TERMINAL_EVENT_BYTES)) return execution;
+  const stage_results = Object.fromEntries(
+    Object.entries(execution.stage_results).map(([name, result]) => [name, { ...result, data: null }]),
+  );
+  return { ...execution, stage_results, final_result: null, context_data: {}, truncated: true };
+}
+
+function utf8AtMost(text: string, limit: number): boolean {
+  // A UTF-16 unit is one to three bytes: only the doubtful range needs counting.
+  if (text.length > limit) return false;
+  return text.length * 3 <= limit || new TextEncoder().encode(text).byteLength <= limit;
+}
+
+/** The data of the last stage; of several last stages, an object by name. */
+function finalResult(state: ExecutionState): unknown {
+  if (state.status !== "completed") return null;
+  const last = sinks(state.spec.stages).map((stage) => stage.name);
+  const data = (name: string) => state.stages[state.index.get(name) as number]?.result.data ?? null;
+  return last.length === 1
+    ? data(last[0] as string)
+    : Object.fromEntries(last.map((name) => [name, data(name)]));
+}
+
+function performanceOf(state: ExecutionState): PerformanceMetrics {
+  const called = state.stages.filter((stage) => stage.calls.length > 0);
+  const stage_ms = Object.fromEntries(called.map((stage) => [stage.result.stage, total(stage.calls)]));
+  const path = criticalPath(state.spec.stages, (name) => stage_ms[name] ?? 0);
+  return {
+    critical_path: path.path.filter((name) => name in stage_ms),
+    critical_path_ms: path.weight,
+    overhead_ms: overhead(state),
+    stage_ms,
+    retries: state.stages.reduce((sum, stage) => sum + Math.max(0, stage.result.attempts - 1), 0),
+    cache_hits: state.stages.filter((stage) => stage.result.cached).length,
+  };
+}
+
+function total(spans: readonly (readonly [number, number])[]): number {
+  return spans.reduce((sum, [from, to]) => sum + (to - from), 0);
+}
+
+/** The run's time less every moment in which an agent worked, a delay was sat out or a pause stood. */
+function overhead(state: ExecutionState): number {
+  if (!isTerminal(state.status) || state.ended_at === null) return 0;
+  const spans = state.stages.flatMap((stage) => [...stage.calls, ...stage.waits]).concat(state.stills);
+  let covered = 0;
+  let reached = state.started_at;
+  for (const [from, to] of spans.toSorted((a, b) => a[0] - b[0])) {
+    const begin = Math.max(from, reached);
+    const end = Math.min(to, state.ended_at);
+    if (end > begin) {
+      covered += end - begin;
+      reached = end;
+    }
+  }
+  return state.ended_at - state.started_at - covered;
+}

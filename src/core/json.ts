@@ -1,0 +1,93 @@
+// Reads JSON text from outside (callers' bodies, agents' answers): RFC 8259, and nothing that could hurt
+// later: no nesting beyond a bound, no key that could change a prototype, no number that is not finite.
+import { LIMITS } from "../contract/limits.ts";
+import { RESERVED_KEYS } from "../contract/names.ts";
+import { err, ok, type Result } from "../contract/problem.ts";
+
+/** Why a text was refused. `truncated` is a text that ends before its value does. */
+export interface JsonFault {
+  reason: "syntax" | "truncated" | "depth" | "reserved_key" | "not_finite";
+  /** JSON pointer to the place, "" for the whole text. */
+  pointer: string;
+  detail: string;
+}
+
+/** Parses `text`; the value is safe to walk recursively and to spread. */
+export function readJson(text: string, maxDepth: number = LIMITS.JSON_DEPTH): Result<unknown, JsonFault> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    return err(
+      endsEarly(text, cause instanceof Error ? cause.message : "")
+        ? { reason: "truncated", pointer: "", detail: "ends in the middle of a JSON value" }
+        : { reason: "syntax", pointer: "", detail: "is not JSON" },
+    );
+  }
+  const fault = inspect(value, maxDepth);
+  return fault === null ? ok(value) : err(fault);
+}
+
+/** The first thing in a parsed value that may not come in, or null. */
+function inspect(root: unknown, maxDepth: number): JsonFault | null {
+  if (typeof root === "number") return finite(root, "");
+  if (root === null || typeof root !== "object") return null;
+  // An explicit stack: a text of a million brackets must not exhaust the engine's own.
+  const stack: { value: object; pointer: string; depth: number }[] = [{ value: root, pointer: "", depth: 1 }];
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    if (at.depth > maxDepth) {
+      return { reason: "depth", pointer: at.pointer, detail: `is nested deeper than ${maxDepth}` };
+    }
+    const isArray = Array.isArray(at.value);
+    for (const [key, child] of Object.entries(at.value)) {
+      const plain = child === null || (typeof child !== "object" && typeof child !== "number");
+      if (!isArray && RESERVED_KEYS.has(key)) {
+        return {
+          reason: "reserved_key",
+          pointer: join(at.pointer, key),
+          detail: `the key ${key} is refused`,
+        };
+      }
+      if (plain) continue;
+      const pointer = join(at.pointer, key);
+      if (typeof child === "number") {
+        const fault = finite(child, pointer);
+        if (fault !== null) return fault;
+      } else {
+        stack.push({ value: child as object, pointer, depth: at.depth + 1 });
+      }
+    }
+  }
+  return null;
+}
+
+function finite(value: number, pointer: string): JsonFault | null {
+  return Number.isFinite(value) ? null : { reason: "not_finite", pointer, detail: "is not a finite number" };
+}
+
+function join(pointer: string, key: string): string {
+  return `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/**
+ * True where the parser ran out of text: it says so, or names a position that is the text's end. The wording is
+ * V8's, which is the only engine this runs on; a test holds it.
+ */
+function endsEarly(text: string, message: string): boolean {
+  if (message.startsWith("Unexpected end")) return true;
+  const position = /at position (\d+)/.exec(message)?.[1];
+  return position !== undefined && Number(position) === text.length;
+}
+
+/** JSON with every object's keys sorted: equal values give equal text, whatever order they came in. */
+export function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    const fields = Object.entries(value)
+      .filter(([, field]) => field !== undefined)
+      .toSorted(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0))
+      .map(([key, field]) => `${JSON.stringify(key)}:${canonicalJson(field)}`);
+    return `{${fields.join(",")}}`;
+  }
+  return JSON.stringify(value);
+}

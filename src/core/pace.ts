@@ -1,0 +1,28 @@
+// The engine's own numbers, each with its unit in its name and its reason beside it. What bounds the outside
+// stands in contract/limits.ts.
+
+export const PACE = {
+  /** A turn nobody watches may wait this long for the next one, so that fast stages share a commit. */
+  GROUP_COMMIT_MS: 50,
+  /** A wait up to this long is slept in memory; a longer one leaves the object to its alarm. */
+  SLEEP_MS: 10_000,
+  /** The platform ends an alarm's handler after 15 minutes. */
+  ALARM_HOLD_MS: 600_000,
+  /** The longest delay between two tries. */
+  RETRY_DELAY_MS: 30_000,
+  /** An alarm whose handling went wrong comes again after this. */
+  ALARM_RETRY_MS: 5_000,
+  /** Recoveries in a row that brought no stage any further. */
+  FRUITLESS_RECOVERIES: 5,
+  /** Tries after an answer that is not what the contract says: such an agent rarely mends itself. */
+  CONTRACT_RETRIES: 1,
+  /** A record is stored in chunks; production refuses values of 2 MB. */
+  RECORD_CHUNK_BYTES: 512 * 1024,
+  /** The comment line that keeps a stream open, and finds readers that have gone. */
+  HEARTBEAT_MS: 15_000,
+  HEARTBEAT_WATCHED_MS: 2_000,
+  /** What EventSource waits before it reconnects. */
+  RECONNECT_MS: 1_000,
+  /** The last watcher of an execution with `on_disconnect: cancel` may be gone this long. */
+  DISCONNECT_GRACE_MS: 5_000,
+} as const;

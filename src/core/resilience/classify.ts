@@ -1,0 +1,113 @@
+// What a call that went wrong means: its code, and whether another try may follow. Owns CallFailure, the one
+// description of everything that can befall a call. API.md section 2, "Retried" and "Codes".
+import type { StageError } from "../../contract/stage.ts";
+
+/** How a call ended without an answer, with its evidence. */
+export type CallFailure =
+  /** Nobody registered the agent type. */
+  | { kind: "unregistered"; agent_type: string }
+  /** The registration names what may not or cannot be called: a host, a binding, a secret. */
+  | { kind: "not_callable"; detail: string }
+  | { kind: "rejected" }
+  | { kind: "timeout"; timeout_ms: number; idle: boolean }
+  | { kind: "truncated"; detail: string }
+  | {
+      kind: "status";
+      status: number;
+      detail: string | null;
+      retryable: boolean | null;
+      retry_after_ms: number | null;
+    }
+  /** An `error` event in a stream, whose HTTP status was 200. */
+  | { kind: "stream_error"; status: number | null; detail: string | null; retryable: boolean | null }
+  /** A reply that is not what the contract says. */
+  | { kind: "contract"; detail: string; status: number }
+  | { kind: "body_too_large"; limit_bytes: number }
+  | { kind: "result_too_large"; limit_bytes: number; bytes: number }
+  | { kind: "context_too_large"; limit_bytes: number; bytes: number };
+
+/** `once`: a reply that is not what the contract says is tried once more and no further. */
+export type RetryRule = "yes" | "once" | "no";
+
+const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
+const UNAVAILABLE_STATUS: ReadonlySet<number> = new Set([429, 502, 503, 504]);
+
+/** The stage's error for a failure, and whether another try may follow. */
+export function classify(failure: CallFailure): { error: StageError; retry: RetryRule } {
+  switch (failure.kind) {
+    case "unregistered":
+      return verdict("AGENT_UNAVAILABLE", `no agent is registered as ${failure.agent_type}`, "no");
+    case "not_callable":
+      return verdict("AGENT_UNAVAILABLE", failure.detail, "no");
+    case "rejected":
+      return verdict("AGENT_UNAVAILABLE", "the agent could not be reached", "yes");
+    case "timeout":
+      return verdict(
+        "STAGE_TIMEOUT",
+        failure.idle
+          ? `the agent was silent for ${failure.timeout_ms} ms`
+          : `the agent did not answer within ${failure.timeout_ms} ms`,
+        "yes",
+      );
+    case "truncated":
+      return verdict("AGENT_PROCESSING_ERROR", `the agent's answer was cut short: ${failure.detail}`, "yes");
+    case "status":
+      return verdict(
+        UNAVAILABLE_STATUS.has(failure.status) ? "AGENT_UNAVAILABLE" : "AGENT_PROCESSING_ERROR",
+        failure.detail ?? `the agent answered ${failure.status}`,
+        retryOfStatus(failure.status, failure.retryable),
+        failure.status,
+      );
+    case "stream_error":
+      return verdict(
+        failure.status !== null && UNAVAILABLE_STATUS.has(failure.status)
+          ? "AGENT_UNAVAILABLE"
+          : "AGENT_PROCESSING_ERROR",
+        failure.detail ?? "the agent reported an error",
+        // An agent that names no status has failed in a way of its own: as a 500.
+        retryOfStatus(failure.status ?? 500, failure.retryable),
+        failure.status ?? undefined,
+      );
+    case "contract":
+      return verdict(
+        "AGENT_PROCESSING_ERROR",
+        `the agent's answer is not what the contract says: ${failure.detail}`,
+        "once",
+        failure.status,
+      );
+    case "body_too_large":
+      return verdict(
+        "AGENT_PROCESSING_ERROR",
+        `the agent's answer is larger than ${failure.limit_bytes} bytes`,
+        "no",
+      );
+    case "result_too_large":
+      return verdict(
+        "RESOURCE_EXHAUSTED",
+        `the stage's data is ${failure.bytes} bytes, the limit is ${failure.limit_bytes}`,
+        "no",
+      );
+    case "context_too_large":
+      return verdict(
+        "RESOURCE_EXHAUSTED",
+        `the execution's context would be ${failure.bytes} bytes, memory_limit_mb allows ${failure.limit_bytes}`,
+        "no",
+      );
+  }
+}
+
+function retryOfStatus(status: number, retryable: boolean | null): RetryRule {
+  return RETRIED_STATUS.has(status) && retryable !== false ? "yes" : "no";
+}
+
+function verdict(
+  code: StageError["code"],
+  message: string,
+  retry: RetryRule,
+  status?: number,
+): { error: StageError; retry: RetryRule } {
+  return {
+    error: { code, message, ...(status === undefined ? {} : { status }), retryable: retry !== "no" },
+    retry,
+  };
+}

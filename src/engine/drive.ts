@@ -1,0 +1,246 @@
+// driveExecution: the one loop of a run. Commands go in, events come out into the log, and whatever the state then
+// asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
+//
+// Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
+// that call is the state's), I9 (the first turn, a verb's turn, the last one and any that somebody watches are
+// written at once, others within GROUP_COMMIT_MS), I11 (a call that the state does not want is aborted), I15 (while
+// anything is under way the object's alarm is being handled or is set).
+import pLimit from "p-limit";
+import { LIMITS } from "../contract/limits.ts";
+import type { Command, Refusal } from "../core/execution/command.ts";
+import { decide } from "../core/execution/decide.ts";
+import { replay } from "../core/execution/evolve.ts";
+import type { LogEvent } from "../core/execution/log-event.ts";
+import { type Invocation, nextActions } from "../core/execution/next-actions.ts";
+import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
+import { PACE } from "../core/pace.ts";
+import { LiveText } from "./live-text.ts";
+import type { Ports } from "./ports.ts";
+import { runStage } from "./run-stage.ts";
+
+interface CallUnderWay {
+  abort: AbortController;
+  live: LiveText;
+}
+
+/** Who wants to hear of a run while it runs: feeds and waiting callers. */
+export interface Watcher {
+  /** True where every turn is to be committed at once, since somebody is about to see it. */
+  readonly sees_turns: boolean;
+  /** A call has begun; its text will grow. */
+  callBegan(live: LiveText): void;
+  /** Something new is there: durable events, or text. */
+  wake(): void;
+}
+
+export class ExecutionDriver {
+  private readonly ports: Ports;
+  private current: ExecutionState | null;
+  private unwritten: LogEvent[] = [];
+  /** The last events written here, for readers that follow closely; older ones are read from the log. */
+  private recent: LogEvent[] = [];
+  private durable: number;
+  private readonly calls = new Map<number, CallUnderWay>();
+  private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
+  private readonly watchers = new Set<Watcher>();
+  private stopTimer: () => void = () => {};
+  private stopGroup: (() => void) | null = null;
+  private sleeping = false;
+  private handlers = 0;
+  private idle: PromiseWithResolvers<void> | null = null;
+
+  private constructor(ports: Ports, state: ExecutionState | null) {
+    this.ports = ports;
+    this.current = state;
+    this.durable = state?.seq ?? 0;
+  }
+
+  /** The driver of whatever the log holds. Starts nothing: see `wakeUp`. @throws LogCorrupted */
+  static open(ports: Ports): ExecutionDriver {
+    return new ExecutionDriver(ports, replay(ports.log.read(0)));
+  }
+
+  get state(): ExecutionState | null {
+    return this.current;
+  }
+
+  /** The last `seq` that is durable, and so may be seen. */
+  get durableSeq(): number {
+    return this.durable;
+  }
+
+  /** Takes up what an earlier instance left. To be called once, before anything else. */
+  wakeUp(): void {
+    if (this.current !== null && !isTerminal(this.current.status)) this.submit({ type: "recover" });
+  }
+
+  /** Decides a command and does what follows from it. The refusal, or null where it was obeyed. */
+  submit(command: Command): Refusal | null {
+    const decision = decide(this.current, command, this.ports.clock.now());
+    this.current = decision.state;
+    if (decision.events.length > 0) {
+      this.unwritten.push(...decision.events);
+      // A first turn and a recovery are on disk before their calls go out; later calls need not wait for the disk.
+      if (command.type === "start" || command.type === "recover") {
+        this.write();
+        this.act();
+      } else {
+        this.act();
+        if (this.isUrgent(command)) this.write();
+        else this.stopGroup ??= this.ports.clock.after(PACE.GROUP_COMMIT_MS, () => this.write());
+      }
+    } else if (command.type === "tick" || command.type === "recover") {
+      this.act();
+    }
+    this.settle();
+    return decision.refusal;
+  }
+
+  /**
+   * Resolves when the run needs nobody in memory: it has ended, or waits for something further off than a short
+   * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
+   */
+  async drive(): Promise<void> {
+    this.handlers += 1;
+    try {
+      this.settle();
+      await this.idle?.promise;
+    } finally {
+      this.handlers -= 1;
+    }
+  }
+
+  /** When the alarm must come next, ms since the epoch; null where the run has ended. */
+  alarmAt(): number | null {
+    if (this.current === null) return null;
+    return this.isBusy() ? this.ports.clock.now() : nextActions(this.current).wake_at;
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.watchers.add(watcher);
+    for (const { live } of this.calls.values()) watcher.callBegan(live);
+    // What was waiting for company is about to be seen.
+    if (watcher.sees_turns && this.unwritten.length > 0) this.write();
+    return () => this.watchers.delete(watcher);
+  }
+
+  get watcherCount(): number {
+    return this.watchers.size;
+  }
+
+  /** The durable events after `seq`. */
+  *eventsAfter(seq: number): Generator<LogEvent> {
+    const first = this.recent[0]?.seq ?? Number.POSITIVE_INFINITY;
+    const source = seq + 1 >= first ? this.recent : this.ports.log.read(seq);
+    for (const event of source) {
+      if (event.seq > this.durable) return;
+      if (event.seq > seq) yield event;
+    }
+  }
+
+  private isUrgent(command: Command): boolean {
+    if (command.type === "pause" || command.type === "resume" || command.type === "cancel") return true;
+    if (this.current !== null && isTerminal(this.current.status)) return true;
+    for (const watcher of this.watchers) if (watcher.sees_turns) return true;
+    return false;
+  }
+
+  private write(): void {
+    this.stopGroup?.();
+    this.stopGroup = null;
+    if (this.unwritten.length === 0) return;
+    const events = this.unwritten;
+    this.unwritten = [];
+    this.ports.log.append(events);
+    this.remember(events);
+    const seq = events.at(-1)?.seq ?? this.durable;
+    void this.ports.log.synced().then(() => {
+      this.durable = Math.max(this.durable, seq);
+      this.wakeWatchers();
+    });
+    this.settle();
+  }
+
+  private remember(events: readonly LogEvent[]): void {
+    this.recent.push(...events);
+    if (this.recent.length > RECENT_EVENTS) this.recent = this.recent.slice(-RECENT_EVENTS);
+  }
+
+  private act(): void {
+    if (this.current === null) return;
+    const { invoke, wake_at } = nextActions(this.current);
+    const wanted = new Set(invoke.map((invocation) => invocation.call));
+    for (const [call, { abort }] of this.calls) {
+      if (wanted.has(call)) continue;
+      this.calls.delete(call);
+      abort.abort();
+    }
+    for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
+    this.setTimer(wake_at);
+  }
+
+  private begin(invocation: Invocation): void {
+    const state = this.current as ExecutionState;
+    const { stage, attempt, call } = invocation;
+    const live = new LiveText(state.spec.execution_id, stage, attempt, call);
+    const abort = new AbortController();
+    this.calls.set(call, { abort, live });
+    for (const watcher of this.watchers) watcher.callBegan(live);
+    const hooks = {
+      signal: abort.signal,
+      delta: (text: string) => {
+        live.text += text;
+        this.wakeWatchers();
+      },
+      progress: (progress: NonNullable<LiveText["progress"]>) => {
+        live.progress = progress;
+        live.progressCount += 1;
+        this.wakeWatchers();
+      },
+    };
+    void this.slots(async () => {
+      const began_at = this.ports.clock.now();
+      const outcome = await runStage(this.ports, state, invocation, hooks);
+      if (this.calls.get(call)?.abort !== abort) return;
+      this.calls.delete(call);
+      this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+    });
+  }
+
+  private setTimer(wake_at: number | null): void {
+    this.stopTimer();
+    this.stopTimer = () => {};
+    this.sleeping = false;
+    if (wake_at === null) return;
+    const ms = Math.max(0, wake_at - this.ports.clock.now());
+    // With a call under way the object stays anyway; without, only a short sleep is worth staying for.
+    if (this.calls.size === 0 && ms > PACE.SLEEP_MS) return;
+    this.sleeping = this.calls.size === 0;
+    this.stopTimer = this.ports.clock.after(Math.min(ms, MAX_TIMER_MS), () => this.submit({ type: "tick" }));
+  }
+
+  private isBusy(): boolean {
+    return this.calls.size > 0 || this.unwritten.length > 0 || this.sleeping;
+  }
+
+  /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
+  private settle(): void {
+    if (this.isBusy()) {
+      if (this.idle !== null) return;
+      this.idle = Promise.withResolvers<void>();
+      if (this.handlers === 0) this.ports.alarm.set(this.ports.clock.now());
+    } else if (this.idle !== null) {
+      this.idle.resolve();
+      this.idle = null;
+    }
+  }
+
+  private wakeWatchers(): void {
+    for (const watcher of this.watchers) watcher.wake();
+  }
+}
+
+/** Enough for readers that keep up; a reader further behind reads the log. */
+const RECENT_EVENTS = 64;
+/** setTimeout's bound: 2^31 - 1 ms. */
+const MAX_TIMER_MS = 2_147_483_647;

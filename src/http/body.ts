@@ -1,0 +1,91 @@
+// A caller's body: JSON, counted as it is read (a Content-Length may lie), decoded fatally, and checked against its
+// schema, with every fault named by a JSON pointer.
+import type { z } from "zod";
+import { LIMITS } from "../contract/limits.ts";
+import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
+import { readJson } from "../core/json.ts";
+
+/** The body as JSON. */
+export async function readJsonBody(request: Request): Promise<Result<unknown>> {
+  const type = request.headers.get("content-type") ?? "";
+  if ((type.split(";", 1)[0] ?? "").trim().toLowerCase() !== "application/json") {
+    return err({ code: "UNSUPPORTED_MEDIA_TYPE", received: printable(type) });
+  }
+  const text = await readText(request.body);
+  if (!text.ok) return text;
+  const json = readJson(text.value);
+  return json.ok ? json : err(invalid([{ pointer: json.error.pointer, detail: json.error.detail }]));
+}
+
+/** A value held against its schema. */
+export function parseWith<S extends z.ZodType>(schema: S, value: unknown): Result<z.output<S>> {
+  const parsed = schema.safeParse(value);
+  return parsed.success
+    ? ok(parsed.data)
+    : err(invalid(parsed.error.issues.flatMap((issue) => told(issue, value))));
+}
+
+/** The body, read and held against its schema. */
+export async function readBody<S extends z.ZodType>(
+  request: Request,
+  schema: S,
+): Promise<Result<z.output<S>>> {
+  const json = await readJsonBody(request);
+  return json.ok ? parseWith(schema, json.value) : json;
+}
+
+export function invalid(errors: InputError[]): CoordinatorError {
+  return { code: "INVALID_REQUEST", errors };
+}
+
+async function readText(body: ReadableStream<Uint8Array> | null): Promise<Result<string>> {
+  if (body === null) return ok("");
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  const reader = body.getReader();
+  let text = "";
+  let bytes = 0;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      bytes += value?.byteLength ?? 0;
+      if (bytes > LIMITS.BODY_BYTES) {
+        void reader.cancel().catch(() => {});
+        return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes: LIMITS.BODY_BYTES });
+      }
+      text += decoder.decode(value, { stream: !done });
+      if (done) return ok(text);
+    }
+  } catch {
+    return err(invalid([{ pointer: "", detail: "is not UTF-8, or was cut short" }]));
+  }
+}
+
+function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
+  const path = issue.path.map(String);
+  if (issue.code === "unrecognized_keys") {
+    return issue.keys.map((key) => ({ pointer: pointer([...path, key]), detail: "is not a known field" }));
+  }
+  const value = path.reduce<unknown>(
+    (at, key) => (at !== null && typeof at === "object" ? (at as Record<string, unknown>)[key] : undefined),
+    root,
+  );
+  if (issue.code === "invalid_key" || value === undefined) {
+    return [{ pointer: pointer(path), detail: value === undefined ? "is required" : issue.message }];
+  }
+  return [{ pointer: pointer(path), detail: `${issue.message}, received ${show(value)}` }];
+}
+
+/** The value as evidence: short, printable, and never a whole document. */
+function show(value: unknown): string {
+  const text = JSON.stringify(value) ?? String(value);
+  return printable(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+}
+
+function printable(text: string): string {
+  // oxlint-disable-next-line no-control-regex
+  return text.replaceAll(/[\u0000-\u001f\u007f]/g, " ").slice(0, 100);
+}
+
+function pointer(path: readonly string[]): string {
+  return path.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+}

@@ -1,0 +1,21 @@
+// What every handler has at hand: the services, and who is calling.
+import type { Context } from "hono";
+import type { Env, Services } from "../compose.ts";
+import type { CoordinatorError } from "../contract/problem.ts";
+import { problemResponse } from "./problem.ts";
+
+export interface AppEnv {
+  Bindings: Env;
+  Variables: { services: Services; tenant: string };
+}
+
+export type Call = Context<AppEnv>;
+
+export function problem(call: Call, error: CoordinatorError): Response {
+  return problemResponse(error, call.req.path);
+}
+
+/** A JSON answer from text that is JSON already. */
+export function jsonText(text: string, status = 200, headers: Record<string, string> = {}): Response {
+  return new Response(text, { status, headers: { "content-type": "application/json", ...headers } });
+}

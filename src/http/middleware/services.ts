@@ -1,0 +1,12 @@
+// Hands every call its services. A variable with a bad value stops the first request, and every one after it, with
+// an error that names the variable and the value.
+import type { MiddlewareHandler } from "hono";
+import { composeServices } from "../../compose.ts";
+import { type AppEnv, problem } from "../context.ts";
+
+export const services: MiddlewareHandler<AppEnv> = async (call, next) => {
+  const composed = composeServices(call.env);
+  if (!composed.ok) return problem(call, { code: "INTERNAL_ERROR", misconfigured: composed.error });
+  call.set("services", composed.value);
+  return next();
+};

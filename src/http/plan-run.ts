@@ -1,0 +1,106 @@
+// From a request to the RunSpec of a run: the definition, the config and the agents as the catalog has them now,
+// pinned; and the name of the execution, drawn or derived.
+import type { CatalogSnapshot } from "../adapters/objects/catalog-api.ts";
+import { randomExecutionId, sha256Hex } from "../adapters/system.ts";
+import type { Services, Settings } from "../compose.ts";
+import type { AgentRegistration } from "../contract/agent.ts";
+import type { ExecutionRequest } from "../contract/execution.ts";
+import type { JsonObject } from "../contract/json.ts";
+import type { Pipeline } from "../contract/pipeline.ts";
+import { err, ok, type Result } from "../contract/problem.ts";
+import { effectiveConfig } from "../core/config.ts";
+import type { RunSpec } from "../core/execution/run-spec.ts";
+import { canonicalJson } from "../core/json.ts";
+import { readTraceparent, rootTraceparent } from "../core/monitoring/trace-context.ts";
+import { planStages } from "../core/pipeline/plan.ts";
+import { REFERENCE_AGENTS } from "../pipelines/rag.ts";
+
+/** How a caller named the execution, if at all. */
+export interface Naming {
+  execution_id: string;
+  /** What a repetition is recognised by; null where the id was drawn and nobody can repeat it. */
+  digest: string | null;
+}
+
+/** @param body the request's JSON as it was sent, for it is what a repetition must equal */
+export async function nameExecution(
+  tenant: string,
+  request: ExecutionRequest,
+  body: unknown,
+  key: string | null,
+): Promise<Naming> {
+  if (key === null && request.execution_id === undefined)
+    return { execution_id: randomExecutionId(), digest: null };
+  const compared = request.execution_id !== undefined && key !== null ? { key, body } : body;
+  const digest = await sha256Hex(canonicalJson(compared));
+  const execution_id = request.execution_id ?? `ex_${(await sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
+  return { execution_id, digest };
+}
+
+export interface RunContext {
+  tenant: string;
+  naming: Naming;
+  watched: boolean;
+  traceparent: string | null;
+}
+
+/** Everything the run is pinned to, or why it cannot be run. */
+export async function planRun(
+  services: Services,
+  request: ExecutionRequest,
+  context: RunContext,
+): Promise<Result<RunSpec>> {
+  const { settings, catalogs } = services;
+  let catalog = await catalogs.read(context.tenant);
+  const wanted = request.pipeline_version ?? 0;
+  // Somebody has just written it elsewhere, or has just created it: the isolate's memory may be behind.
+  if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
+    catalog = await catalogs.read(context.tenant, 0);
+  }
+  const pipeline = pipelineOf(catalog, request.pipeline, wanted);
+  if (!pipeline.ok) return pipeline;
+  const config = effectiveConfig(settings.config, catalog.config);
+  const stages = planStages(pipeline.value.stages, request.pipeline_config, config);
+  if (!stages.ok) return stages;
+  const persisted = config.enable_context_persistence && config.context_storage_backend === "durable_object";
+  return ok({
+    execution_id: context.naming.execution_id,
+    query: request.query,
+    conversation_id: request.conversation_id,
+    pipeline: pipeline.value.name,
+    pipeline_version: pipeline.value.version,
+    stages: stages.value,
+    tenant: context.tenant,
+    context: request.context,
+    on_disconnect: request.on_disconnect,
+    watched: context.watched,
+    config,
+    agents: Object.fromEntries(
+      stages.value.map((stage) => [stage.agent_type, registrationOf(catalog, settings, stage.agent_type)]),
+    ),
+    history: [],
+    digest: context.naming.digest,
+    traceparent:
+      readTraceparent(context.traceparent) ?? rootTraceparent(crypto.getRandomValues(new Uint8Array(24))),
+    storage: persisted ? "durable_object" : "memory",
+  });
+}
+
+/** The registration that holds: the tenant's own, else the reference agent of that name where they are bound. */
+export function registrationOf(
+  catalog: CatalogSnapshot,
+  settings: Settings,
+  agent_type: string,
+): AgentRegistration | null {
+  const own = catalog.agents[agent_type];
+  if (own !== undefined) return own;
+  if (!settings.hasReferenceAgents || !REFERENCE_AGENTS.includes(agent_type)) return null;
+  return { binding: "AGENTS", path: `/${agent_type}`, protocol: "native" };
+}
+
+function pipelineOf(catalog: CatalogSnapshot, name: string, wanted: number): Result<Pipeline> {
+  const pipeline = Object.hasOwn(catalog.pipelines, name) ? catalog.pipelines[name] : undefined;
+  if (pipeline === undefined) return err({ code: "PIPELINE_NOT_FOUND", pipeline: name });
+  if (pipeline.version >= wanted) return ok(pipeline);
+  return err({ code: "PIPELINE_NOT_FOUND", pipeline: name, version: { wanted, latest: pipeline.version } });
+}

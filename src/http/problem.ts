@@ -1,0 +1,184 @@
+// What outsiders are told: every CoordinatorError to its status and its words, in one exhaustive switch. Nothing
+// else in the house writes an error response.
+import type { CoordinatorError, ErrorCode, Problem } from "../contract/problem.ts";
+
+interface Told {
+  status: number;
+  title: string;
+  detail: string;
+  headers?: Record<string, string>;
+  errors?: { pointer: string; detail: string }[];
+}
+
+/** The problem document for an error. @param instance the request's path */
+export function problemResponse(error: CoordinatorError, instance: string): Response {
+  const { status, title, detail, headers, errors } = tell(error);
+  const problem: Problem = {
+    type: `urn:agent-coordinator:problem:${error.code.toLowerCase().replaceAll("_", "-")}`,
+    title,
+    status,
+    detail,
+    instance,
+    error: detail,
+    code: error.code satisfies ErrorCode,
+    ...(errors === undefined ? {} : { errors }),
+  };
+  return new Response(JSON.stringify(problem), {
+    status,
+    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
+  });
+}
+
+function tell(error: CoordinatorError): Told {
+  switch (error.code) {
+    case "INVALID_REQUEST": {
+      const first = error.errors[0];
+      const detail =
+        first === undefined ? "the request is invalid" : `${first.pointer || "the body"} ${first.detail}`;
+      return { status: 400, title: "Invalid request", detail, errors: error.errors };
+    }
+    case "UNAUTHORIZED":
+      return {
+        status: 401,
+        title: "Unauthorized",
+        detail: UNAUTHORIZED[error.reason],
+        headers: { "www-authenticate": 'Bearer realm="agent-coordinator"' },
+      };
+    case "FORBIDDEN":
+      return { status: 403, title: "Forbidden", detail: `the key lacks the scope ${error.scope}` };
+    case "EXECUTION_NOT_FOUND":
+      return {
+        status: 404,
+        title: "Execution not found",
+        detail: `there is no execution ${error.execution_id}`,
+      };
+    case "PIPELINE_NOT_FOUND": {
+      const { pipeline, version } = error;
+      const detail =
+        version === undefined
+          ? `there is no pipeline ${pipeline}`
+          : `the pipeline ${pipeline} is at version ${version.latest}, ${version.wanted} was asked for`;
+      return { status: 404, title: "Pipeline not found", detail };
+    }
+    case "STAGE_NOT_FOUND":
+      return {
+        status: 404,
+        title: "Stage not found",
+        detail: `the pipeline ${error.pipeline} has no stage ${error.stage}`,
+      };
+    case "AGENT_NOT_FOUND":
+      return {
+        status: 404,
+        title: "Agent not found",
+        detail: `no agent is registered as ${error.agent_type}`,
+      };
+    case "NOT_FOUND":
+      return { status: 404, title: "Not found", detail: "there is nothing at this path" };
+    case "METHOD_NOT_ALLOWED":
+      return {
+        status: 405,
+        title: "Method not allowed",
+        detail: `${error.method} is not allowed here; allowed: ${error.allow.join(", ")}`,
+        headers: { allow: error.allow.join(", ") },
+      };
+    case "NOT_ACCEPTABLE":
+      return { status: 406, title: "Not acceptable", detail: `offered here: ${error.offered.join(", ")}` };
+    case "UNSUPPORTED_MEDIA_TYPE": {
+      const received = error.received === "" ? "a body without a content type" : error.received;
+      return {
+        status: 415,
+        title: "Unsupported media type",
+        detail: `the body must be application/json, not ${received}`,
+      };
+    }
+    case "EXECUTION_CONFLICT":
+      return {
+        status: 409,
+        title: "Conflict",
+        detail: `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
+      };
+    case "PRECONDITION_FAILED":
+      return {
+        status: 412,
+        title: "Precondition failed",
+        detail: `${error.resource} is not what the condition names`,
+      };
+    case "INVALID_PIPELINE_CONFIG":
+    case "CIRCULAR_DEPENDENCY":
+    case "MISSING_DEPENDENCY":
+      return {
+        status: 422,
+        title: DEFINITION_TITLES[error.code],
+        detail: error.errors.map(definitionLine).join("; "),
+        errors: error.errors.map((fault) => ({ pointer: "/stages", detail: definitionLine(fault) })),
+      };
+    case "IDEMPOTENCY_MISMATCH":
+      return {
+        status: 422,
+        title: "Idempotency mismatch",
+        detail: "the same key or execution_id was used with another request",
+      };
+    case "RATE_LIMITED":
+      return {
+        status: 429,
+        title: "Too many requests",
+        detail: `try again in ${error.retry_after_seconds} s`,
+        headers: { "retry-after": String(error.retry_after_seconds) },
+      };
+    case "AGENT_UNAVAILABLE":
+      return { status: 503, title: "Agent unavailable", detail: error.detail };
+    case "STAGE_TIMEOUT":
+    case "PIPELINE_TIMEOUT":
+      return { status: 504, title: "Timeout", detail: error.detail };
+    case "AGENT_PROCESSING_ERROR":
+      return { status: 502, title: "Agent processing error", detail: error.detail };
+    case "CONTEXT_CORRUPTED":
+      return {
+        status: 500,
+        title: "Context corrupted",
+        detail: `the log of the execution ${error.execution_id} cannot be read: ${error.evidence}`,
+      };
+    case "RESOURCE_EXHAUSTED":
+      return error.what === "body"
+        ? {
+            status: 413,
+            title: "Body too large",
+            detail: `the body is larger than ${error.limit_bytes} bytes`,
+          }
+        : { status: 503, title: "Resource exhausted", detail: "the execution's storage is full" };
+    case "COORDINATOR_DISABLED":
+      return {
+        status: 503,
+        title: "Coordinator disabled",
+        detail: "AGENT_COORDINATOR_ENABLED is false: nothing new is started",
+      };
+    case "INTERNAL_ERROR": {
+      const bad = error.misconfigured;
+      const detail =
+        bad === undefined
+          ? "something went wrong here; it has been logged"
+          : `the variable ${bad.variable} has the value ${JSON.stringify(bad.value)}; expected: ${bad.expected}`;
+      return { status: 500, title: "Internal error", detail };
+    }
+  }
+}
+
+const DEFINITION_TITLES = {
+  INVALID_PIPELINE_CONFIG: "Invalid pipeline",
+  CIRCULAR_DEPENDENCY: "Circular dependency",
+  MISSING_DEPENDENCY: "Missing dependency",
+} as const;
+
+const UNAUTHORIZED = {
+  missing: "this call needs Authorization: Bearer KEY",
+  unknown: "this key is not known here",
+  bad_token: "this stream token is not valid for this execution, or has expired",
+  not_configured:
+    "no keys are configured: set the secret AGENT_COORDINATOR_API_KEYS to a JSON array of " +
+    '{"tenant","key_sha256","scopes"} (wrangler secret put AGENT_COORDINATOR_API_KEYS), ' +
+    "or AGENT_COORDINATOR_AUTH=none for local development",
+} as const;
+
+function definitionLine(fault: { message: string; stage?: string | undefined }): string {
+  return fault.stage === undefined ? fault.message : `${fault.stage}: ${fault.message}`;
+}

@@ -1,0 +1,80 @@
+// A real coordinator in workerd, started for a test file: the house's own wrangler.toml, variables laid over it, and
+// the calls that tests make most.
+import { createTestHarness } from "wrangler";
+import type { Pipeline } from "../../src/contract/pipeline.ts";
+
+export interface Coordinator {
+  url: string;
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** PUTs a pipeline and fails the test where it is refused. */
+  pipeline(name: string, stages: unknown[]): Promise<Pipeline>;
+  /** Registers an agent by URL and fails the test where it is refused. */
+  agent(agent_type: string, url: string): Promise<void>;
+  /** POSTs an execution and gives back its JSON. */
+  run(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>;
+  /** Takes an execution's object out of memory, as the platform does between requests. */
+  evict(execution_id: string): Promise<void>;
+  logs(): string[];
+  close(): Promise<void>;
+}
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  // oxlint-disable-next-line typescript/no-explicit-any -- tests look at answers as a caller does: as JSON.
+  body: any;
+}
+
+/** @param vars laid over AGENT_COORDINATOR_AUTH=none and the loopback hosts of `agents` */
+export async function startCoordinator(
+  agents: readonly { host: string }[] = [],
+  vars: Record<string, string> = {},
+): Promise<Coordinator> {
+  process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
+  const harness = createTestHarness({
+    workers: [
+      {
+        configPath: "wrangler.toml",
+        vars: {
+          AGENT_COORDINATOR_AUTH: "none",
+          AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
+          ...vars,
+        },
+      },
+      { configPath: "fixtures/agents/wrangler.toml" },
+    ],
+  });
+  const { url } = await harness.listen();
+  const base = url.href.replace(/\/$/, "");
+  const call = (path: string, init?: RequestInit) => fetch(`${base}${path}`, init);
+  const json = (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
+    call(path, {
+      method,
+      body: JSON.stringify(body),
+      headers: { "content-type": "application/json", ...headers },
+    });
+  const expectOk = async (response: Response): Promise<unknown> => {
+    const body: unknown = await response.json();
+    if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`);
+    return body;
+  };
+  return {
+    url: base,
+    fetch: call,
+    pipeline: async (name, stages) =>
+      (await expectOk(await json("PUT", `/v1/pipelines/${name}`, { stages }))) as Pipeline,
+    agent: async (agent_type, target) => {
+      await expectOk(await json("PUT", `/v1/agents/${agent_type}`, { url: target }));
+    },
+    run: async (body, headers) => {
+      const request = { query: "a question", conversation_id: "c1", ...body };
+      const response = await json("POST", "/v1/executions", request, headers);
+      return { status: response.status, headers: response.headers, body: await response.json() };
+    },
+    evict: async (execution_id) => {
+      await harness.getWorker().evictDurableObject("EXECUTIONS", { name: `local/${execution_id}` });
+    },
+    logs: () => harness.getLogs().map((line) => JSON.stringify(line)),
+    close: () => harness.close(),
+  };
+}
