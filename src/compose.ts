@@ -47,7 +47,7 @@ export function composeServices(env: Env): Result<Services, BadVariable> {
     ? ok<Services>({
         settings: settings.value,
         executions: executionsOver(env.EXECUTIONS),
-        catalogs: catalogsOver(env.CATALOG, systemClock.now),
+        catalogs: catalogsOver(env.CATALOG, () => systemClock.now()),
         clock: systemClock,
       })
     : settings;

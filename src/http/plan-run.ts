@@ -5,7 +5,6 @@ import { randomExecutionId, sha256Hex } from "../adapters/system.ts";
 import type { Services, Settings } from "../compose.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
 import type { ExecutionRequest } from "../contract/execution.ts";
-import type { JsonObject } from "../contract/json.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import { effectiveConfig } from "../core/config.ts";

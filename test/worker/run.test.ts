@@ -105,7 +105,7 @@ describe("POST /v1/executions", () => {
     const after = await coordinator.fetch(`${body.stream_url}?after=${live.length}`);
     expect(after.status).toBe(204);
     const listed = await coordinator.fetch(body.stream_url, { headers: { accept: "application/json" } });
-    expect(((await listed.json())).data).toEqual(live.map((event) => event.data));
+    expect((await listed.json()).data).toEqual(live.map((event) => event.data));
   });
 
   test("retries a 503 and then goes on", async () => {

@@ -3,7 +3,7 @@ import { Hono } from "hono";
 import { refusalOf, type RunMessage, STATUS_HEADER } from "../../adapters/objects/execution-api.ts";
 import { ExecutionRequest } from "../../contract/execution.ts";
 import { ExecutionId } from "../../contract/names.ts";
-import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
 import { invalid, parseWith, readJsonBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { preferredType, readPrefer } from "../negotiate.ts";
