@@ -17,9 +17,9 @@ export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
 };
 
 /** What an agent gives back: the contract's answer with typed data. */
-export type TypedAnswer<Result> = Omit<AgentAnswer, "data"> & { data: Result };
+type TypedAnswer<Result> = Omit<AgentAnswer, "data"> & { data: Result };
 
-export type AgentDefinition<
+type AgentDefinition<
   Config extends z.ZodType,
   Inputs extends z.ZodType,
   Result extends z.ZodType,
@@ -120,9 +120,9 @@ export function defineAgent<
         return json(finish(await unlessAborted(outcome, limits.signal)));
       }
       // Not awaited: return() waits for a pending next(), which only the signal can end.
-      limits.signal.addEventListener("abort", () =>
-        outcome.return(undefined as never).catch(() => undefined),
-      );
+      limits.signal.addEventListener("abort", () => {
+        outcome.return(undefined as never).catch(() => undefined);
+      });
       const next = () => unlessAborted(outcome.next(), limits.signal);
       const first = await next();
       if (first.done) return json(finish(first.value));
