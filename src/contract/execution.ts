@@ -4,7 +4,7 @@ import { z } from "zod";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { ExecutionId, Name } from "./names.ts";
-import { StageOverride, StageResult, Usage } from "./stage.ts";
+import { PipelineStage, StageOverride, StageResult, Usage } from "./stage.ts";
 
 export const OnDisconnect = z.enum(["continue", "cancel"]);
 export type OnDisconnect = z.infer<typeof OnDisconnect>;
@@ -26,8 +26,22 @@ export const ExecutionRequest = z.strictObject({
 });
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
 
+/** The body of POST /v1/stages/execute. */
+export const StageExecutionRequest = z.strictObject({
+  stage: PipelineStage,
+  query: Query,
+  conversation_id: ConversationId.default("stages"),
+  /** What its dependencies would have given. */
+  inputs: z.record(Name, JsonObject.nullable()).default({}),
+  context: JsonObject.default({}),
+});
+export type StageExecutionRequest = z.infer<typeof StageExecutionRequest>;
+
 export const PauseMode = z.enum(["drain", "abort"]);
 export type PauseMode = z.infer<typeof PauseMode>;
+
+/** The body of POST /v1/executions/:id/pause; may be left out. */
+export const PauseRequest = z.strictObject({ mode: PauseMode.default("drain") });
 
 export const ExecutionStatus = z.enum(["running", "paused", "completed", "failed", "cancelled"]);
 export type ExecutionStatus = z.infer<typeof ExecutionStatus>;

@@ -39,9 +39,9 @@ export async function runStage(
     const tryMs = stage.timeout_seconds * 1_000;
     const stopTry = ports.clock.after(tryMs, () => timeUp(tryMs, false));
     watchSilence();
-    const signal = AbortSignal.any([hooks.signal, cut.signal]);
+    hooks.signal.addEventListener("abort", () => cut.abort());
     void ports.agents
-      .call(request, { signal, delta: hooks.delta, progress: hooks.progress, alive: watchSilence })
+      .call(request, { ...hooks, signal: cut.signal, alive: watchSilence })
       .then(end);
   });
 }
@@ -57,7 +57,10 @@ function agentRequest(state: ExecutionState, invocation: Invocation, now: number
     attempt: invocation.attempt,
     query: spec.query,
     config: stage.config,
-    inputs: Object.fromEntries(stage.depends_on.map((name) => [name, dataOf(state, name)])),
+    inputs: {
+      ...spec.inputs,
+      ...Object.fromEntries(stage.depends_on.map((name) => [name, dataOf(state, name)])),
+    },
     context: state.context,
     history: spec.history,
     timeout_ms: Math.max(1, Math.min(stage.timeout_seconds * 1_000, state.deadline_at - now)),

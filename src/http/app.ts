@@ -7,6 +7,7 @@ import { services } from "./middleware/services.ts";
 import { agents } from "./routes/agents.ts";
 import { executions } from "./routes/executions.ts";
 import { pipelines } from "./routes/pipelines.ts";
+import { stages } from "./routes/stages.ts";
 import { VERSION } from "../version.ts";
 
 export function createApp(): Hono<AppEnv> {
@@ -16,6 +17,7 @@ export function createApp(): Hono<AppEnv> {
   app.route("/v1/executions", executions);
   app.route("/v1/pipelines", pipelines);
   app.route("/v1/agents", agents);
+  app.route("/v1/stages", stages);
   app.notFound((call) => notFound(app, call));
   app.onError((cause, call) => {
     console.error(

@@ -34,6 +34,19 @@ export async function readBody<S extends z.ZodType>(
   return json.ok ? parseWith(schema, json.value) : json;
 }
 
+/** The body held against its schema, or `otherwise` where there is none. */
+export async function readOptionalBody<S extends z.ZodType>(
+  request: Request,
+  schema: S,
+  otherwise: z.output<S>,
+): Promise<Result<z.output<S>>> {
+  // An empty body may come as a stream of nothing: only reading tells.
+  if (request.headers.get("content-type") !== null) return readBody(request, schema);
+  const text = await readText(request.body);
+  if (!text.ok) return text;
+  return text.value === "" ? ok(otherwise) : err({ code: "UNSUPPORTED_MEDIA_TYPE", received: "" });
+}
+
 export function invalid(errors: InputError[]): CoordinatorError {
   return { code: "INVALID_REQUEST", errors };
 }

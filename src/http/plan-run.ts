@@ -4,11 +4,12 @@ import type { CatalogSnapshot } from "../adapters/objects/catalog-api.ts";
 import { randomExecutionId, sha256Hex } from "../adapters/system.ts";
 import type { Services, Settings } from "../compose.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
-import type { ExecutionRequest } from "../contract/execution.ts";
+import type { CoordinatorConfig } from "../contract/config.ts";
+import type { ExecutionRequest, StageExecutionRequest } from "../contract/execution.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import { effectiveConfig } from "../core/config.ts";
-import type { RunSpec } from "../core/execution/run-spec.ts";
+import type { PublicSpec, RunSpec } from "../core/execution/run-spec.ts";
 import { canonicalJson } from "../core/json.ts";
 import { readTraceparent, rootTraceparent } from "../core/monitoring/trace-context.ts";
 import { planStages } from "../core/pipeline/plan.ts";
@@ -21,18 +22,21 @@ export interface Naming {
   digest: string | null;
 }
 
-/** @param body the request's JSON as it was sent, for it is what a repetition must equal */
+/**
+ * The execution's id, drawn or derived, and what a repetition is compared by.
+ * @param own the caller's own id, where there is one
+ * @param key the Idempotency-Key, where there is one
+ * @param body the request's JSON as it was sent, for it is what a repetition must equal
+ */
 export async function nameExecution(
   tenant: string,
-  request: ExecutionRequest,
+  own: string | undefined,
   body: unknown,
   key: string | null,
 ): Promise<Naming> {
-  if (key === null && request.execution_id === undefined)
-    return { execution_id: randomExecutionId(), digest: null };
-  const compared = request.execution_id !== undefined && key !== null ? { key, body } : body;
-  const digest = await sha256Hex(canonicalJson(compared));
-  const execution_id = request.execution_id ?? `ex_${(await sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
+  if (key === null && own === undefined) return { execution_id: randomExecutionId(), digest: null };
+  const digest = await sha256Hex(canonicalJson(own !== undefined && key !== null ? { key, body } : body));
+  const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
   return { execution_id, digest };
 }
 
@@ -43,7 +47,7 @@ export interface RunContext {
   traceparent: string | null;
 }
 
-/** Everything the run is pinned to, or why it cannot be run. */
+/** Everything a pipeline's run is pinned to, or why it cannot be run. */
 export async function planRun(
   services: Services,
   request: ExecutionRequest,
@@ -61,28 +65,55 @@ export async function planRun(
   const config = effectiveConfig(settings.config, catalog.config);
   const stages = planStages(pipeline.value.stages, request.pipeline_config, config);
   if (!stages.ok) return stages;
+  const { query, conversation_id, on_disconnect, context: given } = request;
+  const { name, version } = pipeline.value;
+  const shown = { query, conversation_id, pipeline: name, pipeline_version: version, stages: stages.value };
+  return ok(pin(shown, { context: given, inputs: {}, on_disconnect }, context, catalog, settings, config));
+}
+
+/** Everything the run of one stage on its own is pinned to: a pipeline of that stage, its inputs given. */
+export async function planStage(
+  services: Services,
+  request: StageExecutionRequest,
+  context: RunContext,
+): Promise<Result<RunSpec>> {
+  const { settings, catalogs } = services;
+  const catalog = await catalogs.read(context.tenant);
+  const config = effectiveConfig(settings.config, catalog.config);
+  // What it depends on is not run here: `inputs` stand for it.
+  const stages = planStages([{ ...request.stage, depends_on: [] }], {}, config);
+  if (!stages.ok) return stages;
+  const { query, conversation_id, inputs, context: given, stage } = request;
+  const shown = { query, conversation_id, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
+  const kept = { context: given, inputs, on_disconnect: "continue" as const };
+  return ok(pin(shown, kept, context, catalog, settings, config));
+}
+
+function pin(
+  shown: PublicSpec,
+  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect">,
+  context: RunContext,
+  catalog: CatalogSnapshot,
+  settings: Settings,
+  config: CoordinatorConfig,
+): RunSpec {
   const persisted = config.enable_context_persistence && config.context_storage_backend === "durable_object";
-  return ok({
+  return {
     execution_id: context.naming.execution_id,
-    query: request.query,
-    conversation_id: request.conversation_id,
-    pipeline: pipeline.value.name,
-    pipeline_version: pipeline.value.version,
-    stages: stages.value,
+    ...shown,
+    ...kept,
     tenant: context.tenant,
-    context: request.context,
-    on_disconnect: request.on_disconnect,
     watched: context.watched,
     config,
     agents: Object.fromEntries(
-      stages.value.map((stage) => [stage.agent_type, registrationOf(catalog, settings, stage.agent_type)]),
+      shown.stages.map((stage) => [stage.agent_type, registrationOf(catalog, settings, stage.agent_type)]),
     ),
     history: [],
     digest: context.naming.digest,
     traceparent:
       readTraceparent(context.traceparent) ?? rootTraceparent(crypto.getRandomValues(new Uint8Array(24))),
     storage: persisted ? "durable_object" : "memory",
-  });
+  };
 }
 
 /** The registration that holds: the tenant's own, else the reference agent of that name where they are bound. */

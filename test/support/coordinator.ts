@@ -1,7 +1,7 @@
 // A real coordinator in workerd, started for a test file: the house's own wrangler.toml, variables laid over it, and
 // the calls that tests make most.
-import { createTestHarness } from "wrangler";
 import type { Pipeline } from "../../src/contract/pipeline.ts";
+import { startWorkerd, temporaryState } from "./workerd.ts";
 
 export interface Coordinator {
   url: string;
@@ -14,7 +14,8 @@ export interface Coordinator {
   run(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>;
   /** Takes an execution's object out of memory, as the platform does between requests. */
   evict(execution_id: string): Promise<void>;
-  logs(): string[];
+  /** Everything that workerd has written to its outputs. */
+  output(): string;
   close(): Promise<void>;
 }
 
@@ -30,22 +31,14 @@ export async function startCoordinator(
   agents: readonly { host: string }[] = [],
   vars: Record<string, string> = {},
 ): Promise<Coordinator> {
-  process.env["CLOUDFLARE_CF_FETCH_ENABLED"] = "false";
-  const harness = createTestHarness({
-    workers: [
-      {
-        configPath: "wrangler.toml",
-        vars: {
-          AGENT_COORDINATOR_AUTH: "none",
-          AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
-          ...vars,
-        },
-      },
-      { configPath: "fixtures/agents/wrangler.toml" },
-    ],
+  // workerd itself and not wrangler's test harness, which carries outgoing calls over Node's fetch: an agent would
+  // never see its connection close, and a cut body would be mended.
+  const state = await temporaryState();
+  const server = await startWorkerd({
+    state: state.path,
+    vars: { AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","), ...vars },
   });
-  const { url } = await harness.listen();
-  const base = url.href.replace(/\/$/, "");
+  const base = server.url;
   const call = (path: string, init?: RequestInit) => fetch(`${base}${path}`, init);
   const json = (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>
     call(path, {
@@ -71,10 +64,11 @@ export async function startCoordinator(
       const response = await json("POST", "/v1/executions", request, headers);
       return { status: response.status, headers: response.headers, body: await response.json() };
     },
-    evict: async (execution_id) => {
-      await harness.getWorker().evictDurableObject("EXECUTIONS", { name: `local/${execution_id}` });
+    evict: server.evict,
+    output: server.output,
+    close: async () => {
+      await server.kill();
+      await state.remove();
     },
-    logs: () => harness.getLogs().map((line) => JSON.stringify(line)),
-    close: () => harness.close(),
   };
 }

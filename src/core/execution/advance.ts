@@ -59,7 +59,10 @@ function callStage(turn: Turn, name: string, attempt: number, repeated: boolean)
 function scopeOf(state: ExecutionState) {
   return {
     query: state.spec.query,
-    results: Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result.data])),
+    results: {
+      ...state.spec.inputs,
+      ...Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result.data])),
+    },
     context: state.context,
   };
 }

@@ -19,6 +19,8 @@ export interface PublicSpec {
 export interface PrivateSpec {
   tenant: string;
   context: JsonObject;
+  /** Data handed to stages beside their dependencies', for a stage that is run on its own. */
+  inputs: Record<string, JsonObject | null>;
   on_disconnect: OnDisconnect;
   /** Whoever started it stayed to watch: after a crash their absence counts. */
   watched: boolean;

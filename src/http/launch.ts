@@ -1,0 +1,84 @@
+// Launching a run, whatever it is a run of: its name from the headers, its plan, and the object that takes it or has
+// it already. Repetitions attach; they never start a second run.
+import { refusalOf, type RunMessage } from "../adapters/objects/execution-api.ts";
+import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import type { RunSpec } from "../core/execution/run-spec.ts";
+import { invalid } from "./body.ts";
+import type { Call } from "./context.ts";
+import { nameExecution, type RunContext } from "./plan-run.ts";
+
+export interface Launch {
+  /** The request's JSON as it was sent. */
+  body: unknown;
+  /** The caller's own id, where there is one. */
+  own: string | undefined;
+  answer: RunMessage["answer"];
+  plan: (context: RunContext) => Promise<Result<RunSpec>>;
+}
+
+export interface Launched {
+  execution_id: string;
+  response: Response;
+}
+
+/** Starts the run or attaches to it; what comes back is the object's answer. */
+export async function launch(call: Call, { body, own, answer, plan }: Launch): Promise<Result<Launched>> {
+  const { services, tenant } = call.var;
+  if (!services.settings.enabled) return err({ code: "COORDINATOR_DISABLED" });
+  const key = idempotencyKey(call.req.header("idempotency-key"));
+  if (!key.ok) return key;
+  const cursor = readCursor(call.req.header("last-event-id"), "Last-Event-ID");
+  if (!cursor.ok) return cursor;
+  if (cursor.value !== null && key.value === null && own === undefined) {
+    const detail = "needs an Idempotency-Key or an execution_id: without one it would start a second run";
+    return err(invalid([{ pointer: "/Last-Event-ID", detail }]));
+  }
+  const naming = await nameExecution(tenant, own, body, key.value);
+  const planned = await plan({
+    tenant,
+    naming,
+    watched: answer === "stream" || answer.wait_ms !== 0,
+    traceparent: call.req.header("traceparent") ?? null,
+  });
+  // A repetition attaches to its execution even where its pipeline is gone by now.
+  if (!planned.ok && naming.digest === null) return planned;
+  const message: RunMessage = {
+    digest: naming.digest,
+    spec: planned.ok ? planned.value : null,
+    after: cursor.value ?? 0,
+    answer,
+    stream_url: streamUrl(naming.execution_id),
+  };
+  const { execution_id } = naming;
+  const response = await services.executions.run(tenant, execution_id, message, call.req.raw.signal);
+  const refusal: CoordinatorError | null = await refusalOf(response);
+  if (refusal === null) return ok({ execution_id, response });
+  return err(refusal.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : refusal);
+}
+
+/** Where an execution is found. */
+export function locationOf(execution_id: string): string {
+  return `/v1/executions/${execution_id}`;
+}
+
+/** Where a browser follows an execution. */
+export function streamUrl(execution_id: string): string {
+  return `${locationOf(execution_id)}/events`;
+}
+
+/** A cursor: the last `seq` that a reader has; null where none is given. */
+export function readCursor(text: string | undefined, name: string): Result<number | null> {
+  if (text === undefined || text === "") return ok(null);
+  if (/^\d{1,15}$/.test(text)) return ok(Number(text));
+  return err(invalid([{ pointer: `/${name}`, detail: "must be the seq of an event" }]));
+}
+
+/** Idempotency-Key is opaque; a bound keeps a header from being a document. */
+const KEY_CHARS = 255;
+
+function idempotencyKey(header: string | undefined): Result<string | null> {
+  if (header === undefined) return ok(null);
+  const key = /^"(.*)"$/.exec(header.trim())?.[1] ?? header.trim();
+  if (key !== "" && key.length <= KEY_CHARS) return ok(key);
+  return err(invalid([{ pointer: "/Idempotency-Key", detail: `must have 1 to ${KEY_CHARS} characters` }]));
+}

@@ -1,0 +1,28 @@
+// /v1/stages/execute: one stage on its own, as a durable execution of one stage. A stage that failed is a successful
+// HTTP call.
+import { Hono } from "hono";
+import { type PipelineExecution, StageExecutionRequest } from "../../contract/execution.ts";
+import { parseWith, readJsonBody } from "../body.ts";
+import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
+import { launch, locationOf } from "../launch.ts";
+import { planStage } from "../plan-run.ts";
+
+export const stages = new Hono<AppEnv>().post("/execute", execute);
+
+async function execute(call: Call): Promise<Response> {
+  const body = await readJsonBody(call.req.raw);
+  if (!body.ok) return problem(call, body.error);
+  const request = parseWith(StageExecutionRequest, body.value);
+  if (!request.ok) return problem(call, request.error);
+  const launched = await launch(call, {
+    body: body.value,
+    own: undefined,
+    answer: { wait_ms: null },
+    plan: (context) => planStage(call.var.services, request.value, context),
+  });
+  if (!launched.ok) return problem(call, launched.error);
+  const { execution_id, response } = launched.value;
+  const execution: PipelineExecution = await response.json();
+  const result = execution.stage_results[request.value.stage.name];
+  return jsonText(JSON.stringify(result), 200, { location: locationOf(execution_id) });
+}
