@@ -1,0 +1,63 @@
+// Asks the coordinator a question and reads the event stream that it answers with.
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import { LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
+import { PipelineExecution } from "../contract/execution.ts";
+import { Problem } from "../contract/problem.ts";
+import { z } from "zod";
+
+const AnyEvent = z.union([LifecycleEvent, StageDelta, StageProgress]);
+export type AnyEvent = z.infer<typeof AnyEvent>;
+
+export interface Question {
+  query: string;
+  conversation_id: string;
+}
+
+/**
+ * Every event of the execution, as it comes; the last one is terminal.
+ * @throws where the question is refused (with the coordinator's own words) or the stream ends too early
+ */
+export async function* ask(
+  base: string,
+  question: Question,
+  signal?: AbortSignal,
+): AsyncGenerator<AnyEvent, PipelineExecution, void> {
+  const response = await fetch(`${base}/v1/executions`, {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify(question),
+    ...(signal === undefined ? {} : { signal }),
+  });
+  if (!response.ok || response.body === null) throw new Error(await refusalOf(response));
+  const events = response.body
+    .pipeThrough(new TextDecoderStream())
+    .pipeThrough(new EventSourceParserStream());
+  for await (const { data } of events) {
+    const event = AnyEvent.parse(JSON.parse(data));
+    yield event;
+    const execution = endOf(event);
+    if (execution !== null) return execution.truncated ? await read(base, execution.execution_id) : execution;
+  }
+  throw new Error("The stream ended before the execution did.");
+}
+
+const ENDS: ReadonlySet<string> = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
+
+/** A terminal event carries the execution. */
+function endOf(event: AnyEvent): PipelineExecution | null {
+  return ENDS.has(event.type) ? PipelineExecution.parse(event.data) : null;
+}
+
+/** What was too large for its event. */
+async function read(base: string, execution_id: string): Promise<PipelineExecution> {
+  const response = await fetch(`${base}/v1/executions/${execution_id}`);
+  if (!response.ok) throw new Error(await refusalOf(response));
+  return PipelineExecution.parse(await response.json());
+}
+
+async function refusalOf(response: Response): Promise<string> {
+  const problem = Problem.safeParse(await response.json().catch(() => null));
+  if (!problem.success) return `The coordinator answered ${response.status}.`;
+  const { code, detail, errors } = problem.data;
+  return [`${code}: ${detail}`, ...(errors ?? []).map((e) => `  ${e.pointer} ${e.detail}`)].join("\n");
+}

@@ -1,0 +1,133 @@
+// npm run demo: starts the coordinator and its agents, asks one question, shows what happens, and leaves nothing
+// behind: whatever is written lies in one temporary folder, whatever is started ends with this process.
+// Exit status 0, or 1 where the execution failed or there was none.
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { ask } from "./ask.ts";
+import { readMarkdown, serveMarkdown } from "./documents.ts";
+import type { Output } from "./output.ts";
+import { plainOutput } from "./plain.ts";
+import { startStack } from "./stack.ts";
+import { liveOutput } from "./terminal.ts";
+
+const USAGE = `npm run demo -- [--docs DIR] [--conversation ID] ["a question"]
+
+  --docs DIR          answer from the Markdown files of this folder instead of the bundled ones
+  --conversation ID   the conversation that the question belongs to (default: demo)
+
+With LLM_BASE_URL, LLM_API_KEY and LLM_MODEL in the environment a language model writes the answer.`;
+
+const DEFAULT_QUESTION = "How does the circuit breaker decide to open?";
+/** Handed from this process's environment to the agents. */
+const MODEL_VARIABLES = ["LLM_BASE_URL", "LLM_API_KEY", "LLM_MODEL"];
+/** Of a Worker's own output, what is shown when the demo goes wrong. */
+const KEPT_LOG_LINES = 20;
+const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
+
+interface Wishes {
+  query: string;
+  conversation_id: string;
+  docs: string | undefined;
+}
+
+async function demo(wishes: Wishes, output: Output): Promise<number> {
+  const began = performance.now();
+  const logs: string[] = [];
+  await using resources = new AsyncDisposableStack();
+  try {
+    output.starting(wishes.query);
+    const agentVars: Record<string, string> = {};
+    for (const name of MODEL_VARIABLES) {
+      const value = process.env[name];
+      if (value !== undefined) agentVars[name] = value;
+    }
+    if (wishes.docs !== undefined) {
+      const files = await readMarkdown(wishes.docs);
+      if (files.length === 0) throw new Error(`There is no Markdown file in ${wishes.docs}.`);
+      const served = await serveMarkdown(files);
+      resources.defer(served.close);
+      agentVars["CORPUS_URL"] = served.url;
+    }
+    const stack = await startStack({
+      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
+      agentVars,
+      onLog: (line) => {
+        if (logs.push(line) > KEPT_LOG_LINES) logs.shift();
+      },
+    });
+    resources.defer(stack.close);
+    output.started(performance.now() - began);
+    const events = ask(stack.url, wishes);
+    for (;;) {
+      const { done, value } = await events.next();
+      if (!done) {
+        output.event(value);
+        continue;
+      }
+      output.ended(value);
+      return value.status === "completed" ? 0 : 1;
+    }
+  } catch (error) {
+    output.failed([error instanceof Error ? error.message : String(error), ...logs].join("\n"));
+    return 1;
+  }
+}
+
+/** Points TMPDIR at a new folder that is gone when the process is. Returns its removal. */
+function useTemporaryFolder(): () => void {
+  const folder = mkdtempSync(join(tmpdir(), "agent-coordinator-demo-"));
+  process.env["TMPDIR"] = folder;
+  const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
+  process.on("exit", remove);
+  for (const [signal, number] of Object.entries(SIGNALS)) {
+    process.on(signal, () => {
+      // Exit listeners run in their order: workerd, which a later one ends, must not write into what is removed.
+      process.off("exit", remove);
+      process.on("exit", remove);
+      process.exit(128 + number);
+    });
+  }
+  return remove;
+}
+
+function readWishes(): Wishes | null {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      docs: { type: "string" },
+      conversation: { type: "string", default: "demo" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) return null;
+  // npm runs scripts in the project's folder; a path means the one where npm was called.
+  const docs = values.docs === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? ".", values.docs);
+  return { query: positionals.join(" ") || DEFAULT_QUESTION, conversation_id: values.conversation, docs };
+}
+
+async function main(): Promise<number> {
+  let wishes: Wishes | null;
+  try {
+    wishes = readWishes();
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return 1;
+  }
+  if (wishes === null) {
+    console.log(USAGE);
+    return 0;
+  }
+  const removeFolder = useTemporaryFolder();
+  const live = process.stdout.isTTY && process.env["TERM"] !== "dumb" && process.env["CI"] === undefined;
+  const output = live ? liveOutput(process.stdout) : plainOutput((text) => process.stdout.write(text));
+  try {
+    return await demo(wishes, output);
+  } finally {
+    output.close();
+    removeFolder();
+  }
+}
+
+process.exitCode = await main();

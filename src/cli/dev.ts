@@ -1,0 +1,15 @@
+// npm run dev: the coordinator and the reference agents under `wrangler dev`, offline and without an account.
+// Whatever follows `npm run dev --` is handed to wrangler, after what is set here, so that it wins.
+import { AGENTS_CONFIG, COORDINATOR_CONFIG, runWrangler } from "./wrangler.ts";
+
+const flags = process.argv.slice(2);
+process.exitCode = await runWrangler([
+  "dev",
+  "--var",
+  "AGENT_COORDINATOR_AUTH:none",
+  "-c",
+  COORDINATOR_CONFIG,
+  "-c",
+  AGENTS_CONFIG,
+  ...flags,
+]);

@@ -1,0 +1,41 @@
+// Text for a terminal: durations in words, lines no wider than they may be, and nothing in them that a terminal
+// would obey. Every line is meant to fill one row.
+import { stripVTControlCharacters } from "node:util";
+
+export function duration(ms: number): string {
+  return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
+}
+
+/** Escape sequences and control characters removed; line feeds stay. */
+export function harmless(text: string): string {
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for.
+  return stripVTControlCharacters(text).replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/g, " ");
+}
+
+/** One line, cut with an ellipsis. */
+export function clip(text: string, width: number): string {
+  const line = harmless(text).replaceAll("\n", " ");
+  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+}
+
+/** Lines broken between words; a word longer than a line is broken too. */
+export function wrap(text: string, width: number): string[] {
+  return harmless(text)
+    .split("\n")
+    .flatMap((paragraph) => {
+      const lines = [""];
+      for (const word of paragraph.split(/ +/).flatMap((long) => pieces(long, width))) {
+        const line = lines.at(-1) ?? "";
+        if (line === "") lines[lines.length - 1] = word;
+        else if (line.length + 1 + word.length <= width) lines[lines.length - 1] = `${line} ${word}`;
+        else lines.push(word);
+      }
+      return lines;
+    });
+}
+
+function pieces(word: string, width: number): string[] {
+  const cut: string[] = [];
+  for (let from = 0; from < word.length; from += width) cut.push(word.slice(from, from + width));
+  return cut;
+}
