@@ -54,6 +54,8 @@ export class EventFeed implements Watcher {
 
   /** Everything the reader may see now; empty where there is nothing new. `done` after the terminal event. */
   take(): { frames: Frame[]; done: boolean } {
+    // A reader that has gone is done: a loop that waits for its news would never wait.
+    if (this.closed) return { frames: [], done: true };
     const frames: Frame[] = [];
     for (const event of this.driver.eventsAfter(this.cursor)) {
       frames.push(...this.before(event), lifecycleFrame(event), ...this.behind(event));
