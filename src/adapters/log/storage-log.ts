@@ -1,8 +1,9 @@
 // The log in a Durable Object's own storage: the synchronous key-value API over SQLite, append only. A read or a
 // write that storage refuses throws, which is a crash: the object comes up again and reads what was committed.
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import type { Log } from "../../engine/ports.ts";
+import { type Log, LogCorrupted } from "../../engine/ports.ts";
 import { decodeRecords, encodeRecord, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
+import { sqliteFault } from "./sqlite-fault.ts";
 
 /** The part of DurableObjectStorage that a log needs. */
 export interface LogStorage {
@@ -41,7 +42,12 @@ export class StorageLog implements Log {
 
   *read(after: number): Generator<LogEvent> {
     const start = this.firsts.findLast((first) => first <= after + 1) ?? 1;
-    const records = this.storage.kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(start) });
-    for (const event of decodeRecords(records, start)) if (event.seq > after) yield event;
+    try {
+      const records = this.storage.kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(start) });
+      for (const event of decodeRecords(records, start)) if (event.seq > after) yield event;
+    } catch (cause) {
+      // A page that SQLite cannot read is a record that cannot be read: no later try will find it whole.
+      throw sqliteFault(cause) === "corrupt" ? new LogCorrupted("SQLite cannot read its file") : cause;
+    }
   }
 }

@@ -4,6 +4,7 @@ import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { CoordinatorError, Result } from "../../contract/problem.ts";
 import type { Command } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
+import { callObject } from "./object-faults.ts";
 
 /** The body of the object's POST: a run to start, or to attach to where it is there already. */
 export interface RunMessage {
@@ -45,20 +46,57 @@ export interface Executions {
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
+/** Faults of an object's storage come back as refusals, whatever was called. */
 export function executionsOver(namespace: DurableObjectNamespace): Executions {
   const stub = (tenant: string, execution_id: string) =>
     namespace.get(namespace.idFromName(`${tenant}/${execution_id}`));
+  const rpcOf = (tenant: string, execution_id: string) =>
+    stub(tenant, execution_id) as unknown as ExecutionRpc;
+  const guarded = <T>(
+    tenant: string,
+    execution_id: string,
+    call: () => Promise<T>,
+    repeatable: boolean,
+  ): Promise<Result<T>> =>
+    callObject({ execution_id, call, repeatable, probe: () => rpcOf(tenant, PROBE).read("") });
+  const fetched = async (tenant: string, execution_id: string, path: string, init: RequestInit) => {
+    // Whoever repeats a run attaches to it: the id is the same.
+    const call = () => stub(tenant, execution_id).fetch(`https://execution/${path}`, init);
+    const response = await guarded(tenant, execution_id, call, true);
+    return response.ok ? response.value : refusal(response.error);
+  };
   return {
     run: (tenant, execution_id, message, signal) =>
-      stub(tenant, execution_id).fetch("https://execution/run", {
-        method: "POST",
-        body: JSON.stringify(message),
-        signal,
-      }),
+      fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
     stream: (tenant, execution_id, after, signal) =>
-      stub(tenant, execution_id).fetch(`https://execution/events?after=${after}`, { signal }),
-    rpc: (tenant, execution_id) => stub(tenant, execution_id) as unknown as ExecutionRpc,
+      fetched(tenant, execution_id, `events?after=${after}`, { signal }),
+    rpc: (tenant, execution_id) => {
+      const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
+        const answer = await guarded(
+          tenant,
+          execution_id,
+          () => call(rpcOf(tenant, execution_id)),
+          repeatable,
+        );
+        return answer.ok ? answer.value : answer;
+      };
+      return {
+        read: (stream_url) => flat((rpc) => rpc.read(stream_url)),
+        // A resume that is made twice is refused.
+        control: (command, stream_url) =>
+          flat((rpc) => rpc.control(command, stream_url), command.type !== "resume"),
+        events: (after) => flat((rpc) => rpc.events(after)),
+      };
+    },
   };
+}
+
+/** The name of an object that never holds anything: no execution's id has a dot. */
+const PROBE = "storage.probe";
+
+/** A refusal as the object's fetch gives it. */
+function refusal(error: CoordinatorError): Response {
+  return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });
 }
 
 /** The refusal that a response of the object carries, or null. */

@@ -1,0 +1,10 @@
+// What SQLite says when a disk lets it down. Its errors reach us as text alone: at a read inside the object, or, at a
+// commit, behind every try/catch of the object, in the Worker that called it.
+
+/** `full`: nothing can be written (now). `corrupt`: what is there is not what was written. Null: something else. */
+export function sqliteFault(cause: unknown): "full" | "corrupt" | null {
+  const text = cause instanceof Error ? cause.message : "";
+  if (/SQLITE_(CORRUPT|NOTADB)|disk image is malformed|file is not a database/.test(text)) return "corrupt";
+  if (/SQLITE_(FULL|IOERR|CANTOPEN|READONLY|NOMEM)|disk is full|disk I\/O error/.test(text)) return "full";
+  return null;
+}
