@@ -1,7 +1,7 @@
 // decide(state, command, now): what a command makes happen, as events. Pure: time and chance come in with the
 // command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
 // `advance`, and every end goes through `endExecution`.
-import { type CallFailure, classify } from "../resilience/classify.ts";
+import { type CallFailure, classify, retryAfter } from "../resilience/classify.ts";
 import { retryDelay } from "../resilience/retry.ts";
 import { PACE } from "../pace.ts";
 import { advance } from "./advance.ts";
@@ -133,8 +133,7 @@ function callFailed(
   const again =
     stage.attempt < retry_attempts &&
     (retry === "yes" || (retry === "once" && stage.contract_faults < PACE.CONTRACT_RETRIES));
-  const retryAfterMs = failure.kind === "status" ? failure.retry_after_ms : null;
-  const delay_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfterMs);
+  const delay_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
   if (!again || turn.now + delay_ms >= turn.state.deadline_at) {
     failStage(turn, name, error, began_at);
     return;

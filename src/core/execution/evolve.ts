@@ -81,6 +81,7 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
         ...state,
         status: event.status as ExecutionStatus,
         ended_at: at,
+        stills: state.still_since === null ? state.stills : [...state.stills, [state.still_since, at]],
         error_info: (event.data["error_info"] ?? null) as ErrorInfo | null,
       };
     case "stage.started":
@@ -155,9 +156,12 @@ function endedWithoutResult(result: StageResult, event: LogEvent): StageResult {
   };
 }
 
+/** A call that was cancelled does not say when it was sent: it counts from its stage.started. */
 function callEnded(stage: StageState, event: LogEvent, at: number): Pick<StageState, "calls"> {
-  const began = event.internal?.began_at;
-  return { calls: began === undefined ? stage.calls : [...stage.calls, [began, at]] };
+  if (stage.phase !== "calling") return { calls: stage.calls };
+  // A clock that was set back meanwhile must not make the call longer than it can have been.
+  const began = Math.max(event.internal?.began_at ?? stage.call_at, stage.call_at);
+  return { calls: [...stage.calls, [Math.min(began, at), at]] };
 }
 
 /** A wait is written with its planned end; it may have ended earlier (a cancel) or later (a pause). */

@@ -13,7 +13,10 @@ export function startExecution(spec: RunSpec, now: number): Turn {
       status: "running",
       message: `${pipeline} started`,
       data: { ...shown },
-      internal: { spec: kept satisfies PrivateSpec, bytes: JSON.stringify(kept.context).length },
+      internal: {
+        spec: kept satisfies PrivateSpec,
+        bytes: new TextEncoder().encode(JSON.stringify(kept.context)).byteLength,
+      },
     },
     now,
   );

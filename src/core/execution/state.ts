@@ -29,7 +29,7 @@ export interface StageState {
   readonly contract_faults: number;
   /** The `seq` of the event that ended it; 0 before. */
   readonly ended_seq: number;
-  /** Tries made, as [sent, ended] in ms since the epoch; what a crash cut short is not among them. */
+  /** Tries made, as [sent, ended] in ms since the epoch; what a crash or a pause cut short is not among them. */
   readonly calls: readonly (readonly [number, number])[];
   /** Delays sat out between tries, and calls that a pause cut short, as [begin, end]. */
   readonly waits: readonly (readonly [number, number])[];

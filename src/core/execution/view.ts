@@ -63,13 +63,14 @@ function finalResult(state: ExecutionState): unknown {
 
 function performanceOf(state: ExecutionState): PerformanceMetrics {
   const called = state.stages.filter((stage) => stage.calls.length > 0);
-  const stage_ms = Object.fromEntries(called.map((stage) => [stage.result.stage, total(stage.calls)]));
-  const path = criticalPath(state.spec.stages, (name) => stage_ms[name] ?? 0);
+  // A Map: a stage may be called like something that every object inherits.
+  const stage_ms = new Map(called.map((stage) => [stage.result.stage, total(stage.calls)]));
+  const path = criticalPath(state.spec.stages, (name) => stage_ms.get(name) ?? 0);
   return {
-    critical_path: path.path.filter((name) => name in stage_ms),
+    critical_path: path.path.filter((name) => stage_ms.has(name)),
     critical_path_ms: path.weight,
     overhead_ms: overhead(state),
-    stage_ms,
+    stage_ms: Object.fromEntries(stage_ms),
     retries: state.stages.reduce((sum, stage) => sum + Math.max(0, stage.result.attempts - 1), 0),
     cache_hits: state.stages.filter((stage) => stage.result.cached).length,
   };

@@ -96,6 +96,12 @@ export function classify(failure: CallFailure): { error: StageError; retry: Retr
   }
 }
 
+/** The Retry-After that counts, in ms: only 429 and 503 may ask for one. */
+export function retryAfter(failure: CallFailure): number | null {
+  if (failure.kind !== "status" || (failure.status !== 429 && failure.status !== 503)) return null;
+  return failure.retry_after_ms;
+}
+
 function retryOfStatus(status: number, retryable: boolean | null): RetryRule {
   return RETRIED_STATUS.has(status) && retryable !== false ? "yes" : "no";
 }

@@ -1,0 +1,78 @@
+// The pure core against chance: random pipelines, agents that fail in every way, verbs at any moment, crashes after
+// every effect, on a virtual clock. The assertions are I1 to I12 and I15 of DESIGN.md (simulation/observer.ts and
+// simulation/audit.ts name them), and that the committed log gives back the state.
+//
+// SIMULATION_RUNS sets how many, SIMULATION_SEED where they begin; SIMULATION_REPLAY=SEED:SIZE runs a single one.
+import { assert as assertProperty, integer, oneof, property } from "fast-check";
+import { expect, test } from "vitest";
+import { drawScenario } from "./simulation/scenario.ts";
+import { Tally } from "./simulation/tally.ts";
+import { World } from "./simulation/world.ts";
+
+const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 10_000);
+const SEED = Number(process.env["SIMULATION_SEED"] ?? 20_261_123);
+const REPLAY = process.env["SIMULATION_REPLAY"];
+
+/** What must have happened often enough to mean anything. */
+const FAULTS = [
+  "unregistered",
+  "not_callable",
+  "rejected",
+  "timeout",
+  "truncated",
+  "status",
+  "stream_error",
+  "contract",
+  "body_too_large",
+  "result_too_large",
+  "context_too_large",
+  "call aborted",
+  "late answer",
+  "clock set back",
+  "crash in start",
+  "crash in answer",
+  "crash in tick",
+  "crash in recover",
+  "crash in pause",
+  "crash in resume",
+  "crash in cancel",
+];
+
+const size = oneof(
+  { weight: 75, arbitrary: integer({ min: 1, max: 7 }) },
+  { weight: 22, arbitrary: integer({ min: 8, max: 18 }) },
+  { weight: 3, arbitrary: integer({ min: 19, max: 64 }) },
+);
+
+function simulate(seed: number, stages: number, tally: Tally): void {
+  const before = tally.total;
+  try {
+    new World(drawScenario(seed, stages), tally).run();
+  } catch (cause) {
+    const message = cause instanceof Error ? cause.message : String(cause);
+    throw new Error(`${message} (SIMULATION_REPLAY=${seed}:${stages})`, { cause });
+  }
+  if (tally.total === before) throw new Error(`no fault was injected (SIMULATION_REPLAY=${seed}:${stages})`);
+}
+
+if (REPLAY === undefined) {
+  test(`I1 to I12 and I15 hold in ${RUNS} simulated runs, each with a fault`, {
+    timeout: 60_000 + RUNS * 20,
+  }, () => {
+    const tally = new Tally();
+    const holds = property(integer(), size, (seed, stages) => simulate(seed, stages, tally));
+    const began = performance.now();
+    assertProperty(holds, { numRuns: RUNS, seed: SEED });
+    console.log(`${String(tally)}\n  ${Math.round(performance.now() - began)} ms, seed ${SEED}`);
+    expect(tally.runs).toBe(RUNS);
+    for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 2_000);
+    for (const end of ["completed", "failed", "cancelled"]) {
+      expect(tally.ends.get(end) ?? 0, end).toBeGreaterThan(RUNS / 20);
+    }
+  });
+} else {
+  test(`the run ${REPLAY} holds`, () => {
+    const [seed, stages] = REPLAY.split(":").map(Number);
+    simulate(seed as number, stages as number, new Tally());
+  });
+}

@@ -1,0 +1,284 @@
+// What must hold between the core's state and the observer's: after every turn, for every answer and verb, and at the
+// end of a run.
+import type { Command, Refusal } from "../../../src/core/execution/command.ts";
+import { decide } from "../../../src/core/execution/decide.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { nextActions } from "../../../src/core/execution/next-actions.ts";
+import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import { viewExecution } from "../../../src/core/execution/view.ts";
+import { expected, expectedDelay } from "./expectations.ts";
+import { auditMetrics } from "./metrics.ts";
+import { hold, type Observer } from "./observer.ts";
+import type { Verb } from "./scenario.ts";
+import type { Call, World } from "./world.ts";
+
+type Judge = (events: LogEvent[], refusal: Refusal | null) => void;
+
+const PHASES = { pending: "pending", calling: "calling", waiting: "waiting", cut: "held", ended: "ended" };
+
+/** Whether the deadline or the longest pause has passed, by the observer's reckoning. */
+function overdue(observer: Observer, world: World, now: number): "deadline" | "pause" | null {
+  if (observer.terminal !== null) return null;
+  if (observer.stillSince === null && now >= observer.deadline) return "deadline";
+  const longest = world.scenario.spec.config.max_pause_seconds * 1_000;
+  return observer.pausedAt !== null && now >= observer.pausedAt + longest ? "pause" : null;
+}
+
+/** After every turn: the state says what the observer saw, and everything that may happen has happened. */
+export function auditTurn(world: World, state: ExecutionState, command: Command): void {
+  const { observer } = world;
+  hold("I9", state.status === observer.status, () => `${state.status} is not ${observer.status}`);
+  hold("I6", state.seq === observer.seq, () => `the state's seq ${state.seq} is not ${observer.seq}`);
+  const { invoke, wake_at } = nextActions(state);
+  const ended = observer.terminal !== null;
+  hold("I15", (wake_at === null) === ended, () => `${state.status} with wake_at ${wake_at}`);
+  const calling: number[] = [];
+  const shown: string[] = [];
+  let due = observer.stillSince === null ? observer.deadline : Number.POSITIVE_INFINITY;
+  const longest = world.scenario.spec.config.max_pause_seconds * 1_000;
+  if (observer.pausedAt !== null) due = Math.min(due, observer.pausedAt + longest);
+  for (const stage of state.stages) {
+    const seen = observer.of(stage.result.stage);
+    hold(
+      "I9",
+      stage.phase === PHASES[seen.standing],
+      () => `${seen.spec.name} is ${stage.phase}, not ${seen.standing}`,
+    );
+    hold("I5", stage.result.attempts === (seen.standing === "calling" ? seen.attempt : seen.tries), () => {
+      return `${seen.spec.name} tells ${stage.result.attempts} tries, made were ${seen.tries}`;
+    });
+    if (seen.standing === "calling") calling.push(seen.call);
+    if (seen.standing === "calling" || seen.standing === "waiting") shown.push(seen.spec.name);
+    if (seen.standing === "waiting" && observer.status === "running") due = Math.min(due, seen.due);
+  }
+  const invoked = invoke.map((invocation) => invocation.call).join();
+  hold(
+    "I11",
+    invoked === (ended ? "" : calling.join()),
+    () => `the calls ${invoked} are not ${calling.join()}`,
+  );
+  if (ended) return;
+  hold("I15", wake_at === due, () => `wakes at ${wake_at}, due is ${due}`);
+  hold(
+    "I1",
+    state.deadline_at === observer.deadline,
+    () => `deadline ${state.deadline_at} is not ${observer.deadline}`,
+  );
+  if (command.type === "answer" || command.type === "tick" || command.type === "recover") {
+    const now = Math.max(world.clock(), state.updated_at);
+    hold(
+      "I1",
+      overdue(observer, world, now) === null,
+      () => `${command.type} left an overdue run ${state.status}`,
+    );
+    if (state.status === "running") nothingLeftUndone(world, now);
+  }
+  if (world.points % 8 !== 0) return;
+  const view = viewExecution(state);
+  hold(
+    "I7",
+    view.current_stages.join() === shown.join(),
+    () => `current_stages ${view.current_stages.join()}`,
+  );
+  hold("I7", view.current_stage === (shown[0] ?? null), () => `current_stage ${view.current_stage}`);
+}
+
+/** I1: a run that runs has begun whatever may begin. */
+function nothingLeftUndone(world: World, now: number): void {
+  const { observer } = world;
+  const stages = [...observer.stages.values()];
+  for (const { standing, due, spec } of stages) {
+    hold("I1", standing !== "cut", () => `${spec.name} was cut short and is not called again`);
+    hold("I1", standing !== "waiting" || due > now, () => `${spec.name} is due and is not tried again`);
+  }
+  hold(
+    "I1",
+    stages.some((stage) => stage.standing !== "ended"),
+    () => "all stages have ended, the run has not",
+  );
+  const ready = stages.filter((stage) => stage.standing === "pending" && stage.readySeq !== null);
+  const active = observer.active();
+  if (ready.length === 0) return;
+  hold("I1", active.length > 0, () => `${ready[0]?.spec.name} is ready, and nothing is under way`);
+  const free = active.length < world.scenario.spec.config.max_concurrent_stages;
+  if (!free || active.some((stage) => stage.exclusive)) return;
+  const blocked = ready.some((stage) => stage.exclusive);
+  hold("I10", blocked, () => `${ready[0]?.spec.name} is ready, may overlap, and does not start`);
+}
+
+/** What an answer must lead to, judged by what was known before it came. */
+export function judgeAnswer(world: World, call: Call, chance: number): Judge {
+  const { observer } = world;
+  const now = Math.max(world.clock(), observer.time);
+  const seen = observer.of(call.stage);
+  const late = observer.terminal !== null || seen.standing !== "calling" || seen.call !== call.call;
+  const over = overdue(observer, world, now);
+  const { config } = world.scenario.spec;
+  const { attempt, broken, spec } = seen;
+  const { outcome } = call.plan;
+  const limit = Math.floor(config.memory_limit_mb * 1_048_576);
+  const fits = !outcome.ok || observer.bytes + outcome.bytes <= limit;
+  return (events, refusal) => {
+    const first = events[0];
+    if (over !== null) {
+      hold("I1", events.at(-1) === observer.terminal, () => "an overdue run took an answer");
+      const code = (observer.terminal?.data["error_info"] as { code?: string } | null)?.code;
+      hold(
+        "I1",
+        over === "pause" || code === "PIPELINE_TIMEOUT",
+        () => `past the deadline it ended as ${code}`,
+      );
+      return;
+    }
+    if (late) {
+      hold("I4", events.length === 0 && refusal?.reason === "stale", () => "a late answer was taken");
+      return;
+    }
+    hold(
+      "I9",
+      first !== undefined && first.stage === call.stage,
+      () => `the answer of ${call.stage} was dropped`,
+    );
+    if (outcome.ok && fits) {
+      hold("I9", first?.type === "stage.completed", () => `a good answer led to ${first?.type}`);
+      return;
+    }
+    const failure = outcome.ok
+      ? ({ kind: "context_too_large", limit_bytes: limit, bytes: 0 } as const)
+      : outcome.failure;
+    if (outcome.ok) world.tally.fault("context_too_large");
+    const { code, retried } = expected(failure);
+    const delay = expectedDelay(config, attempt, chance, failure);
+    const may = retried === "yes" || (retried === "once" && broken === 0);
+    const again = may && attempt < spec.retry_attempts && now + delay < observer.deadline;
+    hold("I5", first?.type === (again ? "stage.retrying" : "stage.failed"), () => {
+      return `${failure.kind} in try ${attempt} of ${spec.retry_attempts} led to ${first?.type}`;
+    });
+    const error = first?.data["error"] as { code: string; retryable: boolean };
+    hold("I12", error.code === code, () => `${failure.kind} became ${error.code}, not ${code}`);
+    hold(
+      "I12",
+      error.retryable === (retried !== "no"),
+      () => `${failure.kind} tells retryable ${error.retryable}`,
+    );
+    if (again) {
+      const told = first?.data["delay_ms"];
+      hold("I5", told === delay, () => `the delay is ${String(told)} ms, drawn was ${delay}`);
+      return;
+    }
+    const info = (events.at(-1)?.data["error_info"] ?? {}) as Record<string, unknown>;
+    const ends = info["failed_stage"] === spec.name;
+    hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
+    hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
+    if (!spec.required) return;
+    const want = JSON.stringify([code, spec.name, attempt]);
+    const has = JSON.stringify([info["code"], info["failed_stage"], info["retry_attempts"]]);
+    hold("I12", has === want, () => `error_info tells ${has}, not ${want}`);
+  };
+}
+
+/** What a verb must lead to. */
+export function judgeVerb(world: World, command: Verb): Judge {
+  const { observer } = world;
+  const { status } = observer;
+  const over = overdue(observer, world, Math.max(world.clock(), observer.time));
+  return (events, refusal) => {
+    const conflict = refusal?.reason === "conflict";
+    if (over !== null) {
+      const fits = command.type === "cancel" && observer.status === "cancelled";
+      hold("I1", observer.terminal !== null && conflict !== fits, () => `${command.type} came too late`);
+      return;
+    }
+    const terminal = !["running", "paused"].includes(status);
+    const repeated =
+      (command.type === "pause" && status === "paused") ||
+      (command.type === "cancel" && status === "cancelled");
+    const refused = !repeated && (terminal || (command.type === "resume" && status !== "paused"));
+    hold(
+      "I2",
+      conflict === refused,
+      () => `${command.type} of a ${status} run: ${refusal?.reason ?? "obeyed"}`,
+    );
+    if (refused || repeated) {
+      hold("I2", events.length === 0, () => `${command.type} of a ${status} run made events`);
+      return;
+    }
+    if (command.type === "pause")
+      hold(
+        "I11",
+        events.length === 1 && observer.status === "paused",
+        () => "the pause did not hold at once",
+      );
+    if (command.type === "resume") hold("I11", events[0]?.type === "execution.resumed", () => "not resumed");
+    if (command.type === "cancel")
+      hold("I8", events.at(-1)?.type === "execution.cancelled", () => "cancel did not cancel");
+  };
+}
+
+/** At the end: one terminal event with the execution as it then is, and nothing changes it any more. */
+export function auditEnd(world: World, state: ExecutionState, log: LogEvent[], restartedAt: number): void {
+  const { observer } = world;
+  const { terminal } = observer;
+  if (terminal === null) throw new Error("auditEnd before the end");
+  hold("I9", log.length === state.seq, () => "the end is not in the log");
+  hold("I8", log.at(-1)?.type === terminal.type, () => `the log ends with ${log.at(-1)?.type}`);
+  const lateness = 400;
+  const latest = Math.max(observer.deadline, restartedAt) + lateness;
+  const still = observer.stillSince !== null;
+  hold(
+    "I1",
+    still || (state.ended_at as number) <= latest,
+    () => `ended ${(state.ended_at as number) - latest} ms late`,
+  );
+  const view = viewExecution(state);
+  if (!("truncated" in terminal.data)) {
+    const difference = same(JSON.parse(JSON.stringify(view)), log.at(-1)?.data);
+    hold("I8", difference === null, () => `the terminal event is not the execution at ${difference}`);
+  }
+  for (const [name, result] of Object.entries(view.stage_results)) {
+    const seen = observer.of(name);
+    hold(
+      "I12",
+      result.status === (seen.outcome ?? "pending"),
+      () => `${name} is ${result.status}, not ${seen.outcome}`,
+    );
+    hold(
+      "I5",
+      result.attempts === seen.tries,
+      () => `${name} tells ${result.attempts} tries of ${seen.tries}`,
+    );
+  }
+  hold("I5", view.execution_metadata.recoveries === observer.recoveries, () => "recoveries are miscounted");
+  auditMetrics(world, view);
+  const commands: Command[] = [
+    { type: "tick" },
+    { type: "recover" },
+    { type: "pause", mode: "abort" },
+    { type: "resume" },
+    { type: "cancel", reason: "again" },
+    { type: "start", spec: world.scenario.spec },
+  ];
+  for (const command of commands) {
+    const after = decide(state, command, (state.ended_at as number) + 1e9);
+    hold("I2", after.state === state && after.events.length === 0, () => `${command.type} changed the end`);
+  }
+  world.tally.runs += 1;
+  world.tally.events += log.length;
+  world.tally.end(state.status);
+}
+
+/** Where two values differ, as a path; null where they are the same, key for key. */
+export function same(a: unknown, b: unknown): string | null {
+  if (Object.is(a, b)) return null;
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") return "";
+  if (a instanceof Map && b instanceof Map) return same([...a], [...b]);
+  if (Array.isArray(a) !== Array.isArray(b)) return "";
+  const keys = Object.keys(a);
+  if (keys.length !== Object.keys(b).length) return " (keys)";
+  for (const key of keys) {
+    if (!Object.hasOwn(b, key)) return `.${key}`;
+    const found = same((a as Record<string, unknown>)[key], (b as Record<string, unknown>)[key]);
+    if (found !== null) return `.${key}${found}`;
+  }
+  return null;
+}

@@ -1,0 +1,291 @@
+// Observer: judges a run by its events alone, with a model of its own that shares nothing with the core. Every check
+// names the invariant of DESIGN.md that it holds. After a crash a new observer reads what was committed.
+import type { ResolvedStage } from "../../../src/contract/stage.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
+
+export class Violation extends Error {
+  constructor(invariant: string, detail: string) {
+    super(`${invariant}: ${detail}`);
+    this.name = "Violation";
+  }
+}
+
+export function hold(invariant: string, condition: boolean, detail: () => string): void {
+  if (!condition) throw new Violation(invariant, detail());
+}
+
+type Standing = "pending" | "calling" | "waiting" | "cut" | "ended";
+
+export interface Observed {
+  spec: ResolvedStage;
+  at: number;
+  exclusive: boolean;
+  standing: Standing;
+  outcome: "completed" | "failed" | "skipped" | "cancelled" | null;
+  /** Tries that count. */
+  tries: number;
+  attempt: number;
+  call: number;
+  callAt: number;
+  due: number;
+  broken: number;
+  /** The `seq` at which it could first have gone; null while it cannot. */
+  readySeq: number | null;
+  /** Calls whose end the log knows, and their summed time. */
+  calls: number;
+  worked: number;
+}
+
+const TERMINAL = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
+
+export class Observer {
+  readonly stages = new Map<string, Observed>();
+  status = "none";
+  seq = 0;
+  time = 0;
+  deadline = 0;
+  pausedAt: number | null = null;
+  stillSince: number | null = null;
+  terminal: LogEvent | null = null;
+  fruitless = 0;
+  recoveries = 0;
+  /** UTF-8 bytes held: the context and what answers added. */
+  bytes = 0;
+  /** Time in which the clock stood still. */
+  stood = 0;
+  private readonly spec: RunSpec;
+
+  constructor(spec: RunSpec) {
+    this.spec = spec;
+    this.bytes = Buffer.byteLength(JSON.stringify(spec.context));
+    for (const [at, stage] of spec.stages.entries()) {
+      this.stages.set(stage.name, {
+        spec: stage,
+        at,
+        exclusive: !stage.parallel || !spec.config.enable_parallel_execution,
+        standing: "pending",
+        outcome: null,
+        tries: 0,
+        attempt: 0,
+        call: 0,
+        callAt: 0,
+        due: 0,
+        broken: 0,
+        readySeq: stage.depends_on.length === 0 ? 0 : null,
+        calls: 0,
+        worked: 0,
+      });
+    }
+  }
+
+  of(name: string): Observed {
+    return this.stages.get(name) as Observed;
+  }
+
+  active(): Observed[] {
+    return [...this.stages.values()].filter((stage) =>
+      ["calling", "waiting", "cut"].includes(stage.standing),
+    );
+  }
+
+  see(event: LogEvent): void {
+    hold("I6", event.seq === this.seq + 1, () => `seq ${event.seq} after ${this.seq}`);
+    hold("I2", this.terminal === null, () => `${event.type} after ${this.terminal?.type}`);
+    const at = Date.parse(event.timestamp);
+    hold("I6", at >= this.time, () => `${event.type} is older than the event before it`);
+    this.seq = event.seq;
+    this.time = at;
+    if (event.type.startsWith("execution.")) this.ofExecution(event, at);
+    else this.ofStage(event, at);
+    const inFlight = [...this.stages.values()].some((stage) => stage.standing === "calling");
+    if (this.status === "paused" && this.stillSince === null && !inFlight) this.stillSince = at;
+  }
+
+  private ofExecution(event: LogEvent, at: number): void {
+    if (TERMINAL.has(event.type)) {
+      this.ended(event, at);
+      return;
+    }
+    switch (event.type) {
+      case "execution.started":
+        hold("I6", event.seq === 1, () => "execution.started is not the first event");
+        this.status = "running";
+        this.deadline = at + this.spec.config.pipeline_timeout_seconds * 1_000;
+        return;
+      case "execution.paused":
+        hold("I11", this.status === "running", () => `paused while ${this.status}`);
+        this.status = "paused";
+        this.pausedAt = at;
+        if (event.data["mode"] === "abort") this.cutCalls();
+        return;
+      case "execution.resumed":
+        hold("I11", this.status === "paused", () => `resumed while ${this.status}`);
+        this.status = "running";
+        if (this.stillSince !== null) {
+          this.deadline += at - this.stillSince;
+          this.stood += at - this.stillSince;
+        }
+        this.pausedAt = null;
+        this.stillSince = null;
+        this.fruitless = 0;
+        return;
+      case "execution.recovered": {
+        const lost = [...this.stages.values()].filter((stage) => stage.standing === "calling");
+        hold("I5", lost.length > 0, () => "recovered where no call was lost");
+        const names = JSON.stringify(lost.map((stage) => stage.spec.name));
+        hold("I9", JSON.stringify(event.data["stages"]) === names, () => `recovered does not name ${names}`);
+        this.recoveries += 1;
+        this.fruitless += 1;
+        hold("I1", this.fruitless <= 5, () => "a sixth recovery without progress");
+        this.cutCalls();
+        return;
+      }
+      default:
+        throw new Violation("I6", `an unknown event ${event.type}`);
+    }
+  }
+
+  private ended(event: LogEvent, at: number): void {
+    this.terminal = event;
+    this.status = event.status;
+    hold("I8", event.type === `execution.${event.status}`, () => `${event.type} says ${event.status}`);
+    hold("I12", this.active().length === 0, () => `${event.type} with stages under way`);
+    const required = [...this.stages.values()].find((s) => s.outcome === "failed" && s.spec.required);
+    if (event.type === "execution.completed") {
+      const open = [...this.stages.values()].find((stage) => stage.standing !== "ended");
+      hold("I1", open === undefined, () => `completed although ${open?.spec.name} has not ended`);
+      hold("I12", required === undefined, () => `completed although ${required?.spec.name} failed`);
+      hold("I11", at < this.deadline, () => "completed after the deadline");
+    }
+    if (required !== undefined)
+      hold("I12", event.type === "execution.failed", () => `${event.type} although a required stage failed`);
+  }
+
+  private ofStage(event: LogEvent, at: number): void {
+    const stage = this.of(event.stage as string);
+    const { name } = stage.spec;
+    hold("I4", stage.standing !== "ended", () => `${event.type} of ${name}, which has ended`);
+    const call = stage.standing === "calling";
+    const began = event.internal?.began_at;
+    // A cancelled call's sending is not in the log: it counts from its stage.started.
+    if (call) stage.calls += 1;
+    if (call) stage.worked += at - Math.min(at, Math.max(began ?? 0, stage.callAt));
+    switch (event.type) {
+      case "stage.started":
+        this.begun(stage, event, at);
+        return;
+      case "stage.retrying": {
+        const delay = event.data["delay_ms"] as number;
+        hold("I5", call, () => `${name} is tried again without a call`);
+        hold("I5", event.attempt === stage.attempt, () => `retrying names try ${event.attempt}`);
+        hold("I5", event.data["next_attempt"] === stage.attempt + 1, () => "next_attempt is not the next");
+        hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
+        hold("I1", at + delay < this.deadline, () => `${name} would wait past the deadline`);
+        stage.standing = "waiting";
+        stage.tries = stage.attempt;
+        stage.due = at + delay;
+        if (event.internal?.contract === true) stage.broken += 1;
+        this.fruitless = 0;
+        return;
+      }
+      case "stage.completed":
+        hold("I4", call, () => `${name} completed without a call`);
+        stage.tries = stage.attempt;
+        this.bytes += event.internal?.bytes ?? 0;
+        this.endStage(stage, "completed", event.seq);
+        return;
+      case "stage.failed":
+        hold("I4", call || (stage.standing === "pending" && stage.spec.when !== undefined), () => {
+          return `${name} failed while ${stage.standing}`;
+        });
+        stage.tries = stage.attempt;
+        this.endStage(stage, "failed", event.seq);
+        return;
+      case "stage.skipped":
+        hold(
+          "I3",
+          stage.standing === "pending" && stage.readySeq !== null,
+          () => `${name} skipped too early`,
+        );
+        this.endStage(stage, "skipped", event.seq);
+        return;
+      case "stage.cancelled":
+        hold("I12", stage.standing !== "pending", () => `${name} cancelled, which had not begun`);
+        if (call) stage.tries = stage.attempt;
+        this.endStage(stage, "cancelled", event.seq);
+        return;
+      default:
+        throw new Violation("I6", `an unknown event ${event.type}`);
+    }
+  }
+
+  private begun(stage: Observed, event: LogEvent, at: number): void {
+    const { name, retry_attempts } = stage.spec;
+    hold("I11", this.status === "running", () => `${name} started while ${this.status}`);
+    hold("I11", at < this.deadline, () => `${name} started after the deadline`);
+    hold("I3", stage.readySeq !== null, () => `${name} started before its dependencies ended`);
+    hold(
+      "I5",
+      (event.attempt as number) <= retry_attempts,
+      () => `try ${event.attempt} of ${retry_attempts}`,
+    );
+    if (stage.standing === "pending") {
+      hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);
+      this.placeFor(stage);
+    } else if (stage.standing === "waiting") {
+      hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
+      hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
+    } else {
+      hold("I5", stage.standing === "cut", () => `${name} started while ${stage.standing}`);
+      hold("I5", event.attempt === stage.attempt, () => `${name} repeated as try ${event.attempt}`);
+      hold("I7", event.internal?.repeated === true, () => `${name} repeated and does not say so`);
+    }
+    stage.standing = "calling";
+    stage.attempt = event.attempt as number;
+    stage.call = event.seq;
+    stage.callAt = at;
+  }
+
+  /** I10, and the order of API.md: definition order, nothing overtakes an exclusive stage that waits. */
+  private placeFor(stage: Observed): void {
+    const { name } = stage.spec;
+    const active = this.active();
+    const limit = this.spec.config.max_concurrent_stages;
+    hold(
+      "I10",
+      active.length < limit,
+      () => `${name} started beside ${active.length}, the limit is ${limit}`,
+    );
+    if (stage.exclusive)
+      hold("I10", active.length === 0, () => `${name} is exclusive and started beside others`);
+    const alone = active.find((other) => other.exclusive);
+    hold("I10", alone === undefined, () => `${name} started beside the exclusive ${alone?.spec.name}`);
+    const ready = [...this.stages.values()].filter((s) => s.standing === "pending" && s.readySeq !== null);
+    const overtakes = (one: Observed) =>
+      ready.find((e) => e.exclusive && (e.readySeq as number) < (one.readySeq as number));
+    const overtaken = overtakes(stage);
+    hold("I10", overtaken === undefined, () => `${name} overtook the exclusive ${overtaken?.spec.name}`);
+    const earlier = ready.find((other) => other.at < stage.at && overtakes(other) === undefined);
+    hold("I10", earlier === undefined, () => `${name} went before ${earlier?.spec.name}`);
+  }
+
+  private endStage(stage: Observed, outcome: NonNullable<Observed["outcome"]>, seq: number): void {
+    stage.standing = "ended";
+    stage.outcome = outcome;
+    this.fruitless = 0;
+    for (const other of this.stages.values()) {
+      if (other.readySeq !== null || !other.spec.depends_on.includes(stage.spec.name)) continue;
+      const before = other.spec.depends_on.map((name) => this.of(name));
+      if (before.every((dependency) => dependency.standing === "ended")) other.readySeq = seq;
+    }
+  }
+
+  private cutCalls(): void {
+    for (const stage of this.stages.values()) {
+      if (stage.standing !== "calling") continue;
+      stage.standing = "cut";
+      stage.tries = stage.attempt - 1;
+    }
+  }
+}

@@ -1,0 +1,276 @@
+// World: one simulated run of the pure core. Stands where the engine's loop stands: submits commands, holds calls,
+// commits turns, and dies where the scenario says so, losing all that was not committed. The clock is a number.
+import type { Command, Refusal } from "../../../src/core/execution/command.ts";
+import { decide } from "../../../src/core/execution/decide.ts";
+import { replay } from "../../../src/core/execution/evolve.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { nextActions } from "../../../src/core/execution/next-actions.ts";
+import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import { auditEnd, auditTurn, judgeAnswer, judgeVerb, same } from "./audit.ts";
+import { hold, Observer, Violation } from "./observer.ts";
+import type { CallPlan, Scenario, Verb } from "./scenario.ts";
+import type { Tally } from "./tally.ts";
+
+/** Where in the handling of a command the coordinator may die. */
+export type Point = "decided" | "written" | "acted";
+
+export interface Call {
+  stage: string;
+  attempt: number;
+  call: number;
+  began_at: number;
+  ends_at: number;
+  plan: CallPlan;
+}
+
+/** One for all: a stack each time would cost more than the runs. */
+const CRASH = new Error("the coordinator died");
+
+const GROUP_MS = 50;
+const STEPS = 20_000;
+
+export class World {
+  readonly scenario: Scenario;
+  readonly tally: Tally;
+  state: ExecutionState | null = null;
+  observer: Observer;
+  /** Points passed so far, over all lives. */
+  points = 0;
+  crashes = 0;
+  /** True while nothing has kept the run from being handled to the millisecond. */
+  exact = true;
+  /** Real time; the clock shows it less `setBack`. */
+  private time: number;
+  private setBack = 0;
+  private restartedAt = 0;
+  private committed: LogEvent[] = [];
+  private committedState: ExecutionState | null = null;
+  private unwritten: LogEvent[] = [];
+  private commitAt: number | null = null;
+  private calls = new Map<number, Call>();
+  /** Aborted calls whose answers come all the same. */
+  private late: Call[] = [];
+  private wakeAt: number | null = null;
+  private verbs: { at: number; command: Verb }[];
+  /** Disruptions (crashes, aborting pauses) that had been when a try was last begun. */
+  private readonly begun = new Map<string, number>();
+  private disruptions = 0;
+  private readonly done = new Set<string>();
+  private command: Command["type"] = "start";
+  private readonly faultsBefore: number;
+
+  constructor(scenario: Scenario, tally: Tally) {
+    this.scenario = scenario;
+    this.tally = tally;
+    this.faultsBefore = tally.total;
+    this.observer = new Observer(scenario.spec);
+    this.time = scenario.started_at;
+    this.verbs = [...scenario.verbs];
+  }
+
+  /** Runs to the end and past it. @throws Violation */
+  run(): this {
+    this.live(() => {
+      if (this.state === null) this.submit({ type: "start", spec: this.scenario.spec });
+    });
+    for (let step = 0; this.busy(); step += 1) {
+      hold("I1", step < STEPS, () => "the run does not end");
+      this.live(() => this.step());
+    }
+    auditEnd(this, this.state as ExecutionState, this.committed, this.restartedAt);
+    return this;
+  }
+
+  clock(): number {
+    return this.time - this.setBack;
+  }
+
+  /** Whether one stage depends on another, through however many. */
+  depends(name: string, on: string): boolean {
+    const seen = new Set<string>();
+    const open = [name];
+    for (let at = open.pop(); at !== undefined; at = open.pop()) {
+      for (const before of this.observer.of(at).spec.depends_on) {
+        if (before === on) return true;
+        if (!seen.has(before)) open.push(before);
+        seen.add(before);
+      }
+    }
+    return false;
+  }
+
+  private busy(): boolean {
+    return this.observer.terminal === null || this.commitAt !== null || this.late.length > 0;
+  }
+
+  /** One stretch of life; a crash in it is followed by as many restarts as it takes. */
+  private live(act: () => void): void {
+    for (let task: (() => void) | null = act; task !== null; ) {
+      try {
+        task();
+        task = null;
+      } catch (cause) {
+        if (cause !== CRASH) throw cause;
+        this.die();
+        task = () => this.restart();
+      }
+    }
+  }
+
+  private step(): void {
+    const { at, run } = this.next();
+    this.time = Math.max(this.time, at);
+    run();
+    const back = this.scenario.setBack_ms();
+    if (back === 0) return;
+    this.setBack += back;
+    this.exact = false;
+    this.tally.fault("clock set back");
+  }
+
+  private next(): { at: number; run: () => void } {
+    let first: { at: number; run: () => void } | null = null;
+    const offer = (at: number, run: () => void) => {
+      if (first === null || at < first.at) first = { at, run };
+    };
+    const verb = this.verbs[0];
+    if (verb !== undefined) offer(verb.at, () => this.verb(this.verbs.shift()?.command as Verb));
+    for (const call of this.calls.values()) offer(call.ends_at, () => this.answer(call));
+    for (const call of this.late) offer(call.ends_at, () => this.answer(call));
+    if (this.commitAt !== null) offer(this.commitAt, () => this.write());
+    if (this.wakeAt !== null) offer(this.wakeAt, () => this.submit({ type: "tick" }));
+    if (first === null) throw new Violation("I15", "nothing will ever come: no call, no timer");
+    return first;
+  }
+
+  private answer(call: Call): void {
+    this.calls.delete(call.call);
+    this.late = this.late.filter((other) => other !== call);
+    const chance = this.scenario.chance();
+    const { stage, call: id, plan, began_at } = call;
+    const judge = judgeAnswer(this, call, chance);
+    const { events, refusal } = this.submit(
+      { type: "answer", stage, call: id, outcome: plan.outcome, began_at, chance },
+      (events, refusal) => judge(events, refusal),
+    );
+    if (refusal === null && events.length > 0 && !plan.outcome.ok)
+      this.tally.fault(plan.outcome.failure.kind);
+  }
+
+  private verb(command: Verb): void {
+    const judge = judgeVerb(this, command);
+    const { refusal } = this.submit(command, judge);
+    if (refusal === null) this.tally.verb(command.type === "pause" ? `pause ${command.mode}` : command.type);
+  }
+
+  private submit(
+    command: Command,
+    judge: (events: LogEvent[], refusal: Refusal | null) => void = () => {},
+  ): { events: LogEvent[]; refusal: Refusal | null } {
+    this.command = command.type;
+    const before = this.state;
+    const { events, state, refusal } = decide(before, command, this.clock());
+    this.state = state;
+    for (const event of events) this.observer.see(event);
+    if (before !== null && before.ended_at !== null) {
+      hold("I2", state === before && events.length === 0, () => `${command.type} changed a terminal state`);
+    }
+    judge(events, refusal);
+    if (events.length > 0) {
+      this.unwritten.push(...events);
+      const urgent = ["start", "recover", "pause", "resume", "cancel"].includes(command.type);
+      this.point("decided");
+      if (command.type === "start" || command.type === "recover") {
+        this.write();
+        this.act();
+      } else {
+        this.act();
+        if (urgent || state?.ended_at !== null || !this.scenario.groups()) this.write();
+        else this.commitAt ??= this.time + GROUP_MS;
+      }
+    } else if (command.type === "tick" || command.type === "recover") this.act();
+    auditTurn(this, this.state as ExecutionState, command);
+    return { events, refusal };
+  }
+
+  private write(): void {
+    this.commitAt = null;
+    for (const event of this.unwritten) {
+      if (event.type === "stage.completed") this.done.add(event.stage as string);
+      this.committed.push(JSON.parse(JSON.stringify(event)) as LogEvent);
+    }
+    this.unwritten = [];
+    this.committedState = this.state;
+    this.point("written");
+  }
+
+  private act(): void {
+    const { invoke, wake_at } = nextActions(this.state as ExecutionState);
+    const wanted = new Set(invoke.map((invocation) => invocation.call));
+    for (const call of this.calls.values()) if (!wanted.has(call.call)) this.abort(call);
+    for (const { stage, attempt, call } of invoke)
+      if (!this.calls.has(call)) this.begin(stage, attempt, call);
+    const late = this.scenario.lateness_ms();
+    if (late > 0) this.exact = false;
+    this.wakeAt = wake_at === null ? null : Math.max(this.time, wake_at + this.setBack) + late;
+    this.point("acted");
+  }
+
+  private begin(stage: string, attempt: number, call: number): void {
+    hold("I4", !this.done.has(stage), () => `${stage} is called again although its completion was committed`);
+    const key = `${stage} ${attempt}`;
+    const last = this.begun.get(key);
+    hold(
+      "I5",
+      last === undefined || last < this.disruptions,
+      () => `try ${attempt} of ${stage} is called twice`,
+    );
+    this.begun.set(key, this.disruptions);
+    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, this.time);
+    const began_at = this.clock();
+    this.calls.set(call, { stage, attempt, call, began_at, ends_at: this.time + plan.duration_ms, plan });
+  }
+
+  private abort(call: Call): void {
+    this.calls.delete(call.call);
+    this.disruptions += 1;
+    this.tally.fault("call aborted");
+    if (call.plan.late_ms === null) return;
+    this.late.push({ ...call, ends_at: this.time + call.plan.late_ms });
+    this.tally.fault("late answer");
+  }
+
+  private point(kind: Point): void {
+    this.points += 1;
+    // A run that nothing befell proves nothing: it loses its last turn, and must make it again.
+    const spared =
+      kind === "decided" && this.observer.terminal !== null && this.tally.total === this.faultsBefore;
+    if (spared || this.scenario.crashAt(this.points, kind, this.command)) throw CRASH;
+  }
+
+  /** Everything that was not committed is lost. */
+  private die(): void {
+    this.crashes += 1;
+    this.disruptions += 1;
+    this.exact = false;
+    this.tally.crash(this.command);
+    this.calls.clear();
+    this.late = [];
+    this.unwritten = [];
+    this.commitAt = null;
+    this.wakeAt = null;
+    this.time += this.scenario.downtime_ms();
+    this.restartedAt = this.clock();
+  }
+
+  /** I9: the log alone brings back the state that was committed. */
+  private restart(): void {
+    this.observer = new Observer(this.scenario.spec);
+    for (const event of this.committed) this.observer.see(event);
+    this.state = replay(this.committed);
+    const difference = same(this.state, this.committedState);
+    hold("I9", difference === null, () => `the log does not give back the state at ${difference}`);
+    if (this.state === null) this.submit({ type: "start", spec: this.scenario.spec });
+    else this.submit({ type: "recover" });
+  }
+}
