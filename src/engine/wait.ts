@@ -1,4 +1,5 @@
 // A caller who waits for JSON: until the execution has ended, is paused, or the caller's patience is over.
+import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
 import type { Clock } from "./ports.ts";
 
@@ -23,4 +24,44 @@ export async function waitForCaller(
   await over.promise;
   stop();
   unwatch();
+}
+
+/**
+ * A caller whose leaving matters (`on_disconnect: cancel`) and who waits for longer than a heartbeat: only writing
+ * tells that a caller has gone, so spaces go out, which JSON allows before its value. Null where the end came first.
+ * @param leave called once, when the caller has its answer or has gone
+ */
+export async function answerWatched(
+  over: Promise<void>,
+  text: () => string,
+  clock: Clock,
+  leave: () => void,
+): Promise<ReadableStream<Uint8Array> | null> {
+  if (await comesFirst(over, clock)) {
+    leave();
+    return null;
+  }
+  const encoder = new TextEncoder();
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const ended = await comesFirst(over, clock);
+        controller.enqueue(encoder.encode(ended ? text() : " "));
+        if (!ended) return;
+        controller.close();
+        leave();
+      },
+      cancel: leave,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** True where `over` resolves within a heartbeat. */
+async function comesFirst(over: Promise<void>, clock: Clock): Promise<boolean> {
+  const beat = Promise.withResolvers<false>();
+  const stop = clock.after(PACE.HEARTBEAT_WATCHED_MS, () => beat.resolve(false));
+  const first = await Promise.race([over.then(() => true), beat.promise]);
+  stop();
+  return first;
 }
