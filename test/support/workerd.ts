@@ -39,7 +39,7 @@ export interface WorkerdOptions {
 }
 
 /** A folder for a server's storage, and its removal. */
-export async function temporaryState(): Promise<{ path: string; remove(): Promise<void> }> {
+export async function temporaryState(): Promise<{ path: string; remove: () => Promise<void> }> {
   const path = await mkdtemp(join(tmpdir(), "agent-coordinator-"));
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }

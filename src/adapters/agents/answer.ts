@@ -36,6 +36,10 @@ export async function readAnswer(response: Response, hooks: CallHooks): Promise<
 export async function readFailure(response: Response, hooks: CallHooks): Promise<CallOutcome> {
   const { status } = response;
   const type = mediaType(response);
+  if (status < 200 || status > 599) {
+    await discard(response);
+    return fail({ kind: "contract", detail: `the status ${status} is no answer`, status });
+  }
   let problem: AgentProblem = {};
   if (response.body !== null && (type === "application/json" || type.endsWith("+json"))) {
     try {
