@@ -47,7 +47,7 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
       const files = await readMarkdown(wishes.docs);
       if (files.length === 0) throw new Error(`There is no Markdown file in ${wishes.docs}.`);
       const served = await serveMarkdown(files);
-      resources.defer(served.close);
+      resources.defer(() => served.close());
       agentVars["CORPUS_URL"] = served.url;
     }
     const stack = await startStack({
@@ -57,7 +57,7 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
         if (logs.push(line) > KEPT_LOG_LINES) logs.shift();
       },
     });
-    resources.defer(stack.close);
+    resources.defer(() => stack.close());
     output.started(performance.now() - began);
     const events = ask(stack.url, wishes);
     for (;;) {

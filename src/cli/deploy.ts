@@ -1,8 +1,8 @@
 // npm run deploy: the reference agents first, then the coordinator that is bound to them by name, so that it works on
 // an account where neither is. Flags after `npm run deploy --` go to both deployments; `--dry-run` needs no account
 // and prints the size of what would be sent.
-import { AGENTS_CONFIG, COORDINATOR_CONFIG, runWrangler } from "./wrangler.ts";
-import { readWorkerConfig } from "./wrangler-config.ts";
+import { runWrangler } from "./wrangler.ts";
+import { AGENTS_CONFIG, COORDINATOR_CONFIG, readWorkerConfig } from "./wrangler-config.ts";
 
 /** Holds where deployed only: wrangler.toml's own variables would hold for local development too. */
 const DEPLOYED_VARS: Readonly<Record<string, string>> = { AGENT_COORDINATOR_RATE_LIMIT: "60/60" };

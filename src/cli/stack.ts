@@ -3,11 +3,13 @@
 // starts too, without wrangler around it, which takes as long to load as all of this takes to answer.
 import { dirname, join } from "node:path";
 import type { MiniflareOptions } from "miniflare";
-import { readWorkerConfig, type WorkerConfig } from "./wrangler-config.ts";
-
-const ROOT = join(import.meta.dirname, "../..");
-const COORDINATOR = join(ROOT, "wrangler.toml");
-const AGENTS = join(ROOT, "fixtures/agents/wrangler.toml");
+import {
+  AGENTS_CONFIG,
+  COORDINATOR_CONFIG,
+  ROOT,
+  readWorkerConfig,
+  type WorkerConfig,
+} from "./wrangler-config.ts";
 
 export interface Stack {
   /** Without a slash at its end. */
@@ -26,8 +28,8 @@ export interface StackOptions {
 export async function startStack(options: StackOptions): Promise<Stack> {
   // The bundler is a process of its own: it works while Miniflare, which is large, is read.
   const workers = Promise.all([
-    buildWorker(COORDINATOR, options.coordinatorVars),
-    buildWorker(AGENTS, options.agentVars),
+    buildWorker(COORDINATOR_CONFIG, options.coordinatorVars),
+    buildWorker(AGENTS_CONFIG, options.agentVars),
   ]);
   const [built, { Miniflare }] = await Promise.all([workers, import("miniflare")]);
   const miniflare = new Miniflare({
@@ -51,7 +53,7 @@ async function buildWorker(
   vars: Readonly<Record<string, string>>,
 ): Promise<WorkerOptions> {
   const config = readWorkerConfig(configPath);
-  const contents = await bundle(join(dirname(configPath), config.main), config);
+  const contents = await bundle(join(ROOT, dirname(configPath), config.main), config);
   const sqlite = config.migrations.flatMap((migration) => migration.new_sqlite_classes);
   return {
     config: {

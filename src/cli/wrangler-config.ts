@@ -2,8 +2,14 @@
 // only description: a section that is not known here is refused, so that the demo cannot silently start something
 // else than what is deployed.
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { parse } from "smol-toml";
 import { z } from "zod";
+
+/** The project's folder, on which the configs' paths stand. */
+export const ROOT = join(import.meta.dirname, "../..");
+export const COORDINATOR_CONFIG = "wrangler.toml";
+export const AGENTS_CONFIG = "fixtures/agents/wrangler.toml";
 
 const WorkerConfig = z.strictObject({
   name: z.string(),
@@ -31,9 +37,9 @@ const WorkerConfig = z.strictObject({
 });
 export type WorkerConfig = z.infer<typeof WorkerConfig>;
 
-/** @throws where the file is not there, is no TOML, or says what this reader does not know */
+/** @param path below ROOT @throws where the file is not there, is no TOML, or says what this reader does not know */
 export function readWorkerConfig(path: string): WorkerConfig {
-  const parsed = WorkerConfig.safeParse(parse(readFileSync(path, "utf8")));
+  const parsed = WorkerConfig.safeParse(parse(readFileSync(join(ROOT, path), "utf8")));
   if (parsed.success) return parsed.data;
   throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
 }

@@ -3,8 +3,8 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
+import { ROOT } from "./wrangler-config.ts";
 
-const ROOT = join(import.meta.dirname, "../..");
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
 
 /** No usage figures, no look for news, no fetch of an example `request.cf`. */
@@ -13,10 +13,6 @@ const QUIET = {
   WRANGLER_HIDE_BANNER: "true",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
-
-/** wrangler.toml of each Worker, below the project's folder, where wrangler runs. */
-export const COORDINATOR_CONFIG = "wrangler.toml";
-export const AGENTS_CONFIG = "fixtures/agents/wrangler.toml";
 
 /** Resolves to wrangler's exit status, 0 where it was ended by a signal that this process got. */
 export async function runWrangler(args: readonly string[]): Promise<number> {

@@ -1,0 +1,87 @@
+// The demo as a user runs it, without a terminal: its answer, its exit status, and that nothing of it is left.
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, test } from "vitest";
+import { type Command, runCommand } from "../support/processes.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const OTHERS_LLM = { LLM_BASE_URL: undefined, LLM_API_KEY: undefined, LLM_MODEL: undefined };
+
+let folder: string;
+let temporary: string;
+const commands: Command[] = [];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "demo-test-"));
+  temporary = join(folder, "tmp");
+  mkdirSync(temporary);
+});
+afterEach(() => {
+  for (const command of commands.splice(0)) command.destroy();
+  rmSync(folder, { recursive: true });
+});
+
+function demo(...args: string[]): Command {
+  const env = { ...OTHERS_LLM, TMPDIR: temporary };
+  const command = runCommand(["src/cli/demo.ts", ...args], { cwd: ROOT, env });
+  commands.push(command);
+  return command;
+}
+
+function expectNothingLeft(command: Command): void {
+  expect(command.left()).toEqual([]);
+  expect(readdirSync(temporary)).toEqual([]);
+}
+
+test("answers from a folder of Markdown, cites it, and leaves nothing", async () => {
+  const docs = join(folder, "docs");
+  mkdirSync(join(docs, "deep"), { recursive: true });
+  mkdirSync(join(docs, "node_modules"));
+  writeFileSync(
+    join(docs, "deep", "lighthouse.md"),
+    "# The lighthouse\n\n## The lamp\n\nThe lamp of the lighthouse is lit at dusk by its keeper, Marta.\n",
+  );
+  writeFileSync(join(docs, "node_modules", "x.md"), "# The lamp\n\nThe lamp is lit by nobody.\n");
+  const command = demo("--docs", docs, "Who lights the lamp of the lighthouse?");
+  expect(await command.ended).toBe(0);
+  const output = command.output();
+  expect(output).toContain("lit at dusk by its keeper, Marta. [1]\n");
+  expect(output).toContain("sources:\n[1] The lighthouse, “The lamp” (deep/lighthouse.md)\n");
+  expect(output).not.toContain("nobody");
+  for (const stage of ["query_rewriter", "context_decision", "source_retrieval", "answer_generation"]) {
+    expect(output).toMatch(new RegExp(`^${stage} completed in \\d`, "m"));
+  }
+  expect(output).toMatch(/^completed: .* in all, \d+ ms of it the coordinator's own$/m);
+  expect(output).not.toContain("\u001b");
+  expectNothingLeft(command);
+});
+
+test("a failed execution is exit status 1, with its reason", async () => {
+  const docs = join(folder, "docs");
+  mkdirSync(docs);
+  writeFileSync(join(docs, "empty.md"), "");
+  const command = demo("--docs", docs, "Who lights the lamp of the lighthouse?");
+  expect(await command.ended).toBe(1);
+  expect(command.output()).toContain("source_retrieval failed");
+  expect(command.output()).toContain(
+    "failed: AGENT_PROCESSING_ERROR in source_retrieval: The corpus is empty",
+  );
+  expectNothingLeft(command);
+});
+
+test("an unknown flag is exit status 1, with the usage", async () => {
+  const command = demo("--dosc", "here");
+  expect(await command.ended).toBe(1);
+  expect(command.output()).toContain("--docs DIR");
+  expectNothingLeft(command);
+});
+
+test("Ctrl-C in mid-run leaves nothing", async () => {
+  const command = demo();
+  await command.says("query_rewriter running");
+  command.kill("SIGINT");
+  expect(await command.ended).toBe(130);
+  expect(command.output()).not.toContain("sources:");
+  expectNothingLeft(command);
+});
