@@ -3,5 +3,6 @@ import { createApp } from "./http/app.ts";
 
 export { CatalogObject } from "./objects/catalog.ts";
 export { ExecutionObject } from "./objects/execution.ts";
+export { LedgerObject } from "./objects/ledger.ts";
 
 export default createApp();

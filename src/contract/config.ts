@@ -1,6 +1,7 @@
 // CoordinatorConfig (API.md section 6): every key, its bounds and its default, once. Values come from PATCH,
 // else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
 import { z } from "zod";
+import type { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 import { FallbackStrategy } from "./stage.ts";
@@ -92,3 +93,18 @@ export const DEFAULT_CONFIG: CoordinatorConfig = {
   },
   retention_seconds: 604_800,
 };
+
+/** The same fields, each of which may be left out, or be null: back to its default. */
+function patchOf(shape: z.core.$ZodLooseShape): z.ZodType<JsonObject> {
+  const fields = Object.entries(shape).map(([key, field]) => {
+    const inner = field instanceof z.ZodObject ? patchOf(field.shape) : (field as z.ZodType);
+    return [key, inner.nullable().optional()];
+  });
+  return z.strictObject(Object.fromEntries(fields));
+}
+
+/** The body of PATCH /v1/config. A strategy may come in part: what it is merged into is judged as a whole. */
+export const ConfigPatch = patchOf({
+  ...CoordinatorConfig.shape,
+  fallback_strategies: z.record(Name, z.unknown()),
+});

@@ -56,3 +56,6 @@ export const StageProgress = z.object({
   data: z.object({ message: z.string(), fraction: z.number().optional() }),
 });
 export type StageProgress = z.infer<typeof StageProgress>;
+
+/** What GET …/events answers to whoever asks for JSON. */
+export const EventList = z.object({ data: z.array(LifecycleEvent) });

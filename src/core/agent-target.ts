@@ -1,16 +1,21 @@
 // Where a call may go: the rules for an agent's URL. Asked when an agent is registered and again at every call, for
-// the list of allowed hosts may have changed in between.
+// the list of allowed hosts may have changed in between. The URL parser has undone every disguise by then: decimal,
+// octal, hex and full-width hosts come out of it as plain addresses and names.
 import { err, ok, type Result } from "../contract/problem.ts";
+import { isPublicV4, isPublicV6 } from "./ip-address.ts";
 
 /** AGENT_COORDINATOR_AGENT_HOSTS as a set of `host[:port]`; null where it is not set. */
 export type AllowedHosts = ReadonlySet<string> | null;
 
-export function parseAllowedHosts(list: string | undefined): AllowedHosts {
-  const hosts = (list ?? "")
+/** The list, or the first entry of it that is no host. */
+export function parseAllowedHosts(list: string | undefined): Result<AllowedHosts, string> {
+  const entries = (list ?? "")
     .split(",")
-    .map((host) => host.trim().toLowerCase())
-    .filter((host) => host !== "");
-  return hosts.length === 0 ? null : new Set(hosts);
+    .map((entry) => entry.trim().toLowerCase())
+    .filter((entry) => entry !== "");
+  const wrong = entries.find((entry) => !isHost(entry));
+  if (wrong !== undefined) return err(wrong);
+  return ok(entries.length === 0 ? null : new Set(entries));
 }
 
 /** The URL as it will be called, or why it may not be. */
@@ -21,13 +26,18 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
   if (url.username !== "" || url.password !== "")
     return err("must not carry credentials: use headers with secret:NAME");
   if (url.hash !== "") return err("must not have a fragment");
-  const listed = allowed !== null && isListed(url, allowed);
-  if (allowed !== null && !listed) {
+  if (allowed !== null) {
+    if (isListed(url, allowed)) return ok(url);
     return err(`names the host ${url.host}, which AGENT_COORDINATOR_AGENT_HOSTS does not allow`);
   }
-  if (url.protocol === "http:" && !listed) {
+  if (url.protocol === "http:") {
     return err(
       `must be https: (http: only for hosts in AGENT_COORDINATOR_AGENT_HOSTS, and ${url.host} is not)`,
+    );
+  }
+  if (!isPublicHost(url.hostname)) {
+    return err(
+      `names the host ${url.host}, which is not on the public internet (AGENT_COORDINATOR_AGENT_HOSTS can allow it)`,
     );
   }
   return ok(url);
@@ -36,4 +46,24 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
 function isListed(url: URL, allowed: ReadonlySet<string>): boolean {
   const port = url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port;
   return allowed.has(url.host) || allowed.has(`${url.hostname}:${port}`);
+}
+
+/** An exact `host[:port]`, spelled as the URL parser spells it: anything else could never match. */
+function isHost(entry: string): boolean {
+  if (!URL.canParse(`https://${entry}`)) return false;
+  const url = new URL(`https://${entry}`);
+  return entry === url.host || entry === `${url.hostname}:443`;
+}
+
+/** Names that mean the machine itself or its own network, wherever they are asked (RFC 6761, 6762, 8375). */
+const LOCAL_SUFFIXES =
+  /(^|\.)(localhost|localdomain|local|internal|intranet|lan|home|corp|private|home\.arpa)$/;
+
+function isPublicHost(hostname: string): boolean {
+  if (hostname.startsWith("[")) return isPublicV6(hostname.slice(1, -1));
+  // The URL parser refuses a last label of digits that is no IPv4 address.
+  if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname)) return isPublicV4(hostname);
+  const name = hostname.replace(/\.+$/, "");
+  // A name without a dot is looked up in the machine's own search domains.
+  return name.includes(".") && !LOCAL_SUFFIXES.test(name);
 }

@@ -1,7 +1,7 @@
 // Which CoordinatorConfig holds: PATCH before environment before default. Pure; the environment comes in as a record.
 import { CoordinatorConfig, DEFAULT_CONFIG } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
-import { err, ok, type Result } from "../contract/problem.ts";
+import { err, type InputError, ok, type Result } from "../contract/problem.ts";
 
 /** A variable whose value cannot be used. */
 export interface BadVariable {
@@ -12,6 +12,7 @@ export interface BadVariable {
 
 type Vars = Readonly<Record<string, unknown>>;
 
+const SWITCH = "true or false";
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, false: false, "1": true, "0": false };
 
 /** The specification's names, each with the config key it sets. */
@@ -31,12 +32,14 @@ const VARIABLES: readonly (readonly [string, keyof CoordinatorConfig])[] = [
 export function configFromEnvironment(vars: Vars): Result<CoordinatorConfig, BadVariable> {
   const config: Record<string, unknown> = { ...DEFAULT_CONFIG };
   for (const [variable, key] of VARIABLES) {
-    const raw = vars[variable];
-    if (typeof raw !== "string" || raw === "") continue;
-    const value = typeof DEFAULT_CONFIG[key] === "boolean" ? BOOLEANS[raw.toLowerCase()] : Number(raw);
-    const parsed = CoordinatorConfig.shape[key].safeParse(value);
+    const raw = textVariable(vars, variable);
+    if (raw === undefined) continue;
+    const isSwitch = typeof DEFAULT_CONFIG[key] === "boolean";
+    const parsed = CoordinatorConfig.shape[key].safeParse(
+      isSwitch ? BOOLEANS[raw.toLowerCase()] : numberIn(raw),
+    );
     if (!parsed.success) {
-      const expected = parsed.error.issues[0]?.message ?? "another value";
+      const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "another value");
       return err({ variable, value: raw, expected });
     }
     config[key] = parsed.data;
@@ -50,10 +53,22 @@ export function booleanVariable(
   variable: string,
   otherwise: boolean,
 ): Result<boolean, BadVariable> {
-  const raw = vars[variable];
-  if (typeof raw !== "string" || raw === "") return ok(otherwise);
+  const raw = textVariable(vars, variable);
+  if (raw === undefined) return ok(otherwise);
   const value = BOOLEANS[raw.toLowerCase()];
-  return value === undefined ? err({ variable, value: raw, expected: "true or false" }) : ok(value);
+  return value === undefined ? err({ variable, value: raw, expected: SWITCH }) : ok(value);
+}
+
+/** A variable as text: an empty one is not set, and wrangler.toml may hold numbers and booleans as such. */
+export function textVariable(vars: Vars, variable: string): string | undefined {
+  const raw = vars[variable];
+  if (typeof raw === "number" || typeof raw === "boolean") return String(raw);
+  return typeof raw === "string" && raw !== "" ? raw : undefined;
+}
+
+/** Decimal only: Number() would also take "", " ", "0x10" and "1e3". */
+function numberIn(raw: string): number {
+  return /^-?\d+(\.\d+)?$/.test(raw) ? Number(raw) : Number.NaN;
 }
 
 /** RFC 7396: objects merge, null removes, everything else replaces. */
@@ -65,6 +80,20 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
     else merged[key] = mergePatch(merged[key], value);
   }
   return merged;
+}
+
+/** What is kept after a PATCH, where the config that would then hold is one; else what is wrong with it. */
+export function patchConfig(
+  environment: CoordinatorConfig,
+  kept: JsonObject,
+  patch: JsonObject,
+): Result<JsonObject, InputError[]> {
+  const merged = mergePatch(kept, patch) as JsonObject;
+  const parsed = CoordinatorConfig.safeParse(mergePatch(environment, merged));
+  if (parsed.success) return ok(merged);
+  return err(
+    parsed.error.issues.map(({ path, message }) => ({ pointer: ["", ...path].join("/"), detail: message })),
+  );
 }
 
 /** The config that holds: what was patched over what the environment gives. */

@@ -25,4 +25,8 @@ export const PACE = {
   RECONNECT_MS: 1_000,
   /** The last watcher of an execution with `on_disconnect: cancel` may be gone this long. */
   DISCONNECT_GRACE_MS: 5_000,
+  /** A run's start is told to the index this much later: most short runs are then told of once, with their end. */
+  OUTBOX_FIRST_MS: 200,
+  /** How often an index takes out what has expired; expired rows are not listed anyway. */
+  LEDGER_SWEEP_MS: 3_600_000,
 } as const;

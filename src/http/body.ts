@@ -5,12 +5,18 @@ import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
 import { readJson } from "../core/json.ts";
 
-/** The body as JSON. */
-export async function readJsonBody(request: Request): Promise<Result<unknown>> {
+/** The body as JSON. @param alsoTaken media types beside application/json */
+export async function readJsonBody(
+  request: Request,
+  alsoTaken: readonly string[] = [],
+): Promise<Result<unknown>> {
   const type = request.headers.get("content-type") ?? "";
-  if ((type.split(";", 1)[0] ?? "").trim().toLowerCase() !== "application/json") {
+  const media = (type.split(";", 1)[0] ?? "").trim().toLowerCase();
+  if (media !== "application/json" && !alsoTaken.includes(media)) {
     return err({ code: "UNSUPPORTED_MEDIA_TYPE", received: printable(type) });
   }
+  const coding = (request.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
+  if (coding !== "identity") return err({ code: "UNSUPPORTED_MEDIA_TYPE", received: printable(coding) });
   const text = await readText(request.body);
   if (!text.ok) return text;
   const json = readJson(text.value);
@@ -29,8 +35,9 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown): Resul
 export async function readBody<S extends z.ZodType>(
   request: Request,
   schema: S,
+  alsoTaken: readonly string[] = [],
 ): Promise<Result<z.output<S>>> {
-  const json = await readJsonBody(request);
+  const json = await readJsonBody(request, alsoTaken);
   return json.ok ? parseWith(schema, json.value) : json;
 }
 
@@ -40,11 +47,12 @@ export async function readOptionalBody<S extends z.ZodType>(
   schema: S,
   otherwise: z.output<S>,
 ): Promise<Result<z.output<S>>> {
-  // An empty body may come as a stream of nothing: only reading tells.
-  if (request.headers.get("content-type") !== null) return readBody(request, schema);
+  // An empty body may come as a stream of nothing, with a content type or without: only reading tells.
   const text = await readText(request.body);
   if (!text.ok) return text;
-  return text.value === "" ? ok(otherwise) : err({ code: "UNSUPPORTED_MEDIA_TYPE", received: "" });
+  if (text.value === "") return ok(otherwise);
+  const { url, headers } = request;
+  return readBody(new Request(url, { method: "POST", headers, body: text.value }), schema);
 }
 
 export function invalid(errors: InputError[]): CoordinatorError {
@@ -78,6 +86,11 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({ pointer: pointer([...path, key]), detail: "is not a known field" }));
   }
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    // Of several shapes, the one that the value comes closest to.
+    const closest = issue.errors.reduce((best, other) => (other.length < best.length ? other : best));
+    return closest.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root));
+  }
   const value = path.reduce<unknown>(
     (at, key) => (at !== null && typeof at === "object" ? (at as Record<string, unknown>)[key] : undefined),
     root,
@@ -85,7 +98,9 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   if (issue.code === "invalid_key" || value === undefined) {
     return [{ pointer: pointer(path), detail: value === undefined ? "is required" : issue.message }];
   }
-  return [{ pointer: pointer(path), detail: `${issue.message}, received ${show(value)}` }];
+  // What stands under an agent's `headers` may be a credential in the wrong place: it is not told back.
+  const shown = path.includes("headers") ? "" : `, received ${show(value)}`;
+  return [{ pointer: pointer(path), detail: `${issue.message}${shown}` }];
 }
 
 /** The value as evidence: short, printable, and never a whole document. */
@@ -96,7 +111,8 @@ function show(value: unknown): string {
 
 function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f]/g, " ").slice(0, 100);
+  const plain = text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ");
+  return plain.slice(0, 100).toWellFormed();
 }
 
 function pointer(path: readonly string[]): string {

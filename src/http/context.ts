@@ -19,3 +19,10 @@ export function problem(call: Call, error: CoordinatorError): Response {
 export function jsonText(text: string, status = 200, headers: Record<string, string> = {}): Response {
   return new Response(text, { status, headers: { "content-type": "application/json", ...headers } });
 }
+
+/** A line of the log: JSON, so that no control character of a caller's text reaches a terminal as itself. */
+export function logError(fields: Record<string, unknown>): void {
+  const line = JSON.stringify({ level: "ERROR", ...fields });
+  // JSON leaves these as they are: the C1 controls, and what turns the direction of writing.
+  console.error(line.replaceAll(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, " "));
+}

@@ -47,7 +47,7 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
     spec: planned.ok ? planned.value : null,
     after: cursor.value ?? 0,
     answer,
-    stream_url: streamUrl(naming.execution_id),
+    stream_url: await streamUrl(call, naming.execution_id),
   };
   const { execution_id } = naming;
   const response = await services.executions.run(tenant, execution_id, message, call.req.raw.signal);
@@ -61,9 +61,13 @@ export function locationOf(execution_id: string): string {
   return `/v1/executions/${execution_id}`;
 }
 
-/** Where a browser follows an execution. */
-export function streamUrl(execution_id: string): string {
-  return `${locationOf(execution_id)}/events`;
+/**
+ * Where a browser follows an execution, with the token that lets its EventSource in. Without keys the token stands
+ * there too, though nobody asks for it: a page that works in development then works behind keys.
+ */
+export async function streamUrl(call: Call, execution_id: string): Promise<string> {
+  const token = await call.var.services.access.streamToken(call.var.tenant, execution_id);
+  return `${locationOf(execution_id)}/events?token=${token}`;
 }
 
 /** A cursor: the last `seq` that a reader has; null where none is given. */

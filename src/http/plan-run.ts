@@ -122,8 +122,8 @@ export function registrationOf(
   settings: Settings,
   agent_type: string,
 ): AgentRegistration | null {
-  const own = catalog.agents[agent_type];
-  if (own !== undefined) return own;
+  // By own keys only: `toString` is a name like any other.
+  if (Object.hasOwn(catalog.agents, agent_type)) return catalog.agents[agent_type] ?? null;
   if (!settings.hasReferenceAgents || !REFERENCE_AGENTS.includes(agent_type)) return null;
   return { binding: "AGENTS", path: `/${agent_type}`, protocol: "native" };
 }

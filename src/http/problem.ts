@@ -3,7 +3,8 @@
 import type { CoordinatorError, ErrorCode, Problem } from "../contract/problem.ts";
 
 interface Told {
-  status: number;
+  /** Where it is not the code's own. */
+  status?: number;
   title: string;
   detail: string;
   headers?: Record<string, string>;
@@ -12,7 +13,7 @@ interface Told {
 
 /** The problem document for an error. @param instance the request's path */
 export function problemResponse(error: CoordinatorError, instance: string): Response {
-  const { status, title, detail, headers, errors } = tell(error);
+  const { status = STATUS[error.code], title, detail, headers, errors } = tell(error);
   const problem: Problem = {
     type: `urn:agent-coordinator:problem:${error.code.toLowerCase().replaceAll("_", "-")}`,
     title,
@@ -29,26 +30,54 @@ export function problemResponse(error: CoordinatorError, instance: string): Resp
   });
 }
 
+/** The status of each code; a body that is too large has its own (413). */
+export const STATUS: Readonly<Record<ErrorCode, number>> = {
+  INVALID_REQUEST: 400,
+  UNAUTHORIZED: 401,
+  FORBIDDEN: 403,
+  EXECUTION_NOT_FOUND: 404,
+  PIPELINE_NOT_FOUND: 404,
+  STAGE_NOT_FOUND: 404,
+  AGENT_NOT_FOUND: 404,
+  NOT_FOUND: 404,
+  METHOD_NOT_ALLOWED: 405,
+  NOT_ACCEPTABLE: 406,
+  EXECUTION_CONFLICT: 409,
+  PRECONDITION_FAILED: 412,
+  UNSUPPORTED_MEDIA_TYPE: 415,
+  INVALID_PIPELINE_CONFIG: 422,
+  CIRCULAR_DEPENDENCY: 422,
+  MISSING_DEPENDENCY: 422,
+  IDEMPOTENCY_MISMATCH: 422,
+  RATE_LIMITED: 429,
+  CONTEXT_CORRUPTED: 500,
+  INTERNAL_ERROR: 500,
+  AGENT_PROCESSING_ERROR: 502,
+  AGENT_UNAVAILABLE: 503,
+  RESOURCE_EXHAUSTED: 503,
+  COORDINATOR_DISABLED: 503,
+  STAGE_TIMEOUT: 504,
+  PIPELINE_TIMEOUT: 504,
+};
+
 function tell(error: CoordinatorError): Told {
   switch (error.code) {
     case "INVALID_REQUEST": {
       const first = error.errors[0];
       const detail =
         first === undefined ? "the request is invalid" : `${first.pointer || "the body"} ${first.detail}`;
-      return { status: 400, title: "Invalid request", detail, errors: error.errors };
+      return { title: "Invalid request", detail, errors: error.errors };
     }
     case "UNAUTHORIZED":
       return {
-        status: 401,
         title: "Unauthorized",
         detail: UNAUTHORIZED[error.reason],
         headers: { "www-authenticate": 'Bearer realm="agent-coordinator"' },
       };
     case "FORBIDDEN":
-      return { status: 403, title: "Forbidden", detail: `the key lacks the scope ${error.scope}` };
+      return { title: "Forbidden", detail: `the key lacks the scope ${error.scope}` };
     case "EXECUTION_NOT_FOUND":
       return {
-        status: 404,
         title: "Execution not found",
         detail: `there is no execution ${error.execution_id}`,
       };
@@ -58,48 +87,42 @@ function tell(error: CoordinatorError): Told {
         version === undefined
           ? `there is no pipeline ${pipeline}`
           : `the pipeline ${pipeline} is at version ${version.latest}, ${version.wanted} was asked for`;
-      return { status: 404, title: "Pipeline not found", detail };
+      return { title: "Pipeline not found", detail };
     }
     case "STAGE_NOT_FOUND":
       return {
-        status: 404,
         title: "Stage not found",
         detail: `the pipeline ${error.pipeline} has no stage ${error.stage}`,
       };
     case "AGENT_NOT_FOUND":
       return {
-        status: 404,
         title: "Agent not found",
         detail: `no agent is registered as ${error.agent_type}`,
       };
     case "NOT_FOUND":
-      return { status: 404, title: "Not found", detail: "there is nothing at this path" };
+      return { title: "Not found", detail: "there is nothing at this path" };
     case "METHOD_NOT_ALLOWED":
       return {
-        status: 405,
         title: "Method not allowed",
         detail: `${error.method} is not allowed here; allowed: ${error.allow.join(", ")}`,
         headers: { allow: error.allow.join(", ") },
       };
     case "NOT_ACCEPTABLE":
-      return { status: 406, title: "Not acceptable", detail: `offered here: ${error.offered.join(", ")}` };
+      return { title: "Not acceptable", detail: `offered here: ${error.offered.join(", ")}` };
     case "UNSUPPORTED_MEDIA_TYPE": {
       const received = error.received === "" ? "a body without a content type" : error.received;
       return {
-        status: 415,
         title: "Unsupported media type",
         detail: `the body must be application/json, not ${received}`,
       };
     }
     case "EXECUTION_CONFLICT":
       return {
-        status: 409,
         title: "Conflict",
         detail: `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
       };
     case "PRECONDITION_FAILED":
       return {
-        status: 412,
         title: "Precondition failed",
         detail: `${error.resource} is not what the condition names`,
       };
@@ -107,34 +130,30 @@ function tell(error: CoordinatorError): Told {
     case "CIRCULAR_DEPENDENCY":
     case "MISSING_DEPENDENCY":
       return {
-        status: 422,
         title: DEFINITION_TITLES[error.code],
         detail: error.errors.map(definitionLine).join("; "),
         errors: error.errors.map((fault) => ({ pointer: "/stages", detail: definitionLine(fault) })),
       };
     case "IDEMPOTENCY_MISMATCH":
       return {
-        status: 422,
         title: "Idempotency mismatch",
         detail: "the same key or execution_id was used with another request",
       };
     case "RATE_LIMITED":
       return {
-        status: 429,
         title: "Too many requests",
         detail: `try again in ${error.retry_after_seconds} s`,
         headers: { "retry-after": String(error.retry_after_seconds) },
       };
     case "AGENT_UNAVAILABLE":
-      return { status: 503, title: "Agent unavailable", detail: error.detail };
+      return { title: "Agent unavailable", detail: error.detail };
     case "STAGE_TIMEOUT":
     case "PIPELINE_TIMEOUT":
-      return { status: 504, title: "Timeout", detail: error.detail };
+      return { title: "Timeout", detail: error.detail };
     case "AGENT_PROCESSING_ERROR":
-      return { status: 502, title: "Agent processing error", detail: error.detail };
+      return { title: "Agent processing error", detail: error.detail };
     case "CONTEXT_CORRUPTED":
       return {
-        status: 500,
         title: "Context corrupted",
         detail: `the log of the execution ${error.execution_id} cannot be read: ${error.evidence}`,
       };
@@ -145,10 +164,9 @@ function tell(error: CoordinatorError): Told {
             title: "Body too large",
             detail: `the body is larger than ${error.limit_bytes} bytes`,
           }
-        : { status: 503, title: "Resource exhausted", detail: "the execution's storage is full" };
+        : { title: "Resource exhausted", detail: "the execution's storage is full" };
     case "COORDINATOR_DISABLED":
       return {
-        status: 503,
         title: "Coordinator disabled",
         detail: "AGENT_COORDINATOR_ENABLED is false: nothing new is started",
       };
@@ -158,7 +176,7 @@ function tell(error: CoordinatorError): Told {
         bad === undefined
           ? "something went wrong here; it has been logged"
           : `the variable ${bad.variable} has the value ${JSON.stringify(bad.value)}; expected: ${bad.expected}`;
-      return { status: 500, title: "Internal error", detail };
+      return { title: "Internal error", detail };
     }
   }
 }

@@ -1,46 +1,107 @@
 // The Durable Object of one tenant's definitions: pipelines with their versions, agents' registrations, config. A
-// thin shell over storage; what may be written is decided before it comes here.
+// thin shell over storage: what a change makes of a definition is decided in core/, here where no other writer can
+// come in between. A pipeline that was deleted leaves its version behind, so that no version ever means two things.
 import { DurableObject } from "cloudflare:workers";
-import type { CatalogRpc, CatalogSnapshot } from "../adapters/objects/catalog-api.ts";
+import type { CatalogRpc, CatalogSnapshot, Precondition, Written } from "../adapters/objects/catalog-api.ts";
 import type { Env } from "../compose.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
+import type { CoordinatorConfig } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
-import type { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
+import type { Pipeline } from "../contract/pipeline.ts";
+import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import { patchConfig } from "../core/config.ts";
+import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { RAG } from "../pipelines/rag.ts";
 
 const PIPELINE = "pipeline/";
 const AGENT = "agent/";
 const CONFIG = "config";
 
+/** A pipeline as it is stored; without stages it is deleted. */
+type Stored = Pipeline | { name: string; version: number; stages: null };
+
+/** What stands in every tenant's catalog from the start. */
+const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
+
 export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   async snapshot(): Promise<CatalogSnapshot> {
-    const { kv } = this.ctx.storage;
-    const pipelines: Record<string, Pipeline> = { rag: { name: "rag", version: 1, ...RAG } };
-    for (const [key, pipeline] of kv.list<Pipeline>({ prefix: PIPELINE })) {
-      pipelines[key.slice(PIPELINE.length)] = pipeline;
-    }
-    const agents: Record<string, AgentRegistration | null> = {};
-    for (const [key, agent] of kv.list<AgentRegistration>({ prefix: AGENT }))
-      agents[key.slice(AGENT.length)] = agent;
-    return { pipelines, agents, config: kv.get<JsonObject>(CONFIG) ?? {} };
+    return this.all();
   }
 
-  async putPipeline(
+  async changePipeline(
     name: string,
-    definition: PipelineDefinition,
-  ): Promise<{ created: boolean; snapshot: CatalogSnapshot }> {
-    const before = (await this.snapshot()).pipelines[name];
-    const pipeline: Pipeline = { name, version: (before?.version ?? 0) + 1, stages: definition.stages };
-    this.ctx.storage.kv.put(`${PIPELINE}${name}`, pipeline);
-    return { created: before === undefined, snapshot: await this.snapshot() };
+    change: PipelineChange,
+    condition: Precondition,
+  ): Promise<Written<Result<{ created: boolean }>>> {
+    const stored = this.stored(name);
+    const stages = stored?.stages ?? null;
+    const refusal = refusalOf(name, stages === null ? 0 : (stored?.version ?? 0), condition);
+    if (refusal !== null) return this.wrote(err(refusal));
+    const changed = changedStages(name, stages, change);
+    if (!changed.ok) return this.wrote(changed);
+    this.put({ name, version: (stored?.version ?? 0) + 1, stages: changed.value });
+    return this.wrote(ok({ created: stages === null }));
   }
 
-  async putAgent(
-    agent_type: string,
-    registration: AgentRegistration,
-  ): Promise<{ created: boolean; snapshot: CatalogSnapshot }> {
-    const created = this.ctx.storage.kv.get(`${AGENT}${agent_type}`) === undefined;
-    this.ctx.storage.kv.put(`${AGENT}${agent_type}`, registration);
-    return { created, snapshot: await this.snapshot() };
+  async deletePipeline(name: string, condition: Precondition): Promise<Written<Result<null>>> {
+    const stored = this.stored(name);
+    if (stored === undefined || stored.stages === null) {
+      return this.wrote(err({ code: "PIPELINE_NOT_FOUND", pipeline: name }));
+    }
+    const refusal = refusalOf(name, stored.version, condition);
+    if (refusal !== null) return this.wrote(err(refusal));
+    this.put({ name, version: stored.version, stages: null });
+    return this.wrote(ok(null));
   }
+
+  async setAgent(agent_type: string, registration: AgentRegistration | null): Promise<Written<null>> {
+    this.ctx.storage.kv.put(`${AGENT}${agent_type}`, registration);
+    return this.wrote(null);
+  }
+
+  async patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<Written<Result<null>>> {
+    const patched = patchConfig(environment, this.config(), patch);
+    if (!patched.ok) return this.wrote(err({ code: "INVALID_REQUEST", errors: patched.error }));
+    this.ctx.storage.kv.put(CONFIG, patched.value);
+    return this.wrote(ok(null));
+  }
+
+  private wrote<T>(outcome: T): Written<T> {
+    return { outcome, snapshot: this.all() };
+  }
+
+  private all(): CatalogSnapshot {
+    const { kv } = this.ctx.storage;
+    const stored = new Map<string, Stored>(BUILT_IN.map((pipeline) => [pipeline.name, pipeline]));
+    for (const [, pipeline] of kv.list<Stored>({ prefix: PIPELINE })) stored.set(pipeline.name, pipeline);
+    const pipelines = [...stored.values()].filter((pipeline) => pipeline.stages !== null);
+    const agents = Array.from(kv.list<AgentRegistration | null>({ prefix: AGENT }), ([key, agent]) => [
+      key.slice(AGENT.length),
+      agent,
+    ]);
+    return {
+      pipelines: Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline])),
+      agents: Object.fromEntries(agents),
+      config: this.config(),
+    };
+  }
+
+  private stored(name: string): Stored | undefined {
+    const stored = this.ctx.storage.kv.get<Stored>(`${PIPELINE}${name}`);
+    return stored ?? BUILT_IN.find((pipeline) => pipeline.name === name);
+  }
+
+  private put(pipeline: Stored): void {
+    this.ctx.storage.kv.put(`${PIPELINE}${pipeline.name}`, pipeline);
+  }
+
+  private config(): JsonObject {
+    return this.ctx.storage.kv.get<JsonObject>(CONFIG) ?? {};
+  }
+}
+
+/** @param version of the pipeline as it stands; 0 where there is none */
+function refusalOf(name: string, version: number, condition: Precondition): CoordinatorError | null {
+  const holds = condition === null || (condition === "exists" ? version > 0 : version === condition);
+  return holds ? null : { code: "PRECONDITION_FAILED", resource: `the pipeline ${name}` };
 }

@@ -12,7 +12,7 @@ import {
   type RunMessage,
   STATUS_HEADER,
 } from "../adapters/objects/execution-api.ts";
-import { composePorts, type Env } from "../compose.ts";
+import { composePorts, composeReceivers, type Env, forgetExecution } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { wireJson } from "../core/execution/log-event.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
@@ -20,6 +20,7 @@ import { viewExecution } from "../core/execution/view.ts";
 import { PACE } from "../core/pace.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
 import { EventFeed } from "../engine/feed.ts";
+import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
 import { SSE_HEADERS, sseStream } from "../engine/sse.ts";
@@ -29,10 +30,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private ports: Ports;
   private driver: ExecutionDriver | null = null;
   private presence: Presence | null = null;
+  private outbox: Outbox | null = null;
+  /** An alarm is being handled, or was set by this instance and has not come yet. */
+  private alarmIsDue = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.ports = composePorts(env, ctx.storage, true);
+    this.ports = this.portsOf(true);
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -42,20 +46,28 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   override async alarm(): Promise<void> {
+    this.alarmIsDue = true;
+    const again = await this.conductUntilIdle();
+    this.alarmIsDue = again !== null && again <= this.ports.clock.now();
+    if (again !== null) await this.ctx.storage.setAlarm(again);
+  }
+
+  /** The alarm's work. When it must come again, ms since the epoch, or null. */
+  private async conductUntilIdle(): Promise<number | null> {
     try {
       const driver = this.open();
       const held = Promise.withResolvers<void>();
       const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
       await Promise.race([driver.drive(), held.promise]);
       stop();
-      const at = driver.alarmAt() ?? this.retentionEnd(driver.state);
-      if (at === null) return;
-      if (driver.state?.ended_at !== null && at <= this.ports.clock.now()) await this.ctx.storage.deleteAll();
-      else await this.ctx.storage.setAlarm(at);
+      const { state } = driver;
+      const next = driver.alarmAt() ?? (await this.afterEnd(state));
+      if (next !== "forget") return next;
+      await this.wipe();
+      return null;
     } catch (cause) {
       // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
-      if (!(cause instanceof LogCorrupted))
-        await this.ctx.storage.setAlarm(this.ports.clock.now() + PACE.ALARM_RETRY_MS);
+      return cause instanceof LogCorrupted ? null : this.ports.clock.now() + PACE.ALARM_RETRY_MS;
     }
   }
 
@@ -84,6 +96,21 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return ok(`{"data":[${events.join(",")}]}`);
   }
 
+  async forget(): Promise<Result<null>> {
+    const opened = this.existing();
+    if (!opened.ok) return opened;
+    const state = opened.value.state as ExecutionState;
+    if (!isTerminal(state.status)) {
+      const execution_id = this.executionId();
+      return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
+    }
+    // A report under way must not come behind this and put the execution back into the index.
+    await this.outbox?.settle();
+    await forgetExecution(this.env, state);
+    await this.wipe();
+    return ok(null);
+  }
+
   private async run(message: RunMessage, signal: AbortSignal): Promise<Response> {
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
@@ -110,8 +137,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
     if (message.spec === null) return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
     if (message.spec.storage === "memory") {
-      this.ports = composePorts(this.env, this.ctx.storage, false);
-      this.driver = ExecutionDriver.open(this.ports);
+      this.ports = this.portsOf(false);
+      this.driver = this.conduct();
     }
     const driver = this.driver as ExecutionDriver;
     driver.submit({ type: "start", spec: message.spec });
@@ -172,16 +199,48 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   /** Whoever comes first finds the log and takes up what it holds. @throws LogCorrupted */
   private open(): ExecutionDriver {
     if (this.driver !== null) return this.driver;
-    const driver = ExecutionDriver.open(this.ports);
+    const driver = this.conduct();
     this.driver = driver;
     this.presence = Presence.of(driver, this.ports.clock, true);
     driver.wakeUp();
     return driver;
   }
 
-  private retentionEnd(state: ExecutionState | null): number | null {
+  /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted */
+  private conduct(): ExecutionDriver {
+    const driver = ExecutionDriver.open(this.ports);
+    this.outbox = new Outbox(driver, this.ports.clock, composeReceivers(this.env), () => {
+      // An end without an alarm's handler (a cancelled pause) needs one that sees the outbox and retention through.
+      if (!this.alarmIsDue) this.ports.alarm.set(this.ports.clock.now());
+    });
+    return driver;
+  }
+
+  private portsOf(persist: boolean): Ports {
+    const ports = composePorts(this.env, this.ctx.storage, persist);
+    const set = (at: number) => {
+      this.alarmIsDue ||= at <= ports.clock.now();
+      ports.alarm.set(at);
+    };
+    return { ...ports, alarm: { set } };
+  }
+
+  /** What the alarm is for once a run has ended: the outbox, then retention, which waits for it. */
+  private async afterEnd(state: ExecutionState | null): Promise<number | "forget" | null> {
     if (state === null || state.ended_at === null) return null;
-    return state.ended_at + state.spec.config.retention_seconds * 1_000;
+    const now = this.ports.clock.now();
+    if (!(await this.outbox?.settle())) return now + PACE.ALARM_RETRY_MS;
+    const retained = state.ended_at + state.spec.config.retention_seconds * 1_000;
+    return retained <= now ? "forget" : retained;
+  }
+
+  /** Forgets everything, so that the object is as one that never was. */
+  private async wipe(): Promise<void> {
+    await this.ctx.storage.deleteAll();
+    this.driver = null;
+    this.presence = null;
+    this.outbox = null;
+    this.ports = this.portsOf(true);
   }
 
   private executionId(): string {

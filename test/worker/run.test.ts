@@ -98,14 +98,16 @@ describe("POST /v1/executions", () => {
   test("respond-async answers 202 at once, and the events can be replayed byte for byte", async () => {
     const { status, body } = await coordinator.run({ pipeline: "chain" }, { prefer: "respond-async" });
     expect(status).toBe(202);
-    expect(body.stream_url).toBe(`/v1/executions/${body.execution_id}/events`);
+    const [path, token] = body.stream_url.split("?token=");
+    expect(path).toBe(`/v1/executions/${body.execution_id}/events`);
+    expect(token).toMatch(/^local\.\d+\.[\w-]{43}$/);
     const live = lifecycle(await readEvents(await coordinator.fetch(body.stream_url)));
     const replayed = lifecycle(await readEvents(await coordinator.fetch(body.stream_url)));
     expect(replayed.map((event) => event.raw)).toEqual(live.map((event) => event.raw));
-    const after = await coordinator.fetch(`${body.stream_url}?after=${live.length}`);
+    const after = await coordinator.fetch(`${body.stream_url}&after=${live.length}`);
     expect(after.status).toBe(204);
     const listed = await coordinator.fetch(body.stream_url, { headers: { accept: "application/json" } });
-    expect((await listed.json()).data).toEqual(live.map((event) => event.data));
+    expect(((await listed.json()) as { data: unknown }).data).toEqual(live.map((event) => event.data));
   });
 
   test("retries a 503 and then goes on", async () => {

@@ -1,8 +1,11 @@
 // What a tenant's catalog answers, and the client of it that the Worker holds: read from the isolate's memory, at
 // most CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for whoever names a newer version.
 import type { AgentRegistration } from "../../contract/agent.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
+import type { Pipeline } from "../../contract/pipeline.ts";
+import type { Result } from "../../contract/problem.ts";
+import type { PipelineChange } from "../../core/pipeline/edit.ts";
 
 /** Everything that a tenant has defined. */
 export interface CatalogSnapshot {
@@ -12,30 +15,38 @@ export interface CatalogSnapshot {
   config: JsonObject;
 }
 
+/** What must hold for a write: nothing, that the pipeline is there, or that it has this version (0: is not there). */
+export type Precondition = null | "exists" | number;
+
+/** What came of a write, and what stands after it. */
+export interface Written<T> {
+  outcome: T;
+  snapshot: CatalogSnapshot;
+}
+
 export interface CatalogRpc {
   snapshot(): Promise<CatalogSnapshot>;
-  putPipeline(
+  changePipeline(
     name: string,
-    definition: PipelineDefinition,
-  ): Promise<{ created: boolean; snapshot: CatalogSnapshot }>;
-  putAgent(
-    agent_type: string,
-    registration: AgentRegistration,
-  ): Promise<{ created: boolean; snapshot: CatalogSnapshot }>;
+    change: PipelineChange,
+    condition: Precondition,
+  ): Promise<Written<Result<{ created: boolean }>>>;
+  deletePipeline(name: string, condition: Precondition): Promise<Written<Result<null>>>;
+  /** @param registration null takes it away, also one that stands from the start */
+  setAgent(agent_type: string, registration: AgentRegistration | null): Promise<Written<null>>;
+  /** @param environment the config that holds without any patch */
+  patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<Written<Result<null>>>;
 }
 
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
   /** Writes, and remembers what stands after it. */
-  write<T extends { snapshot: CatalogSnapshot }>(
-    tenant: string,
-    write: (rpc: CatalogRpc) => Promise<T>,
-  ): Promise<T>;
+  write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<Written<T>>): Promise<Written<T>>;
 }
 
 /** How old a tenant's definitions may be in an isolate that did not write them. */
-export const CATALOG_AGE_MS = 5_000;
+const CATALOG_AGE_MS = 5_000;
 /** Tenants an isolate remembers; the one unused longest goes first. */
 const REMEMBERED_TENANTS = 1_000;
 
@@ -48,21 +59,24 @@ interface Remembered {
 export function catalogsOver(namespace: DurableObjectNamespace, now: () => number): Catalogs {
   const remembered = new Map<string, Remembered>();
   const rpc = (tenant: string) => namespace.get(namespace.idFromName(tenant)) as unknown as CatalogRpc;
-  const remember = (tenant: string, snapshot: Promise<CatalogSnapshot>) => {
+  const remember = (tenant: string, snapshot: Promise<CatalogSnapshot>): Remembered => {
+    const entry = { snapshot, at: now() };
     remembered.delete(tenant);
-    remembered.set(tenant, { snapshot, at: now() });
+    remembered.set(tenant, entry);
     const oldest = remembered.keys().next().value;
     if (remembered.size > REMEMBERED_TENANTS && oldest !== undefined) remembered.delete(oldest);
+    return entry;
   };
   return {
     read(tenant, maxAgeMs = CATALOG_AGE_MS) {
       const known = remembered.get(tenant);
       if (known !== undefined && now() - known.at < maxAgeMs) return known.snapshot;
-      const snapshot = rpc(tenant).snapshot();
-      remember(tenant, snapshot);
-      // A read that failed is not remembered.
-      snapshot.catch(() => remembered.delete(tenant));
-      return snapshot;
+      const entry = remember(tenant, rpc(tenant).snapshot());
+      // A read that failed is not remembered; what a write has put in its place meanwhile stays.
+      entry.snapshot.catch(() => {
+        if (remembered.get(tenant) === entry) remembered.delete(tenant);
+      });
+      return entry.snapshot;
     },
     async write(tenant, write) {
       const written = await write(rpc(tenant));

@@ -33,6 +33,8 @@ export interface ExecutionRpc {
   read(stream_url: string): Promise<Result<ExecutionText>>;
   control(command: ControlCommand, stream_url: string): Promise<Result<ExecutionText>>;
   events(after: number): Promise<Result<string>>;
+  /** Deletes an execution that has ended, here and in the index. */
+  forget(): Promise<Result<null>>;
 }
 
 /** The content type of a refusal: a CoordinatorError as JSON. */
@@ -86,6 +88,8 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         control: (command, stream_url) =>
           flat((rpc) => rpc.control(command, stream_url), command.type !== "resume"),
         events: (after) => flat((rpc) => rpc.events(after)),
+        // What is gone already is not there to be forgotten.
+        forget: () => flat((rpc) => rpc.forget(), false),
       };
     },
   };

@@ -8,10 +8,8 @@ import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { launch, locationOf, readCursor, streamUrl } from "../launch.ts";
 import { preferredType, readPrefer } from "../negotiate.ts";
+import { JSON_TYPE, SSE_TYPE } from "../operations.ts";
 import { planRun } from "../plan-run.ts";
-
-const JSON_TYPE = "application/json";
-const SSE_TYPE = "text/event-stream";
 
 export const executions = new Hono<AppEnv>()
   .post("/", start)
@@ -49,7 +47,7 @@ async function start(call: Call): Promise<Response> {
 async function read(call: Call): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const execution = await rpc(call, id.value).read(streamUrl(id.value));
+  const execution = await rpc(call, id.value).read(await streamUrl(call, id.value));
   return execution.ok ? jsonText(execution.value.json) : problem(call, execution.error);
 }
 
@@ -63,7 +61,7 @@ async function pause(call: Call): Promise<Response> {
 async function control(call: Call, command: ControlCommand): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const execution = await rpc(call, id.value).control(command, streamUrl(id.value));
+  const execution = await rpc(call, id.value).control(command, await streamUrl(call, id.value));
   return execution.ok ? jsonText(execution.value.json) : problem(call, execution.error);
 }
 
@@ -80,6 +78,12 @@ async function events(call: Call): Promise<Response> {
   if (type === JSON_TYPE) {
     const listed = await rpc(call, id.value).events(after);
     return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
+  }
+  // A HEAD has no body to stream: opened, it would only be a reader that never reads.
+  if (call.req.method === "HEAD") {
+    const there = await rpc(call, id.value).read("");
+    if (!there.ok) return problem(call, there.error);
+    return new Response(null, { headers: { "content-type": `${SSE_TYPE}; charset=utf-8` } });
   }
   const { services, tenant } = call.var;
   const response = await services.executions.stream(tenant, id.value, after, call.req.raw.signal);

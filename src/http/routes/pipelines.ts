@@ -1,22 +1,45 @@
-// /v1/pipelines: whole definitions.
+// /v1/pipelines: whole definitions with their versions and ETags, one stage in or out, and the verdict on a definition
+// that nobody has written yet.
 import { Hono } from "hono";
+import type { CatalogSnapshot, Precondition } from "../../adapters/objects/catalog-api.ts";
+import { ValidationRequest } from "../../contract/management.ts";
 import { Name } from "../../contract/names.ts";
 import { type Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
+import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import { PipelineStage } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config.ts";
-import { definitionError, resolveStage } from "../../core/pipeline/plan.ts";
-import { validatePipeline } from "../../core/pipeline/validate.ts";
+import type { PipelineChange } from "../../core/pipeline/edit.ts";
+import { resolveStage } from "../../core/pipeline/plan.ts";
+import { judgeDefinition } from "../../core/pipeline/verdict.ts";
 import { parseWith, readBody } from "../body.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
+import { etagOf, isUnchanged, writeCondition } from "../etag.ts";
 
-export const pipelines = new Hono<AppEnv>().get("/:name", read).put("/:name", put);
+export const pipelines = new Hono<AppEnv>()
+  .get("/", list)
+  .post("/validate", validate)
+  .get("/:name", read)
+  .put("/:name", put)
+  .delete("/:name", remove)
+  .post("/:name/stages", addStage)
+  .delete("/:name/stages/:stage", removeStage);
+
+async function list(call: Call): Promise<Response> {
+  const catalog = await catalogNow(call);
+  const named = Object.values(catalog.pipelines).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  return call.json({ data: named.map((pipeline) => shown(call, catalog, pipeline).body) });
+}
 
 async function read(call: Call): Promise<Response> {
-  const name = call.req.param("name") ?? "";
-  const catalog = await call.var.services.catalogs.read(call.var.tenant, 0);
-  const pipeline = Object.hasOwn(catalog.pipelines, name) ? catalog.pipelines[name] : undefined;
-  if (pipeline === undefined)
-    return problem(call, { code: "PIPELINE_NOT_FOUND", pipeline: name.slice(0, 64) });
-  return call.json(withValues(call, pipeline, catalog.config));
+  const name = nameOf(call);
+  const catalog = await catalogNow(call);
+  const pipeline = find(catalog, name);
+  if (pipeline === null) return problem(call, { code: "PIPELINE_NOT_FOUND", pipeline: name });
+  const { body, etag } = shown(call, catalog, pipeline);
+  if (isUnchanged(call.req.header("if-none-match"), etag)) {
+    return new Response(null, { status: 304, headers: { etag } });
+  }
+  return call.json(body, 200, { etag });
 }
 
 async function put(call: Call): Promise<Response> {
@@ -24,17 +47,80 @@ async function put(call: Call): Promise<Response> {
   if (!name.ok) return problem(call, name.error);
   const definition = await readBody(call.req.raw, PipelineDefinition);
   if (!definition.ok) return problem(call, definition.error);
-  const faults = validatePipeline(definition.value.stages);
-  if (faults.length > 0) return problem(call, definitionError(faults));
-  const { created, snapshot } = await call.var.services.catalogs.write(call.var.tenant, (rpc) =>
-    rpc.putPipeline(name.value, definition.value),
-  );
-  const pipeline = snapshot.pipelines[name.value] as Pipeline;
-  return call.json(withValues(call, pipeline, snapshot.config), created ? 201 : 200);
+  return change(call, name.value, { kind: "replace", stages: definition.value.stages });
 }
 
-/** GET shows the values that hold where a stage names none. */
-function withValues(call: Call, pipeline: Pipeline, patched: Record<string, unknown>): Pipeline {
-  const config = effectiveConfig(call.var.services.settings.config, patched);
-  return { ...pipeline, stages: pipeline.stages.map((stage) => resolveStage(stage, config)) };
+async function addStage(call: Call): Promise<Response> {
+  const stage = await readBody(call.req.raw, PipelineStage);
+  if (!stage.ok) return problem(call, stage.error);
+  const before = call.req.query("before") ?? null;
+  return change(call, nameOf(call), { kind: "add_stage", stage: stage.value, before });
+}
+
+async function removeStage(call: Call): Promise<Response> {
+  return change(call, nameOf(call), { kind: "remove_stage", stage: call.req.param("stage") ?? "" });
+}
+
+async function remove(call: Call): Promise<Response> {
+  const { services, tenant } = call.var;
+  const name = nameOf(call);
+  const condition = await conditionOf(call, name);
+  if (!condition.ok) {
+    const gone = find(await services.catalogs.read(tenant), name) === null;
+    return problem(call, gone ? { code: "PIPELINE_NOT_FOUND", pipeline: name } : condition.error);
+  }
+  const { outcome } = await services.catalogs.write(tenant, (rpc) =>
+    rpc.deletePipeline(name, condition.value),
+  );
+  return outcome.ok ? new Response(null, { status: 204 }) : problem(call, outcome.error);
+}
+
+async function validate(call: Call): Promise<Response> {
+  const request = await readBody(call.req.raw, ValidationRequest);
+  return request.ok ? call.json(judgeDefinition(request.value.stages)) : problem(call, request.error);
+}
+
+async function change(call: Call, name: string, what: PipelineChange): Promise<Response> {
+  const condition = await conditionOf(call, name);
+  if (!condition.ok) return problem(call, condition.error);
+  const { outcome, snapshot } = await call.var.services.catalogs.write(call.var.tenant, (rpc) =>
+    rpc.changePipeline(name, what, condition.value),
+  );
+  if (!outcome.ok) return problem(call, outcome.error);
+  const { body, etag } = shown(call, snapshot, snapshot.pipelines[name] as Pipeline);
+  const isNew = outcome.value.created || what.kind === "add_stage";
+  return call.json(body, isNew ? 201 : 200, { etag });
+}
+
+/** What the request's headers ask of the pipeline as it stands now. */
+async function conditionOf(call: Call, name: string): Promise<Result<Precondition>> {
+  const ifMatch = call.req.header("if-match");
+  const ifNoneMatch = call.req.header("if-none-match");
+  if (ifMatch === undefined && ifNoneMatch === undefined) return ok(null);
+  const catalog = await catalogNow(call);
+  const pipeline = find(catalog, name);
+  const current =
+    pipeline === null ? null : { version: pipeline.version, etag: shown(call, catalog, pipeline).etag };
+  const condition = writeCondition(ifMatch, ifNoneMatch, current);
+  if (condition !== "fails") return ok(condition);
+  return err<CoordinatorError>({ code: "PRECONDITION_FAILED", resource: `the pipeline ${name}` });
+}
+
+function catalogNow(call: Call): Promise<CatalogSnapshot> {
+  return call.var.services.catalogs.read(call.var.tenant, 0);
+}
+
+function find(catalog: CatalogSnapshot, name: string): Pipeline | null {
+  return Object.hasOwn(catalog.pipelines, name) ? (catalog.pipelines[name] ?? null) : null;
+}
+
+function nameOf(call: Call): string {
+  return (call.req.param("name") ?? "").slice(0, 64);
+}
+
+/** A pipeline as GET shows it, with the values that hold where a stage names none, and its tag. */
+function shown(call: Call, catalog: CatalogSnapshot, pipeline: Pipeline): { body: Pipeline; etag: string } {
+  const config = effectiveConfig(call.var.services.settings.config, catalog.config);
+  const stages = pipeline.stages.map((stage) => resolveStage(stage, config));
+  return { body: { ...pipeline, stages }, etag: etagOf(pipeline, config) };
 }

@@ -1,0 +1,17 @@
+// Who may: the keys that a deployment knows (the secret AGENT_COORDINATOR_API_KEYS, API.md section 5).
+import { z } from "zod";
+import { Tenant } from "./names.ts";
+
+export const Scope = z.enum(["execute", "admin"]);
+export type Scope = z.infer<typeof Scope>;
+
+export const ApiKey = z.strictObject({
+  tenant: Tenant,
+  /** Of the key's UTF-8 bytes; the key itself is kept nowhere. */
+  key_sha256: z
+    .string()
+    .regex(/^[0-9a-fA-F]{64}$/, "must be the SHA-256 of the key in hex")
+    .toLowerCase(),
+  scopes: z.array(Scope).min(1),
+});
+export type ApiKey = z.infer<typeof ApiKey>;

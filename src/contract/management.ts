@@ -1,0 +1,45 @@
+// What the management surface answers beside definitions: agents with their breakers, the verdict on a pipeline, the
+// lists. API.md sections 1, 4 and 7.
+import { z } from "zod";
+import { Name } from "./names.ts";
+import { Pipeline } from "./pipeline.ts";
+import { DefinitionError } from "./problem.ts";
+
+export const BreakerState = z.object({
+  state: z.enum(["closed", "open", "half_open"]),
+  failures: z.number().int(),
+  opened_at: z.iso.datetime().nullable(),
+  retry_at: z.iso.datetime().nullable(),
+});
+export type BreakerState = z.infer<typeof BreakerState>;
+
+/** A registration as it is answered. Header values are references to secrets, never the secrets. */
+export const Agent = z.object({
+  agent_type: Name,
+  url: z.string().optional(),
+  binding: z.string().optional(),
+  path: z.string().optional(),
+  protocol: z.literal("native"),
+  headers: z.record(z.string(), z.string()).optional(),
+  breaker: BreakerState,
+});
+
+export const AgentList = z.object({ data: z.array(Agent) });
+export const PipelineList = z.object({ data: z.array(Pipeline) });
+
+/** The body of POST /v1/pipelines/validate: stages of any shape, so that a fault is told beside all others. */
+export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
+
+export const Validation = z.object({
+  valid: z.boolean(),
+  errors: z.array(DefinitionError),
+  /** Each stage's dependencies. */
+  dependencies: z.record(z.string(), z.array(z.string())),
+  /** Stages that can run side by side, layer after layer; empty where there is a cycle. */
+  layers: z.array(z.array(z.string())),
+  /** The longest chain by number of stages; empty where there is a cycle. */
+  critical_path: z.array(z.string()),
+});
+export type Validation = z.infer<typeof Validation>;
+
+export const Health = z.object({ status: z.literal("ok"), version: z.string() });

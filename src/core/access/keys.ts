@@ -1,0 +1,40 @@
+// The keys of a deployment: read from their secret, and looked through in a time that tells nothing of them.
+import { z } from "zod";
+import { ApiKey } from "../../contract/access.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
+
+/** The keys that the secret holds, or what is wrong with it; never a word of its value. */
+export function parseKeys(secret: string | undefined): Result<ApiKey[], string> {
+  if (secret === undefined) return ok([]);
+  let value: unknown;
+  try {
+    value = JSON.parse(secret);
+  } catch {
+    return err("a JSON array (it is not JSON)");
+  }
+  const keys = z.array(ApiKey).safeParse(value);
+  if (!keys.success) {
+    const issue = keys.error.issues[0];
+    return err(`a JSON array of {"tenant","key_sha256","scopes"} (/${issue?.path.join("/")} is wrong)`);
+  }
+  const hashes = new Set(keys.data.map((key) => key.key_sha256));
+  if (hashes.size < keys.data.length) return err("keys that differ (the same key_sha256 stands twice)");
+  return ok(keys.data);
+}
+
+/**
+ * The key whose hash this is, or null. Both sides are hashes, so they are equally long and a caller cannot choose
+ * how far a comparison gets; all keys are looked at, whichever it is.
+ */
+export function findKey(keys: readonly ApiKey[], sha256: string): ApiKey | null {
+  let found: ApiKey | null = null;
+  for (const key of keys) if (equalInConstantTime(key.key_sha256, sha256)) found = key;
+  return found;
+}
+
+/** Compares texts of equal length without stopping at the first difference. */
+function equalInConstantTime(a: string, b: string): boolean {
+  let difference = a.length ^ b.length;
+  for (let at = 0; at < a.length; at += 1) difference |= a.charCodeAt(at) ^ b.charCodeAt(at);
+  return difference === 0;
+}

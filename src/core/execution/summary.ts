@@ -1,0 +1,50 @@
+// What the index of executions keeps of one: its summary, where it stands in the list, and until when that is worth
+// believing.
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import { type ExecutionState, isTerminal } from "./state.ts";
+
+export interface LedgerEntry {
+  summary: ExecutionSummary;
+  /** When it began, ms since the epoch: with the id its place in the list. */
+  start: number;
+  /** When it ended, ms since the epoch; null where it has not. */
+  end: number | null;
+  /** The log's last `seq`: of two entries the later one counts, whichever comes first. */
+  seq: number;
+  /** From then on, in ms since the epoch, the execution is gone, or has not told its end and never will. */
+  expires: number;
+}
+
+/** Of a question, this much stands in the list. */
+const QUERY_CHARS = 200;
+/** A run that a crash holds up may end this much later than its deadline. */
+const GRACE_MS = 60_000;
+
+export function ledgerEntry(state: ExecutionState): LedgerEntry {
+  const { spec } = state;
+  return {
+    summary: {
+      execution_id: spec.execution_id,
+      status: state.status,
+      query: spec.query.slice(0, QUERY_CHARS).toWellFormed(),
+      conversation_id: spec.conversation_id,
+      pipeline: spec.pipeline,
+      pipeline_version: spec.pipeline_version,
+      start_time: new Date(state.started_at).toISOString(),
+      end_time: state.ended_at === null ? null : new Date(state.ended_at).toISOString(),
+      duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
+      error_info: state.error_info,
+    },
+    start: state.started_at,
+    end: state.ended_at,
+    seq: state.seq,
+    expires: expiry(state),
+  };
+}
+
+function expiry(state: ExecutionState): number {
+  const { retention_seconds, max_pause_seconds } = state.spec.config;
+  if (isTerminal(state.status)) return (state.ended_at ?? 0) + retention_seconds * 1_000;
+  const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
+  return Math.max(state.deadline_at, paused) + GRACE_MS;
+}

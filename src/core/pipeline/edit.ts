@@ -1,0 +1,37 @@
+// Changes of a definition: replaced, one stage in, one stage out. Decided on the definition as it stands, so the
+// catalog's object asks this where no other writer can come in between.
+import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import type { PipelineStage } from "../../contract/stage.ts";
+import { definitionError } from "./plan.ts";
+import { validatePipeline } from "./validate.ts";
+
+export type PipelineChange =
+  | { kind: "replace"; stages: PipelineStage[] }
+  /** At the end, or before the stage of this name. */
+  | { kind: "add_stage"; stage: PipelineStage; before: string | null }
+  | { kind: "remove_stage"; stage: string };
+
+/** The stages after a change. @param stages as they stand; null where there is no such pipeline */
+export function changedStages(
+  pipeline: string,
+  stages: readonly PipelineStage[] | null,
+  change: PipelineChange,
+): Result<PipelineStage[]> {
+  if (change.kind === "replace") return checked(change.stages);
+  if (stages === null) return err({ code: "PIPELINE_NOT_FOUND", pipeline });
+  const named = change.kind === "add_stage" ? change.before : change.stage;
+  const at = named === null ? stages.length : stages.findIndex((stage) => stage.name === named);
+  if (at === -1) return err(noSuchStage(pipeline, named));
+  return change.kind === "add_stage"
+    ? checked(stages.toSpliced(at, 0, change.stage))
+    : checked(stages.toSpliced(at, 1));
+}
+
+function checked(stages: PipelineStage[]): Result<PipelineStage[]> {
+  const faults = validatePipeline(stages);
+  return faults.length === 0 ? ok(stages) : err(definitionError(faults));
+}
+
+function noSuchStage(pipeline: string, stage: string | null): CoordinatorError {
+  return { code: "STAGE_NOT_FOUND", pipeline, stage: (stage ?? "").slice(0, 64) };
+}

@@ -1,0 +1,57 @@
+// The verdict on a definition that may be anything: every fault at once, of single stages and of the whole, and the
+// graph as far as it can be told.
+import type { Validation } from "../../contract/management.ts";
+import type { DefinitionError } from "../../contract/problem.ts";
+import { PipelineStage } from "../../contract/stage.ts";
+import { criticalPath, dependencies, layers } from "./graph.ts";
+import { validatePipeline } from "./validate.ts";
+
+export function judgeDefinition(candidates: readonly unknown[]): Validation {
+  const errors: DefinitionError[] = [];
+  const stages = candidates.flatMap((candidate, at) => {
+    const parsed = PipelineStage.safeParse(candidate);
+    if (parsed.success) return [parsed.data];
+    errors.push(...parsed.error.issues.map(({ path, message }) => fault(candidate, at, path, message)));
+    const rest = graphOf(candidate);
+    return rest === null ? [] : [rest];
+  });
+  errors.push(...validatePipeline(stages));
+  const order = layers(stages);
+  return {
+    valid: errors.length === 0,
+    errors,
+    dependencies: dependencies(stages),
+    layers: order,
+    critical_path: order.length === 0 ? [] : criticalPath(stages, () => 1).path,
+  };
+}
+
+function fault(
+  candidate: unknown,
+  at: number,
+  path: readonly PropertyKey[],
+  message: string,
+): DefinitionError {
+  const field = path.length === 0 ? "" : `${path.map(String).join("/")}: `;
+  const name = nameIn(candidate);
+  return {
+    code: "INVALID_PIPELINE_CONFIG",
+    message: `${name === null ? `stage ${at}: ` : ""}${field}${message}`,
+    ...(name === null ? {} : { stage: name }),
+  };
+}
+
+/** What a stage with faults still says of the graph, so that the others' edges to it are not called missing. */
+function graphOf(candidate: unknown): PipelineStage | null {
+  const name = nameIn(candidate);
+  const { depends_on } = candidate as { depends_on?: unknown };
+  if (name === null) return null;
+  const edges = PipelineStage.shape.depends_on.safeParse(depends_on);
+  return PipelineStage.parse({ name, agent_type: name, depends_on: edges.success ? edges.data : [] });
+}
+
+function nameIn(candidate: unknown): string | null {
+  if (candidate === null || typeof candidate !== "object" || !("name" in candidate)) return null;
+  const name = PipelineStage.shape.name.safeParse(candidate.name);
+  return name.success ? name.data : null;
+}

@@ -1,0 +1,39 @@
+// What stands on every answer, errors and streams too: no referrer (a stream's URL may hold a token), no sniffing, and
+// what a page of an allowed origin needs (CORS). Also answers a preflight. No cookies, so no credentials mode.
+import type { MiddlewareHandler } from "hono";
+import type { AppEnv, Call } from "../context.ts";
+
+const REQUEST_HEADERS =
+  "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent";
+const RESPONSE_HEADERS = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy";
+const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
+/** How long a browser may remember a preflight, in seconds. */
+const PREFLIGHT_SECONDS = "600";
+
+export const finish: MiddlewareHandler<AppEnv> = async (call, next) => {
+  await next();
+  const answered = call.res;
+  // Copied once: a response that came from an object has headers that cannot be changed.
+  const response = new Response(answered.body, answered);
+  const { headers } = response;
+  headers.set("referrer-policy", "no-referrer");
+  headers.set("x-content-type-options", "nosniff");
+  headers.append("vary", "Origin");
+  const origin = call.req.header("origin");
+  // Without services the environment is bad, and nobody is let in.
+  if (origin !== undefined && (call.get("services")?.settings.corsOrigins.has(origin) ?? false)) {
+    headers.set("access-control-allow-origin", origin);
+    headers.set("access-control-expose-headers", RESPONSE_HEADERS);
+    if (isPreflight(call)) {
+      headers.set("access-control-allow-methods", METHODS);
+      headers.set("access-control-allow-headers", REQUEST_HEADERS);
+      headers.set("access-control-max-age", PREFLIGHT_SECONDS);
+    }
+  }
+  call.res = undefined;
+  call.res = response;
+};
+
+function isPreflight(call: Call): boolean {
+  return call.req.method === "OPTIONS" && call.req.header("access-control-request-method") !== undefined;
+}

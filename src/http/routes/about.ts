@@ -1,0 +1,25 @@
+// What needs no key: whether it is up, what it offers (OpenAPI, the schema of a definition), and the reference page.
+import { Hono } from "hono";
+import { type AppEnv, type Call, jsonText } from "../context.ts";
+import { docsPage } from "../docs.ts";
+import { openApiText, pipelineSchemaText } from "../openapi.ts";
+import { VERSION } from "../../version.ts";
+
+export const about = new Hono<AppEnv>()
+  .get("/healthz", (call) => call.json({ status: "ok", version: VERSION }))
+  .get("/openapi.json", () => jsonText(openApiText()))
+  .get("/schemas/pipeline.json", schema)
+  .get("/docs", docs);
+
+function schema(): Response {
+  return jsonText(pipelineSchemaText(), 200, {
+    "content-type": "application/schema+json",
+    // Editors fetch it from pages of their own; it is the same for everybody.
+    "access-control-allow-origin": "*",
+  });
+}
+
+async function docs(call: Call): Promise<Response> {
+  const { html, policy } = await docsPage();
+  return call.html(html, 200, { "content-security-policy": policy });
+}
