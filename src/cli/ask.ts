@@ -3,7 +3,7 @@ import { EventSourceParserStream } from "eventsource-parser/stream";
 import { LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
 import { PipelineExecution } from "../contract/execution.ts";
 import { Problem } from "../contract/problem.ts";
-import { z } from "zod";
+import * as z from "zod";
 
 const AnyEvent = z.union([LifecycleEvent, StageDelta, StageProgress]);
 export type AnyEvent = z.infer<typeof AnyEvent>;
@@ -19,14 +19,12 @@ export interface Question {
  */
 export async function* ask(
   base: string,
-  question: Question,
-  signal?: AbortSignal,
+  { query, conversation_id }: Question,
 ): AsyncGenerator<AnyEvent, PipelineExecution, void> {
   const response = await fetch(`${base}/v1/executions`, {
     method: "POST",
     headers: { "content-type": "application/json", accept: "text/event-stream" },
-    body: JSON.stringify(question),
-    ...(signal === undefined ? {} : { signal }),
+    body: JSON.stringify({ query, conversation_id }),
   });
   if (!response.ok || response.body === null) throw new Error(await refusalOf(response));
   const events = response.body
@@ -58,6 +56,5 @@ async function read(base: string, execution_id: string): Promise<PipelineExecuti
 async function refusalOf(response: Response): Promise<string> {
   const problem = Problem.safeParse(await response.json().catch(() => null));
   if (!problem.success) return `The coordinator answered ${response.status}.`;
-  const { code, detail, errors } = problem.data;
-  return [`${code}: ${detail}`, ...(errors ?? []).map((e) => `  ${e.pointer} ${e.detail}`)].join("\n");
+  return `${problem.data.code}: ${problem.data.detail}`;
 }

@@ -1,6 +1,6 @@
 // What is said when an execution is over: its answer, its sources, and the closing words. Reads the data of the
 // reference pipeline's last stage, and makes do with any other's.
-import { z } from "zod";
+import * as z from "zod";
 import type { PipelineExecution } from "../contract/execution.ts";
 import { duration } from "./text.ts";
 

@@ -4,7 +4,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "smol-toml";
-import { z } from "zod";
+import * as z from "zod";
 
 /** The project's folder, on which the configs' paths stand. */
 export const ROOT = join(import.meta.dirname, "../..");

@@ -1,5 +1,5 @@
 // Who may: the keys that a deployment knows (the secret AGENT_COORDINATOR_API_KEYS, API.md section 5).
-import { z } from "zod";
+import * as z from "zod";
 import { Tenant } from "./names.ts";
 
 export const Scope = z.enum(["execute", "admin"]);

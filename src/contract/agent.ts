@@ -1,6 +1,6 @@
 // The contract with an agent (API.md section 4): the call it receives, the answers it may give, and how it is
 // registered.
-import { z } from "zod";
+import * as z from "zod";
 import { ConversationTurn } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import { ExecutionId, Name } from "./names.ts";

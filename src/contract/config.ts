@@ -1,6 +1,6 @@
 // CoordinatorConfig (API.md section 6): every key, its bounds and its default, once. Values come from PATCH,
 // else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
-import { z } from "zod";
+import * as z from "zod";
 import type { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";

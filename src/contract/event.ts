@@ -1,6 +1,6 @@
 // The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
 // transient ones, which are neither.
-import { z } from "zod";
+import * as z from "zod";
 import { JsonObject } from "./json.ts";
 
 export const LIFECYCLE_TYPES = [

@@ -1,5 +1,5 @@
 // The list of a tenant's executions (GET /v1/executions) and its clean-up: API.md section 1.
-import { z } from "zod";
+import * as z from "zod";
 import { ErrorInfo, ExecutionStatus } from "./execution.ts";
 
 /** An execution in the list; the whole of it is at its own path. */

@@ -1,6 +1,6 @@
 // An execution's nouns: the request that starts one and the PipelineExecution that is answered of it.
 // API.md section 2.
-import { z } from "zod";
+import * as z from "zod";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { ExecutionId, Name } from "./names.ts";

@@ -1,6 +1,6 @@
 // What the management surface answers beside definitions: agents with their breakers, the verdict on a pipeline, the
 // lists. API.md sections 1, 4 and 7.
-import { z } from "zod";
+import * as z from "zod";
 import { Name } from "./names.ts";
 import { Pipeline } from "./pipeline.ts";
 import { DefinitionError } from "./problem.ts";

@@ -1,5 +1,5 @@
 // The names that cross the wall: stages, agent types, pipelines, tenants, executions. One pattern each.
-import { z } from "zod";
+import * as z from "zod";
 import { LIMITS } from "./limits.ts";
 
 /** Pipelines, stages, agent types. */

@@ -1,5 +1,5 @@
 // A pipeline's definition as it is written and as it is kept: a list of stages, versioned by the catalog.
-import { z } from "zod";
+import * as z from "zod";
 import { Name } from "./names.ts";
 import { PipelineStage } from "./stage.ts";
 

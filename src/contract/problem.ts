@@ -1,7 +1,7 @@
 // The errors that the outside may be told (API.md section 8): the codes, the problem document, and
 // CoordinatorError, the value that carries an error with its evidence through the house. Which status and
 // which words a code gets is decided in http/problem.ts and nowhere else.
-import { z } from "zod";
+import * as z from "zod";
 
 export const ErrorCode = z.enum([
   "INVALID_REQUEST",

@@ -1,6 +1,6 @@
 // PipelineStage (what a definition says of a stage), ResolvedStage (what a run holds of it: the config's
 // values filled in) and StageResult (what became of it). API.md section 2.
-import { z } from "zod";
+import * as z from "zod";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";

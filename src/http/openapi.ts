@@ -1,6 +1,6 @@
 // The OpenAPI document, made of the operations and of the zod schemas that validate: nothing is described twice. Made
 // once for each isolate, when somebody first asks.
-import { z } from "zod";
+import * as z from "zod";
 import { AgentRegistration } from "../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../contract/config.ts";
 import { EventList, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";

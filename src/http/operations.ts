@@ -1,6 +1,6 @@
 // Every operation of the surface, once: who may call it, what it takes and what it answers. The guard reads it to let
 // a call in, openapi.ts to describe it; a test holds it against the router.
-import type { z } from "zod";
+import type * as z from "zod";
 import { AgentRegistration } from "../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../contract/config.ts";
 import { EventList } from "../contract/event.ts";
