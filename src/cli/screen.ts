@@ -6,7 +6,7 @@ import { closing, type Source } from "./ending.ts";
 import type { StageStory, Story } from "./story.ts";
 import { clip, duration, wrap } from "./text.ts";
 
-export type Style = "bold" | "dim" | "green" | "red" | "yellow" | "cyan";
+type Style = "bold" | "dim" | "green" | "red" | "yellow" | "cyan";
 export type Paint = (style: Style, text: string) => string;
 
 export interface View {

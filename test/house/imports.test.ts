@@ -1,0 +1,172 @@
+// The direction of imports, read from the import lines of every file under src: contract ← core ← engine ← adapters
+// ← compose ← objects, http ← index, with what stands beside that row; which packages may stand where; what pure code
+// may not call; no cycles among what is loaded.
+import { globSync, readdirSync, readFileSync } from "node:fs";
+import { join, posix, sep } from "node:path";
+import { describe, expect, test } from "vitest";
+
+const SRC = join(import.meta.dirname, "../../src");
+
+/** Each area with those that it may import, besides itself. A file at the top of src is an area of its own. */
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  contract: [],
+  version: [],
+  core: ["contract"],
+  pipelines: ["contract"],
+  engine: ["contract", "core"],
+  adapters: ["contract", "core", "engine"],
+  compose: ["contract", "core", "engine", "adapters", "pipelines", "version"],
+  objects: ["contract", "core", "engine", "adapters", "compose", "pipelines", "version"],
+  http: ["contract", "core", "engine", "adapters", "compose", "pipelines", "version"],
+  index: ["contract", "core", "engine", "adapters", "compose", "pipelines", "version", "objects", "http"],
+  client: ["contract"],
+  console: ["contract"],
+  cli: ["contract", "client"],
+};
+
+/** Packages that stand in one folder alone. */
+const PACKAGE_HOMES: readonly { packages: RegExp; home: string }[] = [
+  { packages: /^cloudflare:/, home: "objects/" },
+  { packages: /^@upstash\//, home: "adapters/upstash/" },
+  { packages: /^p-limit$/, home: "engine/" },
+];
+
+const PURE_AREAS: ReadonlySet<string> = new Set(["contract", "core"]);
+const IMPURE =
+  /\bDate\.now\b|\bnew Date\(\s*\)|\bDate\(\s*\)|\bperformance\b\s*\.\s*\w|\bMath\.random\b|\bcrypto\b\s*\.|\bfetch\s*\(|\bset(?:Timeout|Interval|Immediate)\b|\bqueueMicrotask\b|\bawait\b|\basync\b|\bWebSocket\b|\bprocess\b\s*\./;
+
+type Sources = ReadonlyMap<string, string>;
+
+function readSources(): Sources {
+  const paths = readdirSync(SRC, { recursive: true, encoding: "utf8" }).filter((path) =>
+    /\.tsx?$/.test(path),
+  );
+  return new Map(paths.map((path) => [path.replaceAll(sep, "/"), readFileSync(join(SRC, path), "utf8")]));
+}
+
+interface Import {
+  specifier: string;
+  /** Gone when the types are: it orders nothing when the program is loaded. */
+  erased: boolean;
+}
+
+const STATEMENT =
+  /^[ \t]*(?:import\s+(type\s)?(?:[\w$*{},\s]+?\bfrom\s*)?|export\s+(type\s)?(?:\*(?:\s*as\s+\w+)?|\{[^}]*\})\s*from\s*)["']([^"']+)["']/gm;
+const DYNAMIC = /\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g;
+
+/** What a file imports: static, re-exported, for its effect, of types, and dynamic. */
+function importsOf(source: string): Import[] {
+  const code = withoutComments(source);
+  const fixed = Array.from(code.matchAll(STATEMENT), ([, importType, exportType, specifier = ""]) => ({
+    specifier,
+    erased: importType !== undefined || exportType !== undefined,
+  }));
+  return [
+    ...fixed,
+    ...Array.from(code.matchAll(DYNAMIC), ([, specifier = ""]) => ({ specifier, erased: false })),
+  ];
+}
+
+function withoutComments(source: string): string {
+  return source.replace(/\/\*[\s\S]*?\*\/|(^|[^:"'`])\/\/.*$/gm, "$1");
+}
+
+const areaOf = (path: string): string => (path.split("/")[0] ?? "").replace(/\.tsx?$/, "");
+const targetOf = (from: string, specifier: string): string => posix.join(posix.dirname(from), specifier);
+
+/** Everything that is wrong with the imports, one line each. */
+function faults(sources: Sources): string[] {
+  const found: string[] = [];
+  for (const [path, source] of sources) {
+    const allowed = MAY_IMPORT[areaOf(path)];
+    if (allowed === undefined) found.push(`${path}: an area that the design does not know`);
+    for (const { specifier } of importsOf(source)) {
+      if (!specifier.startsWith(".")) {
+        const rule = PACKAGE_HOMES.find(({ packages }) => packages.test(specifier));
+        if (rule !== undefined && !path.startsWith(rule.home)) found.push(`${path}: ${specifier}`);
+        continue;
+      }
+      const target = targetOf(path, specifier);
+      if (path === "version.ts" && target === "../package.json") continue;
+      if (target.startsWith("..")) found.push(`${path}: leaves src for ${specifier}`);
+      else if (!sources.has(target) && /\.tsx?$/.test(target)) found.push(`${path}: no file ${target}`);
+      else if (areaOf(target) !== areaOf(path) && !allowed?.includes(areaOf(target)))
+        found.push(`${path}: ${areaOf(path)} imports ${areaOf(target)}`);
+    }
+    const impure = PURE_AREAS.has(areaOf(path)) ? IMPURE.exec(withoutComments(source)) : null;
+    if (impure !== null) found.push(`${path}: not pure: ${impure[0]}`);
+  }
+  return [...found, ...cycles(sources)];
+}
+
+function cycles(sources: Sources): string[] {
+  const found: string[] = [];
+  const done = new Set<string>();
+  const visit = (path: string, trail: readonly string[]): void => {
+    if (trail.includes(path)) {
+      found.push(`cycle: ${[...trail.slice(trail.indexOf(path)), path].join(" → ")}`);
+      return;
+    }
+    if (done.has(path)) return;
+    for (const { specifier, erased } of importsOf(sources.get(path) ?? "")) {
+      if (specifier.startsWith(".") && !erased) visit(targetOf(path, specifier), [...trail, path]);
+    }
+    done.add(path);
+  };
+  for (const path of sources.keys()) visit(path, []);
+  return found;
+}
+
+describe("the imports of src", () => {
+  const sources = readSources();
+
+  test("every file is read, and imports are found in it", () => {
+    expect([...sources.keys()].toSorted()).toEqual(
+      globSync("**/*.{ts,tsx}", { cwd: SRC })
+        .map((path) => path.replaceAll(sep, "/"))
+        .toSorted(),
+    );
+    for (const area of ["contract", "core", "engine", "adapters", "objects", "http", "cli", "client"]) {
+      const edges = [...sources]
+        .filter(([path]) => areaOf(path) === area)
+        .flatMap(([, text]) => importsOf(text));
+      expect(edges.length, area).toBeGreaterThan(0);
+    }
+    expect(importsOf(sources.get("index.ts") ?? "").length).toBeGreaterThanOrEqual(3);
+  });
+
+  test("run one way, with each package in its place, pure code pure, and no cycle", () => {
+    expect(faults(sources)).toEqual([]);
+  });
+
+  // The same rules over a wrong line put into a real file: each must be seen.
+  test.each([
+    ["contract/stage.ts", 'import type { Ports } from "../engine/ports.ts";', "contract imports engine"],
+    ["core/json.ts", 'import {\n  a,\n  b,\n} from "../adapters/system.ts";', "core imports adapters"],
+    ["engine/drive.ts", 'export { x } from "../http/app.ts";', "engine imports http"],
+    ["http/app.ts", 'import "../objects/execution.ts";', "http imports objects"],
+    ["client/define-agent.ts", 'const a = await import("../core/json.ts");', "client imports core"],
+    ["cli/dev.ts", 'import { decide } from "../core/execution/decide.ts";', "cli imports core"],
+    ["pipelines/rag.ts", 'import { PACE } from "../core/pace.ts";', "pipelines imports core"],
+    ["compose.ts", 'import { DurableObject } from "cloudflare:workers";', "compose.ts: cloudflare:workers"],
+    ["adapters/system.ts", 'import { Redis } from "@upstash/redis";', "adapters/system.ts: @upstash/redis"],
+    ["http/body.ts", 'import pLimit from "p-limit";', "http/body.ts: p-limit"],
+    ["core/pace.ts", "const now = Date.now();", "not pure: Date.now"],
+    ["core/pace.ts", "const luck = Math.random();", "not pure: Math.random"],
+    ["contract/json.ts", 'const it = fetch("https://example.com");', "not pure: fetch("],
+    ["cli/text.ts", 'import { f } from "../../fixtures/agents/text.ts";', "leaves src"],
+    ["core/pace.ts", 'import { gone } from "./gone.ts";', "no file core/gone.ts"],
+    ["contract/names.ts", 'import { Name } from "./stage.ts";', "cycle: "],
+  ])("a wrong line in %s is seen: %s", (path, line, fault) => {
+    const before = sources.get(path);
+    expect(before).toBeDefined();
+    const spoilt = new Map(sources).set(path, `${line}\n${before ?? ""}`);
+    expect(faults(spoilt).join("\n")).toContain(fault);
+  });
+
+  test("a file in a folder of its own making is seen", () => {
+    expect(faults(new Map(sources).set("utils/misc.ts", ""))).toContain(
+      "utils/misc.ts: an area that the design does not know",
+    );
+  });
+});
