@@ -23,6 +23,16 @@ export const PACE = {
   HEARTBEAT_WATCHED_MS: 2_000,
   /** What EventSource waits before it reconnects. */
   RECONNECT_MS: 1_000,
+  /** What it waits where it cannot be served now. */
+  RECONNECT_LATER_MS: 5_000,
+  /** A reader's chunk is closed with the event that makes it this large; the rest waits in the log. */
+  STREAM_CHUNK_BYTES: 64 * 1024,
+  /** Texts of calls that a slow reader has not passed on yet: the oldest go first, their results it gets. */
+  READER_TEXT_CHARS: 8 * 1024 * 1024,
+  /** What the Worker holds for one reader, beside stream_buffer_size events. */
+  READER_BUFFER_BYTES: 64 * 1024,
+  /** Waits between the tries to take a broken stream up again; the last ones bridge a deploy. */
+  REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** The last watcher of an execution with `on_disconnect: cancel` may be gone this long. */
   DISCONNECT_GRACE_MS: 5_000,
   /** A run's start is told to the index this much later: most short runs are then told of once, with their end. */

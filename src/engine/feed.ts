@@ -1,16 +1,21 @@
 // eventFeed: from the log to one reader. Lifecycle events are pulled from the log by cursor, so that a slow reader
 // costs a number and not a queue; a call's text is passed on between its start and its end, merged into as few
 // deltas as the reader is slow. Keeps I7 (the bytes of a lifecycle event are the log's) and the order of API.md
-// section 3: a delta comes after its call's durable start and before its end.
-import type { StageDelta, StageProgress } from "../contract/event.ts";
+// section 3: a delta comes after its call's durable start and before its end. What many readers are sent alike is
+// encoded once.
 import { type LogEvent, wireJson } from "../core/execution/log-event.ts";
+import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
-import { deltaEvent, type LiveText } from "./live-text.ts";
+import { emptyDelta, type LiveText } from "./live-text.ts";
+import { encodeEvent, encodeTransient } from "./sse.ts";
 
-/** What a reader is sent: a lifecycle event with its `seq` and bytes, or a transient one. */
-export type Frame =
-  | { kind: "event"; seq: number; type: string; json: string }
-  | { kind: "transient"; type: string; json: string };
+/** What a reader may be sent now. */
+export interface Portion {
+  /** Whole events as the stream's bytes, in order. */
+  pieces: Uint8Array[];
+  /** Nothing will come after this. */
+  end: "no" | "terminal" | "closed";
+}
 
 /** How a text has been passed on to this reader. */
 interface Followed {
@@ -27,11 +32,16 @@ const ENDS_CALL: ReadonlySet<string> = new Set([
   "stage.fallback",
 ]);
 
+/** The bytes of events that readers who keep up share; they live as long as the driver remembers the events. */
+const encoded = new WeakMap<LogEvent, Uint8Array>();
+
 export class EventFeed implements Watcher {
   readonly sees_turns = true;
   private readonly driver: ExecutionDriver;
   private cursor: number;
+  private readonly passesText: boolean;
   private readonly followed = new Map<number, Followed>();
+  private news = false;
   private waiting: (() => void) | null = null;
   private closed = false;
   private readonly unwatch: () => void;
@@ -40,39 +50,58 @@ export class EventFeed implements Watcher {
   constructor(driver: ExecutionDriver, after: number) {
     this.driver = driver;
     this.cursor = after;
+    this.passesText = driver.state?.spec.config.enable_streaming !== false;
     this.unwatch = driver.watch(this);
   }
 
   callBegan(live: LiveText): void {
+    if (!this.passesText) return;
     this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
+    // A reader that has fallen behind by whole calls holds no more of their texts than this; their results it gets.
+    let held = 0;
+    for (const [call, { live: text }] of [...this.followed].toReversed()) {
+      held += text.text.length;
+      if (held > PACE.READER_TEXT_CHARS) this.followed.delete(call);
+    }
   }
 
   wake(): void {
+    this.news = true;
     this.waiting?.();
     this.waiting = null;
   }
 
-  /** Everything the reader may see now; empty where there is nothing new. `done` after the terminal event. */
-  take(): { frames: Frame[]; done: boolean } {
-    // A reader that has gone is done: a loop that waits for its news would never wait.
-    if (this.closed) return { frames: [], done: true };
-    const frames: Frame[] = [];
+  /** What the reader may see now, as much as fits one chunk; nothing where there is nothing new. */
+  take(): Portion {
+    this.news = false;
+    if (this.closed) return { pieces: [], end: "closed" };
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    const add = (more: readonly Uint8Array[]) => {
+      for (const piece of more) {
+        pieces.push(piece);
+        bytes += piece.byteLength;
+      }
+    };
     for (const event of this.driver.eventsAfter(this.cursor)) {
-      frames.push(...this.before(event), lifecycleFrame(event), ...this.behind(event));
+      add(this.before(event));
+      add([lifecyclePiece(event)]);
+      add(this.behind(event));
       this.cursor = event.seq;
+      if (bytes < PACE.STREAM_CHUNK_BYTES) continue;
+      // The rest stays in the log until this much is gone.
+      this.news = true;
+      return { pieces, end: this.endsHere() };
     }
     for (const followed of this.followed.values()) {
-      if (followed.live.call <= this.cursor) frames.push(...this.growth(followed));
+      if (followed.live.call <= this.cursor) add(this.growth(followed));
     }
-    const { state } = this.driver;
-    const done = state !== null && state.ended_at !== null && this.cursor >= state.seq;
-    if (done) this.close();
-    return { frames, done };
+    return { pieces, end: this.endsHere() };
   }
 
   /** Resolves when there may be something new, or after close. */
   async changed(): Promise<void> {
-    if (this.closed) return;
+    if (this.closed || this.news) return;
     await new Promise<void>((resolve) => {
       this.waiting = resolve;
     });
@@ -80,53 +109,60 @@ export class EventFeed implements Watcher {
 
   close(): void {
     this.closed = true;
+    this.followed.clear();
     this.unwatch();
     this.wake();
   }
 
+  private endsHere(): "no" | "terminal" {
+    const { state } = this.driver;
+    if (state === null || state.ended_at === null || this.cursor < state.seq) return "no";
+    this.close();
+    return "terminal";
+  }
+
   /** What must come before an event: the rest of the text of the call that it ends. */
-  private before(event: LogEvent): Frame[] {
+  private before(event: LogEvent): Uint8Array[] {
     if (!ENDS_CALL.has(event.type)) return [];
-    const frames: Frame[] = [];
+    const pieces: Uint8Array[] = [];
     for (const [call, followed] of this.followed) {
       if (followed.live.stage !== event.stage || call >= event.seq) continue;
-      frames.push(...this.growth(followed));
+      pieces.push(...this.growth(followed));
       this.followed.delete(call);
     }
-    return frames;
+    return pieces;
   }
 
   /** What must come behind it: where a call is repeated under its attempt, the text so far is void. */
-  private behind(event: LogEvent): Frame[] {
+  private behind(event: LogEvent): Uint8Array[] {
+    if (!this.passesText) return [];
     if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];
     for (const [call, { live }] of this.followed) {
       if (live.stage === event.stage && call < event.seq) this.followed.delete(call);
     }
-    const { execution_id, stage, attempt } = event;
-    return [
-      transient(deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, "", 0)),
-    ];
+    return [encodeTransient(emptyDelta(event))];
   }
 
-  private growth(followed: Followed): Frame[] {
+  private growth(followed: Followed): Uint8Array[] {
     const { live } = followed;
-    const frames: Frame[] = [];
-    if (live.progress !== null && live.progressCount > followed.progressSent) {
+    const pieces: Uint8Array[] = [];
+    if (live.progressCount > followed.progressSent) {
       followed.progressSent = live.progressCount;
-      frames.push(transient(live.progressEvent(live.progress)));
+      pieces.push(live.progressPiece());
     }
     if (live.text.length > followed.sent) {
-      frames.push(transient(live.deltaFrom(followed.sent)));
+      pieces.push(live.deltaPiece(followed.sent));
       followed.sent = live.text.length;
     }
-    return frames;
+    return pieces;
   }
 }
 
-function lifecycleFrame(event: LogEvent): Frame {
-  return { kind: "event", seq: event.seq, type: event.type, json: wireJson(event) };
-}
-
-function transient(event: StageDelta | StageProgress): Frame {
-  return { kind: "transient", type: event.type, json: JSON.stringify(event) };
+function lifecyclePiece(event: LogEvent): Uint8Array {
+  let piece = encoded.get(event);
+  if (piece === undefined) {
+    piece = encodeEvent(event.seq, event.type, wireJson(event));
+    encoded.set(event, piece);
+  }
+  return piece;
 }

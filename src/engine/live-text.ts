@@ -1,7 +1,10 @@
 // LiveText: what a call under way has said so far and nobody logs. Readers hold a reference and remember how much
-// of it they have passed on, so that a text is kept once, however many read it.
+// of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are sent
+// is the same for all of them, and encoded once.
 import type { AgentProgress } from "../contract/agent.ts";
 import type { StageDelta, StageProgress } from "../contract/event.ts";
+import type { LogEvent } from "../core/execution/log-event.ts";
+import { encodeTransient } from "./sse.ts";
 
 export class LiveText {
   readonly execution_id: string;
@@ -13,6 +16,8 @@ export class LiveText {
   progress: AgentProgress | null = null;
   /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
   progressCount = 0;
+  private lastDelta: { from: number; to: number; piece: Uint8Array } | null = null;
+  private lastProgress: { count: number; piece: Uint8Array } | null = null;
 
   constructor(execution_id: string, stage: string, attempt: number, call: number) {
     this.execution_id = execution_id;
@@ -21,13 +26,25 @@ export class LiveText {
     this.call = call;
   }
 
-  /** What has come since `offset`, in UTF-16 units. */
-  deltaFrom(offset: number): StageDelta {
-    return deltaEvent(this, this.text.slice(offset), offset);
+  /** What has come since `from`, in UTF-16 units, as a delta's bytes. */
+  deltaPiece(from: number): Uint8Array {
+    const to = this.text.length;
+    if (this.lastDelta?.from !== from || this.lastDelta.to !== to) {
+      this.lastDelta = { from, to, piece: encodeTransient(deltaEvent(this, this.text.slice(from), from)) };
+    }
+    return this.lastDelta.piece;
   }
 
-  progressEvent(progress: AgentProgress): StageProgress {
-    const { message, fraction } = progress;
+  /** The last progress as an event's bytes; to be asked for once there is one. */
+  progressPiece(): Uint8Array {
+    if (this.lastProgress?.count !== this.progressCount) {
+      this.lastProgress = { count: this.progressCount, piece: encodeTransient(this.progressEvent()) };
+    }
+    return this.lastProgress.piece;
+  }
+
+  private progressEvent(): StageProgress {
+    const { message, fraction } = this.progress as AgentProgress;
     return {
       execution_id: this.execution_id,
       type: "stage.progress",
@@ -40,8 +57,13 @@ export class LiveText {
   }
 }
 
-/** The delta that puts `text` at `offset`; with an empty text at 0, the one that empties an attempt's text. */
-export function deltaEvent(
+/** The delta that empties the text of the call that this stage.started begins. */
+export function emptyDelta(started: LogEvent): StageDelta {
+  const { execution_id, stage, attempt } = started;
+  return deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, "", 0);
+}
+
+function deltaEvent(
   of: { execution_id: string; stage: string; attempt: number },
   text: string,
   offset: number,

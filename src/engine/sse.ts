@@ -1,68 +1,63 @@
-// The bytes of an event stream (WHATWG HTML, section 9.2): frames to text, and the feed as a ReadableStream that
-// is pulled. LF only; JSON has no raw line break, so one data line is enough.
-import { PACE } from "../core/pace.ts";
-import type { EventFeed, Frame } from "./feed.ts";
-import type { Clock } from "./ports.ts";
+// The bytes of an event stream (WHATWG HTML, section 9.2): events to text, and the feed as a ReadableStream that is
+// pulled. LF only; JSON has no raw line break, so one data line is enough. What an object writes is read by its
+// Worker alone, which greets the reader, keeps the connection open and goes on with another stream where this one
+// dies: a stream that was meant to end closes with END_MARK, which no blank line follows and no reader ever sees.
+import type { StageDelta, StageProgress } from "../contract/event.ts";
+import type { EventFeed } from "./feed.ts";
 
-export const SSE_HEADERS: Readonly<Record<string, string>> = {
-  "content-type": "text/event-stream; charset=utf-8",
-  "cache-control": "no-cache, no-transform",
-  "x-accel-buffering": "no",
-};
+/** The last bytes of a stream that has come to its end; one that stops without them has been cut. */
+export const END_MARK = ":end";
 
-export function encodeFrame(frame: Frame): string {
-  const id = frame.kind === "event" ? `id: ${frame.seq}\n` : "";
-  return `${id}event: ${frame.type}\ndata: ${frame.json}\n\n`;
+const encoder = new TextEncoder();
+const endMark = encoder.encode(END_MARK);
+
+/** A lifecycle event. @param json its bytes in the log */
+export function encodeEvent(seq: number, type: string, json: string): Uint8Array {
+  return encoder.encode(`id: ${seq}\nevent: ${type}\ndata: ${json}\n\n`);
+}
+
+/** An event that is not logged. */
+export function encodeTransient(event: StageDelta | StageProgress): Uint8Array {
+  return encoder.encode(`event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`);
 }
 
 /**
- * The feed as bytes. Pulled: a chunk is made when the last one is gone, of everything that is there by then.
- * @param heartbeatMs a comment line after this long without an event; finds readers that have gone
+ * The feed as bytes. Pulled: a chunk is made when the last one is gone, of what is there by then.
+ * @param onClose called once, when the reader has everything or has gone
  */
-export function sseStream(
-  feed: EventFeed,
-  clock: Clock,
-  heartbeatMs: number,
-  onClose: () => void,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let greeting = `retry: ${PACE.RECONNECT_MS}\n\n`;
-  const close = () => {
-    feed.close();
-    onClose();
-  };
+export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         for (;;) {
-          const { frames, done } = feed.take();
-          const text = greeting + frames.map(encodeFrame).join("");
-          greeting = "";
-          if (text !== "") controller.enqueue(encoder.encode(text));
-          if (done) {
+          const { pieces, end } = feed.take();
+          const parts = end === "terminal" ? [...pieces, endMark] : pieces;
+          const first = parts[0];
+          if (first !== undefined) controller.enqueue(parts.length === 1 ? first : concat(parts));
+          if (end !== "no") {
             controller.close();
-            close();
-            return;
+            onClose();
           }
-          if (text !== "") return;
-          if (await silent(feed, clock, heartbeatMs)) {
-            controller.enqueue(encoder.encode(": \n\n"));
-            return;
-          }
+          if (end !== "no" || first !== undefined) return;
+          await feed.changed();
         }
       },
-      cancel: close,
+      cancel() {
+        feed.close();
+        onClose();
+      },
     },
     // Nothing is made ahead of the reader: what it has not taken stays in the log.
     { highWaterMark: 0 },
   );
 }
 
-/** Waits for news; true where the heartbeat came first. */
-async function silent(feed: EventFeed, clock: Clock, heartbeatMs: number): Promise<boolean> {
-  const beat = Promise.withResolvers<true>();
-  const stop = clock.after(heartbeatMs, () => beat.resolve(true));
-  const first = await Promise.race([feed.changed().then(() => false), beat.promise]);
-  stop();
-  return first;
+function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.byteLength;
+  }
+  return whole;
 }

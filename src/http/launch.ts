@@ -19,12 +19,15 @@ export interface Launch {
 export interface Launched {
   execution_id: string;
   response: Response;
+  /** The last `seq` that the caller has. */
+  after: number;
+  /** The same run again, followed from another `seq`. */
+  again: (after: number) => Promise<Response>;
 }
 
 /** Starts the run or attaches to it; what comes back is the object's answer. */
 export async function launch(call: Call, { body, own, answer, plan }: Launch): Promise<Result<Launched>> {
   const { services, tenant } = call.var;
-  if (!services.settings.enabled) return err({ code: "COORDINATOR_DISABLED" });
   const key = idempotencyKey(call.req.header("idempotency-key"));
   if (!key.ok) return key;
   const cursor = readCursor(call.req.header("last-event-id"), "Last-Event-ID");
@@ -33,6 +36,8 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
     const detail = "needs an Idempotency-Key or an execution_id: without one it would start a second run";
     return err(invalid([{ pointer: "/Last-Event-ID", detail }]));
   }
+  // Whoever has had events already starts nothing.
+  if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
   const naming = await nameExecution(tenant, own, body, key.value);
   const planned = await plan({
     tenant,
@@ -44,15 +49,18 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
   if (!planned.ok && naming.digest === null) return planned;
   const message: RunMessage = {
     digest: naming.digest,
-    spec: planned.ok ? planned.value : null,
+    // Who has had events already wants more of that run, and never another one.
+    spec: planned.ok && cursor.value === null ? planned.value : null,
     after: cursor.value ?? 0,
     answer,
     stream_url: await streamUrl(call, naming.execution_id),
   };
   const { execution_id } = naming;
-  const response = await services.executions.run(tenant, execution_id, message, call.req.raw.signal);
+  const again = (after: number) =>
+    services.executions.run(tenant, execution_id, { ...message, after }, call.req.raw.signal);
+  const response = await again(message.after);
   const refusal: CoordinatorError | null = await refusalOf(response);
-  if (refusal === null) return ok({ execution_id, response });
+  if (refusal === null) return ok({ execution_id, response, after: message.after, again });
   return err(refusal.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : refusal);
 }
 

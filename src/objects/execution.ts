@@ -12,6 +12,7 @@ import {
   type RunMessage,
   STATUS_HEADER,
 } from "../adapters/objects/execution-api.ts";
+import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
 import { composePorts, composeReceivers, type Env, forgetExecution } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { wireJson } from "../core/execution/log-event.ts";
@@ -23,8 +24,8 @@ import { EventFeed } from "../engine/feed.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
-import { SSE_HEADERS, sseStream } from "../engine/sse.ts";
-import { waitForCaller } from "../engine/wait.ts";
+import { sseStream } from "../engine/sse.ts";
+import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private ports: Ports;
@@ -41,7 +42,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   override async fetch(request: Request): Promise<Response> {
     const url = new URL(request.url);
-    if (request.method === "POST") return this.run((await request.json()), request.signal);
+    if (request.method === "POST") return this.run(await request.json(), request.signal);
     return this.stream(Number(url.searchParams.get("after")), request.signal);
   }
 
@@ -116,15 +117,17 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
     if (message.answer === "stream") return this.openStream(driver, message.after, signal);
-    const stay = this.presence?.enter();
-    const leave = () => stay?.();
-    signal.addEventListener("abort", leave);
-    await waitForCaller(driver, this.ports.clock, message.answer.wait_ms);
-    leave();
-    const state = driver.state as ExecutionState;
-    return new Response(textOf(state, message.stream_url), {
-      headers: { "content-type": "application/json", [STATUS_HEADER]: state.status },
-    });
+    const text = () => textOf(driver.state as ExecutionState, message.stream_url);
+    const { wait_ms } = message.answer;
+    const stay = wait_ms === 0 ? undefined : this.presence?.enter();
+    const over = waitForCaller(driver, this.ports.clock, wait_ms);
+    if (stay !== undefined) {
+      const patient = await answerWatched(over, text, this.ports.clock, stay);
+      if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
+    }
+    await over;
+    const { status } = driver.state as ExecutionState;
+    return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
   private startOrAttach(message: RunMessage): Result<ExecutionDriver> {
@@ -159,13 +162,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const leave = this.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);
-    const watched = driver.state?.spec.on_disconnect === "cancel";
-    const beat = watched ? PACE.HEARTBEAT_WATCHED_MS : PACE.HEARTBEAT_MS;
-    const stream = sseStream(feed, this.ports.clock, beat, () => {
+    const stream = sseStream(feed, () => {
       signal.removeEventListener("abort", gone);
       leave?.();
     });
-    return new Response(stream, { headers: SSE_HEADERS });
+    const terms = termsOf((driver.state as ExecutionState).spec);
+    return new Response(stream, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
   }
 
   private async answer(

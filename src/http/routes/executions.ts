@@ -10,6 +10,7 @@ import { launch, locationOf, readCursor, streamUrl } from "../launch.ts";
 import { preferredType, readPrefer } from "../negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../operations.ts";
 import { planRun } from "../plan-run.ts";
+import { comeBackLater, isPassing, type Reattach, streamResponse } from "../stream.ts";
 
 export const executions = new Hono<AppEnv>()
   .post("/", start)
@@ -36,10 +37,15 @@ async function start(call: Call): Promise<Response> {
   if (!launched.ok) return problem(call, launched.error);
   const { execution_id, response } = launched.value;
   const location = locationOf(execution_id);
-  if (type === SSE_TYPE) return withHeaders(response, { location });
+  if (type === SSE_TYPE) {
+    const { after, again } = launched.value;
+    return streamResponse(response, after, again, call.var.services.clock, { location });
+  }
   const headers = prefer.applied === null ? { location } : { location, "preference-applied": prefer.applied };
+  // A caller whose leaving matters has its headers before the end is known: then there is no status to go by.
+  const status = response.headers.get(STATUS_HEADER);
   return new Response(response.body, {
-    status: isTerminalStatus(response.headers.get(STATUS_HEADER)) ? 200 : 202,
+    status: status === null || isTerminalStatus(status) ? 200 : 202,
     headers: { "content-type": JSON_TYPE, ...headers },
   });
 }
@@ -82,13 +88,18 @@ async function events(call: Call): Promise<Response> {
   // A HEAD has no body to stream: opened, it would only be a reader that never reads.
   if (call.req.method === "HEAD") {
     const there = await rpc(call, id.value).read("");
-    if (!there.ok) return problem(call, there.error);
-    return new Response(null, { headers: { "content-type": `${SSE_TYPE}; charset=utf-8` } });
+    return there.ok
+      ? new Response(null, { headers: { "content-type": `${SSE_TYPE}; charset=utf-8` } })
+      : problem(call, there.error);
   }
   const { services, tenant } = call.var;
-  const response = await services.executions.stream(tenant, id.value, after, call.req.raw.signal);
+  const attach: Reattach = (seq) => services.executions.stream(tenant, id.value, seq, call.req.raw.signal);
+  const response = await attach(after).catch(() => null);
+  if (response === null) return comeBackLater();
+  if (response.status === 204) return new Response(null, { status: 204 });
   const refusal = await refusalOf(response);
-  return refusal === null ? withHeaders(response, {}) : problem(call, refusal);
+  if (refusal !== null) return isPassing(refusal.code) ? comeBackLater() : problem(call, refusal);
+  return streamResponse(response, after, attach, services.clock);
 }
 
 /** The methods of an execution's object. */
@@ -105,10 +116,4 @@ function executionId(call: Call): Result<string> {
 
 function isTerminalStatus(status: string | null): boolean {
   return status === "completed" || status === "failed" || status === "cancelled";
-}
-
-function withHeaders(response: Response, headers: Record<string, string>): Response {
-  const copy = new Response(response.body, response);
-  for (const [name, value] of Object.entries(headers)) copy.headers.set(name, value);
-  return copy;
 }

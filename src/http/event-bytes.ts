@@ -1,0 +1,83 @@
+// An event stream's bytes, cut into whole events without looking into them: a blank line ends one, and `id:` is the
+// first line of those that have a number. What has come of an event that is not whole yet is held back.
+
+const LF = 10;
+/** `id: ` */
+const ID = [105, 100, 58, 32] as const;
+const ZERO = 48;
+const NINE = 57;
+
+export interface WholeEvents {
+  /** The bytes that may go out, in order. */
+  pieces: Uint8Array[];
+  events: number;
+}
+
+export class EventBytes {
+  /** The number of the last whole event that had one. */
+  seq: number;
+  private held: Uint8Array[] = [];
+
+  constructor(seq: number) {
+    this.seq = seq;
+  }
+
+  /** The events that are whole with these bytes. */
+  push(chunk: Uint8Array): WholeEvents {
+    const pieces: Uint8Array[] = [];
+    let events = 0;
+    let begin = 0;
+    // Where the bytes begin that need no copy.
+    let from = 0;
+    for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) {
+      if ((at > begin ? chunk[at - 1] : this.lastHeld()) !== LF) continue;
+      let event = chunk.subarray(begin, at + 1);
+      begin = at + 1;
+      if (this.held.length > 0) {
+        event = joinBytes([...this.held, event]);
+        this.held = [];
+        pieces.push(event);
+        from = begin;
+      }
+      this.seq = numberOf(event) ?? this.seq;
+      events += 1;
+    }
+    if (begin > from) pieces.push(chunk.subarray(from, begin));
+    if (begin < chunk.byteLength) this.held.push(chunk.subarray(begin));
+    return { pieces, events };
+  }
+
+  /** What came last without becoming an event; forgets it. */
+  takeRest(): Uint8Array {
+    const rest = joinBytes(this.held);
+    this.held = [];
+    return rest;
+  }
+
+  private lastHeld(): number | undefined {
+    return this.held.at(-1)?.at(-1);
+  }
+}
+
+/** Several pieces as one; a single one as it is. */
+export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
+  if (pieces.length === 1) return pieces[0] as Uint8Array;
+  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.byteLength;
+  }
+  return whole;
+}
+
+function numberOf(event: Uint8Array): number | null {
+  if (ID.some((byte, at) => event[at] !== byte)) return null;
+  let number = 0;
+  for (let at = ID.length; at < event.byteLength; at += 1) {
+    const byte = event[at] as number;
+    if (byte < ZERO || byte > NINE) break;
+    number = number * 10 + (byte - ZERO);
+  }
+  return number;
+}
