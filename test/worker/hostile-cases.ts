@@ -86,7 +86,11 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   ),
   each(
     "a stream without end",
-    writesForEver(headOf("200 OK", SSE_TYPE), 'event: delta\ndata: {"text":"more"}\n\n'.repeat(2_000), 0),
+    writesForEver(
+      headOf("200 OK", SSE_TYPE),
+      `event: delta\ndata: {"text":"${"more".repeat(1_000)}"}\n\n`.repeat(20),
+      0,
+    ),
     "no",
     PROCESSING,
   ),
