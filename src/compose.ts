@@ -2,6 +2,7 @@
 // environment object; a bad value is an error that names the variable and the value.
 import { type Access, accessWith } from "./adapters/access.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
+import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
 import { type Catalogs, catalogsOver } from "./adapters/objects/catalog-api.ts";
@@ -65,6 +66,7 @@ export function composeServices(env: Env): Result<Services, BadVariable> {
 
 /** The ports of one execution's engine. @param persist false runs without storage, for `memory` */
 export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persist: boolean): Ports {
+  const secret = (name: string) => (typeof env[name] === "string" ? env[name] : null);
   return {
     clock: systemClock,
     chance: systemChance,
@@ -75,12 +77,15 @@ export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persi
         if (persist) void storage.setAlarm(at);
       },
     },
-    agents: new HttpAgents({
-      fetch: (input, init) => fetch(input, init),
-      binding: (name) => (isFetcher(env[name]) ? env[name] : null),
-      secret: (name) => (typeof env[name] === "string" ? env[name] : null),
-      allowedHosts: allowedHosts(env),
-    }),
+    agents: new RedactingAgents(
+      new HttpAgents({
+        fetch: (input, init) => fetch(input, init),
+        binding: (name) => (isFetcher(env[name]) ? env[name] : null),
+        secret,
+        allowedHosts: allowedHosts(env),
+      }),
+      secret,
+    ),
   };
 }
 

@@ -182,19 +182,19 @@ function answersOf(operation: Operation): Json {
   );
 }
 
-/** How a stream is described: the events that its `data` lines hold. */
+/** How a stream is described: the JSON that its `data` lines hold. */
 const EVENT_STREAM: Json = {
   schema: {
     type: "string",
     description:
       "Server-sent events. Lifecycle events carry their seq as id and a LifecycleEvent as data; stage.delta and " +
       "stage.progress carry no id and a StageDelta or a StageProgress. The last one is a terminal execution.*.",
-    contentMediaType: SSE_TYPE,
-  },
-  "x-event-schemas": {
-    lifecycle: { $ref: "#/components/schemas/LifecycleEvent" },
-    "stage.delta": { $ref: "#/components/schemas/StageDelta" },
-    "stage.progress": { $ref: "#/components/schemas/StageProgress" },
+    contentMediaType: JSON_TYPE,
+    contentSchema: {
+      oneOf: ["LifecycleEvent", "StageDelta", "StageProgress"].map((name) => ({
+        $ref: `#/components/schemas/${name}`,
+      })),
+    },
   },
 };
 

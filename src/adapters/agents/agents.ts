@@ -7,6 +7,10 @@ import { type AllowedHosts, agentUrl } from "../../core/agent-target.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 import { readAnswer, readFailure } from "./answer.ts";
+import { secretName } from "./redacting.ts";
+
+/** What Headers takes; what it does not, it throws back with the value in its message. */
+const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 export interface AgentWorld {
   fetch: typeof fetch;
@@ -70,10 +74,11 @@ export class HttpAgents implements Agents {
     const { call, registration } = request;
     const headers = new Headers();
     for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
-      const secret = `AGENT_SECRET_${request.tenant.toUpperCase()}__${reference.slice("secret:".length)}`;
+      const secret = secretName(request.tenant, reference);
       const value = this.world.secret(secret);
-      if (value === null) {
-        const detail = `the agent ${call.agent_type} needs the secret ${secret}, which is not set`;
+      const fault = value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is no header's value";
+      if (value === null || fault !== null) {
+        const detail = `the agent ${call.agent_type} needs the secret ${secret}, which ${fault}`;
         return { failure: { kind: "not_callable", detail } };
       }
       headers.set(name, value);

@@ -1,0 +1,71 @@
+// Takes credentials out of what an agent says before anybody keeps or sees it: an agent that echoes the headers it was
+// called with must not bring them into the log, the stream or the answer.
+
+const REDACTED = "[redacted]";
+/** Shorter texts stand in ordinary words: to replace those would destroy answers and hide nothing. */
+const LEAST_CHARS = 6;
+/** A text that was cut may end in the beginning of a credential; this much of one gives it away. */
+const LEAST_PREFIX = 8;
+
+/** The texts to look for: each credential, and what follows its scheme (`Bearer …`). The longest comes first. */
+export function credentialTexts(values: readonly string[]): string[] {
+  const texts = values.flatMap((value) => [value, value.slice(value.indexOf(" ") + 1)]);
+  return [...new Set(texts.map((text) => text.trim()))]
+    .filter((text) => text.length >= LEAST_CHARS)
+    .toSorted((a, b) => b.length - a.length);
+}
+
+/** The text without any of the credentials. */
+export function redactText(text: string, credentials: readonly string[]): string {
+  let clean = text;
+  for (const credential of credentials) clean = clean.replaceAll(credential, REDACTED);
+  const tail = openTail(clean, credentials);
+  return tail >= LEAST_PREFIX ? clean.slice(0, clean.length - tail) + REDACTED : clean;
+}
+
+/** A JSON value without any of the credentials, in keys too. */
+export function redactValue<T>(value: T, credentials: readonly string[]): T {
+  if (typeof value === "string") return redactText(value, credentials) as T;
+  if (Array.isArray(value)) return value.map((item: unknown) => redactValue(item, credentials)) as T;
+  if (value === null || typeof value !== "object") return value;
+  const fields = Object.entries(value).map(([key, field]) => [
+    redactText(key, credentials),
+    redactValue<unknown>(field, credentials),
+  ]);
+  return Object.fromEntries(fields) as T;
+}
+
+/** Takes credentials out of a text that comes in pieces: what may be the beginning of one is held back. */
+export class RedactingStream {
+  private readonly credentials: readonly string[];
+  private held = "";
+
+  constructor(credentials: readonly string[]) {
+    this.credentials = credentials;
+  }
+
+  /** What may be passed on now. */
+  push(piece: string): string {
+    let text = this.held + piece;
+    for (const credential of this.credentials) text = text.replaceAll(credential, REDACTED);
+    const keep = openTail(text, this.credentials);
+    this.held = text.slice(text.length - keep);
+    return text.slice(0, text.length - keep);
+  }
+
+  /** What was held back and turned out to be harmless, at the end. */
+  rest(): string {
+    return redactText(this.held, this.credentials);
+  }
+}
+
+/** The length of the longest end of `text` with which a credential begins. */
+function openTail(text: string, credentials: readonly string[]): number {
+  let longest = 0;
+  for (const credential of credentials) {
+    for (let length = Math.min(credential.length - 1, text.length); length > longest; length -= 1) {
+      if (text.endsWith(credential.slice(0, length))) longest = length;
+    }
+  }
+  return longest;
+}
