@@ -15,7 +15,7 @@ import { type Invocation, nextActions } from "../core/execution/next-actions.ts"
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { PACE } from "../core/pace.ts";
 import { LiveText } from "./live-text.ts";
-import type { Ports } from "./ports.ts";
+import { type Log, LogCorrupted, type Ports } from "./ports.ts";
 import { runStage } from "./run-stage.ts";
 
 interface CallUnderWay {
@@ -57,7 +57,7 @@ export class ExecutionDriver {
 
   /** The driver of whatever the log holds. Starts nothing: see `wakeUp`. @throws LogCorrupted */
   static open(ports: Ports): ExecutionDriver {
-    return new ExecutionDriver(ports, replay(ports.log.read(0)));
+    return new ExecutionDriver(ports, restore(ports.log));
   }
 
   get state(): ExecutionState | null {
@@ -93,7 +93,13 @@ export class ExecutionDriver {
       this.act();
     }
     this.settle();
+    if (decision.events.length > 0) this.moveAlarm();
     return decision.refusal;
+  }
+
+  /** Writes what waits for company: whoever is answered now must not be told what could still be lost. */
+  flush(): void {
+    this.write();
   }
 
   /**
@@ -103,6 +109,8 @@ export class ExecutionDriver {
   async drive(): Promise<void> {
     this.handlers += 1;
     try {
+      // A long wait has no timer here: what the alarm has come for is decided now.
+      if (!this.isBusy()) this.submit({ type: "tick" });
       this.settle();
       await this.idle?.promise;
     } finally {
@@ -186,22 +194,27 @@ export class ExecutionDriver {
     const abort = new AbortController();
     this.calls.set(call, { abort, live });
     for (const watcher of this.watchers) watcher.callBegan(live);
+    const wanted = () => this.calls.get(call)?.abort === abort;
     const hooks = {
       signal: abort.signal,
       delta: (text: string) => {
+        if (!wanted()) return;
         live.text += text;
         this.wakeWatchers();
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {
+        if (!wanted()) return;
         live.progress = progress;
         live.progressCount += 1;
         this.wakeWatchers();
       },
     };
     void this.slots(async () => {
+      // It may have been called off while it waited for its place.
+      if (!wanted()) return;
       const began_at = this.ports.clock.now();
       const outcome = await runStage(this.ports, state, invocation, hooks);
-      if (this.calls.get(call)?.abort !== abort) return;
+      if (!wanted()) return;
       this.calls.delete(call);
       this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     });
@@ -235,8 +248,25 @@ export class ExecutionDriver {
     }
   }
 
+  /** I15: a turn that made nobody busy may still have changed when the run must wake: a resume before a long wait. */
+  private moveAlarm(): void {
+    if (this.current === null || this.idle !== null || this.handlers > 0) return;
+    const { wake_at } = nextActions(this.current);
+    if (wake_at !== null) this.ports.alarm.set(wake_at);
+  }
+
   private wakeWatchers(): void {
     for (const watcher of this.watchers) watcher.wake();
+  }
+}
+
+function restore(log: Log): ExecutionState | null {
+  try {
+    return replay(log.read(0));
+  } catch (cause) {
+    // Every byte is as it was written, and still it is no execution's log.
+    if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
+    throw cause;
   }
 }
 

@@ -39,10 +39,12 @@ export async function runStage(
     const tryMs = stage.timeout_seconds * 1_000;
     const stopTry = ports.clock.after(tryMs, () => timeUp(tryMs, false));
     watchSilence();
-    hooks.signal.addEventListener("abort", () => cut.abort());
-    void ports.agents
-      .call(request, { ...hooks, signal: cut.signal, alive: watchSilence })
-      .then(end);
+    hooks.signal.addEventListener("abort", () => {
+      cut.abort();
+      // Nobody waits for this outcome: it frees the connection's place, whatever the agent's side still does.
+      end({ ok: false, failure: { kind: "rejected" } });
+    });
+    void ports.agents.call(request, { ...hooks, signal: cut.signal, alive: watchSilence }).then(end);
   });
 }
 

@@ -117,7 +117,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
     if (message.answer === "stream") return this.openStream(driver, message.after, signal);
-    const text = () => textOf(driver.state as ExecutionState, message.stream_url);
+    const text = () => {
+      driver.flush();
+      return textOf(driver.state as ExecutionState, message.stream_url);
+    };
     const { wait_ms } = message.answer;
     const stay = wait_ms === 0 ? undefined : this.presence?.enter();
     const over = waitForCaller(driver, this.ports.clock, wait_ms);
@@ -178,6 +181,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
     if (refusal !== null) return err(refusal);
+    opened.value.flush();
     const state = opened.value.state as ExecutionState;
     return ok({ status: state.status, json: textOf(state, stream_url) });
   }

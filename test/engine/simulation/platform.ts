@@ -1,0 +1,222 @@
+// Platform: what a Durable Object stands on, with a virtual clock: storage that commits a little later and keeps
+// nothing else at a crash, one alarm that is redelivered where its handling was cut, an object that comes up when
+// somebody asks and goes when nothing holds it. Its alarm's handler does what src/objects/execution.ts does.
+import { decodeRecords } from "../../../src/adapters/log/record.ts";
+import { type LogStorage, StorageLog } from "../../../src/adapters/log/storage-log.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { PACE } from "../../../src/core/pace.ts";
+import { ExecutionDriver } from "../../../src/engine/drive.ts";
+import type { Agents, Ports } from "../../../src/engine/ports.ts";
+import { VirtualTime } from "./virtual-time.ts";
+
+/** What chance decides of the platform. */
+export interface Weather {
+  commit_ms(): number;
+  alarm_ms(): number;
+  downtime_ms(): number;
+  /** Whether the object dies here; asked at every effect that it has. */
+  dies(effect: string): boolean;
+  chance(): number;
+}
+
+/** One instance of the object, from its first request to its end. */
+export interface Life {
+  driver: ExecutionDriver;
+  dead: boolean;
+  ports: Ports;
+}
+
+interface Disk {
+  records: Map<string, Uint8Array>;
+  alarm: number | null;
+  /** The alarm has come and is being handled: it comes again unless the handler's end is committed. */
+  handling: boolean;
+}
+
+export class Platform {
+  readonly time: VirtualTime;
+  life: Life | null = null;
+  /** Down until then after a crash. */
+  downUntil = 0;
+  alarms = 0;
+  deaths = 0;
+  /** The events that are on the disk, as read back from it. */
+  durable: LogEvent[] = [];
+  private disk: Disk = { records: new Map(), alarm: null, handling: false };
+  /** What the object has written; what of it was not committed a crash undoes. */
+  private written: Disk = { records: new Map(), alarm: null, handling: false };
+  private commit: { done: PromiseWithResolvers<void>; stop: () => void } | null = null;
+  private stopAlarm: () => void = () => {};
+  private readonly weather: Weather;
+  private readonly agents: (life: () => Life) => Agents;
+  private readonly onCommit: (events: LogEvent[]) => void;
+
+  constructor(
+    time: VirtualTime,
+    weather: Weather,
+    agents: (life: () => Life) => Agents,
+    onCommit: (events: LogEvent[]) => void,
+  ) {
+    this.time = time;
+    this.weather = weather;
+    this.agents = agents;
+    this.onCommit = onCommit;
+  }
+
+  get alarmAt(): number | null {
+    return this.written.alarm;
+  }
+
+  /** The alarm is being handled, as far as a crash now would know. */
+  get handling(): boolean {
+    return this.written.handling;
+  }
+
+  /** Whether a crash now would be followed by an alarm. */
+  get wouldComeBack(): boolean {
+    return this.disk.handling || this.disk.alarm !== null;
+  }
+
+  get isCommitted(): boolean {
+    return this.commit === null;
+  }
+
+  /** The object, brought up where it is not; null while the machine is down. */
+  object(): Life | null {
+    if (this.life !== null) return this.life;
+    if (this.time.now < this.downUntil) return null;
+    const life = { dead: false } as Life;
+    life.ports = this.portsOf(life);
+    life.driver = ExecutionDriver.open(life.ports);
+    this.life = life;
+    life.driver.wakeUp();
+    return this.life;
+  }
+
+  /** Takes the object out of memory between requests, as it stands. */
+  evict(): void {
+    const { life } = this;
+    if (life === null) return;
+    life.dead = true;
+    this.life = null;
+    this.time.forget(life);
+  }
+
+  die(): void {
+    this.deaths += 1;
+    this.evict();
+    this.commit?.stop();
+    this.commit = null;
+    const { records, alarm, handling } = this.disk;
+    // An alarm whose handling was cut comes again.
+    this.disk = { records, alarm: handling ? this.time.now : alarm, handling: false };
+    this.written = { ...this.disk, records: new Map(records) };
+    this.downUntil = this.time.now + this.weather.downtime_ms();
+    this.armAlarm();
+  }
+
+  /** Resolves when everything written so far is on the disk; never for the dead. */
+  synced(life: Life): Promise<void> {
+    if (life.dead) return new Promise(() => {});
+    return this.commit?.done.promise ?? Promise.resolve();
+  }
+
+  private portsOf(life: Life): Ports {
+    const alive = (effect: string, act: () => void) => {
+      if (!life.dead) act();
+      // Dead in the middle: what the code still does has no effect.
+      if (!life.dead && this.weather.dies(effect)) this.die();
+    };
+    const storage: LogStorage = {
+      kv: {
+        put: (key, value) => {
+          if (life.dead) return;
+          this.written.records.set(key, value.slice());
+          this.commitSoon();
+        },
+        list: ({ prefix, start }) =>
+          [...this.written.records]
+            .filter(([key]) => key.startsWith(prefix) && key >= (start ?? ""))
+            .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      },
+      sync: () => this.synced(life),
+      transactionSync: (closure) => closure(),
+    };
+    const log = new StorageLog(storage);
+    return {
+      clock: {
+        now: () => this.time.now,
+        after: (ms, task) => (life.dead ? () => {} : this.time.after(ms, () => alive("timer", task), life)),
+      },
+      log: {
+        append: (events) => alive("append", () => log.append(events)),
+        synced: () => log.synced(),
+        read: (after) => log.read(after),
+      },
+      alarm: { set: (at) => alive("alarm.set", () => this.setAlarm(at)) },
+      agents: this.agents(() => life),
+      chance: () => this.weather.chance(),
+    };
+  }
+
+  private setAlarm(at: number): void {
+    this.written.alarm = at;
+    this.commitSoon();
+    this.armAlarm();
+  }
+
+  private commitSoon(): void {
+    if (this.commit !== null) return;
+    const done = Promise.withResolvers<void>();
+    const stop = this.time.after(this.weather.commit_ms(), () => {
+      this.commit = null;
+      this.disk = { ...this.written, records: new Map(this.written.records) };
+      const records = [...this.disk.records].toSorted(([a], [b]) => (a < b ? -1 : 1));
+      const events = [...decodeRecords(records, 1)];
+      const fresh = events.slice(this.durable.length);
+      this.durable = events;
+      this.onCommit(fresh);
+      done.resolve();
+      if (this.life !== null && this.weather.dies("commit")) this.die();
+    });
+    this.commit = { done, stop };
+  }
+
+  private armAlarm(): void {
+    this.stopAlarm();
+    this.stopAlarm = () => {};
+    const { alarm } = this.written;
+    if (alarm === null) return;
+    const ms = Math.max(alarm, this.downUntil) - this.time.now + this.weather.alarm_ms();
+    this.stopAlarm = this.time.after(ms, () => void this.fireAlarm());
+  }
+
+  private async fireAlarm(): Promise<void> {
+    // A handler that is at work finds the alarm again when it is through.
+    if (this.handling) return;
+    const life = this.object();
+    if (life === null || life.dead) {
+      this.armAlarm();
+      return;
+    }
+    this.alarms += 1;
+    this.written.handling = true;
+    this.written.alarm = null;
+    this.disk.handling = true;
+    this.disk.alarm = null;
+    const next = await this.handle(life);
+    if (life.dead) return;
+    this.written.handling = false;
+    this.commitSoon();
+    if (next !== null) this.setAlarm(next);
+    else this.armAlarm();
+  }
+
+  private async handle(life: Life): Promise<number | null> {
+    const held = Promise.withResolvers<void>();
+    const stop = life.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
+    await Promise.race([life.driver.drive(), held.promise]);
+    stop();
+    return life.driver.alarmAt();
+  }
+}

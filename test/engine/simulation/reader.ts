@@ -1,0 +1,89 @@
+// Reader: one reader of a run's feed, who checks every byte: lifecycle events as they stand in the durable log, none
+// before it is durable (I7, I9), and a text that comes out whole by API.md's one rule.
+import { type LogEvent, wireJson } from "../../../src/core/execution/log-event.ts";
+import type { ExecutionDriver } from "../../../src/engine/drive.ts";
+import { EventFeed } from "../../../src/engine/feed.ts";
+import { hold } from "../../core/simulation/observer.ts";
+
+const decoder = new TextDecoder();
+
+export class Reader {
+  isLost = false;
+  private readonly feed: EventFeed;
+  private cursor: number;
+  /** What has come before it: of calls begun by then it may have missed the end. */
+  private readonly joinedAt: number;
+  private readonly calls = new Map<string, number>();
+  private readonly texts = new Map<string, { attempt: number; text: string }>();
+
+  constructor(driver: ExecutionDriver, after: number) {
+    this.feed = new EventFeed(driver, after);
+    this.cursor = after;
+    this.joinedAt = driver.state?.seq ?? 0;
+  }
+
+  /** The object died: the stream is cut. */
+  lost(): void {
+    this.isLost = true;
+  }
+
+  leave(): null {
+    this.feed.close();
+    return null;
+  }
+
+  /** Reads what is there; true where the stream has ended. */
+  read(durable: readonly LogEvent[], said: ReadonlyMap<string, string>): boolean {
+    if (this.isLost) return true;
+    const { pieces, end } = this.feed.take();
+    for (const message of pieces
+      .map((piece) => decoder.decode(piece))
+      .join("")
+      .split("\n\n")) {
+      if (message !== "") this.message(message, durable, said);
+    }
+    if (end === "terminal")
+      hold("I8", this.cursor === durable.length, () => "the stream ended before the log");
+    return end !== "no";
+  }
+
+  private message(message: string, durable: readonly LogEvent[], said: ReadonlyMap<string, string>): void {
+    const match = /^(?:id: (\d+)\n)?event: (\S+)\ndata: (.*)$/.exec(message);
+    hold("I7", match !== null, () => `not an event: ${message}`);
+    const [, id, type, json] = match as unknown as [string, string | undefined, string, string];
+    if (id === undefined) {
+      this.transient(type, JSON.parse(json));
+      return;
+    }
+    const seq = Number(id);
+    hold("I6", seq === this.cursor + 1, () => `seq ${seq} after ${this.cursor}`);
+    this.cursor = seq;
+    const event = durable[seq - 1];
+    hold("I9", event !== undefined, () => `${type} was seen before it was durable`);
+    hold("I7", json === wireJson(event as LogEvent), () => `seq ${seq} was not sent as it stands in the log`);
+    if (type === "stage.started") this.calls.set(event?.stage as string, seq);
+    if (type === "stage.completed") this.whole(event as LogEvent, said);
+  }
+
+  private transient(
+    type: string,
+    event: { stage: string; attempt: number; data: { partial_answer: string; offset: number } },
+  ): void {
+    hold("I7", type === "stage.delta", () => `${type} has no id`);
+    const { stage, attempt, data } = event;
+    const before = this.texts.get(stage);
+    const text = before?.attempt === attempt ? before.text : "";
+    hold("I7", data.offset <= text.length, () => `a delta of ${stage} at ${data.offset} of ${text.length}`);
+    this.texts.set(stage, { attempt, text: text.slice(0, data.offset) + data.partial_answer });
+  }
+
+  /** Who was there while a stage was called has all that it said. */
+  private whole(event: LogEvent, said: ReadonlyMap<string, string>): void {
+    const stage = event.stage as string;
+    if ((this.calls.get(stage) ?? 0) <= this.joinedAt) return;
+    const got = this.texts.get(stage);
+    const text = got?.attempt === event.attempt ? got?.text : "";
+    const want = said.get(`${stage} ${event.attempt}`);
+    hold("I7", text === want, () => `${stage} said ${want}, the reader has ${text}`);
+  }
+}

@@ -1,0 +1,259 @@
+// One run of the real ExecutionDriver on the simulated platform, with agents that misbehave, readers that come and
+// go, verbs, crashes and evictions. Asserts what the driver owes: I1, I4, I5, I7, I9, I10, I11, I15.
+import type { CallOutcome } from "../../../src/core/execution/command.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { nextActions } from "../../../src/core/execution/next-actions.ts";
+import { PACE } from "../../../src/core/pace.ts";
+import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
+import { hold, Observer, Violation } from "../../core/simulation/observer.ts";
+import { Random } from "../../core/simulation/random.ts";
+import { type CallPlan, drawScenario, type Scenario } from "../../core/simulation/scenario.ts";
+import type { Tally } from "../../core/simulation/tally.ts";
+import { type Life, Platform } from "./platform.ts";
+import { Reader } from "./reader.ts";
+import { drained, VirtualTime } from "./virtual-time.ts";
+
+interface OpenCall {
+  life: Life;
+  stage: string;
+  signal: AbortSignal;
+  /** Reached the agent; before that it waits for the disk. */
+  sent: boolean;
+}
+
+const STEPS = 6_000;
+const COMMIT_MS = 3;
+const ALARM_MS = 30;
+
+export class DriverRun {
+  readonly platform: Platform;
+  private readonly scenario: Scenario;
+  private readonly tally: Tally;
+  private readonly random: Random;
+  private readonly faultsBefore: number;
+  private readonly observer: Observer;
+  private readonly time: VirtualTime;
+  private readonly open = new Set<OpenCall>();
+  private readonly done = new Set<string>();
+  private readonly texts = new Map<string, string>();
+  private readonly crashes: "never" | "every" | "often" | "sometimes";
+  private reader: Reader | null = null;
+  private lastDeath = 0;
+  private accepted = false;
+
+  constructor(seed: number, size: number, tally: Tally) {
+    this.scenario = drawScenario(seed, size);
+    this.tally = tally;
+    this.faultsBefore = tally.total;
+    this.random = new Random(seed ^ 0x5bd1e995);
+    this.crashes = this.random.pick(["never", "every", "often", "sometimes"] as const);
+    this.observer = new Observer(this.scenario.spec);
+    this.time = new VirtualTime(this.scenario.started_at);
+    const weather = {
+      commit_ms: () => this.random.int(0, COMMIT_MS),
+      alarm_ms: () => this.random.pick([0, 0, ALARM_MS]),
+      downtime_ms: () => this.random.pick([0, 5, 500, 20_000]),
+      dies: (effect: string) => this.dies(effect),
+      chance: () => this.random.next(),
+    };
+    const agents = (life: () => Life) => ({
+      call: (request: AgentRequest, hooks: CallHooks) => this.call(life(), request, hooks),
+    });
+    this.platform = new Platform(this.time, weather, agents, (events) => this.committed(events));
+  }
+
+  async run(): Promise<void> {
+    this.start();
+    for (const { at, command } of this.scenario.verbs) {
+      this.time.after(at - this.time.now, () => {
+        if (!this.accepted) return;
+        const refusal = this.platform.object()?.driver.submit(command);
+        if (refusal === null) this.tally.verb(command.type);
+      });
+    }
+    await drained();
+    this.audit();
+    for (let step = 0; !this.over(); step += 1) {
+      hold("I1", step < STEPS, () => `the run does not end (${this.platform.alarms} alarms)`);
+      if (!(await this.time.step())) throw new Violation("I15", "nothing will ever come: no alarm, no timer");
+      this.audit();
+      this.visit();
+    }
+    this.end();
+  }
+
+  /** The caller asks until the start is acknowledged, as a caller with an execution_id does. */
+  private start(): void {
+    if (this.accepted) return;
+    const life = this.platform.object();
+    life?.driver.submit({ type: "start", spec: this.scenario.spec });
+    this.time.after(100, () => this.start());
+  }
+
+  private over(): boolean {
+    return this.observer.terminal !== null && this.open.size === 0;
+  }
+
+  private dies(effect: string): boolean {
+    const { terminal } = this.observer;
+    // A run that nothing befell proves nothing: it loses its memory once.
+    const spared = this.tally.total === this.faultsBefore && this.observer.seq > 0;
+    const odds = { never: 0, every: effect === "commit" ? 0.5 : 0, often: 0.05, sometimes: 0.005 }[
+      this.crashes
+    ];
+    if (!(spared && effect === "commit") && !this.random.odds(terminal === null ? odds : odds / 4))
+      return false;
+    this.tally.crash(effect);
+    this.lastDeath = this.time.now;
+    this.reader?.lost();
+    return true;
+  }
+
+  private committed(events: LogEvent[]): void {
+    for (const event of events) {
+      this.observer.see(event);
+      this.accepted = true;
+      if (event.type === "stage.completed") this.done.add(event.stage as string);
+      // Written within the group's time, committed within the disk's.
+      const late = this.time.now - Date.parse(event.timestamp);
+      hold(
+        "I9",
+        late <= PACE.GROUP_COMMIT_MS + COMMIT_MS,
+        () => `${event.type} was durable after ${late} ms`,
+      );
+    }
+  }
+
+  private async call(life: Life, request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
+    // What a dead object still does has no effect.
+    const never = new Promise<never>(() => {});
+    if (life.dead) return never;
+    const { stage, attempt } = request.call;
+    hold("I11", !hooks.signal.aborted, () => `${stage} is called although its call was aborted`);
+    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, this.time.now);
+    const call: OpenCall = { life, stage, signal: hooks.signal, sent: false };
+    this.open.add(call);
+    try {
+      // The platform holds a request back until everything written before it is on the disk.
+      await this.platform.synced(life);
+      if (!hooks.signal.aborted) this.sent(call);
+      if (life.dead) return await never;
+      return await this.answer(life, plan, hooks, `${stage} ${attempt}`);
+    } finally {
+      this.open.delete(call);
+    }
+  }
+
+  private sent(call: OpenCall): void {
+    const { stage } = call;
+    call.sent = true;
+    hold("I4", !this.done.has(stage), () => `${stage} is called again although its completion was committed`);
+    const under = [...this.open].filter((other) => other.sent && !other.signal.aborted);
+    hold(
+      "I10",
+      under.length <= this.scenario.spec.config.max_concurrent_stages,
+      () => `${under.length} calls at once`,
+    );
+    const twice = under.filter((other) => other.stage === stage);
+    hold("I5", twice.length === 1, () => `${stage} has ${twice.length} calls under way`);
+    if (this.platform.life === call.life && this.dies("agents.call")) this.platform.die();
+  }
+
+  private answer(life: Life, plan: CallPlan, hooks: CallHooks, key: string): Promise<CallOutcome> {
+    const hangs = !plan.outcome.ok && plan.outcome.failure.kind === "timeout";
+    const { promise, resolve } = Promise.withResolvers<CallOutcome>();
+    const pieces = this.random.int(0, 3);
+    this.texts.set(key, "");
+    for (let n = 1; n <= pieces; n += 1) {
+      this.time.after(
+        Math.floor((plan.duration_ms * n) / (pieces + 1)),
+        () => {
+          // A client that was told to stop may have a piece in its hands already.
+          if (!hooks.signal.aborted) this.texts.set(key, `${this.texts.get(key)}piece ${n}, `);
+          hooks.delta(`piece ${n}, `);
+        },
+        life,
+      );
+    }
+    if (!hangs) this.time.after(plan.duration_ms, () => resolve(plan.outcome), life);
+    const aborted = () => {
+      this.tally.fault("call aborted");
+      if (plan.late_ms === null) resolve({ ok: false, failure: { kind: "rejected" } });
+      else {
+        this.tally.fault("late answer");
+        this.time.after(plan.late_ms, () => resolve(plan.outcome), life);
+      }
+    };
+    if (hooks.signal.aborted) aborted();
+    else hooks.signal.addEventListener("abort", aborted);
+    return promise.then((outcome) => {
+      if (!outcome.ok && !hooks.signal.aborted) this.tally.fault(outcome.failure.kind);
+      return outcome;
+    });
+  }
+
+  private audit(): void {
+    for (const call of this.open) if (call.life.dead) this.open.delete(call);
+    if (!this.accepted) return;
+    const { life, alarmAt, handling, alarms } = this.platform;
+    hold("I15", alarms < 400, () => `${alarms} alarms: it is handled and nothing comes of it`);
+    if (this.observer.terminal !== null) return;
+    hold(
+      "I15",
+      this.platform.wouldComeBack,
+      () => `${this.observer.status}, no alarm is set and none is handled`,
+    );
+    const state = life?.driver.state ?? null;
+    if (life === null || state === null || state.ended_at !== null) return;
+    const { invoke, wake_at } = nextActions(state);
+    // A reader of the object's own memory is not the log: the alarm alone brings a run back, and must come in time.
+    const due = Math.max(wake_at as number, this.time.now);
+    const comes = alarmAt ?? Number.POSITIVE_INFINITY;
+    hold("I15", handling || comes <= due, () => `the alarm comes ${comes - due} ms late`);
+    const wanted = new Set(invoke.map((invocation) => invocation.stage));
+    for (const call of this.open) {
+      const unwanted = !wanted.has(call.stage) && !call.signal.aborted;
+      hold("I11", !unwanted, () => `the call of ${call.stage} goes on although nobody wants it`);
+    }
+    const held = [...wanted].find(
+      (stage) => ![...this.open].some((call) => call.stage === stage && !call.signal.aborted),
+    );
+    hold("I1", held === undefined || this.open.size >= 6, () => `${held} is to be called and is not`);
+  }
+
+  /** Readers come, read and go; a quiet object is evicted. */
+  private visit(): void {
+    const { life, handling } = this.platform;
+    if (this.accepted && this.random.odds(0.1) && this.reader === null) {
+      const object = this.platform.object();
+      if (object !== null)
+        this.reader = new Reader(object.driver, this.random.int(0, this.platform.durable.length));
+    }
+    if (this.reader !== null && this.random.odds(0.5)) {
+      if (this.reader.read(this.platform.durable, this.texts) || this.random.odds(0.05))
+        this.reader = this.reader.leave();
+    }
+    const quiet = life !== null && !handling && this.open.size === 0 && this.platform.isCommitted;
+    if (this.accepted && quiet && this.random.odds(0.2)) {
+      this.tally.fault("evicted");
+      this.reader?.lost();
+      this.reader = null;
+      this.platform.evict();
+    }
+    if (this.reader?.isLost === true) this.reader = null;
+  }
+
+  private end(): void {
+    const { terminal } = this.observer;
+    if (terminal === null) return;
+    const latest = Math.max(this.observer.deadline, this.lastDeath + 20_000 + 2 * ALARM_MS);
+    const ended = Date.parse(terminal.timestamp);
+    hold("I1", this.observer.stillSince !== null || ended <= latest, () => `ended ${ended - latest} ms late`);
+    // A reader who comes after the end reads the same bytes.
+    const object = this.platform.object();
+    if (object !== null) new Reader(object.driver, 0).read(this.platform.durable, this.texts);
+    this.tally.runs += 1;
+    this.tally.events += this.platform.durable.length;
+    this.tally.end(terminal.status);
+  }
+}
