@@ -22,6 +22,7 @@ import {
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import type { ErrorCode } from "../contract/problem.ts";
 import { PipelineStage, StageResult } from "../contract/stage.ts";
+import { ExecutionTrace } from "../contract/trace.ts";
 
 export const JSON_TYPE = "application/json";
 export const SSE_TYPE = "text/event-stream";
@@ -173,6 +174,17 @@ export const OPERATIONS: readonly Operation[] = [
     },
     headers: ["Last-Event-ID"],
     answers: { 200: { ...STREAM, schema: EventList }, 204: { description: "Nothing will come any more" } },
+    errors: ["EXECUTION_NOT_FOUND", "CONTEXT_CORRUPTED"],
+  },
+  {
+    method: "get",
+    path: "/v1/executions/:id/trace",
+    id: "get_execution_trace",
+    tag: "executions",
+    summary: "Every event of an execution with its timing",
+    permission: "execute",
+    produces: JSON_ONLY,
+    answers: { 200: { description: "The trace so far", schema: ExecutionTrace } },
     errors: ["EXECUTION_NOT_FOUND", "CONTEXT_CORRUPTED"],
   },
   verb("pause", "Start no further stage until resume"),

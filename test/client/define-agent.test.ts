@@ -1,6 +1,6 @@
 // defineAgent against the contract of API.md section 4: both forms of answer, errors, time, abort, secret.
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { AgentError, type AgentPiece, defineAgent } from "../../src/client/define-agent.ts";
 
 const Schemas = {

@@ -1,9 +1,11 @@
 // /v1/executions: starting a run in its three modes, reading it, following it, and the verbs.
 import { Hono } from "hono";
 import { type ControlCommand, refusalOf, STATUS_HEADER } from "../../adapters/objects/execution-api.ts";
+import type { LifecycleEvent } from "../../contract/event.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/execution.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
+import { traceOf } from "../../core/monitoring/trace.ts";
 import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { launch, locationOf, readCursor, streamUrl } from "../launch.ts";
@@ -16,6 +18,7 @@ export const executions = new Hono<AppEnv>()
   .post("/", start)
   .get("/:id", read)
   .get("/:id/events", events)
+  .get("/:id/trace", trace)
   .post("/:id/pause", pause)
   .post("/:id/resume", (call) => control(call, { type: "resume" }))
   .post("/:id/cancel", (call) => control(call, { type: "cancel", reason: "cancelled by the caller" }));
@@ -100,6 +103,15 @@ async function events(call: Call): Promise<Response> {
   const refusal = await refusalOf(response);
   if (refusal !== null) return isPassing(refusal.code) ? comeBackLater() : problem(call, refusal);
   return streamResponse(response, after, attach, services.clock);
+}
+
+async function trace(call: Call): Promise<Response> {
+  const id = executionId(call);
+  if (!id.ok) return problem(call, id.error);
+  const listed = await rpc(call, id.value).events(0);
+  if (!listed.ok) return problem(call, listed.error);
+  const { data } = JSON.parse(listed.value) as { data: LifecycleEvent[] };
+  return call.json(traceOf(id.value, data));
 }
 
 /** The methods of an execution's object. */

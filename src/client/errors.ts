@@ -1,0 +1,76 @@
+// What a call of the client may throw: the coordinator's problem details as an error that is told apart by its `code`
+// (API.md section 8), or NETWORK_ERROR where no answer came.
+import type { ErrorCode, InputError, Problem } from "../contract/problem.ts";
+
+/** `NETWORK_ERROR`: nothing answered. `INVALID_RESPONSE`: what answered is no coordinator. */
+export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
+
+export class CoordinatorClientError extends Error {
+  readonly code: ClientErrorCode;
+  /** The HTTP status; null where no answer came. */
+  readonly status: number | null;
+  /** What is wrong with the input, each with a JSON pointer. */
+  readonly errors: readonly InputError[];
+  /** The whole problem document, where one came. */
+  readonly problem: Problem | null;
+  /** How long to wait before another try, where the answer says so. */
+  readonly retryAfterSeconds: number | null;
+
+  constructor(
+    code: ClientErrorCode,
+    message: string,
+    options: {
+      status?: number;
+      problem?: Problem;
+      retryAfterSeconds?: number | null;
+      cause?: unknown;
+    } = {},
+  ) {
+    super(message, { cause: options.cause });
+    this.name = "CoordinatorClientError";
+    this.code = code;
+    this.status = options.status ?? null;
+    this.problem = options.problem ?? null;
+    this.errors = options.problem?.errors ?? [];
+    this.retryAfterSeconds = options.retryAfterSeconds ?? null;
+  }
+
+  /** True where the same call may succeed later: nothing answered, 429, or a fault of the server. */
+  get isTransient(): boolean {
+    if (this.code === "COORDINATOR_DISABLED") return false;
+    return this.code === "NETWORK_ERROR" || this.status === 429 || (this.status ?? 0) >= 500;
+  }
+}
+
+/** The error that it is when nothing answers. */
+export function networkError(cause: unknown): CoordinatorClientError {
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new CoordinatorClientError("NETWORK_ERROR", `no answer: ${why}`, { cause });
+}
+
+/** The error that a response is. */
+export async function errorOf(response: Response): Promise<CoordinatorClientError> {
+  const text = await response.text().catch(() => "");
+  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
+  const rest = {
+    status: response.status,
+    retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null,
+  };
+  const problem = readProblem(text);
+  if (problem === null) {
+    const message = `${response.status} without problem details: ${text.slice(0, 200)}`;
+    return new CoordinatorClientError("INVALID_RESPONSE", message, rest);
+  }
+  return new CoordinatorClientError(problem.code, problem.detail, { ...rest, problem });
+}
+
+function readProblem(text: string): Problem | null {
+  try {
+    const problem = JSON.parse(text) as Partial<Problem> | null;
+    return typeof problem?.code === "string" && typeof problem.detail === "string"
+      ? (problem as Problem)
+      : null;
+  } catch {
+    return null;
+  }
+}

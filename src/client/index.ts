@@ -1,0 +1,20 @@
+// The client's package entry: `import { CoordinatorClient } from "agent-coordinator"`. Agents are written with
+// `agent-coordinator/agent`, which alone needs zod at run time.
+export { CoordinatorClient } from "./client.ts";
+export { type ClientErrorCode, CoordinatorClientError } from "./errors.ts";
+export { type ExecutionEvent, isTerminalEvent, type TerminalEvent, type TextEvent } from "./events.ts";
+export type { FollowOptions } from "./follow.ts";
+export type { Alert, Bottleneck, ConfigPatch, Metrics, StageMetrics } from "./metrics.ts";
+export type { ClientOptions } from "./transport.ts";
+export type {
+  Agent,
+  CallOptions,
+  ExecuteOptions,
+  Execution,
+  Registration,
+  RunRequest,
+  Stage,
+  StageRun,
+  StartOptions,
+  WriteOptions,
+} from "./requests.ts";

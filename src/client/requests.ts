@@ -1,0 +1,37 @@
+// What the client's methods take, in types: the contract's own, as a caller writes them.
+import type { z } from "zod";
+import type { AgentRegistration } from "../contract/agent.ts";
+import type { ExecutionRequest, PipelineExecution, StageExecutionRequest } from "../contract/execution.ts";
+import type { Agent as AgentSchema } from "../contract/management.ts";
+import type { PipelineStage } from "../contract/stage.ts";
+import type { ExecutionEvent } from "./events.ts";
+
+/** A run to start; only `query` and `conversation_id` are required. */
+export type RunRequest = z.input<typeof ExecutionRequest>;
+/** A stage as it is written: what has a default may be left out. */
+export type Stage = z.input<typeof PipelineStage>;
+export type StageRun = Omit<z.input<typeof StageExecutionRequest>, "stage">;
+/** A registered agent with its breaker. */
+export type Agent = z.infer<typeof AgentSchema>;
+export type Registration = z.input<typeof AgentRegistration>;
+/** A run with the URL, token and all, by which a browser's EventSource follows it while it is not terminal. */
+export type Execution = PipelineExecution & { stream_url?: string };
+
+export interface CallOptions {
+  signal?: AbortSignal;
+}
+
+export interface StartOptions extends CallOptions {
+  /** Repetitions with the same key attach to the same run; drawn where it is left out. */
+  idempotencyKey?: string;
+}
+
+export interface ExecuteOptions extends StartOptions {
+  /** The specification's stream callback: every event as it comes. What it throws or rejects with ends the call. */
+  onUpdate?: (event: ExecutionEvent) => void | Promise<void>;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Writes only where the pipeline still has this ETag. */
+  ifMatch?: string;
+}

@@ -1,0 +1,96 @@
+// The package as others get it: built to ESM with types, found by its `exports`, compiled against by a project of its
+// own with the strictest settings, and loaded by Node without a tool.
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const ROOT = join(import.meta.dirname, "..", "..");
+const run = promisify(execFile);
+const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
+let folder: string;
+
+const CONSUMER = `
+import { CoordinatorClient, CoordinatorClientError, type ExecutionEvent } from "agent-coordinator";
+import { defineAgent } from "agent-coordinator/agent";
+import { z } from "zod";
+
+export const agent = defineAgent({
+  config: z.object({ loud: z.boolean().default(false) }),
+  inputs: z.object({}),
+  result: z.object({ said: z.string() }),
+  async *run({ query, config }) {
+    const said = config.loud ? query.toUpperCase() : query;
+    yield said;
+    return { data: { said } };
+  },
+});
+
+const client = new CoordinatorClient({ baseUrl: "https://coordinator.test", apiKey: "key" });
+export async function ask(): Promise<string> {
+  const execution = await client.executePipeline(
+    { query: "q", conversation_id: "c" },
+    { onUpdate: (event: ExecutionEvent) => (event.type === "stage.delta" ? console.log(event.text) : undefined) },
+  );
+  for await (const event of client.stream(execution.execution_id)) {
+    if (event.type === "stage.retrying") return event.data.error.code;
+    // @ts-expect-error -- a delta has no seq
+    if (event.type === "stage.delta") return String(event.seq);
+  }
+  // @ts-expect-error -- the query is required
+  await client.startExecution({ conversation_id: "c" });
+  return new CoordinatorClientError("RATE_LIMITED", "x").code;
+}
+`;
+
+const LOADED = `
+import { CoordinatorClient } from "agent-coordinator";
+import { defineAgent } from "agent-coordinator/agent";
+const client = new CoordinatorClient({
+  baseUrl: "http://x.test",
+  fetch: async (url) => Response.json({ name: url }),
+});
+console.log(JSON.stringify([await client.getPipelineConfig("rag"), typeof defineAgent]));
+`;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "agent-coordinator-package-"));
+  await run(process.execPath, [TSC, "-p", join(ROOT, "src", "client", "tsconfig.json")], { cwd: ROOT });
+  await mkdir(join(folder, "node_modules"));
+  await symlink(ROOT, join(folder, "node_modules", "agent-coordinator"));
+  await symlink(join(ROOT, "node_modules", "zod"), join(folder, "node_modules", "zod"));
+  await writeFile(join(folder, "package.json"), '{ "type": "module" }');
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+test("a strict project compiles against its types", async () => {
+  await writeFile(join(folder, "consumer.ts"), CONSUMER);
+  const compilerOptions = {
+    target: "es2022",
+    module: "nodenext",
+    moduleResolution: "nodenext",
+    lib: ["es2024", "dom", "dom.iterable"],
+    types: [],
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    noEmit: true,
+  };
+  await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
+  const compiled = await run(process.execPath, [TSC, "-p", folder]).then(
+    ({ stdout }) => stdout,
+    (failed: { stdout: string }) => failed.stdout,
+  );
+  expect(compiled).toBe("");
+});
+
+test("Node loads it, and the client needs nothing but eventsource-parser", async () => {
+  await writeFile(join(folder, "loaded.js"), LOADED);
+  const { stdout } = await run(process.execPath, [join(folder, "loaded.js")]);
+  expect(JSON.parse(stdout)).toEqual([{ name: "http://x.test/v1/pipelines/rag" }, "function"]);
+  const client = ["--include=*.js", "--exclude=define-agent.js", join(ROOT, "dist", "npm", "client")];
+  const { stdout: imports } = await run("grep", ["-rhE", '^(import|export).* from "[^.]', ...client]);
+  expect(imports).toBe('import { createParser } from "eventsource-parser";\n');
+});
