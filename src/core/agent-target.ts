@@ -50,7 +50,8 @@ function isListed(url: URL, allowed: ReadonlySet<string>): boolean {
 
 /** An exact `host[:port]`, spelled as the URL parser spells it: anything else could never match. */
 function isHost(entry: string): boolean {
-  if (!URL.canParse(`https://${entry}`)) return false;
+  // To the URL parser a star is a letter; whoever writes one means a pattern.
+  if (entry.includes("*") || !URL.canParse(`https://${entry}`)) return false;
   const url = new URL(`https://${entry}`);
   return entry === url.host || entry === `${url.hostname}:443`;
 }

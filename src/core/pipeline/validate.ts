@@ -23,12 +23,16 @@ export function validatePipeline(stages: readonly PipelineStage[]): DefinitionEr
     seen.add(stage.name);
     errors.push(...stageFaults(stage, names));
   }
+  return [...errors, ...cycleFaults(stages)];
+}
+
+/** One fault a cycle: those that share no stage are all told. */
+function cycleFaults(stages: readonly PipelineStage[]): DefinitionError[] {
   const cycle = findCycle(stages);
-  if (cycle !== null) {
-    const message = `stages wait for one another: ${cycle.join(" → ")}`;
-    errors.push({ code: "CIRCULAR_DEPENDENCY", message, stage: cycle[0] });
-  }
-  return errors;
+  if (cycle === null) return [];
+  const message = `stages wait for one another: ${cycle.join(" → ")}`;
+  const others = stages.filter((stage) => !cycle.includes(stage.name));
+  return [{ code: "CIRCULAR_DEPENDENCY", message, stage: cycle[0] }, ...cycleFaults(others)];
 }
 
 function stageFaults(stage: PipelineStage, names: ReadonlySet<string>): DefinitionError[] {

@@ -1,5 +1,6 @@
 // The verdict on a definition that may be anything: every fault at once, of single stages and of the whole, and the
 // graph as far as it can be told.
+import { LIMITS } from "../../contract/limits.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
@@ -7,6 +8,12 @@ import { criticalPath, dependencies, layers } from "./graph.ts";
 import { validatePipeline } from "./validate.ts";
 
 export function judgeDefinition(candidates: readonly unknown[]): Validation {
+  // Far beyond the limit nothing else is worth the time that it would take.
+  if (candidates.length > LIMITS.STAGES) {
+    const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
+    const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message }];
+    return { valid: false, errors, dependencies: {}, layers: [], critical_path: [] };
+  }
   const errors: DefinitionError[] = [];
   const stages = candidates.flatMap((candidate, at) => {
     const parsed = PipelineStage.safeParse(candidate);
@@ -44,10 +51,16 @@ function fault(
 /** What a stage with faults still says of the graph, so that the others' edges to it are not called missing. */
 function graphOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
-  const { depends_on } = candidate as { depends_on?: unknown };
   if (name === null) return null;
+  const { depends_on, when } = candidate as { depends_on?: unknown; when?: unknown };
   const edges = PipelineStage.shape.depends_on.safeParse(depends_on);
-  return PipelineStage.parse({ name, agent_type: name, depends_on: edges.success ? edges.data : [] });
+  const condition = PipelineStage.shape.when.safeParse(when);
+  return PipelineStage.parse({
+    name,
+    agent_type: name,
+    depends_on: edges.success ? edges.data : [],
+    ...(condition.success ? { when: condition.data } : {}),
+  });
 }
 
 function nameIn(candidate: unknown): string | null {
