@@ -1,0 +1,74 @@
+// What the demo shows of events that the reference agents seldom give: retries, texts that begin anew, skips, and
+// words that a terminal would obey.
+import { expect, test } from "vitest";
+import type { AnyEvent } from "../../src/cli/ask.ts";
+import { plainOutput } from "../../src/cli/plain.ts";
+import { storyLines, type View } from "../../src/cli/screen.ts";
+import { BEGINNING, tell } from "../../src/cli/story.ts";
+
+const START = Date.parse("2026-11-23T12:00:00.000Z");
+let seq = 0;
+
+function event(type: string, after_ms: number, rest: Record<string, unknown> = {}): AnyEvent {
+  const timestamp = new Date(START + after_ms).toISOString();
+  const logged = { execution_id: "e", seq: ++seq, timestamp, type, status: "running", message: "" };
+  return { ...logged, data: {}, ...rest } as AnyEvent;
+}
+
+function delta(attempt: number, offset: number, partial_answer: string): AnyEvent {
+  const data = { partial_answer, offset };
+  return { execution_id: "e", type: "stage.delta", stage: "write", attempt, status: "running", data };
+}
+
+const EVENTS: AnyEvent[] = [
+  event("execution.started", 0, { data: { stages: [{ name: "find" }, { name: "write" }] } }),
+  event("stage.skipped", 0, { stage: "find", data: { reason: "not needed" } }),
+  event("stage.started", 0, { stage: "write", attempt: 1 }),
+  delta(1, 0, "Helo"),
+  // The offset cuts: what came wrong is corrected within the same try.
+  delta(1, 3, "lo \u001b[31mred"),
+  event("stage.retrying", 200, { stage: "write", data: { delay_ms: 40, error: { message: "cut short" } } }),
+  event("stage.started", 240, { stage: "write", attempt: 2 }),
+  delta(2, 0, "Good"),
+  delta(2, 4, " day"),
+];
+
+test("the text follows the reader's one rule: a new attempt empties it, then cut at the offset and append", () => {
+  const texts = EVENTS.map((_, end) => EVENTS.slice(0, end + 1).reduce(tell, BEGINNING).answer.text);
+  expect(texts.slice(3, 5)).toEqual(["Helo", "Hello \u001b[31mred"]);
+  expect(texts.slice(7)).toEqual(["Good", "Good day"]);
+});
+
+test("a terminal shows each stage's sign, time and note, one row each, and only harmless text", () => {
+  const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
+  const rows = (end: number) => storyLines(EVENTS.slice(0, end).reduce(tell, BEGINNING), view);
+  expect(rows(6)[0]).toMatch(/^ {2}– find {3}·+ +not needed$/);
+  expect(rows(6)[1]).toMatch(/^ {2}[⠋-⠿] write {2}━+ +500 ms {2}again in 40 ms: cut short$/u);
+  expect(rows(6).slice(2)).toEqual(["", "  Hello red"]);
+  expect(rows(9).slice(2)).toEqual(["", "  Good day"]);
+  const narrow = storyLines(EVENTS.slice(0, 6).reduce(tell, BEGINNING), { ...view, columns: 40 });
+  expect(narrow[1]).toMatch(/again in 40.*…$/);
+  expect(Math.max(...narrow.map((row) => row.length))).toBeLessThanOrEqual(40);
+});
+
+test("plain lines tell retries and skips, and announce a text that begins anew", () => {
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  for (const each of EVENTS) output.event(each);
+  expect(written).toBe(
+    [
+      "find skipped: not needed",
+      "write running",
+      "",
+      "Helo",
+      "(the text begins anew)",
+      "Hello red",
+      "write running: again in 40 ms: cut short",
+      "write running, try 2",
+      "(the text begins anew)",
+      "Good day",
+    ].join("\n"),
+  );
+});
