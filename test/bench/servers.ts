@@ -1,0 +1,123 @@
+// The servers of the benchmark, each a workerd of its own on the Miniflare API, so that its processor time can be
+// read from /proc: the floor, and the coordinator, both bound to the same agents.
+import { execFile } from "node:child_process";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { convertV4MiniflareOptions, Miniflare } from "miniflare";
+import { unstable_readConfig } from "wrangler";
+
+export interface BenchServer {
+  url: string;
+  /** Processor time that its workerd has used so far, in ms. */
+  cpu(): Promise<number>;
+  close(): Promise<void>;
+}
+
+const ROOT = join(import.meta.dirname, "..", "..");
+
+/** A Worker as one minified module. */
+export async function bundle(entry: string): Promise<string> {
+  const out = await mkdtemp(join(tmpdir(), "bundle-"));
+  // A config of its own: the house's names objects that the floor does not have.
+  const config = join(out, "wrangler.toml");
+  await writeFile(
+    config,
+    `name = "bench"\nmain = "${join(ROOT, entry)}"\ncompatibility_date = "2026-10-20"\n`,
+  );
+  const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
+  await promisify(execFile)(
+    process.execPath,
+    [wrangler, "deploy", "--dry-run", "--minify", "--outdir", out, "-c", config],
+    { cwd: ROOT, env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" } },
+  );
+  const name = (await readdir(out)).find((file) => file.endsWith(".js")) as string;
+  const text = await readFile(join(out, name), "utf8");
+  await rm(out, { recursive: true });
+  return text;
+}
+
+/** @param parent the folder under which storage lies: on the machine's disk, or in memory */
+export async function startFloor(script: string, agents: string, parent: string): Promise<BenchServer> {
+  return start(parent, agents, {
+    name: "floor",
+    modules: true,
+    script,
+    durableObjects: { FLOOR: { className: "FloorObject", useSQLite: true } },
+  });
+}
+
+/** @param vars beside AGENT_COORDINATOR_AUTH=none */
+export async function startCoordinator(
+  script: string,
+  agents: string,
+  parent: string,
+  vars: Record<string, string> = {},
+): Promise<BenchServer> {
+  const { durable_objects } = unstable_readConfig(
+    { config: join(ROOT, "wrangler.toml") },
+    { hideWarnings: true },
+  );
+  return start(parent, agents, {
+    name: "coordinator",
+    modules: true,
+    script,
+    bindings: { AGENT_COORDINATOR_AUTH: "none", ...vars },
+    durableObjects: Object.fromEntries(
+      durable_objects.bindings.map((binding: { name: string; class_name: string }) => [
+        binding.name,
+        { className: binding.class_name, useSQLite: true },
+      ]),
+    ),
+  });
+}
+
+async function start(parent: string, agents: string, worker: Record<string, unknown>): Promise<BenchServer> {
+  const { compatibility_date, compatibility_flags } = unstable_readConfig(
+    { config: join(ROOT, "wrangler.toml") },
+    { hideWarnings: true },
+  );
+  const common = { compatibilityDate: compatibility_date as string, compatibilityFlags: compatibility_flags };
+  const state = await mkdtemp(join(parent, "agent-coordinator-bench-"));
+  const before = new Set(await workerds());
+  const miniflare = new Miniflare(
+    convertV4MiniflareOptions({
+      defaultPersistRoot: state,
+      cf: false,
+      workers: [
+        { ...common, ...worker, serviceBindings: { AGENTS: "agents" } },
+        { ...common, name: "agents", modules: true, script: agents },
+      ],
+    } as Parameters<typeof convertV4MiniflareOptions>[0]),
+  );
+  const url = (await miniflare.ready).href.replace(/\/$/, "");
+  const pid = (await workerds()).find((candidate) => !before.has(candidate)) as number;
+  return {
+    url,
+    cpu: () => processorTime(pid),
+    close: async () => {
+      await miniflare.dispose();
+      await rm(state, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The workerd processes that this process has started. */
+async function workerds(): Promise<number[]> {
+  const found: number[] = [];
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
+    const match = /^\d+ \(workerd[^)]*\) \S (\d+)/.exec(stat);
+    if (match !== null && Number(match[1]) === process.pid) found.push(Number(name));
+  }
+  return found;
+}
+
+/** User and system time of a process, in ms; the kernel counts in hundredths of a second. */
+async function processorTime(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
