@@ -213,8 +213,9 @@ export class ExecutionDriver {
       // It may have been called off while it waited for its place.
       if (!wanted()) return;
       const began_at = this.ports.clock.now();
-      const outcome = await runStage(this.ports, state, invocation, hooks);
+      const ended = await runStage(this.ports, state, invocation, hooks);
       if (!wanted()) return;
+      const outcome = ended.ok && live.text !== "" ? { ...ended, text: live.text } : ended;
       this.calls.delete(call);
       this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     });

@@ -3,10 +3,10 @@
 // deltas as the reader is slow. Keeps I7 (the bytes of a lifecycle event are the log's) and the order of API.md
 // section 3: a delta comes after its call's durable start and before its end. What many readers are sent alike is
 // encoded once.
-import { type LogEvent, wireJson } from "../core/execution/log-event.ts";
+import { keptText, type LogEvent, wireJson } from "../core/execution/log-event.ts";
 import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
-import { emptyDelta, type LiveText } from "./live-text.ts";
+import { type LiveText, wholeDelta } from "./live-text.ts";
 import { encodeEvent, encodeTransient } from "./sse.ts";
 
 /** What a reader may be sent now. */
@@ -41,15 +41,21 @@ export class EventFeed implements Watcher {
   private cursor: number;
   private readonly passesText: boolean;
   private readonly followed = new Map<number, Followed>();
+  /** The reader may have heard a part of a text that has ended since: it is given the whole. */
+  private finishesTexts: boolean;
   private news = false;
   private waiting: (() => void) | null = null;
   private closed = false;
   private readonly unwatch: () => void;
 
-  /** @param after the last `seq` that the reader has */
-  constructor(driver: ExecutionDriver, after: number) {
+  /**
+   * @param after the last `seq` that the reader has
+   * @param resumes it has read this stream before, and was cut off
+   */
+  constructor(driver: ExecutionDriver, after: number, resumes = false) {
     this.driver = driver;
     this.cursor = after;
+    this.finishesTexts = resumes;
     this.passesText = driver.state?.spec.config.enable_streaming !== false;
     this.unwatch = driver.watch(this);
   }
@@ -61,7 +67,9 @@ export class EventFeed implements Watcher {
     let held = 0;
     for (const [call, { live: text }] of [...this.followed].toReversed()) {
       held += text.text.length;
-      if (held > PACE.READER_TEXT_CHARS) this.followed.delete(call);
+      if (held <= PACE.READER_TEXT_CHARS) continue;
+      this.followed.delete(call);
+      this.finishesTexts = true;
     }
   }
 
@@ -123,13 +131,19 @@ export class EventFeed implements Watcher {
 
   /** What must come before an event: the rest of the text of the call that it ends. */
   private before(event: LogEvent): Uint8Array[] {
-    if (!ENDS_CALL.has(event.type)) return [];
+    if (!this.passesText || !ENDS_CALL.has(event.type)) return [];
     const pieces: Uint8Array[] = [];
+    let isFollowed = false;
     for (const [call, followed] of this.followed) {
       if (followed.live.stage !== event.stage || call >= event.seq) continue;
+      isFollowed = true;
       pieces.push(...this.growth(followed));
       this.followed.delete(call);
     }
+    if (isFollowed || !this.finishesTexts || event.type !== "stage.completed") return pieces;
+    // The call ended while this reader was away.
+    const text = keptText(event);
+    if (text !== null) pieces.push(encodeTransient(wholeDelta(event, text)));
     return pieces;
   }
 
@@ -140,7 +154,7 @@ export class EventFeed implements Watcher {
     for (const [call, { live }] of this.followed) {
       if (live.stage === event.stage && call < event.seq) this.followed.delete(call);
     }
-    return [encodeTransient(emptyDelta(event))];
+    return [encodeTransient(wholeDelta(event, ""))];
   }
 
   private growth(followed: Followed): Uint8Array[] {

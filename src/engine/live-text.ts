@@ -57,10 +57,10 @@ export class LiveText {
   }
 }
 
-/** The delta that empties the text of the call that this stage.started begins. */
-export function emptyDelta(started: LogEvent): StageDelta {
-  const { execution_id, stage, attempt } = started;
-  return deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, "", 0);
+/** The delta by which the call of this stage.started or stage.completed has said `text`, and nothing else. */
+export function wholeDelta(event: LogEvent, text: string): StageDelta {
+  const { execution_id, stage, attempt } = event;
+  return deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, text, 0);
 }
 
 function deltaEvent(

@@ -1,5 +1,5 @@
-// An event stream's bytes, cut into whole events without looking into them: a blank line ends one, and `id:` is the
-// first line of those that have a number. What has come of an event that is not whole yet is held back.
+// An event stream's bytes, cut into whole events without looking into them: a blank line ends one, and `id:` begins a
+// line of those that have a number. What has come of an event that is not whole yet is held back.
 
 const LF = 10;
 /** `id: ` */
@@ -71,13 +71,17 @@ export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
   return whole;
 }
 
+/** The number on the line that begins with `id: `; JSON has no line break, so no other line can. */
 function numberOf(event: Uint8Array): number | null {
-  if (ID.some((byte, at) => event[at] !== byte)) return null;
-  let number = 0;
-  for (let at = ID.length; at < event.byteLength; at += 1) {
-    const byte = event[at] as number;
-    if (byte < ZERO || byte > NINE) break;
-    number = number * 10 + (byte - ZERO);
+  for (let line = 0; line < event.byteLength; line = event.indexOf(LF, line) + 1) {
+    if (ID.some((byte, at) => event[line + at] !== byte)) continue;
+    let number = 0;
+    for (let at = line + ID.length; at < event.byteLength; at += 1) {
+      const byte = event[at] as number;
+      if (byte < ZERO || byte > NINE) break;
+      number = number * 10 + (byte - ZERO);
+    }
+    return number;
   }
-  return number;
+  return null;
 }

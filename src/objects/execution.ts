@@ -41,9 +41,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   override async fetch(request: Request): Promise<Response> {
-    const url = new URL(request.url);
+    const { searchParams } = new URL(request.url);
     if (request.method === "POST") return this.run(await request.json(), request.signal);
-    return this.stream(Number(url.searchParams.get("after")), request.signal);
+    return this.stream(Number(searchParams.get("after")), searchParams.has("resumes"), request.signal);
   }
 
   override async alarm(): Promise<void> {
@@ -116,7 +116,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
-    if (message.answer === "stream") return this.openStream(driver, message.after, signal);
+    if (message.answer === "stream") return this.openStream(driver, message.after, message.after > 0, signal);
     const text = () => {
       driver.flush();
       return textOf(driver.state as ExecutionState, message.stream_url);
@@ -152,16 +152,21 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return ok(driver);
   }
 
-  private async stream(after: number, signal: AbortSignal): Promise<Response> {
+  private async stream(after: number, resumes: boolean, signal: AbortSignal): Promise<Response> {
     const opened = this.existing();
     if (!opened.ok) return refuse(opened.error);
     const state = opened.value.state as ExecutionState;
     if (isTerminal(state.status) && after >= state.seq) return new Response(null, { status: 204 });
-    return this.openStream(opened.value, after, signal);
+    return this.openStream(opened.value, after, resumes, signal);
   }
 
-  private openStream(driver: ExecutionDriver, after: number, signal: AbortSignal): Response {
-    const feed = new EventFeed(driver, after);
+  private openStream(
+    driver: ExecutionDriver,
+    after: number,
+    resumes: boolean,
+    signal: AbortSignal,
+  ): Response {
+    const feed = new EventFeed(driver, after, resumes);
     const leave = this.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);

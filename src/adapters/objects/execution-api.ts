@@ -44,7 +44,14 @@ export const STATUS_HEADER = "x-execution-status";
 
 export interface Executions {
   run(tenant: string, execution_id: string, message: RunMessage, signal: AbortSignal): Promise<Response>;
-  stream(tenant: string, execution_id: string, after: number, signal: AbortSignal): Promise<Response>;
+  /** @param resumes the reader was cut off behind `after`, and may have half a text */
+  stream(
+    tenant: string,
+    execution_id: string,
+    after: number,
+    resumes: boolean,
+    signal: AbortSignal,
+  ): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
@@ -70,8 +77,8 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   return {
     run: (tenant, execution_id, message, signal) =>
       fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
-    stream: (tenant, execution_id, after, signal) =>
-      fetched(tenant, execution_id, `events?after=${after}`, { signal }),
+    stream: (tenant, execution_id, after, resumes, signal) =>
+      fetched(tenant, execution_id, `events?after=${after}${resumes ? "&resumes" : ""}`, { signal }),
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(

@@ -7,7 +7,13 @@ import type { RunSpec } from "./run-spec.ts";
 
 /** How a call ended. `bytes` is what the answer's data and context weigh as UTF-8 JSON. */
 export type CallOutcome =
-  | { ok: true; answer: AgentAnswer; bytes: number }
+  | {
+      ok: true;
+      answer: AgentAnswer;
+      bytes: number;
+      /** What the call said while it ran, where it said anything. */
+      text?: string;
+    }
   | { ok: false; failure: CallFailure };
 
 export type Command =

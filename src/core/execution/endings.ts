@@ -4,6 +4,7 @@ import type { ErrorInfo } from "../../contract/execution.ts";
 import type { StageError, StageResult } from "../../contract/stage.ts";
 import type { CallOutcome } from "./command.ts";
 import { evolve } from "./evolve.ts";
+import { keepText } from "./log-event.ts";
 import { specOf } from "./schedule.ts";
 import { isActive, stageOf } from "./state.ts";
 import type { Draft, Turn } from "./turn.ts";
@@ -26,7 +27,12 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, began
     attempt: result.attempts,
     message: `${name} completed in ${result.duration_ms} ms`,
     data: result,
-    internal: { began_at, bytes, ...(answer.context === undefined ? {} : { context: answer.context }) },
+    internal: {
+      began_at,
+      bytes,
+      ...(answer.context === undefined ? {} : { context: answer.context }),
+      ...keepText(outcome.text, answer.data),
+    },
   });
 }
 

@@ -2,6 +2,7 @@
 // is what only the fold needs and never leaves the object.
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import type { StageError, StageResult } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
 
 /** When a call was sent, in ms since the epoch; its end is the event's own timestamp. */
@@ -17,11 +18,37 @@ export interface Internal extends CallEnd {
   context?: JsonObject;
   /** UTF-8 bytes that a stage's data and context patch hold. */
   bytes?: number;
-  /** The call has the same attempt as the one before it, which a crash or a pause cut short. */
+  /** What a completed call said while it ran, for readers who heard a part of it; the key of `data` that holds it … */
+  text_in?: string;
+  /** … or the text, where `data` does not hold it. */
+  text?: string;
+  /** The call has the same attempt as the one before it: a crash or a pause cut that short, or this is the fallback's. */
   repeated?: true;
+  /** What was begun with stage.started came to no call: a breaker refused it, or the result cache answered. */
+  uncalled?: true;
+  /** Why the stage would have failed, where its fallback takes over. */
+  rescued?: StageError;
 }
 
 export type LogEvent = LifecycleEvent & { internal?: Internal };
+
+/** A text beyond this, in UTF-16 units, is not kept where the stage's data does not hold it anyway. */
+const KEPT_TEXT_CHARS = 64 * 1024;
+
+/** How a completed call's text is kept: by the key of the data that holds it, else as it is. */
+export function keepText(text: string | undefined, data: JsonObject): Pick<Internal, "text" | "text_in"> {
+  if (text === undefined) return {};
+  const held = Object.entries(data).find(([, value]) => value === text);
+  if (held !== undefined) return { text_in: held[0] };
+  return text.length <= KEPT_TEXT_CHARS ? { text } : {};
+}
+
+/** The text that the call said which this stage.completed ends; null where it is not known. */
+export function keptText({ internal, data }: LogEvent): string | null {
+  if (internal?.text !== undefined) return internal.text;
+  if (internal?.text_in === undefined) return null;
+  return (data as unknown as StageResult).data?.[internal.text_in] as string;
+}
 
 /** The event as readers get it, as JSON. */
 export function wireJson(event: LogEvent): string {

@@ -96,7 +96,10 @@ async function events(call: Call): Promise<Response> {
       : problem(call, there.error);
   }
   const { services, tenant } = call.var;
-  const attach: Reattach = (seq) => services.executions.stream(tenant, id.value, seq, call.req.raw.signal);
+  const attach: Reattach = (seq) => {
+    const resumes = header.value !== null || seq > after;
+    return services.executions.stream(tenant, id.value, seq, resumes, call.req.raw.signal);
+  };
   const response = await attach(after).catch(() => null);
   if (response === null) return comeBackLater();
   if (response.status === 204) return new Response(null, { status: 204 });

@@ -1,0 +1,76 @@
+// A TCP proxy that cuts connections: after as many bytes of the answer as chance gives, it resets both sides. What
+// stands between a reader and a coordinator on a bad day.
+import { createServer, connect, type AddressInfo, type Socket } from "node:net";
+import type { Chance } from "./chance.ts";
+
+const LF = 10;
+
+export interface Cutter {
+  url: string;
+  /** How many connections were cut in the middle of an answer. */
+  cuts(): number;
+  /** Cuts nothing any more. */
+  heal(): void;
+  close(): Promise<void>;
+}
+
+/** A connection is cut after `from` to `from + upTo` bytes of its answer. */
+export async function startCutter(
+  target: string,
+  chance: Chance,
+  from: number,
+  upTo: number,
+): Promise<Cutter> {
+  const { port } = new URL(target);
+  const sockets = new Set<Socket>();
+  let cuts = 0;
+  let healed = false;
+  const server = createServer((client) => {
+    const upstream = connect(Number(port), "127.0.0.1");
+    let left = from + chance.below(upTo);
+    const drop = () => {
+      client.destroy();
+      upstream.destroy();
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.on("error", drop);
+      socket.on("close", () => {
+        sockets.delete(socket);
+        drop();
+      });
+    }
+    client.on("data", (chunk) => upstream.write(chunk));
+    upstream.on("data", (chunk) => {
+      if (healed || chunk.byteLength < left) {
+        left -= chunk.byteLength;
+        client.write(chunk);
+        return;
+      }
+      // Never between an event's last two bytes: fetch-event-source takes an event for had once it has read the id.
+      if (chunk[left - 1] === LF && chunk[left] === LF) left += 1;
+      // Half an event, half a character: whatever stands there.
+      client.write(chunk.subarray(0, left), () => {
+        cuts += 1;
+        client.resetAndDestroy();
+        upstream.destroy();
+      });
+      upstream.removeAllListeners("data");
+    });
+  });
+  await new Promise<void>((resolve) => {
+    server.listen(0, "127.0.0.1", resolve);
+  });
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    cuts: () => cuts,
+    heal: () => {
+      healed = true;
+    },
+    close: () =>
+      new Promise((resolve) => {
+        for (const socket of sockets) socket.destroy();
+        server.close(() => resolve());
+      }),
+  };
+}

@@ -1,0 +1,174 @@
+// Readers whose connection is cut at random places, by the way that each kind of client comes back: the npm package
+// `eventsource` with a stream token, the house's client by GET and by POST, and `@microsoft/fetch-event-source`, which
+// POSTs again. A hundred cuts: nothing lost, nothing doubled, the text whole, and each pipeline run once.
+import { createHash } from "node:crypto";
+import { fetchEventSource } from "@microsoft/fetch-event-source";
+import { EventSource } from "eventsource";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { CoordinatorClient, type ExecutionEvent } from "../../src/client/index.ts";
+import { LIFECYCLE_TYPES } from "../../src/contract/event.ts";
+import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
+import { seeded } from "../support/chance.ts";
+import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
+import { type Cutter, startCutter } from "../support/cutter.ts";
+import { expectWhole, speaks, speech } from "../support/speaker.ts";
+import type { Received } from "../support/sse.ts";
+
+const CUTS_EACH = 25;
+const LANES = 9;
+/** Every connection brings the headers and the first event: who was cut before has joined late, not come back. */
+const FROM = 3_000;
+const UP_TO = 9_000;
+const KEY = "a-key-of-these-tests";
+const AUTH = { authorization: `Bearer ${KEY}` };
+const STAGES = ["first", "second"] as const;
+const texts = Object.fromEntries(STAGES.map((stage) => [stage, speech(100, stage)]));
+const whole = Object.fromEntries(STAGES.map((stage) => [stage, (texts[stage] as string[]).join("")]));
+const run = { query: "q", conversation_id: "c", pipeline: "spoken" };
+
+let agents: AgentServer;
+let coordinator: Coordinator;
+let cutter: Cutter;
+let seed = 0;
+
+beforeAll(async () => {
+  agents = await startAgentServer();
+  const key_sha256 = createHash("sha256").update(KEY).digest("hex");
+  coordinator = await startCoordinator([agents], {
+    AGENT_COORDINATOR_AUTH: "keys",
+    AGENT_COORDINATOR_API_KEYS: JSON.stringify([
+      { tenant: "acme", key_sha256, scopes: ["execute", "admin"] },
+    ]),
+  });
+  const client = new CoordinatorClient({ baseUrl: coordinator.url, apiKey: KEY });
+  for (const stage of STAGES) {
+    agents.on(`/${stage}`, speaks(texts[stage] as string[], 5));
+    await client.registerAgent(stage, { url: agents.url(`/${stage}`) });
+  }
+  const stages = STAGES.map((name, at) => ({ name, agent_type: name, depends_on: STAGES.slice(0, at) }));
+  await client.configurePipeline("spoken", stages);
+  // Made for browsers, it asks for both even where it needs neither.
+  vi.stubGlobal("window", globalThis);
+  vi.stubGlobal("document", { removeEventListener: () => {} });
+});
+
+afterAll(async () => {
+  // The globals stay: a timer of its may still want them.
+  await coordinator?.close();
+  await agents?.close();
+});
+
+beforeEach(async () => {
+  seed += 1;
+  cutter = await startCutter(coordinator.url, seeded(seed), FROM, UP_TO);
+});
+afterEach(() => cutter.close());
+
+/** Readers side by side, until the proxy has cut so often; each must have heard all of its run. */
+async function readUntilCut(read: (id: string) => Promise<Received[]>): Promise<void> {
+  let runs = 0;
+  const before = agents.calls.length;
+  const lane = async () => {
+    while (cutter.cuts() < CUTS_EACH) expectWhole(await read(`run-${seed}-${runs++}`), whole);
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  expect(cutter.cuts()).toBeGreaterThanOrEqual(CUTS_EACH);
+  expect(agents.calls.length - before).toBe(runs * STAGES.length);
+  console.log(`${cutter.cuts()} cuts in ${runs} runs`);
+}
+
+function received(data: string): Received {
+  const event = JSON.parse(data) as ExecutionEvent;
+  return { id: "seq" in event ? event.seq : null, event: event.type, data: event, raw: data };
+}
+
+describe(`${CUTS_EACH} cuts each`, () => {
+  test("EventSource with a stream token in the URL", async () => {
+    const direct = new CoordinatorClient({ baseUrl: coordinator.url, apiKey: KEY });
+    await readUntilCut(async (execution_id) => {
+      const { stream_url } = await direct.startExecution({ ...run, execution_id });
+      expect(stream_url).toMatch(/\?token=/);
+      const source = new EventSource(`${cutter.url}${stream_url}`);
+      const events: Received[] = [];
+      await new Promise<void>((resolve, reject) => {
+        for (const type of [...LIFECYCLE_TYPES, "stage.delta", "stage.progress"]) {
+          source.addEventListener(type, ({ data }) => {
+            events.push(received(data as string));
+            if (type === "execution.completed") resolve();
+          });
+        }
+        source.addEventListener("error", ({ code, message }) => {
+          if (source.readyState === source.CLOSED) reject(new Error(`closed for good: ${code} ${message}`));
+        });
+      });
+      source.close();
+      return events;
+    });
+  });
+
+  test("the client's stream, by GET", async () => {
+    const client = new CoordinatorClient({ baseUrl: cutter.url, apiKey: KEY });
+    const direct = new CoordinatorClient({ baseUrl: coordinator.url, apiKey: KEY });
+    await readUntilCut(async (execution_id) => {
+      await direct.startExecution({ ...run, execution_id });
+      const events: Received[] = [];
+      let heard = "";
+      for await (const event of client.stream(execution_id)) {
+        events.push(received(JSON.stringify(event)));
+        if (event.type === "stage.delta" && event.stage === "second") heard = event.text;
+      }
+      expect(heard).toBe(whole["second"]);
+      return events;
+    });
+  });
+
+  test("the client's executePipeline, by POST", async () => {
+    const client = new CoordinatorClient({ baseUrl: cutter.url, apiKey: KEY });
+    await readUntilCut(async (idempotencyKey) => {
+      const events: Received[] = [];
+      const onUpdate = (event: ExecutionEvent) => void events.push(received(JSON.stringify(event)));
+      const execution = await client.executePipeline(run, { idempotencyKey, onUpdate });
+      expect(execution.final_result).toEqual({ answer: whole["second"] });
+      return events;
+    });
+  });
+
+  test("fetch-event-source, which POSTs again with last-event-id and a key", async () => {
+    await readUntilCut(async (idempotencyKey) => {
+      const events: Received[] = [];
+      await fetchEventSource(`${cutter.url}/v1/executions`, {
+        method: "POST",
+        openWhenHidden: true,
+        fetch,
+        headers: { ...AUTH, "content-type": "application/json", "idempotency-key": idempotencyKey },
+        body: JSON.stringify(run),
+        onmessage: ({ data }) => {
+          // Its parser gives a `retry` without data as an empty message.
+          if (data !== "") events.push(received(data));
+        },
+      });
+      return events;
+    });
+  });
+});
+
+test("fetch-event-source without a key is refused when it comes back, and nothing is run twice", async () => {
+  const before = agents.callsOf("/first").length;
+  const statuses: number[] = [];
+  await fetchEventSource(`${cutter.url}/v1/executions`, {
+    method: "POST",
+    openWhenHidden: true,
+    fetch,
+    headers: { ...AUTH, "content-type": "application/json" },
+    body: JSON.stringify(run),
+    onopen: async (response) => {
+      statuses.push(response.status);
+      if (!response.ok) throw new Error("refused");
+    },
+    onerror: (cause: Error) => {
+      if (cause.message === "refused") throw cause;
+    },
+  }).catch(() => {});
+  expect(statuses).toEqual([200, 400]);
+  expect(agents.callsOf("/first").length - before).toBe(1);
+});
