@@ -26,6 +26,23 @@ export interface Call {
 /** One for all: a stack each time would cost more than the runs. */
 const CRASH = new Error("the coordinator died");
 
+/** All that a crash at this point would leave: the log on the disk, and the time. */
+export interface Left {
+  disk: readonly string[];
+  time: number;
+  /** What the log must give back. */
+  state: ExecutionState | null;
+}
+
+export interface WorldOptions {
+  /** A run that nothing befalls is meant. */
+  mayBeSpared?: boolean;
+  /** Begins with the restart after a crash that left this. */
+  from?: Left;
+  /** Filled with what a crash at each point passed would leave. */
+  points?: Left[];
+}
+
 const GROUP_MS = 50;
 const STEPS = 20_000;
 
@@ -34,6 +51,7 @@ export class World {
   readonly tally: Tally;
   state: ExecutionState | null = null;
   observer: Observer;
+  private readonly options: WorldOptions;
   /** Points passed so far, over all lives. */
   points = 0;
   crashes = 0;
@@ -43,7 +61,9 @@ export class World {
   private time: number;
   private setBack = 0;
   private restartedAt = 0;
-  private committed: LogEvent[] = [];
+  /** The log as it is on the disk, and what of it has been read back. */
+  private readonly disk: string[] = [];
+  private readonly readBack: LogEvent[] = [];
   private committedState: ExecutionState | null = null;
   private unwritten: LogEvent[] = [];
   private commitAt: number | null = null;
@@ -59,10 +79,11 @@ export class World {
   private command: Command["type"] = "start";
   private readonly faultsBefore: number;
 
-  constructor(scenario: Scenario, tally: Tally) {
+  constructor(scenario: Scenario, tally: Tally, options: WorldOptions = {}) {
     this.scenario = scenario;
+    this.options = options;
     this.tally = tally;
-    this.faultsBefore = tally.total;
+    this.faultsBefore = options.mayBeSpared === true ? -1 : tally.total;
     this.observer = new Observer(scenario.spec);
     this.time = scenario.started_at;
     this.verbs = [...scenario.verbs];
@@ -70,14 +91,17 @@ export class World {
 
   /** Runs to the end and past it. @throws Violation */
   run(): this {
+    const { from } = this.options;
+    if (from !== undefined) this.leave(from);
     this.live(() => {
-      if (this.state === null) this.submit({ type: "start", spec: this.scenario.spec });
+      if (from !== undefined) this.restart();
+      else if (this.state === null) this.submit({ type: "start", spec: this.scenario.spec });
     });
     for (let step = 0; this.busy(); step += 1) {
       hold("I1", step < STEPS, () => "the run does not end");
       this.live(() => this.step());
     }
-    auditEnd(this, this.state as ExecutionState, this.committed, this.restartedAt);
+    auditEnd(this, this.state as ExecutionState, this.log(), this.restartedAt);
     return this;
   }
 
@@ -197,7 +221,7 @@ export class World {
     this.commitAt = null;
     for (const event of this.unwritten) {
       if (event.type === "stage.completed") this.done.add(event.stage as string);
-      this.committed.push(JSON.parse(JSON.stringify(event)) as LogEvent);
+      this.disk.push(JSON.stringify(event));
     }
     this.unwritten = [];
     this.committedState = this.state;
@@ -240,8 +264,19 @@ export class World {
     this.tally.fault("late answer");
   }
 
+  /** As if the coordinator had lived up to there and died. */
+  private leave({ disk, time, state }: Left): void {
+    this.disk.push(...disk);
+    this.time = time;
+    this.committedState = state;
+    for (const { type, stage } of this.log()) if (type === "stage.completed") this.done.add(stage as string);
+    this.die();
+  }
+
   private point(kind: Point): void {
     this.points += 1;
+    const { points } = this.options;
+    points?.push({ disk: [...this.disk], time: this.time, state: this.committedState });
     // A run that nothing befell proves nothing: it loses its last turn, and must make it again.
     const spared =
       kind === "decided" && this.observer.terminal !== null && this.tally.total === this.faultsBefore;
@@ -263,11 +298,18 @@ export class World {
     this.restartedAt = this.clock();
   }
 
+  private log(): LogEvent[] {
+    for (let at = this.readBack.length; at < this.disk.length; at += 1)
+      this.readBack.push(JSON.parse(this.disk[at] as string) as LogEvent);
+    return this.readBack;
+  }
+
   /** I9: the log alone brings back the state that was committed. */
   private restart(): void {
     this.observer = new Observer(this.scenario.spec);
-    for (const event of this.committed) this.observer.see(event);
-    this.state = replay(this.committed);
+    const log = this.log();
+    for (const event of log) this.observer.see(event);
+    this.state = replay(log);
     const difference = same(this.state, this.committedState);
     hold("I9", difference === null, () => `the log does not give back the state at ${difference}`);
     if (this.state === null) this.submit({ type: "start", spec: this.scenario.spec });

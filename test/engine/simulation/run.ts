@@ -67,8 +67,16 @@ export class DriverRun {
     for (const { at, command } of this.scenario.verbs) {
       this.time.after(at - this.time.now, () => {
         if (!this.accepted) return;
-        const refusal = this.platform.object()?.driver.submit(command);
-        if (refusal === null) this.tally.verb(command.type);
+        const life = this.platform.object();
+        const refusal = life?.driver.submit(command);
+        if (life === null || refusal !== null || life.dead) return;
+        this.tally.verb(command.type);
+        const written = [...life.ports.log.read(0)].length;
+        hold(
+          "I9",
+          written === life.driver.state?.seq,
+          () => `a ${command.type} is acknowledged and not written`,
+        );
       });
     }
     await drained();
