@@ -12,6 +12,12 @@ export const PACE = {
   RETRY_DELAY_MS: 30_000,
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
+  /** Runs of one isolate that an outage's end may wake at once; further ones come one after another. */
+  WAKING_AT_ONCE: 32,
+  /** From one of those to the next: what a run's first commits and calls take of a small machine. */
+  WAKING_GAP_MS: 30,
+  /** Nobody waits longer than this for their turn. */
+  WAKING_WAIT_MS: 20_000,
   /** Recoveries in a row that brought no stage any further. */
   FRUITLESS_RECOVERIES: 5,
   /** Tries after an answer that is not what the contract says: such an agent rarely mends itself. */

@@ -69,9 +69,12 @@ export class ExecutionDriver {
     return this.durable;
   }
 
-  /** Takes up what an earlier instance left. To be called once, before anything else. */
-  wakeUp(): void {
-    if (this.current !== null && !isTerminal(this.current.status)) this.submit({ type: "recover" });
+  /**
+   * Takes up what an earlier instance left. To be called once, before anything else.
+   * @param crashes how often in a row an instance has come up to end in a crash, as far as the caller knows
+   */
+  wakeUp(crashes = 0): void {
+    if (this.current !== null && !isTerminal(this.current.status)) this.submit({ type: "recover", crashes });
   }
 
   /** Decides a command and does what follows from it. The refusal, or null where it was obeyed. */

@@ -24,6 +24,7 @@ import { EventFeed } from "../engine/feed.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
+import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/sse.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
@@ -34,6 +35,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private outbox: Outbox | null = null;
   /** An alarm is being handled, or was set by this instance and has not come yet. */
   private alarmIsDue = false;
+  /** Alarms in a row whose handling went wrong. */
+  private faults = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -46,21 +49,26 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return this.stream(Number(searchParams.get("after")), searchParams.has("resumes"), request.signal);
   }
 
-  override async alarm(): Promise<void> {
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     this.alarmIsDue = true;
-    const again = await this.conductUntilIdle();
+    const again = await this.conductUntilIdle(info?.retryCount ?? 0);
     this.alarmIsDue = again !== null && again <= this.ports.clock.now();
     if (again !== null) await this.ctx.storage.setAlarm(again);
   }
 
-  /** The alarm's work. When it must come again, ms since the epoch, or null. */
-  private async conductUntilIdle(): Promise<number | null> {
+  /**
+   * The alarm's work. When it must come again, ms since the epoch, or null.
+   * @param crashes how often in a row the platform has seen the handler of this alarm crash
+   */
+  private async conductUntilIdle(crashes: number): Promise<number | null> {
     try {
-      const driver = this.open();
+      if (this.driver === null) await wakeTurn(this.ports.clock);
+      const driver = this.open(Math.max(crashes, this.faults));
       const held = Promise.withResolvers<void>();
       const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
       await Promise.race([driver.drive(), held.promise]);
       stop();
+      this.faults = 0;
       const { state } = driver;
       const next = driver.alarmAt() ?? (await this.afterEnd(state));
       if (next !== "forget") return next;
@@ -68,7 +76,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       return null;
     } catch (cause) {
       // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
-      return cause instanceof LogCorrupted ? null : this.ports.clock.now() + PACE.ALARM_RETRY_MS;
+      if (cause instanceof LogCorrupted) return null;
+      this.faults += 1;
+      // Where not even the run's end could be written, nothing is gained by going round for ever.
+      return this.faults > PACE.FRUITLESS_RECOVERIES ? null : this.ports.clock.now() + PACE.ALARM_RETRY_MS;
     }
   }
 
@@ -208,12 +219,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   /** Whoever comes first finds the log and takes up what it holds. @throws LogCorrupted */
-  private open(): ExecutionDriver {
+  private open(crashes = 0): ExecutionDriver {
     if (this.driver !== null) return this.driver;
     const driver = this.conduct();
+    // Kept once it has come up: one that could not is no driver for the next who asks.
+    driver.wakeUp(crashes);
     this.driver = driver;
     this.presence = Presence.of(driver, this.ports.clock, true);
-    driver.wakeUp();
     return driver;
   }
 

@@ -31,8 +31,11 @@ export type Command =
     }
   /** Time has passed: tries, deadlines and pauses may be due. */
   | { type: "tick" }
-  /** The object has come up with this log and holds none of its calls. */
-  | { type: "recover" }
+  /**
+   * The object has come up with this log and holds none of its calls. `crashes` is how often in a row it has come up
+   * to end in a crash, as the platform counts it: a crash may come before anything could be written.
+   */
+  | { type: "recover"; crashes?: number }
   | { type: "pause"; mode: PauseMode }
   | { type: "resume" }
   | { type: "cancel"; reason: string };

@@ -43,7 +43,7 @@ function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal
       advance(turn);
       return null;
     case "recover":
-      recover(turn);
+      recover(turn, command.crashes ?? 0);
       return null;
     case "pause":
       if (turn.state.status === "paused") return null;
@@ -150,11 +150,12 @@ function callFailed(
 }
 
 /** The object came up with this log: calls begun and not ended were lost with the one before it. */
-function recover(turn: Turn): void {
+function recover(turn: Turn, crashes: number): void {
   const lost = turn.state.stages
     .filter((stage) => stage.phase === "calling")
     .map((stage) => stage.result.stage);
-  if (lost.length === 0) {
+  const vain = Math.max(turn.state.fruitless, crashes);
+  if (lost.length === 0 && crashes < PACE.FRUITLESS_RECOVERIES) {
     advance(turn);
     return;
   }
@@ -162,8 +163,8 @@ function recover(turn: Turn): void {
     endUnrecovered(turn, lost, "the coordinator restarted, and enable_state_recovery is false");
     return;
   }
-  if (turn.state.fruitless >= PACE.FRUITLESS_RECOVERIES) {
-    endUnrecovered(turn, lost, `recovered ${turn.state.fruitless} times in a row without getting further`);
+  if (vain >= PACE.FRUITLESS_RECOVERIES) {
+    endUnrecovered(turn, lost, `recovered ${vain} times in a row without getting further`);
     return;
   }
   turn.emit({
