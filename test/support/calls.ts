@@ -6,6 +6,8 @@ export interface Calls {
   agent(agent_type: string, url: string): Promise<void>;
   /** POSTs an execution; the response as it comes. */
   post(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Response>;
+  /** Starts an execution by this name and does not wait; the promise settles when it is acknowledged. */
+  begin(execution_id: string, pipeline: string): Promise<void>;
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look at answers as a caller does: as JSON.
   read(execution_id: string): Promise<any>;
 }
@@ -23,6 +25,8 @@ export function callsTo(url: string): Calls {
     if (!response.ok) throw new Error(`${response.status} ${text}`);
     return JSON.parse(text) as unknown;
   };
+  const post: Calls["post"] = (body, headers) =>
+    send("POST", "/v1/executions", { query: "a question", conversation_id: "c1", ...body }, headers);
   return {
     fetch: call,
     send,
@@ -32,8 +36,11 @@ export function callsTo(url: string): Calls {
     agent: async (agent_type, target) => {
       await expectOk(await send("PUT", `/v1/agents/${agent_type}`, { url: target }));
     },
-    post: (body, headers) =>
-      send("POST", "/v1/executions", { query: "a question", conversation_id: "c1", ...body }, headers),
+    post,
+    begin: async (execution_id, pipeline) => {
+      const body = { execution_id, pipeline, query: `the question of ${execution_id}` };
+      await expectOk(await post(body, { prefer: "respond-async" }));
+    },
     read: async (execution_id) => expectOk(await call(`/v1/executions/${execution_id}`)),
   };
 }

@@ -1,6 +1,7 @@
 // The Worker's entry for tests that hurt it: the house's own, with an execution's object that can be made to crash
 // from outside, and that crashes in each recovery where its id begins with `poison-`. What a promise rejects with
 // and nobody catches is written where tests look for it.
+import type { Env } from "../../src/compose.ts";
 import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
 
 // The class below stands before the one of the same name here.
@@ -11,20 +12,34 @@ addEventListener("unhandledrejection", (event) => {
   console.error(`UNHANDLED ${String(event.reason)}`);
 });
 
+/** Objects that are to crash in the moment in which their recovery makes its first call. */
+const fragile = new Map<string, () => void>();
+
+const realFetch = globalThis.fetch;
+globalThis.fetch = (input, init) => {
+  const body = typeof init?.body === "string" ? init.body : "";
+  for (const [name, crash] of fragile) if (body.includes(`"execution_id":"${name}"`)) crash();
+  return realFetch(input, init);
+};
+
 export class ExecutionObject extends RealExecution {
-  private poisoned = false;
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    const name = (ctx.id.name ?? "").split("/").at(-1) ?? "";
+    if (!name.startsWith("poison-") || !hasLog(ctx)) return;
+    // `poison-late`: once the recovery stands in the log. `poison-early`: before it can be committed.
+    if (name.startsWith("poison-late")) setTimeout(() => this.crash(), 30);
+    else fragile.set(name, () => this.crash());
+  }
 
   /** What a full memory or a fault of the platform does to an object. */
   crash(): void {
     this.ctx.abort("crashed by a test");
   }
+}
 
-  override async alarm(): Promise<void> {
-    const name = (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
-    if (!this.poisoned && name.startsWith("poison-")) {
-      this.poisoned = true;
-      if (name.startsWith("poison-late")) setTimeout(() => this.crash(), 30);
-    }
-    return super.alarm();
-  }
+/** Another instance has been here before this one. */
+function hasLog(ctx: DurableObjectState): boolean {
+  for (const _ of ctx.storage.kv.list({ prefix: "log/", limit: 1 })) return true;
+  return false;
 }

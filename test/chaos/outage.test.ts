@@ -1,0 +1,105 @@
+// An outage's end: five hundred runs waited for a retry when the server was killed. All end after the restart, no
+// agent sees more of one run at a time than the run may do, and a fresh request is answered meanwhile.
+import { setTimeout as sleep } from "node:timers/promises";
+import { afterEach, expect, test } from "vitest";
+import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
+import { callsTo } from "../support/calls.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+
+const WAITING = 500;
+const RETRY_AFTER_S = 4;
+
+let end: (() => Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const one of end.toReversed()) await one();
+  end = [];
+});
+
+async function world(): Promise<{ agents: AgentServer; boot: () => Promise<WorkerdServer> }> {
+  const agents = await startAgentServer();
+  const state = await temporaryState();
+  end.push(state.remove, () => agents.close());
+  const boot = async () => {
+    const server = await startWorkerd({
+      state: state.path,
+      vars: {
+        AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
+        AGENT_COORDINATOR_RETRY_DELAY: "0.01",
+        AGENT_COORDINATOR_CIRCUIT_BREAKER: "false",
+        AGENT_COORDINATOR_CACHING: "false",
+      },
+    });
+    end.push(server.kill);
+    return server;
+  };
+  return { agents, boot };
+}
+
+test(`${WAITING} runs that waited for a retry all end after an outage`, async () => {
+  const { agents, boot } = await world();
+  const under = new Map<string, number>();
+  let most = 0;
+  let total = 0;
+  let mostTotal = 0;
+  const answered = new Set<string>();
+  agents.on("/busy", async (call, response) => {
+    const { execution_id, attempt } = call.body;
+    under.set(execution_id, (under.get(execution_id) ?? 0) + 1);
+    most = Math.max(most, under.get(execution_id) ?? 0);
+    total += 1;
+    mostTotal = Math.max(mostTotal, total);
+    agents.calls.length = 0;
+    await sleep(20);
+    total -= 1;
+    under.set(execution_id, (under.get(execution_id) ?? 0) - 1);
+    if (attempt > 1) answered.add(`${execution_id}.${call.body.stage}`);
+    if (attempt > 1) await answers({ fine: true })(call, response, attempt);
+    else await failsWith(503, {}, { "retry-after": String(RETRY_AFTER_S) })(call, response, attempt);
+  });
+  agents.on("/fresh", answers({ fresh: true }));
+  let server = await boot();
+  let calls = callsTo(server.url);
+  await calls.agent("busy", agents.url("/busy"));
+  await calls.agent("fresh", agents.url("/fresh"));
+  const stages = ["a", "b", "c"].map((name) => ({ name, agent_type: "busy", parallel: true }));
+  await calls.pipeline("busy", stages);
+  await calls.pipeline("fresh", [{ name: "only", agent_type: "fresh" }]);
+  const names = Array.from({ length: WAITING }, (_, at) => `wait-${at}`);
+  for (let at = 0; at < WAITING; at += 50) {
+    await Promise.all(names.slice(at, at + 50).map((name) => calls.begin(name, "busy")));
+  }
+  await sleep(300);
+  await server.kill();
+  const killed = Date.now();
+  most = 0;
+  mostTotal = 0;
+  // The outage outlasts every wait: all of them are due at once when it ends.
+  await sleep(RETRY_AFTER_S * 1_000);
+  server = await boot();
+  calls = callsTo(server.url);
+  const up = Date.now();
+  const fresh: number[] = [];
+  // Nobody asks about them: they must end by themselves, while others are served.
+  while (answered.size < 3 * WAITING && Date.now() - up < 60_000) {
+    const began = Date.now();
+    const response = await calls.post({ pipeline: "fresh" });
+    const { status }: { status: string } = await response.json();
+    expect(status).toBe("completed");
+    fresh.push(Date.now() - began);
+    await sleep(20);
+  }
+  const allEndedMs = Date.now() - up;
+  // The last answers' commits.
+  await sleep(200);
+  for (const name of names) expect((await calls.read(name)).status, name).toBe("completed");
+  const figures = {
+    outageMs: up - killed,
+    allEndedMs,
+    slowestFreshMs: Math.max(...fresh),
+    mostTotal,
+  };
+  console.log(JSON.stringify(figures));
+  expect(most, "calls of one run at a time").toBeLessThanOrEqual(3);
+  expect(figures.slowestFreshMs).toBeLessThan(1_000);
+}, 120_000);
