@@ -14,6 +14,8 @@ export interface Coordinator {
   run(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>;
   /** Takes an execution's object out of memory, as the platform does between requests. */
   evict(execution_id: string): Promise<void>;
+  /** Crashes an execution's object. */
+  abort(execution_id: string): Promise<void>;
   /** Everything that workerd has written to its outputs. */
   output(): string;
   close(): Promise<void>;
@@ -65,6 +67,7 @@ export async function startCoordinator(
       return { status: response.status, headers: response.headers, body: await response.json() };
     },
     evict: server.evict,
+    abort: server.abort,
     output: server.output,
     close: async () => {
       await server.kill();
