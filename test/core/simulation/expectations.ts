@@ -9,9 +9,6 @@ const AWAY = [429, 502, 503, 504];
 
 export function expected(failure: CallFailure): Expectation {
   switch (failure.kind) {
-    case "unregistered":
-    case "not_callable":
-      return { code: "AGENT_UNAVAILABLE", retried: "no" };
     case "rejected":
       return { code: "AGENT_UNAVAILABLE", retried: "yes" };
     case "timeout":
@@ -20,6 +17,9 @@ export function expected(failure: CallFailure): Expectation {
       return { code: "AGENT_PROCESSING_ERROR", retried: "yes" };
     case "contract":
       return { code: "AGENT_PROCESSING_ERROR", retried: "once" };
+    case "refused":
+    case "nothing_cached":
+      return { code: "AGENT_UNAVAILABLE", retried: "no" };
     case "body_too_large":
       return { code: "AGENT_PROCESSING_ERROR", retried: "no" };
     case "result_too_large":
@@ -32,6 +32,9 @@ export function expected(failure: CallFailure): Expectation {
         failure.status !== null && AWAY.includes(status) ? "AGENT_UNAVAILABLE" : "AGENT_PROCESSING_ERROR";
       return { code, retried: RETRIED.includes(status) && failure.retryable !== false ? "yes" : "no" };
     }
+    // Nobody was called, or nobody could be.
+    default:
+      return { code: "AGENT_UNAVAILABLE", retried: "no" };
   }
 }
 

@@ -48,9 +48,10 @@ export class Reader {
   }
 
   private message(message: string, durable: readonly LogEvent[], said: ReadonlyMap<string, string>): void {
-    const match = /^(?:id: (\d+)\n)?event: (\S+)\ndata: (.*)$/.exec(message);
-    hold("I7", match !== null, () => `not an event: ${message}`);
-    const [, id, type, json] = match as unknown as [string, string | undefined, string, string];
+    const fields = new Map(message.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line]));
+    const field = (name: string) => fields.get(name)?.slice(name.length + 2);
+    const [id, type, json] = [field("id"), field("event") ?? "", field("data") ?? ""];
+    hold("I7", type !== "" && json !== "", () => `not an event: ${message}`);
     if (id === undefined) {
       this.transient(type, JSON.parse(json));
       return;
