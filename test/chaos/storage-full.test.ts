@@ -111,7 +111,7 @@ describe.runIf(disk !== null)("a disk that ends", () => {
     const agents = await agentsOf();
     const path = disk as string;
     end.push(async () => {
-      execFileSync("umount", [path]);
+      shell(`umount ${path}`);
       rmdirSync(path);
     });
     let server = await boot(agents, path);
@@ -132,7 +132,7 @@ describe.runIf(disk !== null)("a disk that ends", () => {
     expect([...codes]).toEqual(["503 RESOURCE_EXHAUSTED"]);
     expect(acknowledged.length).toBeGreaterThan(0);
     await server.kill();
-    execFileSync("mount", ["-o", "remount,size=64m", path]);
+    shell(`mount -o remount,size=64m ${path}`);
     server = await boot(agents, path);
     for (const name of acknowledged) {
       let body = await callsTo(server.url).read(name);
@@ -149,13 +149,17 @@ describe.runIf(disk !== null)("a disk that ends", () => {
 function mountSmall(): string | null {
   const path = mkdtempSync(join(tmpdir(), "agent-coordinator-disk-"));
   try {
-    execFileSync("mount", ["-t", "tmpfs", "-o", "size=4m", "tmpfs", path], { stdio: "ignore" });
+    shell(`mount -t tmpfs -o size=4m tmpfs ${path}`);
     return path;
   } catch {
     rmdirSync(path);
     console.log("a small file system cannot be mounted here: a full disk is tried with ulimit -f alone");
     return null;
   }
+}
+
+function shell(command: string): void {
+  execFileSync("sh", ["-c", command], { stdio: "ignore" });
 }
 
 async function codeOf(response: Response): Promise<string> {
