@@ -35,10 +35,7 @@ test("values lose them at any depth, in keys too", () => {
 });
 
 test("a stream loses them wherever it is cut, and loses nothing else", () => {
-  const piece = oneof(
-    string({ maxLength: 12 }),
-    constantFrom(CANARY, `Bearer ${CANARY}`, "canary-", "Bear"),
-  );
+  const piece = oneof(string({ maxLength: 12 }), constantFrom(CANARY, `Bearer ${CANARY}`, "canary-", "Bear"));
   assert(
     property(array(piece, { maxLength: 8 }), array(nat(20), { maxLength: 40 }), (parts, cuts) => {
       const text = parts.join("");

@@ -115,7 +115,7 @@ const FAULTS: Record<string, Behaviour> = {
     streams([
       ["delta", { text: CANARY }],
       ["error", { status: 500, detail: echo(call) }],
-    ])(call as never, response, count),
+    ])(call, response, count),
   "speaks-html": (call, response) =>
     void response.writeHead(200, { "content-type": `text/${CANARY}` }).end(echo(call)),
   "is-no-json": (call, response) =>

@@ -230,6 +230,7 @@ describe("injection", () => {
     await coordinator.agent("evil", agents.url("/evil"));
     await coordinator.pipeline("evil", [{ name: "only", agent_type: "evil" }]);
     const { body } = await coordinator.run({ pipeline: "evil" });
+    // oxlint-disable-next-line no-control-regex
     expect(body.error_info.message).not.toMatch(/[\u0000-\u001f]/);
     const replayed = lifecycle(
       await readEvents(await coordinator.fetch(`/v1/executions/${body.execution_id}/events`)),
