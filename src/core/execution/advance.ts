@@ -1,8 +1,9 @@
 // advance: starts everything that may start now, and completes the execution when nothing is left. The only place
 // that begins a call; does nothing unless the execution runs (I11).
 import { evaluateCondition } from "../pipeline/condition.ts";
-import { endExecution, failStage, skipStage } from "./endings.ts";
-import { nextToStart } from "./schedule.ts";
+import { endExecution, loseStage, skipStage } from "./endings.ts";
+import { fallbackOf } from "../resilience/fallback.ts";
+import { nextToStart, specOf } from "./schedule.ts";
 import { type ExecutionState, stageOf } from "./state.ts";
 import type { Turn } from "./turn.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
@@ -11,7 +12,8 @@ export function advance(turn: Turn): void {
   for (const stage of turn.state.stages) {
     if (turn.state.status !== "running") return;
     const name = stage.result.stage;
-    if (stage.phase === "held") callStage(turn, name, stage.attempt, true);
+    // A fallback's call has the attempt of the try behind which it comes.
+    if (stage.phase === "held") callStage(turn, name, Math.max(1, stage.attempt), true);
     else if (stage.phase === "waiting" && stage.due_at <= turn.now)
       callStage(turn, name, stage.attempt + 1, false);
   }
@@ -31,7 +33,8 @@ function startStage(turn: Turn, stage: ResolvedStage): void {
     const verdict = evaluateCondition(stage.when, scopeOf(turn.state));
     if (!verdict.ok) {
       const message = `when: ${verdict.error}`;
-      failStage(turn, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
+      loseStage(turn, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
+      if (stageOf(turn.state, stage.name).phase === "held") callStage(turn, stage.name, 1, true);
       return;
     }
     if (!verdict.value) {
@@ -44,7 +47,7 @@ function startStage(turn: Turn, stage: ResolvedStage): void {
 
 /** A call begins with this event, durably, before it is made. */
 function callStage(turn: Turn, name: string, attempt: number, repeated: boolean): void {
-  const { agent_type } = stageOf(turn.state, name).result;
+  const agent_type = calledAgent(turn.state, name);
   turn.emit({
     type: "stage.started",
     stage: name,
@@ -54,6 +57,14 @@ function callStage(turn: Turn, name: string, attempt: number, repeated: boolean)
     data: { agent_type },
     ...(repeated ? { internal: { repeated } } : {}),
   });
+}
+
+/** The stage's agent, or the one that its fallback names. */
+function calledAgent(state: ExecutionState, name: string): string {
+  const { rescued, result } = stageOf(state, name);
+  if (rescued === null) return result.agent_type;
+  const fallback = fallbackOf(specOf(state, name), state.spec.config);
+  return fallback?.strategy === "use_simple_model" ? fallback.agent_type : result.agent_type;
 }
 
 function scopeOf(state: ExecutionState) {

@@ -13,8 +13,15 @@ export type CallOutcome =
       bytes: number;
       /** What the call said while it ran, where it said anything. */
       text?: string;
+      /** From the result cache: nobody was called. */
+      cached?: true;
     }
-  | { ok: false; failure: CallFailure };
+  | {
+      ok: false;
+      failure: CallFailure;
+      /** The agent's retry budget is spent: no further try. */
+      spent?: true;
+    };
 
 export type Command =
   | { type: "start"; spec: RunSpec }

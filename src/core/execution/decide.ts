@@ -1,12 +1,19 @@
 // decide(state, command, now): what a command makes happen, as events. Pure: time and chance come in with the
 // command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
 // `advance`, and every end goes through `endExecution`.
-import { type CallFailure, classify, retryAfter } from "../resilience/classify.ts";
+import { classify, retryAfter } from "../resilience/classify.ts";
 import { retryDelay } from "../resilience/retry.ts";
 import { PACE } from "../pace.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
-import { cancelExecution, completeStage, failExecution, failStage } from "./endings.ts";
+import {
+  type CallEnd,
+  cancelExecution,
+  completeStage,
+  contextLimit,
+  failExecution,
+  loseStage,
+} from "./endings.ts";
 import type { LogEvent } from "./log-event.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
@@ -102,40 +109,50 @@ function endOverdue(turn: Turn): void {
 function answer(turn: Turn, command: Extract<Command, { type: "answer" }>): Refusal | null {
   const at = turn.state.index.get(command.stage);
   const stage = at === undefined ? undefined : turn.state.stages[at];
-  if (stage === undefined || stage.phase !== "calling" || stage.call !== command.call)
-    return { reason: "stale" };
+  const expected = stage?.phase === "calling" || stage?.phase === "looking";
+  if (!expected || stage.call !== command.call) return { reason: "stale" };
   const outcome = withinContext(turn.state, command.outcome);
-  if (outcome.ok) completeStage(turn, command.stage, outcome, command.began_at);
-  else callFailed(turn, command.stage, outcome.failure, command);
+  if (outcome.ok) completeStage(turn, command.stage, outcome, endOf(outcome, command.began_at));
+  else callFailed(turn, command.stage, outcome, command);
   advance(turn);
   return null;
+}
+
+function endOf(outcome: CallOutcome, began_at: number): CallEnd {
+  const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
+  return uncalled ? { uncalled: true } : { began_at };
 }
 
 /** An answer that would make the execution larger than its object can hold is a failure. */
 function withinContext(state: ExecutionState, outcome: CallOutcome): CallOutcome {
   if (!outcome.ok) return outcome;
-  const limit_bytes = Math.floor(state.spec.config.memory_limit_mb * 1024 * 1024);
+  const limit_bytes = contextLimit(state);
   const bytes = state.context_bytes + outcome.bytes;
   if (bytes <= limit_bytes) return outcome;
   return { ok: false, failure: { kind: "context_too_large", limit_bytes, bytes } };
 }
 
+const SPENT = "not tried again: too many calls of this agent have failed (its retry budget is spent)";
+
 /** Another try, or the stage's failure. I5: tries never exceed `retry_attempts`. */
 function callFailed(
   turn: Turn,
   name: string,
-  failure: CallFailure,
+  outcome: Extract<CallOutcome, { ok: false }>,
   { began_at, chance }: { began_at: number; chance: number },
 ): void {
   const stage = stageOf(turn.state, name);
   const { retry_attempts } = specOf(turn.state, name);
+  const { failure } = outcome;
   const { error, retry } = classify(failure);
-  const again =
+  const more =
+    stage.rescued === null &&
     stage.attempt < retry_attempts &&
     (retry === "yes" || (retry === "once" && stage.contract_faults < PACE.CONTRACT_RETRIES));
   const delay_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
-  if (!again || turn.now + delay_ms >= turn.state.deadline_at) {
-    failStage(turn, name, error, began_at);
+  if (!more || outcome.spent === true || turn.now + delay_ms >= turn.state.deadline_at) {
+    const message = more && outcome.spent === true ? `${error.message}; ${SPENT}` : error.message;
+    loseStage(turn, name, { ...error, message }, endOf(outcome, began_at));
     return;
   }
   turn.emit({

@@ -1,34 +1,47 @@
 // How stages and executions end. Every terminal execution.* event is made here, once, last (I8), with the
 // execution as it then stands.
 import type { ErrorInfo } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult } from "../../contract/stage.ts";
 import type { CallOutcome } from "./command.ts";
 import { evolve } from "./evolve.ts";
 import { keepText } from "./log-event.ts";
+import { fallbackOf } from "../resilience/fallback.ts";
 import { specOf } from "./schedule.ts";
-import { isActive, stageOf } from "./state.ts";
+import { type ExecutionState, isActive, stageOf } from "./state.ts";
 import type { Draft, Turn } from "./turn.ts";
 import { terminalData, viewExecution } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
 
-export function completeStage(turn: Turn, name: string, outcome: Answered, began_at: number): void {
-  const { answer, bytes } = outcome;
+/** How what stage.started began came to its end. */
+export interface CallEnd {
+  /** When the call was sent, ms since the epoch. */
+  began_at?: number;
+  /** No call was made, and so no try. */
+  uncalled?: true;
+}
+
+export function completeStage(turn: Turn, name: string, outcome: Answered, end: CallEnd): void {
+  const { answer, bytes, cached } = outcome;
+  const { attempt, rescued } = stageOf(turn.state, name);
   const result = finished(turn, name, {
     status: "completed",
     data: answer.data,
     error: null,
     usage: answer.usage ?? null,
+    ...(cached === true ? { cached } : {}),
+    ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
   });
   turn.emit({
     type: "stage.completed",
     stage: name,
     status: "completed",
-    attempt: result.attempts,
+    attempt,
     message: `${name} completed in ${result.duration_ms} ms`,
     data: result,
     internal: {
-      began_at,
+      ...end,
       bytes,
       ...(answer.context === undefined ? {} : { context: answer.context }),
       ...keepText(outcome.text, answer.data),
@@ -36,17 +49,59 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, began
   });
 }
 
+/** A stage would fail: where it has a fallback, that takes over; a fallback that fails has none. */
+export function loseStage(turn: Turn, name: string, error: StageError, end: CallEnd = {}): void {
+  const { attempt, rescued } = stageOf(turn.state, name);
+  if (rescued !== null) {
+    const message = `${rescued.message}; its fallback failed too: ${error.message}`;
+    failStage(turn, name, { ...rescued, message }, end);
+    return;
+  }
+  const fallback = fallbackOf(specOf(turn.state, name), turn.state.spec.config);
+  const given = fallback?.strategy === "use_default" ? defaultAnswer(fallback.data) : null;
+  if (fallback === null || (given !== null && !fitsContext(turn.state, given.bytes))) {
+    failStage(turn, name, error, end);
+    return;
+  }
+  const { strategy } = fallback;
+  turn.emit({
+    type: "stage.fallback",
+    stage: name,
+    status: "running",
+    attempt,
+    message: `${name} falls back (${strategy}): ${error.message}`,
+    data: { strategy, reason: error.message },
+    internal: { ...end, rescued: error },
+  });
+  if (given !== null) completeStage(turn, name, given, {});
+}
+
+function defaultAnswer(data: JsonObject): Answered {
+  return { ok: true, answer: { data }, bytes: new TextEncoder().encode(JSON.stringify(data)).byteLength };
+}
+
+/** What the data and the context of an execution may weigh, in bytes. */
+export function contextLimit({ spec }: ExecutionState): number {
+  return Math.floor(spec.config.memory_limit_mb * 1024 * 1024);
+}
+
+function fitsContext(state: ExecutionState, bytes: number): boolean {
+  return state.context_bytes + bytes <= contextLimit(state);
+}
+
 /** A stage's failure; a required one takes the execution with it (I12). */
-export function failStage(turn: Turn, name: string, error: StageError, began_at?: number): void {
-  const result = finished(turn, name, { status: "failed", data: null, error });
+function failStage(turn: Turn, name: string, error: StageError, end: CallEnd): void {
+  const { attempt, rescued } = stageOf(turn.state, name);
+  const tries = end.uncalled === true && rescued === null ? { attempts: attempt - 1 } : {};
+  const result = finished(turn, name, { status: "failed", data: null, error, ...tries });
   turn.emit({
     type: "stage.failed",
     stage: name,
     status: "failed",
-    attempt: result.attempts,
+    attempt,
     message: `${name} failed: ${error.message}`,
     data: result,
-    ...(began_at === undefined ? {} : { internal: { began_at } }),
+    ...(Object.keys(end).length === 0 ? {} : { internal: { ...end } }),
   });
   if (!specOf(turn.state, name).required) return;
   failExecution(turn, {
@@ -107,7 +162,8 @@ export function endExecution(
 function finished(
   turn: Turn,
   name: string,
-  end: Pick<StageResult, "status" | "data" | "error"> & Partial<Pick<StageResult, "usage">>,
+  end: Pick<StageResult, "status" | "data" | "error"> &
+    Partial<Pick<StageResult, "usage" | "cached" | "attempts">>,
 ): StageResult {
   const before = stageOf(turn.state, name).result;
   const start_time = before.start_time ?? new Date(turn.now).toISOString();

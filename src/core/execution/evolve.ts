@@ -47,6 +47,7 @@ function begin(event: LogEvent, at: number): ExecutionState {
       attempt: 0,
       repeated: false,
       due_at: 0,
+      rescued: null,
       contract_faults: 0,
       ended_seq: 0,
       calls: [],
@@ -94,7 +95,8 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
         result: {
           ...stage.result,
           status: "running",
-          attempts: event.attempt as number,
+          // A fallback's call is no try.
+          attempts: stage.rescued === null ? (event.attempt as number) : stage.result.attempts,
           start_time: stage.result.start_time ?? event.timestamp,
         },
         waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
@@ -112,9 +114,7 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
         fruitless: 0,
       };
     case "stage.fallback":
-      return withStage(state, event, (stage) => ({
-        result: { ...stage.result, fallback: event.data as unknown as StageResult["fallback"] },
-      }));
+      return { ...withStage(state, event, (stage) => fallenBack(stage, event, at)), fruitless: 0 };
     case "stage.completed":
     case "stage.failed":
     case "stage.skipped":
@@ -145,6 +145,27 @@ function stageEnded(state: ExecutionState, event: LogEvent, at: number): Executi
   };
 }
 
+/** What the fallback is to do keeps the stage's place: it is looked for, or the agent is called as soon as may be. */
+function fallenBack(stage: StageState, event: LogEvent, at: number): Partial<StageState> {
+  const uncalled = stage.phase === "calling" && event.internal?.uncalled === true;
+  const looking = event.data["strategy"] === "use_cached_results";
+  return {
+    ...callEnded(stage, event, at),
+    phase: looking ? "looking" : "held",
+    call: looking ? event.seq : stage.call,
+    call_at: looking ? at : stage.call_at,
+    rescued: event.internal?.rescued ?? null,
+    waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+    result: {
+      ...stage.result,
+      status: "running",
+      attempts: uncalled ? stage.attempt - 1 : stage.result.attempts,
+      start_time: stage.result.start_time ?? event.timestamp,
+      fallback: event.data as unknown as StageResult["fallback"],
+    },
+  };
+}
+
 function endedWithoutResult(result: StageResult, event: LogEvent): StageResult {
   const skipped = event.type === "stage.skipped";
   return {
@@ -159,6 +180,8 @@ function endedWithoutResult(result: StageResult, event: LogEvent): StageResult {
 /** A call that was cancelled does not say when it was sent: it counts from its stage.started. */
 function callEnded(stage: StageState, event: LogEvent, at: number): Pick<StageState, "calls"> {
   if (stage.phase !== "calling") return { calls: stage.calls };
+  // Nobody was called: the stage took its place on the path, and no agent's time.
+  if (event.internal?.uncalled === true) return { calls: [...stage.calls, [at, at]] };
   // A clock that was set back meanwhile must not make the call longer than it can have been.
   const began = Math.max(event.internal?.began_at ?? stage.call_at, stage.call_at);
   return { calls: [...stage.calls, [Math.min(began, at), at]] };
@@ -195,7 +218,11 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
             ...stage,
             phase: "held",
             waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
-            result: { ...stage.result, status: "pending", attempts: stage.attempt - 1 },
+            result: {
+              ...stage.result,
+              status: "pending",
+              attempts: stage.rescued === null ? stage.attempt - 1 : stage.result.attempts,
+            },
           }
         : stage,
     ),

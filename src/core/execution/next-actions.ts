@@ -7,8 +7,10 @@ export interface Invocation {
   stage: string;
   call: number;
   attempt: number;
-  /** A call under this attempt was cut short before: its text begins anew. */
+  /** A call under this attempt was made before: its text begins anew. */
   repeated: boolean;
+  /** The stage's own call, its fallback's, or no call at all: the last good result is looked for. */
+  kind: "call" | "fallback" | "lookup";
 }
 
 export interface Actions {
@@ -23,9 +25,12 @@ export function nextActions(state: ExecutionState): Actions {
   // A deadline holds only while the clock runs (I1 counts a pause as standing still).
   let wake_at = state.still_since === null ? state.deadline_at : Number.POSITIVE_INFINITY;
   for (const stage of state.stages) {
-    if (stage.phase === "calling") {
-      const name = stage.result.stage;
-      invoke.push({ stage: name, call: stage.call, attempt: stage.attempt, repeated: stage.repeated });
+    // To look for a result is no call: a pause in any mode lets it wait (I11).
+    const looking = stage.phase === "looking" && state.status === "running";
+    if (stage.phase === "calling" || looking) {
+      const { result, call, attempt, repeated, rescued } = stage;
+      const kind = looking ? "lookup" : rescued === null ? "call" : "fallback";
+      invoke.push({ stage: result.stage, call, attempt, repeated, kind });
     }
     if (stage.phase === "waiting" && state.status === "running") wake_at = Math.min(wake_at, stage.due_at);
   }

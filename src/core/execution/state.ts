@@ -2,20 +2,21 @@
 // Values are never changed in place: `evolve` makes new ones.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { StageResult, Usage } from "../../contract/stage.ts";
+import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /**
  * Where a stage stands, beside its public status: `calling` has a call under way, `waiting` sits out a delay
  * between tries, `held` was cut short (a pause in mode abort, a crash) and is to be called again under the same
- * attempt. All three keep their place among the concurrent stages.
+ * attempt; `looking` waits for the last good result to be found. All four keep their place among the concurrent
+ * stages.
  */
-export type Phase = "pending" | "calling" | "waiting" | "held" | "ended";
+export type Phase = "pending" | "calling" | "waiting" | "held" | "looking" | "ended";
 
 export interface StageState {
   readonly phase: Phase;
   readonly result: StageResult;
-  /** The `seq` of its last stage.started; 0 before the first. */
+  /** The `seq` of its last stage.started, or of the stage.fallback that it looks for; 0 before the first. */
   readonly call: number;
   /** When that was, ms since the epoch. */
   readonly call_at: number;
@@ -25,6 +26,8 @@ export interface StageState {
   readonly repeated: boolean;
   /** When the next try may begin, ms since the epoch; only while waiting. */
   readonly due_at: number;
+  /** Why the stage would have failed; from then on it is its fallback that is at work. */
+  readonly rescued: StageError | null;
   /** Answers so far that broke the contract. */
   readonly contract_faults: number;
   /** The `seq` of the event that ended it; 0 before. */
@@ -76,5 +79,5 @@ export function stageOf(state: ExecutionState, name: string): StageState {
 
 /** True where the stage takes up one of the concurrent places. */
 export function isActive(stage: StageState): boolean {
-  return stage.phase === "calling" || stage.phase === "waiting" || stage.phase === "held";
+  return stage.phase !== "pending" && stage.phase !== "ended";
 }

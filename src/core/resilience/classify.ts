@@ -24,7 +24,11 @@ export type CallFailure =
   | { kind: "contract"; detail: string; status: number }
   | { kind: "body_too_large"; limit_bytes: number }
   | { kind: "result_too_large"; limit_bytes: number; bytes: number }
-  | { kind: "context_too_large"; limit_bytes: number; bytes: number };
+  | { kind: "context_too_large"; limit_bytes: number; bytes: number }
+  /** Never made: the agent's breaker is open. */
+  | { kind: "refused"; agent_type: string; retry_at: number }
+  /** No call either: a fallback to the last good result, of which there is none. */
+  | { kind: "nothing_cached" };
 
 /** `once`: a reply that is not what the contract says is tried once more and no further. */
 export type RetryRule = "yes" | "once" | "no";
@@ -93,6 +97,13 @@ export function classify(failure: CallFailure): { error: StageError; retry: Retr
         `the execution's context would be ${failure.bytes} bytes, memory_limit_mb allows ${failure.limit_bytes}`,
         "no",
       );
+    case "refused": {
+      const again = new Date(failure.retry_at).toISOString();
+      const detail = `the circuit breaker of ${failure.agent_type} is open: it is called again from ${again} on`;
+      return verdict("AGENT_UNAVAILABLE", detail, "no");
+    }
+    case "nothing_cached":
+      return verdict("AGENT_UNAVAILABLE", "there is no earlier result", "no");
   }
 }
 

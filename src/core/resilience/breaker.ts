@@ -1,0 +1,89 @@
+// The circuit breaker of one agent, as a value and its transitions. Closed it counts consecutive failures; open it
+// refuses until retry_at; then it is half-open and lets one probe through (I14), whose verdict closes or opens it.
+// Only the probe's verdict counts while it is not closed: what older calls still report is late news.
+
+export interface Breaker {
+  state: "closed" | "open" | "half_open";
+  /** Consecutive failures. */
+  failures: number;
+  /** ms since the epoch; null while closed. */
+  opened_at: number | null;
+  retry_at: number | null;
+  /** The probe under way. One that never reports (a crash) loses its place at `until`. */
+  probe: { id: number; until: number } | null;
+}
+
+export interface BreakerPolicy {
+  failure_threshold: number;
+  recovery_timeout_seconds: number;
+}
+
+export const CLOSED: Breaker = { state: "closed", failures: 0, opened_at: null, retry_at: null, probe: null };
+
+export type Admission =
+  | { admit: "call" }
+  /** The one call that is let through; its report carries the id. */
+  | { admit: "probe"; id: number }
+  | { admit: "refuse"; retry_at: number };
+
+/** What came of a call, as far as a breaker cares; `void` is a call that says nothing (an abort, a 4xx). */
+export type CallVerdict = "success" | "failure" | "void";
+
+/** How much a recovery time varies around the configured one, so that not all come back at once. */
+const JITTER = 0.1;
+
+/** Whether a call may go out. @param lease_ms how long a probe may take to report */
+export function admit(
+  breaker: Breaker,
+  now: number,
+  lease_ms: number,
+): { breaker: Breaker; admission: Admission } {
+  if (breaker.state === "closed") return { breaker, admission: { admit: "call" } };
+  const retry_at = breaker.retry_at ?? now;
+  if (now < retry_at) return { breaker, admission: { admit: "refuse", retry_at } };
+  if (breaker.probe !== null && now < breaker.probe.until) {
+    return { breaker, admission: { admit: "refuse", retry_at: breaker.probe.until } };
+  }
+  const id = (breaker.probe?.id ?? 0) + 1;
+  return {
+    breaker: { ...breaker, state: "half_open", probe: { id, until: now + lease_ms } },
+    admission: { admit: "probe", id },
+  };
+}
+
+/**
+ * The breaker after a call's report.
+ * @param probe the id that the call was admitted with; null where it was no probe
+ * @param chance uniform in [0, 1)
+ */
+export function reported(
+  breaker: Breaker,
+  verdict: CallVerdict,
+  probe: number | null,
+  policy: BreakerPolicy,
+  now: number,
+  chance: number,
+): Breaker {
+  if (breaker.state === "closed") {
+    if (verdict === "void") return breaker;
+    if (verdict === "success") return CLOSED;
+    const failures = breaker.failures + 1;
+    if (failures < policy.failure_threshold) return { ...breaker, failures };
+    return opened(failures, policy, now, chance);
+  }
+  if (probe === null || breaker.probe?.id !== probe) return breaker;
+  if (verdict === "success") return CLOSED;
+  if (verdict === "failure") return opened(breaker.failures + 1, policy, now, chance);
+  // It has told nothing: the next call is the probe.
+  return { ...breaker, probe: { id: probe, until: now } };
+}
+
+function opened(failures: number, policy: BreakerPolicy, now: number, chance: number): Breaker {
+  const recovery_ms = policy.recovery_timeout_seconds * 1_000 * (1 + JITTER * (2 * chance - 1));
+  return { state: "open", failures, opened_at: now, retry_at: Math.round(now + recovery_ms), probe: null };
+}
+
+/** The state as it is shown: an open breaker whose time is up would let a probe through. */
+export function shownState(breaker: Pick<Breaker, "state" | "retry_at">, now: number): Breaker["state"] {
+  return breaker.state === "open" && now >= (breaker.retry_at ?? now) ? "half_open" : breaker.state;
+}
