@@ -1,5 +1,5 @@
 // The trace of an execution (API.md section 7): its events with their timing, for reading and not for folding.
-import { z } from "zod";
+import * as z from "zod";
 import { LIFECYCLE_TYPES } from "./event.ts";
 import { JsonObject } from "./json.ts";
 
