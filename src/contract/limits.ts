@@ -31,4 +31,6 @@ export const LIMITS = {
   /** Conversation turns handed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
+  /** Figures are kept a day, by the minute. */
+  METRICS_WINDOW_SECONDS: 86_400,
 } as const;

@@ -37,6 +37,10 @@ export const PACE = {
   READER_TEXT_CHARS: 8 * 1024 * 1024,
   /** What the Worker holds for one reader, beside stream_buffer_size events. */
   READER_BUFFER_BYTES: 64 * 1024,
+  /** A probe's report may come this much later than its call's timeout. */
+  PROBE_GRACE_MS: 5_000,
+  /** What is known of agents is looked up anew so often while a call runs that others follow. */
+  HEALTH_REFRESH_MS: 1_400,
   /** Waits between the tries to take a broken stream up again; the last ones bridge a deploy. */
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** The last watcher of an execution with `on_disconnect: cancel` may be gone this long. */
@@ -45,4 +49,16 @@ export const PACE = {
   OUTBOX_FIRST_MS: 200,
   /** How often an index takes out what has expired; expired rows are not listed anyway. */
   LEDGER_SWEEP_MS: 3_600_000,
+  /** An entry of a run that has not ended outlives its deadline by this: a crash may have held the run up. */
+  LEDGER_GRACE_MS: 60_000,
+  /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
+  SAMPLED_RUNS: 32,
+  /** Alerts are judged by what ended so lately. */
+  ALERT_WINDOW_SECONDS: 300,
+  /** News of figures makes the alerts be judged again so much later; news in between is judged with it. */
+  ALERT_JUDGE_MS: 1_000,
+  /** A shard tells of news at most so often. */
+  ALERT_NEWS_MS: 5_000,
+  /** While an alert fires it is judged again so often, so that its end is seen without traffic. */
+  ALERT_REPEAT_MS: 30_000,
 } as const;

@@ -11,6 +11,7 @@ import { agents } from "./routes/agents.ts";
 import { config } from "./routes/config.ts";
 import { executionIndex } from "./routes/execution-index.ts";
 import { executions } from "./routes/executions.ts";
+import { metrics } from "./routes/metrics.ts";
 import { pipelines } from "./routes/pipelines.ts";
 import { stages } from "./routes/stages.ts";
 
@@ -24,6 +25,7 @@ export function createApp(): Hono<AppEnv> {
   app.route("/v1/agents", agents);
   app.route("/v1/config", config);
   app.route("/v1/stages", stages);
+  app.route("/v1/metrics", metrics);
   app.notFound(notFound);
   app.onError((cause, call) => {
     logError({ message: "unhandled", path: call.req.path, cause: cause.name });

@@ -19,6 +19,7 @@ import {
   Validation,
   ValidationRequest,
 } from "../contract/management.ts";
+import { Metrics } from "../contract/metrics.ts";
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../contract/problem.ts";
 import { PipelineStage, StageResult } from "../contract/stage.ts";
@@ -54,6 +55,7 @@ const ANSWERS = {
   Agent,
   AgentList,
   CoordinatorConfig,
+  Metrics,
   Health,
   Problem,
 };
@@ -108,6 +110,7 @@ const TAGS = [
   { name: "pipelines", description: "What is run" },
   { name: "agents", description: "Who does the work" },
   { name: "config", description: "How it is run" },
+  { name: "figures", description: "How it went" },
   { name: "about", description: "What needs no key" },
 ];
 

@@ -11,6 +11,7 @@ import {
   PipelineExecution,
   StageExecutionRequest,
 } from "../contract/execution.ts";
+import { LIMITS } from "../contract/limits.ts";
 import {
   Agent,
   AgentList,
@@ -19,6 +20,7 @@ import {
   Validation,
   ValidationRequest,
 } from "../contract/management.ts";
+import { Metrics, MetricsFilter } from "../contract/metrics.ts";
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import type { ErrorCode } from "../contract/problem.ts";
 import { PipelineStage, StageResult } from "../contract/stage.ts";
@@ -67,6 +69,12 @@ const text = (description: string) => ({ description, schema: { type: "string" }
 const DEFINITION = ["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"] as const;
 const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "traceparent"];
 const STREAM = { description: "The event stream of the execution", type: SSE_TYPE };
+const WINDOW = {
+  type: "integer",
+  minimum: 1,
+  maximum: LIMITS.METRICS_WINDOW_SECONDS,
+  default: LIMITS.METRICS_WINDOW_SECONDS,
+};
 const DELETED = { description: "It is gone" };
 const execution = (description: string): Answer => ({ description, schema: PipelineExecution });
 const pipeline = (description: string): Answer => ({ description, schema: Pipeline, headers: ["ETag"] });
@@ -361,6 +369,24 @@ export const OPERATIONS: readonly Operation[] = [
     produces: JSON_ONLY,
     body: { schema: ConfigPatch },
     answers: { 200: { description: "The config that then holds", schema: CoordinatorConfig } },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/v1/metrics",
+    id: "get_performance_metrics",
+    tag: "figures",
+    summary: "How executions and stages did, where the time went, and what would save some",
+    permission: "read",
+    produces: JSON_ONLY,
+    query: {
+      pipeline: { description: "Of this pipeline alone", schema: MetricsFilter.shape.pipeline },
+      window_seconds: {
+        description: "Of executions that ended in the last so many seconds, to the minute",
+        schema: WINDOW,
+      },
+    },
+    answers: { 200: { description: "The figures", schema: Metrics } },
     errors: [],
   },
   {

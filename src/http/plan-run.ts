@@ -111,7 +111,8 @@ function pin(
     history: [],
     digest: context.naming.digest,
     traceparent:
-      readTraceparent(context.traceparent) ?? rootTraceparent(crypto.getRandomValues(new Uint8Array(24))),
+      readTraceparent(context.traceparent) ??
+      rootTraceparent(crypto.getRandomValues(new Uint8Array(16)), context.naming.execution_id),
     storage: persisted ? "durable_object" : "memory",
   };
 }

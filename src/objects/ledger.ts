@@ -1,12 +1,25 @@
-// The Durable Object of a part of a tenant's index: one row an execution, written at its start and at its end. Rows
-// are found by (start, id), so that each write is one row and a list reads only what it shows. What has expired is
-// not listed, and is taken out by the object's own alarm.
+// The Durable Object of a part of a tenant's ledger: one row an execution, written at its start and at its end, and
+// the figures of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
+// only what it shows. What has expired is not listed, and is taken out by the object's own alarm.
+//
+// I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
+// report gets past that row, which outlives the execution by a day.
 import { DurableObject } from "cloudflare:workers";
-import type { LedgerQuery, LedgerRpc, Listed, Place } from "../adapters/objects/ledger-api.ts";
+import type {
+  FiguresQuery,
+  LedgerFigures,
+  LedgerQuery,
+  LedgerRpc,
+  Listed,
+  Place,
+} from "../adapters/objects/ledger-api.ts";
 import type { Env } from "../compose.ts";
 import type { ExecutionSummary } from "../contract/execution-list.ts";
+import { LIMITS } from "../contract/limits.ts";
 import type { LedgerEntry } from "../core/execution/summary.ts";
+import type { RunShape } from "../core/monitoring/report.ts";
 import { PACE } from "../core/pace.ts";
+import { FiguresStore } from "./figures-store.ts";
 
 /** What CREATE TABLE makes of the columns that are read. */
 interface Row extends Record<string, SqlStorageValue> {
@@ -15,38 +28,36 @@ interface Row extends Record<string, SqlStorageValue> {
   summary: string;
 }
 
+/** A row that has ended is kept this long at least, so that its end is counted once. */
+const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
+
 export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   private readonly sql: SqlStorage;
+  private readonly store: FiguresStore;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.sql = ctx.storage.sql;
+    this.store = new FiguresStore(ctx.storage.kv);
     this.sql.exec(
       `CREATE TABLE IF NOT EXISTS executions (
         start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
         pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
-        summary TEXT NOT NULL, PRIMARY KEY (start, id)
-      ) WITHOUT ROWID`,
+        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
+      ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
     );
   }
 
   async report(entry: LedgerEntry): Promise<void> {
-    const { summary, start, end, seq, expires } = entry;
-    if (expires <= Date.now()) return;
-    this.sql.exec(
-      `INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
-         expires = excluded.expires, summary = excluded.summary WHERE excluded.seq > executions.seq`,
-      start,
-      summary.execution_id,
-      seq,
-      summary.status,
-      summary.pipeline,
-      summary.conversation_id,
-      end,
-      expires,
-      JSON.stringify(summary),
-    );
+    const now = Date.now();
+    // Nobody would list it, and nobody would count it any more.
+    if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
+    this.ctx.storage.transactionSync(() => {
+      const isNews = this.write(entry);
+      if (isNews && entry.report !== null && entry.end !== null)
+        this.store.count(entry.report, entry.end, now);
+    });
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
@@ -72,21 +83,91 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   async ended(until: number, limit: number): Promise<Place[]> {
     const rows = this.sql.exec<Row>(
-      "SELECT start, id FROM executions WHERE ended <= ? ORDER BY start, id LIMIT ?",
+      "SELECT start, id FROM executions WHERE ended <= ? AND expires > ? ORDER BY start, id LIMIT ?",
       until,
+      Date.now(),
       limit,
     );
     return Array.from(rows, placeOf);
   }
 
+  /** Its place stays taken, so that a report that comes twice is not counted twice. */
   async forget(place: Place): Promise<void> {
-    this.sql.exec("DELETE FROM executions WHERE start = ? AND id = ?", place.start, place.id);
+    this.sql.exec(
+      "UPDATE executions SET expires = 0, conversation_id = '', summary = '', shape = NULL WHERE start = ? AND id = ?",
+      place.start,
+      place.id,
+    );
+  }
+
+  async figures({ period, pipeline, shapes }: FiguresQuery): Promise<LedgerFigures> {
+    const now = Date.now();
+    return {
+      by_pipeline: this.store.read(period, now, pipeline),
+      open: this.open(now, pipeline),
+      shapes:
+        shapes === 0 || period === "ever"
+          ? []
+          : this.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
+    };
   }
 
   override async alarm(): Promise<void> {
-    this.sql.exec("DELETE FROM executions WHERE expires <= ?", Date.now());
+    const now = Date.now();
+    this.sql.exec(
+      "DELETE FROM executions WHERE expires <= ? AND (ended IS NULL OR ended <= ?)",
+      now,
+      now - REMEMBERED_MS,
+    );
+    const figures = this.store.sweep(now);
     const left = this.sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length;
-    if (left > 0) await this.armSweep();
+    if (left > 0 || figures) await this.armSweep();
+  }
+
+  /** Writes the entry's row; false where what stands there is as new. */
+  private write({ summary, start, end, seq, expires, report }: LedgerEntry): boolean {
+    const shape = report?.shape ?? null;
+    const written = this.sql.exec(
+      `INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
+         expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
+         WHERE excluded.seq > executions.seq`,
+      start,
+      summary.execution_id,
+      seq,
+      summary.status,
+      summary.pipeline,
+      summary.conversation_id,
+      end,
+      expires,
+      JSON.stringify(summary),
+      shape === null ? null : JSON.stringify(shape),
+    );
+    return written.rowsWritten > 0;
+  }
+
+  /** A start that was never followed by an end stops counting at its deadline. */
+  private open(now: number, pipeline: string | undefined): number {
+    const rows = this.sql.exec<{ open: number }>(
+      `SELECT count(*) AS open FROM executions
+       WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
+      now + PACE.LEDGER_GRACE_MS,
+      pipeline ?? null,
+      pipeline ?? null,
+    );
+    return rows.one().open;
+  }
+
+  private shapes(since: number, pipeline: string | undefined, limit: number): RunShape[] {
+    const rows = this.sql.exec<{ shape: string }>(
+      `SELECT shape FROM executions WHERE start >= ? AND shape IS NOT NULL AND (? IS NULL OR pipeline = ?)
+       ORDER BY start DESC LIMIT ?`,
+      since,
+      pipeline ?? null,
+      pipeline ?? null,
+      limit,
+    );
+    return Array.from(rows, (row) => JSON.parse(row.shape) as RunShape);
   }
 
   private async armSweep(): Promise<void> {

@@ -1,7 +1,11 @@
-// The index of a tenant's executions as the Worker and the executions see it: at most eight objects, each of which
-// keeps the executions whose id falls to it. A list asks all of them and merges by (start, id), newest first.
+// The ledger of a tenant's executions, their index and their figures, as the Worker and the executions see it: at most
+// eight objects, each of which keeps the executions whose id falls to it. A list asks all of them and merges by
+// (start, id), newest first; figures merge by adding.
 import type { ExecutionFilter, ExecutionSummary } from "../../contract/execution-list.ts";
 import type { LedgerEntry } from "../../core/execution/summary.ts";
+import { fnv1a } from "../../core/hash.ts";
+import { type Figures, mergeByName } from "../../core/monitoring/figures.ts";
+import type { RunShape } from "../../core/monitoring/report.ts";
 
 /** A place in the list: everything behind it is older. */
 export interface Place {
@@ -18,6 +22,25 @@ export interface Listed extends Place {
   summary: ExecutionSummary;
 }
 
+/** Which figures: of the minutes that reach into the last so many seconds, or of all time. */
+export type Period = { window_seconds: number } | "ever";
+
+export interface FiguresQuery {
+  period: Period;
+  /** All of them where it is not given. */
+  pipeline?: string | undefined;
+  /** Recorded runs wanted, at most. */
+  shapes: number;
+}
+
+export interface LedgerFigures {
+  by_pipeline: Map<string, Figures>;
+  /** Executions that have begun and not ended. */
+  open: number;
+  /** Of recent runs, in the order in which they began. */
+  shapes: RunShape[];
+}
+
 export interface LedgerRpc {
   /** Keeps an entry; one that is older than what is kept, or is over, changes nothing. */
   report(entry: LedgerEntry): Promise<void>;
@@ -26,6 +49,7 @@ export interface LedgerRpc {
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
+  figures(query: FiguresQuery): Promise<LedgerFigures>;
 }
 
 export interface Ledgers {
@@ -33,6 +57,7 @@ export interface Ledgers {
   list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
   ended(tenant: string, until: number, limit: number): Promise<Place[]>;
   forget(tenant: string, place: Place): Promise<void>;
+  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
 }
 
 const SHARDS = 8;
@@ -40,32 +65,33 @@ const SHARDS = 8;
 export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
   const shard = (tenant: string, number: number) =>
     namespace.get(namespace.idFromName(`${tenant}/${number}`)) as unknown as LedgerRpc;
-  const shardOf = (tenant: string, id: string) => shard(tenant, hash(id) % SHARDS);
-  const ask = async <T extends Place>(tenant: string, question: (rpc: LedgerRpc) => Promise<T[]>) => {
-    const answers = await Promise.all(
-      Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))),
-    );
-    return answers.flat().toSorted(byPlace);
-  };
+  const shardOf = (tenant: string, id: string) => shard(tenant, fnv1a(id) % SHARDS);
+  const askAll = <T>(tenant: string, question: (rpc: LedgerRpc) => Promise<T>) =>
+    Promise.all(Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))));
   return {
     report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(entry),
     async list(tenant, query) {
-      return (await ask(tenant, (rpc) => rpc.list(query))).toReversed().slice(0, query.limit);
+      const answers = await askAll(tenant, (rpc) => rpc.list(query));
+      return answers.flat().toSorted(byPlace).toReversed().slice(0, query.limit);
     },
     async ended(tenant, until, limit) {
-      return (await ask(tenant, (rpc) => rpc.ended(until, limit))).slice(0, limit);
+      const answers = await askAll(tenant, (rpc) => rpc.ended(until, limit));
+      return answers.flat().toSorted(byPlace).slice(0, limit);
     },
     forget: (tenant, place) => shardOf(tenant, place.id).forget(place),
+    figures: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.figures(query))),
   };
+}
+
+function merged(answers: readonly LedgerFigures[]): LedgerFigures {
+  const by_pipeline = new Map<string, Figures>();
+  for (const answer of answers) {
+    for (const [pipeline, figures] of answer.by_pipeline) mergeByName(by_pipeline, pipeline, figures);
+  }
+  const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
+  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };
 }
 
 function byPlace(a: Place, b: Place): number {
   return a.start - b.start || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
-}
-
-/** FNV-1a: spreads ids that callers chose themselves, too. */
-function hash(id: string): number {
-  let value = 0x811c9dc5;
-  for (let at = 0; at < id.length; at += 1) value = Math.imul(value ^ id.charCodeAt(at), 0x01000193);
-  return value >>> 0;
 }

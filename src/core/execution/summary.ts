@@ -1,6 +1,8 @@
 // What the index of executions keeps of one: its summary, where it stands in the list, and until when that is worth
 // believing.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import { type RunReport, runReport } from "../monitoring/report.ts";
+import { PACE } from "../pace.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 export interface LedgerEntry {
@@ -11,14 +13,14 @@ export interface LedgerEntry {
   end: number | null;
   /** The log's last `seq`: of two entries the later one counts, whichever comes first. */
   seq: number;
+  /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
+  report: RunReport | null;
   /** From then on, in ms since the epoch, the execution is gone, or has not told its end and never will. */
   expires: number;
 }
 
 /** Of a question, this much stands in the list. */
 const QUERY_CHARS = 200;
-/** A run that a crash holds up may end this much later than its deadline. */
-const GRACE_MS = 60_000;
 
 export function ledgerEntry(state: ExecutionState): LedgerEntry {
   const { spec } = state;
@@ -38,6 +40,7 @@ export function ledgerEntry(state: ExecutionState): LedgerEntry {
     start: state.started_at,
     end: state.ended_at,
     seq: state.seq,
+    report: runReport(state),
     expires: expiry(state),
   };
 }
@@ -46,5 +49,5 @@ function expiry(state: ExecutionState): number {
   const { retention_seconds, max_pause_seconds } = state.spec.config;
   if (isTerminal(state.status)) return (state.ended_at ?? 0) + retention_seconds * 1_000;
   const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
-  return Math.max(state.deadline_at, paused) + GRACE_MS;
+  return Math.max(state.deadline_at, paused) + PACE.LEDGER_GRACE_MS;
 }

@@ -1,5 +1,6 @@
 // W3C Trace Context: reading a caller's traceparent, making one, and naming the span of each call. Span ids are
 // derived, not drawn, so that a replay names the same spans.
+import { hash64 } from "../hash.ts";
 
 const TRACEPARENT =
   /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
@@ -11,24 +12,27 @@ export function readTraceparent(header: string | null): string | null {
   return `00-${match[1]}-${match[2]}-${match[3]}`;
 }
 
-/** A root traceparent. @param bytes 24 random bytes */
-export function rootTraceparent(bytes: Uint8Array): string {
-  const hex = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `00-${hex.slice(0, 32)}-${hex.slice(32, 48)}-01`;
+/**
+ * The traceparent of a run that nobody called with one: it names the run's own span, so that the run is the root.
+ * @param bytes 16 random bytes
+ */
+export function rootTraceparent(bytes: Uint8Array, execution_id: string): string {
+  const trace = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return `00-${trace}-${runSpanId(execution_id)}-01`;
+}
+
+/** The span of a run. */
+export function runSpanId(execution_id: string): string {
+  return hash64(execution_id);
+}
+
+/** The span of one call. @param call the `seq` of its stage.started */
+export function callSpanId(execution_id: string, call: number): string {
+  return hash64(`${execution_id}.${call}`);
 }
 
 /** The traceparent that one call carries: the run's trace, a span of the call's own. */
 export function callTraceparent(traceparent: string, execution_id: string, call: number): string {
   const [version, trace, , flags] = traceparent.split("-");
-  return `${version}-${trace}-${spanId(`${execution_id}.${call}`)}-${flags}`;
-}
-
-/** Eight bytes of hex from a name: two FNV-1a hashes of 32 bits, seeded apart. */
-function spanId(name: string): string {
-  const half = (seed: number) => {
-    let hash = seed;
-    for (let at = 0; at < name.length; at += 1) hash = Math.imul(hash ^ name.charCodeAt(at), 0x01000193);
-    return (hash >>> 0).toString(16).padStart(8, "0");
-  };
-  return `${half(0x811c9dc5)}${half(0x01234567)}`;
+  return `${version}-${trace}-${callSpanId(execution_id, call)}-${flags}`;
 }

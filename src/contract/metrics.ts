@@ -1,0 +1,101 @@
+// The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer, and what may be asked of them.
+import * as z from "zod";
+import { LIMITS } from "./limits.ts";
+
+const Count = z.number().int().min(0);
+const Ms = z.number().min(0);
+const Share = z.number().min(0).max(1);
+
+const ExecutionMetrics = z.object({
+  total_executions: Count,
+  successful_executions: Count,
+  failed_executions: Count,
+  cancelled_executions: Count,
+  /** Of all that have ended; 1 where none has. */
+  success_rate: Share,
+  average_duration_ms: Ms,
+  avg_duration_ms: Ms,
+  p50_duration_ms: Ms,
+  p95_duration_ms: Ms,
+  p99_duration_ms: Ms,
+  concurrent_executions: Count,
+});
+
+const StageMetrics = z.object({
+  executions: Count,
+  average_duration_ms: Ms,
+  avg_duration_ms: Ms,
+  p95_duration_ms: Ms,
+  success_rate: Share,
+  error_rate: Share,
+  retries: Count,
+  cache_hits: Count,
+});
+
+const Level = z.enum(["high", "medium", "low"]);
+export type Level = z.infer<typeof Level>;
+
+const Bottleneck = z.object({
+  stage: z.string(),
+  /** The stage's share of the time on the critical path. */
+  impact_score: Share,
+  impact: Level,
+  average_duration_ms: Ms,
+  avg_duration_ms: Ms,
+  /** The stage's share of the time of all stages, in percent. */
+  percentage_of_total: z.number().min(0).max(100),
+  cause: z.string(),
+  recommendation: z.string(),
+});
+export type Bottleneck = z.infer<typeof Bottleneck>;
+
+const Opportunity = z.object({
+  type: z.enum(["parallel_execution", "result_caching", "timeout_tuning", "more_concurrent_stages"]),
+  /** Of one run, on average. */
+  potential_improvement_ms: Ms,
+  implementation_complexity: Level,
+});
+export type Opportunity = z.infer<typeof Opportunity>;
+
+export const Metrics = z.object({
+  execution_metrics: ExecutionMetrics,
+  stage_metrics: z.record(z.string(), StageMetrics),
+  performance_analytics: z.object({
+    bottlenecks: z.array(Bottleneck),
+    optimization_opportunities: z.array(Opportunity),
+  }),
+});
+export type Metrics = z.infer<typeof Metrics>;
+
+/** The query of GET /v1/metrics. */
+export const MetricsFilter = z.object({
+  pipeline: z.string().max(LIMITS.NAME_CHARS).optional(),
+  window_seconds: z.coerce
+    .number()
+    .int()
+    .min(1)
+    .max(LIMITS.METRICS_WINDOW_SECONDS)
+    .default(LIMITS.METRICS_WINDOW_SECONDS),
+});
+
+export const AlertName = z.enum([
+  "execution_success_rate",
+  "avg_execution_time_ms",
+  "stage_error_rate",
+  "concurrent_executions",
+  "memory_usage_mb",
+]);
+export type AlertName = z.infer<typeof AlertName>;
+
+export const Alert = z.object({
+  name: AlertName,
+  stage: z.string().optional(),
+  threshold: z.number(),
+  /** Null where nothing has ended lately that it could be told from. */
+  value: z.number().nullable(),
+  firing: z.boolean(),
+  since: z.iso.datetime().nullable(),
+});
+export type Alert = z.infer<typeof Alert>;
+
+export const AlertList = z.object({ data: z.array(Alert) });

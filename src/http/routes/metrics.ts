@@ -1,0 +1,25 @@
+// /v1/metrics: the specification's figures, of the tenant's executions of the last `window_seconds`.
+import { Hono } from "hono";
+import { MetricsFilter } from "../../contract/metrics.ts";
+import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
+import { metricsOf } from "../../core/monitoring/metrics.ts";
+import { PACE } from "../../core/pace.ts";
+import { parseWith } from "../body.ts";
+import { type AppEnv, type Call, problem } from "../context.ts";
+
+export const metrics = new Hono<AppEnv>().get("/", read);
+
+async function read(call: Call): Promise<Response> {
+  const { services, tenant } = call.var;
+  const filter = parseWith(MetricsFilter, call.req.query());
+  if (!filter.ok) return problem(call, filter.error);
+  const { pipeline, window_seconds } = filter.value;
+  const { by_pipeline, open, shapes } = await services.ledgers.figures(tenant, {
+    period: { window_seconds },
+    pipeline,
+    shapes: PACE.SAMPLED_RUNS,
+  });
+  const figures = emptyFigures();
+  for (const of of by_pipeline.values()) mergeFigures(figures, of);
+  return call.json(metricsOf(figures, open, shapes));
+}

@@ -1,0 +1,94 @@
+// What a part of the ledger keeps of figures: one record for each minute and pipeline, for a day, and one for each
+// pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
+// the next one begins, so that counters never fall and reading all time does not read a day.
+import { LIMITS } from "../contract/limits.ts";
+import { addReport, emptyFigures, type Figures, mergeByName } from "../core/monitoring/figures.ts";
+import type { RunReport } from "../core/monitoring/report.ts";
+import type { Period } from "../adapters/objects/ledger-api.ts";
+
+const MINUTE_MS = 60_000;
+const MINUTES = "minute/";
+const EVER = "ever/";
+/** The first minute that is not in what was before. */
+const FOLDED = "folded";
+
+export class FiguresStore {
+  private readonly kv: SyncKvStorage;
+
+  constructor(kv: SyncKvStorage) {
+    this.kv = kv;
+  }
+
+  /** Counts a run. To be called once for each, within a transaction. @param ended ms since the epoch */
+  count(report: RunReport, ended: number, now: number): void {
+    // A clock that runs ahead elsewhere must not write into a minute that nobody reads yet.
+    const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
+    const folded = this.fold(Math.floor(now / MINUTE_MS));
+    this.add(`${keyOf(minute)}${report.pipeline}`, report);
+    if (minute < folded) this.add(`${EVER}${report.pipeline}`, report);
+  }
+
+  /** Figures by pipeline. */
+  read(period: Period, now: number, pipeline: string | undefined): Map<string, Figures> {
+    const found = new Map<string, Figures>();
+    const add = (name: string, figures: Figures) => {
+      if (pipeline === undefined || name === pipeline) mergeByName(found, name, figures);
+    };
+    if (period === "ever") {
+      for (const [key, figures] of this.kv.list<Figures>({ prefix: EVER }))
+        add(key.slice(EVER.length), figures);
+    }
+    const first =
+      period === "ever" ? this.folded() : Math.floor((now - period.window_seconds * 1_000) / MINUTE_MS);
+    for (const [name, figures] of this.minutesFrom(first)) add(name, figures);
+    return found;
+  }
+
+  /** Takes out the minutes that are older than a day; false where none are left. */
+  sweep(now: number): boolean {
+    const oldest = Math.floor(now / MINUTE_MS) - LIMITS.METRICS_WINDOW_SECONDS / 60 - 1;
+    this.fold(Math.floor(now / MINUTE_MS));
+    const keys = Array.from(this.kv.list({ prefix: MINUTES }), ([key]) => key);
+    const old = keys.filter((key) => key < keyOf(oldest));
+    for (const key of old) this.kv.delete(key);
+    return keys.length > old.length;
+  }
+
+  /** Adds the minutes that are over to what was before. The first minute that is not. */
+  private fold(current: number): number {
+    const folded = this.folded();
+    if (folded >= current) return folded;
+    const over = new Map<string, Figures>();
+    for (const [name, figures] of this.minutesFrom(folded)) mergeByName(over, name, figures);
+    for (const [name, figures] of over) {
+      const before = new Map<string, Figures>();
+      mergeByName(before, name, this.kv.get<Figures>(`${EVER}${name}`) ?? emptyFigures());
+      mergeByName(before, name, figures);
+      this.kv.put(`${EVER}${name}`, before.get(name));
+    }
+    this.kv.put(FOLDED, current);
+    return current;
+  }
+
+  private folded(): number {
+    return this.kv.get<number>(FOLDED) ?? 0;
+  }
+
+  private *minutesFrom(first: number): Generator<[string, Figures]> {
+    const skip = keyOf(0).length;
+    for (const [key, figures] of this.kv.list<Figures>({ prefix: MINUTES, start: keyOf(first) })) {
+      yield [key.slice(skip), figures];
+    }
+  }
+
+  private add(key: string, report: RunReport): void {
+    const figures = this.kv.get<Figures>(key) ?? emptyFigures();
+    addReport(figures, report);
+    this.kv.put(key, figures);
+  }
+}
+
+/** Sorted as the minutes are. */
+function keyOf(minute: number): string {
+  return `${MINUTES}${String(Math.max(0, minute)).padStart(10, "0")}/`;
+}
