@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { callsTo } from "../support/calls.ts";
 import { type RawAgents, startRawAgents } from "../support/raw-agent.ts";
 import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
-import { busy, fine, HOSTILE_CASES, type HostileCase, TRY_MS } from "./hostile-cases.ts";
+import { busy, fine, HOSTILE_CASES, type HostileCase } from "./hostile-cases.ts";
 
 /** What a try may take beyond its deadline, ms. */
 const GRACE_MS = 250;
@@ -53,11 +53,11 @@ afterAll(async () => {
 
 describe.each(HOSTILE_CASES.map((hostile, at) => ({ ...hostile, at })))("$name", (hostile) => {
   test.concurrent.each(PLACES)("as the %s try", async (place) => {
-    const { status, result, slowest } = await runOne(nameOf(hostile.at, place));
+    const { status, result, slowest } = await runOne(nameOf(hostile.at, place), hostile.try_ms);
     const expected = outcome(hostile, place);
     expect({ status, attempts: result.attempts, code: result.error?.code ?? null }).toEqual(expected);
     if (status === "completed") expect(result.data).toMatchObject({ fine: true });
-    expect(slowest, "the slowest try, ms").toBeLessThanOrEqual(TRY_MS + GRACE_MS);
+    expect(slowest, "the slowest try, ms").toBeLessThanOrEqual(hostile.try_ms + GRACE_MS);
   });
 });
 
@@ -71,16 +71,16 @@ describe("afterwards", () => {
       /without end|gzip bomb|depth|2 MiB|300 kB/.test(name),
     );
     const round = async () => {
-      for (const { at } of heavy) await runOne(nameOf(at, "every"));
+      for (const { at, try_ms } of heavy) await runOne(nameOf(at, "every"), try_ms);
     };
     // The heap's own growth to its working size is no leak.
     await round();
     const before = await settledMemory();
-    for (let rounds = 0; rounds < 8; rounds += 1) await round();
+    for (let rounds = 0; rounds < 6; rounds += 1) await round();
     const after = await settledMemory();
     console.log(`memory in MiB: ${(before / 2 ** 20).toFixed(1)}, then ${(after / 2 ** 20).toFixed(1)}`);
-    expect(after - before).toBeLessThan(32 * 2 ** 20);
-  });
+    expect(after - before).toBeLessThan(48 * 2 ** 20);
+  }, 240_000);
 });
 
 function outcome(hostile: HostileCase, place: Place) {
@@ -93,9 +93,9 @@ function outcome(hostile: HostileCase, place: Place) {
 }
 
 /** Runs one stage by this agent; how it ended, and how long its slowest try took. */
-async function runOne(agent_type: string) {
+async function runOne(agent_type: string, try_ms: number) {
   const calls = callsTo(server.url);
-  const stage = { name: "only", agent_type, timeout_seconds: TRY_MS / 1_000, retry_attempts: TRIES };
+  const stage = { name: "only", agent_type, timeout_seconds: try_ms / 1_000, retry_attempts: TRIES };
   const pipeline = agent_type;
   await calls.pipeline(pipeline, [stage]);
   const response = await calls.post({ pipeline });
