@@ -202,7 +202,7 @@ export class ExecutionDriver {
       signal: abort.signal,
       delta: (text: string) => {
         if (!wanted()) return;
-        live.text += text;
+        live.say(text);
         this.wakeWatchers();
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {
@@ -218,7 +218,7 @@ export class ExecutionDriver {
       const began_at = this.ports.clock.now();
       const ended = await runStage(this.ports, state, invocation, hooks);
       if (!wanted()) return;
-      const outcome = ended.ok && live.text !== "" ? { ...ended, text: live.text } : ended;
+      const outcome = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
       this.calls.delete(call);
       this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     });

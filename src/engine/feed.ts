@@ -65,8 +65,8 @@ export class EventFeed implements Watcher {
     this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
     // A reader that has fallen behind by whole calls holds no more of their texts than this; their results it gets.
     let held = 0;
-    for (const [call, { live: text }] of [...this.followed].toReversed()) {
-      held += text.text.length;
+    for (const [call, followed] of [...this.followed].toReversed()) {
+      held += followed.live.length;
       if (held <= PACE.READER_TEXT_CHARS) continue;
       this.followed.delete(call);
       this.finishesTexts = true;
@@ -164,9 +164,9 @@ export class EventFeed implements Watcher {
       followed.progressSent = live.progressCount;
       pieces.push(live.progressPiece());
     }
-    if (live.text.length > followed.sent) {
+    if (live.length > followed.sent) {
       pieces.push(live.deltaPiece(followed.sent));
-      followed.sent = live.text.length;
+      followed.sent = live.length;
     }
     return pieces;
   }

@@ -12,7 +12,10 @@ export class LiveText {
   readonly attempt: number;
   /** The `seq` of the call's stage.started. */
   readonly call: number;
-  text = "";
+  /** UTF-16 units said so far. */
+  length = 0;
+  /** What was said, in order. Not one string: to read the end of one that grows is to copy all of it. */
+  private said: string[] = [];
   progress: AgentProgress | null = null;
   /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
   progressCount = 0;
@@ -26,11 +29,22 @@ export class LiveText {
     this.call = call;
   }
 
+  say(text: string): void {
+    this.said.push(text);
+    this.length += text.length;
+  }
+
+  /** The whole text so far. */
+  get text(): string {
+    this.said = [this.said.join("")];
+    return this.said[0] as string;
+  }
+
   /** What has come since `from`, in UTF-16 units, as a delta's bytes. */
   deltaPiece(from: number): Uint8Array {
-    const to = this.text.length;
+    const to = this.length;
     if (this.lastDelta?.from !== from || this.lastDelta.to !== to) {
-      this.lastDelta = { from, to, piece: encodeTransient(deltaEvent(this, this.text.slice(from), from)) };
+      this.lastDelta = { from, to, piece: encodeTransient(deltaEvent(this, this.since(from), from)) };
     }
     return this.lastDelta.piece;
   }
@@ -41,6 +55,19 @@ export class LiveText {
       this.lastProgress = { count: this.progressCount, piece: encodeTransient(this.progressEvent()) };
     }
     return this.lastProgress.piece;
+  }
+
+  private since(from: number): string {
+    let begin = this.length;
+    let first = this.said.length;
+    while (first > 0 && begin > from) {
+      first -= 1;
+      begin -= (this.said[first] as string).length;
+    }
+    return this.said
+      .slice(first)
+      .join("")
+      .slice(from - begin);
   }
 
   private progressEvent(): StageProgress {
