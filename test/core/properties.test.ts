@@ -62,7 +62,7 @@ if (REPLAY === undefined) {
     const tally = new Tally();
     const holds = property(integer(), size, (seed, stages) => simulate(seed, stages, tally));
     const began = performance.now();
-    assertProperty(holds, { numRuns: RUNS, seed: SEED });
+    assertProperty(holds, { numRuns: RUNS, seed: SEED, includeErrorInReport: true });
     console.log(`${String(tally)}\n  ${Math.round(performance.now() - began)} ms, seed ${SEED}`);
     expect(tally.runs).toBe(RUNS);
     for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 2_000);

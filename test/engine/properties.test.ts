@@ -46,7 +46,7 @@ if (REPLAY === undefined) {
     const size = integer({ min: 1, max: 9 });
     const holds = asyncProperty(integer(), size, (seed, stages) => simulate(seed, stages, tally));
     const began = performance.now();
-    await assertProperty(holds, { numRuns: RUNS, seed: SEED });
+    await assertProperty(holds, { numRuns: RUNS, seed: SEED, includeErrorInReport: true });
     console.log(`${String(tally)}\n  ${Math.round(performance.now() - began)} ms, seed ${SEED}`);
     expect(tally.runs).toBe(RUNS);
     for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 1_000);

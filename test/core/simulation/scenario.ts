@@ -56,7 +56,7 @@ export function drawScenario(seed: number, size: number): Scenario {
   const failing = random.pick([0, 0.05, 0.2, 0.5]);
   const once = random.int(1, 4 + size * 3);
   const jittery = random.odds(0.3);
-  const backwards = random.odds(0.1) ? 0.02 : 0;
+  const backwards = random.odds(0.2) ? 0.05 : 0;
   const grouping = random.pick([0, 0.5, 0.9]);
   const after = random.pick(["written", "acted"] as const);
   return {
@@ -88,7 +88,7 @@ function drawSpec(random: Random, size: number): RunSpec {
     retry_backoff_factor: random.pick([1, 2, 3]),
     max_pause_seconds: random.pick([0.1, 5, 60, 604_800]),
     enable_state_recovery: random.odds(0.9),
-    memory_limit_mb: random.odds(0.1) ? 0.002 : 16,
+    memory_limit_mb: random.odds(0.2) ? 0.001 : 16,
   };
   const context = random.odds(0.5) ? { seen: 1, note: "ü".repeat(random.int(0, 20)) } : {};
   return makeSpec(stages, config, { context });

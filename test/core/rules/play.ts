@@ -1,0 +1,140 @@
+// Play: a run of the pure core told step by step, for rules that are best shown by a short story. Time moves only
+// where the story says so.
+import type { CoordinatorConfig } from "../../../src/contract/config.ts";
+import type { PipelineExecution } from "../../../src/contract/execution.ts";
+import type { ResolvedStage, StageResult } from "../../../src/contract/stage.ts";
+import type { CallOutcome, Command, Refusal } from "../../../src/core/execution/command.ts";
+import { decide } from "../../../src/core/execution/decide.ts";
+import { replay } from "../../../src/core/execution/evolve.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { nextActions } from "../../../src/core/execution/next-actions.ts";
+import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
+import { type ExecutionState, stageOf } from "../../../src/core/execution/state.ts";
+import { viewExecution } from "../../../src/core/execution/view.ts";
+import type { CallFailure } from "../../../src/core/resilience/classify.ts";
+import { makeSpec, makeStage } from "../simulation/spec.ts";
+
+export class Play {
+  readonly began = 1_764_000_000_000;
+  now = this.began;
+  log: LogEvent[] = [];
+  state: ExecutionState;
+  refusal: Refusal | null = null;
+
+  constructor(
+    stages: ResolvedStage[],
+    config: Partial<CoordinatorConfig> = {},
+    fields: Partial<RunSpec> = {},
+  ) {
+    const spec = makeSpec(stages, config, fields);
+    const { events, state } = decide(null, { type: "start", spec }, this.now);
+    this.log.push(...events);
+    this.state = state as ExecutionState;
+  }
+
+  after(ms: number): this {
+    this.now += ms;
+    return this;
+  }
+
+  submit(command: Command): this {
+    const { events, state, refusal } = decide(this.state, command, this.now);
+    this.log.push(...events);
+    this.state = state as ExecutionState;
+    this.refusal = refusal;
+    return this;
+  }
+
+  answer(stage: string, outcome: CallOutcome = ok(), chance = 0.5): this {
+    const { call, call_at } = stageOf(this.state, stage);
+    return this.submit({ type: "answer", stage, call, outcome, began_at: call_at, chance });
+  }
+
+  fail(stage: string, failure: CallFailure, chance = 0.5): this {
+    return this.answer(stage, { ok: false, failure }, chance);
+  }
+
+  tick(): this {
+    return this.submit({ type: "tick" });
+  }
+
+  pause(mode: "drain" | "abort"): this {
+    return this.submit({ type: "pause", mode });
+  }
+
+  resume(): this {
+    return this.submit({ type: "resume" });
+  }
+
+  cancel(): this {
+    return this.submit({ type: "cancel", reason: "by its caller" });
+  }
+
+  /** The coordinator dies; what was committed comes back, read from JSON. */
+  crash(): this {
+    this.state = replay(JSON.parse(JSON.stringify(this.log)) as LogEvent[]) as ExecutionState;
+    return this.submit({ type: "recover" });
+  }
+
+  get status(): string {
+    return this.state.status;
+  }
+
+  get view(): PipelineExecution {
+    return viewExecution(this.state);
+  }
+
+  /** Names of the stages that have a call under way. */
+  get calls(): string[] {
+    return nextActions(this.state).invoke.map((invocation) => invocation.stage);
+  }
+
+  get wakesIn(): number | null {
+    const { wake_at } = nextActions(this.state);
+    return wake_at === null ? null : wake_at - this.now;
+  }
+
+  get types(): string[] {
+    return this.log.map((event) => event.type);
+  }
+
+  get last(): LogEvent {
+    return this.log.at(-1) as LogEvent;
+  }
+
+  of(type: string): LogEvent[] {
+    return this.log.filter((event) => event.type === type);
+  }
+
+  result(stage: string): StageResult {
+    return this.view.stage_results[stage] as StageResult;
+  }
+
+  /** The delay that the last retry was given, in ms. */
+  get delay(): number {
+    return this.of("stage.retrying").at(-1)?.data["delay_ms"] as number;
+  }
+}
+
+export const stage = makeStage;
+
+/** A stage that may overlap others. */
+export function side(name: string, fields: Partial<ResolvedStage> = {}): ResolvedStage {
+  return makeStage(name, { parallel: true, ...fields });
+}
+
+export function ok(data: Record<string, unknown> = { said: "yes" }, more: object = {}): CallOutcome {
+  return { ok: true, answer: { data, ...more }, bytes: JSON.stringify(data).length };
+}
+
+export function status(
+  code: number,
+  more: Partial<Extract<CallFailure, { kind: "status" }>> = {},
+): CallFailure {
+  return { kind: "status", status: code, detail: null, retryable: null, retry_after_ms: null, ...more };
+}
+
+export const REJECTED: CallFailure = { kind: "rejected" };
+export const TIMEOUT: CallFailure = { kind: "timeout", timeout_ms: 60_000, idle: false };
+export const TRUNCATED: CallFailure = { kind: "truncated", detail: "the stream ended without a result" };
+export const BROKEN: CallFailure = { kind: "contract", detail: "data is missing", status: 200 };
