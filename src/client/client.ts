@@ -66,7 +66,10 @@ export class CoordinatorClient {
     return this.start({ ...start, headers: { ...start.headers, prefer: "respond-async" } }, options.signal);
   }
 
-  /** Every event after `options.after` (0), until the terminal one; reconnects by itself. */
+  /**
+   * Every event after `options.after` (0), until the terminal one; reconnects by itself. Where the config's
+   * `enable_streaming` is false there are no deltas and no progress among them.
+   */
   stream(execution_id: string, options: FollowOptions = {}): AsyncGenerator<ExecutionEvent, void, undefined> {
     const open = (after: number | null, signal: AbortSignal) =>
       this.http.open(`${pathOf(execution_id)}/events`, { headers: followHeaders(after), signal });
@@ -262,7 +265,7 @@ export class CoordinatorClient {
     await this.http.answered(agentPath(agent_type), { method: "DELETE", signal: options.signal });
   }
 
-  /** A POST that may be repeated, since its key names the run. */
+  /** May be repeated: its key names the run. */
   private async start(send: ReturnType<typeof startOf>, signal: AbortSignal | undefined): Promise<Execution> {
     for (let tried = 1; ; tried += 1) {
       try {

@@ -23,10 +23,13 @@ export const CoordinatorConfig = z.strictObject({
   cache_ttl_seconds: Seconds,
   /** Bounds one execution's context; the default is what an isolate can hold, not a server's 2048. */
   memory_limit_mb: z.number().min(0.001).max(LIMITS.CONTEXT_MB),
+  /** False: readers get every lifecycle event, and no stage.delta and no stage.progress. */
   enable_streaming: z.boolean(),
-  /** Events per reader. */
+  /** Events held for a reader that does not take them; at most 64 KiB and one event, whatever their number. */
   stream_buffer_size: z.number().int().min(1).max(65_536),
+  /** A reader that stands still so long with that full is closed, and comes back by Last-Event-ID. */
   stream_timeout_ms: z.number().int().min(1).max(600_000),
+  /** False: a reader whose buffer is full is not waited for, but closed at once. */
   enable_backpressure: z.boolean(),
   enable_context_persistence: z.boolean(),
   context_storage_backend: z.enum(["durable_object", "memory"]),

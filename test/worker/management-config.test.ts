@@ -230,7 +230,7 @@ const ROWS: Record<string, Row> = {
   },
 };
 
-/** Keys whose effect is the matter of later work, which moves them into ROWS. */
+/** Keys whose effect is the matter of later work, which moves them into ROWS, or is shown by the test that is named. */
 const OWNED_BY: Record<string, string> = {
   enable_circuit_breaker: "the breaker",
   circuit_breaker: "the breaker",
@@ -238,10 +238,10 @@ const OWNED_BY: Record<string, string> = {
   cache_ttl_seconds: "the result cache",
   fallback_strategies: "fallbacks",
   context_memory_size: "the conversation's memory",
-  enable_streaming: "streaming",
-  stream_buffer_size: "streaming",
-  stream_timeout_ms: "streaming",
-  enable_backpressure: "streaming",
+  enable_streaming: "test/worker/stream-slow.test.ts",
+  stream_buffer_size: "test/http/reader-buffer.test.ts",
+  stream_timeout_ms: "test/worker/stream-slow.test.ts",
+  enable_backpressure: "test/worker/stream-slow.test.ts",
   enable_performance_monitoring: "metrics",
   enable_metrics_collection: "metrics",
   metrics_export_interval: "metrics",

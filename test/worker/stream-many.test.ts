@@ -71,7 +71,9 @@ test(`${READERS} readers of one execution have it whole, each`, async () => {
   for (const events of all) expectWhole(events, whole);
   const { duration_ms } = await calls.read("watched");
   const before = (alone as { duration_ms: number }).duration_ms;
-  console.log(`${READERS} readers: ${late}; the run took ${duration_ms} ms, unwatched ${before} ms`);
+  console.log(
+    `${READERS} readers: ${late.toString()}; the run took ${duration_ms} ms, unwatched ${before} ms`,
+  );
   expect(duration_ms).toBeLessThan(before * 2 + 4_000);
 });
 
@@ -84,5 +86,5 @@ test(`${EXECUTIONS} executions stream at once, each whole`, async () => {
     expectWhole(await readEvents(response, late.note), whole);
   };
   await Promise.all(Array.from({ length: EXECUTIONS }, run));
-  console.log(`${EXECUTIONS} executions at once: ${late}; all in ${Date.now() - began} ms`);
+  console.log(`${EXECUTIONS} executions at once: ${late.toString()}; all in ${Date.now() - began} ms`);
 });
