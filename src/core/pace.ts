@@ -31,6 +31,10 @@ export const PACE = {
   RECONNECT_MS: 1_000,
   /** What it waits where it cannot be served now. */
   RECONNECT_LATER_MS: 5_000,
+  /** Between two tellings of a text, for each reader: a telling costs the object and the Worker about half of it. */
+  TEXT_GAP_MS: 0.4,
+  /** A gap below this is none. */
+  TEXT_GAP_LEAST_MS: 5,
   /** A reader's chunk is closed with the event that makes it this large; the rest waits in the log. */
   STREAM_CHUNK_BYTES: 64 * 1024,
   /** Texts of calls that a slow reader has not passed on yet: the oldest go first, their results it gets. */

@@ -46,6 +46,8 @@ export class ExecutionDriver {
   private stopTimer: () => void = () => {};
   private stopGroup: (() => void) | null = null;
   private sleeping = false;
+  /** Readers are told of what was said once a timer has come. */
+  private textIsDue = false;
   private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
 
@@ -203,13 +205,13 @@ export class ExecutionDriver {
       delta: (text: string) => {
         if (!wanted()) return;
         live.say(text);
-        this.wakeWatchers();
+        this.tellText();
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {
         if (!wanted()) return;
         live.progress = progress;
         live.progressCount += 1;
-        this.wakeWatchers();
+        this.tellText();
       },
     };
     void this.slots(async () => {
@@ -257,6 +259,19 @@ export class ExecutionDriver {
     if (this.current === null || this.idle !== null || this.handlers > 0) return;
     const { wake_at } = nextActions(this.current);
     if (wake_at !== null) this.ports.alarm.set(wake_at);
+  }
+
+  /** A text may wait and be merged: the more there are to hear it, the longer, so that readers never slow the run. */
+  private tellText(): void {
+    const ms = this.watchers.size * PACE.TEXT_GAP_MS;
+    if (ms < PACE.TEXT_GAP_LEAST_MS) this.wakeWatchers();
+    else if (!this.textIsDue) {
+      this.textIsDue = true;
+      this.ports.clock.after(ms, () => {
+        this.textIsDue = false;
+        this.wakeWatchers();
+      });
+    }
   }
 
   private wakeWatchers(): void {
