@@ -13,6 +13,7 @@ import { executionIndex } from "./routes/execution-index.ts";
 import { executions } from "./routes/executions.ts";
 import { metrics } from "./routes/metrics.ts";
 import { pipelines } from "./routes/pipelines.ts";
+import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 
 export function createApp(): Hono<AppEnv> {
@@ -26,6 +27,7 @@ export function createApp(): Hono<AppEnv> {
   app.route("/v1/config", config);
   app.route("/v1/stages", stages);
   app.route("/v1/metrics", metrics);
+  app.route("/metrics", prometheus);
   app.notFound(notFound);
   app.onError((cause, call) => {
     logError({ message: "unhandled", path: call.req.path, cause: cause.name });

@@ -28,6 +28,7 @@ import { ExecutionTrace } from "../contract/trace.ts";
 
 export const JSON_TYPE = "application/json";
 export const SSE_TYPE = "text/event-stream";
+export const EXPOSITION_TYPES: [string, string] = ["text/plain", "application/openmetrics-text"];
 const HTML_TYPE = "text/html";
 
 /**
@@ -387,6 +388,17 @@ export const OPERATIONS: readonly Operation[] = [
       },
     },
     answers: { 200: { description: "The figures", schema: Metrics } },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/metrics",
+    id: "export_prometheus",
+    tag: "figures",
+    summary: "The figures for a Prometheus scraper, as text or as OpenMetrics",
+    permission: "admin",
+    produces: EXPOSITION_TYPES,
+    answers: { 200: { description: "The exposition", type: EXPOSITION_TYPES[0] } },
     errors: [],
   },
   {
