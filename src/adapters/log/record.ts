@@ -55,8 +55,9 @@ export function* decodeRecords(
   let parts: Uint8Array[] = [];
   let expected = from;
   for (const [key, value] of chunks) {
-    const { at, count } = parseKey(key);
+    const { first, at, count } = parseKey(key);
     if (!(value instanceof Uint8Array)) throw new LogCorrupted(`${key} is not bytes`);
+    if (first !== expected) throw new LogCorrupted(`${key} stands where seq ${expected} must`);
     if (at !== parts.length) throw new LogCorrupted(`${key} follows ${parts.length} chunks`);
     parts.push(value);
     if (parts.length < count) continue;
@@ -73,10 +74,10 @@ export function* decodeRecords(
   if (parts.length > 0) throw new LogCorrupted("the last record lacks chunks");
 }
 
-function parseKey(key: string): { at: number; count: number } {
-  const match = /^log\/\d{10}\/(\d+)-(\d+)$/.exec(key);
+function parseKey(key: string): { first: number; at: number; count: number } {
+  const match = /^log\/(\d{10})\/(\d+)-(\d+)$/.exec(key);
   if (match === null) throw new LogCorrupted(`${key} is no record's key`);
-  return { at: Number(match[1]), count: Number(match[2]) };
+  return { first: Number(match[1]), at: Number(match[2]), count: Number(match[3]) };
 }
 
 function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
@@ -85,9 +86,19 @@ function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
   const body = bytes.subarray(CHECKSUM_BYTES);
   const checksum = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_BYTES).getUint32(0);
   if (checksum !== crc32(body)) throw new LogCorrupted(`${key} has a wrong checksum`);
-  const payload = JSON.parse(new TextDecoder().decode(body)) as Payload;
-  if (payload.v !== FORMAT) throw new LogCorrupted(`${key} has the format ${payload.v}, not ${FORMAT}`);
+  const payload = readPayload(key, body);
+  if (payload?.v !== FORMAT) throw new LogCorrupted(`${key} has the format ${payload?.v}, not ${FORMAT}`);
+  if (!Array.isArray(payload.events)) throw new LogCorrupted(`${key} holds no events`);
   return payload.events;
+}
+
+/** Whole bytes may still be another program's. */
+function readPayload(key: string, body: Uint8Array): Partial<Payload> | null {
+  try {
+    return JSON.parse(new TextDecoder().decode(body)) as Partial<Payload> | null;
+  } catch {
+    throw new LogCorrupted(`${key} is not JSON`);
+  }
 }
 
 function concat(parts: Uint8Array[]): Uint8Array {

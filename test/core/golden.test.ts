@@ -1,0 +1,84 @@
+// A log of format v1 replays for ever: from its bytes to the stream, the trace and the last view that it once gave.
+import { readdirSync, readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { decodeRecords } from "../../src/adapters/log/record.ts";
+import { replay } from "../../src/core/execution/evolve.ts";
+import { wireJson } from "../../src/core/execution/log-event.ts";
+import type { ExecutionState } from "../../src/core/execution/state.ts";
+import { viewExecution } from "../../src/core/execution/view.ts";
+import { ExecutionDriver } from "../../src/engine/drive.ts";
+import { EventFeed } from "../../src/engine/feed.ts";
+import { Bench } from "../engine/support.ts";
+
+const FOLDER = "fixtures/logs";
+const read = (file: string) => readFileSync(`${FOLDER}/${file}`, "utf8");
+const names = readdirSync(FOLDER).flatMap((file) => /^(.*)\.records\.json$/.exec(file)?.slice(1) ?? []);
+
+test("there are golden logs of format v1, and every kind of event is in one", () => {
+  expect(names).toEqual(["v1-cancelled", "v1-completed", "v1-failed"]);
+  const types = new Set(names.flatMap((name) => eventsOf(name).map((event) => event.type)));
+  expect([...types].toSorted()).toEqual([
+    "execution.cancelled",
+    "execution.completed",
+    "execution.failed",
+    "execution.paused",
+    "execution.recovered",
+    "execution.resumed",
+    "execution.started",
+    "stage.cancelled",
+    "stage.completed",
+    "stage.failed",
+    "stage.retrying",
+    "stage.skipped",
+    "stage.started",
+  ]);
+});
+
+function eventsOf(name: string) {
+  const records = JSON.parse(read(`${name}.records.json`)) as { key: string; base64: string }[];
+  const chunks = records.map(
+    ({ key, base64 }) => [key, new Uint8Array(Buffer.from(base64, "base64"))] as const,
+  );
+  return [...decodeRecords(chunks, 1)];
+}
+
+/** What stands in a stream: the fields of each event, in the order in which they are sent. */
+function lifecycle(stream: string): string[] {
+  return stream
+    .split("\n\n")
+    .filter((message) => /^id: /m.test(message))
+    .map((message) => message.split("\n").toSorted().join("\n"));
+}
+
+describe.each(names)("%s", (name) => {
+  const events = eventsOf(name);
+  const stream = read(`${name}.sse.txt`);
+
+  test("gives its golden stream, byte for byte", () => {
+    const bench = new Bench(() => Promise.reject(new Error("a log that has ended calls nobody")));
+    const life = bench.platform.object();
+    const log = {
+      append: () => {},
+      synced: () => Promise.resolve(),
+      read: (after: number) => events.slice(after),
+    };
+    const driver = ExecutionDriver.open({ ...(life as NonNullable<typeof life>).ports, log });
+    const { pieces, end } = new EventFeed(driver, 0).take();
+    const sent = pieces.map((piece) => new TextDecoder().decode(piece)).join("");
+    expect(lifecycle(sent)).toEqual(lifecycle(stream));
+    expect(lifecycle(sent)).toHaveLength(events.length);
+    expect(end).toBe("terminal");
+  });
+
+  test("gives its golden trace: every event as it was", () => {
+    const trace = lifecycle(stream).map((message) => /^data: (.*)$/m.exec(message)?.[1]);
+    expect(events.map(wireJson)).toEqual(trace);
+  });
+
+  test("gives its golden last view, and it is what the terminal event carries", () => {
+    const golden = JSON.parse(read(`${name}.execution.json`)) as Record<string, unknown>;
+    const view = viewExecution(replay(events) as ExecutionState);
+    expect(JSON.parse(JSON.stringify(view))).toEqual(golden);
+    expect(events.at(-1)?.data).toEqual(golden);
+  });
+});

@@ -1,0 +1,86 @@
+// The record: what is written is read back, and whatever a disk may do to it is told, never guessed.
+import { describe, expect, test } from "vitest";
+import { crc32 } from "../../src/adapters/log/crc32.ts";
+import { type Chunk, decodeRecords, encodeRecord, recordKeyFrom } from "../../src/adapters/log/record.ts";
+import type { LogEvent } from "../../src/core/execution/log-event.ts";
+import { PACE } from "../../src/core/pace.ts";
+import { LogCorrupted } from "../../src/engine/ports.ts";
+
+function event(seq: number, message = "m"): LogEvent {
+  const timestamp = "2026-11-23T12:00:00.000Z";
+  return { execution_id: "ex", seq, timestamp, type: "stage.started", status: "running", message, data: {} };
+}
+
+const read = (chunks: readonly Chunk[], from = 1) => [
+  ...decodeRecords(
+    chunks.map(({ key, bytes }) => [key, bytes] as const),
+    from,
+  ),
+];
+
+/** A record with a right checksum over any text. */
+function forged(key: string, text: string): Chunk {
+  const body = new TextEncoder().encode(text);
+  const bytes = new Uint8Array(4 + body.byteLength);
+  new DataView(bytes.buffer).setUint32(0, crc32(body));
+  bytes.set(body, 4);
+  return { key, bytes };
+}
+
+test("the checksum is CRC-32", () => {
+  expect(crc32(new TextEncoder().encode("123456789"))).toBe(0xcb_f4_39_26);
+  expect(crc32(new Uint8Array())).toBe(0);
+});
+
+test("what is written is read back, of one turn and of several", () => {
+  const chunks = [...encodeRecord([event(1, "ü 🌍"), event(2)]), ...encodeRecord([event(3)])];
+  expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0-1", "log/0000000003/0-1"]);
+  expect(read(chunks)).toEqual([event(1, "ü 🌍"), event(2), event(3)]);
+  expect(read(chunks.slice(1), 3)).toEqual([event(3)]);
+  expect(recordKeyFrom(3) < "log/0000000003/0-1").toBe(true);
+});
+
+test("a record is cut into chunks of 512 KiB, also inside a character", () => {
+  const large = event(1, "🌍".repeat(PACE.RECORD_CHUNK_BYTES / 3));
+  const chunks = encodeRecord([large]);
+  expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0-2", "log/0000000001/1-2"]);
+  for (const { bytes } of chunks) expect(bytes.byteLength).toBeLessThanOrEqual(PACE.RECORD_CHUNK_BYTES);
+  expect(read(chunks)).toEqual([large]);
+});
+
+describe("corrupted is", () => {
+  const [one, two, three] = [1, 2, 3].map((seq) => encodeRecord([event(seq)])[0] as Chunk) as [
+    Chunk,
+    Chunk,
+    Chunk,
+  ];
+  const halves = encodeRecord([event(1, "x".repeat(PACE.RECORD_CHUNK_BYTES))]);
+  const spoilt = (chunk: Chunk, change: (bytes: Uint8Array) => void) => {
+    const bytes = chunk.bytes.slice();
+    change(bytes);
+    return { key: chunk.key, bytes };
+  };
+  const cases: Record<string, readonly Chunk[]> = {
+    "a gap between records": [one, three],
+    "a log without its first record": [two, three],
+    "a record that stands twice": [one, one],
+    "a record behind the next": [two, one],
+    "a record that lacks its first chunk": halves.slice(1),
+    "a record that lacks its last chunk": halves.slice(0, 1),
+    "chunks of two records mixed": [halves[0] as Chunk, two],
+    "a flipped bit in the body": [spoilt(one, (bytes) => (bytes[20] = (bytes[20] as number) ^ 1))],
+    "a flipped bit in the checksum": [spoilt(one, (bytes) => (bytes[0] = (bytes[0] as number) ^ 128))],
+    "a truncated record": [{ key: one.key, bytes: one.bytes.slice(0, -1) }],
+    "a record of no bytes": [{ key: one.key, bytes: new Uint8Array() }],
+    "a record of another format": [forged(one.key, '{"v":2,"events":[]}')],
+    "a record that is not JSON": [forged(one.key, '{"v":1,"ev')],
+    "a record without events": [forged(one.key, '{"v":1}')],
+    "a record of null": [forged(one.key, "null")],
+    "a key of another kind": [{ key: "log/1", bytes: one.bytes }],
+    "a value that is not bytes": [{ key: one.key, bytes: "text" as unknown as Uint8Array }],
+    "a record under another's key": [{ key: two.key, bytes: one.bytes }],
+  };
+  test.each(Object.entries(cases))("%s", (_, chunks) => {
+    expect(() => read(chunks)).toThrow(LogCorrupted);
+  });
+});
