@@ -91,7 +91,7 @@ export class ExecutionDriver {
         this.act();
       } else {
         this.act();
-        if (this.isUrgent(command)) this.write();
+        if (this.isUrgent(command) || decision.events.some(isRetry)) this.write();
         else this.stopGroup ??= this.ports.clock.after(PACE.GROUP_COMMIT_MS, () => this.write());
       }
     } else if (command.type === "tick" || command.type === "recover") {
@@ -202,6 +202,7 @@ export class ExecutionDriver {
     const wanted = () => this.calls.get(call)?.abort === abort;
     const hooks = {
       signal: abort.signal,
+      another: (task: () => Promise<void>) => void this.slots(task),
       delta: (text: string) => {
         if (!wanted()) return;
         live.say(text);
@@ -287,6 +288,11 @@ function restore(log: Log): ExecutionState | null {
     if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
     throw cause;
   }
+}
+
+/** I5: a try's failure is written before the next try begins, or a crash could repeat both. */
+function isRetry(event: LogEvent): boolean {
+  return event.type === "stage.retrying";
 }
 
 /** Enough for readers that keep up; a reader further behind reads the log. */
