@@ -6,6 +6,8 @@ export default defineConfig({
   test: {
     root: join(import.meta.dirname, ".."),
     include: ["test/**/*.test.ts"],
+    // wrangler.toml names dist/console: without it no Worker starts.
+    globalSetup: ["test/support/console-built.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
     // workerd and the simulations share two cores in CI.

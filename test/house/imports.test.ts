@@ -20,7 +20,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   http: ["contract", "core", "engine", "adapters", "compose", "pipelines", "version"],
   index: ["contract", "core", "engine", "adapters", "compose", "pipelines", "version", "objects", "http"],
   client: ["contract"],
-  console: ["contract"],
+  console: ["contract", "client"],
   cli: ["contract", "client"],
 };
 

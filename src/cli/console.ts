@@ -1,0 +1,47 @@
+// Builds the page from src/console into dist/console where it is missing or older than its sources, for whoever is
+// about to serve, deploy or test it. A stamp beside it, made of what goes in, tells whether it is. The page is built
+// aside and moved into place, so that nobody serves half of one.
+import { createHash } from "node:crypto";
+import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./wrangler-config.ts";
+
+const CONSOLE = join(ROOT, "dist/console");
+const STAMP = join(ROOT, "dist/console.stamp");
+const SOURCES = ["src/console/**/*", "src/client/**/*.ts", "src/contract/**/*.ts"];
+
+/** Resolves when dist/console is the page of today's sources. */
+export async function buildConsole(): Promise<void> {
+  const stamp = stampOfSources();
+  if (isBuilt(stamp)) return;
+  const { build } = await import("vite");
+  const aside = `${CONSOLE}.${process.pid}`;
+  await build({ configFile: join(ROOT, "src/console/vite.config.ts"), build: { outDir: aside } });
+  rmSync(STAMP, { force: true });
+  rmSync(CONSOLE, { recursive: true, force: true, maxRetries: 5 });
+  renameSync(aside, CONSOLE);
+  writeFileSync(STAMP, stamp);
+}
+
+function isBuilt(stamp: string): boolean {
+  return (
+    existsSync(join(CONSOLE, "index.html")) && existsSync(STAMP) && readFileSync(STAMP, "utf8") === stamp
+  );
+}
+
+function stampOfSources(): string {
+  mkdirSync(join(ROOT, "dist"), { recursive: true });
+  const hash = createHash("sha256");
+  const files = globSync(SOURCES, { cwd: ROOT, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .toSorted();
+  for (const file of files) hash.update(file.slice(ROOT.length)).update(readFileSync(file));
+  // The versions of what it is built with.
+  for (const name of ["vite", "preact", "@preact/signals", "@dagrejs/dagre"]) {
+    hash.update(readFileSync(join(ROOT, "node_modules", name, "package.json")));
+  }
+  return hash.digest("hex");
+}
+
+if (process.argv[1] === import.meta.filename) await buildConsole();

@@ -1,0 +1,79 @@
+// The page's frame: where one is, whether the coordinator answers, and the view itself. Where a key is wanted nothing
+// else is shown.
+import type { ComponentType } from "preact";
+import { ExecutionsPage } from "./executions/executions-page.tsx";
+import { HealthPage } from "./health/health-page.tsx";
+import { hasKey, isCut, keyWanted, signOut } from "./lib/session.ts";
+import { route, to } from "./lib/route.ts";
+import { PipelinesPage } from "./pipelines/pipelines-page.tsx";
+import { RunPage } from "./run/run-page.tsx";
+import { SignIn } from "./sign-in.tsx";
+import { Empty } from "./ui/parts.tsx";
+
+const PAGES: Readonly<Record<string, { title: string; view: ComponentType }>> = {
+  run: { title: "Run", view: RunPage },
+  executions: { title: "Executions", view: ExecutionsPage },
+  pipelines: { title: "Pipelines", view: PipelinesPage },
+  health: { title: "Health", view: HealthPage },
+};
+
+export function App() {
+  const { page } = route.value;
+  const View = PAGES[page]?.view ?? Lost;
+  return (
+    <>
+      <a class="skip" href="#main" onClick={focusMain}>
+        Skip to the content
+      </a>
+      <header class="top">
+        <a class="brand" href={to("run")}>
+          <svg viewBox="0 0 24 24" width="22" height="22" aria-hidden="true">
+            <path d="M5 12h5m2.5-1.2L18 6.5m-5.5 6.7L18 17.5" />
+            <circle cx="4" cy="12" r="2.5" />
+            <circle cx="11.5" cy="12" r="2.5" />
+            <circle cx="19.5" cy="6" r="2.5" />
+            <circle cx="19.5" cy="18" r="2.5" />
+          </svg>
+          <span>Agent Coordinator</span>
+        </a>
+        <nav aria-label="Views">
+          {Object.entries(PAGES).map(([name, { title }]) => (
+            <a key={name} href={to(name)} aria-current={name === page ? "page" : undefined}>
+              {title}
+            </a>
+          ))}
+        </nav>
+        {hasKey.value && (
+          <button type="button" class="link sign-out" onClick={signOut}>
+            Sign out
+          </button>
+        )}
+      </header>
+      <div role="status" class="connection">
+        {isCut.value && (
+          <p>
+            <strong>No connection.</strong> What you see may be old; the page goes on by itself as soon as the
+            coordinator answers.
+          </p>
+        )}
+      </div>
+      <main id="main" tabIndex={-1}>
+        {keyWanted.value === null ? <View /> : <SignIn reason={keyWanted.value} />}
+      </main>
+    </>
+  );
+}
+
+function Lost() {
+  return (
+    <Empty title="There is no such view">
+      Begin with <a href={to("run")}>a question</a>, or look at <a href={to("executions")}>what has run</a>.
+    </Empty>
+  );
+}
+
+function focusMain(event: Event): void {
+  // The part of the URL behind # is the view's.
+  event.preventDefault();
+  document.getElementById("main")?.focus();
+}

@@ -1,0 +1,6 @@
+// Modules that Vite makes.
+declare module "virtual:stage-schema" {
+  /** JSON Schema of each field of a stage, from the contract. */
+  const properties: Record<string, Record<string, unknown>>;
+  export default properties;
+}

@@ -1,0 +1,42 @@
+// The time as the coordinator has it, and its passing for whatever grows on the screen. Events carry the server's
+// time: a laptop whose clock is minutes off must not draw bars minutes long.
+import { signal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+
+const FRAME_MS = 100;
+/** The Date header counts whole seconds: less than this is no difference. */
+const NOTICED_MS = 2_000;
+
+let ahead = 0;
+
+export function setClock(serverTime: number): void {
+  const difference = serverTime - Date.now();
+  ahead = Math.abs(difference) < NOTICED_MS ? 0 : difference;
+}
+
+export function serverNow(): number {
+  return Date.now() + ahead;
+}
+
+const now = signal(serverNow());
+let watchers = 0;
+let timer = 0;
+
+/** The server's time, renewed ten times a second while `live`. */
+export function useNow(live: boolean): number {
+  useEffect(() => {
+    if (!live) return undefined;
+    watchers += 1;
+    if (watchers === 1) {
+      timer = window.setInterval(() => {
+        now.value = serverNow();
+      }, FRAME_MS);
+    }
+    return () => {
+      watchers -= 1;
+      if (watchers === 0) clearInterval(timer);
+    };
+  }, [live]);
+  // One that does not live is not drawn again by the clock.
+  return live ? Math.max(now.value, serverNow() - FRAME_MS) : now.peek();
+}

@@ -1,0 +1,133 @@
+// The answer as it is written, and what it cites. It is text: marks like [2] become buttons, everything else stays
+// the characters that the agent sent.
+import type { ComponentChildren } from "preact";
+import { JsonTree } from "../ui/json-tree.tsx";
+import { Card, Empty } from "../ui/parts.tsx";
+import { isOver, type Story } from "./story.ts";
+
+interface Citation {
+  mark: string;
+  reference: string;
+  /** Only where it is a plain web address. */
+  url: string | null;
+}
+
+interface Final {
+  answer: string;
+  citations: readonly Citation[];
+}
+
+export function Answer({ story }: { story: Story }) {
+  const final = readFinal(story.execution?.final_result);
+  const speaker = story.stages.find((stage) => stage.name === story.speaker);
+  const over = isOver(story.status);
+  const text = final?.answer ?? speaker?.text ?? "";
+  const writing = !over && speaker?.status === "running";
+  const result = story.execution?.final_result;
+  return (
+    <Card title="Answer" id="answer-title">
+      {text === "" ? (
+        <NoText story={story} result={result} />
+      ) : (
+        <div class="answer" aria-live="polite" aria-busy={writing}>
+          {paragraphs(text).map((paragraph, at) => (
+            <p key={at}>{marked(paragraph, final?.citations ?? [])}</p>
+          ))}
+          {writing && <span class="caret" aria-hidden="true" />}
+        </div>
+      )}
+      {final !== null && final.citations.length > 0 && (
+        <ol class="citations" aria-label="Sources">
+          {final.citations.map((citation, at) => (
+            <li key={at} id={`source-${citation.mark}`} tabIndex={-1}>
+              <span class="citation-mark">{citation.mark}</span>
+              <span>
+                {citation.url === null ? (
+                  citation.reference
+                ) : (
+                  <a href={citation.url} rel="noreferrer noopener" target="_blank">
+                    {citation.reference}
+                  </a>
+                )}
+              </span>
+            </li>
+          ))}
+        </ol>
+      )}
+    </Card>
+  );
+}
+
+function NoText({ story, result }: { story: Story; result: unknown }) {
+  if (story.status === "completed" && result !== null) return <JsonTree value={result} open={2} />;
+  if (story.status === "failed") return <Empty title="No answer">The run failed before it had one.</Empty>;
+  if (story.status === "cancelled")
+    return <Empty title="No answer">The run was cancelled before it had one.</Empty>;
+  if (story.status === "paused")
+    return <Empty title="Paused">Resume the run, and it goes on where it stood.</Empty>;
+  return (
+    <div class="answer-waits" aria-hidden="true">
+      <i />
+      <i />
+      <i />
+    </div>
+  );
+}
+
+function paragraphs(text: string): string[] {
+  return text.split(/\n{2,}/);
+}
+
+function marked(text: string, citations: readonly Citation[]): ComponentChildren[] {
+  const known = new Set(citations.map(({ mark }) => mark));
+  // A mark does not stand alone at the beginning of a line.
+  return text
+    .replace(/ (?=\[\d{1,3}\])/g, "\u00a0")
+    .split(/(\[\d{1,3}\])/)
+    .map((part, at) => {
+      const mark = /^\[(\d{1,3})\]$/.exec(part)?.[1];
+      if (mark === undefined) return part;
+      if (!known.has(mark)) return <sup key={at}>{part}</sup>;
+      return (
+        <sup key={at}>
+          <button type="button" class="mark" aria-label={`Source ${mark}`} onClick={() => showSource(mark)}>
+            {part}
+          </button>
+        </sup>
+      );
+    });
+}
+
+function showSource(mark: string): void {
+  const entry = document.getElementById(`source-${mark}`);
+  entry?.focus({ preventScroll: true });
+  entry?.scrollIntoView({ block: "nearest" });
+}
+
+/** Agents may answer anything: whatever looks like an answer with citations is read as one. */
+function readFinal(value: unknown): Final | null {
+  const data = value as { answer?: unknown; citations?: unknown } | null | undefined;
+  if (typeof data?.answer !== "string") return null;
+  const list: readonly unknown[] = Array.isArray(data.citations) ? data.citations : [];
+  return { answer: data.answer, citations: list.map(readCitation) };
+}
+
+function readCitation(value: unknown, at: number): Citation {
+  const data = (typeof value === "object" && value !== null ? value : {}) as Record<string, unknown>;
+  const index = data["index"] ?? data["id"];
+  const reference = [data["reference"], data["title"], data["source"], data["url"], value].find(
+    (each) => typeof each === "string" && each !== "",
+  );
+  return {
+    mark: typeof index === "number" && Number.isInteger(index) ? String(index) : String(at + 1),
+    reference: typeof reference === "string" ? reference : JSON.stringify(value),
+    url: webAddress(data["url"]),
+  };
+}
+
+/** What an agent calls a URL is followed only where it is one of the web: no script hides in it. */
+function webAddress(value: unknown): string | null {
+  if (typeof value !== "string") return null;
+  const url = URL.parse(value);
+  return url !== null && (url.protocol === "https:" || url.protocol === "http:") ? url.href : null;
+}

@@ -1,0 +1,51 @@
+// Pause, resume, cancel. What the verbs did is read from the run's events, like everything else; here stands only what
+// was refused.
+import { useSignal } from "@preact/signals";
+import { client } from "../lib/session.ts";
+import { Failure } from "../ui/parts.tsx";
+import { isOver, type Story } from "./story.ts";
+
+export function Controls({ story }: { story: Story }) {
+  const busy = useSignal(false);
+  const failure = useSignal<unknown>(null);
+  if (isOver(story.status)) return null;
+  const id = story.execution_id;
+  const verb = (act: () => Promise<unknown>) => () => {
+    busy.value = true;
+    failure.value = null;
+    void act()
+      .catch((cause: unknown) => {
+        failure.value = cause;
+      })
+      .finally(() => {
+        busy.value = false;
+      });
+  };
+  return (
+    <div class="controls" role="group" aria-label="Control the run">
+      {story.status === "paused" ? (
+        <button type="button" disabled={busy.value} onClick={verb(() => client().resumeExecution(id))}>
+          Resume
+        </button>
+      ) : (
+        <button
+          type="button"
+          disabled={busy.value}
+          title="Stages under way finish, no other begins"
+          onClick={verb(() => client().pauseExecution(id))}
+        >
+          Pause
+        </button>
+      )}
+      <button
+        type="button"
+        class="danger"
+        disabled={busy.value}
+        onClick={verb(() => client().cancelExecution(id))}
+      >
+        Cancel
+      </button>
+      {failure.value !== null && <Failure cause={failure.value} />}
+    </div>
+  );
+}

@@ -1,0 +1,154 @@
+// What lies behind a run: each stage's result, every event that was logged, and the execution as the API answers it.
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { LifecycleEvent } from "../../contract/event.ts";
+import { told } from "../lib/errors.ts";
+import { duration, plural } from "../lib/format.ts";
+import { go, to } from "../lib/route.ts";
+import { JsonTree } from "../ui/json-tree.tsx";
+import { Status } from "../ui/parts.tsx";
+import type { StageStory, Story } from "./story.ts";
+
+const TABS = [
+  ["results", "Results"],
+  ["events", "Events"],
+  ["execution", "Execution"],
+] as const;
+
+interface DetailsProps {
+  story: Story;
+  tab: string;
+  selected: string | null;
+  onSelect: (stage: string) => void;
+}
+
+export function Details({ story, tab, selected, onSelect }: DetailsProps) {
+  const place = Math.max(
+    0,
+    TABS.findIndex(([name]) => name === tab),
+  );
+  const [shown] = TABS[place] ?? TABS[0];
+  const choose = (at: number) => {
+    const [name] = TABS[(at + TABS.length) % TABS.length] ?? TABS[0];
+    go(to("run", story.execution_id, name));
+    document.getElementById(`tab-${name}`)?.focus();
+  };
+  return (
+    <section class="card details" aria-label="Details">
+      <div class="tabs" role="tablist" aria-label="Details">
+        {TABS.map(([name, title], at) => (
+          <button
+            key={name}
+            type="button"
+            role="tab"
+            id={`tab-${name}`}
+            aria-selected={name === shown}
+            aria-controls="details-panel"
+            tabIndex={name === shown ? 0 : -1}
+            onClick={() => choose(at)}
+            onKeyDown={(event) => {
+              if (event.key === "ArrowRight") choose(at + 1);
+              if (event.key === "ArrowLeft") choose(at - 1);
+            }}
+          >
+            {title}
+            {name === "events" && <span class="count">{story.events.length}</span>}
+          </button>
+        ))}
+      </div>
+      <div id="details-panel" role="tabpanel" aria-labelledby={`tab-${shown}`}>
+        {shown === "results" && <Results story={story} selected={selected} onSelect={onSelect} />}
+        {shown === "events" && <Events events={story.events} from={story.started_at} />}
+        {shown === "execution" &&
+          (story.execution === null ? (
+            <p class="quiet">It stands here when the run has ended.</p>
+          ) : (
+            <JsonTree value={story.execution} />
+          ))}
+      </div>
+    </section>
+  );
+}
+
+function Results({ story, selected, onSelect }: Omit<DetailsProps, "tab">) {
+  return (
+    <ul class="results">
+      {story.stages.map((stage) => (
+        <Result key={stage.name} stage={stage} open={stage.name === selected} onSelect={onSelect} />
+      ))}
+    </ul>
+  );
+}
+
+function Result({
+  stage,
+  open,
+  onSelect,
+}: {
+  stage: StageStory;
+  open: boolean;
+  onSelect: (name: string) => void;
+}) {
+  const { name, definition, status, result } = stage;
+  const entry = useRef<HTMLLIElement>(null);
+  useEffect(() => {
+    if (open) entry.current?.scrollIntoView({ block: "nearest" });
+  }, [open]);
+  return (
+    <li ref={entry}>
+      <button type="button" class="result-head" aria-expanded={open} onClick={() => onSelect(name)}>
+        <span class="chevron" aria-hidden="true" />
+        <span class="result-name">{name}</span>
+        <Status status={status} />
+        <span class="quiet tabular">{result?.duration_ms == null ? "" : duration(result.duration_ms)}</span>
+      </button>
+      {open && (
+        <div class="result-body">
+          <p class="quiet">
+            agent {definition.agent_type}
+            {stage.attempt > 0 && `, ${plural(stage.attempt, "try", "tries")}`}
+            {result?.cached === true && ", from the cache"}
+            {stage.fallback !== null && `, by fallback ${stage.fallback}`}
+          </p>
+          {result?.error != null && (
+            <p class="bad">
+              {told(result.error.code).title}. <span class="mono">{result.error.message}</span>
+            </p>
+          )}
+          {stage.note !== "" && result?.error == null && <p class="quiet">{stage.note}</p>}
+          {result?.data != null && <JsonTree value={result.data} open={2} />}
+          {result?.usage != null && <JsonTree name="usage" value={result.usage} open={0} />}
+          {result === null && stage.text !== "" && <pre class="partial">{stage.text}</pre>}
+        </div>
+      )}
+    </li>
+  );
+}
+
+function Events({ events, from }: { events: readonly LifecycleEvent[]; from: number }) {
+  const opened = useSignal<ReadonlySet<number>>(new Set());
+  const toggle = (seq: number) => {
+    const next = new Set(opened.value);
+    if (!next.delete(seq)) next.add(seq);
+    opened.value = next;
+  };
+  return (
+    <ol class="events">
+      {events.map((event) => {
+        const open = opened.value.has(event.seq);
+        return (
+          <li key={event.seq}>
+            <button type="button" class="event-head" aria-expanded={open} onClick={() => toggle(event.seq)}>
+              <span class="chevron" aria-hidden="true" />
+              <span class="quiet tabular">{event.seq}</span>
+              <span class="quiet tabular">+{duration(Date.parse(event.timestamp) - from)}</span>
+              <span class="event-type">{event.type}</span>
+              <span class="event-message">{event.message}</span>
+            </button>
+            {open && <JsonTree value={event.data} open={1} />}
+          </li>
+        );
+      })}
+    </ol>
+  );
+}

@@ -1,0 +1,152 @@
+// The run: the question, the graph, the timeline, the answer and what lies behind them. The URL names the execution;
+// everything else is read from the coordinator, so that a reload or a second window shows the same.
+import { useSignal } from "@preact/signals";
+import { useEffect, useMemo } from "preact/hooks";
+import { useNow } from "../lib/clock.ts";
+import { told } from "../lib/errors.ts";
+import { duration, moment, seconds } from "../lib/format.ts";
+import { client, isCut } from "../lib/session.ts";
+import { route, to } from "../lib/route.ts";
+import { Card, Empty, Failure, Status, TroubleBox } from "../ui/parts.tsx";
+import { Answer } from "./answer.tsx";
+import { Ask } from "./ask.tsx";
+import { Controls } from "./controls.tsx";
+import { Details } from "./details.tsx";
+import { Graph } from "./graph.tsx";
+import { isOver, type Story, waiting } from "./story.ts";
+import { Timeline } from "./timeline.tsx";
+import { createWatch } from "./watch.ts";
+
+export function RunPage() {
+  const [id, tab] = route.value.rest;
+  return (
+    <>
+      <Ask focus={id === undefined} />
+      {id === undefined ? <Beginning /> : <Run key={id} id={id} tab={tab ?? "results"} />}
+    </>
+  );
+}
+
+/** Before the first question: what is going to happen. */
+function Beginning() {
+  const stages = useSignal<Parameters<typeof waiting>[0][]>([]);
+  const failure = useSignal<unknown>(null);
+  const current = client();
+  useEffect(() => {
+    void (async () => {
+      stages.value = (await current.getPipelineConfig("rag")).stages;
+      failure.value = null;
+    })().catch((cause: unknown) => {
+      failure.value = cause;
+    });
+  }, [current, isCut.value]);
+  return (
+    <>
+      {failure.value !== null && <Failure cause={failure.value} />}
+      {stages.value.length > 0 && (
+        <Card title="What will run" id="graph-title">
+          <Graph stages={stages.value.map(waiting)} story={null} selected={null} onSelect={() => {}} />
+        </Card>
+      )}
+      <Empty title="Nothing runs yet">
+        Ask a question above. Its stages light up here as they run, with a timeline below them and the answer
+        as it is written. Earlier runs stand under <a href={to("executions")}>Executions</a>.
+      </Empty>
+    </>
+  );
+}
+
+function Run({ id, tab }: { id: string; tab: string }) {
+  const current = client();
+  const watch = useMemo(() => createWatch(id), [id, current]);
+  useEffect(() => watch.stop, [watch]);
+  const selected = useSignal<string | null>(null);
+  const story = watch.story.value;
+  useEffect(() => {
+    document.title = story === null ? "Agent Coordinator" : `${story.status}: ${story.query.slice(0, 60)}`;
+    return () => {
+      document.title = "Agent Coordinator";
+    };
+  }, [story?.status, story?.query]);
+  if (watch.failure.value !== null) {
+    return (
+      <Failure cause={watch.failure.value}>
+        <p>
+          <a href={to("executions")}>See all executions</a>
+        </p>
+      </Failure>
+    );
+  }
+  if (story === null) return <Loading />;
+  const select = (stage: string) => {
+    selected.value = selected.value === stage ? null : stage;
+  };
+  return (
+    <article class="run" aria-label="Run" data-status={story.status}>
+      <Heading story={story} />
+      <Trouble story={story} />
+      <Card title="Stages" id="graph-title">
+        <Graph stages={story.stages} story={story} selected={selected.value} onSelect={select} />
+      </Card>
+      <div class="run-columns">
+        <Answer story={story} />
+        <Card title="Timeline" id="timeline-title">
+          <Timeline story={story} onSelect={select} />
+        </Card>
+      </div>
+      <Details story={story} tab={tab} selected={selected.value} onSelect={select} />
+    </article>
+  );
+}
+
+function Loading() {
+  return (
+    <p class="quiet" role="status">
+      {isCut.value ? "Nothing answers. The run appears as soon as something does." : "Reading the run"}
+    </p>
+  );
+}
+
+function Heading({ story }: { story: Story }) {
+  return (
+    <header class="run-head">
+      <div class="run-words">
+        <h1>{story.query}</h1>
+        <p class="run-meta">
+          <span role="status" aria-label={`The run is ${story.status}`}>
+            <Status status={story.status} />
+          </span>
+          <Elapsed story={story} />
+          <span>{story.pipeline}</span>
+          <span>{moment(new Date(story.started_at).toISOString())}</span>
+          <span class="mono run-id">{story.execution_id}</span>
+        </p>
+      </div>
+      <Controls story={story} />
+    </header>
+  );
+}
+
+function Elapsed({ story }: { story: Story }) {
+  const now = useNow(!isOver(story.status));
+  const { started_at, ended_at } = story;
+  return (
+    <span class="tabular">
+      {ended_at === null ? seconds(now - started_at) : duration(ended_at - started_at)}
+    </span>
+  );
+}
+
+/** Why a run failed, in words. */
+function Trouble({ story }: { story: Story }) {
+  const error = story.execution?.error_info;
+  if (error === null || error === undefined) return null;
+  const { title, advice } = told(error.code);
+  const where = error.failed_stage === null ? "" : ` in ${error.failed_stage}`;
+  const tries = error.retry_attempts > 1 ? ` after ${error.retry_attempts} tries` : "";
+  return (
+    <TroubleBox
+      trouble={{ title: `${title}${where}${tries}`, advice, code: error.code, detail: error.message }}
+    />
+  );
+}

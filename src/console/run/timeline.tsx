@@ -1,0 +1,122 @@
+// Where the time went: a row for each stage, its tries and the waits between them on one axis, growing while the run
+// lives; the stages that the run's length hangs on are marked, and pauses lie behind everything.
+import { useNow } from "../lib/clock.ts";
+import { duration } from "../lib/format.ts";
+import { criticalPath, timeOf } from "./path.ts";
+import { isOver, type Span, type StageStory, type Story } from "./story.ts";
+
+const SHORTEST_AXIS_MS = 400;
+const TICKS = 5;
+
+interface Axis {
+  from: number;
+  length: number;
+}
+
+export function Timeline({ story, onSelect }: { story: Story; onSelect: (stage: string) => void }) {
+  const live = !isOver(story.status);
+  const now = useNow(live);
+  const end = story.ended_at ?? now;
+  const axis = {
+    from: story.started_at,
+    length: Math.max(SHORTEST_AXIS_MS, (end - story.started_at) * 1.02),
+  };
+  const critical = criticalPath(story, end);
+  const place = (from: number, to: number) => placed(axis, from, to);
+  return (
+    <figure class="timeline" aria-label="Timeline of the run">
+      <div class="timeline-axis" aria-hidden="true">
+        {ticks(axis.length).map((ms) => (
+          <span key={ms} class="tick" style={{ left: `${(ms / axis.length) * 100}%` }}>
+            {tickText(ms)}
+          </span>
+        ))}
+      </div>
+      <ul class="timeline-rows">
+        {story.stages.map((stage) => (
+          <li key={stage.name} class={critical.has(stage.name) ? "is-critical" : ""}>
+            <button type="button" class="timeline-name" onClick={() => onSelect(stage.name)}>
+              <span>{stage.name}</span>
+              <span class="sr-only">{spoken(stage, end, critical.has(stage.name))}</span>
+            </button>
+            <span class="timeline-track" aria-hidden="true">
+              {story.pauses.map((pause) => (
+                <i key={pause.from} class="bar bar-pause" style={place(pause.from, pause.to ?? end)} />
+              ))}
+              {stage.spans.map((span) => (
+                <i
+                  key={`${span.kind}${span.from}`}
+                  class={`bar bar-${span.kind} is-${span.outcome}`}
+                  title={titleOf(span, end)}
+                  style={place(span.from, Math.min(span.to ?? end, end))}
+                />
+              ))}
+            </span>
+            <span class="timeline-time">{stage.spans.length === 0 ? "–" : duration(timeOf(stage, end))}</span>
+          </li>
+        ))}
+      </ul>
+      <figcaption class="legend">
+        <span>
+          <i class="swatch bar-try" /> try
+        </span>
+        {some(story, ({ kind }) => kind === "wait") && (
+          <span>
+            <i class="swatch bar-wait" /> wait before a retry
+          </span>
+        )}
+        {some(story, ({ outcome }) => outcome === "failed") && (
+          <span>
+            <i class="swatch bar-try is-failed" /> failed
+          </span>
+        )}
+        <span>
+          <i class="swatch swatch-critical" /> critical path
+        </span>
+        {story.pauses.length > 0 && (
+          <span>
+            <i class="swatch bar-pause" /> paused
+          </span>
+        )}
+      </figcaption>
+    </figure>
+  );
+}
+
+function some(story: Story, has: (span: Span) => boolean): boolean {
+  return story.stages.some(({ spans }) => spans.some(has));
+}
+
+function placed(axis: Axis, from: number, to: number) {
+  const left = Math.max(0, (from - axis.from) / axis.length) * 100;
+  const width = Math.max(0, (to - from) / axis.length) * 100;
+  return { left: `${left}%`, width: `${Math.min(width, 100 - left)}%` };
+}
+
+/** Round numbers along the axis. */
+function ticks(length: number): number[] {
+  const raw = length / TICKS;
+  const power = 10 ** Math.floor(Math.log10(raw));
+  const step = ([1, 2, 5, 10].find((factor) => factor * power >= raw) ?? 10) * power;
+  return Array.from({ length: Math.floor(length / step) + 1 }, (_, at) => at * step).filter(
+    (ms) => ms / length < 0.96,
+  );
+}
+
+function tickText(ms: number): string {
+  if (ms === 0) return "0";
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  return ms < 60_000 ? `${Number((ms / 1_000).toFixed(1))} s` : duration(ms);
+}
+
+function titleOf({ kind, attempt, from, to, outcome }: Span, end: number): string {
+  const time = duration((to ?? end) - from);
+  return kind === "wait" ? `wait of ${time} before try ${attempt}` : `try ${attempt}: ${outcome}, ${time}`;
+}
+
+function spoken(stage: StageStory, end: number, critical: boolean): string {
+  const tries = stage.spans.filter((span) => span.kind === "try").length;
+  const time =
+    tries === 0 ? "" : `, ${duration(timeOf(stage, end))}, ${tries} ${tries === 1 ? "try" : "tries"}`;
+  return ` ${stage.status}${time}${critical ? ", on the critical path" : ""}`;
+}

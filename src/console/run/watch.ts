@@ -1,0 +1,92 @@
+// Follows one execution for as long as a view looks at it: reads it, folds its events as they come, takes the stream
+// up again behind the last event wherever it broke off. Bursts of events are folded at once, and drawn once a frame.
+import { signal } from "@preact/signals";
+import { CoordinatorClientError, type ExecutionEvent } from "../../client/index.ts";
+import { client, eventsOf } from "../lib/session.ts";
+import { complete, type Story, tell } from "./story.ts";
+
+const LONGEST_WAIT_MS = 3_000;
+
+export function createWatch(execution_id: string) {
+  const story = signal<Story | null>(null);
+  const failure = signal<unknown>(null);
+  const leaving = new AbortController();
+  const { signal: left } = leaving;
+  let arrived: ExecutionEvent[] = [];
+  let frame = 0;
+
+  const fold = () => {
+    cancelAnimationFrame(frame);
+    frame = 0;
+    let next = story.peek();
+    for (const event of arrived) next = tell(next, event);
+    arrived = [];
+    story.value = next;
+  };
+  const take = (event: ExecutionEvent) => {
+    arrived.push(event);
+    // A hidden page has no frames, and must not gather events without end.
+    if (document.hidden || arrived.length > 500) fold();
+    else if (frame === 0) frame = requestAnimationFrame(fold);
+  };
+
+  const follow = async (failures: { inRow: number }) => {
+    const execution = await client().getExecution(execution_id, { signal: left });
+    fold();
+    const after = story.peek()?.seq ?? 0;
+    for await (const event of eventsOf(execution, { signal: left, after, maxRetries: 0 })) {
+      failures.inRow = 0;
+      take(event);
+    }
+    fold();
+    const told = story.peek();
+    if (told?.execution?.truncated !== true) return;
+    story.value = complete(told, await client().getExecution(execution_id, { signal: left }));
+  };
+
+  const run = async () => {
+    const failures = { inRow: 0 };
+    for (;;) {
+      try {
+        await follow(failures);
+        return;
+      } catch (cause) {
+        if (left.aborted) return;
+        fold();
+        const brief =
+          cause instanceof CoordinatorClientError && (cause.isTransient || cause.code === "UNAUTHORIZED");
+        if (!brief) {
+          failure.value = cause;
+          return;
+        }
+      }
+      failures.inRow += 1;
+      await rest(Math.min(LONGEST_WAIT_MS, 100 * 2 ** failures.inRow), left);
+      if (left.aborted) return;
+    }
+  };
+  void run();
+  return {
+    story,
+    failure,
+    stop: () => {
+      leaving.abort();
+      cancelAnimationFrame(frame);
+    },
+  };
+}
+
+/** Waits, but no longer than until the network is back or nobody looks any more. */
+function rest(ms: number, left: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      removeEventListener("online", done);
+      left.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    addEventListener("online", done);
+    left.addEventListener("abort", done);
+  });
+}

@@ -1,0 +1,58 @@
+// Pieces that several views are made of: a status in words, an error in words, an empty place that says what to do.
+import type { ComponentChildren } from "preact";
+import { type Trouble, troubleOf } from "../lib/errors.ts";
+import { type Glyph, Icon } from "./icons.tsx";
+
+export function Status({ status }: { status: Glyph }) {
+  return (
+    <span class={`status is-${status}`}>
+      <Icon name={status} />
+      {status}
+    </span>
+  );
+}
+
+export function Failure({ cause, children }: { cause: unknown; children?: ComponentChildren }) {
+  return <TroubleBox trouble={troubleOf(cause)}>{children}</TroubleBox>;
+}
+
+export function TroubleBox({ trouble, children }: { trouble: Trouble; children?: ComponentChildren }) {
+  return (
+    <div class="trouble" role="alert">
+      <strong>{trouble.title}</strong>
+      <p>{trouble.advice}</p>
+      <p class="mono quiet">
+        {trouble.code}: {trouble.detail}
+      </p>
+      {children}
+    </div>
+  );
+}
+
+export function Empty({ title, children }: { title: string; children: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <strong>{title}</strong>
+      <p>{children}</p>
+    </div>
+  );
+}
+
+interface CardProps {
+  title: string;
+  id: string;
+  aside?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+export function Card({ title, id, aside, children }: CardProps) {
+  return (
+    <section class="card" aria-labelledby={id}>
+      <header class="card-head">
+        <h2 id={id}>{title}</h2>
+        {aside}
+      </header>
+      {children}
+    </section>
+  );
+}

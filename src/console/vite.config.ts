@@ -1,0 +1,35 @@
+// How the page is built: src/console becomes dist/console, files of text that a browser needs nothing more for. No
+// inline script, no data in attributes: the policy in public/_headers allows neither.
+import { join } from "node:path";
+import { defineConfig } from "vite";
+import * as z from "zod";
+import { PipelineStage } from "../contract/stage.ts";
+
+const SCHEMA = "virtual:stage-schema";
+
+export default defineConfig({
+  root: import.meta.dirname,
+  base: "/",
+  logLevel: "warn",
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: join(import.meta.dirname, "../../dist/console"),
+    emptyOutDir: true,
+    target: "es2023",
+    // One page and one bundle: there is nothing to load ahead of it.
+    modulePreload: false,
+    assetsInlineLimit: 0,
+  },
+  plugins: [
+    {
+      // What the contract's schema says of a stage's fields, for the editor's help; zod itself stays out of the page.
+      name: "stage-schema",
+      resolveId: (id) => (id === SCHEMA ? `\0${SCHEMA}` : null),
+      load: (id) => {
+        if (id !== `\0${SCHEMA}`) return null;
+        const { properties } = z.toJSONSchema(PipelineStage, { io: "input", unrepresentable: "any" });
+        return `export default JSON.parse(${JSON.stringify(JSON.stringify(properties))});`;
+      },
+    },
+  ],
+});
