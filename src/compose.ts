@@ -1,30 +1,50 @@
 // Bindings and variables to ports and settings: the only place that builds adapters. Settings are read once for each
 // environment object; a bad value is an error that names the variable and the value.
 import { type Access, accessWith } from "./adapters/access.ts";
+import { type AgentHealthRpc, IsolateHealth } from "./adapters/embedded/agent-health.ts";
+import { EmbeddedLimiter, type RateLimiter } from "./adapters/embedded/rate-limiter.ts";
+import { EmbeddedCache } from "./adapters/embedded/result-cache.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
-import { type Catalogs, catalogsOver } from "./adapters/objects/catalog-api.ts";
+import { type CatalogRpc, type Catalogs, catalogsOver } from "./adapters/objects/catalog-api.ts";
+import { type Conversations, conversationsOver } from "./adapters/objects/conversation-api.ts";
 import { type Executions, executionsOver } from "./adapters/objects/execution-api.ts";
+import { type Couriers, couriersOver } from "./adapters/objects/courier-api.ts";
 import { type Ledgers, ledgersOver } from "./adapters/objects/ledger-api.ts";
+import { type MonitorRpc, monitorOf } from "./adapters/objects/monitor-api.ts";
+import { type Outward, outwardReceivers, readOutward } from "./adapters/outward.ts";
 import { systemChance, systemClock } from "./adapters/system.ts";
+import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
+import { GuardedRedis } from "./adapters/upstash/redis.ts";
+import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import type { CoordinatorConfig } from "./contract/config.ts";
 import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
 import { parseKeys } from "./core/access/keys.ts";
 import { parseOrigins } from "./core/access/origins.ts";
 import { type BadVariable, booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
+import { turnOf } from "./core/conversation.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
+import { parseRateLimit } from "./core/resilience/sliding-window.ts";
 import { ledgerEntry } from "./core/execution/summary.ts";
 import type { Receiver } from "./engine/outbox.ts";
-import type { Clock, Ports } from "./engine/ports.ts";
+import type { Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { err, ok, type Result } from "./contract/problem.ts";
+import { logLine } from "./core/monitoring/log-line.ts";
+import { VERSION } from "./version.ts";
 
 /** What wrangler.toml and the environment give. */
 export interface Env {
   EXECUTIONS: DurableObjectNamespace;
   CATALOG: DurableObjectNamespace;
   LEDGER: DurableObjectNamespace;
+  MONITOR: DurableObjectNamespace;
+  COURIERS: DurableObjectNamespace;
+  CONVERSATIONS: DurableObjectNamespace;
+  AGENT_HEALTH: DurableObjectNamespace;
+  RESULT_CACHE: DurableObjectNamespace;
+  RATE_LIMIT: DurableObjectNamespace;
   [name: string]: unknown;
 }
 
@@ -47,7 +67,17 @@ export interface Services {
   executions: Executions;
   catalogs: Catalogs;
   ledgers: Ledgers;
+  /** The object that watches a tenant's figures. */
+  monitor: (tenant: string) => MonitorRpc;
+  couriers: Couriers;
+  /** Where webhooks and traces go. */
+  outward: Outward;
   access: Access;
+  conversations: Conversations;
+  /** The object of an agent's breaker. */
+  agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
+  /** Null where calls are not limited. */
+  limiter: RateLimiter | null;
   clock: Clock;
 }
 
@@ -58,8 +88,9 @@ export function composeServices(env: Env): Result<Services, BadVariable> {
   const known = composed.get(env);
   if (known !== undefined) return known;
   const services = readServices(env);
-  if (!services.ok)
-    console.error(JSON.stringify({ level: "ERROR", message: "bad variable", ...services.error }));
+  if (!services.ok) {
+    console.error(logLine("ERROR", systemClock.now(), { message: "bad variable", ...services.error }));
+  }
   composed.set(env, services);
   return services;
 }
@@ -86,18 +117,76 @@ export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persi
       }),
       secret,
     ),
+    shared: composeShared(env),
   };
 }
 
-/** Who is told of an execution's changes. */
-export function composeReceivers(env: Env): Receiver[] {
+/** Who is told of the changes of the execution that has this log. */
+export function composeReceivers(env: Env, log: Log): Receiver[] {
   const ledgers = ledgersOver(env.LEDGER);
-  return [(state) => ledgers.report(state.spec.tenant, ledgerEntry(state))];
+  const conversations = conversationsOver(env.CONVERSATIONS, systemClock);
+  return [
+    (state) => ledgers.report(state.spec.tenant, ledgerEntry(state)),
+    async (state) => {
+      const turn = turnOf(state);
+      if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
+    },
+    ...outwardOf(env, log),
+  ];
+}
+
+/** A variable with a bad value is told at every request; nothing goes out by it. */
+function outwardOf(env: Env, log: Log): Receiver[] {
+  const services = composeServices(env);
+  return services.ok ? outwardReceivers(services.value.outward, services.value.couriers, log) : [];
 }
 
 /** Takes an execution out of what its receivers keep. */
-export async function forgetExecution(env: Env, { spec, started_at }: ExecutionState): Promise<void> {
-  await ledgersOver(env.LEDGER).forget(spec.tenant, { start: started_at, id: spec.execution_id });
+export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
+  const { spec, started_at } = state;
+  const { tenant, conversation_id, execution_id } = spec;
+  const conversations = conversationsOver(env.CONVERSATIONS, systemClock);
+  await Promise.all([
+    ledgersOver(env.LEDGER).forget(tenant, { start: started_at, id: execution_id }),
+    turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
+  ]);
+}
+
+const sharing = new WeakMap<Env, Shared>();
+
+interface Shared {
+  cache: ResultCache;
+  health: IsolateHealth;
+  redis: GuardedRedis | null;
+}
+
+/** What all executions in this isolate share; built once for each environment. */
+export function composeShared(env: Env): Shared {
+  const known = sharing.get(env);
+  if (known !== undefined) return known;
+  const url = textVariable(env, REDIS_URL);
+  const token = textVariable(env, REDIS_TOKEN);
+  const redis = url === undefined || token === undefined ? null : new GuardedRedis(url, token, systemClock);
+  const health = new IsolateHealth({
+    object: agentHealthOver(env),
+    tenantHealth: (tenant) => catalogRpc(env, tenant).health(),
+    clock: systemClock,
+  });
+  const cache =
+    redis === null ? new EmbeddedCache(env.RESULT_CACHE, systemClock) : new UpstashCache(redis, systemClock);
+  const shared = { cache, health, redis };
+  sharing.set(env, shared);
+  return shared;
+}
+
+/** A tenant's catalog, for objects that tell it something. */
+export function catalogRpc(env: Env, tenant: string): CatalogRpc {
+  return env.CATALOG.get(env.CATALOG.idFromName(tenant)) as unknown as CatalogRpc;
+}
+
+function agentHealthOver({ AGENT_HEALTH }: Env): Services["agentHealth"] {
+  return (tenant, agent_type) =>
+    AGENT_HEALTH.get(AGENT_HEALTH.idFromName(`${tenant}/${agent_type}`)) as unknown as AgentHealthRpc;
 }
 
 interface AlarmStorage {
@@ -111,13 +200,23 @@ function readServices(env: Env): Result<Services, BadVariable> {
   const keys = parseKeys(secret);
   // The secret's own text is not told.
   if (!keys.ok) return err({ variable: API_KEYS, value: "(not shown)", expected: keys.error });
+  const limiter = readLimiter(env);
+  if (!limiter.ok) return limiter;
+  const outward = readOutward(env, VERSION);
+  if (!outward.ok) return outward;
   const tokenSecret = secretVariable(env, "AGENT_COORDINATOR_TOKEN_SECRET") ?? secret ?? "";
   return ok({
     settings: { ...settings.value, hasKeys: keys.value.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
     catalogs: catalogsOver(env.CATALOG, () => systemClock.now()),
     ledgers: ledgersOver(env.LEDGER),
+    monitor: (tenant) => monitorOf(env.MONITOR, tenant),
+    couriers: couriersOver(env.COURIERS),
+    outward: outward.value,
     access: accessWith(keys.value, tokenSecret, systemClock),
+    conversations: conversationsOver(env.CONVERSATIONS, systemClock),
+    agentHealth: agentHealthOver(env),
+    limiter: limiter.value,
     clock: systemClock,
   });
 }
@@ -125,6 +224,35 @@ function readServices(env: Env): Result<Services, BadVariable> {
 const API_KEYS = "AGENT_COORDINATOR_API_KEYS";
 const AGENT_HOSTS = "AGENT_COORDINATOR_AGENT_HOSTS";
 const CORS_ORIGINS = "AGENT_COORDINATOR_CORS_ORIGINS";
+const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
+const REDIS_URL = "UPSTASH_REDIS_REST_URL";
+const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
+
+/** The limit of calls that start work, where there is one; Redis's variables are looked at here, too. */
+function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
+  const url = textVariable(env, REDIS_URL);
+  if (url !== undefined && !/^https?:\/\/[^\s#$./?].\S*$/.test(url)) {
+    return err({ variable: REDIS_URL, value: url, expected: "an http: or https: URL" });
+  }
+  const missing = url === undefined ? REDIS_URL : REDIS_TOKEN;
+  if ((url === undefined) !== (textVariable(env, REDIS_TOKEN) === undefined)) {
+    return err({
+      variable: missing,
+      value: "",
+      expected: `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`,
+    });
+  }
+  const text = textVariable(env, RATE_LIMIT);
+  if (text === undefined) return ok(null);
+  const limit = parseRateLimit(text);
+  if (limit === null) {
+    const expected = "REQUESTS/SECONDS, whole numbers from 1 on (60/60)";
+    return err({ variable: RATE_LIMIT, value: text, expected });
+  }
+  const { redis } = composeShared(env);
+  if (redis !== null) return ok(new UpstashLimiter(redis, limit, systemClock));
+  return ok(new EmbeddedLimiter(env.RATE_LIMIT, limit, systemClock));
+}
 
 function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> {
   const config = configFromEnvironment(env);

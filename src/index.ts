@@ -1,8 +1,14 @@
 // The Worker's entry: the app, and the Durable Object classes that wrangler.toml names.
 import { createApp } from "./http/app.ts";
 
+export { AgentHealthObject } from "./objects/agent-health.ts";
+export { CacheObject } from "./objects/cache.ts";
 export { CatalogObject } from "./objects/catalog.ts";
+export { ConversationObject } from "./objects/conversation.ts";
+export { CourierObject } from "./objects/courier.ts";
 export { ExecutionObject } from "./objects/execution.ts";
 export { LedgerObject } from "./objects/ledger.ts";
+export { MonitorObject } from "./objects/monitor.ts";
+export { RateLimitObject } from "./objects/rate-limit.ts";
 
 export default createApp();

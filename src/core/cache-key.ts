@@ -11,7 +11,7 @@ export interface CacheKey {
   family: string;
 }
 
-export function cacheKey(tenant: string, registration: AgentRegistration, call: AgentCall): CacheKey {
+export function cacheKey(tenant: string, registration: AgentRegistration | null, call: AgentCall): CacheKey {
   const { stage, agent_type, config, query, inputs, context, history } = call;
   const family = { tenant, stage, agent_type, config, query };
   return {

@@ -53,6 +53,8 @@ export const PACE = {
   OUTBOX_FIRST_MS: 200,
   /** How often an index takes out what has expired; expired rows are not listed anyway. */
   LEDGER_SWEEP_MS: 3_600_000,
+  /** How often a cache takes out what is older than a day. */
+  CACHE_SWEEP_MS: 3_600_000,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have held the run up. */
   LEDGER_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
@@ -63,6 +65,12 @@ export const PACE = {
   ALERT_JUDGE_MS: 1_000,
   /** A shard tells of news at most so often. */
   ALERT_NEWS_MS: 5_000,
+  /** A trace waits so long for others that go with it. */
+  SPANS_WAIT_MS: 1_000,
+  /** Waits between tries to export traces: doubled from the one to the other, and then given up. */
+  SPANS_RETRY_MS: 5_000,
+  SPANS_RETRY_MOST_MS: 300_000,
+  SPANS_TRIES: 10,
   /** While an alert fires it is judged again so often, so that its end is seen without traffic. */
   ALERT_REPEAT_MS: 30_000,
 } as const;

@@ -1,8 +1,11 @@
 // The ports: everything that the engine needs of the world, in one small file. Adapters implement them; tests
 // implement them with a virtual clock.
 import type { AgentCall, AgentProgress, AgentRegistration } from "../contract/agent.ts";
+import type { CacheKey } from "../core/cache-key.ts";
+import type { CachedResult } from "../core/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
+import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -58,6 +61,53 @@ export interface Ports {
   agents: Agents;
   /** Uniform in [0, 1). */
   chance(): number;
+  /** What executions share. Absent where they share nothing. */
+  shared?: { cache: ResultCache; health: AgentHealth };
+}
+
+/** Good results, by what they answered. Nothing here rejects: a cache that is not there knows nothing. */
+export interface ResultCache {
+  /**
+   * A fresh result; or `miss`, and then the asker is to put or release; or `busy`: another execution is at it.
+   * @param lease_ms how long the asker may take before it counts as gone
+   */
+  take(key: CacheKey, owner: string, ttl_seconds: number, lease_ms: number): Promise<CacheFinding>;
+  /** Waits at most `ms` for what another execution is at; `miss` where the asker is to do it itself. */
+  wait(key: CacheKey, owner: string, lease_ms: number, ms: number): Promise<CachedResult | "miss">;
+  put(key: CacheKey, owner: string, result: CachedResult, ttl_seconds: number): Promise<void>;
+  /** The asker has no result to put. */
+  release(key: CacheKey, owner: string): Promise<void>;
+  /** The last result of the key's family, up to a day old. */
+  last(key: CacheKey): Promise<CachedResult | null>;
+}
+
+export type CacheFinding = CachedResult | "miss" | "busy";
+
+/** An agent as its callers know it. */
+export interface AgentIdentity {
+  tenant: string;
+  agent_type: string;
+  /** Another registration is another agent, with a clean record. */
+  registration: AgentRegistration | null;
+}
+
+/** How agents are doing, as far as it is known here. Nothing here rejects. */
+export interface AgentHealth {
+  /** Whether a call may go out; answered at once where nothing is known against the agent. */
+  admit(agent: AgentIdentity, lease_ms: number): Admission | Promise<Admission>;
+  /** Tells what came of a call, off its path. @param policy null where the breaker is turned off */
+  report(
+    agent: AgentIdentity,
+    verdict: CallVerdict,
+    probe: number | null,
+    policy: BreakerPolicy | null,
+  ): void;
+  /** Keeps what is known fresh, off any path. */
+  refresh(tenant: string): void;
+  /** Whether another try fits the agent's retry budget. @param own failures of this stage so far */
+  mayRetry(agent: AgentIdentity, own: number): boolean;
+  /** Whether a second call fits; one that does is counted. */
+  takeHedge(agent: AgentIdentity): boolean;
 }
 
 /** A log that cannot be read: a record is missing or is not what was written. */

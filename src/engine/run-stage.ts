@@ -1,23 +1,55 @@
-// runStage: one call of one stage, from the state to its outcome. Owns the try's clock (timeout_seconds, and the
-// silence of idle_timeout_seconds); an answer that comes later is nobody's.
+// runStage: one call of one stage, from the state to its outcome: what the result cache knows, else the agent as its
+// breaker allows it, hedged where the stage asks for it. Owns the try's clock (timeout_seconds, and the silence of
+// idle_timeout_seconds); an answer that comes later is nobody's.
 import type { AgentCall } from "../contract/agent.ts";
+import type { ResolvedStage } from "../contract/stage.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import { dataOf } from "../core/execution/evolve.ts";
 import type { Invocation } from "../core/execution/next-actions.ts";
 import { specOf } from "../core/execution/schedule.ts";
 import type { ExecutionState } from "../core/execution/state.ts";
 import { callTraceparent } from "../core/monitoring/trace-context.ts";
+import { type Fallback, fallbackOf } from "../core/resilience/fallback.ts";
+import { hedgedCall } from "./hedged-call.ts";
+import { guardedCall } from "./guarded-call.ts";
 import type { AgentRequest, CallHooks, Ports } from "./ports.ts";
+import { lastResult, throughCache } from "./through-cache.ts";
+
+export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress"> {
+  /** Runs a task that needs one more of the object's connections, as soon as one is free. */
+  another(task: () => Promise<void>): void;
+}
+
+type StagePorts = Pick<Ports, "agents" | "clock" | "shared">;
+
+const REJECTED: CallOutcome = { ok: false, failure: { kind: "rejected" } };
 
 /** Calls the stage's agent; resolves with the outcome, also when the try's time is over or `signal` aborts. */
 export async function runStage(
-  ports: Pick<Ports, "agents" | "clock">,
+  ports: StagePorts,
   state: ExecutionState,
   invocation: Invocation,
-  hooks: Pick<CallHooks, "signal" | "delta" | "progress">,
+  hooks: StageHooks,
 ): Promise<CallOutcome> {
   const stage = specOf(state, invocation.stage);
-  const request = agentRequest(state, invocation, ports.clock.now());
+  const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
+  const request = agentRequest(state, invocation, fallback, ports.clock.now());
+  if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
+  const call = (heard: StageHooks) =>
+    guardedCall(ports, state, request, heard.signal, () => tryCall(ports, stage, request, heard));
+  if (invocation.kind === "fallback") return call(hooks);
+  return throughCache(ports.shared?.cache, state, stage, request, hooks, call);
+}
+
+/** One try: its answer, or that its time is over. */
+function tryCall(
+  ports: StagePorts,
+  stage: ResolvedStage,
+  request: AgentRequest,
+  hooks: StageHooks,
+): Promise<CallOutcome> {
+  // What came before the try may have taken so long that nobody waits for it any more.
+  if (hooks.signal.aborted) return Promise.resolve(REJECTED);
   const cut = new AbortController();
   const idleMs = stage.idle_timeout_seconds === undefined ? null : stage.idle_timeout_seconds * 1_000;
   return new Promise<CallOutcome>((resolve) => {
@@ -42,23 +74,35 @@ export async function runStage(
     hooks.signal.addEventListener("abort", () => {
       cut.abort();
       // Nobody waits for this outcome: it frees the connection's place, whatever the agent's side still does.
-      end({ ok: false, failure: { kind: "rejected" } });
+      end(REJECTED);
     });
-    void ports.agents.call(request, { ...hooks, signal: cut.signal, alive: watchSilence }).then(end);
+    const heard = { ...hooks, signal: cut.signal, alive: watchSilence };
+    const answer =
+      stage.hedge_after_ms === undefined || ports.shared === undefined
+        ? ports.agents.call(request, heard)
+        : hedgedCall(ports, ports.shared.health, request, stage.hedge_after_ms, heard);
+    void answer.then(end);
   });
 }
 
-function agentRequest(state: ExecutionState, invocation: Invocation, now: number): AgentRequest {
+function agentRequest(
+  state: ExecutionState,
+  invocation: Invocation,
+  fallback: Fallback | null,
+  now: number,
+): AgentRequest {
   const { spec } = state;
   const stage = specOf(state, invocation.stage);
+  const simple = fallback?.strategy === "use_simple_model" ? fallback : null;
+  const agent_type = simple?.agent_type ?? stage.agent_type;
   const call: AgentCall = {
     execution_id: spec.execution_id,
     conversation_id: spec.conversation_id,
     stage: stage.name,
-    agent_type: stage.agent_type,
+    agent_type,
     attempt: invocation.attempt,
     query: spec.query,
-    config: stage.config,
+    config: simple?.config ?? stage.config,
     inputs: {
       ...spec.inputs,
       ...Object.fromEntries(stage.depends_on.map((name) => [name, dataOf(state, name)])),
@@ -69,9 +113,9 @@ function agentRequest(state: ExecutionState, invocation: Invocation, now: number
   };
   return {
     tenant: spec.tenant,
-    registration: spec.agents[stage.agent_type] ?? null,
+    registration: spec.agents[agent_type] ?? null,
     call,
-    idempotency_key: `${spec.execution_id}.${stage.name}`,
+    idempotency_key: `${spec.execution_id}.${stage.name}${simple === null ? "" : ".fallback"}`,
     traceparent:
       spec.traceparent === null
         ? null

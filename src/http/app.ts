@@ -4,10 +4,12 @@ import { Hono } from "hono";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
 import { finish } from "./middleware/finish.ts";
 import { guard } from "./middleware/guard.ts";
+import { rateLimit } from "./middleware/rate-limit.ts";
 import { services } from "./middleware/services.ts";
 import { allowedMethods } from "./operations.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
+import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
 import { executionIndex } from "./routes/execution-index.ts";
 import { executions } from "./routes/executions.ts";
@@ -16,9 +18,13 @@ import { pipelines } from "./routes/pipelines.ts";
 import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 
+/** A POST to one of these starts a run. */
+const STARTS_WORK = ["/v1/executions", "/v1/stages/execute"];
+
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use("*", finish, services, guard);
+  for (const path of STARTS_WORK) app.use(path, rateLimit);
   app.route("/", about);
   app.route("/v1/executions", executionIndex);
   app.route("/v1/executions", executions);
@@ -27,6 +33,7 @@ export function createApp(): Hono<AppEnv> {
   app.route("/v1/config", config);
   app.route("/v1/stages", stages);
   app.route("/v1/metrics", metrics);
+  app.route("/v1/alerts", alerts);
   app.route("/metrics", prometheus);
   app.notFound(notFound);
   app.onError((cause, call) => {

@@ -54,6 +54,7 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
     after: cursor.value ?? 0,
     answer,
     stream_url: await streamUrl(call, naming.execution_id),
+    health: services.catalogs.peek(tenant)?.health ?? null,
   };
   const { execution_id } = naming;
   const again = (after: number) =>

@@ -5,7 +5,8 @@ import { randomExecutionId, sha256Hex } from "../adapters/system.ts";
 import type { Services, Settings } from "../compose.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
-import type { ExecutionRequest, StageExecutionRequest } from "../contract/execution.ts";
+import type { ConversationTurn, ExecutionRequest, StageExecutionRequest } from "../contract/execution.ts";
+import { LIMITS } from "../contract/limits.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import { effectiveConfig } from "../core/config.ts";
@@ -13,6 +14,7 @@ import type { PublicSpec, RunSpec } from "../core/execution/run-spec.ts";
 import { canonicalJson } from "../core/json.ts";
 import { readTraceparent, rootTraceparent } from "../core/monitoring/trace-context.ts";
 import { planStages } from "../core/pipeline/plan.ts";
+import { agentTypesOf } from "../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../pipelines/rag.ts";
 
 /** How a caller named the execution, if at all. */
@@ -54,7 +56,11 @@ export async function planRun(
   context: RunContext,
 ): Promise<Result<RunSpec>> {
   const { settings, catalogs } = services;
-  let catalog = await catalogs.read(context.tenant);
+  const [read, history] = await Promise.all([
+    catalogs.read(context.tenant),
+    historyOf(services, context.tenant, request.conversation_id),
+  ]);
+  let catalog = read;
   const wanted = request.pipeline_version ?? 0;
   // Somebody has just written it elsewhere, or has just created it: the isolate's memory may be behind.
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
@@ -68,7 +74,8 @@ export async function planRun(
   const { query, conversation_id, on_disconnect, context: given } = request;
   const { name, version } = pipeline.value;
   const shown = { query, conversation_id, pipeline: name, pipeline_version: version, stages: stages.value };
-  return ok(pin(shown, { context: given, inputs: {}, on_disconnect }, context, catalog, settings, config));
+  const kept = { context: given, inputs: {}, on_disconnect, history: remembered(history, config) };
+  return ok(pin(shown, kept, context, catalog, settings, config));
 }
 
 /** Everything the run of one stage on its own is pinned to: a pipeline of that stage, its inputs given. */
@@ -78,20 +85,49 @@ export async function planStage(
   context: RunContext,
 ): Promise<Result<RunSpec>> {
   const { settings, catalogs } = services;
-  const catalog = await catalogs.read(context.tenant);
+  const [catalog, history] = await Promise.all([
+    catalogs.read(context.tenant),
+    historyOf(services, context.tenant, request.conversation_id),
+  ]);
   const config = effectiveConfig(settings.config, catalog.config);
   // What it depends on is not run here: `inputs` stand for it.
   const stages = planStages([{ ...request.stage, depends_on: [] }], {}, config);
   if (!stages.ok) return stages;
   const { query, conversation_id, inputs, context: given, stage } = request;
   const shown = { query, conversation_id, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
-  const kept = { context: given, inputs, on_disconnect: "continue" as const };
+  const kept = {
+    context: given,
+    inputs,
+    on_disconnect: "continue" as const,
+    history: remembered(history, config),
+  };
   return ok(pin(shown, kept, context, catalog, settings, config));
+}
+
+/** The conversation's turns, read beside the catalog; none are asked for where the config is known to want none. */
+async function historyOf(
+  { catalogs, conversations, settings }: Services,
+  tenant: string,
+  conversation_id: string,
+): Promise<ConversationTurn[]> {
+  const known = catalogs.peek(tenant);
+  const wanted =
+    known === null
+      ? LIMITS.HISTORY_TURNS
+      : effectiveConfig(settings.config, known.config).context_memory_size;
+  return conversations.history(tenant, conversation_id, wanted);
+}
+
+function remembered(
+  history: ConversationTurn[],
+  { context_memory_size }: CoordinatorConfig,
+): ConversationTurn[] {
+  return history.slice(Math.max(0, history.length - context_memory_size));
 }
 
 function pin(
   shown: PublicSpec,
-  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect">,
+  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect" | "history">,
   context: RunContext,
   catalog: CatalogSnapshot,
   settings: Settings,
@@ -106,9 +142,11 @@ function pin(
     watched: context.watched,
     config,
     agents: Object.fromEntries(
-      shown.stages.map((stage) => [stage.agent_type, registrationOf(catalog, settings, stage.agent_type)]),
+      agentTypesOf(shown.stages, config).map((agent_type) => [
+        agent_type,
+        registrationOf(catalog, settings, agent_type),
+      ]),
     ),
-    history: [],
     digest: context.naming.digest,
     traceparent:
       readTraceparent(context.traceparent) ??

@@ -3,6 +3,7 @@
 // come in between. A pipeline that was deleted leaves its version behind, so that no version ever means two things.
 import { DurableObject } from "cloudflare:workers";
 import type { CatalogRpc, CatalogSnapshot, Precondition, Written } from "../adapters/objects/catalog-api.ts";
+import type { Standing, TenantHealth } from "../adapters/embedded/agent-health.ts";
 import type { Env } from "../compose.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
@@ -16,6 +17,7 @@ import { RAG } from "../pipelines/rag.ts";
 const PIPELINE = "pipeline/";
 const AGENT = "agent/";
 const CONFIG = "config";
+const HEALTH = "health/";
 
 /** A pipeline as it is stored; without stages it is deleted. */
 type Stored = Pipeline | { name: string; version: number; stages: null };
@@ -24,6 +26,8 @@ type Stored = Pipeline | { name: string; version: number; stages: null };
 const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
 
 export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
+  private known: Map<string, Standing> | null = null;
+
   async snapshot(): Promise<CatalogSnapshot> {
     return this.all();
   }
@@ -66,6 +70,32 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     return this.wrote(ok(null));
   }
 
+  async health(): Promise<TenantHealth> {
+    return { at: Date.now(), agents: Object.fromEntries(this.standing()) };
+  }
+
+  async noteHealth(agent_type: string, standing: Standing): Promise<void> {
+    const known = this.standing();
+    const before = known.get(agent_type);
+    if (before !== undefined && before.changed_at > standing.changed_at) return;
+    const { kv } = this.ctx.storage;
+    if (standing.state === "closed" && standing.failures === 0) known.delete(agent_type);
+    else known.set(agent_type, standing);
+    // Failures that stand may be forgotten with this object, a breaker that is not closed may not.
+    if (standing.state !== "closed") kv.put(`${HEALTH}${agent_type}`, standing);
+    else if (before !== undefined && before.state !== "closed") kv.delete(`${HEALTH}${agent_type}`);
+  }
+
+  private standing(): Map<string, Standing> {
+    this.known ??= new Map(
+      Array.from(this.ctx.storage.kv.list<Standing>({ prefix: HEALTH }), ([key, standing]) => [
+        key.slice(HEALTH.length),
+        standing,
+      ]),
+    );
+    return this.known;
+  }
+
   private wrote<T>(outcome: T): Written<T> {
     return { outcome, snapshot: this.all() };
   }
@@ -83,6 +113,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
       pipelines: Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline])),
       agents: Object.fromEntries(agents),
       config: this.config(),
+      health: { at: Date.now(), agents: Object.fromEntries(this.standing()) },
     };
   }
 

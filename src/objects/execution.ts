@@ -13,7 +13,8 @@ import {
   STATUS_HEADER,
 } from "../adapters/objects/execution-api.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
-import { composePorts, composeReceivers, type Env, forgetExecution } from "../compose.ts";
+import { writeLog } from "../adapters/system.ts";
+import { composePorts, composeReceivers, composeShared, type Env, forgetExecution } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { wireJson } from "../core/execution/log-event.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
@@ -21,6 +22,7 @@ import { viewExecution } from "../core/execution/view.ts";
 import { PACE } from "../core/pace.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
 import { EventFeed } from "../engine/feed.ts";
+import { LogLines } from "../engine/log-lines.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
@@ -158,6 +160,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       this.driver = this.conduct();
     }
     const driver = this.driver as ExecutionDriver;
+    if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
     driver.submit({ type: "start", spec: message.spec });
     this.presence = Presence.of(driver, this.ports.clock, false);
     return ok(driver);
@@ -232,7 +235,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted */
   private conduct(): ExecutionDriver {
     const driver = ExecutionDriver.open(this.ports);
-    this.outbox = new Outbox(driver, this.ports.clock, composeReceivers(this.env), () => {
+    new LogLines(driver, this.ports.clock, writeLog);
+    this.outbox = new Outbox(driver, this.ports.clock, composeReceivers(this.env, this.ports.log), () => {
       // An end without an alarm's handler (a cancelled pause) needs one that sees the outbox and retention through.
       if (!this.alarmIsDue) this.ports.alarm.set(this.ports.clock.now());
     });

@@ -6,6 +6,7 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import type { Result } from "../../contract/problem.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
+import type { Standing, TenantHealth } from "../embedded/agent-health.ts";
 
 /** Everything that a tenant has defined. */
 export interface CatalogSnapshot {
@@ -13,6 +14,8 @@ export interface CatalogSnapshot {
   /** Null where a registration that stood from the start was removed. */
   agents: Record<string, AgentRegistration | null>;
   config: JsonObject;
+  /** What stands against its agents. */
+  health: TenantHealth;
 }
 
 /** What must hold for a write: nothing, that the pipeline is there, or that it has this version (0: is not there). */
@@ -36,22 +39,29 @@ export interface CatalogRpc {
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<Written<null>>;
   /** @param environment the config that holds without any patch */
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<Written<Result<null>>>;
+  health(): Promise<TenantHealth>;
+  /** News of an agent's breaker; older news than what is known changes nothing. */
+  noteHealth(agent_type: string, standing: Standing): Promise<void>;
 }
 
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** What a read would find in memory, without waiting; null where it would have to ask. */
+  peek(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers what stands after it. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<Written<T>>): Promise<Written<T>>;
 }
 
-/** How old a tenant's definitions may be in an isolate that did not write them. */
-const CATALOG_AGE_MS = 5_000;
+/** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
+const CATALOG_AGE_MS = 1_900;
 /** Tenants an isolate remembers; the one unused longest goes first. */
 const REMEMBERED_TENANTS = 1_000;
 
 interface Remembered {
   snapshot: Promise<CatalogSnapshot>;
+  /** The same, once it is there. */
+  known: CatalogSnapshot | null;
   at: number;
 }
 
@@ -60,7 +70,13 @@ export function catalogsOver(namespace: DurableObjectNamespace, now: () => numbe
   const remembered = new Map<string, Remembered>();
   const rpc = (tenant: string) => namespace.get(namespace.idFromName(tenant)) as unknown as CatalogRpc;
   const remember = (tenant: string, snapshot: Promise<CatalogSnapshot>): Remembered => {
-    const entry = { snapshot, at: now() };
+    const entry: Remembered = { snapshot, known: null, at: now() };
+    snapshot.then(
+      (known) => {
+        entry.known = known;
+      },
+      () => {},
+    );
     remembered.delete(tenant);
     remembered.set(tenant, entry);
     const oldest = remembered.keys().next().value;
@@ -77,6 +93,10 @@ export function catalogsOver(namespace: DurableObjectNamespace, now: () => numbe
         if (remembered.get(tenant) === entry) remembered.delete(tenant);
       });
       return entry.snapshot;
+    },
+    peek(tenant) {
+      const known = remembered.get(tenant);
+      return known !== undefined && now() - known.at < CATALOG_AGE_MS ? known.known : null;
     },
     async write(tenant, write) {
       const written = await write(rpc(tenant));

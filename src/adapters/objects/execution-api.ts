@@ -4,6 +4,7 @@ import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { CoordinatorError, Result } from "../../contract/problem.ts";
 import type { Command } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
+import type { TenantHealth } from "../embedded/agent-health.ts";
 import { callObject } from "./object-faults.ts";
 
 /** The body of the object's POST: a run to start, or to attach to where it is there already. */
@@ -18,6 +19,8 @@ export interface RunMessage {
   answer: "stream" | { wait_ms: number | null };
   /** Stands in every answer about an execution that is not terminal. */
   stream_url: string;
+  /** What the Worker knows of the tenant's agents, so that the first call need not ask; null where it knows nothing. */
+  health: TenantHealth | null;
 }
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;

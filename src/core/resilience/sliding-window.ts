@@ -21,6 +21,13 @@ export interface RateVerdict {
   reset_at: number;
 }
 
+/** What AGENT_COORDINATOR_RATE_LIMIT says: REQUESTS/SECONDS; null where it says something else. */
+export function parseRateLimit(text: string): RateLimit | null {
+  const [, requests, seconds] = /^(\d{1,9})\/(\d{1,6})$/.exec(text.trim()) ?? [];
+  const limit = { requests: Number(requests), seconds: Number(seconds) };
+  return limit.requests >= 1 && limit.seconds >= 1 ? limit : null;
+}
+
 export const NOTHING_COUNTED: WindowCount = { window: 0, count: 0, before: 0 };
 
 /** Counts one, where there is room for it. */

@@ -1,10 +1,12 @@
 // /v1/agents: the registry. A URL that may not be called is refused here already.
 import { Hono } from "hono";
+import type { Standing } from "../../adapters/embedded/agent-health.ts";
 import type { CatalogSnapshot } from "../../adapters/objects/catalog-api.ts";
 import { AgentRegistration } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { Name } from "../../contract/names.ts";
 import { agentUrl } from "../../core/agent-target.ts";
+import { shownState } from "../../core/resilience/breaker.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import { invalid, parseWith, readBody } from "../body.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
@@ -21,15 +23,25 @@ async function list(call: Call): Promise<Response> {
   const types = new Set([...REFERENCE_AGENTS, ...Object.keys(catalog.agents)]);
   const data = [...types].toSorted().flatMap((agent_type) => {
     const registration = registered(call, catalog, agent_type);
-    return registration === null ? [] : [shown(agent_type, registration)];
+    return registration === null ? [] : [{ agent_type, registration }];
   });
-  return call.json({ data });
+  return call.json({
+    data: await Promise.all(
+      data.map(async ({ agent_type, registration }) =>
+        // Whatever has failures standing against it is known to the catalog.
+        Object.hasOwn(catalog.health.agents, agent_type)
+          ? shownNow(call, agent_type, registration)
+          : shown(call, agent_type, registration, HEALTHY),
+      ),
+    ),
+  });
 }
 
 async function read(call: Call): Promise<Response> {
   const agent_type = call.req.param("agent_type") ?? "";
   const registration = registered(call, await catalogNow(call), agent_type);
-  return registration === null ? notFound(call, agent_type) : call.json(shown(agent_type, registration));
+  if (registration === null) return notFound(call, agent_type);
+  return call.json(await shownNow(call, agent_type, registration));
 }
 
 async function put(call: Call): Promise<Response> {
@@ -44,7 +56,10 @@ async function put(call: Call): Promise<Response> {
   }
   const before = registered(call, await catalogNow(call), agent_type.value);
   await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type.value, registration.value));
-  return call.json(shown(agent_type.value, registration.value), before === null ? 201 : 200);
+  // What stood against the agent before stands against another one.
+  const standing = await services.agentHealth(tenant, agent_type.value).reset();
+  const body = shown(call, agent_type.value, registration.value, standing);
+  return call.json(body, before === null ? 201 : 200);
 }
 
 async function remove(call: Call): Promise<Response> {
@@ -63,13 +78,25 @@ function registered(call: Call, catalog: CatalogSnapshot, agent_type: string): A
   return registrationOf(catalog, call.var.services.settings, agent_type);
 }
 
-function shown(agent_type: string, registration: AgentRegistration) {
-  return { agent_type, ...registration, breaker: breakerOf() };
+const HEALTHY: Standing = { state: "closed", failures: 0, opened_at: null, retry_at: null, changed_at: 0 };
+
+function shown(call: Call, agent_type: string, registration: AgentRegistration, standing: Standing) {
+  return { agent_type, ...registration, breaker: breakerOf(standing, call.var.services.clock.now()) };
 }
 
-/** The state of an agent's breaker: nothing opens one yet. */
-function breakerOf(): BreakerState {
-  return { state: "closed", failures: 0, opened_at: null, retry_at: null };
+async function shownNow(call: Call, agent_type: string, registration: AgentRegistration) {
+  const { services, tenant } = call.var;
+  return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).standing());
+}
+
+function breakerOf(standing: Standing, now: number): BreakerState {
+  const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
+  return {
+    state: shownState(standing, now),
+    failures: standing.failures,
+    opened_at: time(standing.opened_at),
+    retry_at: time(standing.retry_at),
+  };
 }
 
 function notFound(call: Call, agent_type: string): Response {

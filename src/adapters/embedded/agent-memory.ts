@@ -1,0 +1,45 @@
+// What an isolate remembers of the agents that it calls, and nobody else needs to know: retry budgets and counts of
+// hedges. As gRPC's channels do, each caller has its own.
+import { counted, type HedgeCount, mayHedge, NO_HEDGES } from "../../core/resilience/hedge.ts";
+import { fullBudget, mayRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
+import type { CallVerdict } from "../../core/resilience/breaker.ts";
+import type { AgentIdentity } from "../../engine/ports.ts";
+
+interface Remembered {
+  budget: RetryBudget;
+  hedges: HedgeCount;
+}
+
+/** Agents remembered; the one uncalled longest goes first. */
+const AGENTS = 2_000;
+
+export class AgentMemory {
+  private readonly agents = new Map<string, Remembered>();
+
+  called(agent: AgentIdentity, verdict: CallVerdict, now: number): void {
+    const known = this.of(agent, now);
+    known.hedges = counted(known.hedges, "calls", now);
+    if (verdict !== "void") known.budget = spend(known.budget, verdict === "success", now);
+  }
+
+  mayRetry(agent: AgentIdentity, own: number, now: number): boolean {
+    return mayRetry(this.of(agent, now).budget, own, now);
+  }
+
+  takeHedge(agent: AgentIdentity, now: number): boolean {
+    const known = this.of(agent, now);
+    if (!mayHedge(known.hedges, now)) return false;
+    known.hedges = counted(known.hedges, "hedges", now);
+    return true;
+  }
+
+  private of(agent: AgentIdentity, now: number): Remembered {
+    const name = JSON.stringify([agent.tenant, agent.agent_type, agent.registration]);
+    const known = this.agents.get(name) ?? { budget: fullBudget(now), hedges: NO_HEDGES };
+    this.agents.delete(name);
+    this.agents.set(name, known);
+    const oldest = this.agents.keys().next().value;
+    if (this.agents.size > AGENTS && oldest !== undefined) this.agents.delete(oldest);
+    return known;
+  }
+}

@@ -1,0 +1,92 @@
+// Redis over Upstash's REST protocol, and the wall between its outages and everybody else: nobody waits for it longer
+// than REDIS_MS, and where it does not answer nobody asks it any more. Whether it is back is found out behind the
+// calls, by none of them. What is lost meanwhile is said once.
+import { Redis } from "@upstash/redis/cloudflare";
+import type { Clock } from "../../engine/ports.ts";
+
+/** How long Redis may hold up a call, in ms. */
+const REDIS_MS = 240;
+/** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
+const FAILURES = 3;
+/** How often it is asked whether it is back, in ms. */
+const RETRY_MS = 5_000;
+
+/** There is no answer: Redis is not there, slow, or talks nonsense. */
+export const LOST = Symbol("lost");
+
+export class GuardedRedis {
+  readonly client: Redis;
+  private readonly clock: Pick<Clock, "now">;
+  private failures = 0;
+  private closedUntil = 0;
+  private isTold = false;
+
+  constructor(url: string, token: string, clock: Pick<Clock, "now">) {
+    this.clock = clock;
+    this.client = new Redis({
+      url,
+      token,
+      retry: false,
+      automaticDeserialization: false,
+      enableTelemetry: false,
+      // Each request has its own: the client takes one signal for all of them as an answer.
+      signal: () => AbortSignal.timeout(REDIS_MS),
+    });
+  }
+
+  /** The task's value, or LOST. Never rejects. @param what is lost without it, for the log */
+  async ask<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
+    if (this.failures >= FAILURES) {
+      this.lookAgain();
+      return LOST;
+    }
+    const began = this.clock.now();
+    const answer = await timed(task(this.client));
+    if ("value" in answer) {
+      this.failures = 0;
+      return answer.value;
+    }
+    // Whoever has waited once need not wait again.
+    const waited = this.clock.now() - began >= REDIS_MS / 2;
+    this.failures = waited ? FAILURES : this.failures + 1;
+    this.closedUntil = this.clock.now() + RETRY_MS;
+    if (!this.isTold) {
+      this.isTold = true;
+      log("ERROR", `Redis does not answer; until it does: ${what}`, answer.cause);
+    }
+    return LOST;
+  }
+
+  private lookAgain(): void {
+    if (this.clock.now() < this.closedUntil) return;
+    this.closedUntil = this.clock.now() + RETRY_MS;
+    void timed(this.client.ping()).then((answer) => {
+      if (!("value" in answer) || answer.value !== "PONG") return;
+      this.failures = 0;
+      if (this.isTold) log("INFO", "Redis answers again", null);
+      this.isTold = false;
+    });
+  }
+}
+
+type Answer<T> = { value: T } | { cause: unknown };
+
+function timed<T>(task: Promise<T>): Promise<Answer<T>> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve({ cause: new Error("timeout") }), REDIS_MS);
+    const end = (answer: Answer<T>) => {
+      clearTimeout(timer);
+      resolve(answer);
+    };
+    task.then(
+      (value) => end({ value }),
+      (cause: unknown) => end({ cause }),
+    );
+  });
+}
+
+/** Only the kind of fault: its text may hold a command, and so a stage's data. */
+function log(level: "ERROR" | "INFO", message: string, cause: unknown): void {
+  const fault = cause instanceof Error ? { cause: cause.name } : {};
+  (level === "ERROR" ? console.error : console.log)(JSON.stringify({ level, message, ...fault }));
+}

@@ -1,0 +1,68 @@
+// One call of an agent behind its breaker and its retry budget. Owns what a call's end says of its agent: failures of
+// the retried classes count, aborts and refusals do not, nor does what the agent answers to this request alone.
+//
+// I14: a call that goes out as the probe carries its id back. A healthy agent costs no hop: see AgentHealth.
+import type { CallOutcome } from "../core/execution/command.ts";
+import type { ExecutionState } from "../core/execution/state.ts";
+import { PACE } from "../core/pace.ts";
+import type { CallVerdict } from "../core/resilience/breaker.ts";
+import { classify } from "../core/resilience/classify.ts";
+import type { AgentRequest, Ports } from "./ports.ts";
+
+/** The call's outcome; a refusal where the breaker is open, and then nothing was called. */
+export async function guardedCall(
+  ports: Pick<Ports, "clock" | "shared">,
+  state: ExecutionState,
+  request: AgentRequest,
+  signal: AbortSignal,
+  call: () => Promise<CallOutcome>,
+): Promise<CallOutcome> {
+  const health = ports.shared?.health;
+  if (health === undefined) return call();
+  const { config } = state.spec;
+  const { agent_type, timeout_ms, attempt } = request.call;
+  const agent = { tenant: request.tenant, agent_type, registration: request.registration };
+  const policy = config.enable_circuit_breaker ? config.circuit_breaker : null;
+  let probe: number | null = null;
+  if (policy !== null) {
+    const asked = health.admit(agent, timeout_ms + PACE.PROBE_GRACE_MS);
+    const admission = asked instanceof Promise ? await asked : asked;
+    if (admission.admit === "refuse") {
+      return { ok: false, failure: { kind: "refused", agent_type, retry_at: admission.retry_at } };
+    }
+    if (admission.admit === "probe") probe = admission.id;
+  }
+  const stop = keepInformed(ports, state, policy !== null);
+  const outcome = await call();
+  stop();
+  const verdict = verdictOn(outcome, signal);
+  health.report(agent, verdict, probe, policy);
+  if (verdict === "failure" && !outcome.ok && !health.mayRetry(agent, attempt)) {
+    return { ...outcome, spent: true };
+  }
+  return outcome;
+}
+
+function verdictOn(outcome: CallOutcome, signal: AbortSignal): CallVerdict {
+  if (signal.aborted) return "void";
+  if (outcome.ok) return "success";
+  return classify(outcome.failure).retry === "yes" ? "failure" : "void";
+}
+
+/** While a call runs that others follow, what is known of their agents stays fresh, so that none of them has to ask. */
+function keepInformed(
+  { clock, shared }: Pick<Ports, "clock" | "shared">,
+  state: ExecutionState,
+  needed: boolean,
+): () => void {
+  if (!needed || !state.stages.some((stage) => stage.phase === "pending")) return () => {};
+  let stop = () => {};
+  const again = () => {
+    stop = clock.after(PACE.HEALTH_REFRESH_MS, () => {
+      shared?.health.refresh(state.spec.tenant);
+      again();
+    });
+  };
+  again();
+  return () => stop();
+}

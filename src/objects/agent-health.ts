@@ -1,0 +1,72 @@
+// The Durable Object of one agent of a tenant: its circuit breaker. Counts what callers report, leases the one probe
+// of a half-open breaker (I14), and tells the tenant's catalog when failures begin or cease to stand against the
+// agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
+// of failures may be lost with the object, an open breaker may not.
+import { DurableObject } from "cloudflare:workers";
+import type { AgentHealthRpc, Standing } from "../adapters/embedded/agent-health.ts";
+import { catalogRpc, type Env } from "../compose.ts";
+import {
+  admit,
+  type Breaker,
+  type BreakerPolicy,
+  CLOSED,
+  type CallVerdict,
+  reported,
+} from "../core/resilience/breaker.ts";
+
+const BREAKER = "breaker";
+
+export class AgentHealthObject extends DurableObject<Env> implements AgentHealthRpc {
+  private breaker: Breaker;
+  private changed_at = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.breaker = ctx.storage.kv.get<Breaker>(BREAKER) ?? CLOSED;
+    this.changed_at = this.breaker.opened_at ?? 0;
+  }
+
+  async admit(lease_ms: number) {
+    const { breaker, admission } = admit(this.breaker, Date.now(), lease_ms);
+    await this.become(breaker);
+    return { admission, standing: this.shown() };
+  }
+
+  async report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy): Promise<Standing> {
+    await this.become(reported(this.breaker, verdict, probe, policy, Date.now(), Math.random()));
+    return this.shown();
+  }
+
+  async standing(): Promise<Standing> {
+    return this.shown();
+  }
+
+  async reset(): Promise<Standing> {
+    await this.become(CLOSED);
+    return this.shown();
+  }
+
+  private async become(breaker: Breaker): Promise<void> {
+    const before = this.breaker;
+    if (breaker === before) return;
+    this.breaker = breaker;
+    // Two changes within a millisecond must not look like one.
+    this.changed_at = Math.max(Date.now(), this.changed_at + 1);
+    if (breaker.state !== before.state || breaker.probe?.id !== before.probe?.id) {
+      if (breaker.state === "closed") this.ctx.storage.kv.delete(BREAKER);
+      else this.ctx.storage.kv.put(BREAKER, breaker);
+    }
+    const news = breaker.state !== before.state || breaker.failures > 0 !== before.failures > 0;
+    if (!news) return;
+    const [tenant = "", agent_type = ""] = (this.ctx.id.name ?? "").split("/");
+    // The isolates that asked know it anyway; the others learn it with the next change, or by failing themselves.
+    await catalogRpc(this.env, tenant)
+      .noteHealth(agent_type, this.shown())
+      .catch(() => {});
+  }
+
+  private shown(): Standing {
+    const { probe: _, ...breaker } = this.breaker;
+    return { ...breaker, changed_at: this.changed_at };
+  }
+}

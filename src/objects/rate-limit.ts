@@ -1,0 +1,32 @@
+// The Durable Object that counts the calls of one caller. In memory: an object without calls is not evicted before
+// the windows that are in use have passed. A longer window is written down.
+import { DurableObject } from "cloudflare:workers";
+import type { RateLimitRpc } from "../adapters/embedded/rate-limiter.ts";
+import type { Env } from "../compose.ts";
+import {
+  NOTHING_COUNTED,
+  type RateLimit,
+  type RateVerdict,
+  take,
+  type WindowCount,
+} from "../core/resilience/sliding-window.ts";
+
+const COUNT = "count";
+/** An object is evicted 70 s after its last call, at the earliest. */
+const REMEMBERED_SECONDS = 60;
+
+export class RateLimitObject extends DurableObject<Env> implements RateLimitRpc {
+  private counted: WindowCount;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.counted = ctx.storage.kv.get<WindowCount>(COUNT) ?? NOTHING_COUNTED;
+  }
+
+  async take(limit: RateLimit): Promise<RateVerdict> {
+    const { counted, verdict } = take(this.counted, limit, Date.now());
+    this.counted = counted;
+    if (limit.seconds > REMEMBERED_SECONDS && verdict.allowed) this.ctx.storage.kv.put(COUNT, counted);
+    return verdict;
+  }
+}
