@@ -3,7 +3,7 @@ import * as z from "zod";
 import { LIFECYCLE_TYPES } from "./event.ts";
 import { JsonObject } from "./json.ts";
 
-export const TraceEvent = z.object({
+const TraceEvent = z.object({
   timestamp: z.iso.datetime(),
   seq: z.number().int().min(1),
   /** Null for what concerns the whole execution. */
@@ -14,7 +14,6 @@ export const TraceEvent = z.object({
   /** What went wrong, where something did. */
   error: JsonObject.nullable(),
 });
-export type TraceEvent = z.infer<typeof TraceEvent>;
 
 export const ExecutionTrace = z.object({ execution_id: z.string(), events: z.array(TraceEvent) });
 export type ExecutionTrace = z.infer<typeof ExecutionTrace>;

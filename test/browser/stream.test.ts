@@ -59,7 +59,12 @@ beforeAll(async () => {
     agents.on(`/${stage}`, speaks(texts[stage] as string[], 8));
     await client.registerAgent(stage, { url: agents.url(`/${stage}`) });
   }
-  const stages = STAGES.map((name, at) => ({ name, agent_type: name, depends_on: STAGES.slice(0, at) }));
+  const stages = STAGES.map((name, at) => ({
+    name,
+    agent_type: name,
+    depends_on: STAGES.slice(0, at),
+    cache: false,
+  }));
   await client.configurePipeline("spoken", stages);
   browser = await startBrowser();
 });

@@ -22,10 +22,15 @@ import { speaks, speech } from "../support/speaker.ts";
 const QUERY = { query: "What are the benefits of renewable energy?", conversation_id: "conv_123" };
 const answer = speech(30, "energy");
 const rag: Stage[] = [
-  { name: "query_analysis", agent_type: "analysis" },
-  { name: "source_retrieval", agent_type: "retrieval", depends_on: ["query_analysis"] },
-  { name: "ranking", agent_type: "ranking", depends_on: ["source_retrieval"], required: false },
-  { name: "answer_generation", agent_type: "answer", depends_on: ["source_retrieval", "ranking"] },
+  { name: "query_analysis", agent_type: "analysis", cache: false },
+  { name: "source_retrieval", agent_type: "retrieval", cache: false, depends_on: ["query_analysis"] },
+  { name: "ranking", agent_type: "ranking", cache: false, depends_on: ["source_retrieval"], required: false },
+  {
+    name: "answer_generation",
+    agent_type: "answer",
+    cache: false,
+    depends_on: ["source_retrieval", "ranking"],
+  },
 ];
 
 let agents: AgentServer;
@@ -47,8 +52,8 @@ beforeAll(async () => {
   }
   await client.configurePipeline("research", rag);
   await client.configurePipeline("slow", [
-    { name: "one", agent_type: "slow" },
-    { name: "two", agent_type: "analysis", depends_on: ["one"] },
+    { name: "one", agent_type: "slow", cache: false },
+    { name: "two", agent_type: "analysis", cache: false, depends_on: ["one"] },
   ]);
 });
 
@@ -84,10 +89,15 @@ describe("the specification's unit tests", () => {
 
   test("a stage's failure is retried, and what stays failed is told", async () => {
     agents.on("/flaky", inTurn(failsWith(503), answers({ fine: true })));
-    const retried = await client.executeStage({ name: "only", agent_type: "flaky" }, { query: "q" });
+    const retried = await client.executeStage(
+      { name: "only", agent_type: "flaky", cache: false },
+      { query: "q" },
+    );
     expect(retried).toMatchObject({ status: "completed", attempts: 2, data: { fine: true } });
     agents.on("/broken", failsWith(503, { detail: "busy" }));
-    await client.configurePipeline("broken", [{ name: "only", agent_type: "broken", retry_attempts: 2 }]);
+    await client.configurePipeline("broken", [
+      { name: "only", agent_type: "broken", cache: false, retry_attempts: 2 },
+    ]);
     const failed = await client.executePipeline({ ...QUERY, pipeline: "broken" });
     expect(failed).toMatchObject({
       status: "failed",
@@ -217,9 +227,15 @@ describe("executing", () => {
 
 describe("definitions", () => {
   test("configures a pipeline, adds a stage, takes it out, and deletes it", async () => {
-    const written = await client.configurePipeline("mine", [{ name: "a", agent_type: "analysis" }]);
+    const written = await client.configurePipeline("mine", [
+      { name: "a", agent_type: "analysis", cache: false },
+    ]);
     expect(written.stages).toMatchObject([{ name: "a", timeout_seconds: 60, retry_attempts: 3 }]);
-    const grown = await client.addStage("mine", { name: "b", agent_type: "ranking" }, { before: "a" });
+    const grown = await client.addStage(
+      "mine",
+      { name: "b", agent_type: "ranking", cache: false },
+      { before: "a" },
+    );
     expect(grown.stages.map((stage) => stage.name)).toEqual(["b", "a"]);
     expect((await client.removeStage("mine", "b")).stages.map((stage) => stage.name)).toEqual(["a"]);
     expect((await errorOf(client.removeStage("mine", "b"))).code).toBe("STAGE_NOT_FOUND");

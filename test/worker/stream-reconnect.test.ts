@@ -45,7 +45,12 @@ beforeAll(async () => {
     agents.on(`/${stage}`, speaks(texts[stage] as string[], 5));
     await client.registerAgent(stage, { url: agents.url(`/${stage}`) });
   }
-  const stages = STAGES.map((name, at) => ({ name, agent_type: name, depends_on: STAGES.slice(0, at) }));
+  const stages = STAGES.map((name, at) => ({
+    name,
+    agent_type: name,
+    depends_on: STAGES.slice(0, at),
+    cache: false,
+  }));
   await client.configurePipeline("spoken", stages);
   // Made for browsers, it asks for both even where it needs neither.
   vi.stubGlobal("window", globalThis);

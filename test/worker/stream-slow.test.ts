@@ -39,6 +39,7 @@ beforeAll(async () => {
     STAGES.map((name, at) => ({
       name,
       agent_type: "torrent",
+      cache: false,
       depends_on: STAGES.slice(Math.max(0, at - 1), at),
     })),
   );

@@ -29,7 +29,12 @@ beforeAll(async () => {
   }
   await calls.pipeline(
     "spoken",
-    STAGES.map((name, at) => ({ name, agent_type: name, depends_on: STAGES.slice(Math.max(0, at - 1), at) })),
+    STAGES.map((name, at) => ({
+      name,
+      agent_type: name,
+      cache: false,
+      depends_on: STAGES.slice(Math.max(0, at - 1), at),
+    })),
   );
 });
 
