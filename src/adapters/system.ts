@@ -1,4 +1,5 @@
 // The real clock and real chance.
+import type { LogLevel } from "../core/monitoring/log-line.ts";
 import type { Clock } from "../engine/ports.ts";
 
 export const systemClock: Clock = {
@@ -8,6 +9,12 @@ export const systemClock: Clock = {
     return () => clearTimeout(timer);
   },
 };
+
+/** A line of the operator's log, on the platform's own level. */
+export function writeLog(level: LogLevel, line: string): void {
+  const write = { DEBUG: console.debug, INFO: console.log, WARN: console.warn, ERROR: console.error }[level];
+  write(line);
+}
 
 export const systemChance = (): number => Math.random();
 

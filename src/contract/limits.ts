@@ -33,4 +33,8 @@ export const LIMITS = {
   PAUSE_SECONDS: 30 * 86_400,
   /** Figures are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
+  /** The standard asks for 24 to 64 bytes of a webhook's secret. */
+  WEBHOOK_KEY_BYTES: 24,
+  /** A receiver of webhooks or traces answers within this, or has not. */
+  EXPORT_TIMEOUT_MS: 15_000,
 } as const;

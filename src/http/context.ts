@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { Env, Services } from "../compose.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
+import { logLine } from "../core/monitoring/log-line.ts";
 import { problemResponse } from "./problem.ts";
 
 export interface AppEnv {
@@ -22,7 +23,5 @@ export function jsonText(text: string, status = 200, headers: Record<string, str
 
 /** A line of the log: JSON, so that no control character of a caller's text reaches a terminal as itself. */
 export function logError(fields: Record<string, unknown>): void {
-  const line = JSON.stringify({ level: "ERROR", ...fields });
-  // JSON leaves these as they are: the C1 controls, and what turns the direction of writing.
-  console.error(line.replaceAll(/[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, " "));
+  console.error(logLine("ERROR", Date.now(), fields));
 }

@@ -19,7 +19,7 @@ import {
   Validation,
   ValidationRequest,
 } from "../contract/management.ts";
-import { Metrics } from "../contract/metrics.ts";
+import { AlertList, Metrics } from "../contract/metrics.ts";
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../contract/problem.ts";
 import { PipelineStage, StageResult } from "../contract/stage.ts";
@@ -56,6 +56,7 @@ const ANSWERS = {
   AgentList,
   CoordinatorConfig,
   Metrics,
+  AlertList,
   Health,
   Problem,
 };

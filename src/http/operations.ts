@@ -20,7 +20,7 @@ import {
   Validation,
   ValidationRequest,
 } from "../contract/management.ts";
-import { Metrics, MetricsFilter } from "../contract/metrics.ts";
+import { AlertList, Metrics, MetricsFilter } from "../contract/metrics.ts";
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import type { ErrorCode } from "../contract/problem.ts";
 import { PipelineStage, StageResult } from "../contract/stage.ts";
@@ -388,6 +388,17 @@ export const OPERATIONS: readonly Operation[] = [
       },
     },
     answers: { 200: { description: "The figures", schema: Metrics } },
+    errors: [],
+  },
+  {
+    method: "get",
+    path: "/v1/alerts",
+    id: "get_alerts",
+    tag: "figures",
+    summary: "Thresholds, values, and what fires",
+    permission: "read",
+    produces: JSON_ONLY,
+    answers: { 200: { description: "Every alert; a stage's error rate by stage", schema: AlertList } },
     errors: [],
   },
   {

@@ -13,6 +13,7 @@ import type {
   Listed,
   Place,
 } from "../adapters/objects/ledger-api.ts";
+import { monitorOf } from "../adapters/objects/monitor-api.ts";
 import type { Env } from "../compose.ts";
 import type { ExecutionSummary } from "../contract/execution-list.ts";
 import { LIMITS } from "../contract/limits.ts";
@@ -34,6 +35,9 @@ const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   private readonly sql: SqlStorage;
   private readonly store: FiguresStore;
+  private newsIsDue = false;
+  /** Ms since the epoch. */
+  private newsTold = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -58,6 +62,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
       if (isNews && entry.report !== null && entry.end !== null)
         this.store.count(entry.report, entry.end, now);
     });
+    this.tellMonitor();
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
@@ -168,6 +173,23 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
       limit,
     );
     return Array.from(rows, (row) => JSON.parse(row.shape) as RunShape);
+  }
+
+  /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
+  private tellMonitor(): void {
+    if (this.newsIsDue) return;
+    this.newsIsDue = true;
+    setTimeout(
+      () => {
+        this.newsIsDue = false;
+        this.newsTold = Date.now();
+        const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
+        void monitorOf(this.env.MONITOR, tenant)
+          .news()
+          .catch(() => {});
+      },
+      Math.max(0, this.newsTold + PACE.ALERT_NEWS_MS - Date.now()),
+    );
   }
 
   private async armSweep(): Promise<void> {

@@ -1,0 +1,33 @@
+// What goes out of the house to others' servers, as it is handed to a tenant's couriers: at most eight objects, each
+// with the parcels whose id falls to it. Handing over twice is delivering once, or at worst twice under one id.
+import { fnv1a } from "../../core/hash.ts";
+
+export interface Parcel {
+  /** The same for the same news: receivers drop what they have. */
+  id: string;
+  kind: "webhook" | "spans";
+  /** JSON text: an event's payload, or one trace's spans. */
+  body: string;
+  /** How long it may wait for company, in ms. */
+  wait_ms: number;
+}
+
+export interface CourierRpc {
+  /** Durable when it resolves. */
+  take(parcels: readonly Parcel[]): Promise<void>;
+}
+
+export interface Couriers {
+  send(tenant: string, parcel: Parcel): Promise<void>;
+}
+
+const SHARDS = 8;
+
+export function couriersOver(namespace: DurableObjectNamespace): Couriers {
+  return {
+    send: (tenant, parcel) => {
+      const id = namespace.idFromName(`${tenant}/${fnv1a(parcel.id) % SHARDS}`);
+      return (namespace.get(id) as unknown as CourierRpc).take([parcel]);
+    },
+  };
+}

@@ -1,0 +1,57 @@
+// OTLP over HTTP: one POST to the collector, and whether it took it. Where it goes and with which headers is said by
+// OpenTelemetry's own variables.
+import { LIMITS } from "../../contract/limits.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
+
+export interface OtlpTarget {
+  /** Without a slash at its end. */
+  endpoint: string;
+  headers: Readonly<Record<string, string>>;
+  /** Of this service. */
+  version: string;
+}
+
+/** OTEL_EXPORTER_OTLP_HEADERS: `name=value`, comma-separated, values percent-encoded. What is wrong is not told. */
+export function readHeaders(list: string | undefined): Result<Record<string, string>, string> {
+  const headers: Record<string, string> = {};
+  for (const entry of (list ?? "").split(",").filter((part) => part.trim() !== "")) {
+    const at = entry.indexOf("=");
+    const name = entry.slice(0, at).trim().toLowerCase();
+    try {
+      headers[name] = decodeURIComponent(entry.slice(at + 1).trim());
+      new Headers(headers);
+    } catch {
+      return err(HEADERS_EXPECTED);
+    }
+    if (at < 1) return err(HEADERS_EXPECTED);
+  }
+  return ok(headers);
+}
+
+const HEADERS_EXPECTED = "name=value, comma-separated, values percent-encoded";
+
+export type Exported = "taken" | "again" | "refused";
+
+/** Never rejects. `again` where the standard lets it be sent again: no answer, 429, 502, 503, 504. */
+export async function exportTo(
+  { endpoint, headers }: Pick<OtlpTarget, "endpoint" | "headers">,
+  signal: "traces" | "metrics",
+  body: string,
+): Promise<Exported> {
+  try {
+    const response = await fetch(`${endpoint}/v1/${signal}`, {
+      method: "POST",
+      headers: { ...headers, "content-type": "application/json" },
+      body,
+      redirect: "manual",
+      signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    if (response.ok) return "taken";
+    return PASSING.has(response.status) ? "again" : "refused";
+  } catch {
+    return "again";
+  }
+}
+
+const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);

@@ -1,0 +1,65 @@
+// The webhook of the operator: signed as Standard Webhooks has it (HMAC-SHA256 over id, time and body), sent once, and
+// what came of it told. Never follows a redirect: the signature was made for one receiver.
+import { LIMITS } from "../../contract/limits.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
+import type { Delivery, WebhookEvent } from "../../core/monitoring/webhook.ts";
+
+export interface WebhookTarget {
+  url: string;
+  /** The secret's bytes. */
+  key: Uint8Array<ArrayBuffer>;
+  events: ReadonlySet<WebhookEvent>;
+}
+
+/** The bytes of `whsec_` and base64, or what is wrong with it. */
+export function readSecret(secret: string): Result<Uint8Array<ArrayBuffer>, string> {
+  const encoded = secret.startsWith("whsec_") ? secret.slice("whsec_".length) : secret;
+  try {
+    const key = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
+    if (key.length >= LIMITS.WEBHOOK_KEY_BYTES) return ok(key);
+  } catch {
+    // Told below, without the secret.
+  }
+  return err(`whsec_ and at least ${LIMITS.WEBHOOK_KEY_BYTES} bytes as base64`);
+}
+
+/** Sends one event. Never rejects. @param now ms since the epoch */
+export async function deliver(
+  { url, key }: Pick<WebhookTarget, "url" | "key">,
+  id: string,
+  body: string,
+  now: number,
+): Promise<Delivery> {
+  const timestamp = String(Math.floor(now / 1_000));
+  try {
+    const response = await fetch(url, {
+      method: "POST",
+      headers: {
+        "content-type": "application/json",
+        "webhook-id": id,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": `v1,${await signature(key, `${id}.${timestamp}.${body}`)}`,
+      },
+      body,
+      redirect: "manual",
+      signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
+    });
+    await response.body?.cancel();
+    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+    return {
+      status: response.status,
+      retry_after_ms: seconds > 0 ? Math.min(seconds, DAY_SECONDS) * 1_000 : null,
+    };
+  } catch {
+    return { status: null, retry_after_ms: null };
+  }
+}
+
+const DAY_SECONDS = 86_400;
+
+async function signature(key: Uint8Array<ArrayBuffer>, signed: string): Promise<string> {
+  const hmac = { name: "HMAC", hash: "SHA-256" };
+  const imported = await crypto.subtle.importKey("raw", key, hmac, false, ["sign"]);
+  const bytes = await crypto.subtle.sign("HMAC", imported, new TextEncoder().encode(signed));
+  return btoa(String.fromCharCode(...new Uint8Array(bytes)));
+}

@@ -1,0 +1,77 @@
+// Lines for the operator's log: one JSON object a line, told by level. A line holds names, numbers and what went
+// wrong; never a question, an answer, a context or a header. Whatever came from outside is cut, and can neither end a
+// line nor move a terminal.
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import { LIFECYCLE_TYPES, type LifecycleEvent } from "../../contract/event.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { RunSpec } from "../execution/run-spec.ts";
+
+export type LogLevel = CoordinatorConfig["log_level"];
+
+const RANK: Readonly<Record<LogLevel, number>> = { DEBUG: 0, INFO: 1, WARN: 2, ERROR: 3 };
+
+/** Lifecycle events are INFO, but for these. */
+const LEVELS: Partial<Record<(typeof LIFECYCLE_TYPES)[number], LogLevel>> = {
+  "execution.recovered": "WARN",
+  "execution.failed": "ERROR",
+  "stage.retrying": "WARN",
+  "stage.fallback": "WARN",
+  "stage.failed": "ERROR",
+};
+
+/** Whether lines of this level are wanted. */
+export function isLogged(level: LogLevel, wanted: LogLevel): boolean {
+  return RANK[level] >= RANK[wanted];
+}
+
+export function levelOf(event: LifecycleEvent): LogLevel {
+  return LEVELS[event.type] ?? "INFO";
+}
+
+/** The fields that an event's line has. */
+export function eventFields(event: LifecycleEvent, spec: Pick<RunSpec, "tenant" | "pipeline">): JsonObject {
+  const { type, execution_id, seq, stage, attempt, status, data } = event;
+  return {
+    event: type,
+    tenant: spec.tenant,
+    execution_id,
+    seq,
+    pipeline: spec.pipeline,
+    ...(stage === undefined ? {} : { stage }),
+    ...(attempt === undefined ? {} : { attempt }),
+    status,
+    ...(typeof data["duration_ms"] === "number" ? { duration_ms: data["duration_ms"] } : {}),
+    ...(typeof data["delay_ms"] === "number" ? { delay_ms: data["delay_ms"] } : {}),
+    ...errorFields(data["error"] ?? data["error_info"]),
+  };
+}
+
+function errorFields(error: unknown): JsonObject {
+  if (error === null || typeof error !== "object") return {};
+  const { code, message } = error as { code?: unknown; message?: unknown };
+  return { code, error: typeof message === "string" ? withoutCredentials(message) : null };
+}
+
+/** What an agent says of its failure may hold what it was refused with. */
+function withoutCredentials(message: string): string {
+  return message
+    .replaceAll(
+      /\b(bearer|basic|token|api[-_ ]?key|password|secret)(["']?\s*[:= ]\s*)\S+/gi,
+      "$1$2[redacted]",
+    )
+    .replaceAll(/\b(sk|pk|whsec|ghp|xox[abp])[-_][\w-]{8,}/g, "[redacted]");
+}
+
+/** No field is longer: a line is for reading. */
+const FIELD_CHARS = 500;
+
+/** A line of the log. @param at ms since the epoch */
+export function logLine(level: LogLevel, at: number, fields: JsonObject): string {
+  const cut = Object.entries(fields).map(([name, value]) => [
+    name,
+    typeof value === "string" ? value.slice(0, FIELD_CHARS).toWellFormed() : value,
+  ]);
+  const line = JSON.stringify({ level, time: new Date(at).toISOString(), ...Object.fromEntries(cut) });
+  // JSON leaves these as they are: the C1 controls, and what turns the direction of writing.
+  return line.replaceAll(/[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, " ");
+}

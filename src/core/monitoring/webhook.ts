@@ -1,0 +1,72 @@
+// Webhooks by Standard Webhooks: which events there are, what is sent, and when a delivery that failed is made again.
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { Alert } from "../../contract/metrics.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
+
+const EVENTS = ["alert.firing", "alert.resolved", "execution.completed", "execution.failed"] as const;
+export type WebhookEvent = (typeof EVENTS)[number];
+
+/** Told where nobody says otherwise: every change of an alert, no execution. */
+const DEFAULT_EVENTS: readonly WebhookEvent[] = ["alert.firing", "alert.resolved"];
+
+/** AGENT_COORDINATOR_WEBHOOK_EVENTS, or the first entry that is no event. */
+export function parseEvents(list: string | undefined): Result<ReadonlySet<WebhookEvent>, string> {
+  if (list === undefined) return ok(new Set(DEFAULT_EVENTS));
+  const names = list.split(",").map((name) => name.trim());
+  const wrong = names.find((name) => !EVENTS.some((event) => event === name));
+  return wrong === undefined ? ok(new Set(names as WebhookEvent[])) : err(wrong);
+}
+
+export const WEBHOOK_EVENTS = EVENTS.join(", ");
+
+/** The payload of an event, as the standard has it: type, timestamp, data. */
+export function webhookPayload(
+  type: WebhookEvent,
+  at: number,
+  tenant: string,
+  data: Alert | ExecutionSummary,
+): string {
+  return JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: { tenant, ...data } });
+}
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+
+/** The standard's schedule: what is waited before each try after the first. */
+export const RETRY_AFTER_MS: readonly number[] = [
+  5 * SECOND,
+  5 * MINUTE,
+  30 * MINUTE,
+  2 * HOUR,
+  5 * HOUR,
+  10 * HOUR,
+  14 * HOUR,
+  20 * HOUR,
+  24 * HOUR,
+];
+
+/** How far a wait is stretched at most, so that an outage does not end with all tries at once. */
+const JITTER = 0.1;
+
+export type Delivery =
+  /** The answer's status; null where none came. */
+  { status: number | null; retry_after_ms: number | null };
+
+/**
+ * When the next try is due, in ms from now; null where there is none: delivered, given up, or not wanted (410).
+ * @param made tries made, this one included @param chance uniform in [0, 1)
+ */
+export function nextTry({ status, retry_after_ms }: Delivery, made: number, chance: number): number | null {
+  if (isDelivered(status) || status === GONE) return null;
+  const wait = RETRY_AFTER_MS[made - 1];
+  if (wait === undefined) return null;
+  return Math.max(retry_after_ms ?? 0, Math.round(wait * (1 + JITTER * chance)));
+}
+
+export function isDelivered(status: number | null): boolean {
+  return status !== null && status >= 200 && status < 300;
+}
+
+/** The receiver wants no more of it. */
+const GONE = 410;

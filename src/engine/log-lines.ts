@@ -1,0 +1,56 @@
+// Writes a run's lifecycle events to the operator's log as they become durable, where its config asks for it. Lines of
+// events that an earlier instance wrote are not written again.
+import type { ExecutionState } from "../core/execution/state.ts";
+import { eventFields, isLogged, levelOf, type LogLevel, logLine } from "../core/monitoring/log-line.ts";
+import type { ExecutionDriver, Watcher } from "./drive.ts";
+import type { LiveText } from "./live-text.ts";
+import type { Clock } from "./ports.ts";
+
+/** Takes a line. */
+export type LogSink = (level: LogLevel, line: string) => void;
+
+export class LogLines implements Watcher {
+  // A line may come 50 ms later: nobody waits for it.
+  readonly sees_turns = false;
+  private readonly driver: ExecutionDriver;
+  private readonly clock: Clock;
+  private readonly sink: LogSink;
+  private told: number;
+
+  constructor(driver: ExecutionDriver, clock: Clock, sink: LogSink) {
+    this.driver = driver;
+    this.clock = clock;
+    this.sink = sink;
+    this.told = driver.durableSeq;
+    driver.watch(this);
+  }
+
+  /** At DEBUG, also when each call goes out. */
+  callBegan({ stage, attempt, call }: LiveText): void {
+    const { state } = this.driver;
+    if (state === null || !this.isWanted(state, "DEBUG")) return;
+    const { execution_id, tenant, pipeline } = state.spec;
+    const fields = { event: "call.began", tenant, execution_id, seq: call, pipeline, stage, attempt };
+    this.sink("DEBUG", logLine("DEBUG", this.clock.now(), fields));
+  }
+
+  wake(): void {
+    const { state, durableSeq } = this.driver;
+    if (state === null || durableSeq === this.told) return;
+    const after = this.told;
+    this.told = durableSeq;
+    if (state.spec.config.enable_detailed_logging) this.tell(state, after);
+  }
+
+  private isWanted({ spec }: ExecutionState, level: LogLevel): boolean {
+    return spec.config.enable_detailed_logging && isLogged(level, spec.config.log_level);
+  }
+
+  private tell(state: ExecutionState, after: number): void {
+    for (const event of this.driver.eventsAfter(after)) {
+      const level = levelOf(event);
+      if (!this.isWanted(state, level)) continue;
+      this.sink(level, logLine(level, Date.parse(event.timestamp), eventFields(event, state.spec)));
+    }
+  }
+}
