@@ -5,7 +5,7 @@ import { refusalOf } from "../adapters/objects/execution-api.ts";
 import { readTerms } from "../adapters/objects/stream-terms.ts";
 import { PACE } from "../core/pace.ts";
 import type { Clock } from "../engine/ports.ts";
-import { END_MARK } from "../engine/sse.ts";
+import { END_MARK } from "../engine/feed-stream.ts";
 import { EventBytes } from "./event-bytes.ts";
 import { ReaderBuffer } from "./reader-buffer.ts";
 

@@ -27,7 +27,7 @@ import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
-import { sseStream } from "../engine/sse.ts";
+import { sseStream } from "../engine/feed-stream.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
