@@ -140,7 +140,7 @@ export class CoordinatorClient {
     return this.http.json(pipelinePath(name), {
       method: "PUT",
       body: { stages },
-      headers: { "if-match": options.ifMatch },
+      headers: { "if-match": options.ifMatch, "if-none-match": options.ifNoneMatch },
       signal: options.signal,
     });
   }

@@ -34,4 +34,6 @@ export interface ExecuteOptions extends StartOptions {
 export interface WriteOptions extends CallOptions {
   /** Writes only where the pipeline still has this ETag. */
   ifMatch?: string;
+  /** `*` writes only where no pipeline has this name. */
+  ifNoneMatch?: string;
 }

@@ -1,3 +1,272 @@
+// How the coordinator fares: what is wrong first, then how much runs and how well, where the time goes, and the agents.
+import { useEffect, useMemo } from "preact/hooks";
+import type { Agent, Alert, Metrics } from "../../client/index.ts";
+import { duration, moment, percent, plural, words } from "../lib/format.ts";
+import { refine, route, to } from "../lib/route.ts";
+import { client } from "../lib/session.ts";
+import { Card, Empty, Failure } from "../ui/parts.tsx";
+import { Bars, Share, Throughput } from "./charts.tsx";
+import { type Bucket, createFigures } from "./figures.ts";
+
+const WINDOWS = [
+  [900, "15 minutes"],
+  [3_600, "1 hour"],
+  [86_400, "24 hours"],
+] as const;
+
 export function HealthPage() {
-  return null;
+  const asked = Number(route.value.query.get("window"));
+  const [window_seconds] = WINDOWS.find(([seconds]) => seconds === asked) ?? WINDOWS[1];
+  const current = client();
+  const source = useMemo(() => createFigures(window_seconds), [window_seconds, current]);
+  useEffect(() => source.stop, [source]);
+  const figures = source.figures.value;
+  return (
+    <>
+      <div class="page-head">
+        <h1>Health</h1>
+        <label class="inline-field">
+          <span>The last</span>
+          <select
+            value={String(window_seconds)}
+            onChange={(event) => refine({ window: event.currentTarget.value })}
+          >
+            {WINDOWS.map(([seconds, name]) => (
+              <option key={seconds} value={String(seconds)}>
+                {name}
+              </option>
+            ))}
+          </select>
+        </label>
+      </div>
+      {source.failure.value !== null && <Failure cause={source.failure.value} />}
+      {figures === null && source.failure.value === null && (
+        <p class="quiet" role="status">
+          Reading the figures
+        </p>
+      )}
+      {figures !== null && (
+        <div class="health">
+          <Alerts alerts={figures.alerts} />
+          {figures.metrics === null ? (
+            <Empty title="No figures">
+              This coordinator does not offer <code>GET /v1/metrics</code>. Update it to see them here.
+            </Empty>
+          ) : (
+            <Overview metrics={figures.metrics} alerts={figures.alerts} buckets={figures.buckets} />
+          )}
+          <Agents agents={figures.agents} />
+        </div>
+      )}
+    </>
+  );
+}
+
+function Alerts({ alerts }: { alerts: readonly Alert[] }) {
+  const firing = alerts.filter((alert) => alert.firing);
+  if (alerts.length === 0) return null;
+  if (firing.length === 0) {
+    return (
+      <p class="all-well" role="status">
+        All {plural(alerts.length, "threshold")} are kept.
+      </p>
+    );
+  }
+  return (
+    <ul class="alerts" role="alert" aria-label="Alerts">
+      {firing.map((alert) => (
+        <li key={`${alert.name} ${alert.stage ?? ""}`} class="trouble">
+          <strong>
+            {ALERTS[alert.name] ?? words(alert.name)}
+            {alert.stage !== undefined && ` in ${alert.stage}`}
+          </strong>
+          <p>
+            {alert.value === null ? "unknown" : figure(alert.name, alert.value)}, where{" "}
+            {figure(alert.name, alert.threshold)} is the limit
+            {alert.since !== null && `, since ${moment(alert.since)}`}
+          </p>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+const ALERTS: Readonly<Record<string, string>> = {
+  execution_success_rate: "Too few runs succeed",
+  avg_execution_time_ms: "Runs take long on average",
+  stage_error_rate: "Too many errors",
+  concurrent_executions: "Many runs at once",
+  memory_usage_mb: "A run holds much data",
+};
+
+/** An alert's figure in its own unit. */
+function figure(name: string, value: number): string {
+  if (name.endsWith("_rate")) return percent(value);
+  if (name.endsWith("_ms")) return duration(value);
+  if (name.endsWith("_mb")) return `${value.toFixed(1)} MB`;
+  return String(value);
+}
+
+function Overview({
+  metrics,
+  alerts,
+  buckets,
+}: {
+  metrics: Metrics;
+  alerts: readonly Alert[];
+  buckets: readonly Bucket[];
+}) {
+  const { execution_metrics: all, stage_metrics, performance_analytics } = metrics;
+  const wanted = alerts.find(({ name }) => name === "execution_success_rate")?.threshold ?? null;
+  if (all.total_executions === 0) {
+    return (
+      <Empty title="Nothing ended in this window">
+        Choose a longer one, or <a href={to("run")}>ask a question</a>: its figures appear here within
+        seconds.
+      </Empty>
+    );
+  }
+  return (
+    <>
+      <div class="health-columns">
+        <Card
+          title="Throughput"
+          id="throughput-title"
+          aside={<span class="quiet small">{all.concurrent_executions} running now</span>}
+        >
+          <p class="figure">
+            {all.total_executions.toLocaleString()}{" "}
+            <span>{all.total_executions === 1 ? "execution" : "executions"}</span>
+          </p>
+          <Throughput buckets={buckets} />
+        </Card>
+        <Card title="Success rate" id="success-title">
+          <p class="figure">{percent(all.success_rate)}</p>
+          <Share value={all.success_rate} wanted={wanted} />
+          <p class="quiet small outcome">
+            {plural(all.successful_executions, "completed", "completed")}, {all.failed_executions} failed,{" "}
+            {all.cancelled_executions} cancelled{wanted !== null && `; ${percent(wanted)} is wanted`}
+          </p>
+        </Card>
+        <Card title="Duration" id="duration-title">
+          <Bars
+            label="Quantiles of the duration"
+            rows={[
+              { name: "half within", value: all.p50_duration_ms, text: duration(all.p50_duration_ms) },
+              {
+                name: "95 % within",
+                value: all.p95_duration_ms,
+                text: duration(all.p95_duration_ms),
+                tone: "soft",
+              },
+              {
+                name: "99 % within",
+                value: all.p99_duration_ms,
+                text: duration(all.p99_duration_ms),
+                tone: "soft",
+              },
+              {
+                name: "on average",
+                value: all.average_duration_ms,
+                text: duration(all.average_duration_ms),
+                tone: "soft",
+              },
+            ]}
+          />
+        </Card>
+        <Card title="Where the time goes" id="bottlenecks-title">
+          <Bottlenecks analytics={performance_analytics} />
+        </Card>
+      </div>
+      <Card title="Stages" id="stages-title">
+        <Stages stages={stage_metrics} />
+      </Card>
+    </>
+  );
+}
+
+function Bottlenecks({ analytics }: { analytics: Metrics["performance_analytics"] }) {
+  const { bottlenecks } = analytics;
+  if (bottlenecks.length === 0) return <p class="quiet">No stage stands out.</p>;
+  return (
+    <Bars
+      label="Share of the critical path by stage"
+      rows={bottlenecks.map(({ stage, impact_score, impact, cause, recommendation }) => ({
+        name: stage,
+        value: impact_score,
+        text: percent(impact_score),
+        ...(impact === "high" ? {} : { tone: "soft" as const }),
+        note: `${sentence(cause)} ${sentence(recommendation)}`,
+      }))}
+    />
+  );
+}
+
+function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
+}
+
+function Stages({ stages }: { stages: Metrics["stage_metrics"] }) {
+  return (
+    <div class="table-room" tabIndex={0} role="region" aria-labelledby="stages-title">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Stage</th>
+            <th scope="col">Runs</th>
+            <th scope="col">Average</th>
+            <th scope="col">95 % within</th>
+            <th scope="col">Errors</th>
+            <th scope="col">Retries</th>
+            <th scope="col">From the cache</th>
+          </tr>
+        </thead>
+        <tbody>
+          {Object.entries(stages).map(([name, stage]) => (
+            <tr key={name}>
+              <th scope="row">{name}</th>
+              <td>{stage.executions}</td>
+              <td>{duration(stage.avg_duration_ms)}</td>
+              <td>{duration(stage.p95_duration_ms)}</td>
+              <td class={stage.error_rate > 0 ? "bad" : ""}>{percent(stage.error_rate)}</td>
+              <td>{stage.retries}</td>
+              <td>{stage.cache_hits}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+const BREAKER = { closed: "closed", open: "open", half_open: "half open" } as const;
+
+function Agents({ agents }: { agents: readonly Agent[] }) {
+  return (
+    <Card title="Agents" id="agents-title">
+      {agents.length === 0 ? (
+        <Empty title="No agent is registered">
+          Register one with <code>PUT /v1/agents/NAME</code> and a URL; stages then name it as their
+          agent_type.
+        </Empty>
+      ) : (
+        <ul class="agents">
+          {agents.map(({ agent_type, url, binding, path, breaker }) => (
+            <li key={agent_type}>
+              <span class="agent-name">{agent_type}</span>
+              <span class="mono quiet agent-place">{url ?? `${binding ?? ""}${path ?? ""}`}</span>
+              <span class={`breaker is-${breaker.state}`}>
+                breaker {BREAKER[breaker.state]}
+                {breaker.failures > 0 && `, ${plural(breaker.failures, "failure")} in a row`}
+                {breaker.state === "open" &&
+                  breaker.retry_at !== null &&
+                  `, tries again ${moment(breaker.retry_at)}`}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
 }

@@ -16,8 +16,7 @@ export function seconds(ms: number): string {
 }
 
 export function percent(share: number): string {
-  const value = share * 100;
-  return `${Number.isInteger(value) || value < 1 ? value.toFixed(0) : value.toFixed(1)} %`;
+  return `${Number((share * 100).toFixed(1))} %`;
 }
 
 /** The time of day today, else the date too. */

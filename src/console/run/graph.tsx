@@ -54,7 +54,9 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
               <path
                 key={`${from} ${to}`}
                 d={path}
-                class={lineClass(byName.get(from), byName.get(to), critical)}
+                class={
+                  story === null ? "line is-defined" : lineClass(byName.get(from), byName.get(to), critical)
+                }
               />
             ))}
           </svg>
@@ -67,15 +69,17 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
                 <li key={name}>
                   <button
                     type="button"
-                    class={`node is-${stage.status}${wrong ? " is-faulty" : ""}${critical.has(name) ? " is-critical" : ""}`}
+                    class={`node is-${story === null ? "defined" : stage.status}${wrong ? " is-faulty" : ""}${critical.has(name) ? " is-critical" : ""}`}
                     aria-pressed={selected === name}
                     aria-label={`${name}, ${wrong ? "has errors" : stateOf(stage, story, now)}${critical.has(name) ? ", on the critical path" : ""}`}
                     style={{ left: px(x), top: px(y), width: px(NODE.width), height: px(NODE.height) }}
                     onClick={() => onSelect(name)}
                   >
-                    <span class="node-mark">
-                      <Icon name={wrong ? "failed" : stage.status} />
-                    </span>
+                    {(story !== null || wrong) && (
+                      <span class="node-mark">
+                        <Icon name={wrong ? "failed" : stage.status} />
+                      </span>
+                    )}
                     <span class="node-name">{name}</span>
                     <span class="node-state">{wrong ? "has errors" : stateOf(stage, story, now)}</span>
                     {stage.status === "running" && stage.fraction !== null && (

@@ -31,6 +31,7 @@ export function layOut(
   stages: readonly Pick<PipelineStage, "name" | "depends_on">[],
   downwards: boolean,
 ): Layout {
+  if (stages.length === 0) return { width: 0, height: 0, nodes: [], lines: [] };
   const graph = new Graph();
   graph.setGraph({
     rankdir: downwards ? "TB" : "LR",

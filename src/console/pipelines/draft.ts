@@ -1,0 +1,138 @@
+// A definition that is being written: its text, what the coordinator says of it while it grows, and its way into the
+// catalog. A draft outlives the view, so that a look at a run costs nobody their text.
+import { computed, effect, signal } from "@preact/signals";
+import { CoordinatorClientError, type Stage } from "../../client/index.ts";
+import type { Validation } from "../../contract/management.ts";
+import type { Pipeline } from "../../contract/pipeline.ts";
+import { client, pipelineTag } from "../lib/session.ts";
+import { readJson, writeJson } from "./json-text.ts";
+import { type Mark, markOf, stagesIn } from "./marks.ts";
+
+const QUIET_MS = 250;
+
+export type Draft = ReturnType<typeof createDraft>;
+
+/** @param isNew nothing of this name is kept yet, and nothing may be overwritten */
+export function createDraft(name: string, isNew: boolean) {
+  const text = signal(isNew ? writeJson({ stages: [{ name: "first", agent_type: "query_rewriter" }] }) : "");
+  const saved = signal(isNew ? "" : text.peek());
+  const version = signal<number | null>(null);
+  const read = computed(() => readJson(text.value));
+  const verdict = signal<Validation | null>(null);
+  const failure = signal<unknown>(null);
+  const busy = signal(false);
+  let tag: string | undefined;
+  let judging: AbortController | null = null;
+
+  const marks = computed<readonly Mark[]>(() => {
+    const { fault } = read.value;
+    if (fault !== null) return [{ ...fault, stage: null }];
+    if (text.value === "") return [];
+    if (stagesIn(read.value) === null) return [{ from: 0, to: 1, message: NO_STAGES, stage: null }];
+    return (verdict.value?.errors ?? []).map((error) => markOf(error, read.value));
+  });
+
+  // Whatever is typed is judged by the coordinator as soon as the typing rests.
+  const forget = effect(() => {
+    const stages = stagesIn(read.value);
+    judging?.abort();
+    if (stages === null) return undefined;
+    const asking = new AbortController();
+    judging = asking;
+    const timer = setTimeout(() => {
+      void client()
+        .validatePipelineConfig(stages, { signal: asking.signal })
+        .then((judged) => {
+          if (!asking.signal.aborted) verdict.value = judged;
+        })
+        .catch(() => {
+          // Without a verdict the text stays as it is; saving tells what is wrong.
+        });
+    }, QUIET_MS);
+    return () => clearTimeout(timer);
+  });
+
+  const taken = (pipeline: Pipeline, written: string) => {
+    tag = pipelineTag(name);
+    version.value = pipeline.version;
+    text.value = written;
+    saved.value = written;
+    failure.value = null;
+  };
+
+  const load = async () => {
+    busy.value = true;
+    try {
+      const [pipeline, config] = await Promise.all([client().getPipelineConfig(name), client().getConfig()]);
+      const stages = pipeline.stages.map((stage) =>
+        plain(stage, config.stage_timeout_seconds, config.max_retry_attempts),
+      );
+      taken(pipeline, writeJson({ stages }));
+    } catch (cause) {
+      failure.value = cause;
+    } finally {
+      busy.value = false;
+    }
+  };
+
+  const save = async (overwrite = false) => {
+    const stages = stagesIn(read.peek());
+    if (stages === null || busy.peek()) return false;
+    busy.value = true;
+    try {
+      // Theirs is read for its tag alone: what is saved over it is what stands in the text.
+      if (overwrite) await client().getPipelineConfig(name);
+      const known = overwrite ? pipelineTag(name) : tag;
+      const written = text.peek();
+      const pipeline = await client().configurePipeline(
+        name,
+        stages as Stage[],
+        known === undefined ? { ifNoneMatch: "*" } : { ifMatch: known },
+      );
+      taken(pipeline, written);
+      return true;
+    } catch (cause) {
+      failure.value = cause;
+      return false;
+    } finally {
+      busy.value = false;
+    }
+  };
+
+  return {
+    name,
+    text,
+    read,
+    marks,
+    verdict,
+    version,
+    failure,
+    busy,
+    isChanged: computed(() => text.value !== saved.value),
+    isStale: computed(
+      () => failure.value instanceof CoordinatorClientError && failure.value.code === "PRECONDITION_FAILED",
+    ),
+    load,
+    save,
+    discard: () => {
+      text.value = saved.peek();
+    },
+    forget,
+  };
+}
+
+const NO_STAGES = 'A definition is {"stages": […]}';
+
+/** A stage without what it would have anyway: the text holds what somebody decided. */
+function plain(stage: Pipeline["stages"][number], timeout: number, retries: number): Record<string, unknown> {
+  const { required, parallel, depends_on, config, timeout_seconds, retry_attempts, ...rest } = stage;
+  return {
+    ...rest,
+    ...(depends_on.length === 0 ? {} : { depends_on }),
+    ...(required ? {} : { required }),
+    ...(parallel ? { parallel } : {}),
+    ...(timeout_seconds === undefined || timeout_seconds === timeout ? {} : { timeout_seconds }),
+    ...(retry_attempts === undefined || retry_attempts === retries ? {} : { retry_attempts }),
+    ...(Object.keys(config).length === 0 ? {} : { config }),
+  };
+}

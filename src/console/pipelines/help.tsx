@@ -1,0 +1,88 @@
+// What may stand where the cursor is: the field's meaning, what it may hold, and the fields that the stage could have.
+import { Card } from "../ui/parts.tsx";
+import { FIELDS, typeOf } from "./fields.ts";
+
+interface HelpProps {
+  /** Of the value at the cursor. */
+  path: string;
+  /** The whole definition as far as it is JSON. */
+  value: unknown;
+  onRewrite: (value: unknown) => void;
+}
+
+interface Definition {
+  stages: Record<string, unknown>[];
+}
+
+export function Help({ path, value, onRewrite }: HelpProps) {
+  const [, , index, field] = path.split("/");
+  const stages = (value as Partial<Definition> | null | undefined)?.stages;
+  const stage = Array.isArray(stages) ? stages[Number(index ?? Number.NaN)] : undefined;
+  const known = FIELDS.find(({ name }) => name === field);
+  const missing = FIELDS.filter(({ name }) => stage !== undefined && !(name in stage));
+  const change = (edit: (definition: Definition) => void) => {
+    const copy = structuredClone(value) as Definition;
+    edit(copy);
+    onRewrite(copy);
+  };
+  return (
+    <Card title={known === undefined ? "Fields of a stage" : known.name} id="help-title">
+      <div class="help" aria-live="polite">
+        {known !== undefined && (
+          <>
+            <p>{known.words}</p>
+            <p class="mono quiet">{typeOf(known.name)}</p>
+          </>
+        )}
+        {known === undefined && stage === undefined && (
+          <p class="quiet">Put the cursor on a field to see what it means and what it may hold.</p>
+        )}
+        {stage !== undefined && missing.length > 0 && (
+          <div class="help-fields">
+            <p class="quiet small">Add to this stage</p>
+            {missing.map(({ name, words, sample }) => (
+              <button
+                key={name}
+                type="button"
+                class="chip"
+                title={`${words} (${typeOf(name)})`}
+                onClick={() =>
+                  change((definition) => {
+                    Object.assign(definition.stages[Number(index)] ?? {}, { [name]: sample });
+                  })
+                }
+              >
+                {name}
+              </button>
+            ))}
+          </div>
+        )}
+        {Array.isArray(stages) && (
+          <button
+            type="button"
+            class="link"
+            onClick={() =>
+              change((definition) => {
+                const last = definition.stages.at(-1)?.["name"];
+                definition.stages.push({
+                  name: freshName(definition.stages),
+                  agent_type: "query_rewriter",
+                  ...(typeof last === "string" ? { depends_on: [last] } : {}),
+                });
+              })
+            }
+          >
+            Add a stage
+          </button>
+        )}
+      </div>
+    </Card>
+  );
+}
+
+function freshName(stages: readonly Record<string, unknown>[]): string {
+  const names = new Set(stages.map((stage) => stage["name"]));
+  for (let number = stages.length + 1; ; number += 1) {
+    if (!names.has(`stage_${number}`)) return `stage_${number}`;
+  }
+}

@@ -1,0 +1,164 @@
+// Reads JSON that is being typed: where every value stands, and where it stops being JSON. JSON.parse tells neither.
+// Pure; places are UTF-16 offsets, as a text field counts them.
+
+export interface Spot {
+  from: number;
+  to: number;
+}
+
+export interface Token extends Spot {
+  kind: "key" | "string" | "number" | "word" | "mark" | "wrong";
+}
+
+export interface JsonText {
+  /** What was read; undefined where it is no JSON. */
+  value: unknown;
+  fault: (Spot & { message: string }) | null;
+  /** The places of values by path (`/stages/0/name`), and of keys by path and `#`. */
+  spots: ReadonlyMap<string, Spot>;
+  tokens: readonly Token[];
+}
+
+const TOKEN = /("(?:[^"\\\n]|\\.)*"?)|(-?\d[\d.eE+-]*)|([A-Za-z_]\w*)|([[\]{}:,])|(\S)/g;
+const KINDS = ["string", "number", "word", "mark", "wrong"] as const;
+const WORDS: Readonly<Record<string, unknown>> = { true: true, false: false, null: null };
+
+class Reading {
+  readonly spots = new Map<string, Spot>();
+  readonly tokens: Token[];
+  private readonly text: string;
+  private at = 0;
+
+  constructor(text: string) {
+    this.text = text;
+    this.tokens = Array.from(text.matchAll(TOKEN), (match) => {
+      const kind = KINDS[match.slice(1).findIndex((group) => group !== undefined)] ?? "wrong";
+      return { kind, from: match.index, to: match.index + match[0].length };
+    });
+  }
+
+  whole(): unknown {
+    const value = this.value("");
+    const rest = this.tokens[this.at];
+    if (rest !== undefined) throw new Fault(rest, "Nothing may follow here");
+    return value;
+  }
+
+  private value(path: string): unknown {
+    const token = this.next("A value is missing here");
+    const source = this.sourceOf(token);
+    let value: unknown;
+    if (source === "{") value = this.object(path);
+    else if (source === "[") value = this.list(path);
+    else value = scalar(token, source);
+    this.spots.set(path, { from: token.from, to: this.tokens[this.at - 1]?.to ?? token.to });
+    return value;
+  }
+
+  private object(path: string): unknown {
+    const entries: [string, unknown][] = [];
+    const seen = new Set<string>();
+    if (this.takes("}")) return {};
+    for (;;) {
+      const key = this.next("A name in quotes or } is missing here");
+      if (key.kind !== "string") throw new Fault(key, "A name in double quotes belongs here");
+      const name = scalar(key, this.sourceOf(key)) as string;
+      key.kind = "key";
+      if (seen.has(name)) throw new Fault(key, `${JSON.stringify(name)} stands here twice`);
+      seen.add(name);
+      this.spots.set(`${path}/${name}#`, { from: key.from, to: key.to });
+      this.expect(":", "A colon is missing here");
+      entries.push([name, this.value(`${path}/${name}`)]);
+      if (this.takes("}")) return Object.fromEntries(entries);
+      this.expect(",", "A comma or } is missing here");
+    }
+  }
+
+  private list(path: string): unknown {
+    const items: unknown[] = [];
+    if (this.takes("]")) return items;
+    for (;;) {
+      items.push(this.value(`${path}/${items.length}`));
+      if (this.takes("]")) return items;
+      this.expect(",", "A comma or ] is missing here");
+    }
+  }
+
+  private takes(mark: string): boolean {
+    const token = this.tokens[this.at];
+    if (token === undefined || this.sourceOf(token) !== mark) return false;
+    this.at += 1;
+    return true;
+  }
+
+  private expect(mark: string, message: string): void {
+    const token = this.next(message);
+    if (this.sourceOf(token) !== mark) throw new Fault(token, message);
+  }
+
+  private next(message: string): Token {
+    const token = this.tokens[this.at];
+    const end = this.text.trimEnd().length;
+    if (token === undefined) throw new Fault({ from: Math.max(0, end - 1), to: end }, message);
+    this.at += 1;
+    return token;
+  }
+
+  private sourceOf({ from, to }: Spot): string {
+    return this.text.slice(from, to);
+  }
+}
+
+class Fault extends Error {
+  readonly spot: Spot;
+
+  constructor({ from, to }: Spot, message: string) {
+    super(message);
+    this.spot = { from, to };
+  }
+}
+
+function scalar(token: Token, source: string): unknown {
+  if (token.kind === "word" && Object.hasOwn(WORDS, source)) return WORDS[source];
+  if (token.kind === "word") throw new Fault(token, "Text belongs in double quotes");
+  if (token.kind === "string" || token.kind === "number") {
+    try {
+      return JSON.parse(source) as unknown;
+    } catch {
+      throw new Fault(token, token.kind === "string" ? "This text has no end" : "This is no number");
+    }
+  }
+  throw new Fault(token, "A value belongs here");
+}
+
+export function readJson(text: string): JsonText {
+  const reading = new Reading(text);
+  const { spots, tokens } = reading;
+  try {
+    return { value: reading.whole(), fault: null, spots, tokens };
+  } catch (cause) {
+    if (!(cause instanceof Fault)) throw cause;
+    return { value: undefined, fault: { ...cause.spot, message: cause.message }, spots, tokens };
+  }
+}
+
+/** The innermost value or key around a place: its path without `#`. */
+export function pathAt({ spots }: JsonText, place: number): string {
+  let best = "";
+  let width = Number.POSITIVE_INFINITY;
+  for (const [path, { from, to }] of spots) {
+    if (from <= place && place <= to && to - from < width) {
+      best = path.replace(/#$/, "");
+      width = to - from;
+    }
+  }
+  return best;
+}
+
+/** JSON as people write it: indented, with short lists in one line. */
+export function writeJson(value: unknown): string {
+  return JSON.stringify(value, null, 2).replace(/\[\n\s+([^[\]{}]*?)\n\s+\]/g, (whole, inner: string) => {
+    const line = `[${inner.replace(/\n\s+/g, " ")}]`;
+    return line.length <= 72 ? line : whole;
+  });
+}
