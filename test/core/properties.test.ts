@@ -28,6 +28,9 @@ const FAULTS = [
   "context_too_large",
   "call aborted",
   "late answer",
+  "fallback",
+  "nothing_cached",
+  "refused",
   "clock set back",
   "crash in start",
   "crash in answer",
@@ -47,7 +50,7 @@ const size = oneof(
 function simulate(seed: number, stages: number, tally: Tally): void {
   const before = tally.total;
   try {
-    new World(drawScenario(seed, stages), tally).run();
+    new World(drawScenario(seed, stages, true), tally).run();
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`${message} (SIMULATION_REPLAY=${seed}:${stages})`, { cause });

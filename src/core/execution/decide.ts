@@ -112,8 +112,10 @@ function answer(turn: Turn, command: Extract<Command, { type: "answer" }>): Refu
   const expected = stage?.phase === "calling" || stage?.phase === "looking";
   if (!expected || stage.call !== command.call) return { reason: "stale" };
   const outcome = withinContext(turn.state, command.outcome);
-  if (outcome.ok) completeStage(turn, command.stage, outcome, endOf(outcome, command.began_at));
-  else callFailed(turn, command.stage, outcome, command);
+  // What came from the cache and does not fit is a failure, and still no call.
+  const end = endOf(command.outcome, command.began_at);
+  if (outcome.ok) completeStage(turn, command.stage, outcome, end);
+  else callFailed(turn, command.stage, outcome, end, command.chance);
   advance(turn);
   return null;
 }
@@ -139,7 +141,8 @@ function callFailed(
   turn: Turn,
   name: string,
   outcome: Extract<CallOutcome, { ok: false }>,
-  { began_at, chance }: { began_at: number; chance: number },
+  end: CallEnd,
+  chance: number,
 ): void {
   const stage = stageOf(turn.state, name);
   const { retry_attempts } = specOf(turn.state, name);
@@ -152,7 +155,7 @@ function callFailed(
   const delay_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
   if (!more || outcome.spent === true || turn.now + delay_ms >= turn.state.deadline_at) {
     const message = more && outcome.spent === true ? `${error.message}; ${SPENT}` : error.message;
-    loseStage(turn, name, { ...error, message }, endOf(outcome, began_at));
+    loseStage(turn, name, { ...error, message }, end);
     return;
   }
   turn.emit({
@@ -162,7 +165,7 @@ function callFailed(
     attempt: stage.attempt,
     message: `${name} will be tried again in ${delay_ms} ms: ${error.message}`,
     data: { error, delay_ms, next_attempt: stage.attempt + 1 },
-    internal: { began_at, ...(retry === "once" ? { contract: true as const } : {}) },
+    internal: { ...end, ...(retry === "once" ? { contract: true as const } : {}) },
   });
 }
 

@@ -34,6 +34,21 @@ test("A call cut short by a pause in mode abort or by a crash of the coordinator
   expect(play.result("one")).toMatchObject({ status: "completed", attempts: 1 });
 });
 
+test("An answer from the cache, and a call that an open breaker refused, are no tries, whatever becomes of them.", () => {
+  const refused = new Play(one(3));
+  refused.fail("one", { kind: "refused", agent_type: "agent_one", retry_at: refused.now });
+  expect(refused.result("one")).toMatchObject({
+    status: "failed",
+    attempts: 0,
+    error: { code: "AGENT_UNAVAILABLE" },
+  });
+  expect(refused.view.error_info?.retry_attempts).toBe(0);
+  const answer = { ok: true, answer: { data: { n: 1 } }, bytes: 7, cached: true } as const;
+  expect(new Play(one(3)).answer("one", answer).result("one")).toMatchObject({ attempts: 0, cached: true });
+  const large = new Play(one(3), { memory_limit_mb: 0.001 }).answer("one", { ...answer, bytes: 2_000 });
+  expect(large.view.error_info).toMatchObject({ code: "RESOURCE_EXHAUSTED", retry_attempts: 0 });
+});
+
 test("attempts and error_info.retry_attempts count tries made.", () => {
   const play = new Play(one(3));
   exhaust(play, REJECTED);

@@ -1,23 +1,25 @@
-// What must hold between the core's state and the observer's: after every turn, for every answer and verb, and at the
-// end of a run.
-import type { Command, Refusal } from "../../../src/core/execution/command.ts";
+// What must hold between the core's state and the observer's: after every turn, and at the end of a run.
+import type { Command } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { viewExecution } from "../../../src/core/execution/view.ts";
-import { expected, expectedDelay } from "./expectations.ts";
 import { auditMetrics } from "./metrics.ts";
 import { hold, type Observer } from "./observer.ts";
-import type { Verb } from "./scenario.ts";
-import type { Call, World } from "./world.ts";
+import type { World } from "./world.ts";
 
-type Judge = (events: LogEvent[], refusal: Refusal | null) => void;
-
-const PHASES = { pending: "pending", calling: "calling", waiting: "waiting", cut: "held", ended: "ended" };
+const PHASES = {
+  pending: "pending",
+  calling: "calling",
+  waiting: "waiting",
+  cut: "held",
+  looking: "looking",
+  ended: "ended",
+};
 
 /** Whether the deadline or the longest pause has passed, by the observer's reckoning. */
-function overdue(observer: Observer, world: World, now: number): "deadline" | "pause" | null {
+export function overdue(observer: Observer, world: World, now: number): "deadline" | "pause" | null {
   if (observer.terminal !== null) return null;
   if (observer.stillSince === null && now >= observer.deadline) return "deadline";
   const longest = world.scenario.spec.config.max_pause_seconds * 1_000;
@@ -25,7 +27,7 @@ function overdue(observer: Observer, world: World, now: number): "deadline" | "p
 }
 
 /** After every turn: the state says what the observer saw, and everything that may happen has happened. */
-export function auditTurn(world: World, state: ExecutionState, command: Command): void {
+export function auditTurn(world: World, state: ExecutionState, command: Command, refused: boolean): void {
   const { observer } = world;
   hold("I9", state.status === observer.status, () => `${state.status} is not ${observer.status}`);
   hold("I6", state.seq === observer.seq, () => `the state's seq ${state.seq} is not ${observer.seq}`);
@@ -44,11 +46,13 @@ export function auditTurn(world: World, state: ExecutionState, command: Command)
       stage.phase === PHASES[seen.standing],
       () => `${seen.spec.name} is ${stage.phase}, not ${seen.standing}`,
     );
-    hold("I5", stage.result.attempts === (seen.standing === "calling" ? seen.attempt : seen.tries), () => {
+    const trying = seen.standing === "calling" && seen.rescued === null;
+    hold("I5", stage.result.attempts === (trying ? seen.attempt : seen.tries), () => {
       return `${seen.spec.name} tells ${stage.result.attempts} tries, made were ${seen.tries}`;
     });
-    if (seen.standing === "calling") calling.push(seen.call);
-    if (seen.standing === "calling" || seen.standing === "waiting") shown.push(seen.spec.name);
+    const looks = seen.standing === "looking" && observer.status === "running";
+    if (seen.standing === "calling" || looks) calling.push(seen.call);
+    if (seen.shown) shown.push(seen.spec.name);
     if (seen.standing === "waiting" && observer.status === "running") due = Math.min(due, seen.due);
   }
   const invoked = invoke.map((invocation) => invocation.call).join();
@@ -64,7 +68,8 @@ export function auditTurn(world: World, state: ExecutionState, command: Command)
     state.deadline_at === observer.deadline,
     () => `deadline ${state.deadline_at} is not ${observer.deadline}`,
   );
-  if (command.type === "answer" || command.type === "tick" || command.type === "recover") {
+  // A late answer moves nothing, even where a timer is overdue.
+  if ((command.type === "answer" && !refused) || command.type === "tick" || command.type === "recover") {
     const now = Math.max(world.clock(), state.updated_at);
     hold(
       "I1",
@@ -104,115 +109,6 @@ function nothingLeftUndone(world: World, now: number): void {
   if (!free || active.some((stage) => stage.exclusive)) return;
   const blocked = ready.some((stage) => stage.exclusive);
   hold("I10", blocked, () => `${ready[0]?.spec.name} is ready, may overlap, and does not start`);
-}
-
-/** What an answer must lead to, judged by what was known before it came. */
-export function judgeAnswer(world: World, call: Call, chance: number): Judge {
-  const { observer } = world;
-  const now = Math.max(world.clock(), observer.time);
-  const seen = observer.of(call.stage);
-  const late = observer.terminal !== null || seen.standing !== "calling" || seen.call !== call.call;
-  const over = overdue(observer, world, now);
-  const { config } = world.scenario.spec;
-  const { attempt, broken, spec } = seen;
-  const { outcome } = call.plan;
-  const limit = Math.floor(config.memory_limit_mb * 1_048_576);
-  const fits = !outcome.ok || observer.bytes + outcome.bytes <= limit;
-  return (events, refusal) => {
-    const first = events[0];
-    if (over !== null) {
-      hold("I1", events.at(-1) === observer.terminal, () => "an overdue run took an answer");
-      const code = (observer.terminal?.data["error_info"] as { code?: string } | null)?.code;
-      hold(
-        "I1",
-        over === "pause" || code === "PIPELINE_TIMEOUT",
-        () => `past the deadline it ended as ${code}`,
-      );
-      return;
-    }
-    if (late) {
-      hold("I4", events.length === 0 && refusal?.reason === "stale", () => "a late answer was taken");
-      return;
-    }
-    hold(
-      "I9",
-      first !== undefined && first.stage === call.stage,
-      () => `the answer of ${call.stage} was dropped`,
-    );
-    if (outcome.ok && fits) {
-      hold("I9", first?.type === "stage.completed", () => `a good answer led to ${first?.type}`);
-      return;
-    }
-    const failure = outcome.ok
-      ? ({ kind: "context_too_large", limit_bytes: limit, bytes: 0 } as const)
-      : outcome.failure;
-    if (outcome.ok) world.tally.fault("context_too_large");
-    const { code, retried } = expected(failure);
-    const delay = expectedDelay(config, attempt, chance, failure);
-    const may = retried === "yes" || (retried === "once" && broken === 0);
-    const again = may && attempt < spec.retry_attempts && now + delay < observer.deadline;
-    hold("I5", first?.type === (again ? "stage.retrying" : "stage.failed"), () => {
-      return `${failure.kind} in try ${attempt} of ${spec.retry_attempts} led to ${first?.type}`;
-    });
-    const error = first?.data["error"] as { code: string; retryable: boolean };
-    hold("I12", error.code === code, () => `${failure.kind} became ${error.code}, not ${code}`);
-    hold(
-      "I12",
-      error.retryable === (retried !== "no"),
-      () => `${failure.kind} tells retryable ${error.retryable}`,
-    );
-    if (again) {
-      const told = first?.data["delay_ms"];
-      hold("I5", told === delay, () => `the delay is ${String(told)} ms, drawn was ${delay}`);
-      return;
-    }
-    const info = (events.at(-1)?.data["error_info"] ?? {}) as Record<string, unknown>;
-    const ends = info["failed_stage"] === spec.name;
-    hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
-    hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
-    if (!spec.required) return;
-    const want = JSON.stringify([code, spec.name, attempt]);
-    const has = JSON.stringify([info["code"], info["failed_stage"], info["retry_attempts"]]);
-    hold("I12", has === want, () => `error_info tells ${has}, not ${want}`);
-  };
-}
-
-/** What a verb must lead to. */
-export function judgeVerb(world: World, command: Verb): Judge {
-  const { observer } = world;
-  const { status } = observer;
-  const over = overdue(observer, world, Math.max(world.clock(), observer.time));
-  return (events, refusal) => {
-    const conflict = refusal?.reason === "conflict";
-    if (over !== null) {
-      const fits = command.type === "cancel" && observer.status === "cancelled";
-      hold("I1", observer.terminal !== null && conflict !== fits, () => `${command.type} came too late`);
-      return;
-    }
-    const terminal = !["running", "paused"].includes(status);
-    const repeated =
-      (command.type === "pause" && status === "paused") ||
-      (command.type === "cancel" && status === "cancelled");
-    const refused = !repeated && (terminal || (command.type === "resume" && status !== "paused"));
-    hold(
-      "I2",
-      conflict === refused,
-      () => `${command.type} of a ${status} run: ${refusal?.reason ?? "obeyed"}`,
-    );
-    if (refused || repeated) {
-      hold("I2", events.length === 0, () => `${command.type} of a ${status} run made events`);
-      return;
-    }
-    if (command.type === "pause")
-      hold(
-        "I11",
-        events.length === 1 && observer.status === "paused",
-        () => "the pause did not hold at once",
-      );
-    if (command.type === "resume") hold("I11", events[0]?.type === "execution.resumed", () => "not resumed");
-    if (command.type === "cancel")
-      hold("I8", events.at(-1)?.type === "execution.cancelled", () => "cancel did not cancel");
-  };
 }
 
 /** At the end: one terminal event with the execution as it then is, and nothing changes it any more. */

@@ -15,7 +15,7 @@ export function hold(invariant: string, condition: boolean, detail: () => string
   if (!condition) throw new Violation(invariant, detail());
 }
 
-type Standing = "pending" | "calling" | "waiting" | "cut" | "ended";
+type Standing = "pending" | "calling" | "waiting" | "cut" | "looking" | "ended";
 
 export interface Observed {
   spec: ResolvedStage;
@@ -30,6 +30,10 @@ export interface Observed {
   callAt: number;
   due: number;
   broken: number;
+  /** Its public status is running. */
+  shown: boolean;
+  /** The code with which it would have failed, once its fallback is at work. */
+  rescued: string | null;
   /** The `seq` at which it could first have gone; null while it cannot. */
   readySeq: number | null;
   /** Calls whose end the log knows, and their summed time. */
@@ -72,6 +76,8 @@ export class Observer {
         callAt: 0,
         due: 0,
         broken: 0,
+        shown: false,
+        rescued: null,
         readySeq: stage.depends_on.length === 0 ? 0 : null,
         calls: 0,
         worked: 0,
@@ -84,9 +90,7 @@ export class Observer {
   }
 
   active(): Observed[] {
-    return [...this.stages.values()].filter((stage) =>
-      ["calling", "waiting", "cut"].includes(stage.standing),
-    );
+    return [...this.stages.values()].filter((stage) => !["pending", "ended"].includes(stage.standing));
   }
 
   see(event: LogEvent): void {
@@ -170,7 +174,8 @@ export class Observer {
     const began = event.internal?.began_at;
     // A cancelled call's sending is not in the log: it counts from its stage.started.
     if (call) stage.calls += 1;
-    if (call) stage.worked += at - Math.min(at, Math.max(began ?? 0, stage.callAt));
+    if (call && event.internal?.uncalled !== true)
+      stage.worked += at - Math.min(at, Math.max(began ?? 0, stage.callAt));
     switch (event.type) {
       case "stage.started":
         this.begun(stage, event, at);
@@ -189,17 +194,20 @@ export class Observer {
         this.fruitless = 0;
         return;
       }
+      case "stage.fallback":
+        this.rescue(stage, event);
+        return;
       case "stage.completed":
-        hold("I4", call, () => `${name} completed without a call`);
-        stage.tries = stage.attempt;
+        hold("I4", call || stage.rescued !== null, () => `${name} completed without a call`);
+        if (call) this.tried(stage, event);
         this.bytes += event.internal?.bytes ?? 0;
         this.endStage(stage, "completed", event.seq);
         return;
       case "stage.failed":
-        hold("I4", call || (stage.standing === "pending" && stage.spec.when !== undefined), () => {
+        hold("I4", call || stage.standing === "looking" || failsUncalled(stage), () => {
           return `${name} failed while ${stage.standing}`;
         });
-        stage.tries = stage.attempt;
+        if (call) this.tried(stage, event);
         this.endStage(stage, "failed", event.seq);
         return;
       case "stage.skipped":
@@ -212,7 +220,7 @@ export class Observer {
         return;
       case "stage.cancelled":
         hold("I12", stage.standing !== "pending", () => `${name} cancelled, which had not begun`);
-        if (call) stage.tries = stage.attempt;
+        if (call) this.tried(stage, event);
         this.endStage(stage, "cancelled", event.seq);
         return;
       default:
@@ -238,13 +246,39 @@ export class Observer {
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
     } else {
       hold("I5", stage.standing === "cut", () => `${name} started while ${stage.standing}`);
-      hold("I5", event.attempt === stage.attempt, () => `${name} repeated as try ${event.attempt}`);
+      const again = stage.rescued === null ? stage.attempt : Math.max(1, stage.attempt);
+      hold("I5", event.attempt === again, () => `${name} repeated as try ${event.attempt}`);
       hold("I7", event.internal?.repeated === true, () => `${name} repeated and does not say so`);
     }
     stage.standing = "calling";
     stage.attempt = event.attempt as number;
+    stage.shown = true;
     stage.call = event.seq;
     stage.callAt = at;
+  }
+
+  /** What a call that has ended was: a try, unless nobody was called or it was the fallback's. */
+  private tried(stage: Observed, event: LogEvent): void {
+    if (stage.rescued !== null) return;
+    stage.tries = event.internal?.uncalled === true ? stage.attempt - 1 : stage.attempt;
+  }
+
+  private rescue(stage: Observed, event: LogEvent): void {
+    const { name, fallback } = stage.spec;
+    hold("I12", stage.rescued === null, () => `${name} falls back a second time`);
+    hold(
+      "I12",
+      stage.standing === "calling" || failsUncalled(stage),
+      () => `${name} falls back ${stage.standing}`,
+    );
+    const strategy = typeof fallback === "string" ? fallback : fallback?.strategy;
+    hold("I12", event.data["strategy"] === strategy, () => `${name} has the fallback ${strategy}`);
+    if (stage.standing === "calling") this.tried(stage, event);
+    stage.rescued = event.internal?.rescued?.code ?? "";
+    stage.standing = strategy === "use_cached_results" ? "looking" : "cut";
+    if (strategy === "use_cached_results") stage.call = event.seq;
+    stage.shown = true;
+    this.fruitless = 0;
   }
 
   /** I10, and the order of API.md: definition order, nothing overtakes an exclusive stage that waits. */
@@ -272,6 +306,7 @@ export class Observer {
 
   private endStage(stage: Observed, outcome: NonNullable<Observed["outcome"]>, seq: number): void {
     stage.standing = "ended";
+    stage.shown = false;
     stage.outcome = outcome;
     this.fruitless = 0;
     for (const other of this.stages.values()) {
@@ -285,7 +320,13 @@ export class Observer {
     for (const stage of this.stages.values()) {
       if (stage.standing !== "calling") continue;
       stage.standing = "cut";
-      stage.tries = stage.attempt - 1;
+      stage.shown = false;
+      if (stage.rescued === null) stage.tries = stage.attempt - 1;
     }
   }
+}
+
+/** A condition that cannot be evaluated fails a stage before it is called. */
+function failsUncalled(stage: Observed): boolean {
+  return stage.standing === "pending" && stage.spec.when !== undefined;
 }

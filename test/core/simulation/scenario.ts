@@ -3,6 +3,7 @@
 import type { CoordinatorConfig } from "../../../src/contract/config.ts";
 import type { ResolvedStage } from "../../../src/contract/stage.ts";
 import type { CallOutcome, Command } from "../../../src/core/execution/command.ts";
+import type { Invocation } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 import { Random } from "./random.ts";
@@ -23,7 +24,7 @@ export interface Scenario {
   started_at: number;
   /** Ascending. */
   verbs: { at: number; command: Verb }[];
-  plan(stage: ResolvedStage, attempt: number, now: number): CallPlan;
+  plan(stage: ResolvedStage, attempt: number, kind: Invocation["kind"]): CallPlan;
   /** Whether the coordinator dies at its n-th point, counted from 1 over all its lives. */
   crashAt(point: number, kind: "decided" | "written" | "acted", during: Command["type"]): boolean;
   downtime_ms(): number;
@@ -38,6 +39,13 @@ export interface Scenario {
 
 // Names that every object inherits, and names that objects put first: none may be special.
 const ODD_NAMES = ["toString", "valueOf", "hasOwnProperty", "7", "0", "a.b-c_d", "__defineGetter__"];
+const FALLBACKS: NonNullable<ResolvedStage["fallback"]>[] = [
+  "use_cached_results",
+  "use_simple_model",
+  { strategy: "use_simple_model", agent_type: "simple", config: {} },
+  { strategy: "use_default", data: { sorry: true } },
+  { strategy: "use_default", data: { much: "x".repeat(900) } },
+];
 const WHENS = [
   "true",
   "false",
@@ -48,9 +56,10 @@ const WHENS = [
   "results.nobody.field",
 ];
 
-export function drawScenario(seed: number, size: number): Scenario {
+/** @param shared with what executions share: fallbacks, a result cache, breakers, retry budgets */
+export function drawScenario(seed: number, size: number, shared = false): Scenario {
   const random = new Random(seed);
-  const spec = drawSpec(random, size);
+  const spec = drawSpec(random, size, shared && random.odds(0.5) ? 0.5 : 0);
   const started_at = 1_764_000_000_000 + random.int(0, 999);
   const crash = random.pick(["every", "often", "sometimes", "once", "never"] as const);
   const failing = random.pick([0, 0.05, 0.2, 0.5]);
@@ -63,7 +72,11 @@ export function drawScenario(seed: number, size: number): Scenario {
     spec,
     started_at,
     verbs: drawVerbs(random, started_at),
-    plan: (stage) => drawCall(random, stage, failing),
+    plan: (stage, _attempt, kind) => {
+      if (kind === "lookup") return drawLookup(random);
+      const drawn = drawCall(random, stage, failing);
+      return shared && random.odds(0.1) ? drawShared(random, stage, drawn, kind) : drawn;
+    },
     crashAt: (point, kind, during) => {
       // After every effect that was committed; a recovery is let through, else it would not be one.
       if (crash === "every") return kind === after && during !== "recover";
@@ -78,8 +91,10 @@ export function drawScenario(seed: number, size: number): Scenario {
   };
 }
 
-function drawSpec(random: Random, size: number): RunSpec {
-  const stages = random.shuffle(drawStages(random, size));
+function drawSpec(random: Random, size: number, rescued: number): RunSpec {
+  const stages = random.shuffle(drawStages(random, size)).map((stage) => {
+    return random.odds(rescued) ? { ...stage, fallback: random.pick(FALLBACKS) } : stage;
+  });
   const config: Partial<CoordinatorConfig> = {
     max_concurrent_stages: random.int(1, 6),
     enable_parallel_execution: random.odds(0.85),
@@ -159,6 +174,34 @@ function success(random: Random): CallOutcome {
     },
     bytes: random.odds(0.2) ? random.int(100, 900) : JSON.stringify(data).length,
   };
+}
+
+/** The last good result, looked for: found, or not there. */
+function drawLookup(random: Random): CallPlan {
+  const found = random.odds(0.5);
+  return {
+    duration_ms: random.pick([0, 5]),
+    late_ms: null,
+    outcome: found
+      ? { ok: true, answer: { data: { kept: 1 } }, bytes: 10, cached: true }
+      : { ok: false, failure: { kind: "nothing_cached" } },
+  };
+}
+
+/** An answer from the cache, a breaker that refuses, a retry budget that is spent. */
+function drawShared(
+  random: Random,
+  stage: ResolvedStage,
+  drawn: CallPlan,
+  kind: "call" | "fallback",
+): CallPlan {
+  const { outcome } = drawn;
+  if (!outcome.ok) return { ...drawn, outcome: { ...outcome, spent: true } };
+  if (kind === "call" && random.odds(0.5)) {
+    return { duration_ms: 0, late_ms: null, outcome: { ...outcome, cached: true } };
+  }
+  const failure: CallFailure = { kind: "refused", agent_type: stage.agent_type, retry_at: 1_764_000_000_000 };
+  return { duration_ms: 0, late_ms: null, outcome: { ok: false, failure } };
 }
 
 function timedOut(timeout_ms: number): CallFailure {

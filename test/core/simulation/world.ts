@@ -4,9 +4,10 @@ import type { Command, Refusal } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
-import { nextActions } from "../../../src/core/execution/next-actions.ts";
+import { type Invocation, nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import { auditEnd, auditTurn, judgeAnswer, judgeVerb, same } from "./audit.ts";
+import { auditEnd, auditTurn, same } from "./audit.ts";
+import { judgeAnswer, judgeVerb } from "./judge.ts";
 import { hold, Observer, Violation } from "./observer.ts";
 import type { CallPlan, Scenario, Verb } from "./scenario.ts";
 import type { Tally } from "./tally.ts";
@@ -213,7 +214,7 @@ export class World {
         else this.commitAt ??= this.time + GROUP_MS;
       }
     } else if (command.type === "tick" || command.type === "recover") this.act();
-    auditTurn(this, this.state as ExecutionState, command);
+    auditTurn(this, this.state as ExecutionState, command, refusal !== null);
     return { events, refusal };
   }
 
@@ -232,17 +233,16 @@ export class World {
     const { invoke, wake_at } = nextActions(this.state as ExecutionState);
     const wanted = new Set(invoke.map((invocation) => invocation.call));
     for (const call of this.calls.values()) if (!wanted.has(call.call)) this.abort(call);
-    for (const { stage, attempt, call } of invoke)
-      if (!this.calls.has(call)) this.begin(stage, attempt, call);
+    for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
     const late = this.scenario.lateness_ms();
     if (late > 0) this.exact = false;
     this.wakeAt = wake_at === null ? null : Math.max(this.time, wake_at + this.setBack) + late;
     this.point("acted");
   }
 
-  private begin(stage: string, attempt: number, call: number): void {
+  private begin({ stage, attempt, call, kind }: Invocation): void {
     hold("I4", !this.done.has(stage), () => `${stage} is called again although its completion was committed`);
-    const key = `${stage} ${attempt}`;
+    const key = kind === "call" ? `${stage} ${attempt}` : `${stage} ${kind}`;
     const last = this.begun.get(key);
     hold(
       "I5",
@@ -250,7 +250,9 @@ export class World {
       () => `try ${attempt} of ${stage} is called twice`,
     );
     this.begun.set(key, this.disruptions);
-    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, this.time);
+    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, kind);
+    // Whoever is not called takes the coordinator's own time.
+    if (kind === "lookup") this.exact = false;
     const began_at = this.clock();
     this.calls.set(call, { stage, attempt, call, began_at, ends_at: this.time + plan.duration_ms, plan });
   }

@@ -68,9 +68,11 @@ export class DriverRun {
       this.time.after(at - this.time.now, () => {
         if (!this.accepted) return;
         const life = this.platform.object();
+        const before = life?.driver.state?.seq;
         const refusal = life?.driver.submit(command);
         if (life === null || refusal !== null || life.dead) return;
         this.tally.verb(command.type);
+        if (life.driver.state?.seq === before) return;
         const written = [...life.ports.log.read(0)].length;
         hold(
           "I9",
@@ -138,7 +140,7 @@ export class DriverRun {
     if (life.dead) return never;
     const { stage, attempt } = request.call;
     hold("I11", !hooks.signal.aborted, () => `${stage} is called although its call was aborted`);
-    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, this.time.now);
+    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, "call");
     const call: OpenCall = { life, stage, signal: hooks.signal, sent: false };
     this.open.add(call);
     try {

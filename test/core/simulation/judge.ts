@@ -1,0 +1,146 @@
+// What an answer and a verb must lead to, judged by what the observer knew before they came.
+import type { ResolvedStage } from "../../../src/contract/stage.ts";
+import type { Refusal } from "../../../src/core/execution/command.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { overdue } from "./audit.ts";
+import { expected, expectedDelay } from "./expectations.ts";
+import { hold, type Observer } from "./observer.ts";
+import type { Verb } from "./scenario.ts";
+import type { Call, World } from "./world.ts";
+
+type Judge = (events: LogEvent[], refusal: Refusal | null) => void;
+
+/** What an answer must lead to, judged by what was known before it came. */
+export function judgeAnswer(world: World, call: Call, chance: number): Judge {
+  const { observer } = world;
+  const now = Math.max(world.clock(), observer.time);
+  const seen = observer.of(call.stage);
+  const awaited = seen.standing === "calling" || seen.standing === "looking";
+  const late = observer.terminal !== null || !awaited || seen.call !== call.call;
+  const over = overdue(observer, world, now);
+  const { config } = world.scenario.spec;
+  const { attempt, broken, spec, rescued } = seen;
+  const uncalled = !call.plan.outcome.ok && call.plan.outcome.failure.kind === "refused";
+  const { outcome } = call.plan;
+  const limit = Math.floor(config.memory_limit_mb * 1_048_576);
+  const fits = !outcome.ok || observer.bytes + outcome.bytes <= limit;
+  return (events, refusal) => {
+    const first = events[0];
+    if (over !== null) {
+      hold("I1", events.at(-1) === observer.terminal, () => "an overdue run took an answer");
+      const code = (observer.terminal?.data["error_info"] as { code?: string } | null)?.code;
+      hold(
+        "I1",
+        over === "pause" || code === "PIPELINE_TIMEOUT",
+        () => `past the deadline it ended as ${code}`,
+      );
+      return;
+    }
+    if (late) {
+      hold("I4", events.length === 0 && refusal?.reason === "stale", () => "a late answer was taken");
+      return;
+    }
+    hold(
+      "I9",
+      first !== undefined && first.stage === call.stage,
+      () => `the answer of ${call.stage} was dropped`,
+    );
+    if (outcome.ok && fits) {
+      hold("I9", first?.type === "stage.completed", () => `a good answer led to ${first?.type}`);
+      return;
+    }
+    const failure = outcome.ok
+      ? ({ kind: "context_too_large", limit_bytes: limit, bytes: 0 } as const)
+      : outcome.failure;
+    if (outcome.ok) world.tally.fault("context_too_large");
+    const { code, retried } = expected(failure);
+    const delay = expectedDelay(config, attempt, chance, failure);
+    const spent = !outcome.ok && outcome.spent === true;
+    const may = rescued === null && !spent && (retried === "yes" || (retried === "once" && broken === 0));
+    const again = may && attempt < spec.retry_attempts && now + delay < observer.deadline;
+    if (!again && rescued === null && first?.type === "stage.fallback") {
+      hold("I12", spec.fallback !== undefined, () => `${spec.name} fell back and has no fallback`);
+      hold("I12", first.internal?.rescued?.code === code, () => `the fallback stands for another failure`);
+      world.tally.fault("fallback");
+      return;
+    }
+    const lost = rescued === null && spec.fallback !== undefined && !tooLarge(spec.fallback, observer, limit);
+    hold("I12", again || !lost, () => `${spec.name} failed although it has a fallback`);
+    hold("I5", first?.type === (again ? "stage.retrying" : "stage.failed"), () => {
+      return `${failure.kind} in try ${attempt} of ${spec.retry_attempts} led to ${first?.type}`;
+    });
+    const error = first?.data["error"] as { code: string; retryable: boolean };
+    const told = rescued ?? code;
+    hold("I12", error.code === told, () => `${failure.kind} became ${error.code}, not ${told}`);
+    hold(
+      "I12",
+      rescued !== null || error.retryable === (retried !== "no"),
+      () => `${failure.kind} tells retryable ${error.retryable}`,
+    );
+    if (again) {
+      const waits = first?.data["delay_ms"];
+      hold("I5", waits === delay, () => `the delay is ${String(waits)} ms, drawn was ${delay}`);
+      return;
+    }
+    const info = (events.at(-1)?.data["error_info"] ?? {}) as Record<string, unknown>;
+    const ends = info["failed_stage"] === spec.name;
+    hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
+    hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
+    if (!spec.required) return;
+    const want = JSON.stringify([
+      told,
+      spec.name,
+      rescued !== null ? seen.tries : attempt - (uncalled ? 1 : 0),
+    ]);
+    const has = JSON.stringify([info["code"], info["failed_stage"], info["retry_attempts"]]);
+    hold("I12", has === want, () => `error_info tells ${has}, not ${want}`);
+  };
+}
+
+/** A default that would make the execution too large is none. */
+function tooLarge(
+  fallback: NonNullable<ResolvedStage["fallback"]>,
+  observer: Observer,
+  limit: number,
+): boolean {
+  if (typeof fallback === "string" || fallback.strategy !== "use_default") return false;
+  return observer.bytes + Buffer.byteLength(JSON.stringify(fallback.data)) > limit;
+}
+
+/** What a verb must lead to. */
+export function judgeVerb(world: World, command: Verb): Judge {
+  const { observer } = world;
+  const { status } = observer;
+  const over = overdue(observer, world, Math.max(world.clock(), observer.time));
+  return (events, refusal) => {
+    const conflict = refusal?.reason === "conflict";
+    if (over !== null) {
+      const fits = command.type === "cancel" && observer.status === "cancelled";
+      hold("I1", observer.terminal !== null && conflict !== fits, () => `${command.type} came too late`);
+      return;
+    }
+    const terminal = !["running", "paused"].includes(status);
+    const repeated =
+      (command.type === "pause" && status === "paused") ||
+      (command.type === "cancel" && status === "cancelled");
+    const refused = !repeated && (terminal || (command.type === "resume" && status !== "paused"));
+    hold(
+      "I2",
+      conflict === refused,
+      () => `${command.type} of a ${status} run: ${refusal?.reason ?? "obeyed"}`,
+    );
+    if (refused || repeated) {
+      hold("I2", events.length === 0, () => `${command.type} of a ${status} run made events`);
+      return;
+    }
+    if (command.type === "pause")
+      hold(
+        "I11",
+        events.length === 1 && observer.status === "paused",
+        () => "the pause did not hold at once",
+      );
+    if (command.type === "resume") hold("I11", events[0]?.type === "execution.resumed", () => "not resumed");
+    if (command.type === "cancel")
+      hold("I8", events.at(-1)?.type === "execution.cancelled", () => "cancel did not cancel");
+  };
+}
