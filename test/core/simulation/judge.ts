@@ -20,8 +20,8 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
   const over = overdue(observer, world, now);
   const { config } = world.scenario.spec;
   const { attempt, broken, spec, rescued } = seen;
-  const uncalled = !call.plan.outcome.ok && call.plan.outcome.failure.kind === "refused";
   const { outcome } = call.plan;
+  const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
   const limit = Math.floor(config.memory_limit_mb * 1_048_576);
   const fits = !outcome.ok || observer.bytes + outcome.bytes <= limit;
   return (events, refusal) => {
