@@ -22,7 +22,6 @@ export class LogLines implements Watcher {
     this.clock = clock;
     this.sink = sink;
     this.told = driver.durableSeq;
-    driver.watch(this);
   }
 
   /** At DEBUG, also when each call goes out. */

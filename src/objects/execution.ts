@@ -235,7 +235,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted */
   private conduct(): ExecutionDriver {
     const driver = ExecutionDriver.open(this.ports);
-    new LogLines(driver, this.ports.clock, writeLog);
+    driver.watch(new LogLines(driver, this.ports.clock, writeLog));
     this.outbox = new Outbox(driver, this.ports.clock, composeReceivers(this.env, this.ports.log), () => {
       // An end without an alarm's handler (a cancelled pause) needs one that sees the outbox and retention through.
       if (!this.alarmIsDue) this.ports.alarm.set(this.ports.clock.now());

@@ -117,6 +117,46 @@ async function keptFor(ms: number): Promise<number> {
   return (await api("GET", `/v1/executions/${execution_id}`)).status;
 }
 
+/** How many a run adds to the count of its pipeline. */
+async function countedRuns(): Promise<number> {
+  const total = async (): Promise<number> =>
+    (await api("GET", "/v1/metrics?pipeline=quick")).body.execution_metrics.total_executions;
+  const before = await total();
+  await run("quick");
+  // Figures follow within a second.
+  await sleep(1_000);
+  return (await total()) - before;
+}
+
+/** How many bottlenecks a run of a pipeline of its own is found to have. */
+async function bottlenecks(): Promise<number> {
+  const name = `watched-${Date.now()}`;
+  await coordinator.pipeline(name, [{ name: "only", agent_type: "quick" }]);
+  await run(name);
+  await sleep(1_000);
+  return (await api("GET", `/v1/metrics?pipeline=${name}`)).body.performance_analytics.bottlenecks.length;
+}
+
+async function slowAlert(): Promise<boolean> {
+  await run("quick");
+  await sleep(1_000);
+  const { data } = (await api("GET", "/v1/alerts")).body;
+  return data.find(({ name }: Any) => name === "avg_execution_time_ms").firing;
+}
+
+/** The levels of the lines that a run with a failed stage leaves in the operator's log, in order. */
+async function logged(): Promise<string[]> {
+  // An agent of its own: nothing is held against it yet.
+  const name = `logged-${Date.now()}`;
+  agents.on("/logged", failsWith(503));
+  await coordinator.agent(name, agents.url("/logged"));
+  await coordinator.pipeline(name, [{ name: "only", agent_type: name }]);
+  const { execution_id } = await run(name);
+  await sleep(200);
+  const lines = coordinator.output().split("\n");
+  return lines.filter((line) => line.includes(execution_id)).map((line) => JSON.parse(line).level);
+}
+
 interface Row {
   /** A patch, what is observed under it, and what is to be seen. */
   cases: readonly (readonly [
@@ -222,6 +262,42 @@ const ROWS: Record<string, Row> = {
       [{ max_pause_seconds: 60 }, () => pausedFor(600), "paused"],
     ],
   },
+  enable_metrics_collection: {
+    cases: [
+      [{ enable_metrics_collection: true }, countedRuns, 1],
+      [{ enable_metrics_collection: false }, countedRuns, 0],
+    ],
+  },
+  enable_performance_monitoring: {
+    cases: [
+      [{ enable_performance_monitoring: true, enable_caching: false }, bottlenecks, 1],
+      [{ enable_performance_monitoring: false, enable_caching: false }, bottlenecks, 0],
+    ],
+  },
+  alert_thresholds: {
+    cases: [
+      [{ alert_thresholds: { avg_execution_time_ms: 1 } }, slowAlert, true],
+      [{ alert_thresholds: { avg_execution_time_ms: 1_000_000 } }, slowAlert, false],
+    ],
+  },
+  enable_detailed_logging: {
+    cases: [
+      [
+        { enable_detailed_logging: true, max_retry_attempts: 1 },
+        logged,
+        // execution.started, stage.started, stage.failed, execution.failed
+        ["INFO", "INFO", "ERROR", "ERROR"],
+      ],
+      [{ enable_detailed_logging: false, max_retry_attempts: 1 }, logged, []],
+    ],
+  },
+  log_level: {
+    cases: [
+      [{ log_level: "DEBUG", max_retry_attempts: 1 }, logged, ["DEBUG", "INFO", "INFO", "ERROR", "ERROR"]],
+      [{ log_level: "WARN", max_retry_attempts: 2 }, logged, ["WARN", "ERROR", "ERROR"]],
+      [{ log_level: "ERROR", max_retry_attempts: 2 }, logged, ["ERROR", "ERROR"]],
+    ],
+  },
   retention_seconds: {
     cases: [
       [{ retention_seconds: 1 }, () => keptFor(1_300), 404],
@@ -242,12 +318,7 @@ const OWNED_BY: Record<string, string> = {
   stream_buffer_size: "test/http/reader-buffer.test.ts",
   stream_timeout_ms: "test/worker/stream-slow.test.ts",
   enable_backpressure: "test/worker/stream-slow.test.ts",
-  enable_performance_monitoring: "metrics",
-  enable_metrics_collection: "metrics",
-  metrics_export_interval: "metrics",
-  alert_thresholds: "alerts",
-  enable_detailed_logging: "logging",
-  log_level: "logging",
+  metrics_export_interval: "test/worker/metrics-traces.test.ts",
 };
 
 test("every key has a row, or an owner, and none has both", () => {

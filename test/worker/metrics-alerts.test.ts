@@ -38,7 +38,9 @@ afterAll(async () => {
 });
 
 async function alerts(): Promise<Alert[]> {
-  return ((await (await coordinator.fetch("/v1/alerts")).json()) as { data: Alert[] }).data;
+  const response = await coordinator.fetch("/v1/alerts");
+  const { data }: { data: Alert[] } = await response.json();
+  return data;
 }
 
 async function alert(

@@ -18,7 +18,11 @@ let coordinator: Coordinator;
 
 beforeAll(async () => {
   agents = await startAgentServer();
-  coordinator = await startCoordinator([agents], { AGENT_COORDINATOR_RETRY_DELAY: "0.01" });
+  coordinator = await startCoordinator([agents], {
+    AGENT_COORDINATOR_RETRY_DELAY: "0.01",
+    // What is asked again is to be seen to cost.
+    AGENT_COORDINATOR_CACHING: "false",
+  });
   agents.on("/quick", answers({ said: "quick" }));
   agents.on("/slow", after(150, answers({ said: "slow" })));
   agents.on("/broken", failsWith(400, { detail: "no" }));
@@ -97,6 +101,17 @@ describe("GET /v1/metrics", () => {
     // The same was asked ten times.
     expect(worst.cause).toContain("cache that could have hit");
     expect(body.performance_analytics.optimization_opportunities[0].type).toBe("result_caching");
+  });
+
+  test("a result that came out of the cache is a hit, and takes no time", async () => {
+    await coordinator.pipeline("kept", [{ name: "only", agent_type: "slow" }]);
+    await patch({ enable_caching: true });
+    await coordinator.run({ pipeline: "kept" });
+    await coordinator.run({ pipeline: "kept" });
+    await patch({ enable_caching: null });
+    const body = await counted("?pipeline=kept", 2);
+    expect(body.stage_metrics.only).toMatchObject({ executions: 2, cache_hits: 1, retries: 0 });
+    expect(body.stage_metrics.only.avg_duration_ms).toBeLessThan(150);
   });
 
   test("tells failures, retries and cancellations apart", async () => {

@@ -18,8 +18,9 @@ export function readHeaders(list: string | undefined): Result<Record<string, str
     const at = entry.indexOf("=");
     const name = entry.slice(0, at).trim().toLowerCase();
     try {
-      headers[name] = decodeURIComponent(entry.slice(at + 1).trim());
-      new Headers(headers);
+      const value = decodeURIComponent(entry.slice(at + 1).trim());
+      // Throws at what is no header.
+      headers[name] = new Headers([[name, value]]).get(name) ?? "";
     } catch {
       return err(HEADERS_EXPECTED);
     }

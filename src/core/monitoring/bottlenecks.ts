@@ -112,7 +112,7 @@ function repeats(name: string, runs: readonly RunShape[]): Saving {
   return {
     saves,
     cause: `cache that could have hit: ${share(hits.length, runs)} of runs asked what an earlier one had asked`,
-    recommendation: `Set cache: true on ${name}: a run would end ${ms(saves)} sooner on average.`,
+    recommendation: `Let the results of ${name} be kept (enable_caching, and cache: true on it): a run would end ${ms(saves)} sooner on average.`,
   };
 }
 

@@ -4,12 +4,12 @@ import type { Figures, Tally } from "./figures.ts";
 
 export type Labels = readonly (readonly [name: string, value: string])[];
 
-export interface NumberPoint {
+interface NumberPoint {
   labels: Labels;
   value: number;
 }
 
-export interface HistogramPoint {
+interface HistogramPoint {
   labels: Labels;
   tally: Tally;
 }

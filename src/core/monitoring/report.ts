@@ -22,7 +22,7 @@ export interface RunReport {
 }
 
 /** A stage that was begun; one that was skipped did not execute. */
-export interface StageReport {
+interface StageReport {
   stage: string;
   status: RunEnd;
   duration_ms: number;

@@ -1,0 +1,128 @@
+// The rules of what goes outward: the webhook's events and schedule, the variables of both exports, log lines, and the
+// spans of runs that did not go straight.
+import { describe, expect, test } from "vitest";
+import { readOutward } from "../../src/adapters/outward.ts";
+import { readHeaders } from "../../src/adapters/otlp/export.ts";
+import { isLogged, logLine } from "../../src/core/monitoring/log-line.ts";
+import { spansOf } from "../../src/core/monitoring/spans.ts";
+import { nextTry, parseEvents, RETRY_AFTER_MS } from "../../src/core/monitoring/webhook.ts";
+import { makeSpec, makeStage } from "../core/simulation/spec.ts";
+import { Bench, later, said } from "../engine/support.ts";
+import { ran } from "./runs.ts";
+
+describe("the webhook", () => {
+  const failed = { status: 500, retry_after_ms: null };
+
+  test("follows the standard's schedule, stretched by a tenth at most, and then gives up", () => {
+    const seconds = (chance: number) =>
+      Array.from({ length: 10 }, (_, at) => (nextTry(failed, at + 1, chance) ?? 0) / 1_000);
+    const hour = 3_600;
+    const standard = [5, 300, 1_800, 2 * hour, 5 * hour, 10 * hour, 14 * hour, 20 * hour, 24 * hour, 0];
+    expect(seconds(0)).toEqual(standard);
+    for (const [at, wait] of seconds(0.999_999).entries()) {
+      expect(wait).toBeGreaterThanOrEqual(standard[at] ?? 0);
+      expect(wait).toBeLessThanOrEqual(1.1 * (standard[at] ?? 0));
+    }
+    expect(nextTry(failed, RETRY_AFTER_MS.length + 1, 0)).toBeNull();
+  });
+
+  test("is done with 2xx and with 410, tries again after everything else, and not before Retry-After", () => {
+    const status = (code: number | null, retry_after_ms: number | null = null) =>
+      nextTry({ status: code, retry_after_ms }, 1, 0);
+    expect([200, 204, 299, 410].map((code) => status(code))).toEqual([null, null, null, null]);
+    expect([null, 301, 400, 404, 429, 503].map((code) => status(code))).toEqual(Array(6).fill(5_000));
+    expect(status(429, 60_000)).toBe(60_000);
+    expect(status(503, 1_000)).toBe(5_000);
+  });
+
+  test("tells of alerts alone where nobody says otherwise", () => {
+    expect(parseEvents(undefined)).toEqual({ ok: true, value: new Set(["alert.firing", "alert.resolved"]) });
+    expect(parseEvents("execution.failed, alert.firing")).toEqual({
+      ok: true,
+      value: new Set(["execution.failed", "alert.firing"]),
+    });
+    expect(parseEvents("execution.started")).toEqual({ ok: false, error: "execution.started" });
+  });
+});
+
+describe("the variables", () => {
+  test("nothing set, nothing goes out", () => {
+    expect(readOutward({}, "1")).toEqual({ ok: true, value: { webhook: null, otlp: null } });
+  });
+
+  test("a secret of less than 24 bytes is refused, and not told", () => {
+    const read = readOutward(
+      {
+        AGENT_COORDINATOR_WEBHOOK_URL: "https://h.example",
+        AGENT_COORDINATOR_WEBHOOK_SECRET: "whsec_c2hvcnQ=",
+      },
+      "1",
+    );
+    expect(read.ok).toBe(false);
+    expect(JSON.stringify(read)).not.toContain("c2hvcnQ");
+  });
+
+  test("headers of the collector are read as OpenTelemetry writes them", () => {
+    expect(readHeaders("a=1, B=two%20words,c=x=y")).toEqual({
+      ok: true,
+      value: { a: "1", b: "two words", c: "x=y" },
+    });
+    for (const wrong of ["=v", "a", "a=%E0", "a b=c", "a=x%0Ay"])
+      expect(readHeaders(wrong).ok, wrong).toBe(false);
+  });
+});
+
+describe("a log line", () => {
+  test("is one line of JSON whatever it holds", () => {
+    const line = logLine("INFO", 0, {
+      text: "a\nb\u001b[0m\u0085\u2028\u202e\ud800",
+      long: "x".repeat(10_000),
+    });
+    // oxlint-disable-next-line no-control-regex
+    expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u202e]/);
+    expect(line.length).toBeLessThan(1_000);
+    expect(JSON.parse(line)).toMatchObject({ level: "INFO", time: "1970-01-01T00:00:00.000Z" });
+  });
+
+  test("levels go up from DEBUG to ERROR", () => {
+    const levels = ["DEBUG", "INFO", "WARN", "ERROR"] as const;
+    const wanted = levels.map((least) => levels.filter((level) => isLogged(level, least)).length);
+    expect(wanted).toEqual([4, 3, 2, 1]);
+  });
+});
+
+describe("the spans of a run", () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+  test("that was paused in the middle of a call: the call cut short, and the one that came after", async () => {
+    const bench = new Bench((_request, _hooks, own) => later(own, 100, said()));
+    await bench.start(makeSpec([makeStage("one")], {}, { traceparent }));
+    await bench.until(40);
+    bench.driver.submit({ type: "pause", mode: "abort" });
+    await bench.until(500);
+    bench.driver.submit({ type: "resume" });
+    await bench.until();
+    const { state } = bench.driver;
+    const [root, cut, whole] = state === null ? [] : spansOf(state, bench.log);
+    expect(cut).toMatchObject({ error: "cut short by a pause", attributes: { "coordinator.attempt": 1 } });
+    expect((cut?.ended ?? 0) - (cut?.began ?? 0)).toBe(40);
+    expect(whole).toMatchObject({ error: null, attributes: { "coordinator.attempt": 1 } });
+    expect((whole?.ended ?? 0) - (whole?.began ?? 0)).toBe(100);
+    expect(whole?.span_id).not.toBe(cut?.span_id);
+    expect(root?.events.map(({ name }) => name)).toEqual(["execution.paused", "execution.resumed"]);
+  });
+
+  test("that failed says why, in the root too, and one without a trace has no spans", async () => {
+    const stage = makeStage("one", { retry_attempts: 2 });
+    const failing = await ran([stage], { one: [10, 10, 10] }, { fields: { traceparent } });
+    const [root, ...tries] = spansOf(failing.state, failing.bench.log);
+    expect(root).toMatchObject({
+      parent_span_id: "b7ad6b7169203331",
+      attributes: { "error.type": "AGENT_UNAVAILABLE", "coordinator.status": "failed" },
+    });
+    expect(root?.error).toContain("one");
+    expect(tries.map(({ attributes }) => attributes["coordinator.attempt"])).toEqual([1, 2]);
+    const without = await ran([stage], { one: 1 });
+    expect(spansOf(without.state, without.bench.log)).toEqual([]);
+  });
+});
