@@ -95,7 +95,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     if (flight === undefined || (entry === null && flight.owner !== owner)) return;
     if (entry !== null) {
       this.flights.delete(exact);
-      for (const { tell } of [...flight.waiting]) tell({ entry });
+      for (const { tell } of flight.waiting) tell({ entry });
       return;
     }
     const next = flight.waiting[0];

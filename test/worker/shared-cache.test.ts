@@ -134,7 +134,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
           headers: { "content-type": "application/json" },
           body: JSON.stringify({ stage: { name: stageName, agent_type: name }, query: "q", inputs }),
         })
-        .then((response) => response.json());
+        .then(async (response) => JSON.parse(await response.text()) as { cached: boolean });
     expect((await execute("one", { a: { x: 1 } })).cached).toBe(false);
     expect((await execute("one", { a: { x: 2 } })).cached).toBe(false);
     expect((await execute("two", { a: { x: 1 } })).cached).toBe(false);

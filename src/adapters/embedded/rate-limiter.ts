@@ -12,8 +12,8 @@ import { SHARED_MS, within } from "./within.ts";
 
 export interface RateLimiter {
   readonly limit: RateLimit;
-  /** Counts one call of this caller. Never rejects. */
-  take(caller: string): Promise<RateVerdict>;
+  /** Counts one call of this caller. Never rejects. @param later takes work that goes on behind the answer */
+  take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
 }
 
 /** The object that counts one caller's calls. */

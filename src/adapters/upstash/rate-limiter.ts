@@ -26,10 +26,9 @@ export class UpstashLimiter implements RateLimiter {
     });
   }
 
-  async take(caller: string): Promise<RateVerdict> {
-    const answer = await this.redis.ask("calls are counted by each instance alone", () =>
-      this.global.limit(caller),
-    );
+  async take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict> {
+    const lost = "calls are counted by each instance alone";
+    const answer = await this.redis.ask(lost, () => this.global.limit(caller), later);
     if (answer === LOST || !Number.isFinite(answer.remaining)) return this.local.take(caller);
     return { allowed: answer.success, remaining: Math.max(0, answer.remaining), reset_at: answer.reset };
   }

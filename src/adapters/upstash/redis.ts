@@ -34,10 +34,18 @@ export class GuardedRedis {
     });
   }
 
-  /** The task's value, or LOST. Never rejects. @param what is lost without it, for the log */
-  async ask<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
+  /**
+   * The task's value, or LOST. Never rejects.
+   * @param what is lost without it, for the log
+   * @param later keeps the caller's context alive for what goes on behind the answer
+   */
+  async ask<T>(
+    what: string,
+    task: (redis: Redis) => Promise<T>,
+    later: (work: Promise<void>) => void = () => {},
+  ): Promise<T | typeof LOST> {
     if (this.failures >= FAILURES) {
-      this.lookAgain();
+      if (this.clock.now() >= this.closedUntil) later(this.lookAgain());
       return LOST;
     }
     const began = this.clock.now();
@@ -57,15 +65,13 @@ export class GuardedRedis {
     return LOST;
   }
 
-  private lookAgain(): void {
-    if (this.clock.now() < this.closedUntil) return;
+  private async lookAgain(): Promise<void> {
     this.closedUntil = this.clock.now() + RETRY_MS;
-    void timed(this.client.ping()).then((answer) => {
-      if (!("value" in answer) || answer.value !== "PONG") return;
-      this.failures = 0;
-      if (this.isTold) log("INFO", "Redis answers again", null);
-      this.isTold = false;
-    });
+    const answer = await timed(this.client.ping());
+    if (!("value" in answer) || answer.value !== "PONG") return;
+    this.failures = 0;
+    if (this.isTold) log("INFO", "Redis answers again", null);
+    this.isTold = false;
   }
 }
 

@@ -9,7 +9,7 @@ export const rateLimit: MiddlewareHandler<AppEnv> = async (call, next) => {
   if (limiter === null || call.req.method !== "POST" || call.req.header("last-event-id") !== undefined) {
     return next();
   }
-  const verdict = await limiter.take(callerOf(call));
+  const verdict = await limiter.take(callerOf(call), (work) => call.executionCtx.waitUntil(work));
   // At the very end of the window what came in it still counts in full.
   const reset_seconds = Math.max(1, Math.ceil((verdict.reset_at + 1 - clock.now()) / 1_000));
   if (verdict.allowed) await next();

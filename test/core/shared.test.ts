@@ -1,0 +1,232 @@
+// The pure parts of what executions share: the breaker as a machine (I14), the retry budget, the share of hedges, the
+// sliding window, the cache key and what comes out of a store.
+import { assert as assertProperty, array, constantFrom, integer, property, record } from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { AgentCall } from "../../src/contract/agent.ts";
+import { cacheKey } from "../../src/core/cache-key.ts";
+import { cachePolicy, entryText, isFresh, isKept, readEntry } from "../../src/core/cached-result.ts";
+import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
+import { admit, type Breaker, CLOSED, reported, shownState } from "../../src/core/resilience/breaker.ts";
+import { agentTypesOf, fallbackOf } from "../../src/core/resilience/fallback.ts";
+import { counted, mayHedge, NO_HEDGES } from "../../src/core/resilience/hedge.ts";
+import { fullBudget, mayRetry, spend } from "../../src/core/resilience/retry-budget.ts";
+import { NOTHING_COUNTED, parseRateLimit, take } from "../../src/core/resilience/sliding-window.ts";
+import { makeStage } from "./simulation/spec.ts";
+
+const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 10 };
+
+describe("the breaker", () => {
+  test("I14: one probe at a time, whatever is asked and reported when", () => {
+    const step = record({
+      ms: integer({ min: 1, max: 4_000 }),
+      what: constantFrom("ask", "ask", "success", "failure", "failure", "failure", "void"),
+      probe: constantFrom("mine", "none", "stale"),
+    });
+    let probes = 0;
+    let opened = 0;
+    assertProperty(
+      property(array(step, { minLength: 60, maxLength: 120 }), (steps) => {
+        let breaker: Breaker = CLOSED;
+        let now = 0;
+        let out: { id: number; until: number } | null = null;
+        const ids = new Set<number>();
+        for (const { ms, what, probe } of steps) {
+          now += ms;
+          if (what === "ask") {
+            const before = breaker;
+            const asked = admit(breaker, now, 5_000);
+            breaker = asked.breaker;
+            if (asked.admission.admit === "probe") {
+              expect(out === null || now >= out.until).toBe(true);
+              expect(now).toBeGreaterThanOrEqual(before.retry_at as number);
+              expect(ids.has(asked.admission.id)).toBe(false);
+              ids.add(asked.admission.id);
+              out = { id: asked.admission.id, until: now + 5_000 };
+              probes += 1;
+            }
+            if (asked.admission.admit === "call") expect(before.state).toBe("closed");
+            if (asked.admission.admit === "refuse") expect(asked.admission.retry_at).toBeGreaterThan(now);
+          } else {
+            const id = probe === "mine" ? (out?.id ?? null) : probe === "stale" ? (out?.id ?? 1) - 1 : null;
+            const before = breaker;
+            breaker = reported(breaker, what, id, POLICY, now, 0.5);
+            const counts = before.state === "closed" || (id !== null && id === before.probe?.id);
+            if (!counts) expect(breaker).toBe(before);
+            if (counts && before.state !== "closed") out = null;
+            if (breaker.state === "open" && before.state !== "open") opened += 1;
+          }
+        }
+      }),
+      { numRuns: 2_000, seed: 7 },
+    );
+    expect(probes).toBeGreaterThan(1_000);
+    expect(opened).toBeGreaterThan(1_000);
+  });
+
+  test("opens at the threshold for the recovery time, give or take a tenth", () => {
+    const fail = (breaker: Breaker, chance: number) =>
+      reported(breaker, "failure", null, POLICY, 1_000, chance);
+    const twice = fail(fail(CLOSED, 0.5), 0.5);
+    expect(twice).toMatchObject({ state: "closed", failures: 2 });
+    expect(reported(twice, "success", null, POLICY, 1_000, 0)).toEqual(CLOSED);
+    expect(reported(twice, "void", null, POLICY, 1_000, 0)).toBe(twice);
+    expect(fail(twice, 0)).toMatchObject({ state: "open", opened_at: 1_000, retry_at: 10_000 });
+    expect(fail(twice, 0.999_999)).toMatchObject({ retry_at: 12_000 });
+    expect(shownState(fail(twice, 0), 9_999)).toBe("open");
+    expect(shownState(fail(twice, 0), 10_000)).toBe("half_open");
+  });
+});
+
+describe("the retry budget", () => {
+  test("ten tokens; a failure takes one, a success gives a tenth; none at or below five", () => {
+    let budget = fullBudget(0);
+    for (let made = 0; made < 4; made += 1) budget = spend(budget, false, 0);
+    expect(mayRetry(budget, 0, 0)).toBe(true);
+    budget = spend(budget, false, 0);
+    expect(mayRetry(budget, 0, 0)).toBe(false);
+    budget = spend(budget, true, 0);
+    expect(mayRetry(budget, 0, 0)).toBe(true);
+  });
+
+  test("a stage's own failures do not count against it, and time gives tokens back", () => {
+    let budget = fullBudget(0);
+    for (let made = 0; made < 8; made += 1) budget = spend(budget, false, 0);
+    expect(mayRetry(budget, 8, 0)).toBe(true);
+    expect(mayRetry(budget, 1, 0)).toBe(false);
+    expect(mayRetry(budget, 1, 3_000)).toBe(true);
+  });
+});
+
+test("hedges are 5 % of the calls of a window; the first few are free", () => {
+  let count = NO_HEDGES;
+  let hedges = 0;
+  for (let made = 0; made < 1_000; made += 1) {
+    const now = made * 10;
+    count = counted(count, "calls", now);
+    if (!mayHedge(count, now)) continue;
+    count = counted(count, "hedges", now);
+    hedges += 1;
+  }
+  expect(hedges).toBe(50);
+  expect(mayHedge(count, 10_000)).toBe(false);
+  expect(mayHedge(count, 120_000)).toBe(true);
+});
+
+test("the sliding window lets its number through in any window, and tells what is left", () => {
+  const limit = { requests: 10, seconds: 1 };
+  let counted = NOTHING_COUNTED;
+  const passed: number[] = [];
+  for (let now = 0; now < 20_000; now += 20) {
+    const taken = take(counted, limit, now);
+    counted = taken.counted;
+    if (taken.verdict.allowed) passed.push(now);
+    expect(taken.verdict.reset_at).toBeGreaterThan(now);
+    expect(taken.verdict.remaining).toBeGreaterThanOrEqual(0);
+  }
+  for (const begin of passed) {
+    // Two fixed windows approximate one that slides: never more than the number and its half.
+    expect(passed.filter((at) => at >= begin && at < begin + 1_000).length).toBeLessThanOrEqual(15);
+  }
+  expect(passed.length).toBeGreaterThan(180);
+  expect(passed.length).toBeLessThanOrEqual(210);
+});
+
+test("a rate limit is REQUESTS/SECONDS", () => {
+  expect(parseRateLimit("60/60")).toEqual({ requests: 60, seconds: 60 });
+  for (const text of ["", "60", "60/", "/60", "0/1", "1/0", "-1/1", "1.5/1", "a/b", "1/1/1"]) {
+    expect(parseRateLimit(text), text).toBeNull();
+  }
+});
+
+describe("the result cache", () => {
+  const call: AgentCall = {
+    execution_id: "ex_1",
+    conversation_id: "c1",
+    stage: "s",
+    agent_type: "a",
+    attempt: 1,
+    query: "q",
+    config: { a: 1, b: { c: [1, 2] } },
+    inputs: { x: { y: 1 } },
+    context: { z: 1 },
+    history: [],
+    timeout_ms: 1_000,
+  };
+  const registration = { url: "https://agents.example/a", protocol: "native" as const };
+  const exact = (fields: Partial<AgentCall>, tenant = "acme", registered = registration) =>
+    cacheKey(tenant, registered, { ...call, ...fields }).exact;
+
+  test("its key names what the agent is told, in any order, and not who asks when", () => {
+    const same = exact({});
+    expect(exact({ execution_id: "ex_2", conversation_id: "c2", attempt: 7, timeout_ms: 5 })).toBe(same);
+    expect(exact({ config: { b: { c: [1, 2] }, a: 1 } })).toBe(same);
+    const others = [
+      exact({}, "other"),
+      exact({}, "acme", { ...registration, url: "https://agents.example/b" }),
+      exact({ stage: "t" }),
+      exact({ agent_type: "b" }),
+      exact({ query: "Q" }),
+      exact({ config: { a: 1, b: { c: [2, 1] } } }),
+      exact({ inputs: { x: { y: 2 } } }),
+      exact({ inputs: { x: null } }),
+      exact({ context: {} }),
+      exact({ history: [{ query: "q", answer: "a" }] }),
+    ];
+    expect(new Set([same, ...others]).size).toBe(others.length + 1);
+  });
+
+  test("what comes out of a store is an entry, or nothing", () => {
+    const entry = { result: { data: { a: 1 }, context: {}, text: "t", bytes: 7 }, at: 1, ttl_seconds: 2 };
+    expect(readEntry(entryText(entry))).toEqual(entry);
+    const broken = [
+      null,
+      7,
+      "",
+      "[]",
+      "{}",
+      '{"result":1,"at":1,"ttl_seconds":1}',
+      '{"result":{"data":[],"bytes":1},"at":1,"ttl_seconds":1}',
+      '{"result":{"data":{},"bytes":"1"},"at":1,"ttl_seconds":1}',
+      '{"result":{"data":{"__proto__":{}},"bytes":1},"at":1,"ttl_seconds":1}',
+      '{"result":{"data":{},"bytes":1,"text":1},"at":1,"ttl_seconds":1}',
+    ];
+    for (const text of broken) expect(readEntry(text), String(text)).toBeNull();
+    const large = { ...entry, result: { data: { a: "x".repeat(600_000) }, bytes: 1 } };
+    expect(entryText(large)).toBeNull();
+  });
+
+  test("who stored it and who asks may both limit how long it is fresh; it is kept a day", () => {
+    const entry = { result: { data: {}, bytes: 2 }, at: 0, ttl_seconds: 10 };
+    expect(isFresh(entry, 20, 9_999)).toBe(true);
+    expect(isFresh(entry, 20, 10_000)).toBe(false);
+    expect(isFresh(entry, 5, 5_000)).toBe(false);
+    expect(isKept(entry, 86_399_999)).toBe(true);
+    expect(isKept(entry, 86_400_000)).toBe(false);
+  });
+
+  test("config and stage say whether and how long", () => {
+    const config = { ...DEFAULT_CONFIG };
+    expect(cachePolicy(makeStage("s"), config)).toEqual({ serve: true, ttl_seconds: 1_800 });
+    expect(cachePolicy(makeStage("s", { cache: { ttl_seconds: 3 } }), config)?.ttl_seconds).toBe(3);
+    expect(cachePolicy(makeStage("s", { cache: false }), config)).toBeNull();
+    expect(cachePolicy(makeStage("s"), { ...config, enable_caching: false })).toBeNull();
+    const kept = makeStage("s", { cache: false, fallback: "use_cached_results" });
+    expect(cachePolicy(kept, config)?.serve).toBe(false);
+  });
+});
+
+test("a stage's own fallback comes before the config's for its name, and names the agents that a run needs", () => {
+  const config = { fallback_strategies: { s: "use_cached_results" as const } };
+  expect(fallbackOf(makeStage("s"), config)).toEqual({ strategy: "use_cached_results" });
+  expect(fallbackOf(makeStage("toString"), config)).toBeNull();
+  const simple = makeStage("s", { config: { a: 1 }, fallback: "use_simple_model" });
+  expect(fallbackOf(simple, config)).toMatchObject({
+    agent_type: "agent_s",
+    config: { a: 1, model: "simple" },
+  });
+  const other = makeStage("s", {
+    fallback: { strategy: "use_simple_model", agent_type: "b", config: { c: 1 } },
+  });
+  expect(fallbackOf(other, config)).toMatchObject({ agent_type: "b", config: { c: 1 } });
+  expect(agentTypesOf([simple, other], config)).toEqual(["agent_s", "b"]);
+});
