@@ -1,7 +1,7 @@
 // The relevance of the retrieval, measured: recall@3 by strategy, questions in words that their document's
 // headings do not use, and questions that have no answer here.
 import { beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
+import * as z from "zod";
 import { stem, terms } from "../../fixtures/agents/text.ts";
 import { agentsOver, askAll, corpusDocuments, readCorpusFile } from "./support.ts";
 
