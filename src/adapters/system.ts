@@ -23,7 +23,7 @@ export function randomExecutionId(): string {
   return `ex_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 }
 
-export function hex(bytes: Uint8Array): string {
+function hex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 

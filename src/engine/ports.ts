@@ -25,7 +25,7 @@ export interface Log {
 }
 
 /** The object's one alarm. */
-export interface Alarm {
+interface Alarm {
   /** @param at milliseconds since the epoch */
   set(at: number): void;
 }

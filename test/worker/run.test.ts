@@ -107,7 +107,8 @@ describe("POST /v1/executions", () => {
     const after = await coordinator.fetch(`${body.stream_url}&after=${live.length}`);
     expect(after.status).toBe(204);
     const listed = await coordinator.fetch(body.stream_url, { headers: { accept: "application/json" } });
-    expect(((await listed.json()) as { data: unknown }).data).toEqual(live.map((event) => event.data));
+    const listing: { data: unknown } = JSON.parse(await listed.text());
+    expect(listing.data).toEqual(live.map((event) => event.data));
   });
 
   test("retries a 503 and then goes on", async () => {

@@ -249,7 +249,7 @@ function settleClock(state: ExecutionState, at: number): ExecutionState {
 }
 
 /** The context with an answer's patch laid over it, key by key. */
-export function mergeContext(context: JsonObject, patch: JsonObject): JsonObject {
+function mergeContext(context: JsonObject, patch: JsonObject): JsonObject {
   return { ...context, ...patch };
 }
 

@@ -11,7 +11,7 @@ import type { RunSpec } from "./run-spec.ts";
  * attempt; `looking` waits for the last good result to be found. All four keep their place among the concurrent
  * stages.
  */
-export type Phase = "pending" | "calling" | "waiting" | "held" | "looking" | "ended";
+type Phase = "pending" | "calling" | "waiting" | "held" | "looking" | "ended";
 
 export interface StageState {
   readonly phase: Phase;
