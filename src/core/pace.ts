@@ -16,8 +16,10 @@ export const PACE = {
   WAKING_AT_ONCE: 32,
   /** From one of those to the next: what a run's first commits and calls take of a small machine. */
   WAKING_GAP_MS: 30,
+  /** Who finds their timer this late goes to the end of the queue. */
+  WAKING_LATE_MS: 100,
   /** Nobody waits longer than this for their turn. */
-  WAKING_WAIT_MS: 20_000,
+  WAKING_WAIT_MS: 60_000,
   /** Recoveries in a row that brought no stage any further. */
   FRUITLESS_RECOVERIES: 5,
   /** Tries after an answer that is not what the contract says: such an agent rarely mends itself. */
@@ -65,6 +67,8 @@ export const PACE = {
   ALERT_JUDGE_MS: 1_000,
   /** A shard tells of news at most so often. */
   ALERT_NEWS_MS: 5_000,
+  /** Lines of the operator's log wait so long for each other, off the run's own path. */
+  LOG_WAIT_MS: 100,
   /** A trace waits so long for others that go with it. */
   SPANS_WAIT_MS: 1_000,
   /** Waits between tries to export traces: doubled from the one to the other, and then given up. */

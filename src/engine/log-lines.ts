@@ -1,7 +1,9 @@
-// Writes a run's lifecycle events to the operator's log as they become durable, where its config asks for it. Lines of
-// events that an earlier instance wrote are not written again.
+// Writes a run's lifecycle events to the operator's log once they are durable, where its config asks for it: a little
+// later and together, so that a short run is over by then and pays nothing for it. Lines of events that an earlier
+// instance wrote are not written again; what waits when the object dies is in the trace alone.
 import type { ExecutionState } from "../core/execution/state.ts";
 import { eventFields, isLogged, levelOf, type LogLevel, logLine } from "../core/monitoring/log-line.ts";
+import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
 import type { LiveText } from "./live-text.ts";
 import type { Clock } from "./ports.ts";
@@ -10,12 +12,13 @@ import type { Clock } from "./ports.ts";
 export type LogSink = (level: LogLevel, line: string) => void;
 
 export class LogLines implements Watcher {
-  // A line may come 50 ms later: nobody waits for it.
+  // Nobody waits for a line.
   readonly sees_turns = false;
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;
   private readonly sink: LogSink;
   private told: number;
+  private isDue = false;
 
   constructor(driver: ExecutionDriver, clock: Clock, sink: LogSink) {
     this.driver = driver;
@@ -34,11 +37,15 @@ export class LogLines implements Watcher {
   }
 
   wake(): void {
-    const { state, durableSeq } = this.driver;
-    if (state === null || durableSeq === this.told) return;
-    const after = this.told;
-    this.told = durableSeq;
-    if (state.spec.config.enable_detailed_logging) this.tell(state, after);
+    if (this.isDue || this.driver.durableSeq === this.told) return;
+    this.isDue = true;
+    this.clock.after(PACE.LOG_WAIT_MS, () => {
+      this.isDue = false;
+      const { state, durableSeq } = this.driver;
+      const after = this.told;
+      this.told = durableSeq;
+      if (state?.spec.config.enable_detailed_logging === true) this.tell(state, after);
+    });
   }
 
   private isWanted({ spec }: ExecutionState, level: LogLevel): boolean {
