@@ -10,14 +10,21 @@ let fullAt = 0;
 
 /** Resolves when a run that its alarm has woken may be taken up: at once, but after an outage. */
 export async function wakeTurn(clock: Clock): Promise<void> {
-  const now = clock.now();
-  const wait_ms = Math.min(
-    Math.max(0, fullAt - now - PACE.WAKING_AT_ONCE * PACE.WAKING_GAP_MS),
-    PACE.WAKING_WAIT_MS,
-  );
+  const since = clock.now();
+  for (let now = since; now - since < PACE.WAKING_WAIT_MS; now = clock.now()) {
+    const wait_ms = Math.min(takePlace(now), since + PACE.WAKING_WAIT_MS - now);
+    if (wait_ms === 0) return;
+    await new Promise<void>((resolve) => {
+      clock.after(wait_ms, resolve);
+    });
+    // A timer that comes late tells of a machine with more to do than it can: what is under way goes first.
+    if (clock.now() - (now + wait_ms) < PACE.WAKING_LATE_MS) return;
+  }
+}
+
+/** Takes the next place. How long it is until then, ms. */
+function takePlace(now: number): number {
+  const wait_ms = Math.max(0, fullAt - now - PACE.WAKING_AT_ONCE * PACE.WAKING_GAP_MS);
   fullAt = Math.max(now, fullAt) + PACE.WAKING_GAP_MS;
-  if (wait_ms === 0) return;
-  await new Promise<void>((resolve) => {
-    clock.after(wait_ms, resolve);
-  });
+  return wait_ms;
 }

@@ -3,11 +3,11 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { callsTo } from "../support/calls.ts";
+import { type Calls, callsTo } from "../support/calls.ts";
 import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
 
 const WAITING = 500;
-const RETRY_AFTER_S = 4;
+const RETRY_AFTER_S = 9;
 
 let end: (() => Promise<void>)[] = [];
 
@@ -53,23 +53,39 @@ test(`${WAITING} runs that waited for a retry all end after an outage`, async ()
     await sleep(20);
     total -= 1;
     under.set(execution_id, (under.get(execution_id) ?? 0) - 1);
-    if (attempt > 1) answered.add(`${execution_id}.${call.body.stage}`);
-    if (attempt > 1) await answers({ fine: true })(call, response, attempt);
+    const good = attempt > 1 || call.body.stage !== "a";
+    if (good) answered.add(`${execution_id}.${call.body.stage}`);
+    if (good) await answers({ fine: true })(call, response, attempt);
     else await failsWith(503, {}, { "retry-after": String(RETRY_AFTER_S) })(call, response, attempt);
   });
   agents.on("/fresh", answers({ fresh: true }));
   let server = await boot();
   let calls = callsTo(server.url);
-  await calls.agent("busy", agents.url("/busy"));
+  // An agent that fails often has its retry budget spent: these runs share each agent with three others at most.
+  const shared = Math.ceil(WAITING / 4);
+  for (let at = 0; at < shared; at += 1) await calls.agent(`busy-${at}`, agents.url("/busy"));
+  await calls.agent("work", agents.url("/busy"));
   await calls.agent("fresh", agents.url("/fresh"));
-  const stages = ["a", "b", "c"].map((name) => ({ name, agent_type: "busy", parallel: true }));
-  await calls.pipeline("busy", stages);
+  const behind = { agent_type: "work", depends_on: ["a"], parallel: true };
+  await calls.pipeline("busy", [
+    { name: "a", agent_type: "busy-0" },
+    { name: "b", ...behind },
+    { name: "c", ...behind },
+  ]);
   await calls.pipeline("fresh", [{ name: "only", agent_type: "fresh" }]);
+  const usual: number[] = [];
+  for (let at = 0; at < 20; at += 1) usual.push(await freshRequest(calls));
   const names = Array.from({ length: WAITING }, (_, at) => `wait-${at}`);
   for (let at = 0; at < WAITING; at += 50) {
-    await Promise.all(names.slice(at, at + 50).map((name) => calls.begin(name, "busy")));
+    const some = names.slice(at, at + 50);
+    await Promise.all(
+      some.map((name, more) =>
+        calls.begin(name, "busy", { a: { agent_type: `busy-${(at + more) % shared}` } }),
+      ),
+    );
   }
   await sleep(300);
+  expect(answered.size, "nobody has got past the wait yet").toBeLessThan(WAITING / 10);
   await server.kill();
   const killed = Date.now();
   most = 0;
@@ -81,25 +97,38 @@ test(`${WAITING} runs that waited for a retry all end after an outage`, async ()
   const up = Date.now();
   const fresh: number[] = [];
   // Nobody asks about them: they must end by themselves, while others are served.
-  while (answered.size < 3 * WAITING && Date.now() - up < 60_000) {
-    const began = Date.now();
-    const response = await calls.post({ pipeline: "fresh" });
-    const { status }: { status: string } = await response.json();
-    expect(status).toBe("completed");
-    fresh.push(Date.now() - began);
+  while (answered.size < 3 * WAITING && Date.now() - up < 80_000) {
+    fresh.push(await freshRequest(calls));
     await sleep(20);
   }
   const allEndedMs = Date.now() - up;
   // The last answers' commits.
   await sleep(200);
-  for (const name of names) expect((await calls.read(name)).status, name).toBe("completed");
+  for (const name of names) {
+    const { status, error_info } = await calls.read(name);
+    expect({ status, error_info }, name).toEqual({ status: "completed", error_info: null });
+  }
   const figures = {
     outageMs: up - killed,
     allEndedMs,
-    slowestFreshMs: Math.max(...fresh),
+    firstFreshMs: fresh[0] ?? Number.POSITIVE_INFINITY,
+    slowestFreshMs: Math.max(...fresh.slice(1)),
+    usualFreshMs: Math.max(...usual),
     mostTotal,
   };
   console.log(JSON.stringify(figures));
-  expect(most, "calls of one run at a time").toBeLessThanOrEqual(3);
-  expect(figures.slowestFreshMs).toBeLessThan(1_000);
-}, 120_000);
+  expect(most, "calls of one run at a time").toBeLessThanOrEqual(2);
+  // The first one comes while workerd compiles the Worker and brings up five hundred objects.
+  expect(figures.firstFreshMs).toBeLessThan(5_000);
+  // A second, where the machine is not taken up by others; else as much slower as it is anyway.
+  expect(figures.slowestFreshMs).toBeLessThan(Math.max(1_000, 10 * figures.usualFreshMs));
+}, 240_000);
+
+/** How long a run of one stage takes, from the request to its answer, ms. */
+async function freshRequest(calls: Calls): Promise<number> {
+  const began = Date.now();
+  const response = await calls.post({ pipeline: "fresh" });
+  const { status }: { status: string } = await response.json();
+  expect(status).toBe("completed");
+  return Date.now() - began;
+}

@@ -2,6 +2,7 @@
 // stands at the end.
 import type { Calls } from "../support/calls.ts";
 import { lifecycle, readEvents, type Received } from "../support/sse.ts";
+import { vectorOf } from "./agents.ts";
 
 export interface WatchedRun {
   execution_id: string;
@@ -51,11 +52,15 @@ export function watchRun(calls: Calls, execution_id: string, watched: boolean): 
       run.events = lifecycle(await readEvents(await calls.fetch(`/v1/executions/${execution_id}/events`)));
     },
   };
-  const post = () =>
-    calls.post({ query, execution_id, pipeline: "five" }, watched ? STREAM : { prefer: "respond-async" });
+  started += 1;
+  const body = { query, execution_id, pipeline: "five", pipeline_config: vectorOf(started) };
+  const post = () => calls.post(body, watched ? STREAM : { prefer: "respond-async" });
   run.acknowledgement = watched ? follow(run, post, true) : acknowledge(run, post);
   return run;
 }
+
+/** Runs started so far, by all loops of this process. */
+let started = 0;
 
 const STREAM = { accept: "text/event-stream" };
 

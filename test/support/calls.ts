@@ -7,7 +7,7 @@ export interface Calls {
   /** POSTs an execution; the response as it comes. */
   post(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Response>;
   /** Starts an execution by this name and does not wait; the promise settles when it is acknowledged. */
-  begin(execution_id: string, pipeline: string): Promise<void>;
+  begin(execution_id: string, pipeline: string, pipeline_config?: object): Promise<void>;
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look at answers as a caller does: as JSON.
   read(execution_id: string): Promise<any>;
 }
@@ -37,8 +37,8 @@ export function callsTo(url: string): Calls {
       await expectOk(await send("PUT", `/v1/agents/${agent_type}`, { url: target }));
     },
     post,
-    begin: async (execution_id, pipeline) => {
-      const body = { execution_id, pipeline, query: `the question of ${execution_id}` };
+    begin: async (execution_id, pipeline, pipeline_config = {}) => {
+      const body = { execution_id, pipeline, pipeline_config, query: `the question of ${execution_id}` };
       await expectOk(await post(body, { prefer: "respond-async" }));
     },
     read: async (execution_id) => expectOk(await call(`/v1/executions/${execution_id}`)),
