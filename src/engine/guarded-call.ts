@@ -37,7 +37,8 @@ export async function guardedCall(
   stop();
   const verdict = verdictOn(outcome, signal);
   health.report(agent, verdict, probe, policy);
-  if (verdict === "failure" && !outcome.ok && !health.mayRetry(agent, attempt)) {
+  // Who turns the breaker off wants every try that the stage has.
+  if (policy !== null && verdict === "failure" && !outcome.ok && !health.mayRetry(agent, attempt)) {
     return { ...outcome, spent: true };
   }
   return outcome;

@@ -38,7 +38,12 @@ export async function startCoordinator(
   const state = await temporaryState();
   const server = await startWorkerd({
     state: state.path,
-    vars: { AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","), ...vars },
+    vars: {
+      AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
+      // Most tests ask the same again to see what the agent does; those of the cache turn it on.
+      AGENT_COORDINATOR_CACHING: "false",
+      ...vars,
+    },
   });
   const base = server.url;
   const call = (path: string, init?: RequestInit) => fetch(`${base}${path}`, init);

@@ -6,6 +6,7 @@ import {
   after,
   type AgentServer,
   answers,
+  type Behaviour,
   failsWith,
   hangs,
   inTurn,
@@ -23,6 +24,8 @@ beforeAll(async () => {
   coordinator = await startCoordinator([agents], {
     AGENT_COORDINATOR_RETRY_DELAY: "0",
     AGENT_COORDINATOR_MAX_RETRIES: "2",
+    // An agent that fails in row after row is to be called in each.
+    AGENT_COORDINATOR_CIRCUIT_BREAKER: "false",
   });
   agents.on("/quick", after(60, answers({ said: "quick" })));
   agents.on("/large", answers({ pad: "x".repeat(20_000) }));
@@ -61,6 +64,47 @@ async function widest(): Promise<number> {
   return Math.max(
     ...spans.map(([start]) => spans.filter(([from, to]) => from <= start && start < to).length),
   );
+}
+
+let strangers = 0;
+
+/** An agent that nobody has called yet, with a pipeline of its name. */
+async function stranger(behaviour: Behaviour): Promise<string> {
+  strangers += 1;
+  const name = `stranger${strangers}`;
+  agents.on(`/${name}`, behaviour);
+  await coordinator.agent(name, agents.url(`/${name}`));
+  await coordinator.pipeline(name, [{ name: "only", agent_type: name }]);
+  return name;
+}
+
+function touchy(failure_threshold: number) {
+  return { circuit_breaker: { failure_threshold }, max_retry_attempts: 1 };
+}
+
+async function callsOfFailing(): Promise<number> {
+  const name = await stranger(failsWith(503));
+  for (let made = 0; made < 4; made += 1) await run(name);
+  return agents.callsOf(`/${name}`).length;
+}
+
+async function askedTwice(): Promise<number> {
+  const name = await stranger(answers({}));
+  const request = { stage: { name: "only", agent_type: name }, query: "q" };
+  for (let made = 0; made < 2; made += 1) await api("POST", "/v1/stages/execute", request);
+  return agents.callsOf(`/${name}`).length;
+}
+
+async function fallenBack(): Promise<string | null> {
+  const name = await stranger(failsWith(400));
+  return (await run(name)).stage_results.only.fallback?.strategy ?? null;
+}
+
+/** How many turns the agent of a conversation's fifth question is handed. */
+async function remembered(): Promise<number> {
+  const name = await stranger(answers({}));
+  for (let made = 0; made < 5; made += 1) await coordinator.run({ pipeline: name, conversation_id: name });
+  return agents.callsOf(`/${name}`).at(-1)?.body.history.length ?? -1;
 }
 
 async function failing(): Promise<Any> {
@@ -298,6 +342,43 @@ const ROWS: Record<string, Row> = {
       [{ log_level: "ERROR", max_retry_attempts: 2 }, logged, ["ERROR", "ERROR"]],
     ],
   },
+  enable_circuit_breaker: {
+    cases: [
+      [{ enable_circuit_breaker: false, ...touchy(1) }, callsOfFailing, 4],
+      [{ enable_circuit_breaker: true, ...touchy(1) }, callsOfFailing, 1],
+    ],
+  },
+  circuit_breaker: {
+    cases: [
+      [{ enable_circuit_breaker: true, ...touchy(3) }, callsOfFailing, 3],
+      [{ enable_circuit_breaker: true, ...touchy(2) }, callsOfFailing, 2],
+    ],
+  },
+  enable_caching: {
+    cases: [
+      [{ enable_caching: true }, askedTwice, 1],
+      [{ enable_caching: false }, askedTwice, 2],
+    ],
+  },
+  cache_ttl_seconds: {
+    cases: [
+      [{ enable_caching: true, cache_ttl_seconds: 60 }, askedTwice, 1],
+      [{ enable_caching: true, cache_ttl_seconds: 0.001 }, askedTwice, 2],
+    ],
+  },
+  fallback_strategies: {
+    cases: [
+      [{ fallback_strategies: { only: { strategy: "use_default", data: {} } } }, fallenBack, "use_default"],
+      [{ fallback_strategies: { other: { strategy: "use_default", data: {} } } }, fallenBack, null],
+    ],
+  },
+  context_memory_size: {
+    cases: [
+      [{ context_memory_size: 1 }, remembered, 1],
+      [{ context_memory_size: 3 }, remembered, 3],
+      [{ context_memory_size: 0 }, remembered, 0],
+    ],
+  },
   retention_seconds: {
     cases: [
       [{ retention_seconds: 1 }, () => keptFor(1_300), 404],
@@ -308,12 +389,6 @@ const ROWS: Record<string, Row> = {
 
 /** Keys whose effect is the matter of later work, which moves them into ROWS, or is shown by the test that is named. */
 const OWNED_BY: Record<string, string> = {
-  enable_circuit_breaker: "the breaker",
-  circuit_breaker: "the breaker",
-  enable_caching: "the result cache",
-  cache_ttl_seconds: "the result cache",
-  fallback_strategies: "fallbacks",
-  context_memory_size: "the conversation's memory",
   enable_streaming: "test/worker/stream-slow.test.ts",
   stream_buffer_size: "test/http/reader-buffer.test.ts",
   stream_timeout_ms: "test/worker/stream-slow.test.ts",
@@ -348,7 +423,13 @@ describe("PATCH", () => {
 
   test("lies over the environment, which lies over the defaults; null gives back, {} changes nothing", async () => {
     const before = await config();
-    expect(before).toEqual({ ...DEFAULT_CONFIG, retry_delay_seconds: 0, max_retry_attempts: 2 });
+    expect(before).toEqual({
+      ...DEFAULT_CONFIG,
+      retry_delay_seconds: 0,
+      max_retry_attempts: 2,
+      enable_circuit_breaker: false,
+      enable_caching: false,
+    });
     expect((await patch({})).body).toEqual(before);
     const changed = await patch({
       max_retry_attempts: 7,

@@ -45,6 +45,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     redis = backend === "upstash" ? await startRedis() : null;
     coordinator = await startCoordinator([agents], {
       AGENT_COORDINATOR_RETRY_DELAY: "0.01",
+      AGENT_COORDINATOR_CACHING: "true",
       ...(redis === null ? {} : { UPSTASH_REDIS_REST_URL: redis.url, UPSTASH_REDIS_REST_TOKEN: redis.token }),
     });
   });

@@ -32,6 +32,7 @@ describe.each(MOODS)("Redis %s", (name, begin, end) => {
       UPSTASH_REDIS_REST_URL: redis.url,
       UPSTASH_REDIS_REST_TOKEN: redis.token,
       AGENT_COORDINATOR_RATE_LIMIT: "40/600",
+      AGENT_COORDINATOR_CACHING: "true",
     });
     await coordinator.agent("one", agents.url("/one"));
     const chain = ["a", "b", "c", "d"].map((stage, at, all) => ({
