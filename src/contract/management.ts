@@ -37,7 +37,7 @@ export const Validation = z.object({
   dependencies: z.record(z.string(), z.array(z.string())),
   /** Stages that can run side by side, layer after layer; empty where there is a cycle. */
   layers: z.array(z.array(z.string())),
-  /** The longest chain by number of stages; empty where there is a cycle. */
+  /** The longest chain: by what its stages take where all have been seen to run, else by number; empty with a cycle. */
   critical_path: z.array(z.string()),
 });
 export type Validation = z.infer<typeof Validation>;

@@ -163,6 +163,35 @@ describe("GET /v1/metrics", () => {
     expect((await metrics("?pipeline=twice")).execution_metrics.total_executions).toBe(1);
   });
 
+  test("validate's critical path goes by what stages were seen to take, and by number where one is new", async () => {
+    const diamond = [
+      { name: "in", agent_type: "quick" },
+      { name: "short", agent_type: "quick", depends_on: ["in"] },
+      { name: "long", agent_type: "slow", depends_on: ["in"] },
+      { name: "out", agent_type: "quick", depends_on: ["short", "long"] },
+    ];
+    const path = async (stages: unknown[]): Promise<string[]> => {
+      const response = await coordinator.fetch("/v1/pipelines/validate", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({ stages }),
+      });
+      const { critical_path }: { critical_path: string[] } = await response.json();
+      return critical_path;
+    };
+    expect(await path(diamond)).toEqual(["in", "short", "out"]);
+    await coordinator.pipeline("diamond", diamond);
+    await coordinator.run({ pipeline: "diamond" });
+    await counted("?pipeline=diamond", 1);
+    expect(await path(diamond)).toEqual(["in", "long", "out"]);
+    expect(await path([...diamond, { name: "new", agent_type: "x", depends_on: ["out"] }])).toEqual([
+      "in",
+      "short",
+      "out",
+      "new",
+    ]);
+  });
+
   test("window_seconds is bounded, and of a pipeline that never ran there is nothing", async () => {
     for (const wrong of ["0", "86401", "x", "1.5"]) {
       const response = await coordinator.fetch(`/v1/metrics?window_seconds=${wrong}`);

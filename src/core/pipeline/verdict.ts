@@ -7,7 +7,14 @@ import { PipelineStage } from "../../contract/stage.ts";
 import { criticalPath, dependencies, layers } from "./graph.ts";
 import { validatePipeline } from "./validate.ts";
 
-export function judgeDefinition(candidates: readonly unknown[]): Validation {
+/**
+ * @param observed_ms how long stages of these names take on average; the critical path goes by it where all of the
+ * definition's stages have been seen, and else by the number of stages
+ */
+export function judgeDefinition(
+  candidates: readonly unknown[],
+  observed_ms: ReadonlyMap<string, number> = new Map(),
+): Validation {
   // Far beyond the limit nothing else is worth the time that it would take.
   if (candidates.length > LIMITS.STAGES) {
     const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
@@ -29,8 +36,16 @@ export function judgeDefinition(candidates: readonly unknown[]): Validation {
     errors,
     dependencies: dependencies(stages),
     layers: order,
-    critical_path: order.length === 0 ? [] : criticalPath(stages, () => 1).path,
+    critical_path: order.length === 0 ? [] : criticalPath(stages, weightOf(stages, observed_ms)).path,
   };
+}
+
+function weightOf(
+  stages: readonly PipelineStage[],
+  observed_ms: ReadonlyMap<string, number>,
+): (name: string) => number {
+  if (!stages.every(({ name }) => observed_ms.has(name))) return () => 1;
+  return (name) => observed_ms.get(name) ?? 0;
 }
 
 function fault(

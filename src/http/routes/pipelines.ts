@@ -10,6 +10,8 @@ import { PipelineStage } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import { resolveStage } from "../../core/pipeline/plan.ts";
+import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
+import { mean } from "../../core/monitoring/sketch.ts";
 import { judgeDefinition } from "../../core/pipeline/verdict.ts";
 import { parseWith, readBody } from "../body.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
@@ -77,7 +79,19 @@ async function remove(call: Call): Promise<Response> {
 
 async function validate(call: Call): Promise<Response> {
   const request = await readBody(call.req.raw, ValidationRequest);
-  return request.ok ? call.json(judgeDefinition(request.value.stages)) : problem(call, request.error);
+  if (!request.ok) return problem(call, request.error);
+  return call.json(judgeDefinition(request.value.stages, await observed(call)));
+}
+
+/** How long the tenant's stages take on average, by name, in ms. */
+async function observed(call: Call): Promise<Map<string, number>> {
+  const { by_pipeline } = await call.var.services.ledgers.figures(call.var.tenant, {
+    period: "ever",
+    shapes: 0,
+  });
+  const all = emptyFigures();
+  for (const figures of by_pipeline.values()) mergeFigures(all, figures);
+  return new Map(Array.from(all.stages, ([name, { durations }]) => [name, mean(durations)]));
 }
 
 async function change(call: Call, name: string, what: PipelineChange): Promise<Response> {
