@@ -211,7 +211,7 @@ describe("GET /v1/metrics", () => {
   test("an object that crashes while it runs leaves one count and nothing under way", async () => {
     await coordinator.pipeline("short", [{ name: "only", agent_type: "slow" }]);
     const { body } = await coordinator.run({ pipeline: "short" }, { prefer: "respond-async" });
-    await coordinator.evict(body.execution_id);
+    await coordinator.abort(body.execution_id);
     const seen = await counted("?pipeline=short", 1);
     expect(seen.execution_metrics).toMatchObject({ total_executions: 1, concurrent_executions: 0 });
   });

@@ -121,6 +121,9 @@ test("a run that nobody called with a trace is a root of its own", async () => {
   const root = spans.find((one) => one.name === "invoke_workflow two");
   expect(root.spanId).toBe(span);
   expect(root).not.toHaveProperty("parentSpanId");
+  // The same was asked before: its span says that nobody was called.
+  const kept = spans.find((one) => one.name === "invoke_agent one");
+  expect(attributesOf(kept)).toMatchObject({ "coordinator.cached": true });
 });
 
 test("a caller's trace that is not sampled is not exported, and still carried on", async () => {

@@ -152,6 +152,8 @@ class Tries {
     const { span } = open;
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
     Object.assign(span.attributes, tokensOf(usage ?? {}));
+    // Nobody was called for it.
+    if (event.data["cached"] === true) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
     this.close(open, at, error === null ? null : { type: error.code, message: error.message });
   }
