@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
 
-const MOST_BYTES = 400_000;
+/** Of which the packages that carry the product are 300 kB: Upstash's two 115, zod 100, CEL 83. */
+const MOST_BYTES = 540_000;
 
 test("the bundle is small, and holds one language of zod's messages", async () => {
   const { metafile } = await build({
