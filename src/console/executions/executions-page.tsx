@@ -84,7 +84,7 @@ function Filters(filter: { status: string; pipeline: string; conversation_id: st
           size={12}
           placeholder="any"
           value={filter.pipeline}
-          onChange={(event) => refine({ pipeline: event.currentTarget.value.trim() })}
+          onInput={(event) => refine({ pipeline: event.currentTarget.value.trim() })}
         />
       </label>
       <label class="inline-field">
@@ -94,7 +94,7 @@ function Filters(filter: { status: string; pipeline: string; conversation_id: st
           size={12}
           placeholder="any"
           value={filter.conversation_id}
-          onChange={(event) => refine({ conversation: event.currentTarget.value.trim() })}
+          onInput={(event) => refine({ conversation: event.currentTarget.value.trim() })}
         />
       </label>
     </div>

@@ -73,21 +73,23 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
     );
   }
   return (
-    <ul class="alerts" role="alert" aria-label="Alerts">
-      {firing.map((alert) => (
-        <li key={`${alert.name} ${alert.stage ?? ""}`} class="trouble">
-          <strong>
-            {ALERTS[alert.name] ?? words(alert.name)}
-            {alert.stage !== undefined && ` in ${alert.stage}`}
-          </strong>
-          <p>
-            {alert.value === null ? "unknown" : figure(alert.name, alert.value)}, where{" "}
-            {figure(alert.name, alert.threshold)} is the limit
-            {alert.since !== null && `, since ${moment(alert.since)}`}
-          </p>
-        </li>
-      ))}
-    </ul>
+    <div role="alert">
+      <ul class="alerts" aria-label="Alerts">
+        {firing.map((alert) => (
+          <li key={`${alert.name} ${alert.stage ?? ""}`} class="trouble">
+            <strong>
+              {ALERTS[alert.name] ?? words(alert.name)}
+              {alert.stage !== undefined && ` in ${alert.stage}`}
+            </strong>
+            <p>
+              {alert.value === null ? "unknown" : figure(alert.name, alert.value)}, where{" "}
+              {figure(alert.name, alert.threshold)} is the limit
+              {alert.since !== null && `, since ${moment(alert.since)}`}
+            </p>
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

@@ -57,6 +57,14 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
     const spot = read.spots.get(`/stages/${at}/name`);
     if (spot !== undefined) show(spot.from, spot.to);
   };
+  if (!draft.isLoaded.value) {
+    if (draft.failure.value !== null) return <Failure cause={draft.failure.value} />;
+    return (
+      <p class="quiet" role="status">
+        Reading the definition
+      </p>
+    );
+  }
   const faulty = new Set(marks.flatMap(({ stage }) => (stage === null ? [] : [stage])));
   return (
     <div class="definition">
@@ -123,7 +131,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
             faulty={faulty}
           />
         </Card>
-        <Help path={pathAt(read, place.value)} value={read.value} onRewrite={rewrite} />
+        <Help path={pathAt(read, text, place.value)} value={read.value} onRewrite={rewrite} />
       </div>
     </div>
   );

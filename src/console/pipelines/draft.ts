@@ -16,6 +16,8 @@ export type Draft = ReturnType<typeof createDraft>;
 export function createDraft(name: string, isNew: boolean) {
   const text = signal(isNew ? writeJson({ stages: [{ name: "first", agent_type: "query_rewriter" }] }) : "");
   const saved = signal(isNew ? "" : text.peek());
+  /** Until then there is nothing that could be written on. */
+  const isLoaded = signal(isNew);
   const version = signal<number | null>(null);
   const read = computed(() => readJson(text.value));
   const verdict = signal<Validation | null>(null);
@@ -57,6 +59,7 @@ export function createDraft(name: string, isNew: boolean) {
     version.value = pipeline.version;
     text.value = written;
     saved.value = written;
+    isLoaded.value = true;
     failure.value = null;
   };
 
@@ -106,6 +109,7 @@ export function createDraft(name: string, isNew: boolean) {
     marks,
     verdict,
     version,
+    isLoaded,
     failure,
     busy,
     isChanged: computed(() => text.value !== saved.value),

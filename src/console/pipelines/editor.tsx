@@ -42,8 +42,13 @@ export function Editor({ field, text, read, marks, onText, onPlace, onSave }: Ed
           autocapitalize="off"
           autocomplete="off"
           value={text}
-          onInput={(event) => onText(event.currentTarget.value)}
+          onInput={(event) => {
+            onText(event.currentTarget.value);
+            onPlace(event.currentTarget.selectionStart);
+          }}
           onSelect={(event) => onPlace(event.currentTarget.selectionStart)}
+          onKeyUp={(event) => onPlace(event.currentTarget.selectionStart)}
+          onClick={(event) => onPlace(event.currentTarget.selectionStart)}
           onKeyDown={(event) => {
             if (event.key !== "s" || !(event.ctrlKey || event.metaKey)) return;
             event.preventDefault();

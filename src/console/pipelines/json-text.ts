@@ -142,8 +142,11 @@ export function readJson(text: string): JsonText {
   }
 }
 
-/** The innermost value or key around a place: its path without `#`. */
-export function pathAt({ spots }: JsonText, place: number): string {
+/** The innermost value or key around a place, or where its line begins: its path without `#`. */
+export function pathAt({ spots }: JsonText, text: string, cursor: number): string {
+  const line = text.slice(text.lastIndexOf("\n", cursor - 1) + 1);
+  const indent = line.length - line.trimStart().length;
+  const place = Math.max(cursor, text.length - line.length + indent);
   let best = "";
   let width = Number.POSITIVE_INFINITY;
   for (const [path, { from, to }] of spots) {
