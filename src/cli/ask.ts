@@ -1,7 +1,9 @@
 // Asks the coordinator a question and reads the event stream that it answers with.
+import { setTimeout as sleep } from "node:timers/promises";
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import { LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
 import { PipelineExecution } from "../contract/execution.ts";
+import { ExecutionList } from "../contract/execution-list.ts";
 import { Problem } from "../contract/problem.ts";
 import * as z from "zod";
 
@@ -37,6 +39,20 @@ export async function* ask(
     if (execution !== null) return execution.truncated ? await read(base, execution.execution_id) : execution;
   }
   throw new Error("The stream ended before the execution did.");
+}
+
+/** Resolves when the execution's end has been told on, which follows it within a second, or after two. */
+export async function remembered(
+  base: string,
+  { execution_id, conversation_id }: PipelineExecution,
+): Promise<void> {
+  const list = `${base}/v1/executions?conversation_id=${encodeURIComponent(conversation_id)}`;
+  for (let tries = 0; tries < 40; tries += 1) {
+    const response = await fetch(list);
+    const { data } = ExecutionList.parse(await response.json());
+    if (data.some((at) => at.execution_id === execution_id && at.status !== "running")) return;
+    await sleep(50);
+  }
 }
 
 const ENDS: ReadonlySet<string> = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);

@@ -1,21 +1,24 @@
 // npm run demo: starts the coordinator and its agents, asks one question, shows what happens, and leaves nothing
-// behind: whatever is written lies in one temporary folder, whatever is started ends with this process.
+// behind but a conversation that was named: all else that is written lies in one temporary folder, whatever is started
+// ends with this process.
 // Exit status 0, or 1 where the execution failed or there was none.
+import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { ask } from "./ask.ts";
+import { ask, remembered } from "./ask.ts";
 import { readMarkdown, serveMarkdown } from "./documents.ts";
 import type { Output } from "./output.ts";
 import { plainOutput } from "./plain.ts";
 import { startStack } from "./stack.ts";
+import { ROOT } from "./wrangler-config.ts";
 import { liveOutput } from "./terminal.ts";
 
 const USAGE = `npm run demo -- [--docs DIR] [--conversation ID] ["a question"]
 
   --docs DIR          answer from the Markdown files of this folder instead of the bundled ones
-  --conversation ID   the conversation that the question belongs to (default: demo)
+  --conversation ID   a conversation that goes on with the next question (kept in .wrangler/demo)
 
 With LLM_BASE_URL, LLM_API_KEY and LLM_MODEL in the environment a language model writes the answer.`;
 
@@ -28,7 +31,8 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 interface Wishes {
   query: string;
-  conversation_id: string;
+  /** Undefined where the question stands alone. */
+  conversation: string | undefined;
   docs: string | undefined;
 }
 
@@ -53,13 +57,15 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
     const stack = await startStack({
       coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
       agentVars,
+      ...(wishes.conversation === undefined ? {} : { state: stateOf(wishes.conversation) }),
       onLog: (line) => {
         if (logs.push(line) > KEPT_LOG_LINES) logs.shift();
       },
     });
     resources.defer(() => stack.close());
     output.started(performance.now() - began);
-    const events = ask(stack.url, wishes);
+    const { query, conversation = "demo" } = wishes;
+    const events = ask(stack.url, { query, conversation_id: conversation });
     for (;;) {
       const { done, value } = await events.next();
       if (!done) {
@@ -67,12 +73,23 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
         continue;
       }
       output.ended(value);
+      if (wishes.conversation !== undefined) await remembered(stack.url, value);
       return value.status === "completed" ? 0 : 1;
     }
   } catch (error) {
     output.failed([error instanceof Error ? error.message : String(error), ...logs].join("\n"));
     return 1;
   }
+}
+
+/** A folder for each conversation, so that two of them can go on at once. */
+function stateOf(conversation: string): string {
+  return join(
+    ROOT,
+    ".wrangler",
+    "demo",
+    createHash("sha256").update(conversation).digest("hex").slice(0, 16),
+  );
 }
 
 /** Points TMPDIR at a new folder that is gone when the process is. Returns its removal. */
@@ -97,14 +114,14 @@ function readWishes(): Wishes | null {
     allowPositionals: true,
     options: {
       docs: { type: "string" },
-      conversation: { type: "string", default: "demo" },
+      conversation: { type: "string" },
       help: { type: "boolean", short: "h", default: false },
     },
   });
   if (values.help) return null;
   // npm runs scripts in the project's folder; a path means the one where npm was called.
   const docs = values.docs === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? ".", values.docs);
-  return { query: positionals.join(" ") || DEFAULT_QUESTION, conversation_id: values.conversation, docs };
+  return { query: positionals.join(" ") || DEFAULT_QUESTION, conversation: values.conversation, docs };
 }
 
 async function main(): Promise<number> {

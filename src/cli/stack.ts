@@ -20,6 +20,8 @@ export interface Stack {
 export interface StackOptions {
   coordinatorVars: Readonly<Record<string, string>>;
   agentVars: Readonly<Record<string, string>>;
+  /** Where storage lies; gone with the process where there is none. */
+  state?: string;
   /** Told of each line that a Worker writes to its console. */
   onLog: (line: string) => void;
 }
@@ -39,6 +41,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
     enableDevRegistry: false,
     logRequests: false,
     telemetry: { enabled: false },
+    ...(options.state === undefined ? {} : { resourcePersistencePath: options.state }),
     handleStructuredLogs: ({ message }) => options.onLog(message),
     workers: built,
   });

@@ -57,6 +57,8 @@ export const PACE = {
   LEDGER_SWEEP_MS: 3_600_000,
   /** How often a cache takes out what is older than a day. */
   CACHE_SWEEP_MS: 3_600_000,
+  /** Results wait so long for others to be written with. */
+  CACHE_WRITE_MS: 500,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have held the run up. */
   LEDGER_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */

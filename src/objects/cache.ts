@@ -1,11 +1,15 @@
 // The Durable Object of a part of a tenant's result cache: one row a result, written once, found by (family, exact).
-// Who is at a call stands in memory alone: where it is lost, two call instead of one.
+// Results are written together, a little later: an answer of this object then seldom waits for the disk, and what a
+// crash loses is called for again. Who is at a call stands in memory alone: where it is lost, two call instead of one.
 import { DurableObject } from "cloudflare:workers";
 import type { HashedKey } from "../adapters/embedded/hashed-key.ts";
 import type { ResultCacheRpc } from "../adapters/embedded/result-cache.ts";
 import type { Env } from "../compose.ts";
 import { isFresh, KEPT_SECONDS, readEntry } from "../core/cached-result.ts";
 import { PACE } from "../core/pace.ts";
+
+/** What waits for company is bounded: a result may be half a megabyte. */
+const WRITTEN_TOGETHER = 32;
 
 /** A call under way, and who waits for it. */
 interface Flight {
@@ -18,6 +22,8 @@ interface Flight {
 export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   private readonly sql: SqlStorage;
   private readonly flights = new Map<string, Flight>();
+  /** Results that are not on the disk yet, by their exact hash, the oldest first. */
+  private readonly unwritten = new Map<string, { family: string; at: number; entry: string }>();
   private isSwept = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -32,13 +38,9 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   }
 
   async take({ family, exact }: HashedKey, owner: string, ttl_seconds: number, lease_ms: number) {
-    const [row] = this.sql.exec<{ entry: string }>(
-      "SELECT entry FROM results WHERE family = ? AND exact = ?",
-      family,
-      exact,
-    );
-    const entry = readEntry(row?.entry);
-    if (row !== undefined && entry !== null && isFresh(entry, ttl_seconds, Date.now())) return row;
+    const text = this.unwritten.get(exact)?.entry ?? this.written(family, exact);
+    const entry = readEntry(text);
+    if (text !== null && entry !== null && isFresh(entry, ttl_seconds, Date.now())) return { entry: text };
     const flight = this.flights.get(exact);
     // A run that was cut short and goes on asks again for what it was at itself.
     if (flight !== undefined && flight.owner !== owner && Date.now() < flight.until) return "busy" as const;
@@ -61,21 +63,17 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   }
 
   async put({ family, exact }: HashedKey, owner: string, entry: string | null): Promise<void> {
-    if (entry !== null) {
-      this.sql.exec(
-        `INSERT INTO results VALUES (?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET at = excluded.at, entry = excluded.entry`,
-        family,
-        exact,
-        Date.now(),
-        entry,
-      );
-    }
     this.land(exact, owner, entry);
-    if (entry !== null) await this.sweepLater();
+    if (entry === null) return;
+    if (this.unwritten.size === 0) setTimeout(() => void this.write(), PACE.CACHE_WRITE_MS);
+    this.unwritten.delete(exact);
+    this.unwritten.set(exact, { family, at: Date.now(), entry });
+    if (this.unwritten.size >= WRITTEN_TOGETHER) await this.write();
   }
 
   async last(family: string): Promise<string | null> {
+    const young = [...this.unwritten.values()].findLast((result) => result.family === family);
+    if (young !== undefined) return young.entry;
     const [row] = this.sql.exec<{ entry: string }>(
       "SELECT entry FROM results WHERE family = ? ORDER BY at DESC LIMIT 1",
       family,
@@ -106,6 +104,30 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     flight.owner = next.owner;
     flight.until = Date.now() + next.lease_ms;
     next.tell("miss");
+  }
+
+  private written(family: string, exact: string): string | null {
+    const [row] = this.sql.exec<{ entry: string }>(
+      "SELECT entry FROM results WHERE family = ? AND exact = ?",
+      family,
+      exact,
+    );
+    return row?.entry ?? null;
+  }
+
+  private async write(): Promise<void> {
+    for (const [exact, { family, at, entry }] of this.unwritten) {
+      this.sql.exec(
+        `INSERT INTO results VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET at = excluded.at, entry = excluded.entry`,
+        family,
+        exact,
+        at,
+        entry,
+      );
+    }
+    this.unwritten.clear();
+    await this.sweepLater();
   }
 
   private async sweepLater(): Promise<void> {

@@ -1,0 +1,33 @@
+// A follow-up question to the demo, in a process of its own: it is answered from the conversation that was named.
+import { createHash, randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { runCommand } from "../support/processes.ts";
+
+const ROOT = join(import.meta.dirname, "../..");
+const OTHERS_LLM = { LLM_BASE_URL: undefined, LLM_API_KEY: undefined, LLM_MODEL: undefined };
+
+async function demo(...args: string[]): Promise<string> {
+  const command = runCommand(["src/cli/demo.ts", ...args], { cwd: ROOT, env: OTHERS_LLM });
+  try {
+    expect(await command.ended, command.output()).toBe(0);
+    return command.output();
+  } finally {
+    command.destroy();
+  }
+}
+
+test("a follow-up question is answered from its conversation, and from no other", async () => {
+  const conversation = `test-${randomUUID()}`;
+  try {
+    await demo("--conversation", conversation, "What is a circuit breaker?");
+    expect(await demo("--conversation", conversation, "How does it close?")).toContain(
+      "(circuit-breaker.md)",
+    );
+    expect(await demo("How does it close?")).not.toContain("(circuit-breaker.md)");
+  } finally {
+    const folder = createHash("sha256").update(conversation).digest("hex").slice(0, 16);
+    rmSync(join(ROOT, ".wrangler", "demo", folder), { recursive: true, force: true });
+  }
+});
