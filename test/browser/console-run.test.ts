@@ -164,7 +164,7 @@ test("the graph comes from the definition and lives with the events; the timelin
   gates.write.open();
   await becomes("write", /completed/);
   expect((await page.locator(".answer").textContent())?.replaceAll("\u00a0", " ")).toBe(ANSWER);
-  await page.getByRole("button", { name: "Source 2" }).click();
+  await page.getByRole("link", { name: "Source 2" }).click();
   expect(await page.locator(".citations li:focus").textContent()).toBe(`2${CITATIONS[1]?.reference}`);
   expect(await page.getByRole("link", { name: CITATIONS[1]?.reference ?? "" }).getAttribute("href")).toBe(
     "https://example.com/retries",

@@ -39,6 +39,8 @@ test(
       body: JSON.stringify({ query: "How does the circuit breaker decide to open?", conversation_id: "c" }),
     });
     expect(response.status).toBe(200);
+    // The copy has no build of the page: the command made it.
+    expect(await (await fetch(`${url}/`)).text()).toContain("<title>Agent Coordinator</title>");
     const execution = (await response.json()) as { status: string; final_result: { answer: string } };
     expect(execution.status).toBe("completed");
     expect(execution.final_result.answer).toContain("[1]");

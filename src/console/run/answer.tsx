@@ -1,4 +1,4 @@
-// The answer as it is written, and what it cites. It is text: marks like [2] become buttons, everything else stays
+// The answer as it is written, and what it cites. It is text: marks like [2] become links, everything else stays
 // the characters that the agent sent.
 import type { ComponentChildren } from "preact";
 import { JsonTree } from "../ui/json-tree.tsx";
@@ -30,10 +30,12 @@ export function Answer({ story }: { story: Story }) {
         <NoText story={story} result={result} />
       ) : (
         <div class="answer" aria-live="polite" aria-busy={writing}>
-          {paragraphs(text).map((paragraph, at) => (
-            <p key={at}>{marked(paragraph, final?.citations ?? [])}</p>
+          {paragraphs(text).map((paragraph, at, all) => (
+            <p key={at}>
+              {marked(paragraph, final?.citations ?? [])}
+              {writing && at === all.length - 1 && <span class="caret" aria-hidden="true" />}
+            </p>
           ))}
-          {writing && <span class="caret" aria-hidden="true" />}
         </div>
       )}
       {final !== null && final.citations.length > 0 && (
@@ -90,15 +92,22 @@ function marked(text: string, citations: readonly Citation[]): ComponentChildren
       if (!known.has(mark)) return <sup key={at}>{part}</sup>;
       return (
         <sup key={at}>
-          <button type="button" class="mark" aria-label={`Source ${mark}`} onClick={() => showSource(mark)}>
+          <a
+            class="mark"
+            href={location.hash}
+            aria-label={`Source ${mark}`}
+            onClick={(event) => showSource(event, mark)}
+          >
             {part}
-          </button>
+          </a>
         </sup>
       );
     });
 }
 
-function showSource(mark: string): void {
+function showSource(event: Event, mark: string): void {
+  // A link and no button: a line does not break before it. It leads to a place on this page, not to another view.
+  event.preventDefault();
   const entry = document.getElementById(`source-${mark}`);
   entry?.focus({ preventScroll: true });
   entry?.scrollIntoView({ block: "nearest" });

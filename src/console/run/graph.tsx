@@ -124,6 +124,7 @@ function stateOf(stage: StageStory, story: Story | null, now: number): string {
     }
     case "retrying": {
       const left = (stage.retry_at ?? now) - now;
+      if (story?.status === "paused") return "retrying after the pause";
       return left > 0 ? `retrying in ${seconds(left)}` : "retrying";
     }
     case "completed": {

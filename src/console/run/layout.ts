@@ -2,7 +2,7 @@
 import { Graph, layout } from "@dagrejs/dagre";
 import type { PipelineStage } from "../../contract/stage.ts";
 
-export const NODE = { width: 188, height: 60 };
+export const NODE = { width: 208, height: 60 };
 
 interface Placed {
   name: string;
@@ -43,8 +43,9 @@ export function layOut(
   graph.setDefaultEdgeLabel(() => ({}));
   const names = new Set(stages.map(({ name }) => name));
   for (const name of names) graph.setNode(name, { ...NODE });
-  for (const { name, depends_on } of stages) {
-    for (const before of depends_on) {
+  // dagre puts last what it meets first: met backwards, stages side by side stand in the definition's order.
+  for (const { name, depends_on } of stages.toReversed()) {
+    for (const before of depends_on.toReversed()) {
       // What a stage hears through another one needs no line of its own.
       if (names.has(before) && before !== name && !isImplied(stages, before, name))
         graph.setEdge(before, name);
