@@ -14,7 +14,7 @@ export function setClock(serverTime: number): void {
   ahead = Math.abs(difference) < NOTICED_MS ? 0 : difference;
 }
 
-export function serverNow(): number {
+function serverNow(): number {
   return Date.now() + ahead;
 }
 

@@ -6,7 +6,7 @@ export interface Spot {
   to: number;
 }
 
-export interface Token extends Spot {
+interface Token extends Spot {
   kind: "key" | "string" | "number" | "word" | "mark" | "wrong";
 }
 
