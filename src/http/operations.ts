@@ -109,7 +109,13 @@ export const OPERATIONS: readonly Operation[] = [
       200: { ...execution("The execution, ended; or its event stream"), headers: ["Location"] },
       202: { ...execution("The execution, still running or paused"), headers: ["Location"] },
     },
-    errors: ["PIPELINE_NOT_FOUND", "IDEMPOTENCY_MISMATCH", ...DEFINITION, "COORDINATOR_DISABLED"],
+    errors: [
+      "PIPELINE_NOT_FOUND",
+      "IDEMPOTENCY_MISMATCH",
+      ...DEFINITION,
+      "RATE_LIMITED",
+      "COORDINATOR_DISABLED",
+    ],
   },
   {
     method: "get",
@@ -216,7 +222,7 @@ export const OPERATIONS: readonly Operation[] = [
         headers: ["Location"],
       },
     },
-    errors: ["IDEMPOTENCY_MISMATCH", ...DEFINITION, "COORDINATOR_DISABLED"],
+    errors: ["IDEMPOTENCY_MISMATCH", ...DEFINITION, "RATE_LIMITED", "COORDINATOR_DISABLED"],
   },
   {
     method: "get",

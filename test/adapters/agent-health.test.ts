@@ -51,9 +51,7 @@ class World {
     const agents = [...this.breakers].filter(([, breaker]) => breaker.failures > 0);
     return {
       at: this.now,
-      agents: Object.fromEntries(
-        agents.map(([name, { probe: _, ...rest }]) => [name, { ...rest, changed_at: 0 }]),
-      ),
+      agents: Object.fromEntries(agents.map(([name, breaker]) => [name, { ...breaker, changed_at: 0 }])),
     };
   }
 
