@@ -1,5 +1,5 @@
 // The editor's reader of JSON says what JSON.parse says of every text, and where the text stops being JSON.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { pathAt, readJson, writeJson } from "../../src/console/pipelines/json-text.ts";
 
