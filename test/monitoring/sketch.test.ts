@@ -26,9 +26,9 @@ function sketchOf(values: readonly number[]): Sketch {
   return sketch;
 }
 
-/** The value at rank q · (n − 1), rounded down. */
+/** The value at the nearest rank. */
 function exact(sorted: readonly number[], q: number): number {
-  return sorted[Math.floor(q * (sorted.length - 1))] as number;
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] as number;
 }
 
 describe.each(DISTRIBUTIONS)("%s", (_name, draw) => {
@@ -61,4 +61,5 @@ test("little is exact: nothing, zeros, one value", () => {
   expect(quantile(sketchOf([137]), 0.01)).toBe(137);
   expect(quantile(sketchOf([0, 0, 100]), 0.5)).toBe(0);
   expect(quantile(sketchOf([0, 0, 100]), 1)).toBe(100);
+  expect(quantile(sketchOf([10, 900]), 0.95)).toBe(900);
 });

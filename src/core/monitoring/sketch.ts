@@ -47,7 +47,8 @@ export function mergeSketch(into: Sketch, other: Sketch): void {
 
 /** The value at rank q · (count − 1), within 1 %; 0 of an empty sketch. */
 export function quantile(sketch: Sketch, q: number): number {
-  const rank = q * (sketch.count - 1);
+  // The nearest rank, so that of two values the larger is the 95th percentile.
+  const rank = Math.max(0, Math.ceil(q * sketch.count) - 1);
   let below = sketch.zeros;
   if (rank < below || sketch.count === 0) return 0;
   for (const [bin, count] of [...sketch.bins].toSorted(([a], [b]) => a - b)) {
