@@ -10,6 +10,9 @@ export default defineConfig({
     globalSetup: ["test/support/console-built.ts"],
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // CI's two cores carry workerd, Chromium, Redis and the tests at once: what fails for want of time there may be
+    // run again; what is wrong fails each time.
+    retry: process.env["CI"] === undefined ? 0 : 2,
     // workerd and the simulations share two cores in CI.
     maxWorkers: 2,
   },

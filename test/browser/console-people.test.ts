@@ -92,7 +92,7 @@ test("by keyboard alone: ask, read the run, look into a stage, go through the ta
   expect(await page.locator('.result-head[aria-expanded="true"] .result-name').textContent()).toBe("plan");
   await tabTo(/^Results/);
   await page.keyboard.press("ArrowRight");
-  expect(await page.getByRole("tab", { selected: true }).textContent()).toMatch(/^Events/);
+  await expect.poll(() => page.getByRole("tab", { selected: true }).textContent()).toMatch(/^Events/);
   await page.locator(".event-head").first().waitFor();
   await page.close();
 });

@@ -147,11 +147,11 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     const off = await stage({ cache: false });
     await off.run();
     expect((await off.run()).result.cached).toBe(false);
-    const brief = await stage({ cache: { ttl_seconds: 0.2 } });
+    const brief = await stage({ cache: { ttl_seconds: 3 } });
     await brief.run();
     expect((await brief.run()).result.cached).toBe(true);
     await new Promise((resolve) => {
-      setTimeout(resolve, 250);
+      setTimeout(resolve, 3_100);
     });
     expect((await brief.run()).result.cached).toBe(false);
     const on = await stage();

@@ -18,13 +18,18 @@ let coordinator: Coordinator;
 beforeAll(async () => {
   agents = await startAgentServer();
   coordinator = await startCoordinator([agents], { AGENT_COORDINATOR_RETRY_DELAY: "0.01" });
-  for (const name of ["slow", "quick", "stuck", "echo"])
+  for (const name of ["slow", "slower", "quick", "stuck", "echo"])
     await coordinator.agent(name, agents.url(`/${name}`));
   agents.on("/slow", after(400, answers({ slow: true })));
+  agents.on("/slower", after(2_000, answers({ slow: true })));
   agents.on("/quick", answers({ quick: true }));
   agents.on("/stuck", hangs);
   await coordinator.pipeline("two", [
     { name: "first", agent_type: "slow" },
+    { name: "second", agent_type: "quick", depends_on: ["first"] },
+  ]);
+  await coordinator.pipeline("slower", [
+    { name: "first", agent_type: "slower" },
     { name: "second", agent_type: "quick", depends_on: ["first"] },
   ]);
   await coordinator.pipeline("stuck", [{ name: "only", agent_type: "stuck" }]);
@@ -81,15 +86,14 @@ describe("pause, resume, cancel", () => {
   });
 
   test("a pause in mode abort closes the agent's connection, and the call is repeated under its attempt", async () => {
-    const before = agents.callsOf("/slow").length;
-    const { body } = await coordinator.run({ pipeline: "two" }, { prefer: "respond-async" });
+    const { body } = await coordinator.run({ pipeline: "slower" }, { prefer: "respond-async" });
     await until(
-      async () => agents.callsOf("/slow").length,
-      (count) => count > before,
+      async () => agents.callsOf("/slower").length,
+      (count) => count > 0,
     );
     await verb(body.execution_id, "pause", { mode: "abort" });
     await until(
-      async () => agents.callsOf("/slow").at(-1)?.aborted,
+      async () => agents.callsOf("/slower").at(-1)?.aborted,
       (aborted) => aborted === true,
     );
     await verb(body.execution_id, "resume");
@@ -100,7 +104,7 @@ describe("pause, resume, cancel", () => {
     expect(ended.stage_results.first.attempts).toBe(1);
     expect(
       agents
-        .callsOf("/slow")
+        .callsOf("/slower")
         .slice(-2)
         .map((call) => call.body.attempt),
     ).toEqual([1, 1]);
