@@ -13,7 +13,8 @@ export interface AppEnv {
 export type Call = Context<AppEnv>;
 
 export function problem(call: Call, error: CoordinatorError): Response {
-  return problemResponse(error, call.req.path);
+  // The path as it was sent: a URI reference, which the decoded one need not be.
+  return problemResponse(error, new URL(call.req.url).pathname.replaceAll(/%(?![0-9a-fA-F]{2})/g, "%25"));
 }
 
 /** A JSON answer from text that is JSON already. */

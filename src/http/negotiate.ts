@@ -35,7 +35,10 @@ export interface Preference {
 
 /** `Prefer: respond-async`, `Prefer: wait=N` (seconds); together, the wait holds. Anything else is ignored. */
 export function readPrefer(header: string | null): Preference {
-  const preferences = (header ?? "").split(",").map((part) => part.trim().toLowerCase());
+  // A preference may have parameters behind a semicolon, of which none is known here.
+  const preferences = (header ?? "")
+    .split(",")
+    .map((part) => (part.split(";", 1)[0] ?? "").trim().toLowerCase());
   const wait = preferences
     .map((part) => /^wait\s*=\s*"?(\d{1,6})"?$/.exec(part)?.[1])
     .find((n) => n !== undefined);

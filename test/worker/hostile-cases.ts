@@ -159,6 +159,7 @@ export const HOSTILE_CASES: readonly HostileCase[] = [
   ),
   each("a delta that is no delta", stream(`event: delta\ndata: {"text":1}\n\n${RESULT}`), "once", PROCESSING),
   each("a result that is no JSON", stream("event: result\ndata: {data}\n\n"), "once", PROCESSING),
+  each("an error that is no problem document", stream("event: error\ndata: nope\n\n"), "once", PROCESSING),
   each("a result that is cut", stream('event: result\ndata: {"data":{\n\n'), "yes", PROCESSING),
 ];
 

@@ -30,10 +30,16 @@ export function parseAnswer(text: string, status: number): CallOutcome {
   return { ok: true, answer: answer.data, bytes };
 }
 
+/** A failure's body; its status has said enough where the body is no problem document. */
 export function parseProblem(text: string): AgentProblem {
+  return readProblem(text) ?? {};
+}
+
+/** Problem details, or null where the text is none. */
+export function readProblem(text: string): AgentProblem | null {
   const json = readJson(text);
   const problem = json.ok ? AgentProblem.safeParse(json.value) : null;
-  return problem?.success ? problem.data : {};
+  return problem?.success ? problem.data : null;
 }
 
 export function problemDetail(problem: AgentProblem): string | null {

@@ -6,7 +6,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { readJson } from "../../core/json.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { bodyFailure, clip, parseAnswer, parseProblem, problemDetail } from "./parse.ts";
+import { bodyFailure, clip, parseAnswer, readProblem, problemDetail } from "./parse.ts";
 import { bodyText } from "./body.ts";
 
 /** An agent that has given its result and does not close its stream is not waited for longer than this. */
@@ -72,7 +72,11 @@ class StreamReading {
         this.outcome = parseAnswer(event.data, this.status);
         return;
       case "error": {
-        const problem = parseProblem(event.data);
+        const problem = readProblem(event.data);
+        if (problem === null) {
+          this.breach("an error event is not problem details");
+          return;
+        }
         const failure = {
           kind: "stream_error" as const,
           status: problem.status ?? null,

@@ -1,0 +1,26 @@
+// What a caller asks for in Accept and Prefer.
+import { expect, test } from "vitest";
+import { preferredType, readPrefer } from "../../src/http/negotiate.ts";
+
+test.each([
+  ["respond-async", 0, "respond-async"],
+  ["respond-async; foo=bar", 0, "respond-async"],
+  ["wait=2", 2_000, "wait=2"],
+  ['Wait="2"; x', 2_000, "wait=2"],
+  ["respond-async, wait=5", 5_000, "wait=5"],
+  ["handling=lenient", null, null],
+  ["wait=soon", null, null],
+])("Prefer: %s", (header, wait_ms, applied) => {
+  expect(readPrefer(header)).toEqual({ wait_ms, applied });
+});
+
+test.each([
+  [null, "application/json"],
+  ["*/*", "application/json"],
+  ["text/event-stream", "text/event-stream"],
+  ["text/event-stream;q=0.5, application/json", "application/json"],
+  ["application/json;q=0, */*", "text/event-stream"],
+  ["text/html", null],
+])("Accept: %s", (header, type) => {
+  expect(preferredType(header, ["application/json", "text/event-stream"])).toBe(type);
+});
