@@ -3,7 +3,6 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { type AddressInfo, createConnection, type Socket } from "node:net";
@@ -101,10 +100,19 @@ function onPath(): string | null {
   return null;
 }
 
+/** Resolves when the server takes connections: its socket's file is there a moment before. */
 async function appears(path: string): Promise<void> {
-  while (!existsSync(path)) {
+  for (;;) {
+    const taken = await new Promise<boolean>((resolve) => {
+      const socket = createConnection(path);
+      socket.once("connect", () => resolve(true));
+      socket.once("error", () => resolve(false));
+      socket.once("close", () => resolve(false));
+      socket.once("connect", () => socket.destroy());
+    });
+    if (taken) return;
     await new Promise((resolve) => {
-      setTimeout(resolve, 10);
+      setTimeout(resolve, 20);
     });
   }
 }
