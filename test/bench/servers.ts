@@ -83,7 +83,7 @@ async function start(parent: string, agents: string, worker: Record<string, unkn
   const before = new Set(await workerds());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      defaultPersistRoot: state,
+      resourcePersistencePath: state,
       cf: false,
       workers: [
         { ...common, ...worker, serviceBindings: { AGENTS: "agents" } },
