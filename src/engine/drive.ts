@@ -44,6 +44,8 @@ export class ExecutionDriver {
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
   private readonly watchers = new Set<Watcher>();
   private stopTimer: () => void = () => {};
+  /** What the timer is set to, ms since the epoch. */
+  private timerAt: number | null = null;
   private stopGroup: (() => void) | null = null;
   private sleeping = false;
   /** Readers are told of what was said once a timer has come. */
@@ -228,15 +230,20 @@ export class ExecutionDriver {
   }
 
   private setTimer(wake_at: number | null): void {
+    const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
+    // With a call under way the object stays anyway; without, only a short sleep is worth staying for.
+    const wanted = this.calls.size > 0 || ms <= PACE.SLEEP_MS ? wake_at : null;
+    this.sleeping = wanted !== null && this.calls.size === 0;
+    // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
+    if (wanted === this.timerAt) return;
     this.stopTimer();
     this.stopTimer = () => {};
-    this.sleeping = false;
-    if (wake_at === null) return;
-    const ms = Math.max(0, wake_at - this.ports.clock.now());
-    // With a call under way the object stays anyway; without, only a short sleep is worth staying for.
-    if (this.calls.size === 0 && ms > PACE.SLEEP_MS) return;
-    this.sleeping = this.calls.size === 0;
-    this.stopTimer = this.ports.clock.after(Math.min(ms, MAX_TIMER_MS), () => this.submit({ type: "tick" }));
+    this.timerAt = wanted;
+    if (wanted === null) return;
+    this.stopTimer = this.ports.clock.after(Math.min(ms, MAX_TIMER_MS), () => {
+      this.timerAt = null;
+      this.submit({ type: "tick" });
+    });
   }
 
   private isBusy(): boolean {
@@ -248,7 +255,7 @@ export class ExecutionDriver {
     if (this.isBusy()) {
       if (this.idle !== null) return;
       this.idle = Promise.withResolvers<void>();
-      if (this.handlers === 0) this.ports.alarm.set(this.ports.clock.now());
+      if (this.handlers === 0) this.ports.alarm.set(this.ports.clock.now() + PACE.ALARM_JOIN_MS);
     } else if (this.idle !== null) {
       this.idle.resolve();
       this.idle = null;

@@ -12,13 +12,21 @@ import type { Clock } from "./ports.ts";
 /** Takes what it needs of an execution's state. Rejects where it must be told again; may be told twice. */
 export type Receiver = (state: ExecutionState) => Promise<void>;
 
+/** What the end of an execution means for its alarm. */
+export interface Ends {
+  /** It has ended: if this instance dies now, somebody must come and `settle`. */
+  owed(): void;
+  /** Every receiver knows. */
+  delivered(): void;
+}
+
 export class Outbox implements Watcher {
   // Nobody sees the turns in between: they may share a commit.
   readonly sees_turns = false;
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;
   private readonly receivers: readonly Receiver[];
-  private readonly onEnd: () => void;
+  private readonly ends: Ends;
   private noticed: ExecutionStatus | null = null;
   /** The `seq` with which the status last changed, and the one of which every receiver knows. */
   private owed = 0;
@@ -26,12 +34,11 @@ export class Outbox implements Watcher {
   private delivery: Promise<boolean> | null = null;
   private stopTimer: () => void = () => {};
 
-  /** @param onEnd called once the execution has ended: somebody must then `settle` */
-  constructor(driver: ExecutionDriver, clock: Clock, receivers: readonly Receiver[], onEnd: () => void) {
+  constructor(driver: ExecutionDriver, clock: Clock, receivers: readonly Receiver[], ends: Ends) {
     this.driver = driver;
     this.clock = clock;
     this.receivers = receivers;
-    this.onEnd = onEnd;
+    this.ends = ends;
     driver.watch(this);
   }
 
@@ -45,8 +52,10 @@ export class Outbox implements Watcher {
     this.owed = state.seq;
     if (isTerminal(state.status)) {
       this.stopTimer();
-      this.onEnd();
-      void this.settle();
+      this.ends.owed();
+      void this.settle().then((everybody) => {
+        if (everybody) this.ends.delivered();
+      });
     } else {
       // A run that is over by then is told of once instead of twice.
       this.tellAfter(first ? PACE.OUTBOX_FIRST_MS : 0);

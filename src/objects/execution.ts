@@ -35,7 +35,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private driver: ExecutionDriver | null = null;
   private presence: Presence | null = null;
   private outbox: Outbox | null = null;
-  /** An alarm is being handled, or was set by this instance and has not come yet. */
+  /** An alarm is being handled. */
+  private isHandling = false;
+  /** One is, or was set by this instance to come soon. */
   private alarmIsDue = false;
   /** Alarms in a row whose handling went wrong. */
   private faults = 0;
@@ -53,8 +55,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     this.alarmIsDue = true;
+    this.isHandling = true;
     const again = await this.conductUntilIdle(info?.retryCount ?? 0);
-    this.alarmIsDue = again !== null && again <= this.ports.clock.now();
+    this.isHandling = false;
+    this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
     if (again !== null) await this.ctx.storage.setAlarm(again);
   }
 
@@ -236,9 +240,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private conduct(): ExecutionDriver {
     const driver = ExecutionDriver.open(this.ports);
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
-    this.outbox = new Outbox(driver, this.ports.clock, composeReceivers(this.env, this.ports.log), () => {
-      // An end without an alarm's handler (a cancelled pause) needs one that sees the outbox and retention through.
-      if (!this.alarmIsDue) this.ports.alarm.set(this.ports.clock.now());
+    const { alarm, clock, log } = this.ports;
+    this.outbox = new Outbox(driver, clock, composeReceivers(this.env, log), {
+      // An end without an alarm near (a cancelled pause) needs one that sees the outbox and retention through.
+      owed: () => {
+        if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
+      },
+      // A run that has ended before its alarm came never needs the handler.
+      delivered: () => {
+        if (!this.isHandling && driver.state !== null) alarm.set(retainedUntil(driver.state));
+      },
     });
     return driver;
   }
@@ -246,7 +257,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private portsOf(persist: boolean): Ports {
     const ports = composePorts(this.env, this.ctx.storage, persist);
     const set = (at: number) => {
-      this.alarmIsDue ||= at <= ports.clock.now();
+      this.alarmIsDue = at <= ports.clock.now() + PACE.ALARM_JOIN_MS;
       ports.alarm.set(at);
     };
     return { ...ports, alarm: { set } };
@@ -257,7 +268,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (state === null || state.ended_at === null) return null;
     const now = this.ports.clock.now();
     if (!(await this.outbox?.settle())) return now + PACE.ALARM_RETRY_MS;
-    const retained = state.ended_at + state.spec.config.retention_seconds * 1_000;
+    const retained = retainedUntil(state);
     return retained <= now ? "forget" : retained;
   }
 
@@ -273,6 +284,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private executionId(): string {
     return (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
   }
+}
+
+/** When an execution that has ended is forgotten, ms since the epoch. */
+function retainedUntil({ ended_at, spec }: ExecutionState): number {
+  return (ended_at ?? 0) + spec.config.retention_seconds * 1_000;
 }
 
 function textOf(state: ExecutionState, stream_url: string): string {

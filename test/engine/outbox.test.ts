@@ -11,6 +11,7 @@ class World {
   now = 0;
   told: string[] = [];
   ended = 0;
+  delivered = 0;
   failures = 0;
   state: ExecutionState | null = null;
   private tasks: { at: number; task: () => void }[] = [];
@@ -43,8 +44,13 @@ class World {
       }
       this.told.push(`${status}@${seq}`);
     };
-    return new Outbox(driver as unknown as ExecutionDriver, this.clock, [receiver], () => {
-      this.ended += 1;
+    return new Outbox(driver as unknown as ExecutionDriver, this.clock, [receiver], {
+      owed: () => {
+        this.ended += 1;
+      },
+      delivered: () => {
+        this.delivered += 1;
+      },
     });
   }
 
@@ -82,6 +88,7 @@ test("a short run is told of once, with its end", async () => {
   await world.pass(60_000);
   expect(world.told).toEqual(["completed@5"]);
   expect(world.ended).toBe(1);
+  expect(world.delivered).toBe(1);
 });
 
 test("a longer one is told of at each change, and a change back is a change", async () => {
@@ -111,6 +118,7 @@ test("a start that did not get through is told again; the end is owed until it h
   world.failures = 2;
   world.becomes("completed", 5);
   await settled();
+  expect(world.delivered).toBe(0);
   expect(await outbox.settle()).toBe(false);
   expect(await outbox.settle()).toBe(true);
   expect(world.told).toEqual(["running@2", "completed@5"]);

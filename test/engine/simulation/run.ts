@@ -217,7 +217,7 @@ export class DriverRun {
     if (life === null || state === null || state.ended_at !== null) return;
     const { invoke, wake_at } = nextActions(state);
     // A reader of the object's own memory is not the log: the alarm alone brings a run back, and must come in time.
-    const due = Math.max(wake_at as number, this.time.now);
+    const due = Math.max(wake_at as number, this.time.now + PACE.ALARM_JOIN_MS);
     const comes = alarmAt ?? Number.POSITIVE_INFINITY;
     hold("I15", handling || comes <= due, () => `the alarm comes ${comes - due} ms late`);
     const wanted = new Set(invoke.map((invocation) => invocation.stage));
