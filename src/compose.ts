@@ -124,7 +124,7 @@ export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persi
 /** Who is told of the changes of the execution that has this log. */
 export function composeReceivers(env: Env, log: Log): Receiver[] {
   const ledgers = ledgersOver(env.LEDGER);
-  const conversations = conversationsOver(env.CONVERSATIONS, systemClock);
+  const conversations = conversationsOver(env.CONVERSATIONS);
   return [
     (state) => ledgers.report(state.spec.tenant, ledgerEntry(state)),
     async (state) => {
@@ -145,7 +145,7 @@ function outwardOf(env: Env, log: Log): Receiver[] {
 export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
-  const conversations = conversationsOver(env.CONVERSATIONS, systemClock);
+  const conversations = conversationsOver(env.CONVERSATIONS);
   await Promise.all([
     ledgersOver(env.LEDGER).forget(tenant, { start: started_at, id: execution_id }),
     turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
@@ -214,7 +214,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     couriers: couriersOver(env.COURIERS),
     outward: outward.value,
     access: accessWith(keys.value, tokenSecret, systemClock),
-    conversations: conversationsOver(env.CONVERSATIONS, systemClock),
+    conversations: conversationsOver(env.CONVERSATIONS),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,

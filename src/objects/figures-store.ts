@@ -1,6 +1,7 @@
 // What a part of the ledger keeps of figures: one record for each minute and pipeline, for a day, and one for each
 // pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
-// the next one begins, so that counters never fall and reading all time does not read a day.
+// the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
+// into stays in memory as well: a report costs no reading, and several that come together cost one write.
 import { LIMITS } from "../contract/limits.ts";
 import { addReport, emptyFigures, type Figures, mergeByName } from "../core/monitoring/figures.ts";
 import type { RunReport } from "../core/monitoring/report.ts";
@@ -14,18 +15,35 @@ const FOLDED = "folded";
 
 export class FiguresStore {
   private readonly kv: SyncKvStorage;
+  /** The records that are counted into now, as they will be written. */
+  private readonly current = new Map<string, Figures>();
+  private readonly unwritten = new Set<string>();
+  private foldedTo: number | null = null;
 
   constructor(kv: SyncKvStorage) {
     this.kv = kv;
   }
 
-  /** Counts a run. To be called once for each, within a transaction. @param ended ms since the epoch */
+  /** Counts a run. To be called once for each, and followed by `write`. @param ended ms since the epoch */
   count(report: RunReport, ended: number, now: number): void {
     // A clock that runs ahead elsewhere must not write into a minute that nobody reads yet.
     const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
     const folded = this.fold(Math.floor(now / MINUTE_MS));
     this.add(`${keyOf(minute)}${report.pipeline}`, report);
     if (minute < folded) this.add(`${EVER}${report.pipeline}`, report);
+  }
+
+  /** Writes what was counted. */
+  write(): void {
+    for (const key of this.unwritten) this.kv.put(key, this.current.get(key));
+    this.unwritten.clear();
+  }
+
+  /** Forgets what was counted and could not be written: what the disk holds is what there is. */
+  forget(): void {
+    this.current.clear();
+    this.unwritten.clear();
+    this.foldedTo = null;
   }
 
   /** Figures by pipeline. */
@@ -58,6 +76,8 @@ export class FiguresStore {
   private fold(current: number): number {
     const folded = this.folded();
     if (folded >= current) return folded;
+    this.write();
+    this.current.clear();
     const over = new Map<string, Figures>();
     for (const [name, figures] of this.minutesFrom(folded)) mergeByName(over, name, figures);
     for (const [name, figures] of over) {
@@ -67,11 +87,13 @@ export class FiguresStore {
       this.kv.put(`${EVER}${name}`, before.get(name));
     }
     this.kv.put(FOLDED, current);
+    this.foldedTo = current;
     return current;
   }
 
   private folded(): number {
-    return this.kv.get<number>(FOLDED) ?? 0;
+    this.foldedTo ??= this.kv.get<number>(FOLDED) ?? 0;
+    return this.foldedTo;
   }
 
   private *minutesFrom(first: number): Generator<[string, Figures]> {
@@ -82,9 +104,10 @@ export class FiguresStore {
   }
 
   private add(key: string, report: RunReport): void {
-    const figures = this.kv.get<Figures>(key) ?? emptyFigures();
+    const figures = this.current.get(key) ?? this.kv.get<Figures>(key) ?? emptyFigures();
     addReport(figures, report);
-    this.kv.put(key, figures);
+    this.current.set(key, figures);
+    this.unwritten.add(key);
   }
 }
 

@@ -2,6 +2,7 @@
 // the figures of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
 // only what it shows. What has expired is not listed, and is taken out by the object's own alarm.
 //
+// Reports wait a little for each other and are written together, since nobody waits for them; whoever asks sees them.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
 import { DurableObject } from "cloudflare:workers";
@@ -35,6 +36,10 @@ const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   private readonly sql: SqlStorage;
   private readonly store: FiguresStore;
+  private waiting: LedgerEntry[] = [];
+  /** The writing of those that wait. */
+  private gathering: { now: () => void; written: Promise<void> } | null = null;
+  private hasAlarm = false;
   private newsIsDue = false;
   /** Ms since the epoch. */
   private newsTold = 0;
@@ -57,16 +62,17 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     const now = Date.now();
     // Nobody would list it, and nobody would count it any more.
     if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
-    this.ctx.storage.transactionSync(() => {
-      const isNews = this.write(entry);
-      if (isNews && entry.report !== null && entry.end !== null)
-        this.store.count(entry.report, entry.end, now);
-    });
+    this.waiting.push(entry);
+    this.gathering ??= this.gather();
+    await this.gathering.written;
     this.tellMonitor();
+    if (this.hasAlarm) return;
+    this.hasAlarm = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
   async list(query: LedgerQuery): Promise<Listed[]> {
+    await this.gathered();
     const wanted: (readonly [string, SqlStorageValue[]])[] = [["expires > ?", [Date.now()]]];
     for (const column of ["status", "pipeline", "conversation_id"] as const) {
       const value = query[column];
@@ -87,6 +93,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   async ended(until: number, limit: number): Promise<Place[]> {
+    await this.gathered();
     const rows = this.sql.exec<Row>(
       "SELECT start, id FROM executions WHERE ended <= ? AND expires > ? ORDER BY start, id LIMIT ?",
       until,
@@ -98,6 +105,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   /** Its place stays taken, so that a report that comes twice is not counted twice. */
   async forget(place: Place): Promise<void> {
+    await this.gathered();
     this.sql.exec(
       "UPDATE executions SET expires = 0, conversation_id = '', summary = '', shape = NULL WHERE start = ? AND id = ?",
       place.start,
@@ -106,6 +114,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   async figures({ period, pipeline, shapes }: FiguresQuery): Promise<LedgerFigures> {
+    await this.gathered();
     const now = Date.now();
     return {
       by_pipeline: this.store.read(period, now, pipeline),
@@ -118,6 +127,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   override async alarm(): Promise<void> {
+    await this.gathered();
     const now = Date.now();
     this.sql.exec(
       "DELETE FROM executions WHERE expires <= ? AND (ended IS NULL OR ended <= ?)",
@@ -126,7 +136,46 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     );
     const figures = this.store.sweep(now);
     const left = this.sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length;
-    if (left > 0 || figures) await this.armSweep();
+    this.hasAlarm = left > 0 || figures;
+    if (this.hasAlarm) await this.armSweep();
+  }
+
+  private gather(): NonNullable<LedgerObject["gathering"]> {
+    const { promise, resolve: now } = Promise.withResolvers<void>();
+    setTimeout(now, PACE.LEDGER_GATHER_MS);
+    const written = promise.then(() => {
+      this.gathering = null;
+      this.flush();
+    });
+    return { now, written };
+  }
+
+  /** Whoever asks sees every report that has come. */
+  private async gathered(): Promise<void> {
+    this.gathering?.now();
+    // Who reported is told of a failure.
+    await this.gathering?.written.catch(() => {});
+  }
+
+  /** Writes what has been reported. A failure is told to all who wait, who come again. */
+  private flush(): void {
+    const entries = this.waiting;
+    this.waiting = [];
+    try {
+      this.ctx.storage.transactionSync(() => {
+        const now = Date.now();
+        for (const entry of entries) {
+          const isNews = this.write(entry);
+          if (isNews && entry.report !== null && entry.end !== null) {
+            this.store.count(entry.report, entry.end, now);
+          }
+        }
+        this.store.write();
+      });
+    } catch (cause) {
+      this.store.forget();
+      throw cause;
+    }
   }
 
   /** Writes the entry's row; false where what stands there is as new. */

@@ -1,13 +1,12 @@
 // A conversation's memory as the Worker and the executions see it: an object for each, read before a run starts and
 // told of each completed run by its outbox.
 import type { ConversationTurn } from "../../contract/execution.ts";
-import { type KeptTurn, lastTurns } from "../../core/conversation.ts";
-import type { Clock } from "../../engine/ports.ts";
+import type { KeptTurn } from "../../core/conversation.ts";
 import { within } from "../embedded/within.ts";
 
 export interface ConversationRpc {
-  /** The last turns, oldest first. */
-  turns(): Promise<KeptTurn[]>;
+  /** The last `count` turns that are still kept, oldest first. */
+  turns(count: number): Promise<ConversationTurn[]>;
   /** Keeps a turn; the same one again changes nothing. */
   add(turn: KeptTurn): Promise<void>;
   forget(execution_id: string): Promise<void>;
@@ -23,17 +22,14 @@ export interface Conversations {
 /** A run starts without what it cannot get so soon, in ms; an object that was evicted comes up in less. */
 const READ_MS = 2_000;
 
-export function conversationsOver(
-  namespace: DurableObjectNamespace,
-  clock: Pick<Clock, "now">,
-): Conversations {
+export function conversationsOver(namespace: DurableObjectNamespace): Conversations {
   const rpc = (tenant: string, conversation_id: string) =>
     namespace.get(namespace.idFromName(`${tenant}/${conversation_id}`)) as unknown as ConversationRpc;
   return {
     async history(tenant, conversation_id, count) {
       if (count === 0) return [];
-      const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(), null);
-      if (turns !== null) return lastTurns(turns, count, clock.now());
+      const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(count), null);
+      if (turns !== null) return turns;
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },
