@@ -7,7 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { existsSync } from "node:fs";
-import { closeConnections, fire, median, quantile, shoot } from "./load.ts";
+import { closeConnections, fire, median, pause, quantile, send } from "./load.ts";
 import { type BenchServer, bundle, startCoordinator } from "./servers.ts";
 
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 20);
@@ -55,15 +55,15 @@ const servers: {
 }[] = [];
 for (const [name, config, vars] of VARIANTS) {
   const server = await startCoordinator(scripts.coordinator, scripts.agents, parent, vars);
-  await put(`${server.url}/v1/agents/instant`, { binding: "AGENTS", path: "/instant" });
+  await send(`${server.url}/v1/agents/instant`, { binding: "AGENTS", path: "/instant" });
   const stages = ["s1", "s2", "s3", "s4"].map((stage, at, all) => ({
     name: stage,
     agent_type: "instant",
     cache: false,
     depends_on: all.slice(Math.max(0, at - 1), at),
   }));
-  await put(`${server.url}/v1/pipelines/bench`, { stages });
-  await put(`${server.url}/v1/config`, config, "PATCH");
+  await send(`${server.url}/v1/pipelines/bench`, { stages });
+  await send(`${server.url}/v1/config`, config, "PATCH");
   servers.push({ name, server, latencies: [], medians: [], cpu: [] });
 }
 
@@ -78,9 +78,7 @@ for (let round = -1; round < ROUNDS; round += 1) {
         ...(await fire(1, 1, () => ({ url: `${of.server.url}/v1/executions`, body: question }))).latencies,
       );
       // What is told after the answer must not stand in the way of the next run: it is nobody's path.
-      await new Promise((resolve) => {
-        setTimeout(resolve, PAUSE_MS);
-      });
+      await pause(PAUSE_MS);
     }
     if (round < 0) continue;
     of.latencies.push(...latencies);
@@ -103,8 +101,3 @@ for (const { name, latencies, medians, cpu } of servers) {
 for (const { server } of servers) await server.close();
 closeConnections();
 sink.close();
-
-async function put(url: string, body: unknown, method = "PUT"): Promise<void> {
-  const { status, text } = await shoot({ url, method, body: JSON.stringify(body) });
-  if (status >= 300) throw new Error(`${method} ${url}: ${status} ${text}`);
-}

@@ -6,6 +6,8 @@ export interface Shot {
   method?: string;
   headers?: Record<string, string>;
   body?: string;
+  /** What the answer must hold. */
+  expect?: string;
 }
 
 const agent = new Agent({ keepAlive: true, maxSockets: 64 });
@@ -14,13 +16,11 @@ export function closeConnections(): void {
   agent.destroy();
 }
 
-/** One request, read to its end. */
-export function shoot({
-  url,
-  method = "POST",
-  headers = {},
-  body = "",
-}: Shot): Promise<{ status: number; text: string }> {
+/** One request, read to its end. @param onText told of every piece of the answer as it comes */
+export function shoot(
+  { url, method = "POST", headers = {}, body = "" }: Shot,
+  onText: (piece: string) => void = () => {},
+): Promise<{ status: number; text: string }> {
   return new Promise((resolve, reject) => {
     const sent = request(
       url,
@@ -29,6 +29,7 @@ export function shoot({
         let text = "";
         got.setEncoding("utf8");
         got.on("data", (chunk: string) => {
+          onText(chunk);
           text += chunk;
         });
         got.on("end", () => resolve({ status: got.statusCode ?? 0, text }));
@@ -40,22 +41,32 @@ export function shoot({
   });
 }
 
+/** One request that must succeed; its body. */
+export async function send(url: string, body: unknown, method = "PUT"): Promise<string> {
+  const { status, text } = await shoot({ url, method, body: JSON.stringify(body) });
+  if (status >= 300) throw new Error(`${method} ${url}: ${status} ${text.slice(0, 300)}`);
+  return text;
+}
+
 /** `count` shots by `callers` at once; the latencies in ms and the whole's duration. */
 export async function fire(
   callers: number,
   count: number,
-  shot: () => Shot,
+  shot: (caller: number) => Shot,
 ): Promise<{ latencies: number[]; elapsed_ms: number }> {
   const latencies: number[] = [];
   let left = count;
   const begin = performance.now();
   await Promise.all(
-    Array.from({ length: callers }, async () => {
+    Array.from({ length: callers }, async (_, caller) => {
       while (left > 0) {
         left -= 1;
         const at = performance.now();
-        const { status, text } = await shoot(shot());
-        if (status !== 200) throw new Error(`${status} ${text.slice(0, 300)}`);
+        const made = shot(caller);
+        const { status, text } = await shoot(made);
+        if (status !== 200 || !text.includes(made.expect ?? "")) {
+          throw new Error(`${made.url}: ${status} ${text.slice(0, 300)}`);
+        }
         latencies.push(performance.now() - at);
       }
     }),
@@ -63,11 +74,18 @@ export async function fire(
   return { latencies, elapsed_ms: performance.now() - begin };
 }
 
+/** The nearest rank: of two values the larger is the 95th percentile. */
 export function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor(q * sorted.length))] ?? Number.NaN;
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? Number.NaN;
 }
 
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
+}
+
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, ms);
+  });
 }

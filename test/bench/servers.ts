@@ -1,5 +1,5 @@
 // The servers of the benchmark, each a workerd of its own on the Miniflare API, so that its processor time can be
-// read from /proc: the floor, and the coordinator, both bound to the same agents.
+// read from /proc: the floor, and the coordinator, both bound to the same agents. What they log goes nowhere.
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -16,6 +16,7 @@ export interface BenchServer {
 }
 
 const ROOT = join(import.meta.dirname, "..", "..");
+const HOUSE = join(ROOT, "wrangler.toml");
 
 /** A Worker as one minified module. */
 export async function bundle(entry: string): Promise<string> {
@@ -40,12 +41,8 @@ export async function bundle(entry: string): Promise<string> {
 
 /** @param parent the folder under which storage lies: on the machine's disk, or in memory */
 export async function startFloor(script: string, agents: string, parent: string): Promise<BenchServer> {
-  return start(parent, agents, {
-    name: "floor",
-    modules: true,
-    script,
-    durableObjects: { FLOOR: { className: "FloorObject", useSQLite: true } },
-  });
+  const durableObjects = { FLOOR: { className: "FloorObject", useSQLite: true } };
+  return start(await stateUnder(parent), agents, { name: "floor", modules: true, script, durableObjects });
 }
 
 /** @param vars beside AGENT_COORDINATOR_AUTH=none */
@@ -55,36 +52,59 @@ export async function startCoordinator(
   parent: string,
   vars: Record<string, string> = {},
 ): Promise<BenchServer> {
-  const { durable_objects } = unstable_readConfig(
-    { config: join(ROOT, "wrangler.toml") },
-    { hideWarnings: true },
-  );
-  return start(parent, agents, {
+  return start(await stateUnder(parent), agents, coordinatorOptions(script, vars));
+}
+
+/** The coordinator with the floor's object beside it, in one workerd: for what is counted and not timed. */
+export async function startBoth(script: string, agents: string, parent: string): Promise<BenchServer> {
+  const worker = coordinatorOptions(script, {});
+  const FLOOR = { className: "FloorObject", useSQLite: true };
+  const durableObjects = { ...worker.durableObjects, FLOOR };
+  return start(await stateUnder(parent), agents, { ...worker, durableObjects });
+}
+
+/** The coordinator on storage that was there before, and stays. */
+export async function startOn(state: string, script: string, agents: string): Promise<BenchServer> {
+  return start({ path: state, remove: async () => {} }, agents, coordinatorOptions(script, {}));
+}
+
+function coordinatorOptions(script: string, vars: Record<string, string>) {
+  const { durable_objects } = unstable_readConfig({ config: HOUSE }, { hideWarnings: true });
+  const objects: readonly { name: string; class_name: string }[] = durable_objects.bindings;
+  return {
     name: "coordinator",
     modules: true,
     script,
     bindings: { AGENT_COORDINATOR_AUTH: "none", ...vars },
     durableObjects: Object.fromEntries(
-      durable_objects.bindings.map((binding: { name: string; class_name: string }) => [
-        binding.name,
-        { className: binding.class_name, useSQLite: true },
-      ]),
+      objects.map(({ name, class_name }) => [name, { className: class_name, useSQLite: true }]),
     ),
-  });
+  };
 }
 
-async function start(parent: string, agents: string, worker: Record<string, unknown>): Promise<BenchServer> {
+interface State {
+  path: string;
+  remove: () => Promise<void>;
+}
+
+async function stateUnder(parent: string): Promise<State> {
+  const path = await mkdtemp(join(parent, "agent-coordinator-bench-"));
+  return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
+}
+
+async function start(state: State, agents: string, worker: object): Promise<BenchServer> {
   const { compatibility_date, compatibility_flags } = unstable_readConfig(
-    { config: join(ROOT, "wrangler.toml") },
+    { config: HOUSE },
     { hideWarnings: true },
   );
   const common = { compatibilityDate: compatibility_date as string, compatibilityFlags: compatibility_flags };
-  const state = await mkdtemp(join(parent, "agent-coordinator-bench-"));
   const before = new Set(await workerds());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
-      resourcePersistencePath: state,
+      resourcePersistencePath: state.path,
       cf: false,
+      // The operator's log is the coordinator's output and not this program's.
+      handleStructuredLogs: () => {},
       workers: [
         { ...common, ...worker, serviceBindings: { AGENTS: "agents" } },
         { ...common, name: "agents", modules: true, script: agents },
@@ -92,13 +112,14 @@ async function start(parent: string, agents: string, worker: Record<string, unkn
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );
   const url = (await miniflare.ready).href.replace(/\/$/, "");
-  const pid = (await workerds()).find((candidate) => !before.has(candidate)) as number;
+  const pid = (await workerds()).find((candidate) => !before.has(candidate));
+  if (pid === undefined) throw new Error("no workerd was started");
   return {
     url,
     cpu: () => processorTime(pid),
     close: async () => {
       await miniflare.dispose();
-      await rm(state, { recursive: true, force: true });
+      await state.remove();
     },
   };
 }
