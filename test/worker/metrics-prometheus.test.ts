@@ -1,12 +1,11 @@
 // GET /metrics over a real coordinator: both formats by Accept, the admin scope, one tenant's own figures, counters
 // that do not fall.
-import parsePrometheus from "parse-prometheus-text-format";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { parseOpenMetrics } from "../monitoring/openmetrics.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 import { callWith, KEYED, KEYS } from "../support/keys.ts";
+import { familiesIn } from "../support/prometheus.ts";
 
 let agents: AgentServer;
 let coordinator: Coordinator;
@@ -40,8 +39,8 @@ async function scrape(key: string, accept = "text/plain"): Promise<string> {
 }
 
 function completed(text: string): number {
-  const family = parsePrometheus(text).find(({ name }) => name === "pipeline_executions_total");
-  return Number(family?.metrics.find(({ labels }) => labels?.["pipeline"] === "mine")?.value ?? 0);
+  const family = familiesIn(text, "prometheus").get("pipeline_executions");
+  return family?.samples.find(({ labels }) => labels["pipeline"] === "mine")?.value ?? 0;
 }
 
 test("says what ran, as Prometheus text", async () => {
@@ -64,7 +63,7 @@ test("OpenMetrics where the scraper likes it best", async () => {
   expect(response.headers.get("content-type")).toBe(
     "application/openmetrics-text; version=1.0.0; charset=utf-8",
   );
-  const families = parseOpenMetrics(response.body as string);
+  const families = familiesIn(response.body as string, "openmetrics");
   expect(families.get("pipeline_executions")?.samples[0]?.value).toBe(3);
   const plain = await call(KEYS.admin, "GET", "/metrics");
   expect(plain.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
