@@ -43,6 +43,12 @@ export async function ask(): Promise<string> {
   await client.startExecution({ conversation_id: "c" });
   return new CoordinatorClientError("RATE_LIMITED", "x").code;
 }
+export async function worst(): Promise<"high" | "medium" | "low" | undefined> {
+  const { performance_analytics, stage_metrics } = await client.getPerformanceMetrics();
+  // @ts-expect-error -- a share is a number
+  stage_metrics["answer"]?.success_rate.trim();
+  return performance_analytics.bottlenecks[0]?.impact;
+}
 `;
 
 const LOADED = `
