@@ -8,13 +8,19 @@
 import { readFileSync } from "node:fs";
 import { closeConnections } from "./load.ts";
 import { bundle } from "./servers.ts";
+import { compareShapes } from "./shapes.ts";
+import { compareStageTimes } from "./stage-times.ts";
 import { compareStorage } from "./storage.ts";
-import { type Bench, printVerdicts, type Verdict } from "./verdicts.ts";
+import { compareStreams } from "./streams.ts";
+import { atMost, type Bench, printVerdicts, type Verdict } from "./verdicts.ts";
 import { compareVariants } from "./variants.ts";
 
 const SECTIONS: Record<string, (bench: Bench) => Promise<Verdict[]>> = {
   variants: compareVariants,
   storage: compareStorage,
+  "stage-times": compareStageTimes,
+  streams: compareStreams,
+  shapes: compareShapes,
 };
 
 const NOT_MEASURED = `What this does not measure: the network between a caller and Cloudflare and from there to an agent, the
@@ -39,13 +45,7 @@ const bench: Bench = {
   },
 };
 const size = Buffer.byteLength(bench.scripts.coordinator) / 1_000;
-const verdicts: Verdict[] = [
-  {
-    target: "bundle of the Worker at most 250 kB, minified",
-    measured: `${size.toFixed(1)} kB`,
-    met: size <= 250,
-  },
-];
+const verdicts: Verdict[] = [atMost("bundle of the Worker at most 250 kB, minified", size, 250, 1, " kB")];
 const [, files = "unknown"] =
   /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
 console.log(`bundle of the Worker: ${size.toFixed(1)} kB minified; files that may be open at once: ${files}`);

@@ -11,7 +11,7 @@ import { fire, median, pause, quantile } from "./load.ts";
 import { type Caller, configure, coordinatorRun, define, floorRun } from "./runs.ts";
 import { type BenchServer, startCoordinator, startFloor } from "./servers.ts";
 import { chain } from "./shapes-of-runs.ts";
-import { type Bench, printTable, type Verdict } from "./verdicts.ts";
+import { atLeast, atMost, type Bench, printTable, type Verdict } from "./verdicts.ts";
 
 const FOUR = chain(4);
 const CALLERS = [8, 32];
@@ -130,20 +130,9 @@ function print(variants: readonly Variant[]): void {
 /** The targets name the machine's disk; on the other the same figures are for comparison. */
 function judge(disk: string, [, durable, , waiting, streaming]: readonly Variant[]): Verdict[] {
   if (disk !== "the machine's disk" || !durable || !waiting || !streaming) return [];
-  const throughput = rate(waiting, 32) / rate(durable, 32);
-  const cpu = median(waiting.cpu) / median(durable.cpu);
-  const streamed = rate(streaming, 32) / rate(waiting, 32);
   return [
-    {
-      target: "(d) at least 1.0 of (b) in runs/s, 32 callers",
-      measured: throughput.toFixed(2),
-      met: throughput >= 1,
-    },
-    { target: "(d) at most 1.25 of (b) in CPU a run", measured: cpu.toFixed(2), met: cpu <= 1.25 },
-    {
-      target: "(e) at least 0.8 of (d) in runs/s, 32 callers",
-      measured: streamed.toFixed(2),
-      met: streamed >= 0.8,
-    },
+    atLeast("(d) at least 1.0 of (b) in runs/s, 32 callers", rate(waiting, 32) / rate(durable, 32), 1),
+    atMost("(d) at most 1.25 of (b) in CPU a run", median(waiting.cpu) / median(durable.cpu), 1.25),
+    atLeast("(e) at least 0.8 of (d) in runs/s, 32 callers", rate(streaming, 32) / rate(waiting, 32), 0.8),
   ];
 }

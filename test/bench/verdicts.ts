@@ -29,3 +29,11 @@ export function printVerdicts(verdicts: readonly Verdict[]): void {
     verdicts.map(({ target, measured, met }) => [target, measured, word(met)]),
   );
 }
+
+export function atMost(target: string, value: number, most: number, digits = 2, unit = ""): Verdict {
+  return { target, measured: `${value.toFixed(digits)}${unit}`, met: value <= most };
+}
+
+export function atLeast(target: string, value: number, least: number): Verdict {
+  return { target, measured: value.toFixed(2), met: value >= least };
+}
