@@ -1,6 +1,7 @@
 // A real coordinator in workerd, started for a test file: the house's own wrangler.toml, variables laid over it, and
 // the calls that tests make most.
 import type { Pipeline } from "../../src/contract/pipeline.ts";
+import { callWith } from "./keys.ts";
 import { startWorkerd, temporaryState } from "./workerd.ts";
 
 export interface Coordinator {
@@ -10,6 +11,12 @@ export interface Coordinator {
   pipeline(name: string, stages: unknown[]): Promise<Pipeline>;
   /** Registers an agent by URL and fails the test where it is refused. */
   agent(agent_type: string, url: string): Promise<void>;
+  /** Registers an agent, and a pipeline of its name whose one stage, `only`, is that agent's. */
+  alone(name: string, url: string): Promise<void>;
+  /** Any call, without a key, and its answer. */
+  api(method: string, path: string, body?: unknown, headers?: Record<string, string>): Promise<Answer>;
+  /** PATCHes the config and fails the test where it is refused. */
+  configure(config: Record<string, unknown>): Promise<void>;
   /** POSTs an execution and gives back its JSON. */
   run(body: Record<string, unknown>, headers?: Record<string, string>): Promise<Answer>;
   /** Takes an execution's object out of memory, as the platform does between requests. */
@@ -58,13 +65,23 @@ export async function startCoordinator(
     if (!response.ok) throw new Error(`${response.status} ${JSON.stringify(body)}`);
     return body;
   };
+  const pipeline: Coordinator["pipeline"] = async (name, stages) =>
+    (await expectOk(await json("PUT", `/v1/pipelines/${name}`, { stages }))) as Pipeline;
+  const agent: Coordinator["agent"] = async (agent_type, target) => {
+    await expectOk(await json("PUT", `/v1/agents/${agent_type}`, { url: target }));
+  };
   return {
     url: base,
     fetch: call,
-    pipeline: async (name, stages) =>
-      (await expectOk(await json("PUT", `/v1/pipelines/${name}`, { stages }))) as Pipeline,
-    agent: async (agent_type, target) => {
-      await expectOk(await json("PUT", `/v1/agents/${agent_type}`, { url: target }));
+    pipeline,
+    agent,
+    alone: async (name, target) => {
+      await agent(name, target);
+      await pipeline(name, [{ name: "only", agent_type: name }]);
+    },
+    api: (method, path, body, headers) => callWith({ fetch: call }, null, method, path, body, headers),
+    configure: async (config) => {
+      await expectOk(await json("PATCH", "/v1/config", config));
     },
     run: async (body, headers) => {
       const request = { query: "a question", conversation_id: "c1", ...body };
