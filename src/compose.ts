@@ -29,7 +29,7 @@ import type { ExecutionState } from "./core/execution/state.ts";
 import { parseRateLimit } from "./core/resilience/sliding-window.ts";
 import { ledgerEntry } from "./core/execution/summary.ts";
 import type { Receiver } from "./engine/outbox.ts";
-import type { Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
+import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { err, ok, type Result } from "./contract/problem.ts";
 import { logLine } from "./core/monitoring/log-line.ts";
 import { VERSION } from "./version.ts";
@@ -97,7 +97,6 @@ export function composeServices(env: Env): Result<Services, BadVariable> {
 
 /** The ports of one execution's engine. @param persist false runs without storage, for `memory` */
 export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persist: boolean): Ports {
-  const secret = (name: string) => (typeof env[name] === "string" ? env[name] : null);
   return {
     clock: systemClock,
     chance: systemChance,
@@ -108,17 +107,27 @@ export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persi
         if (persist) void storage.setAlarm(at);
       },
     },
-    agents: new RedactingAgents(
-      new HttpAgents({
-        fetch: (input, init) => fetch(input, init),
-        binding: (name) => (isFetcher(env[name]) ? env[name] : null),
-        secret,
-        allowedHosts: allowedHosts(env),
-      }),
-      secret,
-    ),
+    agents: composeAgents(env),
     shared: composeShared(env),
   };
+}
+
+const calling = new WeakMap<Env, Agents>();
+
+/** The way to the agents; built once for each environment. */
+function composeAgents(env: Env): Agents {
+  const known = calling.get(env);
+  if (known !== undefined) return known;
+  const secret = (name: string) => (typeof env[name] === "string" ? env[name] : null);
+  const world = {
+    fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
+    binding: (name: string) => (isFetcher(env[name]) ? env[name] : null),
+    secret,
+    allowedHosts: allowedHosts(env),
+  };
+  const agents = new RedactingAgents(new HttpAgents(world), secret);
+  calling.set(env, agents);
+  return agents;
 }
 
 /** Who is told of the changes of the execution that has this log. */

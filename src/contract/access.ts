@@ -1,5 +1,5 @@
 // Who may: the keys that a deployment knows (the secret AGENT_COORDINATOR_API_KEYS, API.md section 5).
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { Tenant } from "./names.ts";
 
 export const Scope = z.enum(["execute", "admin"]);
@@ -10,8 +10,7 @@ export const ApiKey = z.strictObject({
   /** Of the key's UTF-8 bytes; the key itself is kept nowhere. */
   key_sha256: z
     .string()
-    .regex(/^[0-9a-fA-F]{64}$/, "must be the SHA-256 of the key in hex")
-    .toLowerCase(),
-  scopes: z.array(Scope).min(1),
+    .check(z.regex(/^[0-9a-fA-F]{64}$/, "must be the SHA-256 of the key in hex"), z.toLowerCase()),
+  scopes: z.array(Scope).check(z.minLength(1)),
 });
 export type ApiKey = z.infer<typeof ApiKey>;

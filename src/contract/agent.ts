@@ -1,6 +1,6 @@
 // The contract with an agent (API.md section 4): the call it receives, the answers it may give, and how it is
 // registered.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { ConversationTurn } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import { ExecutionId, Name } from "./names.ts";
@@ -13,11 +13,11 @@ export const AgentCall = z.object({
   stage: Name,
   agent_type: Name,
   /** 1 for the first try. */
-  attempt: z.number().int().min(1),
+  attempt: z.number().check(z.int(), z.gte(1)),
   query: z.string(),
   config: JsonObject,
   /** Each dependency's data; null where it was skipped, or failed and was optional. */
-  inputs: z.record(z.string(), JsonObject.nullable()),
+  inputs: z.record(z.string(), z.nullable(JsonObject)),
   context: JsonObject,
   /** The conversation's last completed turns, oldest first. */
   history: z.array(ConversationTurn),
@@ -28,54 +28,55 @@ export type AgentCall = z.infer<typeof AgentCall>;
 /** The JSON answer, and the `result` event of a streamed one. */
 export const AgentAnswer = z.object({
   data: JsonObject,
-  context: JsonObject.optional(),
-  usage: Usage.optional(),
+  context: z.optional(JsonObject),
+  usage: z.optional(Usage),
 });
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
 
 export const AgentDelta = z.object({ text: z.string() });
 export const AgentProgress = z.object({
   message: z.string(),
-  fraction: z.number().min(0).max(1).optional(),
+  fraction: z.optional(z.number().check(z.gte(0), z.lte(1))),
 });
 export type AgentProgress = z.infer<typeof AgentProgress>;
 
 /** An agent's error: problem details, of which only these are read. */
 export const AgentProblem = z.object({
-  title: z.string().optional(),
-  detail: z.string().optional(),
-  status: z.number().int().optional(),
-  retryable: z.boolean().optional(),
+  title: z.optional(z.string()),
+  detail: z.optional(z.string()),
+  status: z.optional(z.number().check(z.int())),
+  retryable: z.optional(z.boolean()),
 });
 export type AgentProblem = z.infer<typeof AgentProblem>;
 
 const SecretReference = z
   .string()
-  .regex(
-    /^secret:[A-Z0-9][A-Z0-9_]{0,63}$/,
-    "must be secret:NAME, NAME of A-Z 0-9 _ and without a leading _",
+  .check(
+    z.regex(
+      /^secret:[A-Z0-9][A-Z0-9_]{0,63}$/,
+      "must be secret:NAME, NAME of A-Z 0-9 _ and without a leading _",
+    ),
   );
-const HeaderName = z
-  .string()
-  .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, "is not a header name")
-  .refine((name) => !OWN_HEADERS.test(name), "is a header that the coordinator sets itself");
+const HeaderName = z.string().check(
+  z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, "is not a header name"),
+  z.refine((name) => !OWN_HEADERS.test(name), "is a header that the coordinator sets itself"),
+);
 const OWN_HEADERS =
   /^(accept|content-type|content-length|host|connection|transfer-encoding|idempotency-key|traceparent|coordinator-.*)$/i;
 
 const registrationFields = {
-  protocol: z.literal("native").default("native"),
-  headers: z.record(HeaderName, SecretReference).optional(),
+  protocol: z._default(z.literal("native"), "native"),
+  headers: z.optional(z.record(HeaderName, SecretReference)),
 };
 
 /** The body of PUT /v1/agents/:agent_type. */
 export const AgentRegistration = z.union([
-  z.strictObject({ url: z.string().min(1).max(2_048), ...registrationFields }),
+  z.strictObject({ url: z.string().check(z.minLength(1), z.maxLength(2_048)), ...registrationFields }),
   z.strictObject({
-    binding: z.string().regex(/^AGENTS[A-Z0-9_]{0,58}$/, "must begin with AGENTS"),
-    path: z
-      .string()
-      .regex(/^\/[\w.~!$&'()*+,;=:@%/?-]{0,1023}$/, "must be an absolute path")
-      .optional(),
+    binding: z.string().check(z.regex(/^AGENTS[A-Z0-9_]{0,58}$/, "must begin with AGENTS")),
+    path: z.optional(
+      z.string().check(z.regex(/^\/[\w.~!$&'()*+,;=:@%/?-]{0,1023}$/, "must be an absolute path")),
+    ),
     ...registrationFields,
   }),
 ]);

@@ -1,61 +1,58 @@
 // CoordinatorConfig (API.md section 6): every key, its bounds and its default, once. Values come from PATCH,
 // else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import type { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 import { FallbackStrategy } from "./stage.ts";
 
-const Seconds = z.number().min(0.001).max(LIMITS.TIMEOUT_SECONDS);
-const Ratio = z.number().min(0).max(1);
+const Seconds = z.number().check(z.gte(0.001), z.lte(LIMITS.TIMEOUT_SECONDS));
+const Ratio = z.number().check(z.gte(0), z.lte(1));
 
 export const CoordinatorConfig = z.strictObject({
-  max_concurrent_stages: z.number().int().min(1).max(LIMITS.CONCURRENT_STAGES),
+  max_concurrent_stages: z.number().check(z.int(), z.gte(1), z.lte(LIMITS.CONCURRENT_STAGES)),
   stage_timeout_seconds: Seconds,
   pipeline_timeout_seconds: Seconds,
   enable_parallel_execution: z.boolean(),
-  max_retry_attempts: z.number().int().min(1).max(LIMITS.RETRY_ATTEMPTS),
-  retry_delay_seconds: z.number().min(0).max(LIMITS.TIMEOUT_SECONDS),
-  retry_backoff_factor: z.number().min(1).max(100),
+  max_retry_attempts: z.number().check(z.int(), z.gte(1), z.lte(LIMITS.RETRY_ATTEMPTS)),
+  retry_delay_seconds: z.number().check(z.gte(0), z.lte(LIMITS.TIMEOUT_SECONDS)),
+  retry_backoff_factor: z.number().check(z.gte(1), z.lte(100)),
   enable_circuit_breaker: z.boolean(),
   enable_performance_monitoring: z.boolean(),
   enable_caching: z.boolean(),
   cache_ttl_seconds: Seconds,
   /** Bounds one execution's context; the default is what an isolate can hold, not a server's 2048. */
-  memory_limit_mb: z.number().min(0.001).max(LIMITS.CONTEXT_MB),
+  memory_limit_mb: z.number().check(z.gte(0.001), z.lte(LIMITS.CONTEXT_MB)),
   /** False: readers get every lifecycle event, and no stage.delta and no stage.progress. */
   enable_streaming: z.boolean(),
   /** Events held for a reader that does not take them; at most 64 KiB and one event, whatever their number. */
-  stream_buffer_size: z.number().int().min(1).max(65_536),
+  stream_buffer_size: z.number().check(z.int(), z.gte(1), z.lte(65_536)),
   /** A reader that stands still so long with that full is closed, and comes back by Last-Event-ID. */
-  stream_timeout_ms: z.number().int().min(1).max(600_000),
+  stream_timeout_ms: z.number().check(z.int(), z.gte(1), z.lte(600_000)),
   /** False: a reader whose buffer is full is not waited for, but closed at once. */
   enable_backpressure: z.boolean(),
   enable_context_persistence: z.boolean(),
   context_storage_backend: z.enum(["durable_object", "memory"]),
   enable_state_recovery: z.boolean(),
-  context_memory_size: z.number().int().min(0).max(LIMITS.HISTORY_TURNS),
-  max_pause_seconds: z.number().min(0.001).max(LIMITS.PAUSE_SECONDS),
+  context_memory_size: z.number().check(z.int(), z.gte(0), z.lte(LIMITS.HISTORY_TURNS)),
+  max_pause_seconds: z.number().check(z.gte(0.001), z.lte(LIMITS.PAUSE_SECONDS)),
   enable_detailed_logging: z.boolean(),
   log_level: z.enum(["DEBUG", "INFO", "WARN", "ERROR"]),
   enable_metrics_collection: z.boolean(),
-  metrics_export_interval: z.number().min(1).max(LIMITS.TIMEOUT_SECONDS),
+  metrics_export_interval: z.number().check(z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS)),
   circuit_breaker: z.strictObject({
-    failure_threshold: z.number().int().min(1).max(1_000),
+    failure_threshold: z.number().check(z.int(), z.gte(1), z.lte(1_000)),
     recovery_timeout_seconds: Seconds,
   }),
   fallback_strategies: z.record(Name, FallbackStrategy),
   alert_thresholds: z.strictObject({
     execution_success_rate: Ratio,
-    avg_execution_time_ms: z.number().min(0),
+    avg_execution_time_ms: z.number().check(z.gte(0)),
     stage_error_rate: Ratio,
-    concurrent_executions: z.number().min(0),
-    memory_usage_mb: z.number().min(0),
+    concurrent_executions: z.number().check(z.gte(0)),
+    memory_usage_mb: z.number().check(z.gte(0)),
   }),
-  retention_seconds: z
-    .number()
-    .min(1)
-    .max(365 * 86_400),
+  retention_seconds: z.number().check(z.gte(1), z.lte(365 * 86_400)),
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;
 
@@ -98,10 +95,10 @@ export const DEFAULT_CONFIG: CoordinatorConfig = {
 };
 
 /** The same fields, each of which may be left out, or be null: back to its default. */
-function patchOf(shape: z.core.$ZodLooseShape): z.ZodType<JsonObject> {
+function patchOf(shape: z.core.$ZodLooseShape): z.ZodMiniType<JsonObject> {
   const fields = Object.entries(shape).map(([key, field]) => {
-    const inner = field instanceof z.ZodObject ? patchOf(field.shape) : (field as z.ZodType);
-    return [key, inner.nullable().optional()];
+    const inner = field instanceof z.ZodMiniObject ? patchOf(field.shape) : (field as z.ZodMiniType);
+    return [key, z.optional(z.nullable(inner))];
   });
   return z.strictObject(Object.fromEntries(fields));
 }

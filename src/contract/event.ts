@@ -1,6 +1,6 @@
 // The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
 // transient ones, which are neither.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 
 export const LIFECYCLE_TYPES = [
@@ -24,12 +24,12 @@ export const LIFECYCLE_TYPES = [
 export const LifecycleEvent = z.object({
   execution_id: z.string(),
   /** 1, 2, 3 … without a gap. */
-  seq: z.number().int().min(1),
+  seq: z.number().check(z.int(), z.gte(1)),
   timestamp: z.iso.datetime(),
   type: z.enum(LIFECYCLE_TYPES),
-  stage: z.string().optional(),
+  stage: z.optional(z.string()),
   status: z.string(),
-  attempt: z.number().int().optional(),
+  attempt: z.optional(z.number().check(z.int())),
   message: z.string(),
   data: JsonObject,
 });
@@ -40,9 +40,9 @@ export const StageDelta = z.object({
   execution_id: z.string(),
   type: z.literal("stage.delta"),
   stage: z.string(),
-  attempt: z.number().int(),
+  attempt: z.number().check(z.int()),
   status: z.literal("running"),
-  data: z.object({ partial_answer: z.string(), offset: z.number().int().min(0) }),
+  data: z.object({ partial_answer: z.string(), offset: z.number().check(z.int(), z.gte(0)) }),
 });
 export type StageDelta = z.infer<typeof StageDelta>;
 
@@ -50,10 +50,10 @@ export const StageProgress = z.object({
   execution_id: z.string(),
   type: z.literal("stage.progress"),
   stage: z.string(),
-  attempt: z.number().int(),
+  attempt: z.number().check(z.int()),
   status: z.literal("running"),
   message: z.string(),
-  data: z.object({ message: z.string(), fraction: z.number().optional() }),
+  data: z.object({ message: z.string(), fraction: z.optional(z.number()) }),
 });
 export type StageProgress = z.infer<typeof StageProgress>;
 

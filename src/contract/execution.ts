@@ -1,6 +1,6 @@
 // An execution's nouns: the request that starts one and the PipelineExecution that is answered of it.
 // API.md section 2.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { ExecutionId, Name } from "./names.ts";
@@ -9,20 +9,20 @@ import { PipelineStage, StageOverride, StageResult, Usage } from "./stage.ts";
 export const OnDisconnect = z.enum(["continue", "cancel"]);
 export type OnDisconnect = z.infer<typeof OnDisconnect>;
 
-const Query = z.string().min(1).max(LIMITS.QUERY_CHARS);
-const ConversationId = z.string().min(1).max(LIMITS.CONVERSATION_ID_CHARS);
+const Query = z.string().check(z.minLength(1), z.maxLength(LIMITS.QUERY_CHARS));
+const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
 
 /** The body of POST /v1/executions. */
 export const ExecutionRequest = z.strictObject({
   query: Query,
   conversation_id: ConversationId,
-  pipeline: Name.default("rag"),
-  pipeline_config: z.record(Name, StageOverride).default({}),
+  pipeline: z._default(Name, "rag"),
+  pipeline_config: z._default(z.record(Name, StageOverride), {}),
   /** The least version to run. */
-  pipeline_version: z.number().int().min(1).optional(),
-  context: JsonObject.default({}),
-  execution_id: ExecutionId.optional(),
-  on_disconnect: OnDisconnect.default("continue"),
+  pipeline_version: z.optional(z.number().check(z.int(), z.gte(1))),
+  context: z._default(JsonObject, {}),
+  execution_id: z.optional(ExecutionId),
+  on_disconnect: z._default(OnDisconnect, "continue"),
 });
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
 
@@ -30,10 +30,10 @@ export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
 export const StageExecutionRequest = z.strictObject({
   stage: PipelineStage,
   query: Query,
-  conversation_id: ConversationId.default("stages"),
+  conversation_id: z._default(ConversationId, "stages"),
   /** What its dependencies would have given. */
-  inputs: z.record(Name, JsonObject.nullable()).default({}),
-  context: JsonObject.default({}),
+  inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
+  context: z._default(JsonObject, {}),
 });
 export type StageExecutionRequest = z.infer<typeof StageExecutionRequest>;
 
@@ -41,7 +41,7 @@ export const PauseMode = z.enum(["drain", "abort"]);
 export type PauseMode = z.infer<typeof PauseMode>;
 
 /** The body of POST /v1/executions/:id/pause; may be left out. */
-export const PauseRequest = z.strictObject({ mode: PauseMode.default("drain") });
+export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
 
 export const ExecutionStatus = z.enum(["running", "paused", "completed", "failed", "cancelled"]);
 export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
@@ -53,8 +53,8 @@ export type ConversationTurn = z.infer<typeof ConversationTurn>;
 export const ErrorInfo = z.object({
   code: z.string(),
   message: z.string(),
-  failed_stage: z.string().nullable(),
-  retry_attempts: z.number().int(),
+  failed_stage: z.nullable(z.string()),
+  retry_attempts: z.number().check(z.int()),
 });
 export type ErrorInfo = z.infer<typeof ErrorInfo>;
 
@@ -64,8 +64,8 @@ export const PerformanceMetrics = z.object({
   /** Time in which no agent was at work, no retry waited and no pause stood: the coordinator's own. */
   overhead_ms: z.number(),
   stage_ms: z.record(z.string(), z.number()),
-  retries: z.number().int(),
-  cache_hits: z.number().int(),
+  retries: z.number().check(z.int()),
+  cache_hits: z.number().check(z.int()),
 });
 export type PerformanceMetrics = z.infer<typeof PerformanceMetrics>;
 
@@ -75,25 +75,25 @@ export const PipelineExecution = z.object({
   query: z.string(),
   conversation_id: z.string(),
   pipeline: z.string(),
-  pipeline_version: z.number().int(),
+  pipeline_version: z.number().check(z.int()),
   start_time: z.iso.datetime(),
-  end_time: z.iso.datetime().nullable(),
+  end_time: z.nullable(z.iso.datetime()),
   /** Pauses included. */
-  duration_ms: z.number().nullable(),
-  current_stage: z.string().nullable(),
+  duration_ms: z.nullable(z.number()),
+  current_stage: z.nullable(z.string()),
   current_stages: z.array(z.string()),
   stage_results: z.record(z.string(), StageResult),
   final_result: z.unknown(),
   context_data: JsonObject,
   performance_metrics: PerformanceMetrics,
-  error_info: ErrorInfo.nullable(),
+  error_info: z.nullable(ErrorInfo),
   usage: Usage,
   execution_metadata: z.object({
-    recoveries: z.number().int(),
+    recoveries: z.number().check(z.int()),
     storage: z.enum(["durable_object", "memory"]),
-    traceparent: z.string().nullable(),
+    traceparent: z.nullable(z.string()),
     config: JsonObject,
   }),
-  truncated: z.literal(true).optional(),
+  truncated: z.optional(z.literal(true)),
 });
 export type PipelineExecution = z.infer<typeof PipelineExecution>;

@@ -1,7 +1,7 @@
 // The JSON nouns: what may stand wherever an agent or a caller may send anything. Text is read by
 // core/json.ts, which has already refused depth, dangerous keys and non-finite numbers, so these schemas
 // need not walk the value again.
-import * as z from "zod";
+import * as z from "./zod.ts";
 
 export const JsonObject = z.record(z.string(), z.unknown());
 export type JsonObject = z.infer<typeof JsonObject>;

@@ -1,26 +1,26 @@
 // What the management surface answers beside definitions: agents with their breakers, the verdict on a pipeline, the
 // lists. API.md sections 1, 4 and 7.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { Name } from "./names.ts";
 import { Pipeline } from "./pipeline.ts";
 import { DefinitionError } from "./problem.ts";
 
 export const BreakerState = z.object({
   state: z.enum(["closed", "open", "half_open"]),
-  failures: z.number().int(),
-  opened_at: z.iso.datetime().nullable(),
-  retry_at: z.iso.datetime().nullable(),
+  failures: z.number().check(z.int()),
+  opened_at: z.nullable(z.iso.datetime()),
+  retry_at: z.nullable(z.iso.datetime()),
 });
 export type BreakerState = z.infer<typeof BreakerState>;
 
 /** A registration as it is answered. Header values are references to secrets, never the secrets. */
 export const Agent = z.object({
   agent_type: Name,
-  url: z.string().optional(),
-  binding: z.string().optional(),
-  path: z.string().optional(),
+  url: z.optional(z.string()),
+  binding: z.optional(z.string()),
+  path: z.optional(z.string()),
   protocol: z.literal("native"),
-  headers: z.record(z.string(), z.string()).optional(),
+  headers: z.optional(z.record(z.string(), z.string())),
   breaker: BreakerState,
 });
 

@@ -1,10 +1,10 @@
 // The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer, and what may be asked of them.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
 
-const Count = z.number().int().min(0);
-const Ms = z.number().min(0);
-const Share = z.number().min(0).max(1);
+const Count = z.number().check(z.int(), z.gte(0));
+const Ms = z.number().check(z.gte(0));
+const Share = z.number().check(z.gte(0), z.lte(1));
 
 const ExecutionMetrics = z.object({
   total_executions: Count,
@@ -43,7 +43,7 @@ const Bottleneck = z.object({
   average_duration_ms: Ms,
   avg_duration_ms: Ms,
   /** The stage's share of the time of all stages, in percent. */
-  percentage_of_total: z.number().min(0).max(100),
+  percentage_of_total: z.number().check(z.gte(0), z.lte(100)),
   cause: z.string(),
   recommendation: z.string(),
 });
@@ -69,13 +69,11 @@ export type Metrics = z.infer<typeof Metrics>;
 
 /** The query of GET /v1/metrics. */
 export const MetricsFilter = z.object({
-  pipeline: z.string().max(LIMITS.NAME_CHARS).optional(),
-  window_seconds: z.coerce
-    .number()
-    .int()
-    .min(1)
-    .max(LIMITS.METRICS_WINDOW_SECONDS)
-    .default(LIMITS.METRICS_WINDOW_SECONDS),
+  pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
+  window_seconds: z._default(
+    z.coerce.number().check(z.int(), z.gte(1), z.lte(LIMITS.METRICS_WINDOW_SECONDS)),
+    LIMITS.METRICS_WINDOW_SECONDS,
+  ),
 });
 
 export const AlertName = z.enum([
@@ -89,12 +87,12 @@ export type AlertName = z.infer<typeof AlertName>;
 
 export const Alert = z.object({
   name: AlertName,
-  stage: z.string().optional(),
+  stage: z.optional(z.string()),
   threshold: z.number(),
   /** Null where nothing has ended lately that it could be told from. */
-  value: z.number().nullable(),
+  value: z.nullable(z.number()),
   firing: z.boolean(),
-  since: z.iso.datetime().nullable(),
+  since: z.nullable(z.iso.datetime()),
 });
 export type Alert = z.infer<typeof Alert>;
 

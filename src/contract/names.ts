@@ -1,18 +1,18 @@
 // The names that cross the wall: stages, agent types, pipelines, tenants, executions. One pattern each.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
 
 /** Pipelines, stages, agent types. */
-export const Name = z
-  .string()
-  .regex(/^[A-Za-z0-9_.-]{1,64}$/, `must be 1 to ${LIMITS.NAME_CHARS} characters of A-Z a-z 0-9 _ . -`)
-  .refine((name) => !RESERVED_KEYS.has(name), "is a reserved word");
+export const Name = z.string().check(
+  z.regex(/^[A-Za-z0-9_.-]{1,64}$/, `must be 1 to ${LIMITS.NAME_CHARS} characters of A-Z a-z 0-9 _ . -`),
+  z.refine((name) => !RESERVED_KEYS.has(name), "is a reserved word"),
+);
 
 /** Keys that could change a prototype: refused at any depth of any JSON, and as names. */
 export const RESERVED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 export const ExecutionId = z
   .string()
-  .regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 characters of A-Z a-z 0-9 _ -");
+  .check(z.regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 characters of A-Z a-z 0-9 _ -"));
 
-export const Tenant = z.string().regex(/^[a-z0-9]{1,32}$/, "must be 1 to 32 characters of a-z 0-9");
+export const Tenant = z.string().check(z.regex(/^[a-z0-9]{1,32}$/, "must be 1 to 32 characters of a-z 0-9"));

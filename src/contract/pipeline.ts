@@ -1,16 +1,16 @@
 // A pipeline's definition as it is written and as it is kept: a list of stages, versioned by the catalog.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { Name } from "./names.ts";
 import { PipelineStage } from "./stage.ts";
 
 /** The body of PUT /v1/pipelines/:name and of validate. The limits on stages and edges are told by validate. */
-export const PipelineDefinition = z.strictObject({ stages: z.array(PipelineStage).min(1) });
+export const PipelineDefinition = z.strictObject({ stages: z.array(PipelineStage).check(z.minLength(1)) });
 export type PipelineDefinition = z.infer<typeof PipelineDefinition>;
 
 /** A definition as the catalog keeps it and GET answers it. */
 export const Pipeline = z.object({
   name: Name,
-  version: z.number().int().min(1),
+  version: z.number().check(z.int(), z.gte(1)),
   stages: z.array(PipelineStage),
 });
 export type Pipeline = z.infer<typeof Pipeline>;

@@ -1,7 +1,7 @@
 // The errors that the outside may be told (API.md section 8): the codes, the problem document, and
 // CoordinatorError, the value that carries an error with its evidence through the house. Which status and
 // which words a code gets is decided in http/problem.ts and nowhere else.
-import * as z from "zod";
+import * as z from "./zod.ts";
 
 export const ErrorCode = z.enum([
   "INVALID_REQUEST",
@@ -41,7 +41,7 @@ export type InputError = z.infer<typeof InputError>;
 export const DefinitionError = z.object({
   code: z.enum(["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"]),
   message: z.string(),
-  stage: z.string().optional(),
+  stage: z.optional(z.string()),
 });
 export type DefinitionError = z.infer<typeof DefinitionError>;
 
@@ -49,12 +49,12 @@ export type DefinitionError = z.infer<typeof DefinitionError>;
 export const Problem = z.object({
   type: z.string(),
   title: z.string(),
-  status: z.number().int(),
+  status: z.number().check(z.int()),
   detail: z.string(),
   instance: z.string(),
   error: z.string(),
   code: ErrorCode,
-  errors: z.array(InputError).optional(),
+  errors: z.optional(z.array(InputError)),
 });
 export type Problem = z.infer<typeof Problem>;
 

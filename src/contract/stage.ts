@@ -1,11 +1,11 @@
 // PipelineStage (what a definition says of a stage), ResolvedStage (what a run holds of it: the config's
 // values filled in) and StageResult (what became of it). API.md section 2.
-import * as z from "zod";
+import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 
-const Seconds = z.number().min(0.001).max(LIMITS.TIMEOUT_SECONDS);
+const Seconds = z.number().check(z.gte(0.001), z.lte(LIMITS.TIMEOUT_SECONDS));
 
 const FallbackByName = z.enum(["use_cached_results", "use_simple_model"]);
 
@@ -15,8 +15,8 @@ export const FallbackStrategy = z.union([
   z.strictObject({ strategy: z.literal("use_cached_results") }),
   z.strictObject({
     strategy: z.literal("use_simple_model"),
-    agent_type: Name.optional(),
-    config: JsonObject.optional(),
+    agent_type: z.optional(Name),
+    config: z.optional(JsonObject),
   }),
   z.strictObject({ strategy: z.literal("use_default"), data: JsonObject }),
 ]);
@@ -28,41 +28,36 @@ const stageFields = {
   agent_type: Name,
   required: z.boolean(),
   parallel: z.boolean(),
-  depends_on: z.array(Name).max(LIMITS.STAGES),
+  depends_on: z.array(Name).check(z.maxLength(LIMITS.STAGES)),
   config: JsonObject,
-  timeout_seconds: Seconds.optional(),
+  timeout_seconds: z.optional(Seconds),
   /** The total number of tries. */
-  retry_attempts: z.number().int().min(1).max(LIMITS.RETRY_ATTEMPTS).optional(),
+  retry_attempts: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.RETRY_ATTEMPTS))),
   /** A CEL expression over `query`, `results`, `context`; false skips the stage. */
-  when: z.string().min(1).max(LIMITS.CONDITION_CHARS).optional(),
-  fallback: FallbackStrategy.optional(),
-  cache: CachePolicy.optional(),
-  hedge_after_ms: z
-    .number()
-    .int()
-    .min(1)
-    .max(LIMITS.TIMEOUT_SECONDS * 1000)
-    .optional(),
+  when: z.optional(z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS))),
+  fallback: z.optional(FallbackStrategy),
+  cache: z.optional(CachePolicy),
+  hedge_after_ms: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS * 1000))),
   /** The longest silence between two pieces of a streamed answer. */
-  idle_timeout_seconds: Seconds.optional(),
+  idle_timeout_seconds: z.optional(Seconds),
 };
 
 export const PipelineStage = z.strictObject({
   name: Name,
   ...stageFields,
-  required: stageFields.required.default(true),
-  parallel: stageFields.parallel.default(false),
-  depends_on: stageFields.depends_on.default([]),
-  config: stageFields.config.default({}),
+  required: z._default(stageFields.required, true),
+  parallel: z._default(stageFields.parallel, false),
+  depends_on: z._default(stageFields.depends_on, []),
+  config: z._default(stageFields.config, {}),
 });
 export type PipelineStage = z.infer<typeof PipelineStage>;
 
 /** One stage's entry of `pipeline_config`: any field but `name`, and `enabled`. */
-export const StageOverride = z.strictObject({ ...stageFields, enabled: z.boolean() }).partial();
+export const StageOverride = z.partial(z.strictObject({ ...stageFields, enabled: z.boolean() }));
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export const ResolvedStage = PipelineStage.required({ timeout_seconds: true, retry_attempts: true });
+export const ResolvedStage = z.required(PipelineStage, { timeout_seconds: true, retry_attempts: true });
 export type ResolvedStage = z.infer<typeof ResolvedStage>;
 
 export const StageStatus = z.enum(["pending", "running", "completed", "failed", "skipped", "cancelled"]);
@@ -72,7 +67,7 @@ export const StageError = z.object({
   code: z.string(),
   message: z.string(),
   /** The agent's HTTP status, where it gave one. */
-  status: z.number().int().optional(),
+  status: z.optional(z.number().check(z.int())),
   retryable: z.boolean(),
 });
 export type StageError = z.infer<typeof StageError>;
@@ -88,15 +83,15 @@ export const StageResult = z.object({
   agent_type: Name,
   status: StageStatus,
   /** Tries made. */
-  attempts: z.number().int(),
-  start_time: Timestamp.nullable(),
-  end_time: Timestamp.nullable(),
-  duration_ms: z.number().nullable(),
-  data: JsonObject.nullable(),
-  error: StageError.nullable(),
+  attempts: z.number().check(z.int()),
+  start_time: z.nullable(Timestamp),
+  end_time: z.nullable(Timestamp),
+  duration_ms: z.nullable(z.number()),
+  data: z.nullable(JsonObject),
+  error: z.nullable(StageError),
   cached: z.boolean(),
-  fallback: z.object({ strategy: z.string(), reason: z.string() }).nullable(),
-  skip_reason: z.string().nullable(),
-  usage: Usage.nullable(),
+  fallback: z.nullable(z.object({ strategy: z.string(), reason: z.string() })),
+  skip_reason: z.nullable(z.string()),
+  usage: z.nullable(Usage),
 });
 export type StageResult = z.infer<typeof StageResult>;

@@ -7,7 +7,7 @@ export const PACE = {
   /** A wait up to this long is slept in memory; a longer one leaves the object to its alarm. */
   SLEEP_MS: 10_000,
   /** The alarm of a run under way comes so much after its start: a shorter run is over by then and pays for none. */
-  ALARM_JOIN_MS: 500,
+  ALARM_JOIN_MS: 900,
   /** The platform ends an alarm's handler after 15 minutes. */
   ALARM_HOLD_MS: 600_000,
   /** The longest delay between two tries. */

@@ -14,6 +14,7 @@ import type { LogEvent } from "../core/execution/log-event.ts";
 import { type Invocation, nextActions } from "../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { PACE } from "../core/pace.ts";
+import { HealthPulse } from "./health-pulse.ts";
 import { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "./ports.ts";
 import { runStage } from "./run-stage.ts";
@@ -43,6 +44,7 @@ export class ExecutionDriver {
   private readonly calls = new Map<number, CallUnderWay>();
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
   private readonly watchers = new Set<Watcher>();
+  private readonly pulse: HealthPulse;
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
@@ -55,6 +57,7 @@ export class ExecutionDriver {
 
   private constructor(ports: Ports, state: ExecutionState | null) {
     this.ports = ports;
+    this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.durable = state?.seq ?? 0;
   }
@@ -191,6 +194,8 @@ export class ExecutionDriver {
       abort.abort();
     }
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
+    if (this.calls.size > 0) this.pulse.beat();
+    else this.pulse.rest();
     this.setTimer(wake_at);
   }
 

@@ -11,7 +11,7 @@ import type { AgentRequest, Ports } from "./ports.ts";
 
 /** The call's outcome; a refusal where the breaker is open, and then nothing was called. */
 export async function guardedCall(
-  ports: Pick<Ports, "clock" | "shared">,
+  ports: Pick<Ports, "shared">,
   state: ExecutionState,
   request: AgentRequest,
   signal: AbortSignal,
@@ -32,9 +32,7 @@ export async function guardedCall(
     }
     if (admission.admit === "probe") probe = admission.id;
   }
-  const stop = keepInformed(ports, state, policy !== null);
   const outcome = await call();
-  stop();
   const verdict = verdictOn(outcome, signal);
   health.report(agent, verdict, probe, policy);
   // Who turns the breaker off wants every try that the stage has.
@@ -48,22 +46,4 @@ function verdictOn(outcome: CallOutcome, signal: AbortSignal): CallVerdict {
   if (signal.aborted) return "void";
   if (outcome.ok) return "success";
   return classify(outcome.failure).retry === "yes" ? "failure" : "void";
-}
-
-/** While a call runs that others follow, what is known of their agents stays fresh, so that none of them has to ask. */
-function keepInformed(
-  { clock, shared }: Pick<Ports, "clock" | "shared">,
-  state: ExecutionState,
-  needed: boolean,
-): () => void {
-  if (!needed || !state.stages.some((stage) => stage.phase === "pending")) return () => {};
-  let stop = () => {};
-  const again = () => {
-    stop = clock.after(PACE.HEALTH_REFRESH_MS, () => {
-      shared?.health.refresh(state.spec.tenant);
-      again();
-    });
-  };
-  again();
-  return () => stop();
 }

@@ -1,6 +1,6 @@
 // A caller's body: JSON, counted as it is read (a Content-Length may lie), decoded fatally, and checked against its
 // schema, with every fault named by a JSON pointer.
-import type * as z from "zod";
+import type * as z from "../contract/zod.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
 import { readJson } from "../core/json.ts";
@@ -24,7 +24,7 @@ export async function readJsonBody(
 }
 
 /** A value held against its schema. */
-export function parseWith<S extends z.ZodType>(schema: S, value: unknown): Result<z.output<S>> {
+export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): Result<z.output<S>> {
   const parsed = schema.safeParse(value);
   return parsed.success
     ? ok(parsed.data)
@@ -32,7 +32,7 @@ export function parseWith<S extends z.ZodType>(schema: S, value: unknown): Resul
 }
 
 /** The body, read and held against its schema. */
-export async function readBody<S extends z.ZodType>(
+export async function readBody<S extends z.ZodMiniType>(
   request: Request,
   schema: S,
   alsoTaken: readonly string[] = [],
@@ -42,7 +42,7 @@ export async function readBody<S extends z.ZodType>(
 }
 
 /** The body held against its schema, or `otherwise` where there is none. */
-export async function readOptionalBody<S extends z.ZodType>(
+export async function readOptionalBody<S extends z.ZodMiniType>(
   request: Request,
   schema: S,
   otherwise: z.output<S>,

@@ -39,6 +39,8 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
   // Whoever has had events already starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
   const naming = await nameExecution(tenant, own, body, key.value);
+  // Events do not name their stream; and a token is signed while the plan is made.
+  const url = answer === "stream" ? "" : streamUrl(call, naming.execution_id);
   const planned = await plan({
     tenant,
     naming,
@@ -53,7 +55,7 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
     spec: planned.ok && cursor.value === null ? planned.value : null,
     after: cursor.value ?? 0,
     answer,
-    stream_url: await streamUrl(call, naming.execution_id),
+    stream_url: await url,
     health: services.catalogs.peek(tenant)?.health ?? null,
   };
   const { execution_id } = naming;

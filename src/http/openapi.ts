@@ -1,6 +1,6 @@
 // The OpenAPI document, made of the operations and of the zod schemas that validate: nothing is described twice. Made
 // once for each isolate, when somebody first asks.
-import * as z from "zod";
+import * as z from "../contract/zod.ts";
 import { AgentRegistration } from "../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../contract/config.ts";
 import { EventList, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
@@ -159,7 +159,7 @@ function parametersOf({ path, query = {}, headers = [] }: Operation): Json[] {
       name,
       in: "query",
       description,
-      schema: schema instanceof z.ZodType ? bare(z.toJSONSchema(schema, { io: "input" })) : schema,
+      schema: schema instanceof z.ZodMiniType ? bare(z.toJSONSchema(schema, { io: "input" })) : schema,
     }));
   const sent = headers.map((name) => ({ name, in: "header", schema: { type: "string" } }));
   return [...named, ...asked, ...sent];
@@ -222,12 +222,12 @@ function errorsOf({ permission, body, query, headers, errors }: Operation): Json
   );
 }
 
-function reference(schema: z.ZodType): Json {
+function reference(schema: z.ZodMiniType): Json {
   const name = NAMES.get(schema);
   return name === undefined ? bare(z.toJSONSchema(schema)) : { $ref: `#/components/schemas/${name}` };
 }
 
-function schemasOf(schemas: Readonly<Record<string, z.ZodType>>, io: "input" | "output"): Json {
+function schemasOf(schemas: Readonly<Record<string, z.ZodMiniType>>, io: "input" | "output"): Json {
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => [
       name,

@@ -1,6 +1,6 @@
 // Every operation of the surface, once: who may call it, what it takes and what it answers. The guard reads it to let
 // a call in, openapi.ts to describe it; a test holds it against the router.
-import type * as z from "zod";
+import type * as z from "../contract/zod.ts";
 import { AgentRegistration } from "../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../contract/config.ts";
 import { EventList } from "../contract/event.ts";
@@ -39,7 +39,7 @@ export type Permission = "public" | "read" | "execute" | "admin" | "follow";
 
 interface Answer {
   description: string;
-  schema?: z.ZodType;
+  schema?: z.ZodMiniType;
   /** Where it is not JSON of that schema alone. */
   type?: string;
   headers?: readonly string[];
@@ -55,8 +55,8 @@ export interface Operation {
   permission: Permission;
   /** Media types that it answers with; a caller who takes none of them gets 406. */
   produces: readonly string[];
-  body?: { schema: z.ZodType; optional?: true };
-  query?: Readonly<Record<string, { description: string; schema: z.ZodType | Record<string, unknown> }>>;
+  body?: { schema: z.ZodMiniType; optional?: true };
+  query?: Readonly<Record<string, { description: string; schema: z.ZodMiniType | Record<string, unknown> }>>;
   /** Request headers that change what it does. */
   headers?: readonly string[];
   answers: Readonly<Record<number, Answer>>;

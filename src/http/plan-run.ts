@@ -9,6 +9,7 @@ import type { ConversationTurn, ExecutionRequest, StageExecutionRequest } from "
 import { LIMITS } from "../contract/limits.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
+import type { ResolvedStage, StageOverride } from "../contract/stage.ts";
 import { effectiveConfig } from "../core/config.ts";
 import type { PublicSpec, RunSpec } from "../core/execution/run-spec.ts";
 import { canonicalJson } from "../core/json.ts";
@@ -68,8 +69,8 @@ export async function planRun(
   }
   const pipeline = pipelineOf(catalog, request.pipeline, wanted);
   if (!pipeline.ok) return pipeline;
-  const config = effectiveConfig(settings.config, catalog.config);
-  const stages = planStages(pipeline.value.stages, request.pipeline_config, config);
+  const config = configOf(settings, catalog);
+  const stages = stagesOf(pipeline.value, request.pipeline_config, config);
   if (!stages.ok) return stages;
   const { query, conversation_id, on_disconnect, context: given } = request;
   const { name, version } = pipeline.value;
@@ -89,7 +90,7 @@ export async function planStage(
     catalogs.read(context.tenant),
     historyOf(services, context.tenant, request.conversation_id),
   ]);
-  const config = effectiveConfig(settings.config, catalog.config);
+  const config = configOf(settings, catalog);
   // What it depends on is not run here: `inputs` stand for it.
   const stages = planStages([{ ...request.stage, depends_on: [] }], {}, config);
   if (!stages.ok) return stages;
@@ -104,6 +105,31 @@ export async function planStage(
   return ok(pin(shown, kept, context, catalog, settings, config));
 }
 
+/** Configs and plans of the catalogs that the isolate remembers: most runs begin as the one before did. */
+const configs = new WeakMap<CatalogSnapshot, CoordinatorConfig>();
+const plans = new WeakMap<Pipeline, { config: CoordinatorConfig; stages: Result<ResolvedStage[]> }>();
+
+function configOf(settings: Settings, catalog: CatalogSnapshot): CoordinatorConfig {
+  const known = configs.get(catalog);
+  if (known !== undefined) return known;
+  const config = effectiveConfig(settings.config, catalog.config);
+  configs.set(catalog, config);
+  return config;
+}
+
+function stagesOf(
+  pipeline: Pipeline,
+  overrides: Readonly<Record<string, StageOverride>>,
+  config: CoordinatorConfig,
+): Result<ResolvedStage[]> {
+  if (Object.keys(overrides).length > 0) return planStages(pipeline.stages, overrides, config);
+  const known = plans.get(pipeline);
+  if (known?.config === config) return known.stages;
+  const stages = planStages(pipeline.stages, {}, config);
+  plans.set(pipeline, { config, stages });
+  return stages;
+}
+
 /** The conversation's turns, read beside the catalog; none are asked for where the config is known to want none. */
 async function historyOf(
   { catalogs, conversations, settings }: Services,
@@ -111,10 +137,7 @@ async function historyOf(
   conversation_id: string,
 ): Promise<ConversationTurn[]> {
   const known = catalogs.peek(tenant);
-  const wanted =
-    known === null
-      ? LIMITS.HISTORY_TURNS
-      : effectiveConfig(settings.config, known.config).context_memory_size;
+  const wanted = known === null ? LIMITS.HISTORY_TURNS : configOf(settings, known).context_memory_size;
   return conversations.history(tenant, conversation_id, wanted);
 }
 

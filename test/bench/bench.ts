@@ -8,6 +8,8 @@
 import { readFileSync } from "node:fs";
 import { closeConnections } from "./load.ts";
 import { bundle } from "./servers.ts";
+import { compareColdStarts } from "./cold-start.ts";
+import { measureReplay } from "./replay.ts";
 import { compareShapes } from "./shapes.ts";
 import { compareStageTimes } from "./stage-times.ts";
 import { compareStorage } from "./storage.ts";
@@ -21,6 +23,8 @@ const SECTIONS: Record<string, (bench: Bench) => Promise<Verdict[]>> = {
   "stage-times": compareStageTimes,
   streams: compareStreams,
   shapes: compareShapes,
+  "cold-start": compareColdStarts,
+  replay: measureReplay,
 };
 
 const NOT_MEASURED = `What this does not measure: the network between a caller and Cloudflare and from there to an agent, the

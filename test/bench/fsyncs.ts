@@ -2,13 +2,11 @@
 // as its own child's tracer, which needs no privilege. Slow, so that nothing is timed meanwhile.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { WORKERD } from "./servers.ts";
 
-const requireHere = createRequire(import.meta.url);
 const STRACE = "strace";
-const WORKERD = createRequire(requireHere.resolve("miniflare"))("workerd").default as string;
 
 /** Of the objects of one class. */
 export interface Fsyncs {

@@ -2,13 +2,17 @@
 // a benchmark of failures would be a fast one.
 import type { Shot } from "./load.ts";
 import { send } from "./load.ts";
-import type { BenchServer } from "./servers.ts";
 import { type Layers, pipelineOf } from "./shapes-of-runs.ts";
+
+/** All that a request needs of a server. */
+interface At {
+  url: string;
+}
 
 /** Of one caller, who keeps one conversation. */
 export type Caller = (caller: number) => Shot;
 
-export function floorRun(server: BenchServer, path: string, layers: Layers): Caller {
+export function floorRun(server: At, path: string, layers: Layers): Caller {
   return (caller) => ({
     url: `${server.url}/${path}`,
     body: JSON.stringify({ query: "a question", conversation_id: `c${caller}`, layers }),
@@ -17,7 +21,7 @@ export function floorRun(server: BenchServer, path: string, layers: Layers): Cal
 
 /** @param query what is asked; the same each time unless it says otherwise */
 export function coordinatorRun(
-  server: BenchServer,
+  server: At,
   pipeline: string,
   as: "json" | "stream" = "json",
   query: () => string = () => "a question",
@@ -31,17 +35,13 @@ export function coordinatorRun(
 }
 
 /** Registers the agent and pipelines by name. @param cache see pipelineOf */
-export async function define(
-  server: BenchServer,
-  pipelines: Record<string, Layers>,
-  cache = false,
-): Promise<void> {
+export async function define(server: At, pipelines: Record<string, Layers>, cache = false): Promise<void> {
   await send(`${server.url}/v1/agents/instant`, { binding: "AGENTS", path: "/instant" });
   for (const [name, layers] of Object.entries(pipelines)) {
     await send(`${server.url}/v1/pipelines/${name}`, pipelineOf(layers, cache));
   }
 }
 
-export async function configure(server: BenchServer, config: object): Promise<void> {
+export async function configure(server: At, config: object): Promise<void> {
   await send(`${server.url}/v1/config`, config, "PATCH");
 }

@@ -2,6 +2,7 @@
 // read from /proc: the floor, and the coordinator, both bound to the same agents. What they log goes nowhere.
 import { execFile } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -16,7 +17,19 @@ export interface BenchServer {
 }
 
 const ROOT = join(import.meta.dirname, "..", "..");
-const HOUSE = join(ROOT, "wrangler.toml");
+const house = unstable_readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
+const bindings: readonly { name: string; class_name: string }[] = house.durable_objects.bindings;
+
+export const PLATFORM = {
+  compatibilityDate: house.compatibility_date as string,
+  compatibilityFlags: house.compatibility_flags as string[],
+};
+/** The coordinator's objects: each binding and its class. */
+export const OBJECTS = bindings.map(({ name, class_name }): [string, string] => [name, class_name]);
+
+const requireHere = createRequire(import.meta.url);
+/** The workerd that Miniflare itself runs. */
+export const WORKERD = createRequire(requireHere.resolve("miniflare"))("workerd").default as string;
 
 /** A Worker as one minified module. */
 export async function bundle(entry: string): Promise<string> {
@@ -69,15 +82,13 @@ export async function startOn(state: string, script: string, agents: string): Pr
 }
 
 function coordinatorOptions(script: string, vars: Record<string, string>) {
-  const { durable_objects } = unstable_readConfig({ config: HOUSE }, { hideWarnings: true });
-  const objects: readonly { name: string; class_name: string }[] = durable_objects.bindings;
   return {
     name: "coordinator",
     modules: true,
     script,
     bindings: { AGENT_COORDINATOR_AUTH: "none", ...vars },
     durableObjects: Object.fromEntries(
-      objects.map(({ name, class_name }) => [name, { className: class_name, useSQLite: true }]),
+      OBJECTS.map(([name, className]) => [name, { className, useSQLite: true }]),
     ),
   };
 }
@@ -93,11 +104,6 @@ async function stateUnder(parent: string): Promise<State> {
 }
 
 async function start(state: State, agents: string, worker: object): Promise<BenchServer> {
-  const { compatibility_date, compatibility_flags } = unstable_readConfig(
-    { config: HOUSE },
-    { hideWarnings: true },
-  );
-  const common = { compatibilityDate: compatibility_date as string, compatibilityFlags: compatibility_flags };
   const before = new Set(await workerds());
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -106,8 +112,8 @@ async function start(state: State, agents: string, worker: object): Promise<Benc
       // The operator's log is the coordinator's output and not this program's.
       handleStructuredLogs: () => {},
       workers: [
-        { ...common, ...worker, serviceBindings: { AGENTS: "agents" } },
-        { ...common, name: "agents", modules: true, script: agents },
+        { ...PLATFORM, ...worker, serviceBindings: { AGENTS: "agents" } },
+        { ...PLATFORM, name: "agents", modules: true, script: agents },
       ],
     } as Parameters<typeof convertV4MiniflareOptions>[0]),
   );

@@ -1,8 +1,8 @@
 // A real HTTP server that plays agents: each path has a behaviour, which may answer, stream, stall, lie or break the
 // connection. Remembers every call it got.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
-import type { AddressInfo, Socket } from "node:net";
 import type { AgentCall } from "../../src/contract/agent.ts";
+import { onLoopback } from "./loopback.ts";
 
 export interface SeenCall {
   path: string;
@@ -33,7 +33,6 @@ export interface AgentServer {
 export async function startAgentServer(): Promise<AgentServer> {
   const behaviours = new Map<string, Behaviour>();
   const calls: SeenCall[] = [];
-  const sockets = new Set<Socket>();
   const server = createServer((request, response) => {
     void serve(request, response);
   });
@@ -56,25 +55,14 @@ export async function startAgentServer(): Promise<AgentServer> {
     if (behaviour === undefined) response.writeHead(404).end();
     else await behaviour(call, response, calls.filter((seen) => seen.path === path).length);
   };
-  server.on("connection", (socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
-  });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, url, close } = await onLoopback(server);
   return {
     host,
-    url: (path) => `http://${host}${path}`,
+    url: (path) => `${url}${path}`,
     on: (path, behaviour) => behaviours.set(path, behaviour),
     calls,
     callsOf: (path) => calls.filter((call) => call.path === path),
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        server.close(() => resolve());
-      }),
+    close,
   };
 }
 

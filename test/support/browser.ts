@@ -2,11 +2,11 @@
 // under node_modules/.cache; where there is none for this machine, the Chrome that is installed.
 import { existsSync } from "node:fs";
 import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server } from "node:http";
+import { createServer } from "node:http";
 import { createRequire } from "node:module";
-import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { type Browser, chromium } from "playwright-core";
+import { onLoopback } from "./loopback.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
 const CACHE = join(ROOT, "node_modules", ".cache");
@@ -61,20 +61,11 @@ export interface Site {
 
 /** An origin of its own: an empty page, and these scripts by path. */
 export async function startSite(scripts: Record<string, string> = {}): Promise<Site> {
-  const server: Server = createServer((request, response) => {
+  const server = createServer((request, response) => {
     const script = scripts[request.url ?? ""];
     const type = script === undefined ? "text/html" : "text/javascript";
     response.writeHead(200, { "content-type": type }).end(script ?? "<!doctype html><title>site</title>");
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  return {
-    origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
-  };
+  const { url, close } = await onLoopback(server);
+  return { origin: url, close };
 }

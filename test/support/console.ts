@@ -1,10 +1,11 @@
 // The console as it is deployed: both Workers under wrangler with the page as their assets, and before them a line
 // that can be cut and mended, as a laptop's lid does it.
-import { connect, createServer, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import { join } from "node:path";
 import type { Page } from "playwright-core";
 import { createTestHarness } from "wrangler";
 import { CoordinatorClient } from "../../src/client/index.ts";
+import { onLoopback } from "./loopback.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 
@@ -51,7 +52,6 @@ export async function startConsole(
 }
 
 async function startLine(port: number) {
-  const sockets = new Set<Socket>();
   let isCut = false;
   const server = createServer((near) => {
     if (isCut) {
@@ -60,10 +60,8 @@ async function startLine(port: number) {
     }
     const far = connect(port, "127.0.0.1");
     for (const socket of [near, far]) {
-      sockets.add(socket);
       socket.on("error", () => {});
       socket.on("close", () => {
-        sockets.delete(socket);
         near.destroy();
         far.destroy();
       });
@@ -71,14 +69,9 @@ async function startLine(port: number) {
     near.pipe(far);
     far.pipe(near);
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const drop = () => {
-    for (const socket of sockets) socket.destroy();
-  };
+  const { url, drop, close } = await onLoopback(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     cut: () => {
       isCut = true;
       drop();
@@ -86,11 +79,7 @@ async function startLine(port: number) {
     mend: () => {
       isCut = false;
     },
-    close: () =>
-      new Promise<void>((resolve) => {
-        drop();
-        server.close(() => resolve());
-      }),
+    close,
   };
 }
 

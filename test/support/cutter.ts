@@ -1,7 +1,8 @@
 // A TCP proxy that cuts connections: after as many bytes of the answer as chance gives, it resets both sides. What
 // stands between a reader and a coordinator on a bad day.
-import { createServer, connect, type AddressInfo, type Socket } from "node:net";
+import { connect, createServer } from "node:net";
 import type { Chance } from "./chance.ts";
+import { onLoopback } from "./loopback.ts";
 
 const LF = 10;
 
@@ -22,7 +23,6 @@ export async function startCutter(
   upTo: number,
 ): Promise<Cutter> {
   const { port } = new URL(target);
-  const sockets = new Set<Socket>();
   let cuts = 0;
   let healed = false;
   const server = createServer((client) => {
@@ -33,12 +33,8 @@ export async function startCutter(
       upstream.destroy();
     };
     for (const socket of [client, upstream]) {
-      sockets.add(socket);
       socket.on("error", drop);
-      socket.on("close", () => {
-        sockets.delete(socket);
-        drop();
-      });
+      socket.on("close", drop);
     }
     client.on("data", (chunk) => upstream.write(chunk));
     upstream.on("data", (chunk) => {
@@ -58,19 +54,13 @@ export async function startCutter(
       upstream.removeAllListeners("data");
     });
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
+  const { url, close } = await onLoopback(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     cuts: () => cuts,
     heal: () => {
       healed = true;
     },
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        server.close(() => resolve());
-      }),
+    close,
   };
 }

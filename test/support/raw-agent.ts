@@ -1,6 +1,7 @@
 // Agents over bare sockets: what they send is bytes, so that they can break any rule of HTTP.
-import { type AddressInfo, createServer, type Socket } from "node:net";
+import { createServer, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
+import { onLoopback } from "./loopback.ts";
 
 /** What a path does with a call whose request has been read; `count` is 1 for the path's first. */
 export type RawBehaviour = (socket: Socket, count: number) => void | Promise<void>;
@@ -17,10 +18,7 @@ export interface RawAgents {
 export async function startRawAgents(): Promise<RawAgents> {
   const behaviours = new Map<string, RawBehaviour>();
   const counts = new Map<string, number>();
-  const sockets = new Set<Socket>();
   const server = createServer((socket) => {
-    sockets.add(socket);
-    socket.on("close", () => sockets.delete(socket));
     // A caller that hangs up on a misbehaving agent is no fault here.
     socket.on("error", () => {});
     let text = "";
@@ -36,20 +34,13 @@ export async function startRawAgents(): Promise<RawAgents> {
       void behaviours.get(path)?.(socket, count);
     });
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const { host, url, close } = await onLoopback(server);
   return {
     host,
-    url: (path) => `http://${host}${path}`,
+    url: (path) => `${url}${path}`,
     on: (path, behaviour) => behaviours.set(path, behaviour),
     countOf: (path) => counts.get(path) ?? 0,
-    close: () =>
-      new Promise((resolve) => {
-        for (const socket of sockets) socket.destroy();
-        server.close(() => resolve());
-      }),
+    close,
   };
 }
 

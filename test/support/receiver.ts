@@ -1,7 +1,7 @@
 // A server that takes what the coordinator sends outward, webhooks and traces, keeps it byte for byte, and answers
 // what a test says.
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { onLoopback } from "./loopback.ts";
 
 export interface Received {
   path: string;
@@ -36,20 +36,14 @@ export async function startReceiver(): Promise<Receiver> {
       response.writeHead(statuses.shift() ?? 204).end();
     });
   });
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
+  const { url, close } = await onLoopback(server);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url,
     received,
     on: (path) => received.filter((got) => got.path === path),
     answerWith: (...next) => {
       statuses.push(...next);
     },
-    close: () =>
-      new Promise((resolve) => {
-        server.closeAllConnections();
-        server.close(() => resolve());
-      }),
+    close,
   };
 }

@@ -4,7 +4,7 @@ import type { AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { bodyText } from "./body.ts";
+import { wholeText } from "./body.ts";
 import { bodyFailure, clip, fail, parseAnswer, parseProblem, problemDetail } from "./parse.ts";
 import { readStream } from "./stream.ts";
 
@@ -24,9 +24,7 @@ export async function readAnswer(response: Response, hooks: CallHooks): Promise<
     return fail({ kind: "contract", detail, status });
   }
   try {
-    let text = "";
-    for await (const piece of bodyText(response.body, LIMITS.AGENT_BODY_BYTES, hooks)) text += piece;
-    return parseAnswer(text, status);
+    return parseAnswer(await wholeText(response.body, LIMITS.AGENT_BODY_BYTES, hooks), status);
   } catch (cause) {
     return fail(bodyFailure(cause, status));
   }
@@ -43,9 +41,7 @@ export async function readFailure(response: Response, hooks: CallHooks): Promise
   let problem: AgentProblem = {};
   if (response.body !== null && (type === "application/json" || type.endsWith("+json"))) {
     try {
-      let text = "";
-      for await (const piece of bodyText(response.body, PROBLEM_BYTES, hooks)) text += piece;
-      problem = parseProblem(text);
+      problem = parseProblem(await wholeText(response.body, PROBLEM_BYTES, hooks));
     } catch {
       // The status has said enough.
     }

@@ -38,6 +38,32 @@ export async function* bodyText(
   }
 }
 
+/** The whole body's text: of one piece, as most answers come, at one go. @throws as `bodyText` does */
+export async function wholeText(
+  body: ReadableStream<Uint8Array>,
+  limit_bytes: number,
+  hooks: Pick<CallHooks, "alive">,
+): Promise<string> {
+  const reader = body.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+  let text = "";
+  let bytes = 0;
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      ended = done;
+      if (done) return text + decode(() => decoder.decode(), "cut", limit_bytes);
+      hooks.alive();
+      bytes += value.byteLength;
+      if (bytes > limit_bytes) throw new BodyFault("too_large", limit_bytes);
+      text += decode(() => decoder.decode(value, { stream: true }), "not_utf8", limit_bytes);
+    }
+  } finally {
+    if (!ended) await reader.cancel().catch(() => {});
+  }
+}
+
 function decode(step: () => string, reason: BodyFault["reason"], limit_bytes: number): string {
   try {
     return step();

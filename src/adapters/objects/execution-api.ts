@@ -17,7 +17,7 @@ export interface RunMessage {
   after: number;
   /** How to answer: as a stream, or as JSON after at most so many ms (null: when it is terminal). */
   answer: "stream" | { wait_ms: number | null };
-  /** Stands in every answer about an execution that is not terminal. */
+  /** Stands in every JSON answer about an execution that is not terminal. */
   stream_url: string;
   /** What the Worker knows of the tenant's agents, so that the first call need not ask; null where it knows nothing. */
   health: TenantHealth | null;

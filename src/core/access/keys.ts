@@ -1,5 +1,5 @@
 // The keys of a deployment: read from their secret, and looked through in a time that tells nothing of them.
-import * as z from "zod";
+import * as z from "../../contract/zod.ts";
 import { ApiKey } from "../../contract/access.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 
