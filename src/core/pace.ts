@@ -4,6 +4,8 @@
 export const PACE = {
   /** A turn nobody watches may wait this long for the next one, so that fast stages share a commit. */
   GROUP_COMMIT_MS: 50,
+  /** A turn that is watched waits this long: its calls go out before the commit that would hold them up. */
+  WATCHED_COMMIT_MS: 1,
   /** A wait up to this long is slept in memory; a longer one leaves the object to its alarm. */
   SLEEP_MS: 10_000,
   /** The alarm of a run under way comes so much after its start: a shorter run is over by then and pays for none. */

@@ -2,9 +2,9 @@
 // asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
 //
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (the first turn, a verb's turn, the last one and any that somebody watches are
-// written at once, others within GROUP_COMMIT_MS), I11 (a call that the state does not want is aborted), I15 (while
-// anything is under way the object's alarm is being handled or is set).
+// that call is the state's), I9 (the first turn, a verb's and the last are written at once, one that somebody watches
+// within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that the state does not want is aborted), I15
+// (while anything is under way the object's alarm is being handled or is set).
 import pLimit from "p-limit";
 import { LIMITS } from "../contract/limits.ts";
 import type { Command, Refusal } from "../core/execution/command.ts";
@@ -26,7 +26,7 @@ interface CallUnderWay {
 
 /** Who wants to hear of a run while it runs: feeds and waiting callers. */
 export interface Watcher {
-  /** True where every turn is to be committed at once, since somebody is about to see it. */
+  /** True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer. */
   readonly sees_turns: boolean;
   /** A call has begun; its text will grow. */
   callBegan(live: LiveText): void;
@@ -97,7 +97,7 @@ export class ExecutionDriver {
       } else {
         this.act();
         if (this.isUrgent(command) || decision.events.some(isRetry)) this.write();
-        else this.stopGroup ??= this.ports.clock.after(PACE.GROUP_COMMIT_MS, () => this.write());
+        else this.stopGroup ??= this.ports.clock.after(this.patience(), () => this.write());
       }
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
@@ -158,9 +158,13 @@ export class ExecutionDriver {
 
   private isUrgent(command: Command): boolean {
     if (command.type === "pause" || command.type === "resume" || command.type === "cancel") return true;
-    if (this.current !== null && isTerminal(this.current.status)) return true;
-    for (const watcher of this.watchers) if (watcher.sees_turns) return true;
-    return false;
+    return this.current !== null && isTerminal(this.current.status);
+  }
+
+  /** How long a turn may wait for company, ms. */
+  private patience(): number {
+    for (const watcher of this.watchers) if (watcher.sees_turns) return PACE.WATCHED_COMMIT_MS;
+    return PACE.GROUP_COMMIT_MS;
   }
 
   private write(): void {
