@@ -194,8 +194,12 @@ async function readCall(request: Request): Promise<AgentCall> {
   return parsed(AgentCall, body, "call");
 }
 
-function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown, what: string): z.output<Schema> {
-  const result = schema.safeParse(value);
+function parsed<Schema extends z.core.$ZodType>(
+  schema: Schema,
+  value: unknown,
+  what: string,
+): z.output<Schema> {
+  const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   throw new AgentError(`The ${what} is not valid: ${issuesOf(result.error)}`, { status: 400 });
 }

@@ -1,0 +1,8 @@
+// zod as the contract uses it: its functional interface, of which a bundle carries only what is used, and the words of
+// its messages, which that interface leaves out. Whoever makes a schema of the contract imports this and not zod.
+import * as z from "zod/mini";
+import en from "zod/v4/locales/en.js";
+
+z.config(en());
+
+export * from "zod/mini";
