@@ -6,6 +6,7 @@
 // figures are medians. Each caller keeps one conversation, as a user does, so that the coordinator also reads and
 // writes that. Ends with code 0 whatever it measures: it is no test.
 import { readFileSync } from "node:fs";
+import { availableParallelism, loadavg } from "node:os";
 import { closeConnections } from "./load.ts";
 import { bundle } from "./servers.ts";
 import { compareColdStarts } from "./cold-start.ts";
@@ -41,7 +42,7 @@ if (unknown.length > 0) {
 
 const bench: Bench = {
   rounds: Number(process.env["BENCH_ROUNDS"] ?? 5),
-  shots: Number(process.env["BENCH_SHOTS"] ?? 200),
+  shots: Number(process.env["BENCH_SHOTS"] ?? 120),
   scripts: {
     floor: await bundle("test/bench/floor-worker.ts"),
     agents: await bundle("test/bench/agent-worker.ts"),
@@ -52,7 +53,9 @@ const size = Buffer.byteLength(bench.scripts.coordinator) / 1_000;
 const verdicts: Verdict[] = [atMost("bundle of the Worker at most 250 kB, minified", size, 250, 1, " kB")];
 const [, files = "unknown"] =
   /^Max open files\s+(\d+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
-console.log(`bundle of the Worker: ${size.toFixed(1)} kB minified; files that may be open at once: ${files}`);
+console.log(
+  `bundle of the Worker ${size.toFixed(1)} kB minified; ${availableParallelism()} cores, load average ${(loadavg()[0] ?? 0).toFixed(1)}; files that may be open at once ${files}`,
+);
 
 for (const name of wanted) {
   const began = performance.now();

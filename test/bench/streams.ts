@@ -89,7 +89,7 @@ async function firstEvent(shot: Shot): Promise<number> {
 async function tokenAges(shot: Shot, tokens: number): Promise<number[]> {
   const found: number[] = [];
   const { status, text } = await shoot(shot, (piece) => found.push(...ages(piece)));
-  if (status !== 200 || found.length < tokens * 0.9) {
+  if (status !== 200 || Math.abs(found.length - tokens) > tokens * 0.1) {
     throw new Error(`${found.length} of ${tokens} tokens: ${status} ${text.slice(0, 300)}`);
   }
   return found;
