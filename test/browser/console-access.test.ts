@@ -3,7 +3,8 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
-import { startBrowser } from "../support/browser.ts";
+import { openPage, startBrowser } from "../support/browser.ts";
+import { closeAll } from "../support/close.ts";
 import { type ConsoleStack, startConsole } from "../support/console.ts";
 import { type Gate, gate, register, writes } from "../support/console-agents.ts";
 import { KEYED, KEYS } from "../support/keys.ts";
@@ -22,15 +23,10 @@ beforeAll(async () => {
   await stack.client.configurePipeline("rag", [{ name: "write", agent_type: "write" }]);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await stack?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(browser, stack, agents));
 
 beforeEach(async () => {
-  context = await browser.newContext();
-  page = await context.newPage();
+  ({ context, page } = await openPage(browser));
 });
 afterEach(() => context.close());
 

@@ -3,7 +3,8 @@
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { startBrowser } from "../support/browser.ts";
+import { openPage, startBrowser } from "../support/browser.ts";
+import { closeAll } from "../support/close.ts";
 import { type ConsoleStack, startConsole } from "../support/console.ts";
 import { type Gate, gate, register } from "../support/console-agents.ts";
 import { eventually } from "../support/eventually.ts";
@@ -34,15 +35,10 @@ beforeAll(async () => {
   await stack.client.configurePipeline("held", [{ name: "one", agent_type: "slow" }]);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await stack?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(browser, stack, agents));
 
 beforeEach(async () => {
-  context = await browser.newContext();
-  page = await context.newPage();
+  ({ context, page } = await openPage(browser));
 });
 afterEach(() => context.close());
 

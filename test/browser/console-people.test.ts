@@ -4,6 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, failsWith, startAgentServer } from "../support/agent-server.ts";
 import { startBrowser } from "../support/browser.ts";
+import { closeAll } from "../support/close.ts";
 import { type ConsoleStack, startConsole } from "../support/console.ts";
 import { gate, register, writes } from "../support/console-agents.ts";
 import { eventually } from "../support/eventually.ts";
@@ -43,11 +44,7 @@ beforeAll(async () => {
   failed = (await run("bad")).execution_id;
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await stack?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(browser, stack, agents));
 
 const views = () => [
   "#/run",

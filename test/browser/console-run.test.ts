@@ -3,7 +3,8 @@
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { startBrowser } from "../support/browser.ts";
+import { openPage, startBrowser } from "../support/browser.ts";
+import { closeAll } from "../support/close.ts";
 import { type Complaints, complaintsOf, type ConsoleStack, startConsole } from "../support/console.ts";
 import {
   ANSWER,
@@ -64,18 +65,13 @@ beforeAll(async () => {
   await stack.client.configurePipeline("again", [{ name: "echo", agent_type: "echo", cache: true }]);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await stack?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(browser, stack, agents));
 
 beforeEach(async () => {
   for (const each of Object.values(gates)) each.shut();
   agents.on("/flaky", failsOnce(2));
   agents.calls.length = 0;
-  context = await browser.newContext();
-  page = await context.newPage();
+  ({ context, page } = await openPage(browser));
   complaints = complaintsOf(page);
 });
 afterEach(async () => {

@@ -8,6 +8,7 @@ import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { startBrowser } from "../support/browser.ts";
+import { closeAll } from "../support/close.ts";
 import { complaintsOf, type ConsoleStack, startConsole } from "../support/console.ts";
 import { register } from "../support/console-agents.ts";
 import { PAYLOADS } from "../support/payloads.ts";
@@ -48,11 +49,7 @@ beforeAll(async () => {
   await stack.client.configurePipeline("cruel", [{ name: "cruel", agent_type: "cruel" }]);
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await stack?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(browser, stack, agents));
 
 /** Every payload calls this where it can. */
 const TRAP =

@@ -1,6 +1,5 @@
 // Streams in a real browser, from pages of other origins: one runs a pipeline by POST with the house's client, one
 // follows by EventSource with a token. Both are cut in mid-answer and come back whole; a third origin gets nothing.
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
@@ -9,17 +8,20 @@ import { CoordinatorClient } from "../../src/client/index.ts";
 import { LIFECYCLE_TYPES } from "../../src/contract/event.ts";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { type Site, startBrowser, startSite } from "../support/browser.ts";
+import { callsTo } from "../support/calls.ts";
 import { seeded } from "../support/chance.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { type Cutter, startCutter } from "../support/cutter.ts";
-import { expectWhole, speaks, speech } from "../support/speaker.ts";
+import { KEYED, KEYS } from "../support/keys.ts";
+import { expectWhole, spoken } from "../support/speaker.ts";
 import type { Received } from "../support/sse.ts";
 
-const KEY = "a-key-of-these-tests";
+const KEY = KEYS.acme;
 const CUTS = 3;
 const STAGES = ["first", "second"] as const;
-const texts = Object.fromEntries(STAGES.map((stage) => [stage, speech(120, stage)]));
-const whole = Object.fromEntries(STAGES.map((stage) => [stage, (texts[stage] as string[]).join("")]));
+const speakers = spoken(STAGES, 120);
+const { whole } = speakers;
 const run = { query: "q", conversation_id: "c", pipeline: "spoken" };
 
 let agents: AgentServer;
@@ -44,38 +46,15 @@ beforeAll(async () => {
   third = await startSite({ "/client.js": script });
   agents = await startAgentServer();
   coordinator = await startCoordinator([agents], {
-    AGENT_COORDINATOR_AUTH: "keys",
-    AGENT_COORDINATOR_API_KEYS: JSON.stringify([
-      {
-        tenant: "acme",
-        key_sha256: createHash("sha256").update(KEY).digest("hex"),
-        scopes: ["execute", "admin"],
-      },
-    ]),
+    ...KEYED,
     AGENT_COORDINATOR_CORS_ORIGINS: allowed.origin,
   });
   client = new CoordinatorClient({ baseUrl: coordinator.url, apiKey: KEY });
-  for (const stage of STAGES) {
-    agents.on(`/${stage}`, speaks(texts[stage] as string[], 8));
-    await client.registerAgent(stage, { url: agents.url(`/${stage}`) });
-  }
-  const stages = STAGES.map((name, at) => ({
-    name,
-    agent_type: name,
-    depends_on: STAGES.slice(0, at),
-    cache: false,
-  }));
-  await client.configurePipeline("spoken", stages);
+  await speakers.setUp(agents, callsTo(coordinator.url, KEY), 8);
   browser = await startBrowser();
 });
 
-afterAll(async () => {
-  await browser?.close();
-  await coordinator?.close();
-  await agents?.close();
-  await allowed?.close();
-  await third?.close();
-});
+afterAll(() => closeAll(browser, coordinator, agents, allowed, third));
 
 beforeEach(async () => {
   cutter = await startCutter(coordinator.url, seeded(5), 3_000, 6_000);

@@ -16,6 +16,7 @@ import {
   inTurn,
   startAgentServer,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { speaks, speech } from "../support/speaker.ts";
 
@@ -57,10 +58,7 @@ beforeAll(async () => {
   ]);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 /** The error that a call of the client ends with. */
 async function errorOf(call: Promise<unknown>): Promise<CoordinatorClientError> {

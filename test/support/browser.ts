@@ -5,7 +5,7 @@ import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promise
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { join } from "node:path";
-import { type Browser, chromium } from "playwright-core";
+import { type Browser, type BrowserContext, chromium, type Page } from "playwright-core";
 import { onLoopback } from "./loopback.ts";
 
 const ROOT = join(import.meta.dirname, "..", "..");
@@ -52,6 +52,12 @@ async function unpack(): Promise<void> {
     await rm(folder, { recursive: true, force: true });
     if (!existsSync(UNPACKED)) throw cause;
   });
+}
+
+/** A page of a context of its own: no storage of another test's. */
+export async function openPage(browser: Browser): Promise<{ context: BrowserContext; page: Page }> {
+  const context = await browser.newContext();
+  return { context, page: await context.newPage() };
 }
 
 export interface Site {

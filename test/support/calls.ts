@@ -12,8 +12,14 @@ export interface Calls {
   read(execution_id: string): Promise<any>;
 }
 
-export function callsTo(url: string): Calls {
-  const call = (path: string, init?: RequestInit) => fetch(`${url}${path}`, init);
+/** @param key presented with every call, where the coordinator knows keys */
+export function callsTo(url: string, key?: string): Calls {
+  const auth: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` };
+  const call = (path: string, init?: RequestInit) =>
+    fetch(`${url}${path}`, {
+      ...init,
+      headers: { ...auth, ...Object.fromEntries(new Headers(init?.headers)) },
+    });
   const send: Calls["send"] = (method, path, body, headers = {}) =>
     call(path, {
       method,

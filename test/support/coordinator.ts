@@ -2,7 +2,7 @@
 // the calls that tests make most.
 import type { Pipeline } from "../../src/contract/pipeline.ts";
 import { callWith } from "./keys.ts";
-import { startWorkerd, temporaryState } from "./workerd.ts";
+import { startAlone } from "./workerd.ts";
 
 export interface Coordinator {
   url: string;
@@ -42,15 +42,11 @@ export async function startCoordinator(
 ): Promise<Coordinator> {
   // workerd itself and not wrangler's test harness, which carries outgoing calls over Node's fetch: an agent would
   // never see its connection close, and a cut body would be mended.
-  const state = await temporaryState();
-  const server = await startWorkerd({
-    state: state.path,
-    vars: {
-      AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
-      // Most tests ask the same again to see what the agent does; those of the cache turn it on.
-      AGENT_COORDINATOR_CACHING: "false",
-      ...vars,
-    },
+  const server = await startAlone({
+    AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
+    // Most tests ask the same again to see what the agent does; those of the cache turn it on.
+    AGENT_COORDINATOR_CACHING: "false",
+    ...vars,
   });
   const base = server.url;
   const call = (path: string, init?: RequestInit) => fetch(`${base}${path}`, init);
@@ -91,9 +87,6 @@ export async function startCoordinator(
     evict: server.evict,
     abort: server.abort,
     output: server.output,
-    close: async () => {
-      await server.kill();
-      await state.remove();
-    },
+    close: server.close,
   };
 }

@@ -1,7 +1,8 @@
 // Agents that speak: a text that comes in pieces, with everything in it that could break on the way, and the check
 // that a reader has heard all of it.
 import { expect } from "vitest";
-import type { Behaviour } from "./agent-server.ts";
+import type { AgentServer, Behaviour } from "./agent-server.ts";
+import type { Calls } from "./calls.ts";
 import { lifecycle, type Received, textOf } from "./sse.ts";
 
 /** A text of so many words: no two alike, some beyond ASCII, some with line breaks. */
@@ -29,6 +30,38 @@ export function speaks(pieces: readonly string[], gapMs: number): Behaviour {
     }
     say("result", { data: { answer: pieces.join("") } });
     response.end();
+  };
+}
+
+/** Stages one behind the other, which are never cached: each by the agent of its name, or all by one. */
+export function inRow(names: readonly string[], agent?: string) {
+  return names.map((name, at) => ({
+    name,
+    agent_type: agent ?? name,
+    cache: false,
+    depends_on: names.slice(Math.max(0, at - 1), at),
+  }));
+}
+
+export interface Spoken {
+  /** What each stage says, in one piece. */
+  whole: Record<string, string>;
+  /** Has agents speak with `gapMs` between pieces, and makes the pipeline `spoken` of them, one behind the other. */
+  setUp(agents: AgentServer, calls: Calls, gapMs: number): Promise<void>;
+}
+
+/** Speeches of so many words, one by each of these stages. */
+export function spoken(stages: readonly string[], words: number): Spoken {
+  const said = stages.map((stage) => [stage, speech(words, stage)] as const);
+  return {
+    whole: Object.fromEntries(said.map(([stage, pieces]) => [stage, pieces.join("")])),
+    setUp: async (agents, calls, gapMs) => {
+      for (const [stage, pieces] of said) {
+        agents.on(`/${stage}`, speaks(pieces, gapMs));
+        await calls.agent(stage, agents.url(`/${stage}`));
+      }
+      await calls.pipeline("spoken", inRow(stages));
+    },
   };
 }
 

@@ -44,6 +44,21 @@ export async function temporaryState(): Promise<{ path: string; remove: () => Pr
   return { path, remove: () => rm(path, { recursive: true, force: true, maxRetries: 5 }) };
 }
 
+/** Starts workerd on a storage of its own, which goes when it is closed. */
+export async function startAlone(
+  vars: Record<string, string>,
+): Promise<WorkerdServer & { close: () => Promise<void> }> {
+  const state = await temporaryState();
+  const server = await startWorkerd({ state: state.path, vars });
+  return {
+    ...server,
+    close: async () => {
+      await server.kill();
+      await state.remove();
+    },
+  };
+}
+
 /** Starts workerd and resolves when it listens. */
 export async function startWorkerd(options: WorkerdOptions): Promise<WorkerdServer> {
   const objects = join(options.state, "objects");

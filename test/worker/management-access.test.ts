@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
 import { OPERATIONS } from "../../src/http/operations.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { callWith, KEYED, KEYS } from "../support/keys.ts";
 import { lifecycle, readEvents } from "../support/sse.ts";
@@ -26,10 +27,7 @@ beforeAll(async () => {
   execution = ran.body.execution_id;
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const RUN = { query: SECRET_WORD, conversation_id: "c" };
 const acme = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>

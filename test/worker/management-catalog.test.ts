@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createTestHarness } from "wrangler";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { callWith } from "../support/keys.ts";
 
@@ -17,13 +18,9 @@ beforeAll(async () => {
   await coordinator.agent("one", agents.url("/one"));
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
-const api = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
-  callWith(coordinator, null, method, path, body, headers);
+const api: Coordinator["api"] = (...call) => coordinator.api(...call);
 const stage = (name: string, ...depends_on: string[]) => ({ name, agent_type: "one", depends_on });
 
 describe("pipelines", () => {

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import { type AgentServer, hangs, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 
 let agents: AgentServer;
@@ -20,10 +21,7 @@ beforeAll(async () => {
   await coordinator.alone("hangs", agents.url("/hangs"));
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const patch = (body: unknown) => coordinator.api("PATCH", "/v1/config", body);
 

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CoordinatorConfig } from "../../src/contract/config.ts";
 import { after, type AgentServer, answers, hangs, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { observationsOf } from "./config-observations.ts";
 import { rowsOf } from "./config-rows.ts";
@@ -28,10 +29,7 @@ beforeAll(async () => {
   await coordinator.pipeline("parallel", parallel);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const ROWS = rowsOf(observationsOf(() => ({ agents, coordinator })));
 

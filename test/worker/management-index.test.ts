@@ -3,6 +3,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { after, type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { callWith } from "../support/keys.ts";
 import { startWorkerd, temporaryState } from "../support/workerd.ts";
@@ -17,17 +18,13 @@ beforeAll(async () => {
   agents.on("/broken", failsWith(400));
   coordinator = await startCoordinator([agents]);
   for (const name of ["quick", "slow", "broken"]) {
-    await coordinator.agent(name, agents.url(`/${name}`));
-    await coordinator.pipeline(name, [{ name: "only", agent_type: name }]);
+    await coordinator.alone(name, agents.url(`/${name}`));
   }
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
-const api = (method: string, path: string, body?: unknown) => callWith(coordinator, null, method, path, body);
+const api: Coordinator["api"] = (...call) => coordinator.api(...call);
 const list = async (query = "") => (await api("GET", `/v1/executions${query}`)).body;
 const ids = (page: { data: { execution_id: string }[] }) => page.data.map((at) => at.execution_id);
 

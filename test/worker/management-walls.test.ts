@@ -17,6 +17,7 @@ import { openApi } from "../../src/http/openapi.ts";
 import { OPERATIONS } from "../../src/http/operations.ts";
 import { STATUS } from "../../src/http/problem.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { fits, type Schema, spoiled } from "../support/from-schema.ts";
 import { callWith } from "../support/keys.ts";
@@ -33,14 +34,10 @@ beforeAll(async () => {
   await coordinator.pipeline("one", [{ name: "only", agent_type: "one" }]);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const RUN = { query: "q", conversation_id: "c", pipeline: "one" };
-const api = (method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
-  callWith(coordinator, null, method, path, body, headers);
+const api: Coordinator["api"] = (...call) => coordinator.api(...call);
 
 /** Writes bytes as they are, and gives back the answer's head and what came of its body. */
 async function raw(text: string, endAfterMs = 2_000): Promise<string> {

@@ -4,6 +4,7 @@ import { Webhook } from "standardwebhooks";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Alert } from "../../src/contract/metrics.ts";
 import { type AgentServer, answers, failsWith, hangs, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Received, type Receiver, startReceiver } from "../support/receiver.ts";
@@ -26,16 +27,11 @@ beforeAll(async () => {
     AGENT_COORDINATOR_WEBHOOK_EVENTS: "alert.firing, alert.resolved, execution.completed, execution.failed",
   });
   for (const name of ["fine", "broken", "hangs"]) {
-    await coordinator.agent(name, agents.url(`/${name}`));
-    await coordinator.pipeline(name, [{ name: "only", agent_type: name }]);
+    await coordinator.alone(name, agents.url(`/${name}`));
   }
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-  await receiver?.close();
-});
+afterAll(() => closeAll(coordinator, agents, receiver));
 
 async function alerts(): Promise<Alert[]> {
   const response = await coordinator.fetch("/v1/alerts");

@@ -10,6 +10,7 @@ import {
   inTurn,
   startAgentServer,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 
@@ -28,22 +29,15 @@ beforeAll(async () => {
   agents.on("/broken", failsWith(400, { detail: "no" }));
   agents.on("/hangs", hangs);
   agents.on("/flaky", inTurn(failsWith(503), answers({ fine: true })));
-  for (const name of ["quick", "slow", "broken", "hangs", "flaky"]) {
-    await coordinator.agent(name, agents.url(`/${name}`));
-  }
+  for (const name of ["quick", "slow"]) await coordinator.agent(name, agents.url(`/${name}`));
   await coordinator.pipeline("two", [
     { name: "first", agent_type: "quick" },
     { name: "second", agent_type: "slow", depends_on: ["first"] },
   ]);
-  for (const name of ["broken", "hangs", "flaky"]) {
-    await coordinator.pipeline(name, [{ name: "only", agent_type: name }]);
-  }
+  for (const name of ["broken", "hangs", "flaky"]) await coordinator.alone(name, agents.url(`/${name}`));
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
 type Json = any;
@@ -59,13 +53,6 @@ async function counted(query: string, total: number): Promise<Json> {
     (seen) => seen.execution_metrics.total_executions >= total,
   );
 }
-
-const patch = (config: Record<string, unknown>) =>
-  coordinator.fetch("/v1/config", {
-    method: "PATCH",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(config),
-  });
 
 describe("GET /v1/metrics", () => {
   test("counts each run once, with the specification's keys", async () => {
@@ -106,10 +93,10 @@ describe("GET /v1/metrics", () => {
 
   test("a result that came out of the cache is a hit, and takes no time", async () => {
     await coordinator.pipeline("kept", [{ name: "only", agent_type: "slow" }]);
-    await patch({ enable_caching: true });
+    await coordinator.configure({ enable_caching: true });
     await coordinator.run({ pipeline: "kept" });
     await coordinator.run({ pipeline: "kept" });
-    await patch({ enable_caching: null });
+    await coordinator.configure({ enable_caching: null });
     const body = await counted("?pipeline=kept", 2);
     expect(body.stage_metrics.only).toMatchObject({ executions: 2, cache_hits: 1, retries: 0 });
     expect(body.stage_metrics.only.avg_duration_ms).toBeLessThan(150);
@@ -151,9 +138,9 @@ describe("GET /v1/metrics", () => {
 
   test("an end that is told twice is counted once, also behind the retention of its row", async () => {
     await coordinator.pipeline("twice", [{ name: "only", agent_type: "quick" }]);
-    await patch({ retention_seconds: 2 });
+    await coordinator.configure({ retention_seconds: 2 });
     const { body } = await coordinator.run({ pipeline: "twice" });
-    await patch({ retention_seconds: null });
+    await coordinator.configure({ retention_seconds: null });
     await counted("?pipeline=twice", 1);
     // The next instance does not know what this one has told: before it forgets the run it tells the end again.
     await coordinator.evict(body.execution_id);
@@ -221,9 +208,9 @@ describe("GET /v1/metrics", () => {
 describe("the switches", () => {
   test("enable_metrics_collection false: listed, and not counted", async () => {
     await coordinator.pipeline("uncounted", [{ name: "only", agent_type: "quick" }]);
-    await patch({ enable_metrics_collection: false });
+    await coordinator.configure({ enable_metrics_collection: false });
     await coordinator.run({ pipeline: "uncounted" });
-    await patch({ enable_metrics_collection: null });
+    await coordinator.configure({ enable_metrics_collection: null });
     await eventually(
       async (): Promise<Json> => (await coordinator.fetch("/v1/executions?pipeline=uncounted")).json(),
       (page) => page.data[0]?.status === "completed",
@@ -233,9 +220,9 @@ describe("the switches", () => {
 
   test("enable_performance_monitoring false: counted, and not analysed", async () => {
     await coordinator.pipeline("unwatched", [{ name: "only", agent_type: "slow" }]);
-    await patch({ enable_performance_monitoring: false });
+    await coordinator.configure({ enable_performance_monitoring: false });
     for (let run = 0; run < 3; run += 1) await coordinator.run({ pipeline: "unwatched" });
-    await patch({ enable_performance_monitoring: null });
+    await coordinator.configure({ enable_performance_monitoring: null });
     const body = await counted("?pipeline=unwatched", 3);
     expect(body.stage_metrics.only.executions).toBe(3);
     expect(body.performance_analytics).toEqual({ bottlenecks: [], optimization_opportunities: [] });

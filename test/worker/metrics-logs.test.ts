@@ -2,6 +2,7 @@
 // question, an answer, or a character that could end a line or move a terminal.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 import { callWith, KEYED, KEYS } from "../support/keys.ts";
@@ -37,10 +38,7 @@ beforeAll(async () => {
   });
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const call = (method: string, path: string, body?: unknown) =>
   callWith(coordinator, KEYS.acme, method, path, body);

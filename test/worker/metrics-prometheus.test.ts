@@ -2,6 +2,7 @@
 // that do not fall.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 import { callWith, KEYED, KEYS } from "../support/keys.ts";
@@ -19,10 +20,7 @@ beforeAll(async () => {
   for (let run = 0; run < 3; run += 1) await start();
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const call = (key: string, method: string, path: string, body?: unknown, headers?: Record<string, string>) =>
   callWith(coordinator, key, method, path, body, headers);

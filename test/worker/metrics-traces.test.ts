@@ -2,6 +2,7 @@
 // are pushed to it at metrics_export_interval.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, inTurn, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
@@ -31,11 +32,7 @@ beforeAll(async () => {
   ]);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-  await collector?.close();
-});
+afterAll(() => closeAll(coordinator, agents, collector));
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
 type Json = any;

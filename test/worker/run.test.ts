@@ -9,6 +9,7 @@ import {
   startAgentServer,
   streams,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { lifecycle, readEvents, textOf } from "../support/sse.ts";
 
@@ -42,10 +43,7 @@ beforeAll(async () => {
   ]);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 describe("POST /v1/executions", () => {
   test("waits for the end and answers the PipelineExecution", async () => {

@@ -9,6 +9,7 @@ import {
   inTurn,
   startAgentServer,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 
 let agents: AgentServer;
@@ -42,28 +43,16 @@ async function stage(behaviour: Behaviour, fields: Record<string, unknown> = {})
   };
 }
 
-async function patch(config: Record<string, unknown>): Promise<void> {
-  const response = await coordinator.fetch("/v1/config", {
-    method: "PATCH",
-    headers: { "content-type": "application/json" },
-    body: JSON.stringify(config),
-  });
-  expect(response.status).toBe(200);
-}
-
 beforeAll(async () => {
   agents = await startAgentServer();
   coordinator = await startCoordinator([agents], { AGENT_COORDINATOR_RETRY_DELAY: "0.01" });
-  await patch({
+  await coordinator.configure({
     retry_backoff_factor: 1,
     circuit_breaker: { failure_threshold: 3, recovery_timeout_seconds: 1 },
   });
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 describe("the breaker", () => {
   test("opens at the threshold, refuses without a call or a try, lets one probe through, and closes", async () => {
@@ -151,9 +140,9 @@ describe("the breaker", () => {
     await coordinator.agent(name, agents.url(`/${name}`));
     expect((await breaker())["state"]).toBe("closed");
     const off = await stage(failsWith(503));
-    await patch({ enable_circuit_breaker: false });
+    await coordinator.configure({ enable_circuit_breaker: false });
     for (const _ of [1, 2, 3, 4, 5]) await off.run();
-    await patch({ enable_circuit_breaker: null });
+    await coordinator.configure({ enable_circuit_breaker: null });
     expect(off.calls()).toBe(5);
     expect(await off.breaker()).toMatchObject({ state: "closed", failures: 0 });
     expect(calls()).toBe(3);
@@ -168,12 +157,12 @@ describe("the breaker", () => {
     ]);
     const long = coordinator.run({ pipeline: "long" });
     await sleep(300);
-    await patch({ circuit_breaker: { recovery_timeout_seconds: 30 } });
+    await coordinator.configure({ circuit_breaker: { recovery_timeout_seconds: 30 } });
     for (const _ of [1, 2, 3]) await broken.run();
     expect(broken.calls()).toBe(3);
     expect((await long).body.stage_results.second).toMatchObject({ status: "failed", attempts: 0 });
     expect(broken.calls()).toBe(3);
-    await patch({ circuit_breaker: { recovery_timeout_seconds: 1 } });
+    await coordinator.configure({ circuit_breaker: { recovery_timeout_seconds: 1 } });
   });
 });
 
@@ -247,11 +236,13 @@ describe("fallbacks", () => {
 
   test("fallback_strategies hold for stages of that name; the stage's own wins; one that fails is said so", async () => {
     const { run, name } = await stage(failsWith(400));
-    await patch({ fallback_strategies: { only: { strategy: "use_default", data: { from: "config" } } } });
+    await coordinator.configure({
+      fallback_strategies: { only: { strategy: "use_default", data: { from: "config" } } },
+    });
     expect((await run()).final_result).toEqual({ from: "config" });
     const own = await stage(failsWith(400, { detail: "no" }), { fallback: "use_simple_model" });
     const failed = await own.run();
-    await patch({ fallback_strategies: null });
+    await coordinator.configure({ fallback_strategies: null });
     expect(failed.error_info.message).toBe("only: no; its fallback failed too: no");
     expect(failed.stage_results.only).toMatchObject({ status: "failed", attempts: 1 });
     expect(own.calls()).toBe(2);
@@ -270,12 +261,12 @@ describe("fallbacks", () => {
 
 describe("the retry budget", () => {
   test("an outage is not multiplied by everybody's retries, and the error says so", async () => {
-    await patch({ circuit_breaker: { failure_threshold: 1_000 } });
+    await coordinator.configure({ circuit_breaker: { failure_threshold: 1_000 } });
     const { name, calls } = await stage(failsWith(500, { detail: "down" }), { retry_attempts: 4 });
     const runs = await Promise.all(
       Array.from({ length: 30 }, (_, at) => coordinator.run({ pipeline: name, conversation_id: `r${at}` })),
     );
-    await patch({ circuit_breaker: { failure_threshold: 3 } });
+    await coordinator.configure({ circuit_breaker: { failure_threshold: 3 } });
     expect(calls()).toBeLessThan(50);
     expect(runs.every(({ body }) => body.status === "failed")).toBe(true);
     const told = runs
@@ -285,10 +276,10 @@ describe("the retry budget", () => {
   });
 
   test("one run's tries are its own", async () => {
-    await patch({ circuit_breaker: { failure_threshold: 1_000 } });
+    await coordinator.configure({ circuit_breaker: { failure_threshold: 1_000 } });
     const { run, calls } = await stage(failsWith(500), { retry_attempts: 12 });
     expect((await run()).stage_results.only.attempts).toBe(12);
-    await patch({ circuit_breaker: { failure_threshold: 3 } });
+    await coordinator.configure({ circuit_breaker: { failure_threshold: 3 } });
     expect(calls()).toBe(12);
   });
 });

@@ -9,6 +9,7 @@ import {
   startAgentServer,
   streams,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { type RedisRest, startRedis } from "../support/redis.ts";
 import { lifecycle, readEvents, textOf } from "../support/sse.ts";
@@ -50,11 +51,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     });
   });
 
-  afterAll(async () => {
-    await coordinator?.close();
-    await agents?.close();
-    await redis?.close();
-  });
+  afterAll(() => closeAll(coordinator, agents, redis));
 
   test("the same input is answered from it: data, context and hits told, nothing used, nobody called", async () => {
     const { run, calls, name } = await stage();
@@ -156,12 +153,12 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect((await brief.run()).result.cached).toBe(false);
     const on = await stage();
     await on.run();
-    await patch({ enable_caching: false });
+    await coordinator.configure({ enable_caching: false });
     expect((await on.run()).result.cached).toBe(false);
-    await patch({ enable_caching: null, cache_ttl_seconds: 0.001 });
+    await coordinator.configure({ enable_caching: null, cache_ttl_seconds: 0.001 });
     expect((await on.run()).result.cached).toBe(false);
     // Whoever stored it wanted it to be fresh no longer than that.
-    await patch({ cache_ttl_seconds: null });
+    await coordinator.configure({ cache_ttl_seconds: null });
     expect((await on.run()).result.cached).toBe(false);
     expect((await on.run()).result.cached).toBe(true);
   });
@@ -212,14 +209,5 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
       expect(ends.filter(({ result }) => result.status === "completed")).toHaveLength(2);
       expect(calls()).toBe(2);
     });
-  }
-
-  async function patch(config: Record<string, unknown>): Promise<void> {
-    const response = await coordinator.fetch("/v1/config", {
-      method: "PATCH",
-      headers: { "content-type": "application/json" },
-      body: JSON.stringify(config),
-    });
-    expect(response.status).toBe(200);
   }
 });

@@ -1,6 +1,7 @@
 // A conversation's memory in real workerd: what agents are handed of it, how much, and until when.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 
 let agents: AgentServer;
@@ -14,10 +15,7 @@ beforeAll(async () => {
   await coordinator.pipeline("p", [{ name: "only", agent_type: "one" }]);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 const ask = async (conversation_id: string, query: string, more: Record<string, unknown> = {}) =>
   (await coordinator.run({ pipeline: "p", conversation_id, query, ...more })).body;

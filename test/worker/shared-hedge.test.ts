@@ -9,6 +9,7 @@ import {
   startAgentServer,
   streams,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 
 let agents: AgentServer;
@@ -20,10 +21,7 @@ beforeAll(async () => {
   coordinator = await startCoordinator([agents], { AGENT_COORDINATOR_RETRY_DELAY: "0.01" });
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
 async function hedged(...behaviours: Parameters<typeof inTurn>) {
   names += 1;

@@ -2,6 +2,7 @@
 // said once, the limiter counts alone, and when Redis is back it is used again.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { type RedisRest, startRedis } from "../support/redis.ts";
 
@@ -43,11 +44,7 @@ describe.each(MOODS)("Redis %s", (name, begin, end) => {
     await coordinator.pipeline("p", chain);
   });
 
-  afterAll(async () => {
-    await coordinator?.close();
-    await agents?.close();
-    await redis?.close();
-  });
+  afterAll(() => closeAll(coordinator, agents, redis));
 
   async function run(): Promise<{ ms: number; status: string }> {
     asked += 1;

@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createHash } from "node:crypto";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { type RedisRest, startRedis } from "../support/redis.ts";
 
@@ -47,12 +48,7 @@ describe.each(["embedded", "upstash"])("the rate limit, %s", (backend) => {
     await coordinator.pipeline("p", [{ name: "only", agent_type: "one" }]);
   });
 
-  afterAll(async () => {
-    await coordinator?.close();
-    await keyed?.close();
-    await agents?.close();
-    await redis?.close();
-  });
+  afterAll(() => closeAll(coordinator, keyed, agents, redis));
 
   // Again where the machine was so busy that Redis seemed gone, and the calls were counted elsewhere.
   const patient = { retry: 2 };

@@ -3,41 +3,28 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { callsTo } from "../support/calls.ts";
-import { expectWhole, speaks, speech } from "../support/speaker.ts";
+import { closeAll } from "../support/close.ts";
+import { expectWhole, spoken } from "../support/speaker.ts";
 import { readEvents, type Received } from "../support/sse.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { startAlone } from "../support/workerd.ts";
 
 const READERS = Number(process.env["STREAM_READERS"] ?? 200);
 const EXECUTIONS = Number(process.env["STREAM_EXECUTIONS"] ?? 60);
 const STAGES = ["first", "second"] as const;
-const texts = Object.fromEntries(STAGES.map((stage) => [stage, speech(50, stage)]));
-const whole = Object.fromEntries(STAGES.map((stage) => [stage, (texts[stage] as string[]).join("")]));
+const speakers = spoken(STAGES, 50);
+const { whole } = speakers;
 const sse = { accept: "text/event-stream" };
 
 let agents: AgentServer;
-let server: WorkerdServer;
-let state: Awaited<ReturnType<typeof temporaryState>>;
+let server: Awaited<ReturnType<typeof startAlone>>;
 
 beforeAll(async () => {
   agents = await startAgentServer();
-  state = await temporaryState();
-  server = await startWorkerd({ state: state.path, vars: { AGENT_COORDINATOR_AGENT_HOSTS: agents.host } });
-  const calls = callsTo(server.url);
-  for (const stage of STAGES) {
-    agents.on(`/${stage}`, speaks(texts[stage] as string[], 40));
-    await calls.agent(stage, agents.url(`/${stage}`));
-  }
-  await calls.pipeline(
-    "spoken",
-    STAGES.map((name, at) => ({ name, agent_type: name, depends_on: STAGES.slice(0, at), cache: false })),
-  );
+  server = await startAlone({ AGENT_COORDINATOR_AGENT_HOSTS: agents.host });
+  await speakers.setUp(agents, callsTo(server.url), 40);
 });
 
-afterAll(async () => {
-  await server?.kill();
-  await state?.remove();
-  await agents?.close();
-});
+afterAll(() => closeAll(server, agents));
 
 /** How long after its timestamp each lifecycle event that was read live came, in ms, ascending. */
 class Lateness {

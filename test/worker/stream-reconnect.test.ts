@@ -1,17 +1,18 @@
 // Readers whose connection is cut at random places, by the way that each kind of client comes back: the npm package
 // `eventsource` with a stream token, the house's client by GET and by POST, and `@microsoft/fetch-event-source`, which
 // POSTs again. A hundred cuts: nothing lost, nothing doubled, the text whole, and each pipeline run once.
-import { createHash } from "node:crypto";
 import { fetchEventSource } from "@microsoft/fetch-event-source";
 import { EventSource } from "eventsource";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CoordinatorClient, type ExecutionEvent } from "../../src/client/index.ts";
 import { LIFECYCLE_TYPES } from "../../src/contract/event.ts";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
+import { callsTo } from "../support/calls.ts";
 import { seeded } from "../support/chance.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { type Cutter, startCutter } from "../support/cutter.ts";
-import { expectWhole, speaks, speech } from "../support/speaker.ts";
+import { KEYED, KEYS } from "../support/keys.ts";
+import { expectWhole, spoken } from "../support/speaker.ts";
 import type { Received } from "../support/sse.ts";
 
 const CUTS_EACH = 25;
@@ -19,11 +20,11 @@ const LANES = 9;
 /** Every connection brings the headers and the first event: who was cut before has joined late, not come back. */
 const FROM = 3_000;
 const UP_TO = 9_000;
-const KEY = "a-key-of-these-tests";
+const KEY = KEYS.acme;
 const AUTH = { authorization: `Bearer ${KEY}` };
 const STAGES = ["first", "second"] as const;
-const texts = Object.fromEntries(STAGES.map((stage) => [stage, speech(100, stage)]));
-const whole = Object.fromEntries(STAGES.map((stage) => [stage, (texts[stage] as string[]).join("")]));
+const speakers = spoken(STAGES, 100);
+const { whole } = speakers;
 const run = { query: "q", conversation_id: "c", pipeline: "spoken" };
 
 let agents: AgentServer;
@@ -33,25 +34,8 @@ let seed = 0;
 
 beforeAll(async () => {
   agents = await startAgentServer();
-  const key_sha256 = createHash("sha256").update(KEY).digest("hex");
-  coordinator = await startCoordinator([agents], {
-    AGENT_COORDINATOR_AUTH: "keys",
-    AGENT_COORDINATOR_API_KEYS: JSON.stringify([
-      { tenant: "acme", key_sha256, scopes: ["execute", "admin"] },
-    ]),
-  });
-  const client = new CoordinatorClient({ baseUrl: coordinator.url, apiKey: KEY });
-  for (const stage of STAGES) {
-    agents.on(`/${stage}`, speaks(texts[stage] as string[], 5));
-    await client.registerAgent(stage, { url: agents.url(`/${stage}`) });
-  }
-  const stages = STAGES.map((name, at) => ({
-    name,
-    agent_type: name,
-    depends_on: STAGES.slice(0, at),
-    cache: false,
-  }));
-  await client.configurePipeline("spoken", stages);
+  coordinator = await startCoordinator([agents], KEYED);
+  await speakers.setUp(agents, callsTo(coordinator.url, KEY), 5);
   // Made for browsers, it asks for both even where it needs neither.
   vi.stubGlobal("window", globalThis);
   vi.stubGlobal("document", { removeEventListener: () => {} });

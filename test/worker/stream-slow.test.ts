@@ -3,23 +3,22 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { callsTo } from "../support/calls.ts";
-import { speaks } from "../support/speaker.ts";
+import { closeAll } from "../support/close.ts";
+import { inRow, speaks } from "../support/speaker.ts";
 import { readEvents, textOf } from "../support/sse.ts";
 import { stalledReader, streamRequest } from "../support/stalled-reader.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { startAlone } from "../support/workerd.ts";
 
 /** Six times this is far more than sockets hold. */
 const TORRENT = Array.from({ length: 60 }, (_, at) => `${at} `.padEnd(50_000, "x"));
 const STAGES = ["a", "b", "c", "d", "e", "f"];
 
 let agents: AgentServer;
-let server: WorkerdServer;
-let state: Awaited<ReturnType<typeof temporaryState>>;
+let server: Awaited<ReturnType<typeof startAlone>>;
 
 beforeAll(async () => {
   agents = await startAgentServer();
-  state = await temporaryState();
-  server = await startWorkerd({ state: state.path, vars: { AGENT_COORDINATOR_AGENT_HOSTS: agents.host } });
+  server = await startAlone({ AGENT_COORDINATOR_AGENT_HOSTS: agents.host });
   const calls = callsTo(server.url);
   const say = speaks(TORRENT, 5);
   agents.on("/torrent", async (call, response, count) => {
@@ -34,22 +33,10 @@ beforeAll(async () => {
     end();
   });
   await calls.agent("torrent", agents.url("/torrent"));
-  await calls.pipeline(
-    "torrent",
-    STAGES.map((name, at) => ({
-      name,
-      agent_type: "torrent",
-      cache: false,
-      depends_on: STAGES.slice(Math.max(0, at - 1), at),
-    })),
-  );
+  await calls.pipeline("torrent", inRow(STAGES, "torrent"));
 });
 
-afterAll(async () => {
-  await server?.kill();
-  await state?.remove();
-  await agents?.close();
-});
+afterAll(() => closeAll(server, agents));
 
 /** Runs the torrent with a stalled reader, which reads on when the run has ended; what it then has, and how long it ran. */
 async function besideStalled(id: string, config: unknown, readers = 1) {

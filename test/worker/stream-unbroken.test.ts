@@ -4,45 +4,27 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { callsTo } from "../support/calls.ts";
 import { seeded } from "../support/chance.ts";
-import { expectWhole, speaks, speech } from "../support/speaker.ts";
+import { closeAll } from "../support/close.ts";
+import { expectWhole, spoken } from "../support/speaker.ts";
 import { lifecycle, readEvents, type Received } from "../support/sse.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { startAlone } from "../support/workerd.ts";
 
 const ABORTS = 50;
 const STAGES = ["first", "second", "third"] as const;
-const texts = Object.fromEntries(STAGES.map((stage) => [stage, speech(40, stage)]));
-const whole = Object.fromEntries(STAGES.map((stage) => [stage, (texts[stage] as string[]).join("")]));
+const speakers = spoken(STAGES, 40);
+const { whole } = speakers;
 
 let agents: AgentServer;
-let server: WorkerdServer;
-let state: Awaited<ReturnType<typeof temporaryState>>;
+let server: Awaited<ReturnType<typeof startAlone>>;
 const sse = { accept: "text/event-stream" };
 
 beforeAll(async () => {
   agents = await startAgentServer();
-  state = await temporaryState();
-  server = await startWorkerd({ state: state.path, vars: { AGENT_COORDINATOR_AGENT_HOSTS: agents.host } });
-  const calls = callsTo(server.url);
-  for (const stage of STAGES) {
-    agents.on(`/${stage}`, speaks(texts[stage] as string[], 4));
-    await calls.agent(stage, agents.url(`/${stage}`));
-  }
-  await calls.pipeline(
-    "spoken",
-    STAGES.map((name, at) => ({
-      name,
-      agent_type: name,
-      cache: false,
-      depends_on: STAGES.slice(Math.max(0, at - 1), at),
-    })),
-  );
+  server = await startAlone({ AGENT_COORDINATOR_AGENT_HOSTS: agents.host });
+  await speakers.setUp(agents, callsTo(server.url), 4);
 });
 
-afterAll(async () => {
-  await server?.kill();
-  await state?.remove();
-  await agents?.close();
-});
+afterAll(() => closeAll(server, agents));
 
 /** Runs once with a reader, and does `harm` to the object at random moments until the reader has the end. */
 async function runUnder(

@@ -9,7 +9,9 @@ import {
   inTurn,
   startAgentServer,
 } from "../support/agent-server.ts";
+import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
+import { eventually } from "../support/eventually.ts";
 import { lifecycle, readEvents } from "../support/sse.ts";
 
 let agents: AgentServer;
@@ -35,32 +37,10 @@ beforeAll(async () => {
   await coordinator.pipeline("stuck", [{ name: "only", agent_type: "stuck" }]);
 });
 
-afterAll(async () => {
-  await coordinator?.close();
-  await agents?.close();
-});
+afterAll(() => closeAll(coordinator, agents));
 
-// oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
-async function verb(id: string, name: string, body?: unknown): Promise<{ status: number; body: any }> {
-  const response = await coordinator.fetch(`/v1/executions/${id}/${name}`, {
-    method: "POST",
-    ...(body === undefined
-      ? {}
-      : { body: JSON.stringify(body), headers: { "content-type": "application/json" } }),
-  });
-  return { status: response.status, body: await response.json() };
-}
-
-async function until<T>(read: () => Promise<T>, is: (value: T) => boolean): Promise<T> {
-  for (let tries = 0; tries < 200; tries += 1) {
-    const value = await read();
-    if (is(value)) return value;
-    await new Promise((resolve) => {
-      setTimeout(resolve, 25);
-    });
-  }
-  throw new Error("did not come about in 5 s");
-}
+const verb = (id: string, name: string, body?: unknown) =>
+  coordinator.api("POST", `/v1/executions/${id}/${name}`, body);
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
 const view = async (id: string): Promise<any> => (await coordinator.fetch(`/v1/executions/${id}`)).json();
@@ -70,7 +50,7 @@ describe("pause, resume, cancel", () => {
     const { body } = await coordinator.run({ pipeline: "two" }, { prefer: "respond-async" });
     const paused = await verb(body.execution_id, "pause");
     expect(paused).toMatchObject({ status: 200, body: { status: "paused" } });
-    const drained = await until(
+    const drained = await eventually(
       () => view(body.execution_id),
       (execution) => execution.stage_results.first.status === "completed",
     );
@@ -78,7 +58,7 @@ describe("pause, resume, cancel", () => {
     expect(drained.stream_url.split("?")[0]).toBe(`/v1/executions/${body.execution_id}/events`);
     expect((await verb(body.execution_id, "pause")).status).toBe(200);
     expect((await verb(body.execution_id, "resume")).body.status).toBe("running");
-    const ended = await until(
+    const ended = await eventually(
       () => view(body.execution_id),
       (execution) => execution.status === "completed",
     );
@@ -87,17 +67,17 @@ describe("pause, resume, cancel", () => {
 
   test("a pause in mode abort closes the agent's connection, and the call is repeated under its attempt", async () => {
     const { body } = await coordinator.run({ pipeline: "slower" }, { prefer: "respond-async" });
-    await until(
+    await eventually(
       async () => agents.callsOf("/slower").length,
       (count) => count > 0,
     );
     await verb(body.execution_id, "pause", { mode: "abort" });
-    await until(
+    await eventually(
       async () => agents.callsOf("/slower").at(-1)?.aborted,
       (aborted) => aborted === true,
     );
     await verb(body.execution_id, "resume");
-    const ended = await until(
+    const ended = await eventually(
       () => view(body.execution_id),
       (execution) => execution.status === "completed",
     );
@@ -112,7 +92,7 @@ describe("pause, resume, cancel", () => {
 
   test("cancel aborts the call under way, ends the execution once, and refuses what cannot apply", async () => {
     const { body } = await coordinator.run({ pipeline: "stuck" }, { prefer: "respond-async" });
-    await until(
+    await eventually(
       async () => agents.callsOf("/stuck").length,
       (count) => count > 0,
     );
@@ -125,7 +105,7 @@ describe("pause, resume, cancel", () => {
       status: 200,
       body: { status: "cancelled", stage_results: { only: { status: "cancelled" } } },
     });
-    await until(
+    await eventually(
       async () => agents.callsOf("/stuck").at(-1)?.aborted,
       (aborted) => aborted === true,
     );
@@ -209,6 +189,18 @@ describe("one stage on its own", () => {
 });
 
 describe("on_disconnect: cancel", () => {
+  /** Leaves, and waits for the execution to be cancelled: not at once, and within 15 s. */
+  async function cancelledOnceLeft(id: string, watcher: AbortController): Promise<void> {
+    const left = Date.now();
+    watcher.abort();
+    await eventually(
+      () => view(id),
+      (execution) => execution.status === "cancelled",
+      15_000,
+    );
+    expect(Date.now() - left).toBeGreaterThan(4_000);
+  }
+
   test("when the last watcher has gone for 5 s the execution is cancelled", async () => {
     const gone = new AbortController();
     const response = await coordinator.fetch("/v1/executions", {
@@ -225,17 +217,7 @@ describe("on_disconnect: cancel", () => {
     });
     const reader = response.body?.getReader();
     await reader?.read();
-    const left = Date.now();
-    gone.abort();
-    for (;;) {
-      const execution = await view("left-alone");
-      if (execution.status === "cancelled") break;
-      if (Date.now() - left > 15_000) throw new Error("still running 15 s after the last watcher left");
-      await new Promise((resolve) => {
-        setTimeout(resolve, 100);
-      });
-    }
-    expect(Date.now() - left).toBeGreaterThan(4_000);
+    await cancelledOnceLeft("left-alone", gone);
   });
 
   test("a waiting caller that leaves counts too", async () => {
@@ -256,16 +238,6 @@ describe("on_disconnect: cancel", () => {
     await new Promise((resolve) => {
       setTimeout(resolve, 500);
     });
-    const left = Date.now();
-    gone.abort();
-    for (;;) {
-      const execution = await view("hung-up");
-      if (execution.status === "cancelled") break;
-      if (Date.now() - left > 15_000) throw new Error("still running 15 s after the last watcher left");
-      await new Promise((resolve) => {
-        setTimeout(resolve, 100);
-      });
-    }
-    expect(Date.now() - left).toBeGreaterThan(4_000);
+    await cancelledOnceLeft("hung-up", gone);
   });
 });
