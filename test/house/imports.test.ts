@@ -87,7 +87,6 @@ function faults(sources: Sources): string[] {
         continue;
       }
       const target = targetOf(path, specifier);
-      if (path === "version.ts" && target === "../package.json") continue;
       if (target.startsWith("..")) found.push(`${path}: leaves src for ${specifier}`);
       else if (!sources.has(target) && /\.tsx?$/.test(target)) found.push(`${path}: no file ${target}`);
       else if (areaOf(target) !== areaOf(path) && !allowed?.includes(areaOf(target)))
