@@ -1,6 +1,6 @@
 // A stage's `when`: a CEL expression over `query`, `results`, `context`. Parsed when a definition is written,
 // evaluated when the stage's turn has come; without side effects and with bounded work.
-import { type ASTNode, Environment } from "@marcbachmann/cel-js";
+import { type ASTNode, Environment, type ParseResult } from "@marcbachmann/cel-js";
 import { err, ok, type Result } from "../../contract/problem.ts";
 
 /** What an expression may see; a stage without data is null in `results`. */
@@ -10,21 +10,27 @@ export interface ConditionScope {
   context: Record<string, unknown>;
 }
 
-const environment = new Environment({
-  enableOptionalTypes: true,
-  // A condition is a line, not a program.
-  limits: { maxAstNodes: 256, maxDepth: 32, maxListElements: 64, maxMapEntries: 64, maxCallArguments: 8 },
-})
-  .registerVariable("query", "string")
-  .registerVariable("results", "map<string, dyn>")
-  .registerVariable("context", "map<string, dyn>");
+let environment: Environment | null = null;
+
+/** Made for the first condition: most pipelines have none, and an isolate starts without. */
+function parse(expression: string): ParseResult {
+  environment ??= new Environment({
+    enableOptionalTypes: true,
+    // A condition is a line, not a program.
+    limits: { maxAstNodes: 256, maxDepth: 32, maxListElements: 64, maxMapEntries: 64, maxCallArguments: 8 },
+  })
+    .registerVariable("query", "string")
+    .registerVariable("results", "map<string, dyn>")
+    .registerVariable("context", "map<string, dyn>");
+  return environment.parse(expression);
+}
 
 const COMPREHENSIONS: ReadonlySet<string> = new Set(["all", "exists", "exists_one", "map", "filter"]);
 
 /** The reason why `expression` cannot be a condition, or null. */
 export function conditionFault(expression: string): string | null {
   try {
-    const parsed = environment.parse(expression);
+    const parsed = parse(expression);
     const work = unboundedWork(parsed.ast, false);
     if (work !== null) return work;
     const checked = parsed.check();
@@ -39,7 +45,7 @@ export function conditionFault(expression: string): string | null {
 /** Evaluates a condition; an error, or a value that is not a boolean, is told as text. */
 export function evaluateCondition(expression: string, scope: ConditionScope): Result<boolean, string> {
   try {
-    const value: unknown = environment.parse(expression)({ ...scope });
+    const value: unknown = parse(expression)({ ...scope });
     return typeof value === "boolean" ? ok(value) : err(`gives ${typeof value}, not bool`);
   } catch (cause) {
     return err(firstLine(cause));
