@@ -56,7 +56,7 @@ async function buildWorker(
   vars: Readonly<Record<string, string>>,
 ): Promise<WorkerOptions> {
   const config = readWorkerConfig(configPath);
-  const contents = await bundle(join(ROOT, dirname(configPath), config.main), config);
+  const contents = await bundle(join(ROOT, dirname(configPath)), config);
   const sqlite = config.migrations.flatMap((migration) => migration.new_sqlite_classes);
   return {
     config: {
@@ -91,17 +91,18 @@ async function buildWorker(
 }
 
 /** One ES module for workerd; files that the config's rules call text are strings in it. */
-async function bundle(entry: string, config: WorkerConfig): Promise<string> {
+async function bundle(folder: string, config: WorkerConfig): Promise<string> {
   const { build } = await import("esbuild");
   const texts = config.rules.flatMap((rule) => rule.globs.map((glob) => glob.replace(/^.*\*(?=\.\w+$)/, "")));
   const result = await build({
-    entryPoints: [entry],
+    entryPoints: [join(folder, config.main)],
     bundle: true,
     write: false,
     format: "esm",
     target: "es2024",
     external: ["cloudflare:*", "node:*"],
     conditions: ["workerd", "worker", "browser"],
+    alias: Object.fromEntries(Object.entries(config.alias).map(([name, path]) => [name, join(folder, path)])),
     loader: Object.fromEntries(texts.map((extension) => [extension, "text" as const])),
   });
   return result.outputFiles[0]?.text ?? "";

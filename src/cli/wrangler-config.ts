@@ -16,6 +16,7 @@ const WorkerConfig = z.strictObject({
   main: z.string(),
   compatibility_date: z.string(),
   compatibility_flags: z.array(z.string()).default([]),
+  alias: z.record(z.string(), z.string()).default({}),
   vars: z.record(z.string(), z.string()).default({}),
   durable_objects: z
     .strictObject({ bindings: z.array(z.strictObject({ name: z.string(), class_name: z.string() })) })
@@ -30,6 +31,7 @@ const WorkerConfig = z.strictObject({
     .default([]),
   // These say nothing about how the Worker answers on a laptop.
   assets: z.unknown().optional(),
+  keep_names: z.unknown().optional(),
   env: z.unknown().optional(),
   observability: z.unknown().optional(),
   send_metrics: z.unknown().optional(),

@@ -1,8 +1,10 @@
 // Redis over Upstash's REST protocol, and the wall between its outages and everybody else: nobody waits for it longer
 // than REDIS_MS, and where it does not answer nobody asks it any more. Whether it is back is found out behind the
 // calls, by none of them. What is lost meanwhile is said once.
-import { Redis } from "@upstash/redis/cloudflare";
+import type { Redis } from "@upstash/redis/cloudflare";
 import type { Clock } from "../../engine/ports.ts";
+
+export type { Redis };
 
 /** How long Redis may hold up a call, in ms. */
 const REDIS_MS = 240;
@@ -15,7 +17,8 @@ const RETRY_MS = 5_000;
 export const LOST = Symbol("lost");
 
 export class GuardedRedis {
-  readonly client: Redis;
+  private readonly address: { url: string; token: string };
+  private client: Promise<Redis> | null = null;
   private readonly clock: Pick<Clock, "now">;
   private failures = 0;
   private closedUntil = 0;
@@ -23,15 +26,7 @@ export class GuardedRedis {
 
   constructor(url: string, token: string, clock: Pick<Clock, "now">) {
     this.clock = clock;
-    this.client = new Redis({
-      url,
-      token,
-      retry: false,
-      automaticDeserialization: false,
-      enableTelemetry: false,
-      // Each request has its own: the client takes one signal for all of them as an answer.
-      signal: () => AbortSignal.timeout(REDIS_MS),
-    });
+    this.address = { url, token };
   }
 
   /**
@@ -49,7 +44,7 @@ export class GuardedRedis {
       return LOST;
     }
     const began = this.clock.now();
-    const answer = await timed(task(this.client));
+    const answer = await timed(this.open().then(task));
     if ("value" in answer) {
       this.failures = 0;
       return answer.value;
@@ -65,9 +60,15 @@ export class GuardedRedis {
     return LOST;
   }
 
+  private open(): Promise<Redis> {
+    const { url, token } = this.address;
+    this.client ??= import("./client.ts").then(({ redisClient }) => redisClient(url, token, REDIS_MS));
+    return this.client;
+  }
+
   private async lookAgain(): Promise<void> {
     this.closedUntil = this.clock.now() + RETRY_MS;
-    const answer = await timed(this.client.ping());
+    const answer = await timed(this.open().then((redis) => redis.ping()));
     if (!("value" in answer) || answer.value !== "PONG") return;
     this.failures = 0;
     if (this.isTold) log("INFO", "Redis answers again", null);

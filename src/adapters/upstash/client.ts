@@ -1,0 +1,16 @@
+// The one file that brings in Upstash's client. It is imported when Redis is first asked: a coordinator without Redis
+// never evaluates those 80 kB.
+import { Redis } from "@upstash/redis/cloudflare";
+
+/** @param timeout_ms after which a request is given up */
+export function redisClient(url: string, token: string, timeout_ms: number): Redis {
+  return new Redis({
+    url,
+    token,
+    retry: false,
+    automaticDeserialization: false,
+    enableTelemetry: false,
+    // Each request has its own: the client takes one signal for all of them as an answer.
+    signal: () => AbortSignal.timeout(timeout_ms),
+  });
+}
