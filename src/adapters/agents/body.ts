@@ -38,30 +38,59 @@ export async function* bodyText(
   }
 }
 
-/** The whole body's text: of one piece, as most answers come, at one go. @throws as `bodyText` does */
+/** The whole body's text, decoded at one go. @throws as `bodyText` does */
 export async function wholeText(
   body: ReadableStream<Uint8Array>,
   limit_bytes: number,
   hooks: Pick<CallHooks, "alive">,
 ): Promise<string> {
   const reader = body.getReader();
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  let text = "";
+  const pieces: Uint8Array[] = [];
   let bytes = 0;
   let ended = false;
   try {
     for (;;) {
       const { done, value } = await reader.read();
       ended = done;
-      if (done) return text + decode(() => decoder.decode(), "cut", limit_bytes);
+      if (done) break;
       hooks.alive();
       bytes += value.byteLength;
       if (bytes > limit_bytes) throw new BodyFault("too_large", limit_bytes);
-      text += decode(() => decoder.decode(value, { stream: true }), "not_utf8", limit_bytes);
+      pieces.push(value);
     }
   } finally {
     if (!ended) await reader.cancel().catch(() => {});
   }
+  const [only] = pieces;
+  const whole = pieces.length === 1 && only !== undefined ? only : concat(pieces, bytes);
+  try {
+    return UTF8.decode(whole);
+  } catch {
+    throw new BodyFault(isCut(whole) ? "cut" : "not_utf8", limit_bytes);
+  }
+}
+
+/** Made once: to make a decoder costs more than to decode an answer. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
+
+/** True where the bytes are UTF-8 but for a last character that lacks its end. */
+function isCut(bytes: Uint8Array): boolean {
+  try {
+    new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes, { stream: true });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function concat(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
+  const whole = new Uint8Array(bytes);
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.byteLength;
+  }
+  return whole;
 }
 
 function decode(step: () => string, reason: BodyFault["reason"], limit_bytes: number): string {

@@ -5,6 +5,8 @@ import { PACE } from "../../core/pace.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
 import { crc32 } from "./crc32.ts";
 
+const encoder = new TextEncoder();
+
 /** Stands in every record; a log of any released version must be readable for ever. */
 const FORMAT = 1;
 const CHECKSUM_BYTES = 4;
@@ -27,7 +29,7 @@ export const RECORD_PREFIX = "log/";
 export function encodeRecord(events: readonly LogEvent[]): Chunk[] {
   const first = events[0]?.seq ?? 0;
   const payload: Payload = { v: FORMAT, events: [...events] };
-  const body = new TextEncoder().encode(JSON.stringify(payload));
+  const body = encoder.encode(JSON.stringify(payload));
   const bytes = new Uint8Array(CHECKSUM_BYTES + body.byteLength);
   new DataView(bytes.buffer).setUint32(0, crc32(body));
   bytes.set(body, CHECKSUM_BYTES);
