@@ -1,6 +1,6 @@
 // The Hono app: routes, and what holds for all of them. Whatever is thrown becomes INTERNAL_ERROR without a word of
 // its cause; a path that exists under another method is told so.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
 import { finish } from "./middleware/finish.ts";
 import { guard } from "./middleware/guard.ts";

@@ -1,5 +1,5 @@
 // What needs no key: whether it is up, what it offers (OpenAPI, the schema of a definition), and the reference page.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, jsonText } from "../context.ts";
 import { docsPage } from "../docs.ts";
 import { openApiText, pipelineSchemaText } from "../openapi.ts";

@@ -1,5 +1,5 @@
 // /v1/agents: the registry. A URL that may not be called is refused here already.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import type { Standing } from "../../adapters/embedded/agent-health.ts";
 import type { CatalogSnapshot } from "../../adapters/objects/catalog-api.ts";
 import { AgentRegistration } from "../../contract/agent.ts";

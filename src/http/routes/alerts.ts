@@ -1,5 +1,5 @@
 // /v1/alerts: thresholds, values, and what fires.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import type { AppEnv, Call } from "../context.ts";
 
 export const alerts = new Hono<AppEnv>().get("/", list);

@@ -1,5 +1,5 @@
 // /v1/config: the CoordinatorConfig that holds, and RFC 7396 patches of it.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { ConfigPatch } from "../../contract/config.ts";
 import { effectiveConfig } from "../../core/config.ts";
 import { readBody } from "../body.ts";

@@ -1,5 +1,5 @@
 // /v1/executions as a collection: the list, forgetting one, forgetting many.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import type { Place } from "../../adapters/objects/ledger-api.ts";
 import { CleanupRequest, ExecutionFilter } from "../../contract/execution-list.ts";
 import { ExecutionId } from "../../contract/names.ts";

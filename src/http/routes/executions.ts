@@ -1,5 +1,5 @@
 // /v1/executions: starting a run in its three modes, reading it, following it, and the verbs.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { type ControlCommand, refusalOf, STATUS_HEADER } from "../../adapters/objects/execution-api.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/execution.ts";

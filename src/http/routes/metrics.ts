@@ -1,5 +1,5 @@
 // /v1/metrics: the specification's figures, of the tenant's executions of the last `window_seconds`.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { MetricsFilter } from "../../contract/metrics.ts";
 import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
 import { metricsOf } from "../../core/monitoring/metrics.ts";

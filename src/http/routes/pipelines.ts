@@ -1,6 +1,6 @@
 // /v1/pipelines: whole definitions with their versions and ETags, one stage in or out, and the verdict on a definition
 // that nobody has written yet.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import type { CatalogSnapshot, Precondition } from "../../adapters/objects/catalog-api.ts";
 import { ValidationRequest } from "../../contract/management.ts";
 import { Name } from "../../contract/names.ts";

@@ -1,6 +1,6 @@
 // GET /metrics: the tenant's figures since it came into being, as Prometheus text, or as OpenMetrics where the scraper
 // asks for it.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { exposition, type TextFormat } from "../../core/monitoring/exposition.ts";
 import { familiesOf } from "../../core/monitoring/families.ts";
 import { type AppEnv, type Call } from "../context.ts";

@@ -1,6 +1,6 @@
 // /v1/stages/execute: one stage on its own, as a durable execution of one stage. A stage that failed is a successful
 // HTTP call.
-import { Hono } from "hono";
+import { Hono } from "hono/tiny";
 import { type PipelineExecution, StageExecutionRequest } from "../../contract/execution.ts";
 import { parseWith, readJsonBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
