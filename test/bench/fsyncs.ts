@@ -79,7 +79,7 @@ function countByClass(trace: string): Record<string, Fsyncs> {
   const last = new Map<string, string>();
   for (const [, path = ""] of trace.matchAll(/^\d+\s+(?:fsync|fdatasync)\(\d+<([^>]*)>/gm)) {
     const [, owner = "other files", file = "", part = ""] =
-      /-(\w+Object)(?:\/(\w+)\.sqlite([-\w]*))?$/.exec(path) ?? [];
+      /coordinator-(\w+Object)(?:\/(\w+)\.sqlite([-\w]*))?$/.exec(path) ?? [];
     counts[owner] ??= { own: 0, alarms: 0, closing: 0 };
     const count = counts[owner];
     const kind = file === "metadata" ? "alarms" : "own";

@@ -104,7 +104,8 @@ function judge(shapes: readonly Shape[], kind: Shape["kind"]): Verdict[] {
     {
       target: `${kind}s: each of stages 21 to 50 costs at most 1.2 of each of 11 to 20`,
       measured: `${late.toFixed(2)} ms, ${early.toFixed(2)} ms`,
-      met: late <= 1.2 * early,
+      // A stage that costs less than nothing is the machine's noise.
+      met: Math.min(early, late) > 0 ? late <= 1.2 * early : null,
     },
   ];
 }
