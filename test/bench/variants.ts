@@ -43,7 +43,7 @@ export async function compareVariants(bench: Bench): Promise<Verdict[]> {
     }
     console.log(`\n## Four instant stages, storage on ${disk}\n`);
     console.log(
-      `${rounds} rounds; (d) to (f) without result cache and operator's log, as (a) to (c) have none; (g) with both, every question new\n`,
+      `${rounds} rounds; (d) to (f) without result cache and operator's log, as (a) to (c) have none; (g) with both, every question new; each caller keeps one conversation\n`,
     );
     print(variants);
     for (const { server } of variants) await server.close();
