@@ -2,8 +2,8 @@
 // asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
 //
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (the first turn, a verb's and the last are written at once, one that somebody watches
-// within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that the state does not want is aborted), I15
+// that call is the state's), I9 (a turn is written behind its calls: the first one, a verb's and the last at once, one
+// that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that the state does not want is aborted), I15
 // (while anything is under way the object's alarm is being handled or is set).
 import pLimit from "p-limit";
 import { LIMITS } from "../contract/limits.ts";
@@ -14,6 +14,7 @@ import type { LogEvent } from "../core/execution/log-event.ts";
 import { type Invocation, nextActions } from "../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { PACE } from "../core/pace.ts";
+import { GroupCommit } from "./group-commit.ts";
 import { HealthPulse } from "./health-pulse.ts";
 import { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "./ports.ts";
@@ -37,10 +38,7 @@ export interface Watcher {
 export class ExecutionDriver {
   private readonly ports: Ports;
   private current: ExecutionState | null;
-  private unwritten: LogEvent[] = [];
-  /** The last events written here, for readers that follow closely; older ones are read from the log. */
-  private recent: LogEvent[] = [];
-  private durable: number;
+  private readonly commit: GroupCommit;
   private readonly calls = new Map<number, CallUnderWay>();
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
   private readonly watchers = new Set<Watcher>();
@@ -48,7 +46,7 @@ export class ExecutionDriver {
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
-  private stopGroup: (() => void) | null = null;
+  private alarmIsOwed = false;
   private sleeping = false;
   /** Readers are told of what was said once a timer has come. */
   private textIsDue = false;
@@ -59,7 +57,13 @@ export class ExecutionDriver {
     this.ports = ports;
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
-    this.durable = state?.seq ?? 0;
+    this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
+      written: () => {
+        if (this.alarmIsOwed) this.setAlarm();
+        this.settle();
+      },
+      durable: () => this.wakeWatchers(),
+    });
   }
 
   /** The driver of whatever the log holds. Starts nothing: see `wakeUp`. @throws LogCorrupted */
@@ -73,7 +77,7 @@ export class ExecutionDriver {
 
   /** The last `seq` that is durable, and so may be seen. */
   get durableSeq(): number {
-    return this.durable;
+    return this.commit.durableSeq;
   }
 
   /**
@@ -89,16 +93,13 @@ export class ExecutionDriver {
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
     if (decision.events.length > 0) {
-      this.unwritten.push(...decision.events);
-      // A first turn and a recovery are on disk before their calls go out; later calls need not wait for the disk.
-      if (command.type === "start" || command.type === "recover") {
-        this.write();
-        this.act();
-      } else {
-        this.act();
-        if (this.isUrgent(command) || decision.events.some(isRetry)) this.write();
-        else this.stopGroup ??= this.ports.clock.after(this.patience(), () => this.write());
-      }
+      this.commit.add(decision.events);
+      // What was written holds up whatever goes out behind it: calls go out first, and nobody is told before the
+      // disk has it. A recovery alone is on disk before its calls, or a run that kills its object would not end.
+      if (command.type === "recover") this.commit.write();
+      this.act();
+      if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
+      else this.commit.writeWithin(command.type === "start" ? 0 : this.patience());
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
     }
@@ -109,7 +110,7 @@ export class ExecutionDriver {
 
   /** Writes what waits for company: whoever is answered now must not be told what could still be lost. */
   flush(): void {
-    this.write();
+    this.commit.write();
   }
 
   /**
@@ -138,7 +139,7 @@ export class ExecutionDriver {
     this.watchers.add(watcher);
     for (const { live } of this.calls.values()) watcher.callBegan(live);
     // What was waiting for company is about to be seen.
-    if (watcher.sees_turns && this.unwritten.length > 0) this.write();
+    if (watcher.sees_turns) this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
     return () => this.watchers.delete(watcher);
   }
 
@@ -147,13 +148,8 @@ export class ExecutionDriver {
   }
 
   /** The durable events after `seq`. */
-  *eventsAfter(seq: number): Generator<LogEvent> {
-    const first = this.recent[0]?.seq ?? Number.POSITIVE_INFINITY;
-    const source = seq + 1 >= first ? this.recent : this.ports.log.read(seq);
-    for (const event of source) {
-      if (event.seq > this.durable) return;
-      if (event.seq > seq) yield event;
-    }
+  eventsAfter(seq: number): Generator<LogEvent> {
+    return this.commit.eventsAfter(seq);
   }
 
   private isUrgent(command: Command): boolean {
@@ -165,27 +161,6 @@ export class ExecutionDriver {
   private patience(): number {
     for (const watcher of this.watchers) if (watcher.sees_turns) return PACE.WATCHED_COMMIT_MS;
     return PACE.GROUP_COMMIT_MS;
-  }
-
-  private write(): void {
-    this.stopGroup?.();
-    this.stopGroup = null;
-    if (this.unwritten.length === 0) return;
-    const events = this.unwritten;
-    this.unwritten = [];
-    this.ports.log.append(events);
-    this.remember(events);
-    const seq = events.at(-1)?.seq ?? this.durable;
-    void this.ports.log.synced().then(() => {
-      this.durable = Math.max(this.durable, seq);
-      this.wakeWatchers();
-    });
-    this.settle();
-  }
-
-  private remember(events: readonly LogEvent[]): void {
-    this.recent.push(...events);
-    if (this.recent.length > RECENT_EVENTS) this.recent = this.recent.slice(-RECENT_EVENTS);
   }
 
   private act(): void {
@@ -256,7 +231,7 @@ export class ExecutionDriver {
   }
 
   private isBusy(): boolean {
-    return this.calls.size > 0 || this.unwritten.length > 0 || this.sleeping;
+    return this.calls.size > 0 || this.commit.waitsFrom !== null || this.sleeping;
   }
 
   /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
@@ -264,11 +239,21 @@ export class ExecutionDriver {
     if (this.isBusy()) {
       if (this.idle !== null) return;
       this.idle = Promise.withResolvers<void>();
-      if (this.handlers === 0) this.ports.alarm.set(this.ports.clock.now() + PACE.ALARM_JOIN_MS);
+      if (this.handlers > 0) return;
+      // The first alarm is committed with the first record: before it there is nothing to come back to.
+      if (this.commit.waitsFrom === 1) this.alarmIsOwed = true;
+      else this.setAlarm();
     } else if (this.idle !== null) {
       this.idle.resolve();
       this.idle = null;
     }
+  }
+
+  private setAlarm(): void {
+    this.alarmIsOwed = false;
+    const soon = this.ports.clock.now() + PACE.ALARM_JOIN_MS;
+    const wake_at = this.current === null ? null : nextActions(this.current).wake_at;
+    this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
   }
 
   /** I15: a turn that made nobody busy may still have changed when the run must wake: a resume before a long wait. */
@@ -311,7 +296,5 @@ function isRetry(event: LogEvent): boolean {
   return event.type === "stage.retrying";
 }
 
-/** Enough for readers that keep up; a reader further behind reads the log. */
-const RECENT_EVENTS = 64;
 /** setTimeout's bound: 2^31 - 1 ms. */
 const MAX_TIMER_MS = 2_147_483_647;

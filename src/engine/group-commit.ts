@@ -1,0 +1,85 @@
+// The writing side of a run's log: events wait here until their commit, alone or in company, and are given to readers
+// once the disk has them. Owns what is not written yet, and the last events, for readers that follow closely.
+import type { LogEvent } from "../core/execution/log-event.ts";
+import type { Clock, Log } from "./ports.ts";
+
+/** Enough for readers that keep up; a reader further behind reads the log. */
+const RECENT_EVENTS = 64;
+
+export interface Commits {
+  /** A record is on its way to the disk. */
+  written(): void;
+  /** More is durable than before, and so may be seen. */
+  durable(): void;
+}
+
+export class GroupCommit {
+  private readonly log: Log;
+  private readonly clock: Clock;
+  private readonly commits: Commits;
+  private unwritten: LogEvent[] = [];
+  private recent: LogEvent[] = [];
+  private durable: number;
+  private stop: (() => void) | null = null;
+  /** When what waits is written, ms since the epoch. */
+  private due = 0;
+
+  /** @param seq the last one that the log holds */
+  constructor(log: Log, clock: Clock, seq: number, commits: Commits) {
+    this.log = log;
+    this.clock = clock;
+    this.durable = seq;
+    this.commits = commits;
+  }
+
+  /** The last `seq` that is durable. */
+  get durableSeq(): number {
+    return this.durable;
+  }
+
+  /** The first `seq` that waits; null where none does. */
+  get waitsFrom(): number | null {
+    return this.unwritten[0]?.seq ?? null;
+  }
+
+  add(events: readonly LogEvent[]): void {
+    this.unwritten.push(...events);
+  }
+
+  /** What waits is written in so many ms, if not before. */
+  writeWithin(ms: number): void {
+    if (this.unwritten.length === 0) return;
+    const due = this.clock.now() + ms;
+    if (this.stop !== null && this.due <= due) return;
+    this.stop?.();
+    this.due = due;
+    this.stop = this.clock.after(ms, () => this.write());
+  }
+
+  write(): void {
+    this.stop?.();
+    this.stop = null;
+    if (this.unwritten.length === 0) return;
+    const events = this.unwritten;
+    this.unwritten = [];
+    this.log.append(events);
+    this.recent.push(...events);
+    if (this.recent.length > RECENT_EVENTS) this.recent = this.recent.slice(-RECENT_EVENTS);
+    const seq = events.at(-1)?.seq ?? this.durable;
+    void this.log.synced().then(() => {
+      this.durable = Math.max(this.durable, seq);
+      this.commits.durable();
+    });
+    this.commits.written();
+  }
+
+  /** The durable events after `seq`. */
+  *eventsAfter(seq: number): Generator<LogEvent> {
+    const first = this.recent[0]?.seq ?? Number.POSITIVE_INFINITY;
+    const source = seq + 1 >= first ? this.recent : this.log.read(seq);
+    for (const event of source) {
+      if (event.seq > this.durable) return;
+      if (event.seq > seq) yield event;
+    }
+  }
+}
