@@ -15,7 +15,7 @@ export interface Cutter {
   close(): Promise<void>;
 }
 
-/** A connection is cut after `from` to `from + upTo` bytes of its answer. */
+/** A connection is cut after `from` to `from + upTo` bytes of an answer. */
 export async function startCutter(
   target: string,
   chance: Chance,
@@ -27,7 +27,7 @@ export async function startCutter(
   let healed = false;
   const server = createServer((client) => {
     const upstream = connect(Number(port), "127.0.0.1");
-    let left = from + chance.below(upTo);
+    let left = 0;
     const drop = () => {
       client.destroy();
       upstream.destroy();
@@ -36,7 +36,11 @@ export async function startCutter(
       socket.on("error", drop);
       socket.on("close", drop);
     }
-    client.on("data", (chunk) => upstream.write(chunk));
+    client.on("data", (chunk) => {
+      // A connection that is kept carries the next reader's request: what that one gets is counted from here.
+      left = from + chance.below(upTo);
+      upstream.write(chunk);
+    });
     upstream.on("data", (chunk) => {
       if (healed || chunk.byteLength < left) {
         left -= chunk.byteLength;
