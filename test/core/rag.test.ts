@@ -1,0 +1,8 @@
+// The pipeline that stands in every catalog is written as its schema would give it, byte for byte.
+import { expect, test } from "vitest";
+import { PipelineDefinition } from "../../src/contract/pipeline.ts";
+import { RAG } from "../../src/pipelines/rag.ts";
+
+test("the specification's pipeline is what its schema makes of it", () => {
+  expect(JSON.stringify(PipelineDefinition.parse(RAG))).toBe(JSON.stringify(RAG));
+});
