@@ -2,8 +2,8 @@
 // that the coordinator validates with. Every method throws CoordinatorClientError, told apart by its `code`.
 import type { z } from "zod";
 import type { CoordinatorConfig } from "../contract/config.ts";
-import type { CleanupResult, ExecutionFilter, ExecutionList } from "../contract/execution-list.ts";
-import type { PauseMode } from "../contract/execution.ts";
+import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
+import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";
 import type { Validation } from "../contract/management.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import type { DefinitionError } from "../contract/problem.ts";

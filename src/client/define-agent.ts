@@ -1,7 +1,8 @@
 // Owns the agent's side of the contract (API.md section 4): defineAgent turns a typed function or async
 // generator into a (Request, ...) => Promise<Response> that runs on Workers, Node, Deno and Bun.
 import * as z from "zod";
-import { AgentCall, type AgentAnswer, type AgentProgress } from "../contract/agent.ts";
+import { AgentCall } from "../contract/agent-call.ts";
+import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
 
 /** What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress. */
 export type AgentPiece = string | { text: string } | AgentProgress;

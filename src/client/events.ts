@@ -1,6 +1,7 @@
 // The events of an execution as a reader of the client gets them: API.md section 3 in types, and the one rule of
 // deltas, applied: every delta carries the stage's whole text so far.
-import type { LIFECYCLE_TYPES, StageDelta, StageProgress } from "../contract/event.ts";
+import type { StageDelta, StageProgress } from "../contract/event.ts";
+import type { LIFECYCLE_TYPES } from "../contract/lifecycle.ts";
 import type { PipelineExecution } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { StageError, StageResult } from "../contract/stage.ts";

@@ -1,7 +1,8 @@
 // What the client's methods take, in types: the contract's own, as a caller writes them.
 import type { z } from "zod";
 import type { AgentRegistration } from "../contract/agent.ts";
-import type { ExecutionRequest, PipelineExecution, StageExecutionRequest } from "../contract/execution.ts";
+import type { PipelineExecution } from "../contract/execution.ts";
+import type { ExecutionRequest, StageExecutionRequest } from "../contract/requests.ts";
 import type { Agent as AgentSchema } from "../contract/management.ts";
 import type { PipelineStage } from "../contract/stage.ts";
 import type { ExecutionEvent } from "./events.ts";

@@ -1,29 +1,10 @@
-// The contract with an agent (API.md section 4): the call it receives, the answers it may give, and how it is
-// registered.
+// The contract with an agent (API.md section 4): the answers it may give, and how it is registered. The call that it
+// receives is checked by agents alone, and so stands in a file of its own.
 import * as z from "./zod.ts";
-import { ConversationTurn } from "./execution.ts";
 import { JsonObject } from "./json.ts";
-import { ExecutionId, Name } from "./names.ts";
 import { Usage } from "./stage.ts";
 
-/** The body of every call. */
-export const AgentCall = z.object({
-  execution_id: ExecutionId,
-  conversation_id: z.string(),
-  stage: Name,
-  agent_type: Name,
-  /** 1 for the first try. */
-  attempt: z.number().check(z.int(), z.gte(1)),
-  query: z.string(),
-  config: JsonObject,
-  /** Each dependency's data; null where it was skipped, or failed and was optional. */
-  inputs: z.record(z.string(), z.nullable(JsonObject)),
-  context: JsonObject,
-  /** The conversation's last completed turns, oldest first. */
-  history: z.array(ConversationTurn),
-  timeout_ms: z.number(),
-});
-export type AgentCall = z.infer<typeof AgentCall>;
+export type { AgentCall } from "./agent-call.ts";
 
 /** The JSON answer, and the `result` event of a streamed one. */
 export const AgentAnswer = z.object({

@@ -2,23 +2,7 @@
 // transient ones, which are neither.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
-
-export const LIFECYCLE_TYPES = [
-  "execution.started",
-  "execution.paused",
-  "execution.resumed",
-  "execution.recovered",
-  "execution.completed",
-  "execution.failed",
-  "execution.cancelled",
-  "stage.started",
-  "stage.retrying",
-  "stage.fallback",
-  "stage.completed",
-  "stage.failed",
-  "stage.skipped",
-  "stage.cancelled",
-] as const;
+import { LIFECYCLE_TYPES } from "./lifecycle.ts";
 
 /** A lifecycle event, as it is stored and as a reader gets it: the same bytes at every replay. */
 export const LifecycleEvent = z.object({

@@ -1,49 +1,10 @@
-// An execution's nouns: the request that starts one and the PipelineExecution that is answered of it.
-// API.md section 2.
+// What is answered of an execution: API.md section 2. What is asked stands in requests.ts.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
-import { LIMITS } from "./limits.ts";
-import { ExecutionId, Name } from "./names.ts";
-import { PipelineStage, StageOverride, StageResult, Usage } from "./stage.ts";
+import { EXECUTION_STATUSES, ExecutionId } from "./names.ts";
+import { StageResult, Usage } from "./stage.ts";
 
-export const OnDisconnect = z.enum(["continue", "cancel"]);
-export type OnDisconnect = z.infer<typeof OnDisconnect>;
-
-const Query = z.string().check(z.minLength(1), z.maxLength(LIMITS.QUERY_CHARS));
-const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
-
-/** The body of POST /v1/executions. */
-export const ExecutionRequest = z.strictObject({
-  query: Query,
-  conversation_id: ConversationId,
-  pipeline: z._default(Name, "rag"),
-  pipeline_config: z._default(z.record(Name, StageOverride), {}),
-  /** The least version to run. */
-  pipeline_version: z.optional(z.number().check(z.int(), z.gte(1))),
-  context: z._default(JsonObject, {}),
-  execution_id: z.optional(ExecutionId),
-  on_disconnect: z._default(OnDisconnect, "continue"),
-});
-export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
-
-/** The body of POST /v1/stages/execute. */
-export const StageExecutionRequest = z.strictObject({
-  stage: PipelineStage,
-  query: Query,
-  conversation_id: z._default(ConversationId, "stages"),
-  /** What its dependencies would have given. */
-  inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
-  context: z._default(JsonObject, {}),
-});
-export type StageExecutionRequest = z.infer<typeof StageExecutionRequest>;
-
-export const PauseMode = z.enum(["drain", "abort"]);
-export type PauseMode = z.infer<typeof PauseMode>;
-
-/** The body of POST /v1/executions/:id/pause; may be left out. */
-export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
-
-export const ExecutionStatus = z.enum(["running", "paused", "completed", "failed", "cancelled"]);
+export const ExecutionStatus = z.enum(EXECUTION_STATUSES);
 export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
 
 /** One earlier question of the conversation with its answer. */

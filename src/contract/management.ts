@@ -27,9 +27,6 @@ export const Agent = z.object({
 export const AgentList = z.object({ data: z.array(Agent) });
 export const PipelineList = z.object({ data: z.array(Pipeline) });
 
-/** The body of POST /v1/pipelines/validate: stages of any shape, so that a fault is told beside all others. */
-export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
-
 export const Validation = z.object({
   valid: z.boolean(),
   errors: z.array(DefinitionError),

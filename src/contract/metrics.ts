@@ -1,6 +1,5 @@
-// The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer, and what may be asked of them.
+// The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer.
 import * as z from "./zod.ts";
-import { LIMITS } from "./limits.ts";
 
 const Count = z.number().check(z.int(), z.gte(0));
 const Ms = z.number().check(z.gte(0));
@@ -66,15 +65,6 @@ export const Metrics = z.object({
   }),
 });
 export type Metrics = z.infer<typeof Metrics>;
-
-/** The query of GET /v1/metrics. */
-export const MetricsFilter = z.object({
-  pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
-  window_seconds: z._default(
-    z.coerce.number().check(z.int(), z.gte(1), z.lte(LIMITS.METRICS_WINDOW_SECONDS)),
-    LIMITS.METRICS_WINDOW_SECONDS,
-  ),
-});
 
 export const AlertName = z.enum([
   "execution_success_rate",

@@ -16,3 +16,5 @@ export const ExecutionId = z
   .check(z.regex(/^[A-Za-z0-9_-]{1,64}$/, "must be 1 to 64 characters of A-Z a-z 0-9 _ -"));
 
 export const Tenant = z.string().check(z.regex(/^[a-z0-9]{1,32}$/, "must be 1 to 32 characters of a-z 0-9"));
+
+export const EXECUTION_STATUSES = ["running", "paused", "completed", "failed", "cancelled"] as const;

@@ -1,7 +1,7 @@
 // The trace of an execution (API.md section 7): its events with their timing, for reading and not for folding.
 import * as z from "./zod.ts";
-import { LIFECYCLE_TYPES } from "./event.ts";
 import { JsonObject } from "./json.ts";
+import { LIFECYCLE_TYPES } from "./lifecycle.ts";
 
 const TraceEvent = z.object({
   timestamp: z.iso.datetime(),

@@ -6,7 +6,7 @@ import { finish } from "./middleware/finish.ts";
 import { guard } from "./middleware/guard.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
 import { services } from "./middleware/services.ts";
-import { allowedMethods } from "./operations.ts";
+import { allowedMethods } from "./surface.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
 import { alerts } from "./routes/alerts.ts";

@@ -4,28 +4,24 @@ import * as z from "../contract/zod.ts";
 import { AgentRegistration } from "../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../contract/config.ts";
 import { EventList, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
-import { CleanupRequest, CleanupResult, ExecutionList } from "../contract/execution-list.ts";
-import {
-  ExecutionRequest,
-  PauseRequest,
-  PipelineExecution,
-  StageExecutionRequest,
-} from "../contract/execution.ts";
-import {
-  Agent,
-  AgentList,
-  Health,
-  PipelineList,
-  Validation,
-  ValidationRequest,
-} from "../contract/management.ts";
+import { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
+import { PipelineExecution } from "../contract/execution.ts";
+import { Agent, AgentList, Health, PipelineList, Validation } from "../contract/management.ts";
 import { AlertList, Metrics } from "../contract/metrics.ts";
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../contract/problem.ts";
+import {
+  CleanupRequest,
+  ExecutionRequest,
+  PauseRequest,
+  StageExecutionRequest,
+  ValidationRequest,
+} from "../contract/requests.ts";
 import { PipelineStage, StageResult } from "../contract/stage.ts";
 import { VERSION } from "../version.ts";
-import { JSON_TYPE, OPERATIONS, type Operation, SSE_TYPE } from "./operations.ts";
+import { OPERATIONS, type Operation } from "./operations.ts";
 import { STATUS } from "./problem.ts";
+import { JSON_TYPE, SSE_TYPE } from "./surface.ts";
 
 /** What callers send: fields with defaults may be left out. */
 const REQUESTS = {

@@ -5,7 +5,7 @@ import { build } from "esbuild";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
 import { CoordinatorClient } from "../../src/client/index.ts";
-import { LIFECYCLE_TYPES } from "../../src/contract/event.ts";
+import { LIFECYCLE_TYPES } from "../../src/contract/lifecycle.ts";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { type Site, startBrowser, startSite } from "../support/browser.ts";
 import { callsTo } from "../support/calls.ts";

@@ -3,8 +3,9 @@ import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
 import { docsPage } from "../../src/http/docs.ts";
 import { openApi, openApiText, pipelineSchemaText } from "../../src/http/openapi.ts";
-import { allowedMethods, OPERATIONS } from "../../src/http/operations.ts";
+import { OPERATIONS } from "../../src/http/operations.ts";
 import { STATUS } from "../../src/http/problem.ts";
+import { allowedMethods } from "../../src/http/surface.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
 const document: any = openApi();

@@ -5,7 +5,7 @@ import { fetchEventSource } from "@microsoft/fetch-event-source";
 import { EventSource } from "eventsource";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CoordinatorClient, type ExecutionEvent } from "../../src/client/index.ts";
-import { LIFECYCLE_TYPES } from "../../src/contract/event.ts";
+import { LIFECYCLE_TYPES } from "../../src/contract/lifecycle.ts";
 import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
 import { callsTo } from "../support/calls.ts";
 import { seeded } from "../support/chance.ts";

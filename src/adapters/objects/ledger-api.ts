@@ -1,7 +1,8 @@
 // The ledger of a tenant's executions, their index and their figures, as the Worker and the executions see it: at most
 // eight objects, each of which keeps the executions whose id falls to it. A list asks all of them and merges by
 // (start, id), newest first; figures merge by adding.
-import type { ExecutionFilter, ExecutionSummary } from "../../contract/execution-list.ts";
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/execution/summary.ts";
 import { fnv1a } from "../../core/hash.ts";
 import { type Figures, mergeByName } from "../../core/monitoring/figures.ts";

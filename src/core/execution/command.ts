@@ -1,7 +1,7 @@
 // Command: everything that can come into the river. An effect's outcome (an answer, a timer, a restart) comes back
 // in this form and in no other.
 import type { AgentAnswer } from "../../contract/agent.ts";
-import type { PauseMode } from "../../contract/execution.ts";
+import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
 

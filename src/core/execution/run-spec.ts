@@ -2,7 +2,8 @@
 // definition, another config, an agent registered elsewhere) changes a run under way.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
-import type { ConversationTurn, OnDisconnect } from "../../contract/execution.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
+import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 

@@ -1,6 +1,6 @@
 // A turn: the events that one decision makes, each folded at once, so that the next step of the decision sees it.
 // They are committed together. Owns numbering (I6: seq is 1..n without a gap) and the clock that never runs back.
-import type { LIFECYCLE_TYPES } from "../../contract/event.ts";
+import type { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { evolve } from "./evolve.ts";
 import type { Internal, LogEvent } from "./log-event.ts";

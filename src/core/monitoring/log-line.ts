@@ -2,7 +2,8 @@
 // wrong; never a question, an answer, a context or a header. Whatever came from outside is cut, and can neither end a
 // line nor move a terminal.
 import type { CoordinatorConfig } from "../../contract/config.ts";
-import { LIFECYCLE_TYPES, type LifecycleEvent } from "../../contract/event.ts";
+import type { LifecycleEvent } from "../../contract/event.ts";
+import { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
 

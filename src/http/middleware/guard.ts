@@ -7,7 +7,7 @@ import type { Scope } from "../../contract/access.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
 import { preferredType } from "../negotiate.ts";
-import { allowedMethods, type Operation, operationOf, type Permission } from "../operations.ts";
+import { allowedMethods, type Endpoint, endpointOf, type Permission } from "../surface.ts";
 
 export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { method, path } = call.req;
@@ -16,13 +16,13 @@ export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
     if (allow.length === 0) return problem(call, { code: "NOT_FOUND" });
     return new Response(null, { status: 204, headers: { allow: allow.join(", ") } });
   }
-  const operation = operationFor(call);
-  const permission = operation?.permission ?? (path.startsWith("/v1/") ? "read" : "public");
+  const endpoint = endpointFor(call);
+  const permission = endpoint?.permission ?? (path.startsWith("/v1/") ? "read" : "public");
   const tenant = await tenantFor(call, permission);
   if (!tenant.ok) return problem(call, tenant.error);
   call.set("tenant", tenant.value);
-  if (operation !== undefined) {
-    const offered = operation.produces;
+  if (endpoint !== undefined) {
+    const offered = endpoint.produces;
     if (preferredType(call.req.header("accept") ?? null, offered) === null) {
       return problem(call, { code: "NOT_ACCEPTABLE", offered: [...offered] });
     }
@@ -30,9 +30,9 @@ export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
   return next();
 };
 
-function operationFor(call: Call): Operation | undefined {
+function endpointFor(call: Call): Endpoint | undefined {
   const handler = matchedRoutes(call).findLast((route) => route.method !== "ALL");
-  return handler === undefined ? undefined : operationOf(handler.method, handler.path);
+  return handler === undefined ? undefined : endpointOf(handler.method, handler.path);
 }
 
 async function tenantFor(call: Call, permission: Permission): Promise<Result<string>> {

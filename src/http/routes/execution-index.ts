@@ -1,7 +1,7 @@
 // /v1/executions as a collection: the list, forgetting one, forgetting many.
 import { Hono } from "hono/tiny";
 import type { Place } from "../../adapters/objects/ledger-api.ts";
-import { CleanupRequest, ExecutionFilter } from "../../contract/execution-list.ts";
+import { CleanupRequest, ExecutionFilter } from "../../contract/requests.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { invalid, parseWith, readBody } from "../body.ts";

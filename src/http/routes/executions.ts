@@ -2,7 +2,7 @@
 import { Hono } from "hono/tiny";
 import { type ControlCommand, refusalOf, STATUS_HEADER } from "../../adapters/objects/execution-api.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";
-import { ExecutionRequest, PauseRequest } from "../../contract/execution.ts";
+import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { traceOf } from "../../core/monitoring/trace.ts";
@@ -10,7 +10,7 @@ import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { launch, locationOf, readCursor, streamUrl } from "../launch.ts";
 import { preferredType, readPrefer } from "../negotiate.ts";
-import { JSON_TYPE, SSE_TYPE } from "../operations.ts";
+import { JSON_TYPE, SSE_TYPE } from "../surface.ts";
 import { planRun } from "../plan-run.ts";
 import { comeBackLater, isPassing, type Reattach, streamResponse } from "../stream.ts";
 

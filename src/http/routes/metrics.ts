@@ -1,6 +1,6 @@
 // /v1/metrics: the specification's figures, of the tenant's executions of the last `window_seconds`.
 import { Hono } from "hono/tiny";
-import { MetricsFilter } from "../../contract/metrics.ts";
+import { MetricsFilter } from "../../contract/requests.ts";
 import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
 import { metricsOf } from "../../core/monitoring/metrics.ts";
 import { PACE } from "../../core/pace.ts";

@@ -2,7 +2,7 @@
 // that nobody has written yet.
 import { Hono } from "hono/tiny";
 import type { CatalogSnapshot, Precondition } from "../../adapters/objects/catalog-api.ts";
-import { ValidationRequest } from "../../contract/management.ts";
+import { ValidationRequest } from "../../contract/requests.ts";
 import { Name } from "../../contract/names.ts";
 import { type Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";

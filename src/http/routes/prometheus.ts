@@ -5,7 +5,7 @@ import { exposition, type TextFormat } from "../../core/monitoring/exposition.ts
 import { familiesOf } from "../../core/monitoring/families.ts";
 import { type AppEnv, type Call } from "../context.ts";
 import { preferredType } from "../negotiate.ts";
-import { EXPOSITION_TYPES } from "../operations.ts";
+import { EXPOSITION_TYPES } from "../surface.ts";
 
 const FORMATS: Readonly<Record<string, { format: TextFormat; type: string }>> = {
   "text/plain": { format: "prometheus", type: "text/plain; version=0.0.4; charset=utf-8" },

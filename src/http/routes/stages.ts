@@ -1,7 +1,8 @@
 // /v1/stages/execute: one stage on its own, as a durable execution of one stage. A stage that failed is a successful
 // HTTP call.
 import { Hono } from "hono/tiny";
-import { type PipelineExecution, StageExecutionRequest } from "../../contract/execution.ts";
+import type { PipelineExecution } from "../../contract/execution.ts";
+import { StageExecutionRequest } from "../../contract/requests.ts";
 import { parseWith, readJsonBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { launch, locationOf } from "../launch.ts";

@@ -1,0 +1,24 @@
+// What an agent receives (API.md section 4).
+import { ConversationTurn } from "./execution.ts";
+import { JsonObject } from "./json.ts";
+import { ExecutionId, Name } from "./names.ts";
+import * as z from "./zod.ts";
+
+/** The body of every call. */
+export const AgentCall = z.object({
+  execution_id: ExecutionId,
+  conversation_id: z.string(),
+  stage: Name,
+  agent_type: Name,
+  /** 1 for the first try. */
+  attempt: z.number().check(z.int(), z.gte(1)),
+  query: z.string(),
+  config: JsonObject,
+  /** Each dependency's data; null where it was skipped, or failed and was optional. */
+  inputs: z.record(z.string(), z.nullable(JsonObject)),
+  context: JsonObject,
+  /** The conversation's last completed turns, oldest first. */
+  history: z.array(ConversationTurn),
+  timeout_ms: z.number(),
+});
+export type AgentCall = z.infer<typeof AgentCall>;

@@ -1,0 +1,18 @@
+// The kinds of lifecycle events, those that are logged and numbered (API.md section 3).
+
+export const LIFECYCLE_TYPES = [
+  "execution.started",
+  "execution.paused",
+  "execution.resumed",
+  "execution.recovered",
+  "execution.completed",
+  "execution.failed",
+  "execution.cancelled",
+  "stage.started",
+  "stage.retrying",
+  "stage.fallback",
+  "stage.completed",
+  "stage.failed",
+  "stage.skipped",
+  "stage.cancelled",
+] as const;

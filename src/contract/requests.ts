@@ -1,0 +1,75 @@
+// What callers send: the bodies and the queries that are held against a schema (API.md sections 1 and 2). Apart from
+// what is answered, which the Worker checks nowhere and describes only when it is asked to.
+import { JsonObject } from "./json.ts";
+import { LIMITS } from "./limits.ts";
+import { EXECUTION_STATUSES, ExecutionId, Name } from "./names.ts";
+import { PipelineStage, StageOverride } from "./stage.ts";
+import * as z from "./zod.ts";
+
+export const OnDisconnect = z.enum(["continue", "cancel"]);
+export type OnDisconnect = z.infer<typeof OnDisconnect>;
+
+const Query = z.string().check(z.minLength(1), z.maxLength(LIMITS.QUERY_CHARS));
+const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
+
+/** The body of POST /v1/executions. */
+export const ExecutionRequest = z.strictObject({
+  query: Query,
+  conversation_id: ConversationId,
+  pipeline: z._default(Name, "rag"),
+  pipeline_config: z._default(z.record(Name, StageOverride), {}),
+  /** The least version to run. */
+  pipeline_version: z.optional(z.number().check(z.int(), z.gte(1))),
+  context: z._default(JsonObject, {}),
+  execution_id: z.optional(ExecutionId),
+  on_disconnect: z._default(OnDisconnect, "continue"),
+});
+export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
+
+/** The body of POST /v1/stages/execute. */
+export const StageExecutionRequest = z.strictObject({
+  stage: PipelineStage,
+  query: Query,
+  conversation_id: z._default(ConversationId, "stages"),
+  /** What its dependencies would have given. */
+  inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
+  context: z._default(JsonObject, {}),
+});
+export type StageExecutionRequest = z.infer<typeof StageExecutionRequest>;
+
+export const PauseMode = z.enum(["drain", "abort"]);
+export type PauseMode = z.infer<typeof PauseMode>;
+
+/** The body of POST /v1/executions/:id/pause; may be left out. */
+export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
+
+/** The body of POST /v1/pipelines/validate: stages of any shape, so that a fault is told beside all others. */
+export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
+
+/** How many a page has where nobody says. */
+const PAGE = 20;
+
+/** The query of GET /v1/executions. */
+export const ExecutionFilter = z.object({
+  status: z.optional(z.enum(EXECUTION_STATUSES)),
+  pipeline: z.optional(z.string().check(z.maxLength(64))),
+  conversation_id: z.optional(z.string().check(z.maxLength(128))),
+  limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(100)), PAGE),
+  cursor: z.optional(z.string().check(z.maxLength(256))),
+});
+export type ExecutionFilter = z.infer<typeof ExecutionFilter>;
+
+/** The body of POST /v1/executions/cleanup. */
+export const CleanupRequest = z.strictObject({
+  /** Counted from an execution's end. */
+  older_than_seconds: z.number().check(z.gte(0), z.lte(10 * 365 * 86_400)),
+});
+
+/** The query of GET /v1/metrics. */
+export const MetricsFilter = z.object({
+  pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
+  window_seconds: z._default(
+    z.coerce.number().check(z.int(), z.gte(1), z.lte(LIMITS.METRICS_WINDOW_SECONDS)),
+    LIMITS.METRICS_WINDOW_SECONDS,
+  ),
+});
