@@ -39,7 +39,7 @@ export const PACE = {
   RECONNECT_LATER_MS: 5_000,
   /** Between two tellings of a text, for each reader: a telling costs the object and the Worker about half of it. */
   TEXT_GAP_MS: 0.4,
-  /** A gap below this is none. */
+  /** At least so much: a single text goes out at once, one of a thousand in a second with its neighbours. */
   TEXT_GAP_LEAST_MS: 5,
   /** A reader's chunk is closed with the event that makes it this large; the rest waits in the log. */
   STREAM_CHUNK_BYTES: 64 * 1024,

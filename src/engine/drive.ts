@@ -50,6 +50,8 @@ export class ExecutionDriver {
   private sleeping = false;
   /** Readers are told of what was said once a timer has come. */
   private textIsDue = false;
+  /** When they last were, ms since the epoch. */
+  private textToldAt = 0;
   private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
 
@@ -263,17 +265,19 @@ export class ExecutionDriver {
     if (wake_at !== null) this.ports.alarm.set(wake_at);
   }
 
-  /** A text may wait and be merged: the more there are to hear it, the longer, so that readers never slow the run. */
+  /** What follows closely on another text waits and is merged: the longer, the more there are to hear it. */
   private tellText(): void {
-    const ms = this.watchers.size * PACE.TEXT_GAP_MS;
-    if (ms < PACE.TEXT_GAP_LEAST_MS) this.wakeWatchers();
-    else if (!this.textIsDue) {
-      this.textIsDue = true;
-      this.ports.clock.after(ms, () => {
-        this.textIsDue = false;
-        this.wakeWatchers();
-      });
-    }
+    if (this.textIsDue) return;
+    const gap_ms = Math.max(PACE.TEXT_GAP_LEAST_MS, this.watchers.size * PACE.TEXT_GAP_MS);
+    const now = this.ports.clock.now();
+    const tell = () => {
+      this.textIsDue = false;
+      this.textToldAt = this.ports.clock.now();
+      this.wakeWatchers();
+    };
+    if (now - this.textToldAt >= gap_ms) return tell();
+    this.textIsDue = true;
+    this.ports.clock.after(this.textToldAt + gap_ms - now, tell);
   }
 
   private wakeWatchers(): void {
