@@ -111,17 +111,15 @@ test(`${WAITING} runs that waited for a retry all end after an outage`, async ()
   const figures = {
     outageMs: up - killed,
     allEndedMs,
-    firstFreshMs: fresh[0] ?? Number.POSITIVE_INFINITY,
-    slowestFreshMs: Math.max(...fresh.slice(1)),
+    firstFreshMs: fresh[0],
+    slowestFreshMs: Math.max(...fresh),
     usualFreshMs: Math.max(...usual),
     mostTotal,
   };
   console.log(JSON.stringify(figures));
   expect(most, "calls of one run at a time").toBeLessThanOrEqual(2);
-  // The first one comes while workerd compiles the Worker and brings up five hundred objects.
-  expect(figures.firstFreshMs).toBeLessThan(5_000);
-  // A second, where the machine is not taken up by others; else as much slower as it is anyway.
-  expect(figures.slowestFreshMs).toBeLessThan(Math.max(1_000, 10 * figures.usualFreshMs));
+  // The first one comes while workerd compiles the Worker and brings up the first of five hundred objects.
+  expect(figures.slowestFreshMs).toBeLessThan(1_000);
 }, 240_000);
 
 /** How long a run of one stage takes, from the request to its answer, ms. */
