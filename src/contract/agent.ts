@@ -51,14 +51,16 @@ const registrationFields = {
 };
 
 /** The body of PUT /v1/agents/:agent_type. */
-export const AgentRegistration = z.union([
-  z.strictObject({ url: z.string().check(z.minLength(1), z.maxLength(2_048)), ...registrationFields }),
-  z.strictObject({
-    binding: z.string().check(z.regex(/^AGENTS[A-Z0-9_]{0,58}$/, "must begin with AGENTS")),
-    path: z.optional(
-      z.string().check(z.regex(/^\/[\w.~!$&'()*+,;=:@%/?-]{0,1023}$/, "must be an absolute path")),
-    ),
-    ...registrationFields,
-  }),
-]);
+export const AgentRegistration = z.lazy(() =>
+  z.union([
+    z.strictObject({ url: z.string().check(z.minLength(1), z.maxLength(2_048)), ...registrationFields }),
+    z.strictObject({
+      binding: z.string().check(z.regex(/^AGENTS[A-Z0-9_]{0,58}$/, "must begin with AGENTS")),
+      path: z.optional(
+        z.string().check(z.regex(/^\/[\w.~!$&'()*+,;=:@%/?-]{0,1023}$/, "must be an absolute path")),
+      ),
+      ...registrationFields,
+    }),
+  ]),
+);
 export type AgentRegistration = z.infer<typeof AgentRegistration>;

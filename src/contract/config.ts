@@ -104,7 +104,9 @@ function patchOf(shape: z.core.$ZodLooseShape): z.ZodMiniType<JsonObject> {
 }
 
 /** The body of PATCH /v1/config. A strategy may come in part: what it is merged into is judged as a whole. */
-export const ConfigPatch = patchOf({
-  ...CoordinatorConfig.shape,
-  fallback_strategies: z.record(Name, z.unknown()),
-});
+export const ConfigPatch = z.lazy(() =>
+  patchOf({
+    ...CoordinatorConfig.shape,
+    fallback_strategies: z.record(Name, z.unknown()),
+  }),
+);

@@ -46,16 +46,18 @@ export const DefinitionError = z.object({
 export type DefinitionError = z.infer<typeof DefinitionError>;
 
 /** RFC 9457 with the specification's `error` and `code`. */
-export const Problem = z.object({
-  type: z.string(),
-  title: z.string(),
-  status: z.number().check(z.int()),
-  detail: z.string(),
-  instance: z.string(),
-  error: z.string(),
-  code: ErrorCode,
-  errors: z.optional(z.array(InputError)),
-});
+export const Problem = z.lazy(() =>
+  z.object({
+    type: z.string(),
+    title: z.string(),
+    status: z.number().check(z.int()),
+    detail: z.string(),
+    instance: z.string(),
+    error: z.string(),
+    code: ErrorCode,
+    errors: z.optional(z.array(InputError)),
+  }),
+);
 export type Problem = z.infer<typeof Problem>;
 
 export type CoordinatorError =

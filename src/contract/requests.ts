@@ -13,28 +13,32 @@ const Query = z.string().check(z.minLength(1), z.maxLength(LIMITS.QUERY_CHARS));
 const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
 
 /** The body of POST /v1/executions. */
-export const ExecutionRequest = z.strictObject({
-  query: Query,
-  conversation_id: ConversationId,
-  pipeline: z._default(Name, "rag"),
-  pipeline_config: z._default(z.record(Name, StageOverride), {}),
-  /** The least version to run. */
-  pipeline_version: z.optional(z.number().check(z.int(), z.gte(1))),
-  context: z._default(JsonObject, {}),
-  execution_id: z.optional(ExecutionId),
-  on_disconnect: z._default(OnDisconnect, "continue"),
-});
+export const ExecutionRequest = z.lazy(() =>
+  z.strictObject({
+    query: Query,
+    conversation_id: ConversationId,
+    pipeline: z._default(Name, "rag"),
+    pipeline_config: z._default(z.record(Name, StageOverride), {}),
+    /** The least version to run. */
+    pipeline_version: z.optional(z.number().check(z.int(), z.gte(1))),
+    context: z._default(JsonObject, {}),
+    execution_id: z.optional(ExecutionId),
+    on_disconnect: z._default(OnDisconnect, "continue"),
+  }),
+);
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
 
 /** The body of POST /v1/stages/execute. */
-export const StageExecutionRequest = z.strictObject({
-  stage: PipelineStage,
-  query: Query,
-  conversation_id: z._default(ConversationId, "stages"),
-  /** What its dependencies would have given. */
-  inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
-  context: z._default(JsonObject, {}),
-});
+export const StageExecutionRequest = z.lazy(() =>
+  z.strictObject({
+    stage: PipelineStage,
+    query: Query,
+    conversation_id: z._default(ConversationId, "stages"),
+    /** What its dependencies would have given. */
+    inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
+    context: z._default(JsonObject, {}),
+  }),
+);
 export type StageExecutionRequest = z.infer<typeof StageExecutionRequest>;
 
 export const PauseMode = z.enum(["drain", "abort"]);

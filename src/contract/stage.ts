@@ -10,19 +10,21 @@ const Seconds = z.number().check(z.gte(0.001), z.lte(LIMITS.TIMEOUT_SECONDS));
 const FallbackByName = z.enum(["use_cached_results", "use_simple_model"]);
 
 /** What to give instead of a stage's own answer when the stage would fail. */
-export const FallbackStrategy = z.union([
-  FallbackByName,
-  z.strictObject({ strategy: z.literal("use_cached_results") }),
-  z.strictObject({
-    strategy: z.literal("use_simple_model"),
-    agent_type: z.optional(Name),
-    config: z.optional(JsonObject),
-  }),
-  z.strictObject({ strategy: z.literal("use_default"), data: JsonObject }),
-]);
+export const FallbackStrategy = z.lazy(() =>
+  z.union([
+    FallbackByName,
+    z.strictObject({ strategy: z.literal("use_cached_results") }),
+    z.strictObject({
+      strategy: z.literal("use_simple_model"),
+      agent_type: z.optional(Name),
+      config: z.optional(JsonObject),
+    }),
+    z.strictObject({ strategy: z.literal("use_default"), data: JsonObject }),
+  ]),
+);
 export type FallbackStrategy = z.infer<typeof FallbackStrategy>;
 
-const CachePolicy = z.union([z.boolean(), z.strictObject({ ttl_seconds: Seconds })]);
+const CachePolicy = z.lazy(() => z.union([z.boolean(), z.strictObject({ ttl_seconds: Seconds })]));
 
 const stageFields = {
   agent_type: Name,
@@ -53,12 +55,13 @@ export const PipelineStage = z.strictObject({
 export type PipelineStage = z.infer<typeof PipelineStage>;
 
 /** One stage's entry of `pipeline_config`: any field but `name`, and `enabled`. */
-export const StageOverride = z.partial(z.strictObject({ ...stageFields, enabled: z.boolean() }));
+export const StageOverride = z.lazy(() =>
+  z.partial(z.strictObject({ ...stageFields, enabled: z.boolean() })),
+);
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export const ResolvedStage = z.required(PipelineStage, { timeout_seconds: true, retry_attempts: true });
-export type ResolvedStage = z.infer<typeof ResolvedStage>;
+export type ResolvedStage = PipelineStage & { timeout_seconds: number; retry_attempts: number };
 
 export const StageStatus = z.enum(["pending", "running", "completed", "failed", "skipped", "cancelled"]);
 export type StageStatus = z.infer<typeof StageStatus>;
@@ -78,20 +81,22 @@ export type Usage = z.infer<typeof Usage>;
 
 const Timestamp = z.iso.datetime();
 
-export const StageResult = z.object({
-  stage: Name,
-  agent_type: Name,
-  status: StageStatus,
-  /** Tries made. */
-  attempts: z.number().check(z.int()),
-  start_time: z.nullable(Timestamp),
-  end_time: z.nullable(Timestamp),
-  duration_ms: z.nullable(z.number()),
-  data: z.nullable(JsonObject),
-  error: z.nullable(StageError),
-  cached: z.boolean(),
-  fallback: z.nullable(z.object({ strategy: z.string(), reason: z.string() })),
-  skip_reason: z.nullable(z.string()),
-  usage: z.nullable(Usage),
-});
+export const StageResult = z.lazy(() =>
+  z.object({
+    stage: Name,
+    agent_type: Name,
+    status: StageStatus,
+    /** Tries made. */
+    attempts: z.number().check(z.int()),
+    start_time: z.nullable(Timestamp),
+    end_time: z.nullable(Timestamp),
+    duration_ms: z.nullable(z.number()),
+    data: z.nullable(JsonObject),
+    error: z.nullable(StageError),
+    cached: z.boolean(),
+    fallback: z.nullable(z.object({ strategy: z.string(), reason: z.string() })),
+    skip_reason: z.nullable(z.string()),
+    usage: z.nullable(Usage),
+  }),
+);
 export type StageResult = z.infer<typeof StageResult>;
