@@ -36,10 +36,18 @@ export async function bundle(entry: string): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), "bundle-"));
   // A config of its own: the house's names objects that the floor does not have.
   const config = join(out, "wrangler.toml");
-  await writeFile(
-    config,
-    `name = "bench"\nmain = "${join(ROOT, entry)}"\ncompatibility_date = "2026-10-20"\n`,
+  const aliases = Object.entries(house.alias ?? {}).map(
+    ([name, path]) => `"${name}" = "${join(ROOT, path as string)}"`,
   );
+  const lines = [
+    'name = "bench"',
+    `main = "${join(ROOT, entry)}"`,
+    `compatibility_date = "${house.compatibility_date}"`,
+    `keep_names = ${house.keep_names ?? true}`,
+    "[alias]",
+    ...aliases,
+  ];
+  await writeFile(config, `${lines.join("\n")}\n`);
   const wrangler = join(ROOT, "node_modules", "wrangler", "bin", "wrangler.js");
   await promisify(execFile)(
     process.execPath,
