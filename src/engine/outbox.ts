@@ -53,8 +53,11 @@ export class Outbox implements Watcher {
     if (isTerminal(state.status)) {
       this.stopTimer();
       this.ends.owed();
-      void this.settle().then((everybody) => {
-        if (everybody) this.ends.delivered();
+      // Behind the answers to those who wait for the end: what is told costs time, and they come first.
+      this.stopTimer = this.clock.after(0, () => {
+        void this.settle().then((everybody) => {
+          if (everybody) this.ends.delivered();
+        });
       });
     } else {
       // A run that is over by then is told of once instead of twice.

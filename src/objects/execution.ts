@@ -248,7 +248,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       },
       // A run that has ended before its alarm came never needs the handler.
       delivered: () => {
-        if (!this.isHandling && driver.state !== null) alarm.set(retainedUntil(driver.state));
+        if (this.isHandling || this.driver !== driver || driver.state === null) return;
+        alarm.set(retainedUntil(driver.state));
       },
     });
     return driver;

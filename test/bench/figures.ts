@@ -10,9 +10,10 @@ import { existsSync } from "node:fs";
 import { closeConnections, fire, median, pause, quantile, send } from "./load.ts";
 import { type BenchServer, bundle, startCoordinator } from "./servers.ts";
 
-const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 20);
-const SHOTS = Number(process.env["BENCH_SHOTS"] ?? 20);
-const PAUSE_MS = 150;
+const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 12);
+const SHOTS = Number(process.env["BENCH_SHOTS"] ?? 5);
+/** Longer than anything waits to be told behind a run's end: what one run leaves must not meet the next one. */
+const PAUSE_MS = Number(process.env["BENCH_PAUSE_MS"] ?? 1_400);
 
 const sink = createServer((request, response) => {
   request.resume();
