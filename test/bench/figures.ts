@@ -1,5 +1,5 @@
-// npm run bench:figures: what an execution pays on its own path for its figures, traces and logs. The same run on four
-// coordinators side by side, in interleaved rounds: with nothing, with the figures, with the log as well (the
+// npm run bench:figures: what an execution pays on its own path for its figures, traces and logs. The same run on five
+// coordinators side by side, in interleaved rounds: with nothing (twice), with the figures, with the log as well (the
 // defaults), and with traces and webhooks besides. The caller's latency is the run's own path; the processor's time
 // is all of it, also what comes after the end.
 import { mkdir } from "node:fs/promises";
@@ -27,6 +27,8 @@ const sinkUrl = `http://127.0.0.1:${(sink.address() as AddressInfo).port}`;
 const NOTHING = { enable_metrics_collection: false, enable_detailed_logging: false };
 const VARIANTS: [name: string, config: Record<string, unknown>, vars: Record<string, string>][] = [
   ["nothing", NOTHING, {}],
+  // How far two of the same lie apart is what can be measured at all.
+  ["nothing, once more", NOTHING, {}],
   ["figures", { enable_detailed_logging: false }, {}],
   ["figures and log (default)", {}, {}],
   [
