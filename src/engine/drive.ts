@@ -2,9 +2,9 @@
 // asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
 //
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (a turn is written behind its calls: the first one, a verb's and the last at once, one
-// that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that the state does not want is aborted), I15
-// (while anything is under way the object's alarm is being handled or is set).
+// that call is the state's), I9 (the first turn is written before its calls, a later one behind them: a verb's and the
+// last at once, one that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
+// the state does not want is aborted), I15 (while anything is under way the object's alarm is being handled or is set).
 import pLimit from "p-limit";
 import { LIMITS } from "../contract/limits.ts";
 import type { Command, Refusal } from "../core/execution/command.ts";
@@ -46,7 +46,6 @@ export class ExecutionDriver {
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
-  private alarmIsOwed = false;
   private sleeping = false;
   /** Readers are told of what was said once a timer has come. */
   private textIsDue = false;
@@ -60,10 +59,7 @@ export class ExecutionDriver {
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
-      written: () => {
-        if (this.alarmIsOwed) this.setAlarm();
-        this.settle();
-      },
+      written: () => this.settle(),
       durable: () => this.wakeWatchers(),
     });
   }
@@ -96,12 +92,12 @@ export class ExecutionDriver {
     this.current = decision.state;
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
-      // What was written holds up whatever goes out behind it: calls go out first, and nobody is told before the
-      // disk has it. A recovery alone is on disk before its calls, or a run that kills its object would not end.
-      if (command.type === "recover") this.commit.write();
+      // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
+      // a run that kills its object comes to an end. Later calls go out first: a commit would hold them up.
+      if (command.type === "start" || command.type === "recover") this.commit.write();
       this.act();
       if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
-      else this.commit.writeWithin(command.type === "start" ? 0 : this.patience());
+      else this.commit.writeWithin(this.patience());
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
     }
@@ -233,7 +229,7 @@ export class ExecutionDriver {
   }
 
   private isBusy(): boolean {
-    return this.calls.size > 0 || this.commit.waitsFrom !== null || this.sleeping;
+    return this.calls.size > 0 || this.commit.isWaiting || this.sleeping;
   }
 
   /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
@@ -241,10 +237,7 @@ export class ExecutionDriver {
     if (this.isBusy()) {
       if (this.idle !== null) return;
       this.idle = Promise.withResolvers<void>();
-      if (this.handlers > 0) return;
-      // The first alarm is committed with the first record: before it there is nothing to come back to.
-      if (this.commit.waitsFrom === 1) this.alarmIsOwed = true;
-      else this.setAlarm();
+      if (this.handlers === 0) this.setAlarm();
     } else if (this.idle !== null) {
       this.idle.resolve();
       this.idle = null;
@@ -252,7 +245,6 @@ export class ExecutionDriver {
   }
 
   private setAlarm(): void {
-    this.alarmIsOwed = false;
     const soon = this.ports.clock.now() + PACE.ALARM_JOIN_MS;
     const wake_at = this.current === null ? null : nextActions(this.current).wake_at;
     this.ports.alarm.set(Math.min(soon, wake_at ?? soon));

@@ -37,9 +37,9 @@ export class GroupCommit {
     return this.durable;
   }
 
-  /** The first `seq` that waits; null where none does. */
-  get waitsFrom(): number | null {
-    return this.unwritten[0]?.seq ?? null;
+  /** True while there is something that is not written yet. */
+  get isWaiting(): boolean {
+    return this.unwritten.length > 0;
   }
 
   add(events: readonly LogEvent[]): void {

@@ -130,7 +130,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private async run(message: RunMessage, signal: AbortSignal): Promise<Response> {
-    const started = await this.startOrAttach(message);
+    const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
     if (message.answer === "stream") return this.openStream(driver, message.after, message.after > 0, signal);
@@ -150,7 +150,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
-  private async startOrAttach(message: RunMessage): Promise<Result<ExecutionDriver>> {
+  private startOrAttach(message: RunMessage): Result<ExecutionDriver> {
     const opened = this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
@@ -165,16 +165,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
     const driver = this.driver as ExecutionDriver;
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
-    const { clock } = this.ports;
-    const sent = new Promise<void>((resolve) => {
-      clock.after(0, resolve);
-    });
     driver.submit({ type: "start", spec: message.spec });
-    this.presence = Presence.of(driver, clock, false);
-    // The first calls go out before the commit that would hold them up; an answer behind it, or a disk that is full
-    // would have been told of as a run.
-    await sent;
-    driver.flush();
+    this.presence = Presence.of(driver, this.ports.clock, false);
     return ok(driver);
   }
 
