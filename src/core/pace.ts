@@ -17,9 +17,9 @@ export const PACE = {
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
   /** Runs of one isolate that an outage's end may wake at once; further ones come one after another. */
-  WAKING_AT_ONCE: 12,
+  WAKING_AT_ONCE: 20,
   /** From one of those to the next: what a run's first commits and calls take of a small machine. */
-  WAKING_GAP_MS: 30,
+  WAKING_GAP_MS: 40,
   /** Who finds their timer this late goes to the end of the queue. */
   WAKING_LATE_MS: 100,
   /** Nobody waits longer than this for their turn. */
