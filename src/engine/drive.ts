@@ -269,7 +269,8 @@ export class ExecutionDriver {
     };
     if (now - this.textToldAt >= gap_ms) return tell();
     this.textIsDue = true;
-    this.ports.clock.after(this.textToldAt + gap_ms - now, tell);
+    // A clock that was set back must not keep a text waiting.
+    this.ports.clock.after(Math.min(gap_ms, this.textToldAt + gap_ms - now), tell);
   }
 
   private wakeWatchers(): void {
