@@ -2,6 +2,7 @@
 // is read by its Worker alone, which greets the reader, keeps the connection open and goes on with another stream
 // where this one dies: a stream that was meant to end closes with END_MARK, which no blank line follows and no reader
 // ever sees.
+import { concatBytes } from "../core/bytes.ts";
 import type { EventFeed } from "./feed.ts";
 
 /** The last bytes of a stream that has come to its end; one that stops without them has been cut. */
@@ -20,13 +21,12 @@ export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<
         for (;;) {
           const { pieces, end } = feed.take();
           const parts = end === "terminal" ? [...pieces, endMark] : pieces;
-          const first = parts[0];
-          if (first !== undefined) controller.enqueue(parts.length === 1 ? first : concat(parts));
+          if (parts.length > 0) controller.enqueue(concatBytes(parts));
           if (end !== "no") {
             controller.close();
             onClose();
           }
-          if (end !== "no" || first !== undefined) return;
+          if (end !== "no" || parts.length > 0) return;
           await feed.changed();
         }
       },
@@ -38,14 +38,4 @@ export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<
     // Nothing is made ahead of the reader: what it has not taken stays in the log.
     { highWaterMark: 0 },
   );
-}
-
-function concat(parts: readonly Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }

@@ -40,6 +40,7 @@ export function hedgedCall(
       sides.add(side);
       const outcome = await ports.agents.call(sent, {
         signal: side.signal,
+        hears_silence: hooks.hears_silence,
         alive: () => {
           anyByte = true;
           if (heard === null || heard === side) hooks.alive();

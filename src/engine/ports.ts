@@ -47,6 +47,8 @@ export interface CallHooks {
   progress(progress: AgentProgress): void;
   /** Bytes have come. */
   alive(): void;
+  /** The silence between two pieces of an answer counts, so `alive` must be told of each. */
+  readonly hears_silence: boolean;
 }
 
 export interface Agents {

@@ -76,7 +76,7 @@ function tryCall(
       // Nobody waits for this outcome: it frees the connection's place, whatever the agent's side still does.
       end(REJECTED);
     });
-    const heard = { ...hooks, signal: cut.signal, alive: watchSilence };
+    const heard = { ...hooks, signal: cut.signal, alive: watchSilence, hears_silence: idleMs !== null };
     const answer =
       stage.hedge_after_ms === undefined || ports.shared === undefined
         ? ports.agents.call(request, heard)

@@ -1,5 +1,6 @@
 // A caller's body: JSON, counted as it is read (a Content-Length may lie), decoded fatally, and checked against its
 // schema, with every fault named by a JSON pointer.
+import { readBytes } from "../adapters/bytes.ts";
 import type * as z from "../contract/zod.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
@@ -61,25 +62,17 @@ export function invalid(errors: InputError[]): CoordinatorError {
 
 async function readText(body: ReadableStream<Uint8Array> | null): Promise<Result<string>> {
   if (body === null) return ok("");
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  const reader = body.getReader();
-  let text = "";
-  let bytes = 0;
   try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      bytes += value?.byteLength ?? 0;
-      if (bytes > LIMITS.BODY_BYTES) {
-        void reader.cancel().catch(() => {});
-        return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes: LIMITS.BODY_BYTES });
-      }
-      text += decoder.decode(value, { stream: !done });
-      if (done) return ok(text);
-    }
+    const bytes = await readBytes(body, LIMITS.BODY_BYTES);
+    if (bytes !== null) return ok(UTF8.decode(bytes));
+    return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes: LIMITS.BODY_BYTES });
   } catch {
     return err(invalid([{ pointer: "", detail: "is not UTF-8, or was cut short" }]));
   }
 }
+
+/** Made once: to make a decoder costs more than to decode a question. */
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
 function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   const path = issue.path.map(String);

@@ -1,6 +1,7 @@
 // An agent's body as text, piece by piece: decoded bytes are counted as they come, so that a small compressed body
 // cannot become a large one, and UTF-8 is decoded fatally.
 import type { CallHooks } from "../../engine/ports.ts";
+import { readBytes } from "../bytes.ts";
 
 /** Why a body cannot be read to its end, where the connection is not to blame. */
 export class BodyFault extends Error {
@@ -42,27 +43,10 @@ export async function* bodyText(
 export async function wholeText(
   body: ReadableStream<Uint8Array>,
   limit_bytes: number,
-  hooks: Pick<CallHooks, "alive">,
+  hooks: Pick<CallHooks, "alive" | "hears_silence">,
 ): Promise<string> {
-  const reader = body.getReader();
-  const pieces: Uint8Array[] = [];
-  let bytes = 0;
-  let ended = false;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      ended = done;
-      if (done) break;
-      hooks.alive();
-      bytes += value.byteLength;
-      if (bytes > limit_bytes) throw new BodyFault("too_large", limit_bytes);
-      pieces.push(value);
-    }
-  } finally {
-    if (!ended) await reader.cancel().catch(() => {});
-  }
-  const [only] = pieces;
-  const whole = pieces.length === 1 && only !== undefined ? only : concat(pieces, bytes);
+  const whole = await readBytes(body, limit_bytes, hooks.hears_silence ? () => hooks.alive() : undefined);
+  if (whole === null) throw new BodyFault("too_large", limit_bytes);
   try {
     return UTF8.decode(whole);
   } catch {
@@ -81,16 +65,6 @@ function isCut(bytes: Uint8Array): boolean {
   } catch {
     return false;
   }
-}
-
-function concat(pieces: readonly Uint8Array[], bytes: number): Uint8Array {
-  const whole = new Uint8Array(bytes);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.byteLength;
-  }
-  return whole;
 }
 
 function decode(step: () => string, reason: BodyFault["reason"], limit_bytes: number): string {

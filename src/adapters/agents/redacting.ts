@@ -26,6 +26,7 @@ export class RedactingAgents implements Agents {
     const outcome = await this.inner.call(request, {
       signal: hooks.signal,
       alive: () => hooks.alive(),
+      hears_silence: hooks.hears_silence,
       delta: (piece) => pass(text.push(piece), hooks),
       progress: (progress) => hooks.progress(redactValue(progress, credentials)),
     });

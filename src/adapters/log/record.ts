@@ -1,5 +1,6 @@
 // The record: the events of one turn (or of several that were committed together) as bytes, with a checksum, cut
 // into chunks. Owns the format and its version; reading proves every byte or says what is wrong.
+import { concatBytes } from "../../core/bytes.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { PACE } from "../../core/pace.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
@@ -83,7 +84,7 @@ function parseKey(key: string): { first: number; at: number; count: number } {
 }
 
 function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
-  const bytes = parts.length === 1 ? (parts[0] as Uint8Array) : concat(parts);
+  const bytes = concatBytes(parts);
   if (bytes.byteLength < CHECKSUM_BYTES) throw new LogCorrupted(`${key} is too short`);
   const body = bytes.subarray(CHECKSUM_BYTES);
   const checksum = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_BYTES).getUint32(0);
@@ -101,14 +102,4 @@ function readPayload(key: string, body: Uint8Array): Partial<Payload> | null {
   } catch {
     throw new LogCorrupted(`${key} is not JSON`);
   }
-}
-
-function concat(parts: Uint8Array[]): Uint8Array {
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.byteLength, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.byteLength;
-  }
-  return whole;
 }
