@@ -30,6 +30,7 @@ import { parseRateLimit } from "./core/resilience/sliding-window.ts";
 import { ledgerEntry } from "./core/execution/summary.ts";
 import type { Receiver } from "./engine/outbox.ts";
 import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
+import { SharedTimer } from "./engine/shared-timer.ts";
 import { err, ok, type Result } from "./contract/problem.ts";
 import { logLine } from "./core/monitoring/log-line.ts";
 import { VERSION } from "./version.ts";
@@ -81,24 +82,29 @@ export interface Services {
   clock: Clock;
 }
 
-const composed = new WeakMap<Env, Result<Services, BadVariable>>();
+/** What is built once for each environment. */
+function once<T>(make: (env: Env) => T): (env: Env) => T {
+  const made = new WeakMap<Env, { of: T }>();
+  return (env) => {
+    const known = made.get(env) ?? { of: make(env) };
+    made.set(env, known);
+    return known.of;
+  };
+}
 
-/** The Worker's services for an environment; built once for each. */
-export function composeServices(env: Env): Result<Services, BadVariable> {
-  const known = composed.get(env);
-  if (known !== undefined) return known;
+/** The Worker's services for an environment. */
+export const composeServices = once((env): Result<Services, BadVariable> => {
   const services = readServices(env);
   if (!services.ok) {
     console.error(logLine("ERROR", systemClock.now(), { message: "bad variable", ...services.error }));
   }
-  composed.set(env, services);
   return services;
-}
+});
 
 /** The ports of one execution's engine. @param persist false runs without storage, for `memory` */
 export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persist: boolean): Ports {
   return {
-    clock: systemClock,
+    clock: new SharedTimer(systemClock),
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
     alarm: {
@@ -112,12 +118,8 @@ export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persi
   };
 }
 
-const calling = new WeakMap<Env, Agents>();
-
-/** The way to the agents; built once for each environment. */
-function composeAgents(env: Env): Agents {
-  const known = calling.get(env);
-  if (known !== undefined) return known;
+/** The way to the agents. */
+const composeAgents = once((env): Agents => {
   const secret = (name: string) => (typeof env[name] === "string" ? env[name] : null);
   const world = {
     fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
@@ -125,15 +127,18 @@ function composeAgents(env: Env): Agents {
     secret,
     allowedHosts: allowedHosts(env),
   };
-  const agents = new RedactingAgents(new HttpAgents(world), secret);
-  calling.set(env, agents);
-  return agents;
-}
+  return new RedactingAgents(new HttpAgents(world), secret);
+});
+
+/** Who keeps something of every execution. */
+const composeKeepers = once((env) => ({
+  ledgers: ledgersOver(env.LEDGER),
+  conversations: conversationsOver(env.CONVERSATIONS),
+}));
 
 /** Who is told of the changes of the execution that has this log. */
 export function composeReceivers(env: Env, log: Log): Receiver[] {
-  const ledgers = ledgersOver(env.LEDGER);
-  const conversations = conversationsOver(env.CONVERSATIONS);
+  const { ledgers, conversations } = composeKeepers(env);
   return [
     (state) => ledgers.report(state.spec.tenant, ledgerEntry(state)),
     async (state) => {
@@ -154,14 +159,12 @@ function outwardOf(env: Env, log: Log): Receiver[] {
 export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
-  const conversations = conversationsOver(env.CONVERSATIONS);
+  const { ledgers, conversations } = composeKeepers(env);
   await Promise.all([
-    ledgersOver(env.LEDGER).forget(tenant, { start: started_at, id: execution_id }),
+    ledgers.forget(tenant, { start: started_at, id: execution_id }),
     turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
   ]);
 }
-
-const sharing = new WeakMap<Env, Shared>();
 
 interface Shared {
   cache: ResultCache;
@@ -169,10 +172,8 @@ interface Shared {
   redis: GuardedRedis | null;
 }
 
-/** What all executions in this isolate share; built once for each environment. */
-export function composeShared(env: Env): Shared {
-  const known = sharing.get(env);
-  if (known !== undefined) return known;
+/** What all executions in this isolate share. */
+export const composeShared = once((env): Shared => {
   const url = textVariable(env, REDIS_URL);
   const token = textVariable(env, REDIS_TOKEN);
   const redis = url === undefined || token === undefined ? null : new GuardedRedis(url, token, systemClock);
@@ -183,10 +184,8 @@ export function composeShared(env: Env): Shared {
   });
   const cache =
     redis === null ? new EmbeddedCache(env.RESULT_CACHE, systemClock) : new UpstashCache(redis, systemClock);
-  const shared = { cache, health, redis };
-  sharing.set(env, shared);
-  return shared;
-}
+  return { cache, health, redis };
+});
 
 /** A tenant's catalog, for objects that tell it something. */
 export function catalogRpc(env: Env, tenant: string): CatalogRpc {
@@ -218,12 +217,11 @@ function readServices(env: Env): Result<Services, BadVariable> {
     settings: { ...settings.value, hasKeys: keys.value.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
     catalogs: catalogsOver(env.CATALOG, () => systemClock.now()),
-    ledgers: ledgersOver(env.LEDGER),
+    ...composeKeepers(env),
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),
     outward: outward.value,
     access: accessWith(keys.value, tokenSecret, systemClock),
-    conversations: conversationsOver(env.CONVERSATIONS),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,

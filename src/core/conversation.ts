@@ -2,7 +2,7 @@
 // later run is handed it.
 import type { ConversationTurn } from "../contract/execution.ts";
 import type { ExecutionState } from "./execution/state.ts";
-import { viewExecution } from "./execution/view.ts";
+import { finalResult } from "./execution/view.ts";
 
 export interface KeptTurn extends ConversationTurn {
   execution_id: string;
@@ -25,7 +25,7 @@ export function turnOf(state: ExecutionState): KeptTurn | null {
   return {
     execution_id: spec.execution_id,
     query: clip(spec.query, QUERY_CHARS),
-    answer: bounded(viewExecution(state).final_result),
+    answer: bounded(finalResult(state)),
     ended_at,
     expires: ended_at + spec.config.retention_seconds * 1_000,
   };

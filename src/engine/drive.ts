@@ -27,11 +27,15 @@ interface CallUnderWay {
 
 /** Who wants to hear of a run while it runs: feeds and waiting callers. */
 export interface Watcher {
-  /** True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer. */
+  /**
+   * True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer, and
+   * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds his words
+   * back until it is durable.
+   */
   readonly sees_turns: boolean;
   /** A call has begun; its text will grow. */
   callBegan(live: LiveText): void;
-  /** Something new is there: durable events, or text. */
+  /** Something new is there: events, or text. */
   wake(): void;
 }
 
@@ -59,8 +63,12 @@ export class ExecutionDriver {
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
-      written: () => this.settle(),
-      durable: () => this.wakeWatchers(),
+      written: () => {
+        this.settle();
+        this.wake(false);
+      },
+      durable: () => this.wake(true),
+      isFollowed: () => this.isFollowed(),
     });
   }
 
@@ -73,9 +81,14 @@ export class ExecutionDriver {
     return this.current;
   }
 
-  /** The last `seq` that is durable, and so may be seen. */
+  /** The last `seq` that is known to be durable, and so may be seen. */
   get durableSeq(): number {
     return this.commit.durableSeq;
+  }
+
+  /** Resolves once everything written so far may be seen. */
+  confirm(): Promise<void> {
+    return this.commit.confirm();
   }
 
   /**
@@ -137,7 +150,10 @@ export class ExecutionDriver {
     this.watchers.add(watcher);
     for (const { live } of this.calls.values()) watcher.callBegan(live);
     // What was waiting for company is about to be seen.
-    if (watcher.sees_turns) this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
+    if (watcher.sees_turns) {
+      this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
+      void this.commit.confirm();
+    }
     return () => this.watchers.delete(watcher);
   }
 
@@ -157,8 +173,12 @@ export class ExecutionDriver {
 
   /** How long a turn may wait for company, ms. */
   private patience(): number {
-    for (const watcher of this.watchers) if (watcher.sees_turns) return PACE.WATCHED_COMMIT_MS;
-    return PACE.GROUP_COMMIT_MS;
+    return this.isFollowed() ? PACE.WATCHED_COMMIT_MS : PACE.GROUP_COMMIT_MS;
+  }
+
+  private isFollowed(): boolean {
+    for (const watcher of this.watchers) if (watcher.sees_turns) return true;
+    return false;
   }
 
   private act(): void {
@@ -265,7 +285,7 @@ export class ExecutionDriver {
     const tell = () => {
       this.textIsDue = false;
       this.textToldAt = this.ports.clock.now();
-      this.wakeWatchers();
+      this.wake(true);
     };
     if (now - this.textToldAt >= gap_ms) return tell();
     this.textIsDue = true;
@@ -273,8 +293,8 @@ export class ExecutionDriver {
     this.ports.clock.after(Math.min(gap_ms, this.textToldAt + gap_ms - now), tell);
   }
 
-  private wakeWatchers(): void {
-    for (const watcher of this.watchers) watcher.wake();
+  private wake(sees_turns: boolean): void {
+    for (const watcher of this.watchers) if (watcher.sees_turns === sees_turns) watcher.wake();
   }
 }
 

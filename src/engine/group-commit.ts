@@ -1,5 +1,8 @@
 // The writing side of a run's log: events wait here until their commit, alone or in company, and are given to readers
 // once the disk has them. Owns what is not written yet, and the last events, for readers that follow closely.
+//
+// The disk is asked only where somebody must know: whatever leaves the object by a call or an answer is held back by
+// the platform until all that was written before it is durable, and only a stream's chunks are not.
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { Clock, Log } from "./ports.ts";
 
@@ -9,8 +12,10 @@ const RECENT_EVENTS = 64;
 export interface Commits {
   /** A record is on its way to the disk. */
   written(): void;
-  /** More is durable than before, and so may be seen. */
+  /** More is known to be durable than before, and so may be seen. */
   durable(): void;
+  /** Somebody is there who must know when it is. */
+  isFollowed(): boolean;
 }
 
 export class GroupCommit {
@@ -20,6 +25,7 @@ export class GroupCommit {
   private unwritten: LogEvent[] = [];
   private recent: LogEvent[] = [];
   private durable: number;
+  private written: number;
   private stop: (() => void) | null = null;
   /** When what waits is written, ms since the epoch. */
   private due = 0;
@@ -29,10 +35,11 @@ export class GroupCommit {
     this.log = log;
     this.clock = clock;
     this.durable = seq;
+    this.written = seq;
     this.commits = commits;
   }
 
-  /** The last `seq` that is durable. */
+  /** The last `seq` that is known to be durable. */
   get durableSeq(): number {
     return this.durable;
   }
@@ -65,12 +72,19 @@ export class GroupCommit {
     this.log.append(events);
     this.recent.push(...events);
     if (this.recent.length > RECENT_EVENTS) this.recent = this.recent.slice(-RECENT_EVENTS);
-    const seq = events.at(-1)?.seq ?? this.durable;
-    void this.log.synced().then(() => {
-      this.durable = Math.max(this.durable, seq);
-      this.commits.durable();
-    });
+    this.written = events.at(-1)?.seq ?? this.written;
+    if (this.commits.isFollowed()) void this.confirm();
     this.commits.written();
+  }
+
+  /** Resolves once everything written so far is known to be durable. */
+  async confirm(): Promise<void> {
+    const seq = this.written;
+    if (seq <= this.durable) return;
+    await this.log.synced();
+    if (seq <= this.durable) return;
+    this.durable = seq;
+    this.commits.durable();
   }
 
   /** The durable events after `seq`. */

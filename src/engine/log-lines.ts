@@ -37,15 +37,16 @@ export class LogLines implements Watcher {
   }
 
   wake(): void {
-    if (this.isDue || this.driver.durableSeq === this.told) return;
-    if (this.driver.state?.spec.config.enable_detailed_logging !== true) return;
+    if (this.isDue || this.driver.state?.spec.config.enable_detailed_logging !== true) return;
     this.isDue = true;
     this.clock.after(PACE.LOG_WAIT_MS, () => {
       this.isDue = false;
-      const { state, durableSeq } = this.driver;
-      const after = this.told;
-      this.told = durableSeq;
-      if (state !== null) this.tell(state, after);
+      void this.driver.confirm().then(() => {
+        const { state, durableSeq } = this.driver;
+        const after = this.told;
+        this.told = durableSeq;
+        if (state !== null) this.tell(state, after);
+      });
     });
   }
 

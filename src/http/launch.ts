@@ -1,8 +1,14 @@
 // Launching a run, whatever it is a run of: its name from the headers, its plan, and the object that takes it or has
 // it already. Repetitions attach; they never start a second run.
-import { refusalOf, type RunMessage } from "../adapters/objects/execution-api.ts";
+import {
+  type ExecutionText,
+  refusalOf,
+  type RunMessage,
+  withStreamUrl,
+} from "../adapters/objects/execution-api.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
+import { isTerminal } from "../core/execution/state.ts";
 import { invalid } from "./body.ts";
 import type { Call } from "./context.ts";
 import { nameExecution, type RunContext } from "./plan-run.ts";
@@ -16,8 +22,16 @@ export interface Launch {
   plan: (context: RunContext) => Promise<Result<RunSpec>>;
 }
 
-export interface Launched {
+/** A run that may start, or be attached to: by one of the two, once. */
+export interface Launchable {
   execution_id: string;
+  /** The execution as it stands at the end of the wait. */
+  tell(): Promise<Result<ExecutionText>>;
+  /** The object's own answer: a stream, or the JSON of a caller whose leaving matters. */
+  follow(): Promise<Result<Followed>>;
+}
+
+export interface Followed {
   response: Response;
   /** The last `seq` that the caller has. */
   after: number;
@@ -25,8 +39,9 @@ export interface Launched {
   again: (after: number) => Promise<Response>;
 }
 
-/** Starts the run or attaches to it; what comes back is the object's answer. */
-export async function launch(call: Call, { body, own, answer, plan }: Launch): Promise<Result<Launched>> {
+/** Names and plans the run; what comes back starts it, or attaches to it. */
+export async function prepare(call: Call, launch: Launch): Promise<Result<Launchable>> {
+  const { body, own, answer, plan } = launch;
   const { services, tenant } = call.var;
   const key = idempotencyKey(call.req.header("idempotency-key"));
   if (!key.ok) return key;
@@ -39,8 +54,6 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
   // Whoever has had events already starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
   const naming = await nameExecution(tenant, own, body, key.value);
-  // Events do not name their stream; and a token is signed while the plan is made.
-  const url = answer === "stream" ? "" : streamUrl(call, naming.execution_id);
   const planned = await plan({
     tenant,
     naming,
@@ -49,22 +62,44 @@ export async function launch(call: Call, { body, own, answer, plan }: Launch): P
   });
   // A repetition attaches to its execution even where its pipeline is gone by now.
   if (!planned.ok && naming.digest === null) return planned;
+  const { execution_id } = naming;
   const message: RunMessage = {
     digest: naming.digest,
     // Who has had events already wants more of that run, and never another one.
     spec: planned.ok && cursor.value === null ? planned.value : null,
     after: cursor.value ?? 0,
     answer,
-    stream_url: await url,
+    stream_url: "",
     health: services.catalogs.peek(tenant)?.health ?? null,
   };
-  const { execution_id } = naming;
-  const again = (after: number) =>
-    services.executions.run(tenant, execution_id, { ...message, after }, call.req.raw.signal);
-  const response = await again(message.after);
-  const refusal: CoordinatorError | null = await refusalOf(response);
-  if (refusal === null) return ok({ execution_id, response, after: message.after, again });
-  return err(refusal.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : refusal);
+  const refused = (error: CoordinatorError) =>
+    err(error.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : error);
+  return ok({
+    execution_id,
+    tell: async () => {
+      const text = await services.executions.rpc(tenant, execution_id).run(JSON.stringify(message));
+      return text.ok ? text : refused(text.error);
+    },
+    follow: async () => {
+      // Events do not name their stream; an answer that the object writes itself does.
+      const stream_url = answer === "stream" ? "" : await streamUrl(call, execution_id);
+      const again = (after: number) =>
+        services.executions.follow(
+          tenant,
+          execution_id,
+          { ...message, after, stream_url },
+          call.req.raw.signal,
+        );
+      const response = await again(message.after);
+      const refusal = await refusalOf(response);
+      return refusal === null ? ok({ response, after: message.after, again }) : refused(refusal);
+    },
+  });
+}
+
+/** The JSON of an answer about an execution. A token is signed only where there is something to follow. */
+export async function executionText(call: Call, execution_id: string, text: ExecutionText): Promise<string> {
+  return withStreamUrl(text, isTerminal(text.status) ? "" : await streamUrl(call, execution_id));
 }
 
 /** Where an execution is found. */
@@ -76,7 +111,7 @@ export function locationOf(execution_id: string): string {
  * Where a browser follows an execution, with the token that lets its EventSource in. Without keys the token stands
  * there too, though nobody asks for it: a page that works in development then works behind keys.
  */
-export async function streamUrl(call: Call, execution_id: string): Promise<string> {
+async function streamUrl(call: Call, execution_id: string): Promise<string> {
   const token = await call.var.services.access.streamToken(call.var.tenant, execution_id);
   return `${locationOf(execution_id)}/events?token=${token}`;
 }

@@ -5,7 +5,6 @@ import { DurableObject } from "cloudflare:workers";
 import type { ConversationRpc } from "../adapters/objects/conversation-api.ts";
 import type { Env } from "../compose.ts";
 import { LIMITS } from "../contract/limits.ts";
-import type { ConversationTurn } from "../contract/execution.ts";
 import { type KeptTurn, lastTurns } from "../core/conversation.ts";
 
 const TURN = "turn/";
@@ -15,8 +14,8 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
   private known: Map<string, KeptTurn> | null = null;
   private hasAlarm = false;
 
-  async turns(count: number): Promise<ConversationTurn[]> {
-    return lastTurns([...this.all().values()], count, Date.now());
+  async turns(count: number): Promise<string> {
+    return JSON.stringify(lastTurns([...this.all().values()], count, Date.now()));
   }
 
   async add(turn: KeptTurn): Promise<void> {

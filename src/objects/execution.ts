@@ -1,5 +1,5 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to the engine. Owns the way in
-// (fetch for streams and waiting callers, RPC for verbs, the alarm) and nothing of what is decided.
+// (fetch where a gone client must be noticed, RPC for all else, the alarm) and nothing of what is decided.
 //
 // I15: the alarm's handler joins the running loop and re-arms before it returns; it never throws, since the platform
 // gives up on an alarm after six failures.
@@ -11,6 +11,7 @@ import {
   REFUSAL_TYPE,
   type RunMessage,
   STATUS_HEADER,
+  withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
 import { writeLog } from "../adapters/system.ts";
@@ -18,7 +19,7 @@ import { composePorts, composeReceivers, composeShared, type Env, forgetExecutio
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { wireJson } from "../core/execution/log-event.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { viewExecution } from "../core/execution/view.ts";
+import { executionJson } from "../core/execution/view.ts";
 import { PACE } from "../core/pace.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
 import { EventFeed } from "../engine/feed.ts";
@@ -49,7 +50,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    if (request.method === "POST") return this.run(await request.json(), request.signal);
+    if (request.method === "POST") return this.follow(await request.json(), request.signal);
     return this.stream(Number(searchParams.get("after")), searchParams.has("resumes"), request.signal);
   }
 
@@ -89,12 +90,20 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  async read(stream_url: string): Promise<Result<ExecutionText>> {
-    return this.answer(stream_url, () => null);
+  async run(message: string): Promise<Result<ExecutionText>> {
+    const { answer, ...rest } = JSON.parse(message) as RunMessage;
+    const started = this.startOrAttach({ answer, ...rest });
+    if (!started.ok) return started;
+    await waitForCaller(started.value, this.ports.clock, answer === "stream" ? 0 : answer.wait_ms);
+    return ok(textOf(started.value));
   }
 
-  async control(command: ControlCommand, stream_url: string): Promise<Result<ExecutionText>> {
-    return this.answer(stream_url, (driver) => {
+  async read(): Promise<Result<ExecutionText>> {
+    return this.answer(() => null);
+  }
+
+  async control(command: ControlCommand): Promise<Result<ExecutionText>> {
+    return this.answer((driver) => {
       const refusal = driver.submit(command);
       if (refusal?.reason !== "conflict") return null;
       return {
@@ -109,7 +118,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   async events(after: number): Promise<Result<string>> {
     const opened = this.existing();
     if (!opened.ok) return opened;
-    await this.ports.log.synced();
+    await opened.value.confirm();
     const events = Array.from(opened.value.eventsAfter(after), wireJson);
     return ok(`{"data":[${events.join(",")}]}`);
   }
@@ -129,23 +138,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return ok(null);
   }
 
-  private async run(message: RunMessage, signal: AbortSignal): Promise<Response> {
+  private async follow(message: RunMessage, signal: AbortSignal): Promise<Response> {
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
     if (message.answer === "stream") return this.openStream(driver, message.after, message.after > 0, signal);
-    const text = () => {
-      driver.flush();
-      return textOf(driver.state as ExecutionState, message.stream_url);
-    };
-    const { wait_ms } = message.answer;
-    const stay = wait_ms === 0 ? undefined : this.presence?.enter();
-    const over = waitForCaller(driver, this.ports.clock, wait_ms);
-    if (stay !== undefined) {
-      const patient = await answerWatched(over, text, this.ports.clock, stay);
-      if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
-    }
-    await over;
+    const stay = this.presence?.enter() ?? (() => {});
+    const over = waitForCaller(driver, this.ports.clock, message.answer.wait_ms);
+    const text = () => withStreamUrl(textOf(driver), message.stream_url);
+    const patient = await answerWatched(over, text, this.ports.clock, stay);
+    if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
     return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
@@ -197,16 +199,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private async answer(
-    stream_url: string,
     act: (driver: ExecutionDriver) => CoordinatorError | null,
   ): Promise<Result<ExecutionText>> {
     const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
-    if (refusal !== null) return err(refusal);
-    opened.value.flush();
-    const state = opened.value.state as ExecutionState;
-    return ok({ status: state.status, json: textOf(state, stream_url) });
+    return refusal === null ? ok(textOf(opened.value)) : err(refusal);
   }
 
   /** The driver of an execution that is there. */
@@ -292,9 +290,11 @@ function retainedUntil({ ended_at, spec }: ExecutionState): number {
   return (ended_at ?? 0) + spec.config.retention_seconds * 1_000;
 }
 
-function textOf(state: ExecutionState, stream_url: string): string {
-  const view = viewExecution(state);
-  return JSON.stringify(isTerminal(state.status) ? view : { ...view, stream_url });
+/** The execution as it stands, and as it is written before anybody is told of it. */
+function textOf(driver: ExecutionDriver): ExecutionText {
+  driver.flush();
+  const state = driver.state as ExecutionState;
+  return { status: state.status, json: executionJson(state) };
 }
 
 function refuse(error: CoordinatorError): Response {

@@ -4,8 +4,7 @@
 // into stays in memory as well: a report costs no reading, and several that come together cost one write.
 import { LIMITS } from "../contract/limits.ts";
 import { addReport, emptyFigures, type Figures, mergeByName } from "../core/monitoring/figures.ts";
-import type { RunReport } from "../core/monitoring/report.ts";
-import type { Period } from "../adapters/objects/ledger-api.ts";
+import type { Counted, Period } from "../adapters/objects/ledger-api.ts";
 
 const MINUTE_MS = 60_000;
 const MINUTES = "minute/";
@@ -25,7 +24,7 @@ export class FiguresStore {
   }
 
   /** Counts a run. To be called once for each, and followed by `write`. @param ended ms since the epoch */
-  count(report: RunReport, ended: number, now: number): void {
+  count(report: Counted, ended: number, now: number): void {
     // A clock that runs ahead elsewhere must not write into a minute that nobody reads yet.
     const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
     const folded = this.fold(Math.floor(now / MINUTE_MS));
@@ -103,7 +102,7 @@ export class FiguresStore {
     }
   }
 
-  private add(key: string, report: RunReport): void {
+  private add(key: string, report: Counted): void {
     const figures = this.current.get(key) ?? this.kv.get<Figures>(key) ?? emptyFigures();
     addReport(figures, report);
     this.current.set(key, figures);

@@ -7,9 +7,11 @@
 // report gets past that row, which outlives the execution by a day.
 import { DurableObject } from "cloudflare:workers";
 import type {
+  Counted,
   FiguresQuery,
   LedgerFigures,
   LedgerQuery,
+  LedgerReport,
   LedgerRpc,
   Listed,
   Place,
@@ -18,7 +20,6 @@ import { monitorOf } from "../adapters/objects/monitor-api.ts";
 import type { Env } from "../compose.ts";
 import type { ExecutionSummary } from "../contract/execution-list.ts";
 import { LIMITS } from "../contract/limits.ts";
-import type { LedgerEntry } from "../core/execution/summary.ts";
 import type { RunShape } from "../core/monitoring/report.ts";
 import { PACE } from "../core/pace.ts";
 import { FiguresStore } from "./figures-store.ts";
@@ -36,7 +37,7 @@ const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   private readonly sql: SqlStorage;
   private readonly store: FiguresStore;
-  private waiting: LedgerEntry[] = [];
+  private waiting: LedgerReport[] = [];
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
   private hasAlarm = false;
@@ -58,7 +59,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     );
   }
 
-  async report(entry: LedgerEntry): Promise<void> {
+  async report(entry: LedgerReport): Promise<void> {
     const now = Date.now();
     // Nobody would list it, and nobody would count it any more.
     if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
@@ -166,8 +167,8 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
         const now = Date.now();
         for (const entry of entries) {
           const isNews = this.write(entry);
-          if (isNews && entry.report !== null && entry.end !== null) {
-            this.store.count(entry.report, entry.end, now);
+          if (isNews && entry.counted !== null && entry.end !== null) {
+            this.store.count(JSON.parse(entry.counted) as Counted, entry.end, now);
           }
         }
         this.store.write();
@@ -179,23 +180,22 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   /** Writes the entry's row; false where what stands there is as new. */
-  private write({ summary, start, end, seq, expires, report }: LedgerEntry): boolean {
-    const shape = report?.shape ?? null;
+  private write(entry: LedgerReport): boolean {
     const written = this.sql.exec(
       `INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
          expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
          WHERE excluded.seq > executions.seq`,
-      start,
-      summary.execution_id,
-      seq,
-      summary.status,
-      summary.pipeline,
-      summary.conversation_id,
-      end,
-      expires,
-      JSON.stringify(summary),
-      shape === null ? null : JSON.stringify(shape),
+      entry.start,
+      entry.execution_id,
+      entry.seq,
+      entry.status,
+      entry.pipeline,
+      entry.conversation_id,
+      entry.end,
+      entry.expires,
+      entry.summary,
+      entry.shape,
     );
     return written.rowsWritten > 0;
   }

@@ -85,7 +85,6 @@ test("readings come from all pipelines; whoever cancels has not been failed", ()
         duration_ms: 100,
         context_bytes: 3 * 1024 * 1024,
         stages: [{ stage: "s", status, duration_ms: 100, path_ms: 100, retries: 0, cached: false }],
-        shape: null,
       });
     }
     return of;

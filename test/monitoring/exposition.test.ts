@@ -16,7 +16,6 @@ function figuresOf(runs: readonly (readonly [RunEnd, number])[]) {
       duration_ms,
       context_bytes: 10,
       stages: [{ stage: "only", status, duration_ms, path_ms: duration_ms, retries: 1, cached: false }],
-      shape: null,
     });
   }
   return figures;

@@ -21,7 +21,6 @@ addReport(figures, {
   duration_ms: 1,
   context_bytes: 0,
   stages: [{ stage: "s", status: "completed", duration_ms: 1, path_ms: 1, retries: 0, cached: false }],
-  shape: null,
 });
 const samples = exposition(familiesOf(new Map([["p", figures]]), 0), "prometheus")
   .split("\n")

@@ -5,8 +5,8 @@ import type { KeptTurn } from "../../core/conversation.ts";
 import { within } from "../embedded/within.ts";
 
 export interface ConversationRpc {
-  /** The last `count` turns that are still kept, oldest first. */
-  turns(count: number): Promise<ConversationTurn[]>;
+  /** The last `count` turns that are still kept, oldest first: a ConversationTurn[] as JSON, which travels for less. */
+  turns(count: number): Promise<string>;
   /** Keeps a turn; the same one again changes nothing. */
   add(turn: KeptTurn): Promise<void>;
   forget(execution_id: string): Promise<void>;
@@ -29,7 +29,7 @@ export function conversationsOver(namespace: DurableObjectNamespace): Conversati
     async history(tenant, conversation_id, count) {
       if (count === 0) return [];
       const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(count), null);
-      if (turns !== null) return turns;
+      if (turns !== null) return JSON.parse(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },

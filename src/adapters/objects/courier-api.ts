@@ -1,6 +1,7 @@
 // What goes out of the house to others' servers, as it is handed to a tenant's couriers: at most eight objects, each
 // with the parcels whose id falls to it. Handing over twice is delivering once, or at worst twice under one id.
 import { fnv1a } from "../../core/hash.ts";
+import { objectIds } from "./object-ids.ts";
 
 export interface Parcel {
   /** The same for the same news: receivers drop what they have. */
@@ -24,9 +25,10 @@ export interface Couriers {
 const SHARDS = 8;
 
 export function couriersOver(namespace: DurableObjectNamespace): Couriers {
+  const idOf = objectIds(namespace);
   return {
     send: (tenant, parcel) => {
-      const id = namespace.idFromName(`${tenant}/${fnv1a(parcel.id) % SHARDS}`);
+      const id = idOf(`${tenant}/${fnv1a(parcel.id) % SHARDS}`);
       return (namespace.get(id) as unknown as CourierRpc).take([parcel]);
     },
   };

@@ -6,7 +6,8 @@ import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/execution/summary.ts";
 import { fnv1a } from "../../core/hash.ts";
 import { type Figures, mergeByName } from "../../core/monitoring/figures.ts";
-import type { RunShape } from "../../core/monitoring/report.ts";
+import type { RunReport, RunShape } from "../../core/monitoring/report.ts";
+import { objectIds } from "./object-ids.ts";
 
 /** A place in the list: everything behind it is older. */
 export interface Place {
@@ -42,9 +43,24 @@ export interface LedgerFigures {
   shapes: RunShape[];
 }
 
+/** What is counted of a run. */
+export type Counted = Omit<RunReport, "shape">;
+
+/** A LedgerEntry as it travels: what nobody on the way looks into is JSON, which is read and written for less. */
+export interface LedgerReport
+  extends Pick<LedgerEntry, "start" | "end" | "seq" | "expires">,
+    Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
+  /** An ExecutionSummary. */
+  summary: string;
+  /** Counted; null where nothing is. */
+  counted: string | null;
+  /** A RunShape; null where the run is no example. */
+  shape: string | null;
+}
+
 export interface LedgerRpc {
   /** Keeps an entry; one that is older than what is kept, or is over, changes nothing. */
-  report(entry: LedgerEntry): Promise<void>;
+  report(entry: LedgerReport): Promise<void>;
   /** Newest first. @param query.limit how many at most */
   list(query: LedgerQuery): Promise<Listed[]>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
@@ -64,13 +80,14 @@ export interface Ledgers {
 const SHARDS = 8;
 
 export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
+  const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
-    namespace.get(namespace.idFromName(`${tenant}/${number}`)) as unknown as LedgerRpc;
+    namespace.get(idOf(`${tenant}/${number}`)) as unknown as LedgerRpc;
   const shardOf = (tenant: string, id: string) => shard(tenant, fnv1a(id) % SHARDS);
   const askAll = <T>(tenant: string, question: (rpc: LedgerRpc) => Promise<T>) =>
     Promise.all(Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))));
   return {
-    report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(entry),
+    report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(reportOf(entry)),
     async list(tenant, query) {
       const answers = await askAll(tenant, (rpc) => rpc.list(query));
       return answers.flat().toSorted(byPlace).toReversed().slice(0, query.limit);
@@ -81,6 +98,24 @@ export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
     },
     forget: (tenant, place) => shardOf(tenant, place.id).forget(place),
     figures: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.figures(query))),
+  };
+}
+
+function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): LedgerReport {
+  const { execution_id, status, pipeline, conversation_id } = summary;
+  const { shape = null, ...counted } = report ?? {};
+  return {
+    start,
+    end,
+    seq,
+    expires,
+    execution_id,
+    status,
+    pipeline,
+    conversation_id,
+    summary: JSON.stringify(summary),
+    counted: report === null ? null : JSON.stringify(counted),
+    shape: shape === null ? null : JSON.stringify(shape),
   };
 }
 

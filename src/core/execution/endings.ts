@@ -4,13 +4,14 @@ import type { ErrorInfo } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult } from "../../contract/stage.ts";
 import type { CallOutcome } from "./command.ts";
+import { isoTime, timeOf } from "../time.ts";
 import { evolve } from "./evolve.ts";
 import { keepText } from "./log-event.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
 import type { Draft, Turn } from "./turn.ts";
-import { terminalData, viewExecution } from "./view.ts";
+import { terminalData } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
 
@@ -154,9 +155,10 @@ export function endExecution(
     message: reason ?? (error === null ? status : `${status}: ${error.message}`),
     data: { error_info: error },
   };
-  // The event carries the execution as it is after the event: drawn once to see it, then made with it.
-  const after = evolve(turn.state, turn.draw(draft));
-  turn.emit({ ...draft, data: { ...terminalData(viewExecution(after)) } });
+  // The event carries the execution as it is after the event, of whose data only the error is folded.
+  const event = turn.draw(draft);
+  const after = evolve(turn.state, event);
+  turn.take({ ...event, data: { ...terminalData(after) } }, after);
 }
 
 function finished(
@@ -166,12 +168,12 @@ function finished(
     Partial<Pick<StageResult, "usage" | "cached" | "attempts">>,
 ): StageResult {
   const before = stageOf(turn.state, name).result;
-  const start_time = before.start_time ?? new Date(turn.now).toISOString();
+  const start_time = before.start_time ?? isoTime(turn.now);
   return {
     ...before,
     ...end,
     start_time,
-    end_time: new Date(turn.now).toISOString(),
-    duration_ms: turn.now - Date.parse(start_time),
+    end_time: isoTime(turn.now),
+    duration_ms: turn.now - timeOf(start_time),
   };
 }

@@ -3,13 +3,14 @@
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult, StageStatus, Usage } from "../../contract/stage.ts";
+import { timeOf } from "../time.ts";
 import type { LogEvent } from "./log-event.ts";
 import type { PublicSpec, RunSpec } from "./run-spec.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
 
 /** Folds one event. `state` is null before the first, which must be execution.started. */
 export function evolve(state: ExecutionState | null, event: LogEvent): ExecutionState {
-  const at = Date.parse(event.timestamp);
+  const at = timeOf(event.timestamp);
   if (state === null) return begin(event, at);
   return settleClock(fold({ ...state, seq: event.seq, updated_at: at }, event, at), at);
 }
@@ -172,7 +173,7 @@ function endedWithoutResult(result: StageResult, event: LogEvent): StageResult {
     ...result,
     status: event.status as StageStatus,
     end_time: event.timestamp,
-    duration_ms: result.start_time === null ? 0 : Date.parse(event.timestamp) - Date.parse(result.start_time),
+    duration_ms: result.start_time === null ? 0 : timeOf(event.timestamp) - timeOf(result.start_time),
     skip_reason: skipped ? (event.data["reason"] as string) : null,
   };
 }

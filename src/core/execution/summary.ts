@@ -3,6 +3,7 @@
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { type RunReport, runReport } from "../monitoring/report.ts";
 import { PACE } from "../pace.ts";
+import { isoTime } from "../time.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 export interface LedgerEntry {
@@ -32,8 +33,8 @@ export function ledgerEntry(state: ExecutionState): LedgerEntry {
       conversation_id: spec.conversation_id,
       pipeline: spec.pipeline,
       pipeline_version: spec.pipeline_version,
-      start_time: new Date(state.started_at).toISOString(),
-      end_time: state.ended_at === null ? null : new Date(state.ended_at).toISOString(),
+      start_time: isoTime(state.started_at),
+      end_time: state.ended_at === null ? null : isoTime(state.ended_at),
       duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
       error_info: state.error_info,
     },

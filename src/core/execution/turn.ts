@@ -2,6 +2,7 @@
 // They are committed together. Owns numbering (I6: seq is 1..n without a gap) and the clock that never runs back.
 import type { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import { isoTime } from "../time.ts";
 import { evolve } from "./evolve.ts";
 import type { Internal, LogEvent } from "./log-event.ts";
 import type { ExecutionState } from "./state.ts";
@@ -25,12 +26,12 @@ export class Turn {
   constructor(state: ExecutionState, now: number) {
     this.state = state;
     this.now = now;
-    this.timestamp = new Date(now).toISOString();
+    this.timestamp = isoTime(now);
   }
 
   /** The turn that brings an execution into being. */
   static begin(execution_id: string, draft: Draft, now: number): Turn {
-    const event = compose(execution_id, 1, new Date(now).toISOString(), draft);
+    const event = compose(execution_id, 1, isoTime(now), draft);
     const turn = new Turn(evolve(null, event), now);
     turn.events.push(event);
     return turn;
@@ -38,7 +39,12 @@ export class Turn {
 
   emit(draft: Draft): void {
     const event = this.draw(draft);
-    this.state = evolve(this.state, event);
+    this.take(event, evolve(this.state, event));
+  }
+
+  /** An event that was drawn, with the state after it. */
+  take(event: LogEvent, state: ExecutionState): void {
+    this.state = state;
     this.events.push(event);
   }
 

@@ -2,6 +2,7 @@
 import type { PerformanceMetrics, PipelineExecution } from "../../contract/execution.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { criticalPath, sinks } from "../pipeline/graph.ts";
+import { isoTime } from "../time.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 /** The execution as it stands. */
@@ -16,8 +17,8 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
     conversation_id: spec.conversation_id,
     pipeline: spec.pipeline,
     pipeline_version: spec.pipeline_version,
-    start_time: new Date(state.started_at).toISOString(),
-    end_time: state.ended_at === null ? null : new Date(state.ended_at).toISOString(),
+    start_time: isoTime(state.started_at),
+    end_time: state.ended_at === null ? null : isoTime(state.ended_at),
     duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
     current_stage: current_stages[0] ?? null,
     current_stages,
@@ -36,9 +37,32 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
   };
 }
 
+interface Shown {
+  execution: PipelineExecution;
+  json: string;
+}
+
+/** Of states whose JSON is small: at its end an execution is shown to the log and to whoever waits, all the same. */
+const remembered = new WeakMap<ExecutionState, Shown>();
+
+function show(state: ExecutionState): Shown {
+  const known = remembered.get(state);
+  if (known !== undefined) return known;
+  const execution = viewExecution(state);
+  const shown = { execution, json: JSON.stringify(execution) };
+  if (shown.json.length <= LIMITS.TERMINAL_EVENT_BYTES) remembered.set(state, shown);
+  return shown;
+}
+
+/** The execution as it stands, as JSON. */
+export function executionJson(state: ExecutionState): string {
+  return show(state).json;
+}
+
 /** What the terminal event carries: the whole, or the whole without its bulk where that is too large. */
-export function terminalData(execution: PipelineExecution): PipelineExecution {
-  if (utf8AtMost(JSON.stringify(execution), LIMITS.TERMINAL_EVENT_BYTES)) return execution;
+export function terminalData(state: ExecutionState): PipelineExecution {
+  const { execution, json } = show(state);
+  if (utf8AtMost(json, LIMITS.TERMINAL_EVENT_BYTES)) return execution;
   const stage_results = Object.fromEntries(
     Object.entries(execution.stage_results).map(([name, result]) => [name, { ...result, data: null }]),
   );
@@ -52,7 +76,7 @@ function utf8AtMost(text: string, limit: number): boolean {
 }
 
 /** The data of the last stage; of several last stages, an object by name. */
-function finalResult(state: ExecutionState): unknown {
+export function finalResult(state: ExecutionState): unknown {
   if (state.status !== "completed") return null;
   const last = sinks(state.spec.stages).map((stage) => stage.name);
   const data = (name: string) => state.stages[state.index.get(name) as number]?.result.data ?? null;

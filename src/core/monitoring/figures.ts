@@ -42,7 +42,7 @@ export function emptyFigures(): Figures {
   };
 }
 
-export function addReport(into: Figures, report: RunReport): void {
+export function addReport(into: Figures, report: Omit<RunReport, "shape">): void {
   into.by.set(report.status, (into.by.get(report.status) ?? 0) + 1);
   addTally(into.runs, report.duration_ms);
   addValue(into.durations, report.duration_ms);

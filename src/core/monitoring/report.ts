@@ -3,6 +3,7 @@
 import type { StageStatus } from "../../contract/stage.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { hash64 } from "../hash.ts";
+import { timeOf } from "../time.ts";
 import { specOf } from "../execution/schedule.ts";
 import { type ExecutionState, isTerminal, type StageState } from "../execution/state.ts";
 import { observedPath } from "./path.ts";
@@ -91,8 +92,8 @@ function spansOf(state: ExecutionState) {
   return state.stages.filter(wasBegun).map(({ result }) => ({
     name: result.stage,
     depends_on: specOf(state, result.stage).depends_on,
-    began: Date.parse(result.start_time ?? "") - state.started_at,
-    ended: Date.parse(result.end_time ?? "") - state.started_at,
+    began: timeOf(result.start_time ?? "") - state.started_at,
+    ended: timeOf(result.end_time ?? "") - state.started_at,
   }));
 }
 
@@ -101,6 +102,8 @@ function shapeOf(state: ExecutionState): RunShape | null {
   const { config, stages } = state.spec;
   const spans = new Map(spansOf(state).map((span) => [span.name, span]));
   const told = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
+  const { query, inputs, context, history } = state.spec;
+  const all = fingerprint([query, inputs, context, history]);
   return {
     started_at: state.started_at,
     max_concurrent_stages: config.max_concurrent_stages,
@@ -118,7 +121,7 @@ function shapeOf(state: ExecutionState): RunShape | null {
         tries_ms: stage.calls.map(([from, to]) => to - from),
         waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
         cached: stage.result.cached,
-        asked: span === undefined ? "" : asked(state, name, told),
+        asked: span === undefined ? "" : asked(state, name, told, all),
       };
     }),
   };
@@ -127,12 +130,13 @@ function shapeOf(state: ExecutionState): RunShape | null {
 /** Of a value, this much tells it from another: nobody must read a megabyte for a figure. */
 const FINGERPRINT_CHARS = 16_384;
 
-/** What a stage was asked: what the result cache goes by, without what differs in every run. */
-function asked(state: ExecutionState, name: string, told: ReadonlyMap<string, string>): string {
-  const { spec } = state;
+/**
+ * What a stage was asked: what the result cache goes by, without what differs in every run.
+ * @param all of what every stage of the run is handed
+ */
+function asked(state: ExecutionState, name: string, told: ReadonlyMap<string, string>, all: string): string {
   const { agent_type, config, depends_on } = specOf(state, name);
-  const inputs = depends_on.map((other) => told.get(other));
-  return fingerprint([name, agent_type, config, spec.query, inputs, spec.inputs, spec.context, spec.history]);
+  return fingerprint([name, agent_type, config, depends_on.map((other) => told.get(other)), all]);
 }
 
 function fingerprint(value: JsonObject | null | readonly unknown[]): string {

@@ -15,11 +15,8 @@ export const rateLimit: MiddlewareHandler<AppEnv> = async (call, next) => {
   if (verdict.allowed) await next();
   else call.res = problem(call, { code: "RATE_LIMITED", retry_after_seconds: reset_seconds });
   const { requests, seconds } = limiter.limit;
-  const response = new Response(call.res.body, call.res);
-  response.headers.set("ratelimit-policy", `"default";q=${requests};w=${seconds}`);
-  response.headers.set("ratelimit", rateField(verdict, reset_seconds));
-  call.res = undefined;
-  call.res = response;
+  call.res.headers.set("ratelimit-policy", `"default";q=${requests};w=${seconds}`);
+  call.res.headers.set("ratelimit", rateField(verdict, reset_seconds));
 };
 
 function rateField({ remaining }: RateVerdict, reset_seconds: number): string {

@@ -1,14 +1,21 @@
 // /v1/executions: starting a run in its three modes, reading it, following it, and the verbs.
 import { Hono } from "hono/tiny";
-import { type ControlCommand, refusalOf, STATUS_HEADER } from "../../adapters/objects/execution-api.ts";
+import {
+  type ControlCommand,
+  type ExecutionText,
+  refusalOf,
+  STATUS_HEADER,
+} from "../../adapters/objects/execution-api.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";
+import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
+import { isTerminal } from "../../core/execution/state.ts";
 import { traceOf } from "../../core/monitoring/trace.ts";
 import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
-import { launch, locationOf, readCursor, streamUrl } from "../launch.ts";
+import { executionText, type Followed, locationOf, prepare, readCursor } from "../launch.ts";
 import { preferredType, readPrefer } from "../negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../surface.ts";
 import { planRun } from "../plan-run.ts";
@@ -31,24 +38,37 @@ async function start(call: Call): Promise<Response> {
   const request = parseWith(ExecutionRequest, body.value);
   if (!request.ok) return problem(call, request.error);
   const prefer = readPrefer(call.req.header("prefer") ?? null);
-  const launched = await launch(call, {
+  const run = await prepare(call, {
     body: body.value,
     own: request.value.execution_id,
     answer: type === SSE_TYPE ? "stream" : { wait_ms: prefer.wait_ms },
     plan: (context) => planRun(call.var.services, request.value, context),
   });
-  if (!launched.ok) return problem(call, launched.error);
-  const { execution_id, response } = launched.value;
-  const location = locationOf(execution_id);
+  if (!run.ok) return problem(call, run.error);
+  const location = locationOf(run.value.execution_id);
   if (type === SSE_TYPE) {
-    const { after, again } = launched.value;
+    const followed = await run.value.follow();
+    if (!followed.ok) return problem(call, followed.error);
+    const { response, after, again } = followed.value;
     return streamResponse(response, after, again, call.var.services.clock, { location });
   }
   const headers = prefer.applied === null ? { location } : { location, "preference-applied": prefer.applied };
+  if (request.value.on_disconnect === "cancel" && prefer.wait_ms !== 0) {
+    return answerWatched(call, await run.value.follow(), headers);
+  }
+  const text = await run.value.tell();
+  if (!text.ok) return problem(call, text.error);
+  const status = isTerminal(text.value.status) ? 200 : 202;
+  return jsonText(await executionText(call, run.value.execution_id, text.value), status, headers);
+}
+
+function answerWatched(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
+  if (!followed.ok) return problem(call, followed.error);
+  const { response } = followed.value;
   // A caller whose leaving matters has its headers before the end is known: then there is no status to go by.
-  const status = response.headers.get(STATUS_HEADER);
+  const status = response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
   return new Response(response.body, {
-    status: status === null || isTerminalStatus(status) ? 200 : 202,
+    status: status === null || isTerminal(status) ? 200 : 202,
     headers: { "content-type": JSON_TYPE, ...headers },
   });
 }
@@ -56,8 +76,11 @@ async function start(call: Call): Promise<Response> {
 async function read(call: Call): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const execution = await rpc(call, id.value).read(await streamUrl(call, id.value));
-  return execution.ok ? jsonText(execution.value.json) : problem(call, execution.error);
+  return answerWith(call, id.value, await rpc(call, id.value).read());
+}
+
+async function answerWith(call: Call, id: string, text: Result<ExecutionText>): Promise<Response> {
+  return text.ok ? jsonText(await executionText(call, id, text.value)) : problem(call, text.error);
 }
 
 async function pause(call: Call): Promise<Response> {
@@ -70,8 +93,7 @@ async function pause(call: Call): Promise<Response> {
 async function control(call: Call, command: ControlCommand): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const execution = await rpc(call, id.value).control(command, await streamUrl(call, id.value));
-  return execution.ok ? jsonText(execution.value.json) : problem(call, execution.error);
+  return answerWith(call, id.value, await rpc(call, id.value).control(command));
 }
 
 async function events(call: Call): Promise<Response> {
@@ -90,7 +112,7 @@ async function events(call: Call): Promise<Response> {
   }
   // A HEAD has no body to stream: opened, it would only be a reader that never reads.
   if (call.req.method === "HEAD") {
-    const there = await rpc(call, id.value).read("");
+    const there = await rpc(call, id.value).read();
     return there.ok
       ? new Response(null, { headers: { "content-type": `${SSE_TYPE}; charset=utf-8` } })
       : problem(call, there.error);
@@ -127,8 +149,4 @@ function executionId(call: Call): Result<string> {
   const id = call.req.param("id") ?? "";
   if (ExecutionId.safeParse(id).success) return ok(id);
   return err({ code: "EXECUTION_NOT_FOUND", execution_id: id.slice(0, 64) });
-}
-
-function isTerminalStatus(status: string | null): boolean {
-  return status === "completed" || status === "failed" || status === "cancelled";
 }

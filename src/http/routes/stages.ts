@@ -5,7 +5,7 @@ import type { PipelineExecution } from "../../contract/execution.ts";
 import { StageExecutionRequest } from "../../contract/requests.ts";
 import { parseWith, readJsonBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
-import { launch, locationOf } from "../launch.ts";
+import { locationOf, prepare } from "../launch.ts";
 import { planStage } from "../plan-run.ts";
 
 export const stages = new Hono<AppEnv>().post("/execute", execute);
@@ -15,15 +15,17 @@ async function execute(call: Call): Promise<Response> {
   if (!body.ok) return problem(call, body.error);
   const request = parseWith(StageExecutionRequest, body.value);
   if (!request.ok) return problem(call, request.error);
-  const launched = await launch(call, {
+  const run = await prepare(call, {
     body: body.value,
     own: undefined,
     answer: { wait_ms: null },
     plan: (context) => planStage(call.var.services, request.value, context),
   });
-  if (!launched.ok) return problem(call, launched.error);
-  const { execution_id, response } = launched.value;
-  const execution: PipelineExecution = await response.json();
+  if (!run.ok) return problem(call, run.error);
+  const text = await run.value.tell();
+  if (!text.ok) return problem(call, text.error);
+  const { execution_id } = run.value;
+  const execution = JSON.parse(text.value.json) as PipelineExecution;
   const result = execution.stage_results[request.value.stage.name];
   return jsonText(JSON.stringify(result), 200, { location: locationOf(execution_id) });
 }

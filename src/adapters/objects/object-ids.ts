@@ -1,0 +1,19 @@
+// The ids of objects that are asked for again and again: a shard of a tenant, its catalog. To make an id of a name is
+// to hash it twice, which costs a tenth of a call.
+
+/** Names remembered for each namespace; the one unused longest goes first. */
+const NAMES = 1_000;
+
+export type ObjectIds = (name: string) => DurableObjectId;
+
+export function objectIds(namespace: DurableObjectNamespace): ObjectIds {
+  const known = new Map<string, DurableObjectId>();
+  return (name) => {
+    const id = known.get(name) ?? namespace.idFromName(name);
+    known.delete(name);
+    known.set(name, id);
+    const oldest = known.keys().next().value;
+    if (known.size > NAMES && oldest !== undefined) known.delete(oldest);
+    return id;
+  };
+}

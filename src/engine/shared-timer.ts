@@ -1,0 +1,62 @@
+// A clock whose timers share one of the platform's. A run has a handful of them under way (its deadline, each try's
+// timeout, a commit that waits for company), nearly all of which are called off, and to set one of the platform's
+// costs more than a turn does: so only a time that is earlier than all others sets it anew.
+import type { Clock } from "./ports.ts";
+
+interface Timer {
+  /** Ms since the epoch. */
+  at: number;
+  task: () => void;
+}
+
+export class SharedTimer implements Clock {
+  private readonly clock: Clock;
+  /** In the order in which they were set. */
+  private readonly waiting = new Set<Timer>();
+  private stop: () => void = () => {};
+  /** What the platform's timer is set to, ms since the epoch; it may have outlived the task that wanted it. */
+  private setTo = Number.POSITIVE_INFINITY;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+  }
+
+  now(): number {
+    return this.clock.now();
+  }
+
+  after(ms: number, task: () => void): () => void {
+    const timer = { at: this.clock.now() + ms, task };
+    this.waiting.add(timer);
+    if (timer.at < this.setTo) this.set(timer.at);
+    return () => {
+      // A timer with nothing to wait for would keep the object in memory.
+      if (this.waiting.delete(timer) && this.waiting.size === 0) this.rest();
+    };
+  }
+
+  private set(at: number): void {
+    this.stop();
+    this.setTo = at;
+    this.stop = this.clock.after(Math.max(0, at - this.clock.now()), () => this.fire());
+  }
+
+  private rest(): void {
+    this.stop();
+    this.stop = () => {};
+    this.setTo = Number.POSITIVE_INFINITY;
+  }
+
+  private fire(): void {
+    this.setTo = Number.POSITIVE_INFINITY;
+    const now = this.clock.now();
+    const due = [...this.waiting].filter(({ at }) => at <= now).toSorted((a, b) => a.at - b.at);
+    try {
+      for (const timer of due) if (this.waiting.delete(timer)) timer.task();
+    } finally {
+      let next = Number.POSITIVE_INFINITY;
+      for (const { at } of this.waiting) next = Math.min(next, at);
+      if (next < this.setTo) this.set(next);
+    }
+  }
+}
