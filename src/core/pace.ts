@@ -56,9 +56,9 @@ export const PACE = {
   /** The last watcher of an execution with `on_disconnect: cancel` may be gone this long. */
   DISCONNECT_GRACE_MS: 5_000,
   /** A run's start is told to the index this much later: most short runs are then told of once, with their end. */
-  OUTBOX_FIRST_MS: 200,
+  OUTBOX_FIRST_MS: 500,
   /** Reports to an index wait so long for others to be written with: less than the alarm that would look after them. */
-  LEDGER_GATHER_MS: 150,
+  LEDGER_GATHER_MS: 250,
   /** How often an index takes out what has expired; expired rows are not listed anyway. */
   LEDGER_SWEEP_MS: 3_600_000,
   /** How often a cache takes out what is older than a day. */

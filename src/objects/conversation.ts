@@ -1,6 +1,6 @@
-// The Durable Object of one conversation: its last turns, one row each, in the order in which they ended. A turn goes
-// with its execution: when that is deleted, or when its retention is over. Once read, the turns are known in memory
-// too, by the keys under which they stand: a question costs no read, and an answer one write.
+// The Durable Object of one conversation: its last turns, one row each. A turn goes with its execution: when that is
+// deleted, or when its retention is over. Once read, the turns are known in memory too, in the order in which they
+// ended: a question costs no read, and an answer one write, also where it takes the place of the oldest.
 import { DurableObject } from "cloudflare:workers";
 import type { ConversationRpc } from "../adapters/objects/conversation-api.ts";
 import type { Env } from "../compose.ts";
@@ -10,7 +10,7 @@ import { type KeptTurn, lastTurns } from "../core/conversation.ts";
 const TURN = "turn/";
 
 export class ConversationObject extends DurableObject<Env> implements ConversationRpc {
-  /** What stands on the disk, in the order of its keys. */
+  /** What stands on the disk, by its keys, in the order in which it ended. */
   private known: Map<string, KeptTurn> | null = null;
   private hasAlarm = false;
 
@@ -20,14 +20,19 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
 
   async add(turn: KeptTurn): Promise<void> {
     const all = this.all();
-    const key = `${TURN}${String(turn.ended_at).padStart(16, "0")}/${turn.execution_id}`;
-    if (turn.expires <= Date.now() || all.has(key)) return;
+    const turns = [...all.values()];
+    if (turn.expires <= Date.now() || turns.some((other) => isSame(other, turn))) return;
+    const isFull = all.size >= LIMITS.HISTORY_TURNS;
+    const oldest = turns[0];
+    if (isFull && oldest !== undefined && order(turn, oldest) < 0) return;
+    const [place = ""] = all.keys();
+    const key = isFull ? place : `${TURN}${String(turn.ended_at).padStart(16, "0")}/${turn.execution_id}`;
     this.ctx.storage.kv.put(key, turn);
-    const last = [...all.keys()].at(-1) ?? "";
+    all.delete(key);
     all.set(key, turn);
+    const last = turns.at(-1);
     // Seldom: a run that ended before another one is told of after it.
-    if (key < last) this.known = new Map([...all].toSorted(([a], [b]) => (a < b ? -1 : 1)));
-    for (const old of [...this.all().keys()].slice(0, -LIMITS.HISTORY_TURNS)) this.forgetTurn(old);
+    if (last !== undefined && order(turn, last) < 0) this.known = inOrder(all);
     if (this.hasAlarm) return;
     this.hasAlarm = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.ctx.storage.setAlarm(turn.expires);
@@ -46,7 +51,7 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
   }
 
   private all(): Map<string, KeptTurn> {
-    this.known ??= new Map(this.ctx.storage.kv.list<KeptTurn>({ prefix: TURN }));
+    this.known ??= inOrder(this.ctx.storage.kv.list<KeptTurn>({ prefix: TURN }));
     return this.known;
   }
 
@@ -58,4 +63,16 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
     this.ctx.storage.kv.delete(key);
     this.all().delete(key);
   }
+}
+
+function inOrder(turns: Iterable<[string, KeptTurn]>): Map<string, KeptTurn> {
+  return new Map([...turns].toSorted(([, a], [, b]) => order(a, b)));
+}
+
+function order(a: KeptTurn, b: KeptTurn): number {
+  return a.ended_at - b.ended_at || (a.execution_id < b.execution_id ? -1 : 1);
+}
+
+function isSame(a: KeptTurn, b: KeptTurn): boolean {
+  return a.execution_id === b.execution_id;
 }

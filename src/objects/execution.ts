@@ -248,6 +248,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       delivered: () => {
         if (this.isHandling || this.driver !== driver || driver.state === null) return;
         alarm.set(retainedUntil(driver.state));
+        // The platform keeps an object long after its run: what the log holds need not be held beside it.
+        if (driver.state.spec.storage === "durable_object") this.release();
       },
     });
     return driver;
@@ -274,10 +276,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   /** Forgets everything, so that the object is as one that never was. */
   private async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
+    this.release();
+    this.ports = this.portsOf(true);
+  }
+
+  /** Lets go of what is in memory: whoever comes next reads the log. */
+  private release(): void {
     this.driver = null;
     this.presence = null;
     this.outbox = null;
-    this.ports = this.portsOf(true);
   }
 
   private executionId(): string {

@@ -49,6 +49,13 @@ test("context_memory_size says how many; 0 remembers nothing", async () => {
   expect(heard()).toEqual([]);
 });
 
+test("of a long conversation the last fifty turns are kept, in their order", async () => {
+  await patch({ context_memory_size: 50 });
+  for (let at = 1; at <= 54; at += 1) await ask("c9", `q${at}`);
+  expect(heard()).toEqual(Array.from({ length: 50 }, (_, n) => turn(`q${n + 4}`)));
+  await patch({ context_memory_size: null });
+});
+
 test("only completed runs are remembered; one stage on its own reads and leaves nothing", async () => {
   agents.on("/bad", failsWith(400));
   await coordinator.agent("bad", agents.url("/bad"));

@@ -7,6 +7,7 @@ import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { PACE } from "../../../src/core/pace.ts";
 import { ExecutionDriver } from "../../../src/engine/drive.ts";
 import type { Agents, Ports } from "../../../src/engine/ports.ts";
+import { SharedTimer } from "../../../src/engine/shared-timer.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What chance decides of the platform. */
@@ -144,10 +145,10 @@ export class Platform {
     };
     const log = new StorageLog(storage);
     return {
-      clock: {
+      clock: new SharedTimer({
         now: () => this.time.now,
         after: (ms, task) => (life.dead ? () => {} : this.time.after(ms, () => alive("timer", task), life)),
-      },
+      }),
       log: {
         append: (events) => alive("append", () => log.append(events)),
         synced: () => log.synced(),
