@@ -19,9 +19,11 @@ export async function readBytes(
   const reader = body.getReader({ mode: "byob" });
   const pieces: Uint8Array[] = [];
   let bytes = 0;
-  for (let size = FIRST_BYTES; ; size = Math.min(size * 4, MOST_BYTES)) {
-    const min = onPiece === undefined ? size : 1;
-    const { done, value } = await reader.readAtLeast(min, new Uint8Array(size));
+  for (let size = FIRST_BYTES; ; size *= 4) {
+    // Never waits for more than tells that it is too much.
+    const room = Math.min(size, MOST_BYTES, limit_bytes + 1 - bytes);
+    const min = onPiece === undefined ? room : 1;
+    const { done, value } = await reader.readAtLeast(min, new Uint8Array(room));
     const got = value?.byteLength ?? 0;
     if (value !== undefined && got > 0) {
       onPiece?.();

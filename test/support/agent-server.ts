@@ -39,7 +39,12 @@ export async function startAgentServer(): Promise<AgentServer> {
   const serve = async (request: IncomingMessage, response: ServerResponse) => {
     const path = request.url ?? "/";
     let text = "";
-    for await (const chunk of request) text += String(chunk);
+    try {
+      for await (const chunk of request) text += String(chunk);
+    } catch {
+      // A caller that died in the middle of its request has made no call.
+      return;
+    }
     const call: SeenCall = {
       path,
       headers: request.headers,
