@@ -5,6 +5,8 @@ import { canonicalJson } from "./json.ts";
 
 export interface CacheKey {
   tenant: string;
+  /** What the run was asked: the results of one question may lie together. */
+  question: string;
   /** The same input: a fresh result under it stands for the call. */
   exact: string;
   /** The same stage, agent, config and query, whatever else: the last result of these is a fallback. */
@@ -16,6 +18,7 @@ export function cacheKey(tenant: string, registration: AgentRegistration | null,
   const family = { tenant, stage, agent_type, config, query };
   return {
     tenant,
+    question: query,
     exact: canonicalJson({ ...family, registration, inputs, context, history }),
     family: canonicalJson(family),
   };

@@ -3,7 +3,7 @@
 // crash loses is called for again. Who is at a call stands in memory alone: where it is lost, two call instead of one.
 import { DurableObject } from "cloudflare:workers";
 import type { HashedKey } from "../adapters/embedded/hashed-key.ts";
-import type { ResultCacheRpc } from "../adapters/embedded/result-cache.ts";
+import type { Made, ResultCacheRpc } from "../adapters/embedded/result-cache.ts";
 import type { Env } from "../compose.ts";
 import { isFresh, KEPT_SECONDS, readEntry } from "../core/cached-result.ts";
 import { PACE } from "../core/pace.ts";
@@ -37,7 +37,14 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     );
   }
 
-  async take({ family, exact }: HashedKey, owner: string, ttl_seconds: number, lease_ms: number) {
+  async take(
+    { family, exact }: HashedKey,
+    owner: string,
+    ttl_seconds: number,
+    lease_ms: number,
+    made: readonly Made[],
+  ) {
+    await this.put(owner, made);
     const text = this.unwritten.get(exact)?.entry ?? this.written(family, exact);
     const entry = readEntry(text);
     if (text !== null && entry !== null && isFresh(entry, ttl_seconds, Date.now())) return { entry: text };
@@ -62,12 +69,11 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     });
   }
 
-  async put({ family, exact }: HashedKey, owner: string, entry: string | null): Promise<void> {
-    this.land(exact, owner, entry);
-    if (entry === null) return;
-    if (this.unwritten.size === 0) setTimeout(() => void this.write(), PACE.CACHE_WRITE_MS);
-    this.unwritten.delete(exact);
-    this.unwritten.set(exact, { family, at: Date.now(), entry });
+  async put(owner: string, made: readonly Made[]): Promise<void> {
+    for (const { key, entry } of made) {
+      this.land(key.exact, owner, entry);
+      if (entry !== null) this.keep(key, entry);
+    }
     if (this.unwritten.size >= WRITTEN_TOGETHER) await this.write();
   }
 
@@ -85,6 +91,12 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     this.sql.exec("DELETE FROM results WHERE at <= ?", Date.now() - KEPT_SECONDS * 1_000);
     this.isSwept = false;
     if (this.sql.exec("SELECT 1 FROM results LIMIT 1").toArray().length > 0) await this.sweepLater();
+  }
+
+  private keep({ family, exact }: HashedKey, entry: string): void {
+    if (this.unwritten.size === 0) setTimeout(() => void this.write(), PACE.CACHE_WRITE_MS);
+    this.unwritten.delete(exact);
+    this.unwritten.set(exact, { family, at: Date.now(), entry });
   }
 
   /** A call has ended: all who wait get its result; where there is none, the first of them is to call. */

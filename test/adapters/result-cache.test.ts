@@ -1,0 +1,77 @@
+// What the embedded result cache sends to its objects: what a run has made goes along with what it asks for next, and
+// alone where it asks for nothing more; never in another tenant's name.
+import { expect, test } from "vitest";
+import { EmbeddedCache, type Made } from "../../src/adapters/embedded/result-cache.ts";
+import { type CacheKey, cacheKey } from "../../src/core/cache-key.ts";
+import { drained, VirtualTime } from "../engine/simulation/virtual-time.ts";
+
+function world() {
+  const time = new VirtualTime(1_000);
+  const sent: { object: string; verb: string; owner: string; made: number }[] = [];
+  const objectOf = (object: string) => ({
+    take: async (_key: unknown, owner: string, _ttl: number, _lease: number, made: readonly Made[]) => {
+      sent.push({ object, verb: "take", owner, made: made.length });
+      return "miss";
+    },
+    put: async (owner: string, made: readonly Made[]) => {
+      sent.push({ object, verb: "put", owner, made: made.length });
+    },
+  });
+  const namespace = { idFromName: (name: string) => name, get: objectOf };
+  const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
+  const cache = new EmbeddedCache(namespace as unknown as DurableObjectNamespace, clock);
+  return { cache, sent, time };
+}
+
+const keyOf = (tenant: string, stage: string): CacheKey =>
+  cacheKey(tenant, null, {
+    execution_id: "e",
+    conversation_id: "c",
+    stage,
+    agent_type: "a",
+    attempt: 1,
+    query: "one question",
+    config: {},
+    inputs: {},
+    context: {},
+    history: [],
+    timeout_ms: 1_000,
+  });
+const RESULT = { data: { answer: "so" }, bytes: 15 };
+
+async function settled(time: VirtualTime): Promise<void> {
+  while (await time.step());
+  await drained();
+}
+
+test("what a run has made goes along with what it asks for next", async () => {
+  const { cache, sent, time } = world();
+  await cache.take(keyOf("one", "a"), "run", 60, 1_000);
+  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
+  await cache.put(keyOf("one", "b"), "run", RESULT, 60);
+  await cache.take(keyOf("one", "c"), "run", 60, 1_000);
+  await settled(time);
+  expect(sent.map(({ verb, made }) => `${verb} ${made}`)).toEqual(["take 0", "take 2"]);
+  expect(new Set(sent.map(({ object }) => object)).size).toBe(1);
+});
+
+test("and alone where it asks for nothing more", async () => {
+  const { cache, sent, time } = world();
+  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
+  expect(sent).toEqual([]);
+  await settled(time);
+  expect(sent).toMatchObject([{ verb: "put", owner: "run", made: 1 }]);
+});
+
+test("a run of another tenant with the same id takes nothing along", async () => {
+  const { cache, sent, time } = world();
+  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
+  await cache.take(keyOf("two", "a"), "run", 60, 1_000);
+  await settled(time);
+  expect(sent).toMatchObject([
+    { verb: "take", made: 0 },
+    { verb: "put", made: 1 },
+  ]);
+  expect(sent[0]?.object.split("/")[0]).toBe("two");
+  expect(sent[1]?.object.split("/")[0]).toBe("one");
+});
