@@ -86,9 +86,11 @@ export interface Services {
 function once<T>(make: (env: Env) => T): (env: Env) => T {
   const made = new WeakMap<Env, { of: T }>();
   return (env) => {
-    const known = made.get(env) ?? { of: make(env) };
-    made.set(env, known);
-    return known.of;
+    const known = made.get(env);
+    if (known !== undefined) return known.of;
+    const of = make(env);
+    made.set(env, { of });
+    return of;
   };
 }
 

@@ -29,8 +29,8 @@ interface CallUnderWay {
 export interface Watcher {
   /**
    * True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer, and
-   * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds his words
-   * back until it is durable.
+   * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds answers and
+   * calls back until it is durable, but not the chunks of an answer that has begun (see `confirm`).
    */
   readonly sees_turns: boolean;
   /** A call has begun; its text will grow. */
@@ -86,7 +86,7 @@ export class ExecutionDriver {
     return this.commit.durableSeq;
   }
 
-  /** Resolves once everything written so far may be seen. */
+  /** Resolves once everything written so far is durable: for who tells of it where no gate holds his words back. */
   confirm(): Promise<void> {
     return this.commit.confirm();
   }

@@ -16,6 +16,8 @@ export class SharedTimer implements Clock {
   private stop: () => void = () => {};
   /** What the platform's timer is set to, ms since the epoch; it may have outlived the task that wanted it. */
   private setTo = Number.POSITIVE_INFINITY;
+  /** The clock when it was last looked at. */
+  private seen = 0;
 
   constructor(clock: Clock) {
     this.clock = clock;
@@ -26,7 +28,8 @@ export class SharedTimer implements Clock {
   }
 
   after(ms: number, task: () => void): () => void {
-    const timer = { at: this.clock.now() + ms, task };
+    // The platform counts whole milliseconds: a part of one would come too early, again and again.
+    const timer = { at: this.read() + Math.ceil(ms), task };
     this.waiting.add(timer);
     if (timer.at < this.setTo) this.set(timer.at);
     return () => {
@@ -35,10 +38,25 @@ export class SharedTimer implements Clock {
     };
   }
 
+  /** The time. Where the clock was set back, what waits for a time goes back with it: nobody waits longer for that. */
+  private read(): number {
+    const now = this.clock.now();
+    this.bring(this.seen - now);
+    this.seen = now;
+    return now;
+  }
+
+  /** Brings all that waits so much nearer. */
+  private bring(ms: number): void {
+    if (ms <= 0) return;
+    this.setTo -= ms;
+    for (const timer of this.waiting) timer.at -= ms;
+  }
+
   private set(at: number): void {
     this.stop();
     this.setTo = at;
-    this.stop = this.clock.after(Math.max(0, at - this.clock.now()), () => this.fire());
+    this.stop = this.clock.after(Math.max(0, at - this.seen), () => this.fire());
   }
 
   private rest(): void {
@@ -48,8 +66,10 @@ export class SharedTimer implements Clock {
   }
 
   private fire(): void {
+    const now = this.read();
+    // The platform has said that its time has come, whatever the clock says.
+    this.bring(this.setTo - now);
     this.setTo = Number.POSITIVE_INFINITY;
-    const now = this.clock.now();
     const due = [...this.waiting].filter(({ at }) => at <= now).toSorted((a, b) => a.at - b.at);
     try {
       for (const timer of due) if (this.waiting.delete(timer)) timer.task();

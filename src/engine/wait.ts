@@ -1,4 +1,5 @@
-// A caller who waits for JSON: until the execution has ended, is paused, or the caller's patience is over.
+// A caller who waits for JSON: until the execution has ended, is paused, or the caller's patience is over. An answer is
+// held back by the platform until what it tells is durable; one that has begun already is not, and waits itself.
 import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
 import type { Clock } from "./ports.ts";
@@ -29,9 +30,11 @@ export async function waitForCaller(
 /**
  * A caller whose leaving matters (`on_disconnect: cancel`) and who waits for longer than a heartbeat: only writing
  * tells that a caller has gone, so spaces go out, which JSON allows before its value. Null where the end came first.
+ * @param text the answer, of what is written by then: it goes out once that is durable
  * @param leave called once, when the caller has its answer or has gone
  */
 export async function answerWatched(
+  driver: ExecutionDriver,
   over: Promise<void>,
   text: () => string,
   clock: Clock,
@@ -46,7 +49,9 @@ export async function answerWatched(
     {
       async pull(controller) {
         const ended = await comesFirst(over, clock);
-        controller.enqueue(encoder.encode(ended ? text() : " "));
+        const piece = ended ? text() : " ";
+        if (ended) await driver.confirm();
+        controller.enqueue(encoder.encode(piece));
         if (!ended) return;
         controller.close();
         leave();

@@ -1,4 +1,4 @@
-// Launching a run, whatever it is a run of: its name from the headers, its plan, and the object that takes it or has
+// Preparing a run, whatever it is a run of: its name from the headers, its plan, and the object that takes it or has
 // it already. Repetitions attach; they never start a second run.
 import {
   type ExecutionText,
@@ -18,7 +18,7 @@ export interface Launch {
   body: unknown;
   /** The caller's own id, where there is one. */
   own: string | undefined;
-  answer: RunMessage["answer"];
+  answer: "stream" | { wait_ms: number | null };
   plan: (context: RunContext) => Promise<Result<RunSpec>>;
 }
 
@@ -63,36 +63,33 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
   // A repetition attaches to its execution even where its pipeline is gone by now.
   if (!planned.ok && naming.digest === null) return planned;
   const { execution_id } = naming;
-  const message: RunMessage = {
+  const start = {
     digest: naming.digest,
     // Who has had events already wants more of that run, and never another one.
     spec: planned.ok && cursor.value === null ? planned.value : null,
-    after: cursor.value ?? 0,
-    answer,
-    stream_url: "",
     health: services.catalogs.peek(tenant)?.health ?? null,
   };
+  const wait_ms = answer === "stream" ? 0 : answer.wait_ms;
   const refused = (error: CoordinatorError) =>
     err(error.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : error);
   return ok({
     execution_id,
     tell: async () => {
+      const message: RunMessage = { ...start, wait_ms };
       const text = await services.executions.rpc(tenant, execution_id).run(JSON.stringify(message));
       return text.ok ? text : refused(text.error);
     },
     follow: async () => {
       // Events do not name their stream; an answer that the object writes itself does.
-      const stream_url = answer === "stream" ? "" : await streamUrl(call, execution_id);
+      const asked =
+        answer === "stream" ? answer : { wait_ms, stream_url: await streamUrl(call, execution_id) };
+      const { signal } = call.req.raw;
       const again = (after: number) =>
-        services.executions.follow(
-          tenant,
-          execution_id,
-          { ...message, after, stream_url },
-          call.req.raw.signal,
-        );
-      const response = await again(message.after);
+        services.executions.follow(tenant, execution_id, { ...start, after, answer: asked }, signal);
+      const after = cursor.value ?? 0;
+      const response = await again(after);
       const refusal = await refusalOf(response);
-      return refusal === null ? ok({ response, after: message.after, again }) : refused(refusal);
+      return refusal === null ? ok({ response, after, again }) : refused(refusal);
     },
   });
 }

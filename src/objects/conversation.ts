@@ -23,10 +23,9 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
     const turns = [...all.values()];
     if (turn.expires <= Date.now() || turns.some((other) => isSame(other, turn))) return;
     const isFull = all.size >= LIMITS.HISTORY_TURNS;
-    const oldest = turns[0];
-    if (isFull && oldest !== undefined && order(turn, oldest) < 0) return;
-    const [place = ""] = all.keys();
-    const key = isFull ? place : `${TURN}${String(turn.ended_at).padStart(16, "0")}/${turn.execution_id}`;
+    const [oldest] = all;
+    if (isFull && oldest !== undefined && order(turn, oldest[1]) < 0) return;
+    const key = isFull && oldest !== undefined ? oldest[0] : freeKey(all);
     this.ctx.storage.kv.put(key, turn);
     all.delete(key);
     all.set(key, turn);
@@ -74,5 +73,12 @@ function order(a: KeptTurn, b: KeptTurn): number {
 }
 
 function isSame(a: KeptTurn, b: KeptTurn): boolean {
-  return a.execution_id === b.execution_id;
+  return a.execution_id === b.execution_id && a.ended_at === b.ended_at;
+}
+
+/** A key says nothing of its turn: it is the first that is free. */
+function freeKey(taken: ReadonlyMap<string, KeptTurn>): string {
+  let place = 0;
+  while (taken.has(`${TURN}${place}`)) place += 1;
+  return `${TURN}${place}`;
 }

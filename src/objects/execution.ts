@@ -8,6 +8,7 @@ import {
   type ControlCommand,
   type ExecutionRpc,
   type ExecutionText,
+  type FollowMessage,
   REFUSAL_TYPE,
   type RunMessage,
   STATUS_HEADER,
@@ -36,6 +37,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private driver: ExecutionDriver | null = null;
   private presence: Presence | null = null;
   private outbox: Outbox | null = null;
+  private readonly feeds = new Set<EventFeed>();
   /** An alarm is being handled. */
   private isHandling = false;
   /** One is, or was set by this instance to come soon. */
@@ -91,10 +93,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
-    const { answer, ...rest } = JSON.parse(message) as RunMessage;
-    const started = this.startOrAttach({ answer, ...rest });
+    const asked = JSON.parse(message) as RunMessage;
+    const started = this.startOrAttach(asked);
     if (!started.ok) return started;
-    await waitForCaller(started.value, this.ports.clock, answer === "stream" ? 0 : answer.wait_ms);
+    await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
     return ok(textOf(started.value));
   }
 
@@ -131,28 +133,30 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       const execution_id = this.executionId();
       return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
     }
-    // A report under way must not come behind this and put the execution back into the index.
-    await this.outbox?.settle();
+    // A report under way must not come behind this and put the execution back into the index. Where the alarm is
+    // retention's, everybody has been told, if by an instance that is gone.
+    if ((await this.ctx.storage.getAlarm()) !== retainedUntil(state)) await this.outbox?.settle();
     await forgetExecution(this.env, state);
     await this.wipe();
     return ok(null);
   }
 
-  private async follow(message: RunMessage, signal: AbortSignal): Promise<Response> {
+  private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
-    if (message.answer === "stream") return this.openStream(driver, message.after, message.after > 0, signal);
+    const { answer, after } = message;
+    if (answer === "stream") return this.openStream(driver, after, after > 0, signal);
     const stay = this.presence?.enter() ?? (() => {});
-    const over = waitForCaller(driver, this.ports.clock, message.answer.wait_ms);
-    const text = () => withStreamUrl(textOf(driver), message.stream_url);
-    const patient = await answerWatched(over, text, this.ports.clock, stay);
+    const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
+    const text = () => withStreamUrl(textOf(driver), answer.stream_url);
+    const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
     return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
-  private startOrAttach(message: RunMessage): Result<ExecutionDriver> {
+  private startOrAttach(message: RunMessage | FollowMessage): Result<ExecutionDriver> {
     const opened = this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
@@ -187,10 +191,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     signal: AbortSignal,
   ): Response {
     const feed = new EventFeed(driver, after, resumes);
+    this.feeds.add(feed);
     const leave = this.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);
     const stream = sseStream(feed, () => {
+      this.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
       leave?.();
     });
@@ -248,8 +254,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       delivered: () => {
         if (this.isHandling || this.driver !== driver || driver.state === null) return;
         alarm.set(retainedUntil(driver.state));
-        // The platform keeps an object long after its run: what the log holds need not be held beside it.
-        if (driver.state.spec.storage === "durable_object") this.release();
+        this.release(driver.state);
       },
     });
     return driver;
@@ -270,18 +275,27 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const now = this.ports.clock.now();
     if (!(await this.outbox?.settle())) return now + PACE.ALARM_RETRY_MS;
     const retained = retainedUntil(state);
-    return retained <= now ? "forget" : retained;
+    if (retained <= now) return "forget";
+    this.release(state);
+    return retained;
   }
 
   /** Forgets everything, so that the object is as one that never was. */
   private async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
-    this.release();
+    this.driver = null;
+    this.presence = null;
+    this.outbox = null;
     this.ports = this.portsOf(true);
+    for (const feed of this.feeds) feed.close();
   }
 
-  /** Lets go of what is in memory: whoever comes next reads the log. */
-  private release(): void {
+  /**
+   * Lets go of a run that has ended and been told of: the platform keeps an object long after that, and what the log
+   * holds need not be held beside it. Whoever comes next reads the log.
+   */
+  private release({ spec }: ExecutionState): void {
+    if (spec.storage !== "durable_object") return;
     this.driver = null;
     this.presence = null;
     this.outbox = null;

@@ -3,8 +3,11 @@ import { expect, test } from "vitest";
 import { LogCorrupted } from "../../src/engine/ports.ts";
 import { ExecutionDriver } from "../../src/engine/drive.ts";
 import { EventFeed } from "../../src/engine/feed.ts";
+import { answerWatched, waitForCaller } from "../../src/engine/wait.ts";
+import { PACE } from "../../src/core/pace.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "./support.ts";
+import type { Life } from "./simulation/platform.ts";
 import { drained } from "./simulation/virtual-time.ts";
 
 const slow = { retry_delay_seconds: 30 };
@@ -125,4 +128,36 @@ test("a log that is whole and makes no sense is corrupted, not a reason to try f
   expect(open([first, { ...second, stage: "nobody" }])).toThrow(LogCorrupted);
   expect(open([first, first])).toThrow(LogCorrupted);
   await drained();
+});
+
+test("an answer that has begun tells of the end once that is durable, and of nothing before", async () => {
+  const bench = new Bench((_request, _hooks, b) => later(b, 5_000, said()));
+  await bench.start(makeSpec([makeStage("one")]));
+  const { driver } = bench;
+  const { clock } = (bench.platform.life as Life).ports;
+  const text = () => {
+    driver.flush();
+    return JSON.stringify(driver.state?.status);
+  };
+  let left = 0;
+  const begun = answerWatched(driver, waitForCaller(driver, clock, null), text, clock, () => (left += 1));
+  await bench.until(PACE.HEARTBEAT_WATCHED_MS + 1);
+  const reader = ((await begun) as ReadableStream<Uint8Array>).getReader();
+  const durable: (string | undefined)[] = [];
+  let told = "";
+  const reading = (async () => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      const piece = new TextDecoder().decode(value);
+      if (piece.trim() !== "") durable.push(bench.log.at(-1)?.type);
+      told += piece;
+    }
+  })();
+  await bench.until();
+  await drained();
+  await reading;
+  expect(told.trim()).toBe('"completed"');
+  expect(durable).toEqual(["execution.completed"]);
+  expect(left).toBe(1);
 });

@@ -85,3 +85,30 @@ test("a task that fails keeps none of the others from coming", async () => {
   await pass();
   expect(came).toEqual(["beside it@10", "later@20"]);
 });
+
+test("where the clock is set back nobody waits longer for that", async () => {
+  let back = 0;
+  const { came, note, time, pass } = world();
+  const clock = new SharedTimer({
+    now: () => time.now - back,
+    after: (ms, task) => time.after(ms, task),
+  });
+  clock.after(50, note("a try"));
+  clock.after(10, note("a text"));
+  back = 600_000;
+  await pass();
+  expect(came).toEqual(["a text@10", "a try@50"]);
+  clock.after(30, note("one more"));
+  back = 1_200_000;
+  clock.after(20, note("before it"));
+  await pass();
+  expect(came.slice(2)).toEqual(["before it@70", "one more@80"]);
+});
+
+test("a part of a millisecond is a whole one, as it is to the platform", async () => {
+  const { clock, came, note, pass, set } = world();
+  clock.after(5.2, note("a text"));
+  await pass();
+  expect(came).toEqual(["a text@6"]);
+  expect(set()).toBe(1);
+});

@@ -10,19 +10,26 @@ import type { TenantHealth } from "../embedded/agent-health.ts";
 import { callObject } from "./object-faults.ts";
 
 /** A run to start, or to attach to where it is there already. */
-export interface RunMessage {
+interface Start {
   /** What the caller named it by is compared by this; null where the id was drawn. */
   digest: string | null;
   /** Null where nothing can be started, and only attaching is left. */
   spec: RunSpec | null;
-  /** The `seq` that the caller has. */
-  after: number;
-  /** How to answer: as a stream, or as JSON after at most so many ms (null: when it is terminal). */
-  answer: "stream" | { wait_ms: number | null };
-  /** For an answer that the object itself writes, to a caller whose leaving matters: where to follow the run. */
-  stream_url: string;
   /** What the Worker knows of the tenant's agents, so that the first call need not ask; null where it knows nothing. */
   health: TenantHealth | null;
+}
+
+/** To be told of it as JSON after at most so many ms (null: when it is terminal). */
+export interface RunMessage extends Start {
+  wait_ms: number | null;
+}
+
+/** To follow it, as a stream or waiting for JSON: the object notices when the caller leaves. */
+export interface FollowMessage extends Start {
+  /** The `seq` that the caller has. */
+  after: number;
+  /** An answer that the object itself writes says where to follow a run that is not terminal. */
+  answer: "stream" | { wait_ms: number | null; stream_url: string };
 }
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
@@ -40,7 +47,7 @@ export function withStreamUrl({ status, json }: ExecutionText, stream_url: strin
 
 /** The methods that the object answers by RPC. */
 export interface ExecutionRpc {
-  /** Answers as the message says, but for streams. @param message a RunMessage as JSON, which travels for less */
+  /** @param message a RunMessage as JSON, which travels for less */
   run(message: string): Promise<Result<ExecutionText>>;
   read(): Promise<Result<ExecutionText>>;
   control(command: ControlCommand): Promise<Result<ExecutionText>>;
@@ -55,8 +62,12 @@ export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 export const STATUS_HEADER = "x-execution-status";
 
 export interface Executions {
-  /** A run that answers with a stream, or to a caller whose leaving matters. */
-  follow(tenant: string, execution_id: string, message: RunMessage, signal: AbortSignal): Promise<Response>;
+  follow(
+    tenant: string,
+    execution_id: string,
+    message: FollowMessage,
+    signal: AbortSignal,
+  ): Promise<Response>;
   /** @param resumes the reader was cut off behind `after`, and may have half a text */
   stream(
     tenant: string,

@@ -1,5 +1,5 @@
-// The ids of objects that are asked for again and again: a shard of a tenant, its catalog. To make an id of a name is
-// to hash it twice, which costs a tenth of a call.
+// The ids of objects that are asked for again and again, a tenant's shards. To make an id of a name is to hash it twice,
+// which costs a tenth of a call.
 
 /** Names remembered for each namespace; the one unused longest goes first. */
 const NAMES = 1_000;

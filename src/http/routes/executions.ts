@@ -54,7 +54,7 @@ async function start(call: Call): Promise<Response> {
   }
   const headers = prefer.applied === null ? { location } : { location, "preference-applied": prefer.applied };
   if (request.value.on_disconnect === "cancel" && prefer.wait_ms !== 0) {
-    return answerWatched(call, await run.value.follow(), headers);
+    return followedJson(call, await run.value.follow(), headers);
   }
   const text = await run.value.tell();
   if (!text.ok) return problem(call, text.error);
@@ -62,7 +62,7 @@ async function start(call: Call): Promise<Response> {
   return jsonText(await executionText(call, run.value.execution_id, text.value), status, headers);
 }
 
-function answerWatched(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
+function followedJson(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
   if (!followed.ok) return problem(call, followed.error);
   const { response } = followed.value;
   // A caller whose leaving matters has its headers before the end is known: then there is no status to go by.
