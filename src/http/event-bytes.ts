@@ -1,5 +1,6 @@
 // An event stream's bytes, cut into whole events without looking into them: a blank line ends one, and `id:` begins a
 // line of those that have a number. What has come of an event that is not whole yet is held back.
+import { concatBytes } from "../core/bytes.ts";
 
 const LF = 10;
 /** `id: ` */
@@ -34,7 +35,7 @@ export class EventBytes {
       let event = chunk.subarray(begin, at + 1);
       begin = at + 1;
       if (this.held.length > 0) {
-        event = joinBytes([...this.held, event]);
+        event = concatBytes([...this.held, event]);
         this.held = [];
         pieces.push(event);
         from = begin;
@@ -49,7 +50,7 @@ export class EventBytes {
 
   /** What came last without becoming an event; forgets it. */
   takeRest(): Uint8Array {
-    const rest = joinBytes(this.held);
+    const rest = concatBytes(this.held);
     this.held = [];
     return rest;
   }
@@ -57,18 +58,6 @@ export class EventBytes {
   private lastHeld(): number | undefined {
     return this.held.at(-1)?.at(-1);
   }
-}
-
-/** Several pieces as one; a single one as it is. */
-export function joinBytes(pieces: readonly Uint8Array[]): Uint8Array {
-  if (pieces.length === 1) return pieces[0] as Uint8Array;
-  const whole = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.byteLength, 0));
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.byteLength;
-  }
-  return whole;
 }
 
 /** The number on the line that begins with `id: `; JSON has no line break, so no other line can. */

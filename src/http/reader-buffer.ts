@@ -4,7 +4,8 @@
 import type { StreamTerms } from "../adapters/objects/stream-terms.ts";
 import { PACE } from "../core/pace.ts";
 import type { Clock } from "../engine/ports.ts";
-import { joinBytes, type WholeEvents } from "./event-bytes.ts";
+import { concatBytes } from "../core/bytes.ts";
+import type { WholeEvents } from "./event-bytes.ts";
 
 const encoder = new TextEncoder();
 const GREETING = encoder.encode(`retry: ${PACE.RECONNECT_MS}\n\n`);
@@ -94,7 +95,7 @@ export class ReaderBuffer {
   private hand(): void {
     const { controller, hungry } = this;
     if (hungry === null || controller === null || (this.pieces.length === 0 && !this.closed)) return;
-    if (this.pieces.length > 0) controller.enqueue(joinBytes(this.pieces));
+    if (this.pieces.length > 0) controller.enqueue(concatBytes(this.pieces));
     this.pieces = [];
     this.events = 0;
     this.bytes = 0;

@@ -1,14 +1,13 @@
 // From the start of workerd to its first answer: the coordinator against the bare Worker, without Miniflare, whose own
 // start would hide the difference. Two first answers: that of a run of four stages, which both can give, on storage
 // that already holds the pipeline; and that of a Worker which has nothing to do yet, the coordinator's health.
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fire, median, type Shot } from "./load.ts";
 import { coordinatorRun, define, floorRun } from "./runs.ts";
-import { OBJECTS, PLATFORM, WORKERD } from "./servers.ts";
+import { startServer, writeConfig } from "./raw-workerd.ts";
+import { OBJECTS } from "./servers.ts";
 import { chain } from "./shapes-of-runs.ts";
 import { type Bench, printTable, type Verdict, atMost } from "./verdicts.ts";
 
@@ -84,96 +83,4 @@ async function prepare(config: string): Promise<void> {
   await define(server, { four: FOUR });
   await fire(1, 3, () => coordinatorRun(server, "four")(0));
   await server.kill();
-}
-
-interface Server {
-  url: string;
-  /** When it was spawned, as performance.now(). */
-  began: number;
-  kill: () => Promise<void>;
-}
-
-const running = new Set<ChildProcess>();
-process.on("exit", () => {
-  for (const child of running) child.kill("SIGKILL");
-});
-
-async function startServer(config: string): Promise<Server> {
-  const began = performance.now();
-  const child = spawn(WORKERD, ["serve", config, "--experimental", "--control-fd=3"], {
-    stdio: ["ignore", "ignore", "pipe", "pipe"],
-  });
-  running.add(child);
-  let fault = "";
-  child.stderr?.on("data", (chunk) => (fault += String(chunk)));
-  const gone = once(child, "exit").then(() => {
-    running.delete(child);
-  });
-  const port = await Promise.race([
-    listening(child),
-    gone.then(() => {
-      throw new Error(`workerd ended before it listened:\n${fault}`);
-    }),
-  ]);
-  const kill = async () => {
-    child.kill("SIGKILL");
-    await gone;
-  };
-  return { url: `http://127.0.0.1:${port}`, began, kill };
-}
-
-function listening(child: ChildProcess): Promise<number> {
-  return new Promise((resolve) => {
-    let text = "";
-    child.stdio[3]?.on("data", (chunk: unknown) => {
-      text += String(chunk);
-      const port = /"socket":"http","port":(\d+)/.exec(text)?.[1];
-      if (port !== undefined) resolve(Number(port));
-    });
-  });
-}
-
-/** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that stands in them here. */
-async function writeConfig(
-  parent: string,
-  name: string,
-  script: string,
-  agents: string,
-  objects: readonly (readonly [string, string])[],
-): Promise<string> {
-  const folder = join(parent, name);
-  await mkdir(join(folder, "objects"), { recursive: true });
-  await writeFile(join(folder, "worker.js"), script);
-  await writeFile(join(folder, "agents.js"), agents);
-  const text = (value: string) => JSON.stringify(value);
-  const { compatibilityDate, compatibilityFlags } = PLATFORM;
-  const platform = `compatibilityDate = ${text(compatibilityDate)}, compatibilityFlags = [${compatibilityFlags.map(text).join(", ")}]`;
-  const bindings = [
-    `(name = "AGENTS", service = "agents")`,
-    `(name = "AGENT_COORDINATOR_AUTH", text = "none")`,
-    ...objects.map(([binding, of]) => `(name = ${text(binding)}, durableObjectNamespace = ${text(of)})`),
-  ];
-  const namespaces = objects.map(
-    ([, of]) => `(className = ${text(of)}, uniqueKey = ${text(`bench-${of}`)}, enableSql = true)`,
-  );
-  const config = join(folder, "config.capnp");
-  await writeFile(
-    config,
-    `using Workerd = import "/workerd/workerd.capnp";
-const config :Workerd.Config = (
-  services = [
-    (name = "main", worker = (
-      modules = [(name = "worker.js", esModule = embed "worker.js")], ${platform},
-      bindings = [${bindings.join(", ")}],
-      durableObjectNamespaces = [${namespaces.join(", ")}],
-      durableObjectStorage = (localDisk = "disk"),
-    )),
-    (name = "agents", worker = (modules = [(name = "agents.js", esModule = embed "agents.js")], ${platform})),
-    (name = "disk", disk = (path = ${text(join(folder, "objects"))}, writable = true)),
-  ],
-  sockets = [(name = "http", address = "127.0.0.1:0", http = (), service = "main")],
-);
-`,
-  );
-  return config;
 }

@@ -1,7 +1,8 @@
 // EventBytes: however a stream is cut into chunks, whole events come out byte for byte, and the last number is known.
 import { array, assert, boolean, nat, property, record, string } from "fast-check";
 import { expect, test } from "vitest";
-import { EventBytes, joinBytes } from "../../src/http/event-bytes.ts";
+import { concatBytes } from "../../src/core/bytes.ts";
+import { EventBytes } from "../../src/http/event-bytes.ts";
 
 const encoder = new TextEncoder();
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -35,7 +36,7 @@ test("any chunks of any stream give its whole events, and hold back the half one
           count += got.events;
           at += size;
         }
-        expect(text(joinBytes(out))).toBe(whole);
+        expect(text(concatBytes(out))).toBe(whole);
         expect(count).toBe(events.length);
         expect(reader.seq).toBe(seq);
         expect(text(reader.takeRest())).toBe(rest);
