@@ -22,8 +22,8 @@ process.on("exit", () => {
 /** Starts workerd and resolves when it listens. @param under the program, with its arguments, under which it runs */
 export async function startServer(config: string, under: readonly string[] = []): Promise<Server> {
   const began = performance.now();
-  const [command = WORKERD, ...rest] = [...under, WORKERD];
-  const child = spawn(command, [...rest, "serve", config, "--experimental", "--control-fd=3"], {
+  const serve = [...under, WORKERD, "serve", config, "--experimental", "--control-fd=3"];
+  const child = spawn(serve[0] as string, serve.slice(1), {
     stdio: ["ignore", "ignore", "pipe", "pipe"],
   });
   running.add(child);
