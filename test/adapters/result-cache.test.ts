@@ -5,6 +5,9 @@ import { EmbeddedCache, type Made } from "../../src/adapters/embedded/result-cac
 import { type CacheKey, cacheKey } from "../../src/core/cache-key.ts";
 import { drained, VirtualTime } from "../engine/simulation/virtual-time.ts";
 
+/** Whose timers they are. */
+const OBJECT = {};
+
 function world() {
   const time = new VirtualTime(1_000);
   const sent: { object: string; verb: string; owner: string; made: number }[] = [];
@@ -18,7 +21,10 @@ function world() {
     },
   });
   const namespace = { idFromName: (name: string) => name, get: objectOf };
-  const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
+  const clock = {
+    now: () => time.now,
+    after: (ms: number, task: () => void) => time.after(ms, task, OBJECT),
+  };
   const cache = new EmbeddedCache(namespace as unknown as DurableObjectNamespace, clock);
   return { cache, sent, time };
 }
@@ -74,4 +80,15 @@ test("a run of another tenant with the same id takes nothing along", async () =>
   ]);
   expect(sent[0]?.object.split("/")[0]).toBe("two");
   expect(sent[1]?.object.split("/")[0]).toBe("one");
+});
+
+test("what an object that died has left behind holds nothing up, and goes nowhere", async () => {
+  const { cache, sent, time } = world();
+  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
+  // Its timers die with it.
+  time.forget(OBJECT);
+  time.now += 1_000;
+  await cache.put(keyOf("one", "b"), "run", RESULT, 60);
+  await settled(time);
+  expect(sent).toMatchObject([{ verb: "put", owner: "run", made: 1 }]);
 });

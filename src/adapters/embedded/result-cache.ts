@@ -39,10 +39,13 @@ const SHARDS = 8;
 const PLACE_CHARS = 1_024;
 /** How long a result waits for its run's next question, in ms: that comes at once or not at all. */
 const COMPANY_MS = 2;
+/** What has waited so long was left behind by an object that died, and its timer with it. */
+const LEFT_BEHIND_MS = 1_000;
 
-/** What a run has made, and the calling off of its sending. */
+/** What a run has made, since when it waits (ms since the epoch), and the calling off of its sending. */
 interface Waiting {
   made: Made[];
+  at: number;
   stop: () => void;
 }
 
@@ -79,7 +82,9 @@ export class EmbeddedCache implements ResultCache {
 
   async put(key: CacheKey, owner: string, result: CachedResult, ttl_seconds: number): Promise<void> {
     const hashed = await hashedKey(key);
-    const made = { key: hashed, entry: entryText({ result, at: this.clock.now(), ttl_seconds }) };
+    const at = this.clock.now();
+    this.forgetTheDead(at);
+    const made = { key: hashed, entry: entryText({ result, at, ttl_seconds }) };
     const run = runOf(key, owner);
     const waiting = this.waiting.get(run);
     if (waiting !== undefined) {
@@ -90,7 +95,7 @@ export class EmbeddedCache implements ResultCache {
       COMPANY_MS,
       () => void lost(this.object(key).put(owner, this.taken(key, owner))),
     );
-    this.waiting.set(run, { made: [made], stop });
+    this.waiting.set(run, { made: [made], at, stop });
   }
 
   async release(key: CacheKey, owner: string): Promise<void> {
@@ -112,6 +117,14 @@ export class EmbeddedCache implements ResultCache {
     waiting.stop();
     this.waiting.delete(run);
     return waiting.made;
+  }
+
+  /** A result that is lost is called for again. */
+  private forgetTheDead(now: number): void {
+    for (const [run, { at }] of this.waiting) {
+      if (now - at < LEFT_BEHIND_MS) return;
+      this.waiting.delete(run);
+    }
   }
 
   private object({ tenant, question }: CacheKey): ResultCacheRpc {
