@@ -21,6 +21,8 @@ export const LIMITS = {
   AGENT_EVENT_BYTES: 5 * 1024 * 1024,
   /** Above this a terminal event goes out without stage data; GET has them. */
   TERMINAL_EVENT_BYTES: 256 * 1024,
+  /** Of several last stages, data larger than this together is in `stage_results` alone: an answer has it once. */
+  FINAL_RESULT_BYTES: 1024 * 1024,
   /** A day: longer waits belong to a pause or to the caller. */
   TIMEOUT_SECONDS: 86_400,
   RETRY_ATTEMPTS: 100,

@@ -82,6 +82,8 @@ export class EventFeed implements Watcher {
   /** What the reader may see now, as much as fits one chunk; nothing where there is nothing new. */
   take(): Portion {
     this.news = false;
+    // A broken driver's stream stops without its end: the reader goes on with the driver that comes after it.
+    if (this.driver.fault) this.close();
     if (this.closed) return { pieces: [], end: "closed" };
     const pieces: Uint8Array[] = [];
     let bytes = 0;

@@ -45,8 +45,10 @@ export class Outbox implements Watcher {
   callBegan(): void {}
 
   wake(): void {
-    const state = this.driver.state;
-    if (state === null || state.status === this.noticed) return;
+    const { state, fault } = this.driver;
+    // What a broken driver says is not in the log.
+    if (fault) this.stopTimer();
+    if (fault || state === null || state.status === this.noticed) return;
     const first = this.noticed === null;
     this.noticed = state.status;
     this.owed = state.seq;
@@ -68,7 +70,8 @@ export class Outbox implements Watcher {
   /** Delivers what is owed; true where every receiver has it. */
   async settle(): Promise<boolean> {
     for (;;) {
-      const state = this.driver.state;
+      const { state, fault } = this.driver;
+      if (fault) return false;
       if (state === null) return true;
       // An end that an earlier instance wrote is owed as well.
       if (isTerminal(state.status)) this.owed = state.seq;

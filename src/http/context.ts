@@ -2,6 +2,7 @@
 import type { Context } from "hono";
 import type { Env, Services } from "../compose.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
+import type { Text } from "../engine/text-stream.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { problemResponse } from "./problem.ts";
 
@@ -18,7 +19,7 @@ export function problem(call: Call, error: CoordinatorError): Response {
 }
 
 /** A JSON answer from text that is JSON already. */
-export function jsonText(text: string, status = 200, headers: Record<string, string> = {}): Response {
+export function jsonText(text: Text, status = 200, headers: Record<string, string> = {}): Response {
   return new Response(text, { status, headers: { "content-type": "application/json", ...headers } });
 }
 

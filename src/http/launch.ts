@@ -9,6 +9,7 @@ import {
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
+import type { Text } from "../engine/text-stream.ts";
 import { invalid } from "./body.ts";
 import type { Call } from "./context.ts";
 import { nameExecution, type RunContext } from "./plan-run.ts";
@@ -95,7 +96,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
 }
 
 /** The JSON of an answer about an execution. A token is signed only where there is something to follow. */
-export async function executionText(call: Call, execution_id: string, text: ExecutionText): Promise<string> {
+export async function executionText(call: Call, execution_id: string, text: ExecutionText): Promise<Text> {
   return withStreamUrl(text, isTerminal(text.status) ? "" : await streamUrl(call, execution_id));
 }
 

@@ -6,6 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import {
   type ControlCommand,
+  type EventView,
   type ExecutionRpc,
   type ExecutionText,
   type FollowMessage,
@@ -15,39 +16,57 @@ import {
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
+import { RECORD_PREFIX } from "../adapters/log/record.ts";
+import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";
 import { writeLog } from "../adapters/system.ts";
-import { composePorts, composeReceivers, composeShared, type Env, forgetExecution } from "../compose.ts";
+import {
+  composeListing,
+  composePorts,
+  composeReceivers,
+  composeShared,
+  type Env,
+  forgetExecution,
+} from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { wireJson } from "../core/execution/log-event.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { executionJson } from "../core/execution/view.ts";
+import { retainedUntil } from "../core/execution/summary.ts";
+import { nextActions } from "../core/execution/next-actions.ts";
+import { executionPieces } from "../core/execution/view.ts";
+import { logLine } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/pace.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
+import { eventListPieces, tracePieces } from "../engine/event-list.ts";
 import { EventFeed } from "../engine/feed.ts";
+import { refreshListing } from "../engine/listing-refresh.ts";
 import { LogLines } from "../engine/log-lines.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
+import { type Text, textOf } from "../engine/text-stream.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private ports: Ports;
+  /** False for a run without storage, whose alarm is a timer. */
+  private isPersisted = true;
   private driver: ExecutionDriver | null = null;
   private presence: Presence | null = null;
   private outbox: Outbox | null = null;
+  /** What the log held when it was last read. */
+  private lastKnown: ExecutionState | null = null;
   private readonly feeds = new Set<EventFeed>();
   /** An alarm is being handled. */
   private isHandling = false;
   /** One is, or was set by this instance to come soon. */
   private alarmIsDue = false;
-  /** Alarms in a row whose handling went wrong. */
+  /** In a row, without anything written in between: records that were refused, alarms whose handling went wrong. */
   private faults = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.ports = this.portsOf(true);
+    this.ports = this.portsOf();
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -62,7 +81,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const again = await this.conductUntilIdle(info?.retryCount ?? 0);
     this.isHandling = false;
     this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
-    if (again !== null) await this.ctx.storage.setAlarm(again);
+    if (again === null) return;
+    if (this.isPersisted) await this.ctx.storage.setAlarm(again);
+    else this.ports.alarm.set(again);
   }
 
   /**
@@ -70,13 +91,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    * @param crashes how often in a row the platform has seen the handler of this alarm crash
    */
   private async conductUntilIdle(crashes: number): Promise<number | null> {
+    const before = this.faults;
     try {
       if (this.driver === null) await wakeTurn(this.ports.clock);
-      const driver = this.open(Math.max(crashes, this.faults));
-      const held = Promise.withResolvers<void>();
-      const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
-      await Promise.race([driver.drive(), held.promise]);
-      stop();
+      const counted = Math.max(crashes, before);
+      const driver = await this.takeUp(counted);
+      if (driver.fault !== null) return this.retryAt();
       this.faults = 0;
       const { state } = driver;
       const next = driver.alarmAt() ?? (await this.afterEnd(state));
@@ -86,10 +106,44 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     } catch (cause) {
       // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
       if (cause instanceof LogCorrupted) return null;
-      this.faults += 1;
-      // Where not even the run's end could be written, nothing is gained by going round for ever.
-      return this.faults > PACE.FRUITLESS_RECOVERIES ? null : this.ports.clock.now() + PACE.ALARM_RETRY_MS;
+      // A record that was refused has been counted.
+      if (this.faults === before) this.faults += 1;
+      return this.retryAt();
     }
+  }
+
+  /** Takes the run up, its recovery marked where the platform has counted crashes, and stays until it needs nobody. */
+  private async takeUp(crashes: number): Promise<ExecutionDriver> {
+    const isMarked = this.driver === null && crashes > 0;
+    const cut = isMarked ? await markRecovery(this.ctx.storage, RECORD_PREFIX) : 0;
+    const driver = this.driver ?? this.conduct();
+    const leave = driver.attend();
+    try {
+      this.open({ crashes, cut }, driver);
+      if (isMarked) clearMark(this.ctx.storage);
+      // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
+      // crashes has its alarm handled, and set anew, before that.
+      if (crashes < PACE.FRUITLESS_RECOVERIES) await this.held(driver.drive());
+      return driver;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Resolves with the task, or once the platform would end the handler. */
+  private async held(task: Promise<void>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, over.resolve);
+    await Promise.race([task, over.promise]);
+    stop();
+  }
+
+  /** When to try again after a fault, ms since the epoch: later each time, and at the deadline if that is sooner. */
+  private retryAt(): number {
+    const now = this.ports.clock.now();
+    const wait_ms = PACE.ALARM_RETRY_MS * 2 ** Math.min(Math.max(0, this.faults - 1), MOST_DOUBLINGS);
+    const due = this.lastKnown === null ? null : nextActions(this.lastKnown).wake_at;
+    return due !== null && due > now ? Math.min(due, now + wait_ms) : now + wait_ms;
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
@@ -97,7 +151,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
-    return ok(textOf(started.value));
+    return ok(shown(started.value));
   }
 
   async read(): Promise<Result<ExecutionText>> {
@@ -106,6 +160,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
     return this.answer((driver) => {
+      driver.wakeUp();
       const refusal = driver.submit(command);
       if (refusal?.reason !== "conflict") return null;
       return {
@@ -117,12 +172,14 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     });
   }
 
-  async events(after: number): Promise<Result<string>> {
+  async events(after: number, view: EventView): Promise<Result<Text>> {
     const opened = this.existing();
     if (!opened.ok) return opened;
-    await opened.value.confirm();
-    const events = Array.from(opened.value.eventsAfter(after), wireJson);
-    return ok(`{"data":[${events.join(",")}]}`);
+    const driver = opened.value;
+    await driver.confirm();
+    return ok(
+      textOf(view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after)),
+    );
   }
 
   async forget(): Promise<Result<null>> {
@@ -149,7 +206,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (answer === "stream") return this.openStream(driver, after, after > 0, signal);
     const stay = this.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
-    const text = () => withStreamUrl(textOf(driver), answer.stream_url);
+    const text = () => withStreamUrl(shown(driver), answer.stream_url);
     const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
@@ -166,14 +223,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
     if (message.spec === null) return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
     if (message.spec.storage === "memory") {
-      this.ports = this.portsOf(false);
+      this.isPersisted = false;
+      this.ports = this.portsOf();
       this.driver = this.conduct();
     }
     const driver = this.driver as ExecutionDriver;
+    if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
     driver.submit({ type: "start", spec: message.spec });
     this.presence = Presence.of(driver, this.ports.clock, false);
-    return ok(driver);
+    return ok(working(driver));
   }
 
   private async stream(after: number, resumes: boolean, signal: AbortSignal): Promise<Response> {
@@ -210,7 +269,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
-    return refusal === null ? ok(textOf(opened.value)) : err(refusal);
+    return refusal === null ? ok(shown(opened.value)) : err(refusal);
   }
 
   /** The driver of an execution that is there. */
@@ -229,20 +288,39 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  /** Whoever comes first finds the log and takes up what it holds. @throws LogCorrupted */
-  private open(crashes = 0): ExecutionDriver {
-    if (this.driver !== null) return this.driver;
-    const driver = this.conduct();
+  /**
+   * Whoever comes first finds the log and takes up what it holds. A run that has recovered in vain too often is taken up
+   * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
+   * @param alarm what the alarm's handler knows; absent where somebody else asks
+   * @throws LogCorrupted, and what broke a driver in its first turn
+   */
+  private open(
+    alarm?: { crashes: number; cut: number },
+    driver: ExecutionDriver = this.driver ?? this.conduct(),
+  ): ExecutionDriver {
+    const isSuspect = (driver.state?.fruitless ?? 0) >= PACE.FRUITLESS_RECOVERIES;
+    if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
     // Kept once it has come up: one that could not is no driver for the next who asks.
-    driver.wakeUp(crashes);
-    this.driver = driver;
-    this.presence = Presence.of(driver, this.ports.clock, true);
+    working(driver);
+    if (this.driver !== driver) {
+      this.driver = driver;
+      this.presence = Presence.of(driver, this.ports.clock, true);
+      if (isSuspect) void this.keepAlarm();
+    }
     return driver;
+  }
+
+  /** A run that waits for its alarm has one, also where the platform has dropped it. */
+  private async keepAlarm(): Promise<void> {
+    if (!this.isHandling && (await this.ctx.storage.getAlarm()) === null) {
+      this.ports.alarm.set(this.ports.clock.now() + PACE.ALARM_JOIN_MS);
+    }
   }
 
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted */
   private conduct(): ExecutionDriver {
-    const driver = ExecutionDriver.open(this.ports);
+    const driver = ExecutionDriver.open(this.ports, (cause) => this.faulted(driver, cause));
+    this.lastKnown = driver.state;
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
     const { alarm, clock, log } = this.ports;
     this.outbox = new Outbox(driver, clock, composeReceivers(this.env, log), {
@@ -260,8 +338,27 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return driver;
   }
 
-  private portsOf(persist: boolean): Ports {
-    const ports = composePorts(this.env, this.ctx.storage, persist);
+  /** The log has refused a record: what this driver holds is not true. The next who comes opens another one. */
+  private faulted(driver: ExecutionDriver, cause: unknown): void {
+    this.faults += 1;
+    const fields = {
+      message: "a record was refused",
+      execution_id: this.executionId(),
+      ...faultFields(cause),
+    };
+    writeLog("ERROR", logLine("ERROR", this.ports.clock.now(), fields));
+    if (this.driver === driver || this.driver === null) {
+      this.driver = null;
+      this.presence = null;
+      this.outbox = null;
+    }
+    if (!this.isHandling) this.ports.alarm.set(this.retryAt());
+  }
+
+  private portsOf(): Ports {
+    const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, () => {
+      if (!this.isHandling) void this.alarm();
+    });
     const set = (at: number) => {
       this.alarmIsDue = at <= ports.clock.now() + PACE.ALARM_JOIN_MS;
       ports.alarm.set(at);
@@ -286,7 +383,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     this.driver = null;
     this.presence = null;
     this.outbox = null;
-    this.ports = this.portsOf(true);
+    this.lastKnown = null;
+    this.isPersisted = true;
+    this.ports = this.portsOf();
     for (const feed of this.feeds) feed.close();
   }
 
@@ -306,17 +405,26 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 }
 
-/** When an execution that has ended is forgotten, ms since the epoch. */
-function retainedUntil({ ended_at, spec }: ExecutionState): number {
-  return (ended_at ?? 0) + spec.config.retention_seconds * 1_000;
+/** The execution as it stands, and as it is written before anybody is told of it. @throws what broke the driver */
+function shown(driver: ExecutionDriver): ExecutionText {
+  driver.flush();
+  const state = working(driver).state as ExecutionState;
+  return { status: state.status, json: textOf(executionPieces(state)) };
 }
 
-/** The execution as it stands, and as it is written before anybody is told of it. */
-function textOf(driver: ExecutionDriver): ExecutionText {
-  driver.flush();
-  const state = driver.state as ExecutionState;
-  return { status: state.status, json: executionJson(state) };
+/** The driver, where it works. @throws what broke it */
+function working(driver: ExecutionDriver): ExecutionDriver {
+  if (driver.fault !== null) throw driver.fault.cause;
+  return driver;
 }
+
+/** The name of the fault and the first words of its message, which name no data. */
+function faultFields(cause: unknown): Record<string, string> {
+  return cause instanceof Error ? { cause: cause.name, detail: cause.message } : { cause: String(cause) };
+}
+
+/** Of the wait after a fault: 5 s, doubled up to 85 minutes. */
+const MOST_DOUBLINGS = 10;
 
 function refuse(error: CoordinatorError): Response {
   return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });

@@ -6,6 +6,7 @@ import type { CoordinatorError, Result } from "../../contract/problem.ts";
 import type { Command } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { isTerminal } from "../../core/execution/state.ts";
+import { type Text, withEnd } from "../../engine/text-stream.ts";
 import type { TenantHealth } from "../embedded/agent-health.ts";
 import { callObject } from "./object-faults.ts";
 
@@ -37,12 +38,15 @@ export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "canc
 /** JSON text of a PipelineExecution, with its status beside it. */
 export interface ExecutionText {
   status: ExecutionStatus;
-  json: string;
+  json: Text;
 }
 
+/** What is listed of an execution's events: the events themselves, or its trace. */
+export type EventView = "events" | "trace";
+
 /** The JSON of an answer: one about an execution that is not terminal says where to follow it. */
-export function withStreamUrl({ status, json }: ExecutionText, stream_url: string): string {
-  return isTerminal(status) ? json : `${json.slice(0, -1)},"stream_url":${JSON.stringify(stream_url)}}`;
+export function withStreamUrl({ status, json }: ExecutionText, stream_url: string): Text {
+  return isTerminal(status) ? json : withEnd(json, `,"stream_url":${JSON.stringify(stream_url)}}`);
 }
 
 /** The methods that the object answers by RPC. */
@@ -51,7 +55,8 @@ export interface ExecutionRpc {
   run(message: string): Promise<Result<ExecutionText>>;
   read(): Promise<Result<ExecutionText>>;
   control(command: ControlCommand): Promise<Result<ExecutionText>>;
-  events(after: number): Promise<Result<string>>;
+  /** The JSON list of the events after `seq`, or of all of them as a trace. */
+  events(after: number, view: EventView): Promise<Result<Text>>;
   /** Deletes an execution that has ended, here and in the index. */
   forget(): Promise<Result<null>>;
 }
@@ -119,7 +124,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         read: () => flat((rpc) => rpc.read()),
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
-        events: (after) => flat((rpc) => rpc.events(after)),
+        events: (after, view) => flat((rpc) => rpc.events(after, view)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
       };

@@ -12,6 +12,8 @@ const PREFLIGHT_SECONDS = "600";
 
 export const finish: MiddlewareHandler<AppEnv> = async (call, next) => {
   await next();
+  // Hono drops the body of an answer to HEAD; a stream of an object's would stay open.
+  if (call.req.method === "HEAD") void call.res.body?.cancel();
   // Every answer is one that a handler has made: a response of an object's could not be changed.
   const { headers } = call.res;
   headers.set("referrer-policy", "no-referrer");

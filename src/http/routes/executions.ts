@@ -6,13 +6,11 @@ import {
   refusalOf,
   STATUS_HEADER,
 } from "../../adapters/objects/execution-api.ts";
-import type { LifecycleEvent } from "../../contract/event.ts";
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { isTerminal } from "../../core/execution/state.ts";
-import { traceOf } from "../../core/monitoring/trace.ts";
 import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { executionText, type Followed, locationOf, prepare, readCursor } from "../launch.ts";
@@ -107,7 +105,7 @@ async function events(call: Call): Promise<Response> {
   const type = preferredType(call.req.header("accept") ?? null, [SSE_TYPE, JSON_TYPE]);
   if (type === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [SSE_TYPE, JSON_TYPE] });
   if (type === JSON_TYPE) {
-    const listed = await rpc(call, id.value).events(after);
+    const listed = await rpc(call, id.value).events(after, "events");
     return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
   }
   // A HEAD has no body to stream: opened, it would only be a reader that never reads.
@@ -133,10 +131,8 @@ async function events(call: Call): Promise<Response> {
 async function trace(call: Call): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const listed = await rpc(call, id.value).events(0);
-  if (!listed.ok) return problem(call, listed.error);
-  const { data } = JSON.parse(listed.value) as { data: LifecycleEvent[] };
-  return call.json(traceOf(id.value, data));
+  const listed = await rpc(call, id.value).events(0, "trace");
+  return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
 }
 
 /** The methods of an execution's object. */

@@ -3,6 +3,7 @@
 import { Hono } from "hono/tiny";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { StageExecutionRequest } from "../../contract/requests.ts";
+import { wholeText } from "../../engine/text-stream.ts";
 import { parseWith, readJsonBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
 import { locationOf, prepare } from "../launch.ts";
@@ -25,7 +26,7 @@ async function execute(call: Call): Promise<Response> {
   const text = await run.value.tell();
   if (!text.ok) return problem(call, text.error);
   const { execution_id } = run.value;
-  const execution = JSON.parse(text.value.json) as PipelineExecution;
+  const execution = JSON.parse(await wholeText(text.value.json)) as PipelineExecution;
   const result = execution.stage_results[request.value.stage.name];
   return jsonText(JSON.stringify(result), 200, { location: locationOf(execution_id) });
 }
