@@ -1,5 +1,5 @@
 // Bindings and variables to ports and settings: the only place that builds adapters. Settings are read once for each
-// environment object; a bad value is an error that names the variable and the value.
+// environment object; a bad value is an error that names the variable and what was expected.
 import { type Access, accessWith } from "./adapters/access.ts";
 import { type AgentHealthRpc, IsolateHealth } from "./adapters/embedded/agent-health.ts";
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/embedded/rate-limiter.ts";
@@ -23,7 +23,15 @@ import type { CoordinatorConfig } from "./contract/config.ts";
 import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
 import { parseKeys } from "./core/access/keys.ts";
 import { parseOrigins } from "./core/access/origins.ts";
-import { type BadVariable, booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
+import {
+  type BadVariable,
+  badAddress,
+  badSetting,
+  badVariable,
+  entryNumber,
+  forLog,
+} from "./core/bad-variable.ts";
+import { booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
 import { turnOf } from "./core/conversation.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { parseRateLimit } from "./core/resilience/sliding-window.ts";
@@ -98,7 +106,9 @@ function once<T>(make: (env: Env) => T): (env: Env) => T {
 export const composeServices = once((env): Result<Services, BadVariable> => {
   const services = readServices(env);
   if (!services.ok) {
-    console.error(logLine("ERROR", systemClock.now(), { message: "bad variable", ...services.error }));
+    console.error(
+      logLine("ERROR", systemClock.now(), { message: "bad variable", ...forLog(services.error) }),
+    );
   }
   return services;
 });
@@ -208,8 +218,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
   if (!settings.ok) return settings;
   const secret = secretVariable(env, API_KEYS);
   const keys = parseKeys(secret);
-  // The secret's own text is not told.
-  if (!keys.ok) return err({ variable: API_KEYS, value: "(not shown)", expected: keys.error });
+  if (!keys.ok) return err(badVariable(API_KEYS, keys.error));
   const limiter = readLimiter(env);
   if (!limiter.ok) return limiter;
   const outward = readOutward(env, VERSION);
@@ -241,22 +250,18 @@ const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
 function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
   const url = textVariable(env, REDIS_URL);
   if (url !== undefined && !/^https?:\/\/[^\s#$./?].\S*$/.test(url)) {
-    return err({ variable: REDIS_URL, value: url, expected: "an http: or https: URL" });
+    return err(badAddress(REDIS_URL, url, "the REST API's address, https: or http:"));
   }
   const missing = url === undefined ? REDIS_URL : REDIS_TOKEN;
   if ((url === undefined) !== (textVariable(env, REDIS_TOKEN) === undefined)) {
-    return err({
-      variable: missing,
-      value: "",
-      expected: `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`,
-    });
+    return err(badVariable(missing, `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`));
   }
   const text = textVariable(env, RATE_LIMIT);
   if (text === undefined) return ok(null);
   const limit = parseRateLimit(text);
   if (limit === null) {
     const expected = "REQUESTS/SECONDS, whole numbers from 1 on (60/60)";
-    return err({ variable: RATE_LIMIT, value: text, expected });
+    return err(badSetting(RATE_LIMIT, text, expected));
   }
   const { redis } = composeShared(env);
   if (redis !== null) return ok(new UpstashLimiter(redis, limit, systemClock));
@@ -270,16 +275,14 @@ function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> 
   if (!enabled.ok) return enabled;
   const auth = textVariable(env, "AGENT_COORDINATOR_AUTH") ?? "keys";
   if (auth !== "none" && auth !== "keys") {
-    return err({ variable: "AGENT_COORDINATOR_AUTH", value: auth, expected: "keys or none" });
+    return err(badSetting("AGENT_COORDINATOR_AUTH", auth, "keys or none"));
   }
   const hosts = parseAllowedHosts(textVariable(env, AGENT_HOSTS));
-  if (!hosts.ok) {
-    return err({ variable: AGENT_HOSTS, value: hosts.error, expected: "host or host:port, comma-separated" });
-  }
+  if (!hosts.ok) return badEntry(env, AGENT_HOSTS, hosts.error, "host or host:port, comma-separated");
   const origins = parseOrigins(textVariable(env, CORS_ORIGINS));
   if (!origins.ok) {
     const expected = "exact origins (https://app.example.com), comma-separated";
-    return err({ variable: CORS_ORIGINS, value: origins.error, expected });
+    return badEntry(env, CORS_ORIGINS, origins.error, expected);
   }
   return ok({
     enabled: enabled.value,
@@ -289,6 +292,12 @@ function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> 
     corsOrigins: origins.value,
     hasReferenceAgents: isFetcher(env["AGENTS"]),
   });
+}
+
+/** The error of a list of addresses, of which one entry is none. */
+function badEntry(env: Env, variable: string, entry: string, expected: string) {
+  const number = entryNumber(textVariable(env, variable) ?? "", entry);
+  return err(badAddress(variable, entry, `${expected} (entry ${number} is not one)`));
 }
 
 /** The hosts of a coordinator that runs: a bad list has stopped its first request, so here it allows none. */

@@ -88,7 +88,8 @@ export type CoordinatorError =
   | { code: "RESOURCE_EXHAUSTED"; what: "body"; limit_bytes: number }
   | { code: "RESOURCE_EXHAUSTED"; what: "storage" }
   | { code: "COORDINATOR_DISABLED" }
-  | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; value: string; expected: string } };
+  /** @see core/bad-variable.ts for what may be shown of a value */
+  | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };
 
 /** A value or the error that stood in its way. */
 export type Result<T, E = CoordinatorError> = { ok: true; value: T } | { ok: false; error: E };

@@ -170,15 +170,16 @@ function tell(error: CoordinatorError): Told {
         title: "Coordinator disabled",
         detail: "AGENT_COORDINATOR_ENABLED is false: nothing new is started",
       };
-    case "INTERNAL_ERROR": {
-      const bad = error.misconfigured;
-      const detail =
-        bad === undefined
-          ? "something went wrong here; it has been logged"
-          : `the variable ${bad.variable} has the value ${JSON.stringify(bad.value)}; expected: ${bad.expected}`;
-      return { title: "Internal error", detail };
-    }
+    case "INTERNAL_ERROR":
+      return { title: "Internal error", detail: internalDetail(error.misconfigured) };
   }
+}
+
+function internalDetail(bad: Extract<CoordinatorError, { code: "INTERNAL_ERROR" }>["misconfigured"]): string {
+  if (bad === undefined) return "something went wrong here; it has been logged";
+  const value =
+    bad.shown === undefined ? "a value that cannot be used" : `the value ${JSON.stringify(bad.shown)}`;
+  return `the variable ${bad.variable} has ${value}; expected: ${bad.expected}`;
 }
 
 const DEFINITION_TITLES = {
