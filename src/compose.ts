@@ -22,13 +22,14 @@ import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import type { CoordinatorConfig } from "./contract/config.ts";
 import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
 import { parseKeys } from "./core/access/keys.ts";
+import { type LocalAccess, readLocalAccess } from "./core/access/local.ts";
 import { parseOrigins } from "./core/access/origins.ts";
 import {
   type BadVariable,
   badAddress,
+  badEntry,
   badSetting,
   badVariable,
-  entryNumber,
   forLog,
 } from "./core/bad-variable.ts";
 import { booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
@@ -65,6 +66,8 @@ export interface Settings {
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
+  /** Whom it serves where `auth` is `none`. */
+  local: LocalAccess;
   config: CoordinatorConfig;
   allowedHosts: AllowedHosts;
   /** The reference agents stand registered where their binding is there. */
@@ -277,27 +280,28 @@ function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> 
   if (auth !== "none" && auth !== "keys") {
     return err(badSetting("AGENT_COORDINATOR_AUTH", auth, "keys or none"));
   }
-  const hosts = parseAllowedHosts(textVariable(env, AGENT_HOSTS));
-  if (!hosts.ok) return badEntry(env, AGENT_HOSTS, hosts.error, "host or host:port, comma-separated");
-  const origins = parseOrigins(textVariable(env, CORS_ORIGINS));
+  const hostList = textVariable(env, AGENT_HOSTS);
+  const hosts = parseAllowedHosts(hostList);
+  if (!hosts.ok) {
+    return err(badEntry(AGENT_HOSTS, hostList, hosts.error, "host or host:port, comma-separated"));
+  }
+  const originList = textVariable(env, CORS_ORIGINS);
+  const origins = parseOrigins(originList);
   if (!origins.ok) {
     const expected = "exact origins (https://app.example.com), comma-separated";
-    return badEntry(env, CORS_ORIGINS, origins.error, expected);
+    return err(badEntry(CORS_ORIGINS, originList, origins.error, expected));
   }
+  const local = readLocalAccess(env, origins.value);
+  if (!local.ok) return local;
   return ok({
     enabled: enabled.value,
     auth,
     config: config.value,
     allowedHosts: hosts.value,
     corsOrigins: origins.value,
+    local: local.value,
     hasReferenceAgents: isFetcher(env["AGENTS"]),
   });
-}
-
-/** The error of a list of addresses, of which one entry is none. */
-function badEntry(env: Env, variable: string, entry: string, expected: string) {
-  const number = entryNumber(textVariable(env, variable) ?? "", entry);
-  return err(badAddress(variable, entry, `${expected} (entry ${number} is not one)`));
 }
 
 /** The hosts of a coordinator that runs: a bad list has stopped its first request, so here it allows none. */

@@ -59,7 +59,7 @@ function readWebhook(vars: Readonly<Record<string, unknown>>): Result<WebhookTar
   const list = textVariable(vars, EVENTS_VARIABLE);
   const events = parseEvents(list);
   if (!events.ok) {
-    const wrong = entryNumber(list ?? "", events.error);
+    const wrong = entryNumber(list, events.error);
     const expected = `of ${WEBHOOK_EVENTS}, comma-separated (entry ${wrong} is none of them)`;
     return err(badVariable(EVENTS_VARIABLE, expected));
   }

@@ -64,6 +64,9 @@ export type CoordinatorError =
   | { code: "INVALID_REQUEST"; errors: InputError[] }
   | { code: "UNAUTHORIZED"; reason: "missing" | "unknown" | "not_configured" | "bad_token" }
   | { code: "FORBIDDEN"; scope: string }
+  /** Without keys: a request to a host, or of a page, that is not this coordinator's. */
+  | { code: "FORBIDDEN"; host: string }
+  | { code: "FORBIDDEN"; origin: string }
   | { code: "EXECUTION_NOT_FOUND"; execution_id: string }
   | { code: "PIPELINE_NOT_FOUND"; pipeline: string; version?: { wanted: number; latest: number } }
   | { code: "STAGE_NOT_FOUND"; pipeline: string; stage: string }

@@ -17,7 +17,7 @@ export function badSetting(variable: string, value: string, expected: string): B
   return SETTING.test(value) ? { variable, expected, shown: value } : { variable, expected };
 }
 
-/** An address, or an entry of a list of addresses. */
+/** An address. */
 export function badAddress(variable: string, value: string, expected: string): BadVariable {
   const logged = schemeAndHost(value);
   return logged === null ? { variable, expected } : { variable, expected, logged };
@@ -39,9 +39,19 @@ export function forLog({ variable, expected, shown, logged }: BadVariable): Reco
   return { variable, expected, ...(value === undefined ? {} : { value }) };
 }
 
+/** An entry of a comma-separated list of addresses, named by its place in it. */
+export function badEntry(
+  variable: string,
+  list: string | undefined,
+  entry: string,
+  expected: string,
+): BadVariable {
+  return badAddress(variable, entry, `${expected} (entry ${entryNumber(list, entry)} is not one)`);
+}
+
 /** The place of an entry in a comma-separated list, counted from 1: says which one is wrong without showing it. */
-export function entryNumber(list: string, entry: string): number {
-  const entries = list.split(",").map((text) => text.trim().toLowerCase());
+export function entryNumber(list: string | undefined, entry: string): number {
+  const entries = (list ?? "").split(",").map((text) => text.trim().toLowerCase());
   return entries.indexOf(entry.toLowerCase()) + 1;
 }
 

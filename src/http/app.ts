@@ -4,6 +4,7 @@ import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
 import { finish } from "./middleware/finish.ts";
 import { guard } from "./middleware/guard.ts";
+import { local } from "./middleware/local.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
 import { services } from "./middleware/services.ts";
 import { allowedMethods } from "./surface.ts";
@@ -23,7 +24,7 @@ const STARTS_WORK = ["/v1/executions", "/v1/stages/execute"];
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  app.use("*", finish, services, guard);
+  app.use("*", finish, services, local, guard);
   for (const path of STARTS_WORK) app.use(path, rateLimit);
   app.route("/", about);
   app.route("/v1/executions", executionIndex);

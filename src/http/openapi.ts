@@ -115,9 +115,9 @@ const NAMES = new Map<unknown, string>(
   [...Object.entries(REQUESTS), ...Object.entries(ANSWERS)].map(([name, schema]) => [schema, name]),
 );
 
-/** Errors that any operation behind a key may answer. */
-const ANYWHERE: readonly ErrorCode[] = ["NOT_ACCEPTABLE", "INTERNAL_ERROR"];
-const BEHIND_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED", "FORBIDDEN"];
+/** Errors that any operation may answer. */
+const ANYWHERE: readonly ErrorCode[] = ["FORBIDDEN", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
+const BEHIND_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED"];
 const WITH_A_BODY: readonly ErrorCode[] = ["INVALID_REQUEST", "UNSUPPORTED_MEDIA_TYPE", "RESOURCE_EXHAUSTED"];
 
 function describe(operation: Operation): Json {

@@ -75,7 +75,7 @@ function tell(error: CoordinatorError): Told {
         headers: { "www-authenticate": 'Bearer realm="agent-coordinator"' },
       };
     case "FORBIDDEN":
-      return { title: "Forbidden", detail: `the key lacks the scope ${error.scope}` };
+      return { title: "Forbidden", detail: forbiddenDetail(error) };
     case "EXECUTION_NOT_FOUND":
       return {
         title: "Execution not found",
@@ -174,6 +174,24 @@ function tell(error: CoordinatorError): Told {
       return { title: "Internal error", detail: internalDetail(error.misconfigured) };
   }
 }
+
+function forbiddenDetail(error: Extract<CoordinatorError, { code: "FORBIDDEN" }>): string {
+  if ("scope" in error) return `the key lacks the scope ${error.scope}`;
+  if ("host" in error) {
+    return (
+      `the host ${JSON.stringify(error.host.slice(0, MOST_SHOWN))} is not served: with AGENT_COORDINATOR_AUTH=none ` +
+      "only loopback names, IP addresses and the names in AGENT_COORDINATOR_HOSTS are"
+    );
+  }
+  return (
+    `a page of ${JSON.stringify(error.origin.slice(0, MOST_SHOWN))} may not change anything here: with ` +
+    "AGENT_COORDINATOR_AUTH=none only this coordinator's own pages and the origins in " +
+    "AGENT_COORDINATOR_CORS_ORIGINS may"
+  );
+}
+
+/** Of a header that was refused. */
+const MOST_SHOWN = 100;
 
 function internalDetail(bad: Extract<CoordinatorError, { code: "INTERNAL_ERROR" }>["misconfigured"]): string {
   if (bad === undefined) return "something went wrong here; it has been logged";
