@@ -15,7 +15,7 @@ import { type Couriers, couriersOver } from "./adapters/objects/courier-api.ts";
 import { type Ledgers, ledgersOver } from "./adapters/objects/ledger-api.ts";
 import { type MonitorRpc, monitorOf } from "./adapters/objects/monitor-api.ts";
 import { type Outward, outwardReceivers, readOutward } from "./adapters/outward.ts";
-import { systemChance, systemClock } from "./adapters/system.ts";
+import { systemChance, systemClock, writeLog } from "./adapters/system.ts";
 import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
@@ -230,7 +230,11 @@ function readServices(env: Env): Result<Services, BadVariable> {
   return ok({
     settings: { ...settings.value, hasKeys: keys.value.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
-    catalogs: catalogsOver(env.CATALOG, () => systemClock.now()),
+    catalogs: catalogsOver({
+      catalog: (tenant) => catalogRpc(env, tenant),
+      now: () => systemClock.now(),
+      log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
+    }),
     ...composeKeepers(env),
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),

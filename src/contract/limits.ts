@@ -13,6 +13,13 @@ export const LIMITS = {
   CONDITION_CHARS: 4_096,
   STAGES: 64,
   EDGES: 256,
+  /** Of a tenant: whoever defines more by a program has a fault in it. */
+  PIPELINES: 1_000,
+  AGENTS: 1_000,
+  /** What was patched, as UTF-8 JSON: it is read with every run. */
+  CONFIG_BYTES: 64 * 1024,
+  /** All that a tenant has defined, as UTF-8 JSON: it travels by RPC, which ends at 32 MiB, in two bytes a character. */
+  CATALOG_BYTES: 8 * 1024 * 1024,
   /** One stage's data as UTF-8 JSON. */
   RESULT_BYTES: 1024 * 1024,
   /** An agent's whole answer, decoded: a decompression bomb is cut here, long before it hurts. */

@@ -90,6 +90,13 @@ export type CoordinatorError =
   | { code: "CONTEXT_CORRUPTED"; execution_id: string; evidence: string }
   | { code: "RESOURCE_EXHAUSTED"; what: "body"; limit_bytes: number }
   | { code: "RESOURCE_EXHAUSTED"; what: "storage" }
+  /** A write of definitions: `catalog` is all of them together. Numbers of pipelines and agents, else bytes. */
+  | {
+      code: "RESOURCE_EXHAUSTED";
+      what: "pipelines" | "agents" | "config" | "catalog";
+      limit: number;
+      size: number;
+    }
   | { code: "COORDINATOR_DISABLED" }
   /** @see core/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };

@@ -30,7 +30,7 @@ export function problemResponse(error: CoordinatorError, instance: string): Resp
   });
 }
 
-/** The status of each code; a body that is too large has its own (413). */
+/** The status of each code; a body, and definitions, that are too large have their own (413). */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
   INVALID_REQUEST: 400,
   UNAUTHORIZED: 401,
@@ -158,13 +158,7 @@ function tell(error: CoordinatorError): Told {
         detail: `the log of the execution ${error.execution_id} cannot be read: ${error.evidence}`,
       };
     case "RESOURCE_EXHAUSTED":
-      return error.what === "body"
-        ? {
-            status: 413,
-            title: "Body too large",
-            detail: `the body is larger than ${error.limit_bytes} bytes`,
-          }
-        : { title: "Resource exhausted", detail: "the execution's storage is full" };
+      return exhausted(error);
     case "COORDINATOR_DISABLED":
       return {
         title: "Coordinator disabled",
@@ -172,6 +166,28 @@ function tell(error: CoordinatorError): Told {
       };
     case "INTERNAL_ERROR":
       return { title: "Internal error", detail: internalDetail(error.misconfigured) };
+  }
+}
+
+function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED" }>): Told {
+  switch (error.what) {
+    case "storage":
+      return { title: "Resource exhausted", detail: "the execution's storage is full" };
+    case "body": {
+      const detail = `the body is larger than ${error.limit_bytes} bytes`;
+      return { status: 413, title: "Body too large", detail };
+    }
+    case "pipelines":
+    case "agents": {
+      const detail = `a tenant has at most ${error.limit} ${error.what}, and this would be number ${error.size}`;
+      return { status: 413, title: `Too many ${error.what}`, detail };
+    }
+    case "config":
+    case "catalog": {
+      const what = error.what === "config" ? "changed config" : "pipelines, agents and config together";
+      const detail = `a tenant's ${what} may take ${error.limit} bytes as JSON, and this would make it ${error.size}`;
+      return { status: 413, title: "Definitions too large", detail };
+    }
   }
 }
 
