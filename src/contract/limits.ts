@@ -38,6 +38,11 @@ export const LIMITS = {
   /** Conversation turns handed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
+  /** Names that have figures of their own, each a series of a metric; further ones are counted as `other`. */
+  FIGURES_PIPELINES: 1_000,
+  FIGURES_STAGES: 200,
+  /** Stages run on their own, whose names any caller may choose: they take no pipeline's place. */
+  FIGURES_SINGLE_STAGES: 200,
   /** Figures are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */
