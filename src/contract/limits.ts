@@ -31,6 +31,8 @@ export const LIMITS = {
   /** A day: longer waits belong to a pause or to the caller. */
   TIMEOUT_SECONDS: 86_400,
   RETRY_ATTEMPTS: 100,
+  /** Of all stages of one run together: eight for each of the most stages that a pipeline may have. */
+  RUN_TRIES: 512,
   /** Six outgoing connections are all an object has. */
   CONCURRENT_STAGES: 6,
   /** What an isolate of 128 MB can hold of one execution beside its neighbours. */

@@ -56,7 +56,7 @@ export function entryNumber(list: string | undefined, entry: string): number {
 }
 
 /** As long as `false` in any spelling, or a number; a key or a password is longer. */
-const SETTING = /^[\w.+/-]{1,16}$/;
+const SETTING = /^[\w .+/-]{1,16}$/;
 
 /**
  * `scheme://host`, without user, password, path and query; null where the text is not clearly an address. What has no

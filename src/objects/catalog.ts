@@ -11,7 +11,7 @@ import type { JsonObject } from "../contract/json.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { boundsFault, type Definitions } from "../core/catalog-bounds.ts";
-import { patchConfig } from "../core/config.ts";
+import { effectiveConfig, patchConfig } from "../core/config.ts";
 import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
 
@@ -49,15 +49,17 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     name: string,
     change: PipelineChange,
     condition: Precondition,
+    environment: CoordinatorConfig,
   ): Promise<WrittenText<Result<{ created: boolean }>>> {
     const stored = this.stored(name);
     const stages = stored?.stages ?? null;
     const refusal = refusalOf(name, stages === null ? 0 : (stored?.version ?? 0), condition);
     if (refusal !== null) return this.answer(err(refusal));
-    const changed = changedStages(name, stages, change);
+    const { definitions } = this.current();
+    const { max_retry_attempts } = effectiveConfig(environment, definitions.config);
+    const changed = changedStages(name, stages, change, max_retry_attempts);
     if (!changed.ok) return this.answer(changed);
     const pipeline = { name, version: (stored?.version ?? 0) + 1, stages: changed.value };
-    const { definitions } = this.current();
     const after = { ...definitions, pipelines: { ...definitions.pipelines, [name]: pipeline } };
     return this.write(after, { created: stages === null }, () => this.put(pipeline));
   }

@@ -109,6 +109,29 @@ describe("the catalog", () => {
   });
 });
 
+test("a pipeline of too many tries is neither written nor run, and the error names their number", async () => {
+  const alone = await startCoordinator([agents]);
+  try {
+    const stages = Array.from({ length: 60 }, (_, at) => ({ name: `s${at}`, agent_type: "one" }));
+    expect((await alone.api("PUT", "/v1/pipelines/tries", { stages })).status).toBe(201);
+    await alone.configure({ max_retry_attempts: 9 });
+    const refusals = [
+      await alone.api("POST", "/v1/executions", { query: "q", conversation_id: "c", pipeline: "tries" }),
+      await alone.api("PUT", "/v1/pipelines/new", { stages }),
+      await alone.api("PUT", "/v1/pipelines/tries", { stages }),
+    ];
+    for (const { status, body } of refusals) {
+      expect({ status, code: body.code }).toEqual({ status: 422, code: "INVALID_PIPELINE_CONFIG" });
+      expect(body.detail).toContain("add up to 540");
+    }
+    const verdict = await alone.api("POST", "/v1/pipelines/validate", { stages });
+    expect(verdict.body).toMatchObject({ valid: false, errors: [{ code: "INVALID_PIPELINE_CONFIG" }] });
+    expect((await alone.api("GET", "/v1/pipelines/tries")).body.version).toBe(1);
+  } finally {
+    await alone.close();
+  }
+});
+
 test("where the catalog fails, what was read last is run, writes are refused, and that is logged once", async () => {
   const alone = await startCoordinator([agents]);
   try {

@@ -43,10 +43,12 @@ export interface WrittenText<T> {
 export interface CatalogRpc {
   /** @param revision of the definitions that the caller has; null where it has none */
   snapshot(revision: string | null): Promise<CatalogText>;
+  /** @param environment the config that holds without any patch */
   changePipeline(
     name: string,
     change: PipelineChange,
     condition: Precondition,
+    environment: CoordinatorConfig,
   ): Promise<WrittenText<Result<{ created: boolean }>>>;
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
   /** @param registration null takes it away, also one that stands from the start */
