@@ -45,6 +45,12 @@ export const LIMITS = {
   FIGURES_STAGES: 200,
   /** Stages run on their own, whose names any caller may choose: they take no pipeline's place. */
   FIGURES_SINGLE_STAGES: 200,
+  /** Entries of a list of errors: a document with thousands of faults is not read to its end. */
+  ERRORS: 50,
+  /** One text of a problem document: its detail, or an entry's. */
+  ERROR_CHARS: 1_000,
+  /** A key's name, for people. */
+  KEY_NAME_CHARS: 128,
   /** Figures are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */

@@ -77,6 +77,8 @@ export const PACE = {
   ALERT_NEWS_MS: 5_000,
   /** Lines of the operator's log wait so long for each other, off the run's own path. */
   LOG_WAIT_MS: 100,
+  /** Refused calls (401, 403) leave one line of each reason in this time; the others are counted. */
+  REFUSAL_LINE_MS: 1_000,
   /** A trace waits so long for others that go with it. */
   SPANS_WAIT_MS: 1_000,
   /** Waits between tries to export traces: doubled from the one to the other, and then given up. */

@@ -53,7 +53,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
     if (request.method === "POST") return this.follow(await request.json(), request.signal);
-    return this.stream(Number(searchParams.get("after")), searchParams.has("resumes"), request.signal);
+    const reader = {
+      after: Number(searchParams.get("after")),
+      resumes: searchParams.has("resumes"),
+      awaitsEnd: searchParams.has("again"),
+    };
+    return this.stream(reader, request.signal);
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -145,8 +150,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
-    const { answer, after } = message;
-    if (answer === "stream") return this.openStream(driver, after, after > 0, signal);
+    const { answer, after, again = false } = message;
+    if (answer === "stream") {
+      return this.openStream(driver, { after, resumes: after > 0, awaitsEnd: again }, signal);
+    }
     const stay = this.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
     const text = () => withStreamUrl(textOf(driver), answer.stream_url);
@@ -176,21 +183,18 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return ok(driver);
   }
 
-  private async stream(after: number, resumes: boolean, signal: AbortSignal): Promise<Response> {
+  private async stream(reader: Reader, signal: AbortSignal): Promise<Response> {
     const opened = this.existing();
     if (!opened.ok) return refuse(opened.error);
-    const state = opened.value.state as ExecutionState;
-    if (isTerminal(state.status) && after >= state.seq) return new Response(null, { status: 204 });
-    return this.openStream(opened.value, after, resumes, signal);
+    const { status, seq } = opened.value.state as ExecutionState;
+    const { after, awaitsEnd } = reader;
+    const hasAll = after === seq || (after > seq && !awaitsEnd);
+    if (isTerminal(status) && hasAll) return new Response(null, { status: 204 });
+    return this.openStream(opened.value, reader, signal);
   }
 
-  private openStream(
-    driver: ExecutionDriver,
-    after: number,
-    resumes: boolean,
-    signal: AbortSignal,
-  ): Response {
-    const feed = new EventFeed(driver, after, resumes);
+  private openStream(driver: ExecutionDriver, reader: Reader, signal: AbortSignal): Response {
+    const feed = new EventFeed(driver, reader.after, reader.resumes, reader.awaitsEnd);
     this.feeds.add(feed);
     const leave = this.presence?.enter();
     const gone = () => feed.close();
@@ -304,6 +308,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private executionId(): string {
     return (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
   }
+}
+
+/** Who asks for a stream, as EventFeed takes it. */
+interface Reader {
+  after: number;
+  resumes: boolean;
+  awaitsEnd: boolean;
 }
 
 /** When an execution that has ended is forgotten, ms since the epoch. */

@@ -48,6 +48,8 @@ describe("a host that is not this coordinator's", () => {
       }
     }
     expect((await call("GET", "/nothing", { host: "evil.example" })).status).toBe(403);
+    await expect.poll(() => coordinator.output(), { timeout: 5_000 }).toContain('"reason":"host"');
+    expect(coordinator.output()).not.toContain("evil.example");
   });
 
   test.each(["localhost", "x.localhost:1", "127.1.2.3", "10.0.0.7:8787", "[::1]:8787", "dev.example.com"])(

@@ -28,6 +28,8 @@ export interface RunMessage extends Start {
 export interface FollowMessage extends Start {
   /** The `seq` that the caller has. */
   after: number;
+  /** The caller had a stream of this run, which broke off before its end. */
+  again?: true;
   /** An answer that the object itself writes says where to follow a run that is not terminal. */
   answer: "stream" | { wait_ms: number | null; stream_url: string };
 }
@@ -61,6 +63,16 @@ export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 /** The status of the execution that a JSON answer holds. */
 export const STATUS_HEADER = "x-execution-status";
 
+/** Who asks for a stream. */
+interface StreamReader {
+  /** The last `seq` that the reader has. */
+  after: number;
+  /** The reader was cut off after that, and may have half a text. */
+  resumes: boolean;
+  /** The reader had a stream of this run, which broke off before its end. */
+  again: boolean;
+}
+
 export interface Executions {
   follow(
     tenant: string,
@@ -68,14 +80,7 @@ export interface Executions {
     message: FollowMessage,
     signal: AbortSignal,
   ): Promise<Response>;
-  /** @param resumes the reader was cut off behind `after`, and may have half a text */
-  stream(
-    tenant: string,
-    execution_id: string,
-    after: number,
-    resumes: boolean,
-    signal: AbortSignal,
-  ): Promise<Response>;
+  stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
@@ -101,8 +106,10 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   return {
     follow: (tenant, execution_id, message, signal) =>
       fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
-    stream: (tenant, execution_id, after, resumes, signal) =>
-      fetched(tenant, execution_id, `events?after=${after}${resumes ? "&resumes" : ""}`, { signal }),
+    stream: (tenant, execution_id, { after, resumes, again }, signal) => {
+      const path = `events?after=${after}${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
+      return fetched(tenant, execution_id, path, { signal });
+    },
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(
