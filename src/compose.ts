@@ -20,6 +20,7 @@ import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import type { CoordinatorConfig } from "./contract/config.ts";
+import { LIMITS } from "./contract/limits.ts";
 import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
 import { parseKeys } from "./core/access/keys.ts";
 import { type LocalAccess, readLocalAccess } from "./core/access/local.ts";
@@ -226,7 +227,10 @@ function readServices(env: Env): Result<Services, BadVariable> {
   if (!limiter.ok) return limiter;
   const outward = readOutward(env, VERSION);
   if (!outward.ok) return outward;
-  const tokenSecret = secretVariable(env, "AGENT_COORDINATOR_TOKEN_SECRET") ?? secret ?? "";
+  const tokenSecret = secretVariable(env, TOKEN_SECRET);
+  if (tokenSecret !== undefined && !isLongEnough(tokenSecret)) {
+    return err(badVariable(TOKEN_SECRET, `at least ${LIMITS.TOKEN_SECRET_BYTES} bytes`));
+  }
   return ok({
     settings: { ...settings.value, hasKeys: keys.value.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
@@ -239,7 +243,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),
     outward: outward.value,
-    access: accessWith(keys.value, tokenSecret, systemClock),
+    access: accessWith(keys.value, tokenSecret ?? secret ?? "", systemClock),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,
@@ -247,6 +251,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
 }
 
 const API_KEYS = "AGENT_COORDINATOR_API_KEYS";
+const TOKEN_SECRET = "AGENT_COORDINATOR_TOKEN_SECRET";
 const AGENT_HOSTS = "AGENT_COORDINATOR_AGENT_HOSTS";
 const CORS_ORIGINS = "AGENT_COORDINATOR_CORS_ORIGINS";
 const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
@@ -318,6 +323,11 @@ function allowedHosts(env: Env): AllowedHosts {
 function secretVariable(env: Env, name: string): string | undefined {
   const value = env[name];
   return typeof value === "object" && value !== null ? JSON.stringify(value) : textVariable(env, name);
+}
+
+/** Shorter ones can be guessed from a token that was made with them. */
+function isLongEnough(secret: string): boolean {
+  return new TextEncoder().encode(secret).byteLength >= LIMITS.TOKEN_SECRET_BYTES;
 }
 
 function isFetcher(value: unknown): value is Fetcher {

@@ -53,6 +53,8 @@ export const LIMITS = {
   KEY_NAME_CHARS: 128,
   /** Figures are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
+  /** As for webhooks: what signs must not be guessable from what it signed. */
+  TOKEN_SECRET_BYTES: 24,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */
   WEBHOOK_KEY_BYTES: 24,
   /** A receiver of webhooks or traces answers within this, or has not. */
