@@ -42,6 +42,7 @@ test(
     expect(response.status).toBe(200);
     // The copy has no build of the page: the command made it.
     expect(await (await fetch(`${url}/`)).text()).toContain("<title>Agent Coordinator</title>");
+    expect(await (await fetch(`${url}/NOTICE.txt`)).text()).toMatch(/\n {2}hono \d/);
     const execution = (await response.json()) as { status: string; final_result: { answer: string } };
     expect(execution.status).toBe("completed");
     expect(execution.final_result.answer).toContain("[1]");
