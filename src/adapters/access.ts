@@ -24,7 +24,7 @@ export interface Access {
   openedBy(token: string, execution_id: string): Promise<Opened | null>;
 }
 
-export interface Opened {
+interface Opened {
   tenant: string;
   /** To be held against the run that is there: ms since the epoch. */
   started_at: number;

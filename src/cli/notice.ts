@@ -8,7 +8,7 @@ import { CONSOLE, consolePackages } from "./console.ts";
 import { bundleWorker, type WorkerBundle } from "./worker-bundle.ts";
 import { AGENTS_CONFIG, COORDINATOR_CONFIG, ROOT } from "./wrangler-config.ts";
 
-export const NOTICE = join(ROOT, "dist/NOTICE.txt");
+const NOTICE = join(ROOT, "dist/NOTICE.txt");
 /** Served with the page. */
 const SERVED = join(CONSOLE, "NOTICE.txt");
 const STAMP = join(ROOT, "dist/NOTICE.stamp");

@@ -58,7 +58,12 @@ afterAll(async () => {
 async function started(execution_id: string, pipeline = "slow"): Promise<string> {
   const body = { execution_id, pipeline };
   const response = await acme.post(body, { prefer: "respond-async" });
-  return ((await response.json()) as { stream_url: string }).stream_url;
+  return streamOf(response);
+}
+
+async function streamOf(response: Response): Promise<string> {
+  const { stream_url } = (await response.json()) as { stream_url: string };
+  return stream_url;
 }
 
 /** A request with the token alone. */
@@ -86,7 +91,8 @@ describe("a token", () => {
     expect((await open(`${url}&after=99`)).status).toBe(204);
     expect((await open(url, { method: "HEAD" })).status).toBe(200);
     const listed = await open(url, { headers: { accept: "application/json" } });
-    expect(((await listed.json()) as { data: unknown[] }).data).toHaveLength(4);
+    const { data } = (await listed.json()) as { data: unknown[] };
+    expect(data).toHaveLength(4);
   });
 
   test("does not open another run that was started under the same id", async () => {
@@ -121,7 +127,7 @@ describe("a token", () => {
       ["POST", "/resume"],
     ] as const) {
       const answer = await acme.fetch(`/v1/executions/answers${path}`, { method });
-      urls.push(((await answer.json()) as { stream_url: string }).stream_url);
+      urls.push(await streamOf(answer));
     }
     for (const url of urls) expect(await followed(url)).toBe("execution.completed");
     const ended = await (await acme.fetch("/v1/executions/answers")).json();
@@ -141,16 +147,14 @@ describe("the key under which a token was made", () => {
   test("ends it when it is removed, and no other key's token", async () => {
     await boot(keys(entry(KEYS.acme), other));
     const own = await started("removed");
-    const theirs = (await (
-      await callsTo(server.url, "another-key").post(
-        { execution_id: "kept", pipeline: "slow" },
-        { prefer: "respond-async" },
-      )
-    ).json()) as { stream_url: string };
+    const kept = { execution_id: "kept", pipeline: "slow" };
+    const theirs = await streamOf(
+      await callsTo(server.url, "another-key").post(kept, { prefer: "respond-async" }),
+    );
     expect(await followed(own)).toBe("execution.completed");
     await boot(keys(other));
     await expectRefused(own);
-    expect(await followed(theirs.stream_url)).toBe("execution.completed");
+    expect(await followed(theirs)).toBe("execution.completed");
     await boot(keys(other, entry(KEYS.acme)));
     expect(await followed(own)).toBe("execution.completed");
   });

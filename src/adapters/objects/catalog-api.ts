@@ -29,7 +29,7 @@ export interface CatalogText {
 export type Precondition = null | "exists" | number;
 
 /** What came of a write, and what stands after it. */
-export interface Written<T> {
+interface Written<T> {
   outcome: T;
   snapshot: CatalogSnapshot;
 }
