@@ -1,5 +1,5 @@
 // Bindings and variables to ports and settings: the only place that builds adapters. Settings are read once for each
-// environment object; a bad value is an error that names the variable and the value.
+// environment object; a bad value is an error that names the variable and what was expected.
 import { type Access, accessWith } from "./adapters/access.ts";
 import { type AgentHealthRpc, IsolateHealth } from "./adapters/embedded/agent-health.ts";
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/embedded/rate-limiter.ts";
@@ -15,15 +15,25 @@ import { type Couriers, couriersOver } from "./adapters/objects/courier-api.ts";
 import { type Ledgers, ledgersOver } from "./adapters/objects/ledger-api.ts";
 import { type MonitorRpc, monitorOf } from "./adapters/objects/monitor-api.ts";
 import { type Outward, outwardReceivers, readOutward } from "./adapters/outward.ts";
-import { systemChance, systemClock } from "./adapters/system.ts";
+import { systemChance, systemClock, writeLog } from "./adapters/system.ts";
 import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import type { CoordinatorConfig } from "./contract/config.ts";
+import { LIMITS } from "./contract/limits.ts";
 import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
 import { parseKeys } from "./core/access/keys.ts";
+import { type LocalAccess, readLocalAccess } from "./core/access/local.ts";
 import { parseOrigins } from "./core/access/origins.ts";
-import { type BadVariable, booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
+import {
+  type BadVariable,
+  badAddress,
+  badEntry,
+  badSetting,
+  badVariable,
+  forLog,
+} from "./core/bad-variable.ts";
+import { booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
 import { turnOf } from "./core/conversation.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { parseRateLimit } from "./core/resilience/sliding-window.ts";
@@ -58,6 +68,8 @@ export interface Settings {
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
+  /** Whom it serves where `auth` is `none`. */
+  local: LocalAccess;
   config: CoordinatorConfig;
   allowedHosts: AllowedHosts;
   /** The reference agents stand registered where their binding is there. */
@@ -99,7 +111,9 @@ function once<T>(make: (env: Env) => T): (env: Env) => T {
 export const composeServices = once((env): Result<Services, BadVariable> => {
   const services = readServices(env);
   if (!services.ok) {
-    console.error(logLine("ERROR", systemClock.now(), { message: "bad variable", ...services.error }));
+    console.error(
+      logLine("ERROR", systemClock.now(), { message: "bad variable", ...forLog(services.error) }),
+    );
   }
   return services;
 });
@@ -221,22 +235,28 @@ function readServices(env: Env): Result<Services, BadVariable> {
   if (!settings.ok) return settings;
   const secret = secretVariable(env, API_KEYS);
   const keys = parseKeys(secret);
-  // The secret's own text is not told.
-  if (!keys.ok) return err({ variable: API_KEYS, value: "(not shown)", expected: keys.error });
+  if (!keys.ok) return err(badVariable(API_KEYS, keys.error));
   const limiter = readLimiter(env);
   if (!limiter.ok) return limiter;
   const outward = readOutward(env, VERSION);
   if (!outward.ok) return outward;
-  const tokenSecret = secretVariable(env, "AGENT_COORDINATOR_TOKEN_SECRET") ?? secret ?? "";
+  const tokenSecret = secretVariable(env, TOKEN_SECRET);
+  if (tokenSecret !== undefined && !isLongEnough(tokenSecret)) {
+    return err(badVariable(TOKEN_SECRET, `at least ${LIMITS.TOKEN_SECRET_BYTES} bytes`));
+  }
   return ok({
     settings: { ...settings.value, hasKeys: keys.value.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
-    catalogs: catalogsOver(env.CATALOG, () => systemClock.now()),
+    catalogs: catalogsOver({
+      catalog: (tenant) => catalogRpc(env, tenant),
+      now: () => systemClock.now(),
+      log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
+    }),
     ...composeKeepers(env),
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),
     outward: outward.value,
-    access: accessWith(keys.value, tokenSecret, systemClock),
+    access: accessWith(keys.value, tokenSecret ?? secret ?? "", systemClock),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,
@@ -244,6 +264,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
 }
 
 const API_KEYS = "AGENT_COORDINATOR_API_KEYS";
+const TOKEN_SECRET = "AGENT_COORDINATOR_TOKEN_SECRET";
 const AGENT_HOSTS = "AGENT_COORDINATOR_AGENT_HOSTS";
 const CORS_ORIGINS = "AGENT_COORDINATOR_CORS_ORIGINS";
 const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
@@ -254,22 +275,18 @@ const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
 function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
   const url = textVariable(env, REDIS_URL);
   if (url !== undefined && !/^https?:\/\/[^\s#$./?].\S*$/.test(url)) {
-    return err({ variable: REDIS_URL, value: url, expected: "an http: or https: URL" });
+    return err(badAddress(REDIS_URL, url, "the REST API's address, https: or http:"));
   }
   const missing = url === undefined ? REDIS_URL : REDIS_TOKEN;
   if ((url === undefined) !== (textVariable(env, REDIS_TOKEN) === undefined)) {
-    return err({
-      variable: missing,
-      value: "",
-      expected: `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`,
-    });
+    return err(badVariable(missing, `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`));
   }
   const text = textVariable(env, RATE_LIMIT);
   if (text === undefined) return ok(null);
   const limit = parseRateLimit(text);
   if (limit === null) {
     const expected = "REQUESTS/SECONDS, whole numbers from 1 on (60/60)";
-    return err({ variable: RATE_LIMIT, value: text, expected });
+    return err(badSetting(RATE_LIMIT, text, expected));
   }
   const { redis } = composeShared(env);
   if (redis !== null) return ok(new UpstashLimiter(redis, limit, systemClock));
@@ -283,23 +300,28 @@ function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> 
   if (!enabled.ok) return enabled;
   const auth = textVariable(env, "AGENT_COORDINATOR_AUTH") ?? "keys";
   if (auth !== "none" && auth !== "keys") {
-    return err({ variable: "AGENT_COORDINATOR_AUTH", value: auth, expected: "keys or none" });
+    return err(badSetting("AGENT_COORDINATOR_AUTH", auth, "keys or none"));
   }
-  const hosts = parseAllowedHosts(textVariable(env, AGENT_HOSTS));
+  const hostList = textVariable(env, AGENT_HOSTS);
+  const hosts = parseAllowedHosts(hostList);
   if (!hosts.ok) {
-    return err({ variable: AGENT_HOSTS, value: hosts.error, expected: "host or host:port, comma-separated" });
+    return err(badEntry(AGENT_HOSTS, hostList, hosts.error, "host or host:port, comma-separated"));
   }
-  const origins = parseOrigins(textVariable(env, CORS_ORIGINS));
+  const originList = textVariable(env, CORS_ORIGINS);
+  const origins = parseOrigins(originList);
   if (!origins.ok) {
     const expected = "exact origins (https://app.example.com), comma-separated";
-    return err({ variable: CORS_ORIGINS, value: origins.error, expected });
+    return err(badEntry(CORS_ORIGINS, originList, origins.error, expected));
   }
+  const local = readLocalAccess(env, origins.value);
+  if (!local.ok) return local;
   return ok({
     enabled: enabled.value,
     auth,
     config: config.value,
     allowedHosts: hosts.value,
     corsOrigins: origins.value,
+    local: local.value,
     hasReferenceAgents: isFetcher(env["AGENTS"]),
   });
 }
@@ -314,6 +336,11 @@ function allowedHosts(env: Env): AllowedHosts {
 function secretVariable(env: Env, name: string): string | undefined {
   const value = env[name];
   return typeof value === "object" && value !== null ? JSON.stringify(value) : textVariable(env, name);
+}
+
+/** Shorter ones can be guessed from a token that was made with them. */
+function isLongEnough(secret: string): boolean {
+  return new TextEncoder().encode(secret).byteLength >= LIMITS.TOKEN_SECRET_BYTES;
 }
 
 function isFetcher(value: unknown): value is Fetcher {

@@ -1,17 +1,33 @@
 // Keys and stream tokens with WebCrypto: a key is hashed before it is compared, a token is an HMAC-SHA256.
 import type { ApiKey } from "../contract/access.ts";
 import { findKey } from "../core/access/keys.ts";
-import { readToken, signedText, TOKEN_SECONDS, tokenText } from "../core/access/token.ts";
+import {
+  keyOfToken,
+  readToken,
+  signedText,
+  TOKEN_SECONDS,
+  type TokenRun,
+  tokenText,
+} from "../core/access/token.ts";
 import type { Clock } from "../engine/ports.ts";
 import { sha256Hex } from "./system.ts";
 
 export interface Access {
   /** The key that was presented, as the deployment knows it; null where it does not. */
   whoHas(key: string): Promise<ApiKey | null>;
-  /** A token that opens the events of one execution for TOKEN_SECONDS. */
-  streamToken(tenant: string, execution_id: string): Promise<string>;
-  /** The tenant for whom a token opens this execution's events; null where it opens nothing. */
-  tenantOfToken(token: string, execution_id: string): Promise<string | null>;
+  /**
+   * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
+   * @param key_id of the key that asks for it; null where no keys are asked for
+   */
+  streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
+  /** The tenant for whom a token opens this execution's events, and the start of the run; null where it opens nothing. */
+  openedBy(token: string, execution_id: string): Promise<Opened | null>;
+}
+
+interface Opened {
+  tenant: string;
+  /** To be held against the run that is there: ms since the epoch. */
+  started_at: number;
 }
 
 const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
@@ -24,19 +40,21 @@ export function accessWith(keys: readonly ApiKey[], secret: string, clock: Pick<
     async whoHas(key) {
       return findKey(keys, await sha256Hex(key));
     },
-    async streamToken(tenant, execution_id) {
+    async streamToken(tenant, run, key_id) {
       const expires_at = Math.floor(clock.now() / 1_000) + TOKEN_SECONDS;
-      const claims = { tenant, execution_id, expires_at };
-      const signature = await crypto.subtle.sign(HMAC, await signingKey(), bytesOf(signedText(claims)));
+      const claims = { tenant, ...run, key_id: key_id ?? "", expires_at };
+      const text = bytesOf(signedText(claims, keyOfToken(keys, claims, clock.now())));
+      const signature = await crypto.subtle.sign(HMAC, await signingKey(), text);
       return tokenText(claims, base64Url(new Uint8Array(signature)));
     },
-    async tenantOfToken(token, execution_id) {
+    async openedBy(token, execution_id) {
       const read = readToken(token, execution_id, clock.now());
+      const key = read === null ? null : keyOfToken(keys, read.claims, clock.now());
       const signature = read === null ? null : fromBase64Url(read.signature);
-      if (read === null || signature === null) return null;
-      const text = bytesOf(signedText(read.claims));
+      if (read === null || key === null || signature === null) return null;
+      const text = bytesOf(signedText(read.claims, key));
       const valid = await crypto.subtle.verify(HMAC, await signingKey(), signature, text);
-      return valid ? read.claims.tenant : null;
+      return valid ? { tenant: read.claims.tenant, started_at: read.claims.started_at } : null;
     },
   };
 }

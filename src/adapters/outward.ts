@@ -1,6 +1,7 @@
 // What goes outward beside the figures: webhooks and traces, where the operator has said where to. Reads the variables
 // of both and makes of an execution's end the parcels that a courier delivers.
-import { type BadVariable, textVariable } from "../core/config.ts";
+import { type BadVariable, badAddress, badVariable, entryNumber } from "../core/bad-variable.ts";
+import { textVariable } from "../core/config.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { ExecutionState } from "../core/execution/state.ts";
@@ -32,8 +33,6 @@ const SECRET_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_SECRET";
 const EVENTS_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_EVENTS";
 const OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
-/** A secret's own text is not told. */
-const NOT_SHOWN = "(not shown)";
 
 /** Where webhooks and traces go; null where nobody has said. @param version of this service */
 export function readOutward(
@@ -44,9 +43,9 @@ export function readOutward(
   if (!webhook.ok) return webhook;
   const endpoint = textVariable(vars, OTLP_ENDPOINT);
   if (endpoint === undefined) return ok({ webhook: webhook.value, otlp: null });
-  if (!isHttp(endpoint)) return err({ variable: OTLP_ENDPOINT, value: endpoint, expected: HTTP_EXPECTED });
+  if (!isHttp(endpoint)) return err(badAddress(OTLP_ENDPOINT, endpoint, HTTP_EXPECTED));
   const headers = readHeaders(textVariable(vars, OTLP_HEADERS));
-  if (!headers.ok) return err({ variable: OTLP_HEADERS, value: NOT_SHOWN, expected: headers.error });
+  if (!headers.ok) return err(badVariable(OTLP_HEADERS, headers.error));
   const otlp = { endpoint: endpoint.replace(/\/+$/, ""), headers: headers.value, version };
   return ok({ webhook: webhook.value, otlp });
 }
@@ -54,12 +53,15 @@ export function readOutward(
 function readWebhook(vars: Readonly<Record<string, unknown>>): Result<WebhookTarget | null, BadVariable> {
   const url = textVariable(vars, URL_VARIABLE);
   if (url === undefined) return ok(null);
-  if (!isHttp(url)) return err({ variable: URL_VARIABLE, value: url, expected: HTTP_EXPECTED });
+  if (!isHttp(url)) return err(badAddress(URL_VARIABLE, url, HTTP_EXPECTED));
   const key = readSecret(textVariable(vars, SECRET_VARIABLE) ?? "");
-  if (!key.ok) return err({ variable: SECRET_VARIABLE, value: NOT_SHOWN, expected: key.error });
-  const events = parseEvents(textVariable(vars, EVENTS_VARIABLE));
+  if (!key.ok) return err(badVariable(SECRET_VARIABLE, key.error));
+  const list = textVariable(vars, EVENTS_VARIABLE);
+  const events = parseEvents(list);
   if (!events.ok) {
-    return err({ variable: EVENTS_VARIABLE, value: events.error, expected: `of ${WEBHOOK_EVENTS}` });
+    const wrong = entryNumber(list, events.error);
+    const expected = `of ${WEBHOOK_EVENTS}, comma-separated (entry ${wrong} is none of them)`;
+    return err(badVariable(EVENTS_VARIABLE, expected));
   }
   return ok({ url, key: key.value, events: events.value });
 }

@@ -6,8 +6,10 @@ import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writ
 import { join } from "node:path";
 import { ROOT } from "./wrangler-config.ts";
 
-const CONSOLE = join(ROOT, "dist/console");
+export const CONSOLE = join(ROOT, "dist/console");
 const STAMP = join(ROOT, "dist/console.stamp");
+/** The files of packages that the page holds, by absolute path. */
+const PACKAGES = join(ROOT, "dist/console.packages.json");
 const SOURCES = ["src/console/**/*", "src/client/**/*.ts", "src/contract/**/*.ts"];
 
 /** Resolves when dist/console is the page of today's sources. */
@@ -16,16 +18,41 @@ export async function buildConsole(): Promise<void> {
   if (isBuilt(stamp)) return;
   const { build } = await import("vite");
   const aside = `${CONSOLE}.${process.pid}`;
-  await build({ configFile: join(ROOT, "src/console/vite.config.ts"), build: { outDir: aside } });
+  const built = await build({
+    configFile: join(ROOT, "src/console/vite.config.ts"),
+    build: { outDir: aside },
+  });
   rmSync(STAMP, { force: true });
+  writeFileSync(PACKAGES, JSON.stringify(filesOfPackages(built)));
   rmSync(CONSOLE, { recursive: true, force: true, maxRetries: 5 });
   renameSync(aside, CONSOLE);
   writeFileSync(STAMP, stamp);
 }
 
+/** The files of packages that the page holds, by absolute path; of a page that has been built. */
+export function consolePackages(): string[] {
+  return JSON.parse(readFileSync(PACKAGES, "utf8")) as string[];
+}
+
+/** @param built what vite's build resolves to */
+function filesOfPackages(built: unknown): string[] {
+  const outputs = [built].flat() as {
+    output: ({ type: "asset" } | { type: "chunk"; moduleIds: string[] })[];
+  }[];
+  const modules = outputs.flatMap(({ output }) =>
+    output.flatMap((file) => (file.type === "chunk" ? file.moduleIds : [])),
+  );
+  // What the bundler adds of its own has no path.
+  const files = modules.filter((id) => id.includes("node_modules") && !id.startsWith("\0"));
+  return files.map((id) => id.replace(/\?.*$/, "")).toSorted();
+}
+
 function isBuilt(stamp: string): boolean {
   return (
-    existsSync(join(CONSOLE, "index.html")) && existsSync(STAMP) && readFileSync(STAMP, "utf8") === stamp
+    existsSync(join(CONSOLE, "index.html")) &&
+    existsSync(PACKAGES) &&
+    existsSync(STAMP) &&
+    readFileSync(STAMP, "utf8") === stamp
   );
 }
 

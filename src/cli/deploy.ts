@@ -2,6 +2,7 @@
 // an account where neither is. Flags after `npm run deploy --` go to both deployments; `--dry-run` needs no account
 // and prints the size of what would be sent.
 import { buildConsole } from "./console.ts";
+import { buildNotice } from "./notice.ts";
 import { runWrangler } from "./wrangler.ts";
 import { AGENTS_CONFIG, COORDINATOR_CONFIG, readWorkerConfig } from "./wrangler-config.ts";
 
@@ -10,6 +11,7 @@ const DEPLOYED_VARS: Readonly<Record<string, string>> = { AGENT_COORDINATOR_RATE
 
 async function deploy(flags: readonly string[]): Promise<number> {
   await buildConsole();
+  await buildNotice();
   const minified = ["deploy", "--minify"];
   const agents = await runWrangler([...minified, "-c", AGENTS_CONFIG, "--env", "production", ...flags]);
   if (agents !== 0) return agents;

@@ -1,11 +1,13 @@
 // npm run dev: the coordinator and the reference agents under `wrangler dev`, offline and without an account.
 // Whatever follows `npm run dev --` is handed to wrangler, after what is set here, so that it wins.
 import { buildConsole } from "./console.ts";
+import { buildNotice } from "./notice.ts";
 import { runWrangler } from "./wrangler.ts";
 import { AGENTS_CONFIG, COORDINATOR_CONFIG } from "./wrangler-config.ts";
 
 const flags = process.argv.slice(2);
 await buildConsole();
+await buildNotice();
 process.exitCode = await runWrangler([
   "dev",
   "--var",

@@ -1,15 +1,9 @@
 // Starts the coordinator and the reference agents in this process, for one question: both Workers bundled from
 // source, on a free loopback port, with everything they write under one folder. It is the runtime that `npm run dev`
 // starts too, without wrangler around it, which takes as long to load as all of this takes to answer.
-import { dirname, join } from "node:path";
 import type { MiniflareOptions } from "miniflare";
-import {
-  AGENTS_CONFIG,
-  COORDINATOR_CONFIG,
-  ROOT,
-  readWorkerConfig,
-  type WorkerConfig,
-} from "./wrangler-config.ts";
+import { bundleWorker } from "./worker-bundle.ts";
+import { AGENTS_CONFIG, COORDINATOR_CONFIG, ROOT } from "./wrangler-config.ts";
 
 export interface Stack {
   /** Without a slash at its end. */
@@ -55,8 +49,7 @@ async function buildWorker(
   configPath: string,
   vars: Readonly<Record<string, string>>,
 ): Promise<WorkerOptions> {
-  const config = readWorkerConfig(configPath);
-  const contents = await bundle(join(ROOT, dirname(configPath)), config);
+  const { config, text: contents } = await bundleWorker(configPath);
   const sqlite = config.migrations.flatMap((migration) => migration.new_sqlite_classes);
   return {
     config: {
@@ -88,22 +81,4 @@ async function buildWorker(
     },
     dev: { rootPath: ROOT },
   };
-}
-
-/** One ES module for workerd; files that the config's rules call text are strings in it. */
-async function bundle(folder: string, config: WorkerConfig): Promise<string> {
-  const { build } = await import("esbuild");
-  const texts = config.rules.flatMap((rule) => rule.globs.map((glob) => glob.replace(/^.*\*(?=\.\w+$)/, "")));
-  const result = await build({
-    entryPoints: [join(folder, config.main)],
-    bundle: true,
-    write: false,
-    format: "esm",
-    target: "es2024",
-    external: ["cloudflare:*", "node:*"],
-    conditions: ["workerd", "worker", "browser"],
-    alias: Object.fromEntries(Object.entries(config.alias).map(([name, path]) => [name, join(folder, path)])),
-    loader: Object.fromEntries(texts.map((extension) => [extension, "text" as const])),
-  });
-  return result.outputFiles[0]?.text ?? "";
 }

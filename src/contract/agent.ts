@@ -38,12 +38,30 @@ const SecretReference = z
       "must be secret:NAME, NAME of A-Z 0-9 _ and without a leading _",
     ),
   );
-const HeaderName = z.string().check(
-  z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, "is not a header name"),
-  z.refine((name) => !OWN_HEADERS.test(name), "is a header that the coordinator sets itself"),
-);
-const OWN_HEADERS =
-  /^(accept|content-type|content-length|host|connection|transfer-encoding|idempotency-key|traceparent|coordinator-.*)$/i;
+/** Request headers that a registration cannot have, each kind with what is said of it. */
+const REFUSED_HEADERS: readonly (readonly [RegExp, string])[] = [
+  [
+    /^(accept|accept-encoding|content-.*|host|idempotency-key|traceparent|coordinator-.*)$/i,
+    "is a header that the coordinator sets itself",
+  ],
+  // RFC 9110, section 7.6.1, and what HTTP/1.1 and HTTP/2 add to it. They hold for one connection, which is the
+  // runtime's: a second `transfer-encoding` or an `expect` makes a request that the next server reads otherwise.
+  [
+    /^(connection|keep-alive|proxy-.*|te|trailers?|transfer-encoding|upgrade|http2-settings|expect)$/i,
+    "is a header of the connection, which the runtime sets",
+  ],
+  [
+    /^(cf-.*|cdn-loop|x-forwarded-.*|x-real-ip|forwarded|via|sec-.*)$/i,
+    "is a header that proxies or browsers set, and says who calls",
+  ],
+];
+
+const HeaderName = z
+  .string()
+  .check(
+    z.regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, "is not a header name"),
+    ...REFUSED_HEADERS.map(([names, detail]) => z.refine<string>((name) => !names.test(name), detail)),
+  );
 
 const registrationFields = {
   protocol: z._default(z.literal("native"), "native"),

@@ -13,6 +13,13 @@ export const LIMITS = {
   CONDITION_CHARS: 4_096,
   STAGES: 64,
   EDGES: 256,
+  /** Of a tenant: whoever defines more by a program has a fault in it. */
+  PIPELINES: 1_000,
+  AGENTS: 1_000,
+  /** What was patched, as UTF-8 JSON: it is read with every run. */
+  CONFIG_BYTES: 64 * 1024,
+  /** All that a tenant has defined, as UTF-8 JSON: it travels by RPC, which ends at 32 MiB, in two bytes a character. */
+  CATALOG_BYTES: 8 * 1024 * 1024,
   /** One stage's data as UTF-8 JSON. */
   RESULT_BYTES: 1024 * 1024,
   /** An agent's whole answer, decoded: a decompression bomb is cut here, long before it hurts. */
@@ -26,6 +33,8 @@ export const LIMITS = {
   /** A day: longer waits belong to a pause or to the caller. */
   TIMEOUT_SECONDS: 86_400,
   RETRY_ATTEMPTS: 100,
+  /** Of all stages of one run together: eight for each of the most stages that a pipeline may have. */
+  RUN_TRIES: 512,
   /** Six outgoing connections are all an object has. */
   CONCURRENT_STAGES: 6,
   /** What an isolate of 128 MB can hold of one execution beside its neighbours. */
@@ -33,6 +42,11 @@ export const LIMITS = {
   /** Conversation turns handed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
+  /** Names that have figures of their own, each a series of a metric; further ones are counted as `other`. */
+  FIGURES_PIPELINES: 1_000,
+  FIGURES_STAGES: 200,
+  /** Stages run on their own, whose names any caller may choose: they take no pipeline's place. */
+  FIGURES_SINGLE_STAGES: 200,
   /** Entries of a list of errors: a document with thousands of faults is not read to its end. */
   ERRORS: 50,
   /** One text of a problem document: its detail, or an entry's. */
@@ -41,6 +55,8 @@ export const LIMITS = {
   KEY_NAME_CHARS: 128,
   /** Figures are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
+  /** As for webhooks: what signs must not be guessable from what it signed. */
+  TOKEN_SECRET_BYTES: 24,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */
   WEBHOOK_KEY_BYTES: 24,
   /** A receiver of webhooks or traces answers within this, or has not. */

@@ -68,6 +68,9 @@ export type CoordinatorError =
   | { code: "INVALID_REQUEST"; errors: InputError[] }
   | { code: "UNAUTHORIZED"; reason: "missing" | "unknown" | "expired" | "not_configured" | "bad_token" }
   | { code: "FORBIDDEN"; scope: string }
+  /** Without keys: a request to a host, or of a page, that is not this coordinator's. */
+  | { code: "FORBIDDEN"; host: string }
+  | { code: "FORBIDDEN"; origin: string }
   | { code: "EXECUTION_NOT_FOUND"; execution_id: string }
   | { code: "PIPELINE_NOT_FOUND"; pipeline: string; version?: { wanted: number; latest: number } }
   | { code: "STAGE_NOT_FOUND"; pipeline: string; stage: string }
@@ -91,8 +94,16 @@ export type CoordinatorError =
   | { code: "CONTEXT_CORRUPTED"; execution_id: string; evidence: string }
   | { code: "RESOURCE_EXHAUSTED"; what: "body"; limit_bytes: number }
   | { code: "RESOURCE_EXHAUSTED"; what: "storage" }
+  /** A write of definitions: `catalog` is all of them together. Numbers of pipelines and agents, else bytes. */
+  | {
+      code: "RESOURCE_EXHAUSTED";
+      what: "pipelines" | "agents" | "config" | "catalog";
+      limit: number;
+      size: number;
+    }
   | { code: "COORDINATOR_DISABLED" }
-  | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; value: string; expected: string } };
+  /** @see core/bad-variable.ts for what may be shown of a value */
+  | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };
 
 /** A value or the error that stood in its way. */
 export type Result<T, E = CoordinatorError> = { ok: true; value: T } | { ok: false; error: E };

@@ -26,6 +26,8 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
   if (url.username !== "" || url.password !== "")
     return err("must not carry credentials: use headers with secret:NAME");
   if (url.hash !== "") return err("must not have a fragment");
+  if (url.port === "0") return err("must not have the port 0, at which nothing listens");
+  if (hasEmptyLabel(url.hostname)) return err(`names the host ${url.host}, in which there is an empty label`);
   if (allowed !== null) {
     if (isListed(url, allowed)) return ok(url);
     return err(`names the host ${url.host}, which AGENT_COORDINATOR_AGENT_HOSTS does not allow`);
@@ -53,18 +55,34 @@ function isHost(entry: string): boolean {
   // To the URL parser a star is a letter; whoever writes one means a pattern.
   if (entry.includes("*") || !URL.canParse(`https://${entry}`)) return false;
   const url = new URL(`https://${entry}`);
+  if (url.port === "0" || hasEmptyLabel(url.hostname)) return false;
   return entry === url.host || entry === `${url.hostname}:443`;
 }
 
-/** Names that mean the machine itself or its own network, wherever they are asked (RFC 6761, 6762, 8375). */
-const LOCAL_SUFFIXES =
-  /(^|\.)(localhost|localdomain|local|internal|intranet|lan|home|corp|private|home\.arpa)$/;
+/**
+ * Last labels that no public registry gives out: reserved by RFC 2606, 6761, 6762, 7686, 8375 and 9476, by ICANN
+ * (`internal`; `corp`, `home` and `mail` for good), or in use in private networks, whose own resolvers answer for them.
+ *
+ * Only the name is judged here, and a Worker cannot ask what it resolves to: `127.0.0.1.nip.io` and `localtest.me`
+ * are public names of private addresses. AGENT_COORDINATOR_AGENT_HOSTS keeps those out.
+ */
+const LOCAL_SUFFIXES: ReadonlySet<string> = new Set(
+  (
+    "localhost local localdomain localnet internal intranet private lan home corp mail workgroup dhcp " +
+    "test invalid onion alt arpa svc consul docker"
+  ).split(" "),
+);
+
+/** One dot at the end says that the name is absolute; any other label without a character is a mistake, or a trick. */
+function hasEmptyLabel(hostname: string): boolean {
+  return hostname.replace(/\.$/, "").split(".").includes("");
+}
 
 function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return isPublicV6(hostname.slice(1, -1));
   // The URL parser refuses a last label of digits that is no IPv4 address.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname)) return isPublicV4(hostname);
-  const name = hostname.replace(/\.+$/, "");
+  const labels = hostname.replace(/\.$/, "").split(".");
   // A name without a dot is looked up in the machine's own search domains.
-  return name.includes(".") && !LOCAL_SUFFIXES.test(name);
+  return labels.length > 1 && !LOCAL_SUFFIXES.has(labels.at(-1) ?? "");
 }

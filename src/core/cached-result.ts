@@ -1,9 +1,9 @@
 // A stage's good result as the cache keeps it, and whether a stage may be answered by one. What comes back out of a
 // store that others can reach is read as strictly as what comes in from outside: what is no result is none.
-import type { CoordinatorConfig } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { ResolvedStage } from "../contract/stage.ts";
+import type { RunConfig } from "./execution/run-config.ts";
 import { readJson } from "./json.ts";
 import { fallbackOf } from "./resilience/fallback.ts";
 
@@ -38,7 +38,7 @@ const ENTRY_CHARS = 512 * 1024;
 const ENTRY_DEPTH = LIMITS.JSON_DEPTH + 2;
 
 /** Whether results of a stage are kept, and for what; null where they are not. */
-export function cachePolicy(stage: ResolvedStage, config: CoordinatorConfig): CachePolicy | null {
+export function cachePolicy(stage: ResolvedStage, config: RunConfig): CachePolicy | null {
   const serve = config.enable_caching && stage.cache !== false;
   if (!serve && fallbackOf(stage, config)?.strategy !== "use_cached_results") return null;
   const ttl_seconds = typeof stage.cache === "object" ? stage.cache.ttl_seconds : config.cache_ttl_seconds;

@@ -2,13 +2,7 @@
 import { CoordinatorConfig, DEFAULT_CONFIG } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
 import { err, type InputError, ok, type Result } from "../contract/problem.ts";
-
-/** A variable whose value cannot be used. */
-export interface BadVariable {
-  variable: string;
-  value: string;
-  expected: string;
-}
+import { type BadVariable, badSetting } from "./bad-variable.ts";
 
 type Vars = Readonly<Record<string, unknown>>;
 
@@ -40,7 +34,7 @@ export function configFromEnvironment(vars: Vars): Result<CoordinatorConfig, Bad
     );
     if (!parsed.success) {
       const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "another value");
-      return err({ variable, value: raw, expected });
+      return err(badSetting(variable, raw, expected));
     }
     config[key] = parsed.data;
   }
@@ -56,7 +50,7 @@ export function booleanVariable(
   const raw = textVariable(vars, variable);
   if (raw === undefined) return ok(otherwise);
   const value = BOOLEANS[raw.toLowerCase()];
-  return value === undefined ? err({ variable, value: raw, expected: SWITCH }) : ok(value);
+  return value === undefined ? err(badSetting(variable, raw, SWITCH)) : ok(value);
 }
 
 /** A variable as text: an empty one is not set, and wrangler.toml may hold numbers and booleans as such. */

@@ -4,6 +4,7 @@ import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
 import { finish } from "./middleware/finish.ts";
 import { guard } from "./middleware/guard.ts";
+import { local } from "./middleware/local.ts";
 import { query } from "./middleware/query.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
 import { services } from "./middleware/services.ts";
@@ -21,7 +22,7 @@ import { stages } from "./routes/stages.ts";
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  app.use("*", finish, services, guard, query, rateLimit);
+  app.use("*", finish, services, local, guard, query, rateLimit);
   app.route("/", about);
   app.route("/v1/executions", executionIndex);
   app.route("/v1/executions", executions);

@@ -89,7 +89,9 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
     root,
   );
   if (issue.code === "invalid_key" || value === undefined) {
-    return [{ pointer: pointer(path), detail: value === undefined ? "is required" : issue.message }];
+    // Of a key, the fault itself and not that there is one.
+    const fault = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
+    return [{ pointer: pointer(path), detail: value === undefined ? "is required" : fault }];
   }
   // What stands under an agent's `headers` may be a credential in the wrong place: it is not told back.
   const shown = path.includes("headers") ? "" : `, received ${show(value)}`;

@@ -12,6 +12,10 @@ export interface AppEnv {
   Variables: {
     services: Services;
     tenant: string;
+    /** Of the key that was presented; null where there is none. */
+    key_id: string | null;
+    /** What a stream token that was presented says of the run's start, ms since the epoch; null where there is none. */
+    token_start: number | null;
     /** Of the operation that the path and the method name; undefined where there is none. */
     endpoint: Endpoint | undefined;
     /** What the operation's query schema gives. */

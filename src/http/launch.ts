@@ -4,9 +4,11 @@ import {
   type ExecutionText,
   refusalOf,
   type RunMessage,
+  streamUrlOf,
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import type { TokenRun } from "../core/access/token.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
 import type { Text } from "../engine/text-stream.ts";
@@ -83,8 +85,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     },
     follow: async () => {
       // Events do not name their stream; an answer that the object writes itself does.
-      const asked =
-        answer === "stream" ? answer : { wait_ms, stream_url: await streamUrl(call, execution_id) };
+      const asked = answer === "stream" ? answer : { wait_ms, key_id: call.var.key_id };
       const { signal } = call.req.raw;
       const message = { ...start, answer: asked };
       const again = (seq: number) =>
@@ -99,7 +100,8 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
 
 /** The JSON of an answer about an execution. A token is signed only where there is something to follow. */
 export async function executionText(call: Call, execution_id: string, text: ExecutionText): Promise<Text> {
-  return withStreamUrl(text, isTerminal(text.status) ? "" : await streamUrl(call, execution_id));
+  if (isTerminal(text.status)) return text.json;
+  return withStreamUrl(text, await streamUrl(call, { execution_id, started_at: text.started_at }));
 }
 
 /** The headers of an answer that waited for a run as far as the caller wanted to. */
@@ -117,9 +119,9 @@ export function locationOf(execution_id: string): string {
  * Where a browser follows an execution, with the token that lets its EventSource in. Without keys the token stands
  * there too, though nobody asks for it: a page that works in development then works behind keys.
  */
-async function streamUrl(call: Call, execution_id: string): Promise<string> {
-  const token = await call.var.services.access.streamToken(call.var.tenant, execution_id);
-  return `${locationOf(execution_id)}/events?token=${token}`;
+async function streamUrl(call: Call, run: TokenRun): Promise<string> {
+  const { services, tenant, key_id } = call.var;
+  return streamUrlOf(run.execution_id, await services.access.streamToken(tenant, run, key_id));
 }
 
 /** What Last-Event-ID says: the last `seq` that a reader has; null where there is none, or an empty one. */

@@ -116,8 +116,8 @@ const NAMES = new Map<unknown, string>(
 );
 
 /** Errors that any operation may answer: INVALID_REQUEST where its query is not what it takes. */
-const ANYWHERE: readonly ErrorCode[] = ["INVALID_REQUEST", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
-const BEHIND_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED", "FORBIDDEN"];
+const ANYWHERE: readonly ErrorCode[] = ["INVALID_REQUEST", "FORBIDDEN", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
+const BEHIND_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED"];
 const WITH_A_BODY: readonly ErrorCode[] = ["UNSUPPORTED_MEDIA_TYPE", "RESOURCE_EXHAUSTED"];
 const WITH_WORK: readonly ErrorCode[] = ["RATE_LIMITED", "COORDINATOR_DISABLED"];
 

@@ -12,6 +12,7 @@ import type { Pipeline } from "../contract/pipeline.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import type { ResolvedStage, StageOverride } from "../contract/stage.ts";
 import { effectiveConfig } from "../core/config.ts";
+import { runConfig } from "../core/execution/run-config.ts";
 import type { PublicSpec, RunSpec } from "../core/execution/run-spec.ts";
 import { canonicalJson } from "../core/json.ts";
 import { readTraceparent, rootTraceparent } from "../core/monitoring/trace-context.ts";
@@ -164,7 +165,7 @@ function pin(
     ...kept,
     tenant: context.tenant,
     watched: context.watched,
-    config,
+    config: runConfig(config, shown.stages),
     agents: Object.fromEntries(
       agentTypesOf(shown.stages, config).map((agent_type) => [
         agent_type,

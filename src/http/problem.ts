@@ -32,7 +32,7 @@ export function problemResponse(error: CoordinatorError, instance: string): Resp
   });
 }
 
-/** The status of each code; a body that is too large has its own (413). */
+/** The status of each code; a body, and definitions, that are too large have their own (413). */
 export const STATUS: Readonly<Record<ErrorCode, number>> = {
   INVALID_REQUEST: 400,
   UNAUTHORIZED: 401,
@@ -77,7 +77,7 @@ function tell(error: CoordinatorError): Told {
         headers: { "www-authenticate": 'Bearer realm="agent-coordinator"' },
       };
     case "FORBIDDEN":
-      return { title: "Forbidden", detail: `the key lacks the scope ${error.scope}` };
+      return { title: "Forbidden", detail: forbiddenDetail(error) };
     case "EXECUTION_NOT_FOUND":
       return {
         title: "Execution not found",
@@ -160,27 +160,62 @@ function tell(error: CoordinatorError): Told {
         detail: `the log of the execution ${error.execution_id} cannot be read: ${error.evidence}`,
       };
     case "RESOURCE_EXHAUSTED":
-      return error.what === "body"
-        ? {
-            status: 413,
-            title: "Body too large",
-            detail: `the body is larger than ${error.limit_bytes} bytes`,
-          }
-        : { title: "Resource exhausted", detail: "the execution's storage is full" };
+      return exhausted(error);
     case "COORDINATOR_DISABLED":
       return {
         title: "Coordinator disabled",
         detail: "AGENT_COORDINATOR_ENABLED is false: nothing new is started",
       };
-    case "INTERNAL_ERROR": {
-      const bad = error.misconfigured;
-      const detail =
-        bad === undefined
-          ? "something went wrong here; it has been logged"
-          : `the variable ${bad.variable} has the value ${JSON.stringify(bad.value)}; expected: ${bad.expected}`;
-      return { title: "Internal error", detail };
+    case "INTERNAL_ERROR":
+      return { title: "Internal error", detail: internalDetail(error.misconfigured) };
+  }
+}
+
+function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED" }>): Told {
+  switch (error.what) {
+    case "storage":
+      return { title: "Resource exhausted", detail: "the execution's storage is full" };
+    case "body": {
+      const detail = `the body is larger than ${error.limit_bytes} bytes`;
+      return { status: 413, title: "Body too large", detail };
+    }
+    case "pipelines":
+    case "agents": {
+      const detail = `a tenant has at most ${error.limit} ${error.what}, and this would be number ${error.size}`;
+      return { status: 413, title: `Too many ${error.what}`, detail };
+    }
+    case "config":
+    case "catalog": {
+      const what = error.what === "config" ? "changed config" : "pipelines, agents and config together";
+      const detail = `a tenant's ${what} may take ${error.limit} bytes as JSON, and this would make it ${error.size}`;
+      return { status: 413, title: "Definitions too large", detail };
     }
   }
+}
+
+function forbiddenDetail(error: Extract<CoordinatorError, { code: "FORBIDDEN" }>): string {
+  if ("scope" in error) return `the key lacks the scope ${error.scope}`;
+  if ("host" in error) {
+    return (
+      `the host ${JSON.stringify(error.host.slice(0, MOST_SHOWN))} is not served: with AGENT_COORDINATOR_AUTH=none ` +
+      "only loopback names, IP addresses and the names in AGENT_COORDINATOR_HOSTS are"
+    );
+  }
+  return (
+    `a page of ${JSON.stringify(error.origin.slice(0, MOST_SHOWN))} may not change anything here: with ` +
+    "AGENT_COORDINATOR_AUTH=none only this coordinator's own pages and the origins in " +
+    "AGENT_COORDINATOR_CORS_ORIGINS may"
+  );
+}
+
+/** Of a header that was refused. */
+const MOST_SHOWN = 100;
+
+function internalDetail(bad: Extract<CoordinatorError, { code: "INTERNAL_ERROR" }>["misconfigured"]): string {
+  if (bad === undefined) return "something went wrong here; it has been logged";
+  const value =
+    bad.shown === undefined ? "a value that cannot be used" : `the value ${JSON.stringify(bad.shown)}`;
+  return `the variable ${bad.variable} has ${value}; expected: ${bad.expected}`;
 }
 
 const DEFINITION_TITLES = {

@@ -2,7 +2,7 @@
 // thin shell over storage: what a change makes of a definition is decided in core/, here where no other writer can
 // come in between. A pipeline that was deleted leaves its version behind, so that no version ever means two things.
 import { DurableObject } from "cloudflare:workers";
-import type { CatalogRpc, CatalogSnapshot, Precondition, Written } from "../adapters/objects/catalog-api.ts";
+import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../adapters/objects/catalog-api.ts";
 import type { Standing, TenantHealth } from "../adapters/embedded/agent-health.ts";
 import type { Env } from "../compose.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
@@ -10,9 +10,10 @@ import type { CoordinatorConfig } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { patchConfig } from "../core/config.ts";
+import { boundsFault, type Definitions } from "../core/catalog-bounds.ts";
+import { effectiveConfig, patchConfig } from "../core/config.ts";
 import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
-import { RAG } from "../pipelines/rag.ts";
+import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
 
 const PIPELINE = "pipeline/";
 const AGENT = "agent/";
@@ -25,56 +26,88 @@ type Stored = Pipeline | { name: string; version: number; stages: null };
 /** What stands in every tenant's catalog from the start. */
 const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
 
+/** The definitions as they are now; `revision` names them for as long as this instance lives. */
+interface Current {
+  definitions: Definitions;
+  json: string;
+  revision: string;
+}
+
 export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   private known: Map<string, Standing> | null = null;
+  private read: Current | null = null;
+  /** Tells the revisions of one instance from those of another. */
+  private readonly instance = crypto.randomUUID();
+  private revisions = 0;
 
-  async snapshot(): Promise<CatalogSnapshot> {
-    return this.all();
+  async snapshot(revision: string | null): Promise<CatalogText> {
+    const current = this.current();
+    return this.textOf(current, revision === current.revision ? null : current.json);
   }
 
   async changePipeline(
     name: string,
     change: PipelineChange,
     condition: Precondition,
-  ): Promise<Written<Result<{ created: boolean }>>> {
+    environment: CoordinatorConfig,
+  ): Promise<WrittenText<Result<{ created: boolean }>>> {
     const stored = this.stored(name);
     const stages = stored?.stages ?? null;
     const refusal = refusalOf(name, stages === null ? 0 : (stored?.version ?? 0), condition);
-    if (refusal !== null) return this.wrote(err(refusal));
-    const changed = changedStages(name, stages, change);
-    if (!changed.ok) return this.wrote(changed);
-    this.put({ name, version: (stored?.version ?? 0) + 1, stages: changed.value });
-    return this.wrote(ok({ created: stages === null }));
+    if (refusal !== null) return this.answer(err(refusal));
+    const { definitions } = this.current();
+    const { max_retry_attempts } = effectiveConfig(environment, definitions.config);
+    const changed = changedStages(name, stages, change, max_retry_attempts);
+    if (!changed.ok) return this.answer(changed);
+    const pipeline = { name, version: (stored?.version ?? 0) + 1, stages: changed.value };
+    const after = { ...definitions, pipelines: { ...definitions.pipelines, [name]: pipeline } };
+    return this.write(after, { created: stages === null }, () => this.put(pipeline));
   }
 
-  async deletePipeline(name: string, condition: Precondition): Promise<Written<Result<null>>> {
+  async deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>> {
     const stored = this.stored(name);
     if (stored === undefined || stored.stages === null) {
-      return this.wrote(err({ code: "PIPELINE_NOT_FOUND", pipeline: name }));
+      return this.answer(err({ code: "PIPELINE_NOT_FOUND", pipeline: name }));
     }
     const refusal = refusalOf(name, stored.version, condition);
-    if (refusal !== null) return this.wrote(err(refusal));
-    this.put({ name, version: stored.version, stages: null });
-    return this.wrote(ok(null));
+    if (refusal !== null) return this.answer(err(refusal));
+    const { definitions } = this.current();
+    const { [name]: _, ...pipelines } = definitions.pipelines;
+    const gone = { name, version: stored.version, stages: null };
+    return this.write({ ...definitions, pipelines }, null, () => this.put(gone));
   }
 
-  async setAgent(agent_type: string, registration: AgentRegistration | null): Promise<Written<null>> {
-    this.ctx.storage.kv.put(`${AGENT}${agent_type}`, registration);
-    return this.wrote(null);
+  async setAgent(
+    agent_type: string,
+    registration: AgentRegistration | null,
+  ): Promise<WrittenText<Result<null>>> {
+    const { definitions } = this.current();
+    const { [agent_type]: _, ...agents } = definitions.agents;
+    const isKept = registration !== null || REFERENCE_AGENTS.includes(agent_type);
+    const after = { ...definitions, agents: isKept ? { ...agents, [agent_type]: registration } : agents };
+    return this.write(after, null, () => {
+      const { kv } = this.ctx.storage;
+      if (isKept) kv.put(`${AGENT}${agent_type}`, registration);
+      else kv.delete(`${AGENT}${agent_type}`);
+      if (registration === null) this.forgetHealth(agent_type);
+    });
   }
 
-  async patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<Written<Result<null>>> {
-    const patched = patchConfig(environment, this.config(), patch);
-    if (!patched.ok) return this.wrote(err({ code: "INVALID_REQUEST", errors: patched.error }));
-    this.ctx.storage.kv.put(CONFIG, patched.value);
-    return this.wrote(ok(null));
+  async patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>> {
+    const { definitions } = this.current();
+    const patched = patchConfig(environment, definitions.config, patch);
+    if (!patched.ok) return this.answer(err({ code: "INVALID_REQUEST", errors: patched.error }));
+    const after = { ...definitions, config: patched.value };
+    return this.write(after, null, () => this.ctx.storage.kv.put(CONFIG, patched.value));
   }
 
   async health(): Promise<TenantHealth> {
-    return { at: Date.now(), agents: Object.fromEntries(this.standing()) };
+    return this.healthNow();
   }
 
   async noteHealth(agent_type: string, standing: Standing): Promise<void> {
+    // A run goes on with an agent that is not registered any more.
+    if (!this.isRegistered(agent_type)) return;
     const known = this.standing();
     const before = known.get(agent_type);
     if (before !== undefined && before.changed_at > standing.changed_at) return;
@@ -84,6 +117,10 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     // Failures that stand may be forgotten with this object, a breaker that is not closed may not.
     if (standing.state !== "closed") kv.put(`${HEALTH}${agent_type}`, standing);
     else if (before !== undefined && before.state !== "closed") kv.delete(`${HEALTH}${agent_type}`);
+  }
+
+  private healthNow(): TenantHealth {
+    return { at: Date.now(), agents: Object.fromEntries(this.standing()) };
   }
 
   private standing(): Map<string, Standing> {
@@ -96,24 +133,61 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     return this.known;
   }
 
-  private wrote<T>(outcome: T): Written<T> {
-    return { outcome, snapshot: this.all() };
+  private forgetHealth(agent_type: string): void {
+    this.standing().delete(agent_type);
+    this.ctx.storage.kv.delete(`${HEALTH}${agent_type}`);
   }
 
-  private all(): CatalogSnapshot {
+  private isRegistered(agent_type: string): boolean {
+    const own = this.ctx.storage.kv.get<AgentRegistration | null>(`${AGENT}${agent_type}`);
+    return own === undefined ? REFERENCE_AGENTS.includes(agent_type) : own !== null;
+  }
+
+  /** Makes a change, unless the definitions would be beyond their bounds. @param after what then is defined */
+  private write<T>(after: Definitions, value: T, change: () => void): WrittenText<Result<T>> {
+    const fault = boundsFault(this.current().definitions, after);
+    if (fault !== null) return this.answer(err(fault));
+    change();
+    this.read = this.revised(after);
+    return this.answer(ok(value));
+  }
+
+  private answer<T>(outcome: T): WrittenText<T> {
+    const current = this.current();
+    return { outcome, snapshot: this.textOf(current, current.json) };
+  }
+
+  private textOf({ revision }: Current, definitions: string | null): CatalogText {
+    return { definitions, revision, health: this.healthNow() };
+  }
+
+  private current(): Current {
+    this.read ??= this.revised(this.all());
+    return this.read;
+  }
+
+  private revised(definitions: Definitions): Current {
+    this.revisions += 1;
+    const revision = `${this.instance}/${this.revisions}`;
+    return { definitions, json: JSON.stringify(definitions), revision };
+  }
+
+  private all(): Definitions {
     const { kv } = this.ctx.storage;
     const stored = new Map<string, Stored>(BUILT_IN.map((pipeline) => [pipeline.name, pipeline]));
     for (const [, pipeline] of kv.list<Stored>({ prefix: PIPELINE })) stored.set(pipeline.name, pipeline);
     const pipelines = [...stored.values()].filter((pipeline) => pipeline.stages !== null);
-    const agents = Array.from(kv.list<AgentRegistration | null>({ prefix: AGENT }), ([key, agent]) => [
-      key.slice(AGENT.length),
-      agent,
-    ]);
+    const agents = Array.from(
+      kv.list<AgentRegistration | null>({ prefix: AGENT }),
+      ([key, agent]) => [key.slice(AGENT.length), agent] as const,
+    );
     return {
       pipelines: Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline])),
-      agents: Object.fromEntries(agents),
-      config: this.config(),
-      health: { at: Date.now(), agents: Object.fromEntries(this.standing()) },
+      // Earlier versions kept a null of every agent that was removed.
+      agents: Object.fromEntries(
+        agents.filter(([agent_type, agent]) => agent !== null || REFERENCE_AGENTS.includes(agent_type)),
+      ),
+      config: kv.get<JsonObject>(CONFIG) ?? {},
     };
   }
 
@@ -124,10 +198,6 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
 
   private put(pipeline: Stored): void {
     this.ctx.storage.kv.put(`${PIPELINE}${pipeline.name}`, pipeline);
-  }
-
-  private config(): JsonObject {
-    return this.ctx.storage.kv.get<JsonObject>(CONFIG) ?? {};
   }
 }
 

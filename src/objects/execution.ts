@@ -13,6 +13,7 @@ import {
   REFUSAL_TYPE,
   type RunMessage,
   STATUS_HEADER,
+  streamUrlOf,
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
@@ -23,6 +24,7 @@ import {
   composeListing,
   composePorts,
   composeReceivers,
+  composeServices,
   composeShared,
   type Env,
   forgetExecution,
@@ -77,7 +79,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       resumes: searchParams.has("resumes"),
       awaitsEnd: searchParams.has("again"),
     };
-    return this.stream(reader, request.signal);
+    const started_at = searchParams.get("started_at");
+    return this.stream(reader, started_at === null ? null : Number(started_at), request.signal);
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -177,8 +180,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     });
   }
 
-  async events(after: number, view: EventView): Promise<Result<Text>> {
-    const opened = this.existing();
+  async events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>> {
+    const opened = this.existing(started_at);
     if (!opened.ok) return opened;
     const driver = opened.value;
     await driver.confirm();
@@ -213,7 +216,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
     const stay = this.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
-    const text = () => withStreamUrl(shown(driver), answer.stream_url);
+    const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
+    const text = () => withStreamUrl(shown(driver), stream_url);
     const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
@@ -242,8 +246,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return ok(working(driver));
   }
 
-  private async stream(reader: Reader, signal: AbortSignal): Promise<Response> {
-    const opened = this.existing();
+  private async stream(reader: Reader, started_at: number | null, signal: AbortSignal): Promise<Response> {
+    const opened = this.existing(started_at);
     if (!opened.ok) return refuse(opened.error);
     const { status, seq } = opened.value.state as ExecutionState;
     const { after, awaitsEnd } = reader;
@@ -276,11 +280,27 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return refusal === null ? ok(shown(opened.value)) : err(refusal);
   }
 
-  /** The driver of an execution that is there. */
-  private existing(): Result<ExecutionDriver> {
+  /**
+   * The driver of an execution that is there.
+   * @param started_at what a stream token says of the run's start: of another run of this id it opens nothing
+   */
+  private existing(started_at: number | null = null): Result<ExecutionDriver> {
     const opened = this.tryOpen();
-    if (!opened.ok || opened.value.state !== null) return opened;
-    return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+    if (!opened.ok) return opened;
+    const { state } = opened.value;
+    if (state === null) return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+    if (started_at === null || state.started_at === started_at) return opened;
+    return err({ code: "UNAUTHORIZED", reason: "bad_token" });
+  }
+
+  /** Where a browser follows the run; signed here, where its start is known. */
+  private async streamUrl({ spec, started_at }: ExecutionState, key_id: string | null): Promise<string> {
+    const services = composeServices(this.env);
+    // The Worker that asks has them, from the same environment.
+    if (!services.ok) throw new Error("the environment is not usable");
+    const { tenant, execution_id } = spec;
+    const token = await services.value.access.streamToken(tenant, { execution_id, started_at }, key_id);
+    return streamUrlOf(execution_id, token);
   }
 
   private tryOpen(): Result<ExecutionDriver> {
@@ -420,7 +440,7 @@ interface Reader {
 function shown(driver: ExecutionDriver): ExecutionText {
   driver.flush();
   const state = working(driver).state as ExecutionState;
-  return { status: state.status, json: textOf(executionPieces(state)) };
+  return { status: state.status, started_at: state.started_at, json: textOf(executionPieces(state)) };
 }
 
 /** The driver, where it works. @throws what broke it */

@@ -1,9 +1,10 @@
 // What a part of the ledger keeps of figures: one record for each minute and pipeline, for a day, and one for each
 // pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
 // the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
-// into stays in memory as well: a report costs no reading, and several that come together cost one write.
+// into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
+// pipelines have figures of their own is kept beside them: core/monitoring/names.ts.
 import { LIMITS } from "../contract/limits.ts";
-import { addReport, emptyFigures, type Figures, mergeByName } from "../core/monitoring/figures.ts";
+import { addReport, asOther, emptyFigures, type Figures, mergeByName } from "../core/monitoring/figures.ts";
 import type { Counted, Period } from "../adapters/objects/ledger-api.ts";
 
 const MINUTE_MS = 60_000;
@@ -11,6 +12,14 @@ const MINUTES = "minute/";
 const EVER = "ever/";
 /** The first minute that is not in what was before. */
 const FOLDED = "folded";
+const NAMES = "names";
+
+/** The pipelines that have figures of their own, in the order of their first run. */
+interface Names {
+  pipelines: Set<string>;
+  /** Of stages that were run on their own. */
+  singles: Set<string>;
+}
 
 export class FiguresStore {
   private readonly kv: SyncKvStorage;
@@ -18,6 +27,8 @@ export class FiguresStore {
   private readonly current = new Map<string, Figures>();
   private readonly unwritten = new Set<string>();
   private foldedTo: number | null = null;
+  private admitted: Names | null = null;
+  private namesAreUnwritten = false;
 
   constructor(kv: SyncKvStorage) {
     this.kv = kv;
@@ -28,14 +39,17 @@ export class FiguresStore {
     // A clock that runs ahead elsewhere must not write into a minute that nobody reads yet.
     const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
     const folded = this.fold(Math.floor(now / MINUTE_MS));
-    this.add(`${keyOf(minute)}${report.pipeline}`, report);
-    if (minute < folded) this.add(`${EVER}${report.pipeline}`, report);
+    const counted = this.isAdmitted(report) ? report : asOther(report);
+    this.add(`${keyOf(minute)}${counted.pipeline}`, counted);
+    if (minute < folded) this.add(`${EVER}${counted.pipeline}`, counted);
   }
 
   /** Writes what was counted. */
   write(): void {
     for (const key of this.unwritten) this.kv.put(key, this.current.get(key));
     this.unwritten.clear();
+    if (this.namesAreUnwritten) this.kv.put(NAMES, this.names());
+    this.namesAreUnwritten = false;
   }
 
   /** Forgets what was counted and could not be written: what the disk holds is what there is. */
@@ -43,9 +57,11 @@ export class FiguresStore {
     this.current.clear();
     this.unwritten.clear();
     this.foldedTo = null;
+    this.admitted = null;
+    this.namesAreUnwritten = false;
   }
 
-  /** Figures by pipeline. */
+  /** Figures by pipeline, in the order of admission. */
   read(period: Period, now: number, pipeline: string | undefined): Map<string, Figures> {
     const found = new Map<string, Figures>();
     const add = (name: string, figures: Figures) => {
@@ -58,7 +74,15 @@ export class FiguresStore {
     const first =
       period === "ever" ? this.folded() : Math.floor((now - period.window_seconds * 1_000) / MINUTE_MS);
     for (const [name, figures] of this.minutesFrom(first)) add(name, figures);
-    return found;
+    const { pipelines, singles } = this.names();
+    // What earlier versions counted beyond the bounds comes last.
+    const order = new Set([...pipelines, ...singles, ...found.keys()]);
+    return new Map(
+      Array.from(order).flatMap((name) => {
+        const figures = found.get(name);
+        return figures === undefined ? [] : [[name, figures] as const];
+      }),
+    );
   }
 
   /** Takes out the minutes that are older than a day; false where none are left. */
@@ -88,6 +112,34 @@ export class FiguresStore {
     this.kv.put(FOLDED, current);
     this.foldedTo = current;
     return current;
+  }
+
+  /** Whether a run's pipeline has figures of its own; admits it where there is room for more. */
+  private isAdmitted({ pipeline, single }: Counted): boolean {
+    const { pipelines, singles } = this.names();
+    if (pipelines.has(pipeline) || (single === true && singles.has(pipeline))) return true;
+    const [kind, most] =
+      single === true ? [singles, LIMITS.FIGURES_SINGLE_STAGES] : [pipelines, LIMITS.FIGURES_PIPELINES];
+    if (kind.size >= most) return singles.has(pipeline);
+    kind.add(pipeline);
+    if (kind === pipelines) singles.delete(pipeline);
+    this.namesAreUnwritten = true;
+    return true;
+  }
+
+  private names(): Names {
+    this.admitted ??= this.kv.get<Names>(NAMES) ?? this.namesOfFigures();
+    return this.admitted;
+  }
+
+  /** The names of figures that were counted before there were bounds. */
+  private namesOfFigures(): Names {
+    const counted = new Map<string, Figures>(this.minutesFrom(this.folded()));
+    for (const [key, figures] of this.kv.list<Figures>({ prefix: EVER })) {
+      counted.set(key.slice(EVER.length), figures);
+    }
+    this.namesAreUnwritten = counted.size > 0;
+    return { pipelines: new Set([...counted.keys()].slice(0, LIMITS.FIGURES_PIPELINES)), singles: new Set() };
   }
 
   private folded(): number {

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { type Command, runCommand } from "../support/processes.ts";
+import { rawRequest } from "../support/raw-request.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const START_MS = 90_000;
@@ -41,9 +42,11 @@ test(
     expect(response.status).toBe(200);
     // The copy has no build of the page: the command made it.
     expect(await (await fetch(`${url}/`)).text()).toContain("<title>Agent Coordinator</title>");
+    expect(await (await fetch(`${url}/NOTICE.txt`)).text()).toMatch(/\n {2}hono \d/);
     const execution = (await response.json()) as { status: string; final_result: { answer: string } };
     expect(execution.status).toBe("completed");
     expect(execution.final_result.answer).toContain("[1]");
+    await expectOwnPagesOnly(url);
     expect(readdirSync(state, { recursive: true }).some((path) => String(path).endsWith(".sqlite"))).toBe(
       true,
     );
@@ -75,6 +78,22 @@ async function dev(...flags: string[]): Promise<{ command: Command; url: string 
   const url = `http://127.0.0.1:${port}`;
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
   return { command, url };
+}
+
+/** wrangler hands the Worker the headers that the browser sent. */
+async function expectOwnPagesOnly(url: string): Promise<void> {
+  const status = async (method: string, path: string, headers: Record<string, string>, body = "") =>
+    (await rawRequest(`${url}${path}`, method, headers, body)).status;
+  const json = { "content-type": "application/json" };
+  const { port } = new URL(url);
+  expect(await status("GET", "/v1/executions", { host: "evil.example" })).toBe(403);
+  expect(await status("GET", "/v1/executions", { host: `evil.example:${port}` })).toBe(403);
+  expect(await status("GET", "/v1/executions", { host: `localhost:${port}` })).toBe(200);
+  const validate = (headers: Record<string, string>) =>
+    status("POST", "/v1/pipelines/validate", { ...json, ...headers }, '{"stages":[]}');
+  expect(await validate({ origin: "https://evil.example" })).toBe(403);
+  expect(await validate({ origin: url })).toBe(200);
+  expect(await validate({ host: `localhost:${port}`, origin: `http://localhost:${port}` })).toBe(200);
 }
 
 async function expectWholeEnd(command: Command, signal: NodeJS.Signals): Promise<void> {

@@ -36,6 +36,9 @@ const NAMES = spellings(`
   ｌｏｃａｌｈｏｓｔ loc%61lhost localhost.localdomain ip6-localhost printer.local nas.lan router.home
   router.home.arpa db.internal wiki.corp intranet mail.intranet db redis host.docker.internal
   gateway.docker.internal db.private
+  example.com.. example..com .example.com a...b.example.com example.com... 8.8.8.8..
+  db.test.lan agent.test db.invalid hidden.onion agent.alt 8.8.8.8.in-addr.arpa db.localnet mail.mail
+  kubernetes.default.svc vault.service.consul app.workgroup x.docker X.INTERNAL x.internal.
 `);
 /** Whole URLs that mean another host than they seem to, or no host at all. */
 const TRICKS = [
@@ -78,6 +81,8 @@ const TRICKS = [
   "https://[fe80::1%25eth0]/",
   "https://exa mple.com/",
   "https://example.com:99999/",
+  "https://example.com:0/",
+  "https://example.com:00/",
   "https://256.256.256.256/",
   "https://1.2.3.4.5/",
   "https://0x100000000/",
@@ -105,6 +110,13 @@ describe("without a list", () => {
     "https://[2a00:1450::1]/",
     "https://localhost.example.com/",
     "https://internal.example.com/",
+    "https://example.com./",
+    "https://mail.example.com/",
+    "https://agents.example/",
+    "https://test.example.org/",
+    // Public names of private addresses: what they resolve to cannot be asked here.
+    "https://127.0.0.1.nip.io/",
+    "https://localtest.me/",
     "https://xn--bcher-kva.example.com/",
     "https://172.15.0.1/",
     "https://172.32.0.1/",
@@ -115,6 +127,14 @@ describe("without a list", () => {
     "https://192.167.0.1/",
   ])("allows %s", (url) => {
     expect(agentUrl(url, null)).toMatchObject({ ok: true });
+  });
+
+  test.each([
+    ["https://example.com../", "an empty label"],
+    ["https://example.com:0/", "the port 0"],
+    ["https://db.internal/", "not on the public internet"],
+  ])("says why: %s", (url, reason) => {
+    expect(agentUrl(url, null)).toMatchObject({ ok: false, error: expect.stringContaining(reason) });
   });
 
   test("says why, without a credential in it", () => {
@@ -172,6 +192,9 @@ describe("with a list", () => {
     "a@b",
     "0x7f.1",
     "example.com:",
+    "example.com:0",
+    "example.com..",
+    "example..com",
   ])("an entry that is no host is refused: %s", (entry) => {
     const hosts = parseAllowedHosts(`fine.example.com,${entry}`);
     if (entry.startsWith("*")) expect(hosts).toMatchObject({ ok: false });

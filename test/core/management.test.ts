@@ -191,7 +191,7 @@ describe("config", () => {
   ])("%s=%s is refused by name and value", (variable, value) => {
     expect(configFromEnvironment({ [variable]: value })).toMatchObject({
       ok: false,
-      error: { variable, value },
+      error: { variable, shown: value },
     });
   });
 });

@@ -1,10 +1,11 @@
 // The Worker's entry for tests that hurt it: the house's own, with an execution's object that can be made to crash
-// from outside, and that crashes in each recovery where its id begins with `poison-`. What a promise rejects with
-// and nobody catches is written where tests look for it.
+// from outside, and that crashes in each recovery where its id begins with `poison-`, and a catalog that can be made
+// to fail for a while. What a promise rejects with and nobody catches is written where tests look for it.
 import type { Env } from "../../src/compose.ts";
+import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";
 import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
 
-// The class below stands before the one of the same name here.
+// The classes below stand before those of the same names here.
 export * from "../../src/index.ts";
 export { default } from "../../src/index.ts";
 
@@ -35,6 +36,40 @@ export class ExecutionObject extends RealExecution {
   /** What a full memory or a fault of the platform does to an object. */
   crash(): void {
     this.ctx.abort("crashed by a test");
+  }
+}
+
+/** An agent of this name is registered to make the catalog fail from the next call on. */
+const BREAKING_AGENT = "breaks-the-catalog";
+const BROKEN_MS = 4_000;
+
+export class CatalogObject extends RealCatalog {
+  private brokenUntil = 0;
+
+  override async snapshot(...args: Parameters<RealCatalog["snapshot"]>) {
+    this.failWhereBroken();
+    return super.snapshot(...args);
+  }
+
+  override async changePipeline(...args: Parameters<RealCatalog["changePipeline"]>) {
+    this.failWhereBroken();
+    return super.changePipeline(...args);
+  }
+
+  override async patchConfig(...args: Parameters<RealCatalog["patchConfig"]>) {
+    this.failWhereBroken();
+    return super.patchConfig(...args);
+  }
+
+  override async setAgent(...[agent_type, registration]: Parameters<RealCatalog["setAgent"]>) {
+    this.failWhereBroken();
+    const written = await super.setAgent(agent_type, registration);
+    if (agent_type === BREAKING_AGENT) this.brokenUntil = Date.now() + BROKEN_MS;
+    return written;
+  }
+
+  private failWhereBroken(): void {
+    if (Date.now() < this.brokenUntil) throw new Error("the catalog was broken by a test");
   }
 }
 

@@ -36,5 +36,5 @@ export async function stalledReader(url: string, request: string): Promise<Stall
 
 /** A GET of an execution's stream that the server closes behind. */
 export function streamRequest(execution_id: string): string {
-  return `GET /v1/executions/${execution_id}/events HTTP/1.1\r\nhost: x\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n`;
+  return `GET /v1/executions/${execution_id}/events HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\nconnection: close\r\n\r\n`;
 }

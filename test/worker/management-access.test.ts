@@ -221,42 +221,6 @@ test("a deployment without keys refuses every call and says how to set them", as
   }
 });
 
-test.each([
-  ["AGENT_COORDINATOR_MAX_CONCURRENT", "seven"],
-  ["AGENT_COORDINATOR_ENABLED", "perhaps"],
-  ["AGENT_COORDINATOR_AUTH", "open"],
-  ["AGENT_COORDINATOR_AGENT_HOSTS", "http://x"],
-  ["AGENT_COORDINATOR_CORS_ORIGINS", "*"],
-])("a bad %s stops the first request, by name and value", async (variable, value) => {
-  const bad = await startCoordinator([], { [variable]: value });
-  try {
-    const { status, body } = await callWith(bad, null, "GET", "/healthz");
-    expect(status).toBe(500);
-    expect(body.code).toBe("INTERNAL_ERROR");
-    expect(body.detail).toContain(variable);
-    expect(body.detail).toContain(value);
-    // The line may come behind the answer.
-    await expect.poll(() => bad.output(), { timeout: 5_000 }).toContain(variable);
-  } finally {
-    await bad.close();
-  }
-});
-
-test("bad keys stop the first request, and are not told", async () => {
-  const bad = await startCoordinator([], {
-    AGENT_COORDINATOR_AUTH: "keys",
-    AGENT_COORDINATOR_API_KEYS: '[{"hush":1}]',
-  });
-  try {
-    const { status, body } = await callWith(bad, null, "GET", "/v1/config");
-    expect(status).toBe(500);
-    expect(body.detail).toContain("AGENT_COORDINATOR_API_KEYS");
-    expect(JSON.stringify(body) + bad.output()).not.toContain("hush");
-  } finally {
-    await bad.close();
-  }
-});
-
 describe("stream tokens", () => {
   const started = async () =>
     (await acme("POST", "/v1/executions", { ...RUN, pipeline: "mine" }, { prefer: "respond-async" })).body;

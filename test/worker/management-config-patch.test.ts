@@ -97,6 +97,26 @@ describe("PATCH", () => {
   });
 });
 
+test("a run shows and keeps what has an effect on it, and not what other runs use", async () => {
+  const strategy = (text: string) => ({ strategy: "use_default", data: { text } });
+  await coordinator.alone("gone", agents.url("/gone"));
+  const others = Array.from({ length: 50 }, (_, at) => [`other${at}`, strategy("x".repeat(1_000))] as const);
+  const fallback_strategies = { ...Object.fromEntries(others), only: strategy("instead") };
+  expect((await patch({ fallback_strategies })).status).toBe(200);
+  try {
+    const { body } = await coordinator.run({ pipeline: "gone" });
+    expect(body.final_result).toEqual({ text: "instead" });
+    const { config } = body.execution_metadata;
+    expect(config.fallback_strategies).toEqual({ only: strategy("instead") });
+    expect(Object.keys(config)).not.toContain("alert_thresholds");
+    expect(Object.keys(config)).not.toContain("metrics_export_interval");
+    expect(config.max_retry_attempts).toBe(2);
+    expect(JSON.stringify(body).length).toBeLessThan(5_000);
+  } finally {
+    await patch({ fallback_strategies: null });
+  }
+});
+
 test("AGENT_COORDINATOR_ENABLED=false refuses what starts work, and goes on with the rest", async () => {
   const disabled = await startCoordinator([agents], { AGENT_COORDINATOR_ENABLED: "false" });
   try {

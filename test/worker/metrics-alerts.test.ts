@@ -150,25 +150,3 @@ test("a delivery that fails is made again after five seconds, with the same id a
   expect(waited).toBeGreaterThanOrEqual(4_900);
   expect(waited).toBeLessThan(8_000);
 });
-
-test.each([
-  [{ AGENT_COORDINATOR_WEBHOOK_URL: "https://hooks.example/x" }, "AGENT_COORDINATOR_WEBHOOK_SECRET"],
-  [{ AGENT_COORDINATOR_WEBHOOK_URL: "nowhere" }, "AGENT_COORDINATOR_WEBHOOK_URL"],
-  [
-    {
-      AGENT_COORDINATOR_WEBHOOK_URL: "https://hooks.example/x",
-      AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
-      AGENT_COORDINATOR_WEBHOOK_EVENTS: "alert.firing,everything",
-    },
-    "AGENT_COORDINATOR_WEBHOOK_EVENTS",
-  ],
-  [{ OTEL_EXPORTER_OTLP_ENDPOINT: "collector:4318" }, "OTEL_EXPORTER_OTLP_ENDPOINT"],
-])("a bad variable stops the first request, and a secret is not told: %j", async (vars, named) => {
-  const bad = await startCoordinator([], vars);
-  const response = await bad.fetch("/v1/metrics");
-  expect(response.status).toBe(500);
-  const text = await response.text();
-  expect(text).toContain(named);
-  expect(text).not.toContain(SECRET);
-  await bad.close();
-});

@@ -98,7 +98,7 @@ describe("POST /v1/executions", () => {
     expect(status).toBe(202);
     const [path, token] = body.stream_url.split("?token=");
     expect(path).toBe(`/v1/executions/${body.execution_id}/events`);
-    expect(token).toMatch(/^local\.\d+\.[\w-]{43}$/);
+    expect(token).toMatch(/^local\.\d+\.\.\d+\.[\w-]{43}$/);
     const live = lifecycle(await readEvents(await coordinator.fetch(body.stream_url)));
     const replayed = lifecycle(await readEvents(await coordinator.fetch(body.stream_url)));
     expect(replayed.map((event) => event.raw)).toEqual(live.map((event) => event.raw));

@@ -31,23 +31,33 @@ export interface FollowMessage extends Start {
   after: number;
   /** The caller had a stream of this run, which broke off before its end. */
   again?: true;
-  /** An answer that the object itself writes says where to follow a run that is not terminal. */
-  answer: "stream" | { wait_ms: number | null; stream_url: string };
+  /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
+  answer: "stream" | { wait_ms: number | null; key_id: string | null };
 }
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
 
-/** JSON text of a PipelineExecution, with its status beside it. */
+/** JSON text of a PipelineExecution, with what is needed of it beside it. */
 export interface ExecutionText {
   status: ExecutionStatus;
+  /** Ms since the epoch. */
+  started_at: number;
   json: Text;
 }
 
 /** What is listed of an execution's events: the events themselves, or its trace. */
 export type EventView = "events" | "trace";
 
+/** Where a browser follows an execution, with the token that lets its EventSource in. */
+export function streamUrlOf(execution_id: string, token: string): string {
+  return `/v1/executions/${execution_id}/events?token=${token}`;
+}
+
 /** The JSON of an answer: one about an execution that is not terminal says where to follow it. */
-export function withStreamUrl({ status, json }: ExecutionText, stream_url: string): Text {
+export function withStreamUrl(
+  { status, json }: Pick<ExecutionText, "status" | "json">,
+  stream_url: string,
+): Text {
   return isTerminal(status) ? json : withEnd(json, `,"stream_url":${JSON.stringify(stream_url)}}`);
 }
 
@@ -57,8 +67,11 @@ export interface ExecutionRpc {
   run(message: string): Promise<Result<ExecutionText>>;
   read(): Promise<Result<ExecutionText>>;
   control(command: ControlCommand): Promise<Result<ExecutionText>>;
-  /** The JSON list of the events after `seq`, or of all of them as a trace. */
-  events(after: number, view: EventView): Promise<Result<Text>>;
+  /**
+   * The JSON list of the events after `seq`, or of all of them as a trace.
+   * @param started_at what the caller's token says of the run's start; null where it has none
+   */
+  events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
   /** Deletes an execution that has ended, here and in the index. */
   forget(): Promise<Result<null>>;
 }
@@ -76,6 +89,8 @@ interface StreamReader {
   resumes: boolean;
   /** The reader had a stream of this run, which broke off before its end. */
   again: boolean;
+  /** What the reader's token says of the run's start; null where it has none. */
+  started_at: number | null;
 }
 
 export interface Executions {
@@ -111,8 +126,9 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   return {
     follow: (tenant, execution_id, message, signal) =>
       fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
-    stream: (tenant, execution_id, { after, resumes, again }, signal) => {
-      const path = `events?after=${after}${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
+    stream: (tenant, execution_id, { after, resumes, again, started_at }, signal) => {
+      const flags = `${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
+      const path = `events?after=${after}${flags}${started_at === null ? "" : `&started_at=${started_at}`}`;
       return fetched(tenant, execution_id, path, { signal });
     },
     rpc: (tenant, execution_id) => {
@@ -131,7 +147,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         read: () => flat((rpc) => rpc.read()),
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
-        events: (after, view) => flat((rpc) => rpc.events(after, view)),
+        events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
       };

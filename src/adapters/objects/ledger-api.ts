@@ -5,7 +5,8 @@ import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/execution/summary.ts";
 import { fnv1a } from "../../core/hash.ts";
-import { type Figures, mergeByName } from "../../core/monitoring/figures.ts";
+import type { Figures } from "../../core/monitoring/figures.ts";
+import { mergeParts } from "../../core/monitoring/merge-parts.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/report.ts";
 import { objectIds } from "./object-ids.ts";
 
@@ -36,6 +37,7 @@ export interface FiguresQuery {
 }
 
 export interface LedgerFigures {
+  /** In the order of their first run. */
   by_pipeline: Map<string, Figures>;
   /** Executions that have begun and not ended. */
   open: number;
@@ -120,10 +122,7 @@ function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): L
 }
 
 function merged(answers: readonly LedgerFigures[]): LedgerFigures {
-  const by_pipeline = new Map<string, Figures>();
-  for (const answer of answers) {
-    for (const [pipeline, figures] of answer.by_pipeline) mergeByName(by_pipeline, pipeline, figures);
-  }
+  const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
   const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
   return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };
 }

@@ -1,11 +1,11 @@
 // RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
 // definition, another config, an agent registered elsewhere) changes a run under way.
 import type { AgentRegistration } from "../../contract/agent.ts";
-import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
+import type { RunConfig } from "./run-config.ts";
 
 /** What the first event shows to readers. */
 export interface PublicSpec {
@@ -25,7 +25,7 @@ export interface PrivateSpec {
   on_disconnect: OnDisconnect;
   /** Whoever started it stayed to watch: after a crash their absence counts. */
   watched: boolean;
-  config: CoordinatorConfig;
+  config: RunConfig;
   /** The registration of each agent type the stages name; null where nobody registered it. */
   agents: Record<string, AgentRegistration | null>;
   history: ConversationTurn[];

@@ -1,5 +1,7 @@
 // Figures: what many runs of one pipeline come to, added up by the minute and merged over minutes, shards and
 // pipelines in any order. Added to in place; plain values and Maps, so that they can be stored and sent as they are.
+import { LIMITS } from "../../contract/limits.ts";
+import { admittedName, OTHER } from "./names.ts";
 import type { RunEnd, RunReport } from "./report.ts";
 import { addValue, emptySketch, mergeSketch, type Sketch } from "./sketch.ts";
 
@@ -24,6 +26,8 @@ export interface StageFigures {
 }
 
 export interface Figures {
+  /** Of runs of a stage on its own, and of no other. */
+  single?: true;
   by: Map<RunEnd, number>;
   runs: Tally;
   durations: Sketch;
@@ -42,13 +46,15 @@ export function emptyFigures(): Figures {
   };
 }
 
+/** Counts a run of one pipeline. */
 export function addReport(into: Figures, report: Omit<RunReport, "shape">): void {
+  noteKind(into, report.single === true);
   into.by.set(report.status, (into.by.get(report.status) ?? 0) + 1);
   addTally(into.runs, report.duration_ms);
   addValue(into.durations, report.duration_ms);
   into.context_bytes = Math.max(into.context_bytes, report.context_bytes);
   for (const stage of report.stages) {
-    const figures = stageFigures(into, stage.stage);
+    const figures = stageFigures(into, admittedName(into.stages, stage.stage, LIMITS.FIGURES_STAGES));
     addTally(tallyOf(figures.by, stage.status), stage.duration_ms);
     addValue(figures.durations, stage.duration_ms);
     figures.path_ms += stage.path_ms;
@@ -57,13 +63,19 @@ export function addReport(into: Figures, report: Omit<RunReport, "shape">): void
   }
 }
 
-export function mergeFigures(into: Figures, other: Figures): void {
+/** Adds the figures of other runs. @param nameOf the name under which a stage's figures are added */
+export function mergeFigures(
+  into: Figures,
+  other: Figures,
+  nameOf: (stage: string) => string = (stage) => stage,
+): void {
+  noteKind(into, other.single === true);
   for (const [status, count] of other.by) into.by.set(status, (into.by.get(status) ?? 0) + count);
   mergeTally(into.runs, other.runs);
   mergeSketch(into.durations, other.durations);
   into.context_bytes = Math.max(into.context_bytes, other.context_bytes);
   for (const [name, stage] of other.stages) {
-    const figures = stageFigures(into, name);
+    const figures = stageFigures(into, nameOf(name));
     for (const [status, tally] of stage.by) mergeTally(tallyOf(figures.by, status), tally);
     mergeSketch(figures.durations, stage.durations);
     figures.path_ms += stage.path_ms;
@@ -72,11 +84,25 @@ export function mergeFigures(into: Figures, other: Figures): void {
   }
 }
 
-/** Adds what a name stands for to what it stands for already. */
+/** Adds further figures of a pipeline to those that there are of it. */
 export function mergeByName(into: Map<string, Figures>, name: string, other: Figures): void {
   const known = into.get(name) ?? emptyFigures();
-  mergeFigures(known, other);
+  const nameOf = (stage: string) => admittedName(known.stages, stage, LIMITS.FIGURES_STAGES);
+  mergeFigures(known, other, nameOf);
   into.set(name, known);
+}
+
+/** A run whose pipeline has no figures of its own: nor have its stages. */
+export function asOther<R extends Pick<RunReport, "pipeline" | "single" | "stages">>(report: R): R {
+  const { single: _, ...rest } = report;
+  const stages = report.stages.map((stage) => ({ ...stage, stage: OTHER }));
+  return { ...rest, pipeline: OTHER, stages } as R;
+}
+
+/** To be called before anything is added. */
+function noteKind(into: Figures, single: boolean): void {
+  if (single && (into.runs.count === 0 || into.single === true)) into.single = true;
+  else delete into.single;
 }
 
 function stageFigures(figures: Figures, name: string): StageFigures {

@@ -12,6 +12,8 @@ export type RunEnd = "completed" | "failed" | "cancelled";
 
 export interface RunReport {
   pipeline: string;
+  /** A stage run on its own, under whose name it is counted as a pipeline. */
+  single?: true;
   status: RunEnd;
   /** Pauses included. */
   duration_ms: number;
@@ -67,6 +69,7 @@ export function runReport(state: ExecutionState): RunReport | null {
   const path = monitored ? observedPath(spansOf(state)) : new Set<string>();
   return {
     pipeline: spec.pipeline,
+    ...(spec.pipeline_version === 0 ? { single: true as const } : {}),
     status: status as RunEnd,
     duration_ms: ended_at - state.started_at,
     context_bytes: state.context_bytes,

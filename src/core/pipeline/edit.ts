@@ -1,8 +1,10 @@
 // Changes of a definition: replaced, one stage in, one stage out. Decided on the definition as it stands, so the
 // catalog's object asks this where no other writer can come in between.
+import { DEFAULT_CONFIG } from "../../contract/config.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 import { definitionError } from "./plan.ts";
+import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
 export type PipelineChange =
@@ -11,12 +13,18 @@ export type PipelineChange =
   | { kind: "add_stage"; stage: PipelineStage; before: string | null }
   | { kind: "remove_stage"; stage: string };
 
-/** The stages after a change. @param stages as they stand; null where there is no such pipeline */
+/**
+ * The stages after a change.
+ * @param stages as they stand; null where there is no such pipeline
+ * @param max_retry_attempts the config's, as it is now
+ */
 export function changedStages(
   pipeline: string,
   stages: readonly PipelineStage[] | null,
   change: PipelineChange,
+  max_retry_attempts = DEFAULT_CONFIG.max_retry_attempts,
 ): Result<PipelineStage[]> {
+  const checked = (changed: PipelineStage[]) => checkedStages(changed, max_retry_attempts);
   if (change.kind === "replace") return checked(change.stages);
   if (stages === null) return err({ code: "PIPELINE_NOT_FOUND", pipeline });
   const named = change.kind === "add_stage" ? change.before : change.stage;
@@ -27,8 +35,9 @@ export function changedStages(
     : checked(stages.toSpliced(at, 1));
 }
 
-function checked(stages: PipelineStage[]): Result<PipelineStage[]> {
-  const faults = validatePipeline(stages);
+function checkedStages(stages: PipelineStage[], max_retry_attempts: number): Result<PipelineStage[]> {
+  const tries = triesFault(stages, max_retry_attempts);
+  const faults = [...validatePipeline(stages), ...(tries === null ? [] : [tries])];
   return faults.length === 0 ? ok(stages) : err(definitionError(faults));
 }
 

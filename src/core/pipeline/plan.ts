@@ -4,6 +4,7 @@ import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { CoordinatorError, DefinitionError, Result } from "../../contract/problem.ts";
 import { err, ok } from "../../contract/problem.ts";
 import type { PipelineStage, ResolvedStage, StageOverride } from "../../contract/stage.ts";
+import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
 /** The stages of one run, validated as a whole once more, since an override may change edges and conditions. */
@@ -28,6 +29,8 @@ export function planStages(
     });
   const faults = validatePipeline(planned);
   if (faults.length > 0) return err(definitionError(faults));
+  const tries = triesFault(planned, config.max_retry_attempts);
+  if (tries !== null) return err(definitionError([tries]));
   return ok(planned.map((stage) => resolveStage(stage, config)));
 }
 

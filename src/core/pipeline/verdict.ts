@@ -1,19 +1,23 @@
 // The verdict on a definition that may be anything: its faults at once (the first of them, and how many there are), of
 // single stages and of the whole, and the graph as far as it is known.
+import { DEFAULT_CONFIG } from "../../contract/config.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
 import { criticalPath, dependencies, layers } from "./graph.ts";
+import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
 /**
  * @param observed_ms how long stages of these names take on average; the critical path goes by it where all of the
  * definition's stages have been seen, and else by the number of stages
+ * @param max_retry_attempts the config's, as it is now
  */
 export function judgeDefinition(
   candidates: readonly unknown[],
   observed_ms: ReadonlyMap<string, number> = new Map(),
+  max_retry_attempts = DEFAULT_CONFIG.max_retry_attempts,
 ): Validation {
   // Far beyond the limit nothing else is worth the time that it would take.
   if (candidates.length > LIMITS.STAGES) {
@@ -30,6 +34,8 @@ export function judgeDefinition(
     return rest === null ? [] : [rest];
   });
   errors.push(...validatePipeline(stages));
+  const tries = triesFault(stages, max_retry_attempts);
+  if (tries !== null) errors.push(tries);
   const order = layers(stages);
   return {
     valid: errors.length === 0,
@@ -68,14 +74,16 @@ function fault(
 function graphOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
   if (name === null) return null;
-  const { depends_on, when } = candidate as { depends_on?: unknown; when?: unknown };
+  const { depends_on, when, retry_attempts } = candidate as Record<string, unknown>;
   const edges = PipelineStage.shape.depends_on.safeParse(depends_on);
   const condition = PipelineStage.shape.when.safeParse(when);
+  const tries = PipelineStage.shape.retry_attempts.safeParse(retry_attempts);
   return PipelineStage.parse({
     name,
     agent_type: name,
     depends_on: edges.success ? edges.data : [],
     ...(condition.success ? { when: condition.data } : {}),
+    ...(tries.success ? { retry_attempts: tries.data } : {}),
   });
 }
 

@@ -24,9 +24,11 @@ export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
   const endpoint = endpointFor(call);
   call.set("endpoint", endpoint);
   const permission = endpoint?.permission ?? (path.startsWith("/v1/") ? "read" : "public");
-  const tenant = await tenantFor(call, permission);
-  if (!tenant.ok) return problem(call, tenant.error);
-  call.set("tenant", tenant.value);
+  const caller = await callerOf(call, permission);
+  if (!caller.ok) return problem(call, caller.error);
+  call.set("tenant", caller.value.tenant);
+  call.set("key_id", caller.value.key_id ?? null);
+  call.set("token_start", caller.value.token_start ?? null);
   if (!isWhole(path)) return problem(call, { code: "NOT_FOUND" });
   if (endpoint !== undefined) {
     const offered = endpoint.produces;
@@ -43,10 +45,16 @@ function endpointFor(call: Call): Endpoint | undefined {
   return handler === undefined ? undefined : endpointOf(handler.method, handler.path);
 }
 
-async function tenantFor(call: Call, permission: Permission): Promise<Result<string, Refusal>> {
+interface Caller {
+  tenant: string;
+  key_id?: string;
+  token_start?: number;
+}
+
+async function callerOf(call: Call, permission: Permission): Promise<Result<Caller, Refusal>> {
   const { settings, access, clock } = call.var.services;
-  if (permission === "public") return ok("");
-  if (settings.auth === "none") return ok("local");
+  if (permission === "public") return ok({ tenant: "" });
+  if (settings.auth === "none") return ok({ tenant: "local" });
   const refuse = (refusal: Refusal, key: ApiKey | null = null) => {
     logRefusal(call, refusal, key);
     return err(refusal);
@@ -56,15 +64,16 @@ async function tenantFor(call: Call, permission: Permission): Promise<Result<str
   if (header === undefined) {
     const token = permission === "follow" ? call.req.query("token") : undefined;
     if (token === undefined) return refuse(unauthorized("missing"));
-    const tenant = await access.tenantOfToken(token, call.req.path.split("/").at(-2) ?? "");
-    return tenant === null ? refuse(unauthorized("bad_token")) : ok(tenant);
+    const opened = await access.openedBy(token, call.req.path.split("/").at(-2) ?? "");
+    if (opened === null) return refuse(unauthorized("bad_token"));
+    return ok({ tenant: opened.tenant, token_start: opened.started_at });
   }
   const presented = /^bearer +(\S+) *$/i.exec(header)?.[1];
   const key = presented === undefined ? null : await access.whoHas(presented);
   if (key === null) return refuse(unauthorized("unknown"));
   if (isExpired(key, clock.now())) return refuse(unauthorized("expired"), key);
   const wanted = SCOPES[permission];
-  if (wanted.some((scope) => key.scopes.includes(scope))) return ok(key.tenant);
+  if (wanted.some((scope) => key.scopes.includes(scope))) return ok({ tenant: key.tenant, key_id: key.id });
   return refuse({ code: "FORBIDDEN", scope: wanted[0] as Scope }, key);
 }
 

@@ -16,7 +16,7 @@ const counts = new WeakMap<Services, Map<string, LineCount>>();
 export function logRefusal(call: Call, refusal: Refusal, key: ApiKey | null): void {
   const { services } = call.var;
   if (!isLogged("WARN", services.settings.config.log_level)) return;
-  const reason = refusal.code === "FORBIDDEN" ? "scope" : refusal.reason;
+  const reason = reasonOf(refusal);
   const ofReasons = counts.get(services) ?? new Map<string, LineCount>();
   counts.set(services, ofReasons);
   const now = services.clock.now();
@@ -27,11 +27,17 @@ export function logRefusal(call: Call, refusal: Refusal, key: ApiKey | null): vo
     message: "refused",
     code: refusal.code,
     reason,
-    ...(refusal.code === "FORBIDDEN" ? { scope: refusal.scope } : {}),
+    ...("scope" in refusal ? { scope: refusal.scope } : {}),
     ...(key === null ? {} : { tenant: key.tenant, key_id: key.id }),
     method: call.req.method,
     path: call.req.path,
     left_out,
   };
   writeLog("WARN", logLine("WARN", now, fields));
+}
+
+function reasonOf(refusal: Refusal): string {
+  if (refusal.code === "UNAUTHORIZED") return refusal.reason;
+  if ("scope" in refusal) return "scope";
+  return "host" in refusal ? "host" : "origin";
 }

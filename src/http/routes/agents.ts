@@ -55,7 +55,10 @@ async function put(call: Call): Promise<Response> {
     if (!url.ok) return problem(call, invalid([{ pointer: "/url", detail: url.error }]));
   }
   const before = registered(call, await catalogNow(call), agent_type.value);
-  await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type.value, registration.value));
+  const { outcome } = await services.catalogs.write(tenant, (rpc) =>
+    rpc.setAgent(agent_type.value, registration.value),
+  );
+  if (!outcome.ok) return problem(call, outcome.error);
   // What stood against the agent before stands against another one.
   const standing = await services.agentHealth(tenant, agent_type.value).reset();
   const body = shown(call, agent_type.value, registration.value, standing);
@@ -66,8 +69,8 @@ async function remove(call: Call): Promise<Response> {
   const { services, tenant } = call.var;
   const agent_type = call.req.param("agent_type") ?? "";
   if (registered(call, await catalogNow(call), agent_type) === null) return notFound(call, agent_type);
-  await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, null));
-  return new Response(null, { status: 204 });
+  const { outcome } = await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, null));
+  return outcome.ok ? new Response(null, { status: 204 }) : problem(call, outcome.error);
 }
 
 function catalogNow(call: Call): Promise<CatalogSnapshot> {

@@ -104,17 +104,19 @@ async function events(call: Call): Promise<Response> {
   const type = preferredType(call.req.header("accept") ?? null, [SSE_TYPE, JSON_TYPE]);
   if (type === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [SSE_TYPE, JSON_TYPE] });
   if (type === JSON_TYPE) {
-    const listed = await rpc(call, id.value).events(after, "events");
+    const listed = await rpc(call, id.value).events(after, "events", call.var.token_start);
     return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
   }
   if (call.req.method === "HEAD") {
     const there = await rpc(call, id.value).read();
-    return there.ok ? streamHead() : problem(call, there.error);
+    if (!there.ok) return problem(call, there.error);
+    const isOfToken = call.var.token_start === null || call.var.token_start === there.value.started_at;
+    return isOfToken ? streamHead() : problem(call, { code: "UNAUTHORIZED", reason: "bad_token" });
   }
   const { services, tenant } = call.var;
   const attach = (seq: number, again: boolean) => {
     const resumes = header.value !== null || seq > after;
-    const reader = { after: seq, resumes, again };
+    const reader = { after: seq, resumes, again, started_at: call.var.token_start };
     return services.executions.stream(tenant, id.value, reader, call.req.raw.signal);
   };
   const response = await attach(after, false).catch(() => null);
@@ -128,7 +130,7 @@ async function events(call: Call): Promise<Response> {
 async function trace(call: Call): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const listed = await rpc(call, id.value).events(0, "trace");
+  const listed = await rpc(call, id.value).events(0, "trace", null);
   return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
 }
 

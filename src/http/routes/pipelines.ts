@@ -80,7 +80,10 @@ async function remove(call: Call): Promise<Response> {
 async function validate(call: Call): Promise<Response> {
   const request = await readBody(call.req.raw, ValidationRequest);
   if (!request.ok) return problem(call, request.error);
-  return call.json(judgeDefinition(request.value.stages, await observed(call)));
+  const { services, tenant } = call.var;
+  const [times, catalog] = await Promise.all([observed(call), services.catalogs.read(tenant)]);
+  const { max_retry_attempts } = effectiveConfig(services.settings.config, catalog.config);
+  return call.json(judgeDefinition(request.value.stages, times, max_retry_attempts));
 }
 
 /** How long the tenant's stages take on average, by name, in ms. */
@@ -97,8 +100,9 @@ async function observed(call: Call): Promise<Map<string, number>> {
 async function change(call: Call, name: string, what: PipelineChange): Promise<Response> {
   const condition = await conditionOf(call, name);
   if (!condition.ok) return problem(call, condition.error);
-  const { outcome, snapshot } = await call.var.services.catalogs.write(call.var.tenant, (rpc) =>
-    rpc.changePipeline(name, what, condition.value),
+  const { services, tenant } = call.var;
+  const { outcome, snapshot } = await services.catalogs.write(tenant, (rpc) =>
+    rpc.changePipeline(name, what, condition.value, services.settings.config),
   );
   if (!outcome.ok) return problem(call, outcome.error);
   const { body, etag } = shown(call, snapshot, snapshot.pipelines[name] as Pipeline);

@@ -1,0 +1,26 @@
+// What a run keeps of the config: the keys that have an effect on it. They are written with its first event and shown
+// in every answer about it, so what concerns other runs (64 KiB of strategies for stages that it does not have) or none
+// (alerts, exports) is left out.
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+
+/** What is judged or sent for all runs together; the monitor reads it when it needs it. */
+type OfAllRuns = "alert_thresholds" | "metrics_export_interval";
+
+/** Logs of earlier versions hold the whole config. */
+export type RunConfig = Omit<CoordinatorConfig, OfAllRuns> & Partial<Pick<CoordinatorConfig, OfAllRuns>>;
+
+export function runConfig(config: CoordinatorConfig, stages: readonly ResolvedStage[]): RunConfig {
+  const {
+    alert_thresholds: _,
+    metrics_export_interval: __,
+    fallback_strategies: strategies,
+    ...rest
+  } = config;
+  // A stage's own fallback comes before the config's.
+  const used = stages.filter(
+    ({ name, fallback }) => fallback === undefined && Object.hasOwn(strategies, name),
+  );
+  const fallback_strategies = Object.fromEntries(used.map(({ name }) => [name, strategies[name]]));
+  return { ...rest, fallback_strategies } as RunConfig;
+}
