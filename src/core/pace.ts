@@ -65,6 +65,11 @@ export const PACE = {
   CACHE_SWEEP_MS: 3_600_000,
   /** Results wait so long for others to be written with. */
   CACHE_WRITE_MS: 500,
+  /** A call that others follow is proved to run so often, or they wait no longer. Its proof must come within the lease. */
+  LEAD_PROBE_MS: 400,
+  LEAD_LEASE_MS: 800,
+  /** A call that does not run any more may have sent its result a moment ago. */
+  LEAD_LANDING_MS: 100,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have held the run up. */
   LEDGER_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
