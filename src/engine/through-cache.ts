@@ -23,7 +23,7 @@ export async function throughCache(
   if (cache === undefined || policy === null || request.registration === null) return call(hooks);
   const key = cacheKey(request.tenant, request.registration, request.call);
   const owner = request.call.execution_id;
-  if (policy.serve) {
+  if (policy.serve && state.spec.bypass_cache !== true) {
     const found = await orAbort(find(cache, key, request, policy.ttl_seconds), hooks.signal);
     if (found !== "miss" && found !== "aborted") return hit(found, hooks);
     if (hooks.signal.aborted) {

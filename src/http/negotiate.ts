@@ -1,4 +1,5 @@
-// What a caller wants: the media type (RFC 9110, 12.5.1) and how long to wait (RFC 7240).
+// What a caller wants: the media type (RFC 9110, 12.5.1), how long to wait (RFC 7240), and whether stored results will
+// do (RFC 9111, 5.2.1).
 
 /** The offered type that the Accept header likes best, or null; no header takes the first. */
 export function preferredType(accept: string | null, offered: readonly string[]): string | null {
@@ -45,4 +46,9 @@ export function readPrefer(header: string | null): Preference {
   if (wait !== undefined) return { wait_ms: Number(wait) * 1_000, applied: `wait=${wait}` };
   if (preferences.includes("respond-async")) return { wait_ms: 0, applied: "respond-async" };
   return { wait_ms: null, applied: null };
+}
+
+/** `Cache-Control: no-cache`: no stored result will do. Its other directives are ignored. */
+export function asksAnew(cacheControl: string | null): boolean {
+  return (cacheControl ?? "").split(",").some((directive) => directive.trim().toLowerCase() === "no-cache");
 }

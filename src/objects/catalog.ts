@@ -5,7 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { CatalogRpc, CatalogSnapshot, Precondition, Written } from "../adapters/objects/catalog-api.ts";
 import type { Standing, TenantHealth } from "../adapters/embedded/agent-health.ts";
 import type { Env } from "../compose.ts";
-import type { AgentRegistration } from "../contract/agent.ts";
+import type { AgentRegistration, RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
@@ -18,6 +18,8 @@ const PIPELINE = "pipeline/";
 const AGENT = "agent/";
 const CONFIG = "config";
 const HEALTH = "health/";
+/** The last generation that was given to a registration: it outlives the agents, so that none is given twice. */
+const GENERATION = "generation";
 
 /** A pipeline as it is stored; without stages it is deleted. */
 type Stored = Pipeline | { name: string; version: number; stages: null };
@@ -59,7 +61,14 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   }
 
   async setAgent(agent_type: string, registration: AgentRegistration | null): Promise<Written<null>> {
-    this.ctx.storage.kv.put(`${AGENT}${agent_type}`, registration);
+    const { kv } = this.ctx.storage;
+    let stored: RegisteredAgent | null = registration;
+    if (registration !== null) {
+      const generation = (kv.get<number>(GENERATION) ?? 0) + 1;
+      kv.put(GENERATION, generation);
+      stored = { ...registration, generation };
+    }
+    kv.put(`${AGENT}${agent_type}`, stored);
     return this.wrote(null);
   }
 
@@ -105,7 +114,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     const stored = new Map<string, Stored>(BUILT_IN.map((pipeline) => [pipeline.name, pipeline]));
     for (const [, pipeline] of kv.list<Stored>({ prefix: PIPELINE })) stored.set(pipeline.name, pipeline);
     const pipelines = [...stored.values()].filter((pipeline) => pipeline.stages !== null);
-    const agents = Array.from(kv.list<AgentRegistration | null>({ prefix: AGENT }), ([key, agent]) => [
+    const agents = Array.from(kv.list<RegisteredAgent | null>({ prefix: AGENT }), ([key, agent]) => [
       key.slice(AGENT.length),
       agent,
     ]);

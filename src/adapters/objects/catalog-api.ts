@@ -1,6 +1,6 @@
 // What a tenant's catalog answers, and the client of it that the Worker holds: read from the isolate's memory, at
 // most CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for whoever names a newer version.
-import type { AgentRegistration } from "../../contract/agent.ts";
+import type { AgentRegistration, RegisteredAgent } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
@@ -12,7 +12,7 @@ import type { Standing, TenantHealth } from "../embedded/agent-health.ts";
 export interface CatalogSnapshot {
   pipelines: Record<string, Pipeline>;
   /** Null where a registration that stood from the start was removed. */
-  agents: Record<string, AgentRegistration | null>;
+  agents: Record<string, RegisteredAgent | null>;
   config: JsonObject;
   /** What stands against its agents. */
   health: TenantHealth;

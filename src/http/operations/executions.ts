@@ -14,7 +14,7 @@ import { ExecutionTrace } from "../../contract/trace.ts";
 import { SSE_TYPE } from "../surface.ts";
 import { type Answer, DEFINITION, DELETED, type Description, text } from "./description.ts";
 
-const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "traceparent"];
+const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "Cache-Control", "traceparent"];
 const STREAM = { description: "The event stream of the execution", type: SSE_TYPE };
 const execution = (description: string): Answer => ({ description, schema: PipelineExecution });
 
@@ -97,7 +97,7 @@ export const EXECUTIONS = {
   execute_stage: {
     summary: "Run one stage on its own",
     body: { schema: StageExecutionRequest },
-    headers: ["Idempotency-Key", "traceparent"],
+    headers: ["Idempotency-Key", "Cache-Control", "traceparent"],
     answers: {
       200: {
         description: "What became of it, also where it failed",
