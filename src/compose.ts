@@ -24,6 +24,7 @@ import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
 import { parseKeys } from "./core/access/keys.ts";
 import { parseOrigins } from "./core/access/origins.ts";
 import { type BadVariable, booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
+import { resultsOf } from "./core/cached-result.ts";
 import { turnOf } from "./core/conversation.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { parseRateLimit } from "./core/resilience/sliding-window.ts";
@@ -162,9 +163,11 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
   const { ledgers, conversations } = composeKeepers(env);
+  const results = resultsOf(state, systemClock.now());
   await Promise.all([
     ledgers.forget(tenant, { start: started_at, id: execution_id }),
     turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
+    results === null ? null : composeShared(env).cache.forget(results),
   ]);
 }
 
