@@ -14,6 +14,8 @@ export const PACE = {
   ALARM_HOLD_MS: 600_000,
   /** The longest delay between two tries. */
   RETRY_DELAY_MS: 30_000,
+  /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
+  RETRY_PLACE_MS: 300,
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
   /** Runs of one isolate that an outage's end may wake at once; further ones come one after another. */

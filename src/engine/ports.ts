@@ -117,8 +117,12 @@ export interface AgentHealth {
   ): void;
   /** Keeps what is known fresh, off any path. */
   refresh(tenant: string): void;
-  /** Whether another try fits the agent's retry budget. @param own failures of this stage so far */
-  mayRetry(agent: AgentIdentity, own: number): boolean;
+  /**
+   * How long another try has to wait for its place in the agent's retry budget, in ms; 0 unless it is spent. A place
+   * is given once.
+   * @param own failures of this stage so far
+   */
+  placeRetry(agent: AgentIdentity, own: number): number;
   /** Whether a second call fits; one that does is counted. */
   takeHedge(agent: AgentIdentity): boolean;
 }

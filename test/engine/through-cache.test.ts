@@ -77,7 +77,7 @@ const HEALTH: AgentHealth = {
   admit: () => ({ admit: "call" }),
   report: () => {},
   refresh: () => {},
-  mayRetry: () => true,
+  placeRetry: () => 0,
   takeHedge: () => false,
 };
 
