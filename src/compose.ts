@@ -34,6 +34,7 @@ import {
   forLog,
 } from "./core/bad-variable.ts";
 import { booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
+import { resultsOf } from "./core/cached-result.ts";
 import { turnOf } from "./core/conversation.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { parseRateLimit } from "./core/resilience/sliding-window.ts";
@@ -189,9 +190,11 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
   const { ledgers, conversations } = composeKeepers(env);
+  const results = resultsOf(state, systemClock.now());
   await Promise.all([
     ledgers.forget(tenant, { start: started_at, id: execution_id }),
     turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
+    results === null ? null : composeShared(env).cache.forget(results),
   ]);
 }
 

@@ -82,3 +82,9 @@ export const AgentRegistration = z.lazy(() =>
   ]),
 );
 export type AgentRegistration = z.infer<typeof AgentRegistration>;
+
+/** A registration as the catalog keeps it and a run is pinned to it. */
+export type RegisteredAgent = AgentRegistration & {
+  /** Another one at each PUT of the agent, also of the same registration; absent is 0. */
+  generation?: number;
+};

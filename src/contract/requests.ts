@@ -12,6 +12,9 @@ export type OnDisconnect = z.infer<typeof OnDisconnect>;
 const Query = z.string().check(z.minLength(1), z.maxLength(LIMITS.QUERY_CHARS));
 const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
 
+/** `bypass`: every agent is called, and the new results are kept. */
+const CacheUse = z.enum(["bypass"]);
+
 /** The body of POST /v1/executions. */
 export const ExecutionRequest = z.lazy(() =>
   z.strictObject({
@@ -24,6 +27,7 @@ export const ExecutionRequest = z.lazy(() =>
     context: z._default(JsonObject, {}),
     execution_id: z.optional(ExecutionId),
     on_disconnect: z._default(OnDisconnect, "continue"),
+    cache: z.optional(CacheUse),
   }),
 );
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
@@ -37,6 +41,7 @@ export const StageExecutionRequest = z.lazy(() =>
     /** What its dependencies would have given. */
     inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
     context: z._default(JsonObject, {}),
+    cache: z.optional(CacheUse),
   }),
 );
 export type StageExecutionRequest = z.infer<typeof StageExecutionRequest>;

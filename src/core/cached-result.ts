@@ -3,7 +3,9 @@
 import type { JsonObject } from "../contract/json.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { ResolvedStage } from "../contract/stage.ts";
+import { cacheFamily } from "./cache-key.ts";
 import type { RunConfig } from "./execution/run-config.ts";
+import type { ExecutionState } from "./execution/state.ts";
 import { readJson } from "./json.ts";
 import { fallbackOf } from "./resilience/fallback.ts";
 
@@ -18,6 +20,8 @@ export interface CachedResult {
 }
 
 export interface CachedEntry {
+  /** The execution that made it; absent in entries of earlier versions. */
+  by?: string;
   result: CachedResult;
   /** When it was stored, ms since the epoch. */
   at: number;
@@ -45,10 +49,34 @@ export function cachePolicy(stage: ResolvedStage, config: RunConfig): CachePolic
   return { serve, ttl_seconds };
 }
 
-/** The entry as text; null where it is too large to be kept. */
-export function entryText(entry: CachedEntry): string | null {
-  const text = JSON.stringify(entry);
+/** The entry as text; null where it is too large to be kept. A store finds by its first characters who made it. */
+export function entryText({ by, ...entry }: CachedEntry): string | null {
+  const text = JSON.stringify(by === undefined ? entry : { by, ...entry });
   return text.length <= ENTRY_CHARS ? text : null;
+}
+
+/** What the text of every entry begins with that this execution has made. Its id needs no escape in JSON. */
+export function madeBy(execution_id: string): string {
+  return `{"by":"${execution_id}",`;
+}
+
+/** Where a cache keeps what an execution has made. */
+export interface RunResults {
+  tenant: string;
+  execution_id: string;
+  /** As in the run's cache keys. */
+  question: string;
+  families: string[];
+}
+
+/** Where results of an execution that has ended may be kept; null where none can be. */
+export function resultsOf({ spec, stages, ended_at }: ExecutionState, now: number): RunResults | null {
+  const { tenant, execution_id, query } = spec;
+  if (ended_at !== null && now >= ended_at + KEPT_SECONDS * 1_000) return null;
+  const families = spec.stages
+    .filter((stage, at) => stages[at]?.result.start_time !== null && cachePolicy(stage, spec.config) !== null)
+    .map((stage) => cacheFamily(tenant, stage.name, stage, query));
+  return families.length === 0 ? null : { tenant, execution_id, question: query, families };
 }
 
 /** The entry that a text holds; null where it holds none. */
@@ -56,7 +84,7 @@ export function readEntry(text: unknown): CachedEntry | null {
   if (typeof text !== "string") return null;
   const json = readJson(text, ENTRY_DEPTH);
   if (!json.ok || !isObject(json.value)) return null;
-  const { result, at, ttl_seconds } = json.value;
+  const { by, result, at, ttl_seconds } = json.value;
   if (!isObject(result) || typeof at !== "number" || typeof ttl_seconds !== "number") return null;
   const { data, context, text: said, bytes } = result;
   const sound =
@@ -64,7 +92,9 @@ export function readEntry(text: unknown): CachedEntry | null {
     typeof bytes === "number" &&
     (context === undefined || isObject(context)) &&
     (said === undefined || typeof said === "string");
-  return sound ? { result: result as unknown as CachedResult, at, ttl_seconds } : null;
+  if (!sound) return null;
+  const entry = { result: result as unknown as CachedResult, at, ttl_seconds };
+  return typeof by === "string" ? { by, ...entry } : entry;
 }
 
 /** Whether an entry may stand for a call; both who stored it and who asks may limit how long. */

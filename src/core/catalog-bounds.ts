@@ -1,6 +1,6 @@
 // How much a tenant may define. All definitions travel to every isolate that runs something for the tenant, as one
 // text: a write that would make it larger than its bounds is refused, so that no write can end the tenant's reads.
-import type { AgentRegistration } from "../contract/agent.ts";
+import type { RegisteredAgent } from "../contract/agent.ts";
 import type { JsonObject } from "../contract/json.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
@@ -10,7 +10,7 @@ import type { CoordinatorError } from "../contract/problem.ts";
 export interface Definitions {
   pipelines: Record<string, Pipeline>;
   /** Null where a registration that is there from the start was removed. */
-  agents: Record<string, AgentRegistration | null>;
+  agents: Record<string, RegisteredAgent | null>;
   /** What was patched. */
   config: JsonObject;
 }

@@ -14,6 +14,8 @@ export const PACE = {
   ALARM_HOLD_MS: 600_000,
   /** The longest delay between two tries. */
   RETRY_DELAY_MS: 30_000,
+  /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
+  RETRY_PLACE_MS: 300,
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
   /** Runs of one isolate that an outage's end may wake at once; further ones come one after another. */
@@ -71,6 +73,11 @@ export const PACE = {
   MEMORY_LISTED_MS: 60_000,
   /** It is kept so long after its end: for callers who read it once more. */
   MEMORY_KEPT_MS: 60_000,
+  /** A call that others follow is proved to run so often, or they wait no longer. Its proof must come within the lease. */
+  LEAD_PROBE_MS: 400,
+  LEAD_LEASE_MS: 800,
+  /** A call that does not run any more may have sent its result a moment ago. */
+  LEAD_LANDING_MS: 100,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have held the run up. */
   LEDGER_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */

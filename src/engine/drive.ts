@@ -104,6 +104,11 @@ export class ExecutionDriver {
     return this.commit.durableSeq;
   }
 
+  /** Whether the call that began with this `seq` is in flight. */
+  isCalling(call: number): boolean {
+    return this.calls.has(call);
+  }
+
   /** Resolves once everything written so far is durable: for who tells of it where no gate holds his words back. */
   confirm(): Promise<void> {
     return this.commit.confirm();

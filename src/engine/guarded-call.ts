@@ -3,7 +3,8 @@
 //
 // I14: a call that goes out as the probe carries its id back. A healthy agent costs no hop: see AgentHealth.
 import type { CallOutcome } from "../core/execution/command.ts";
-import type { ExecutionState } from "../core/execution/state.ts";
+import { specOf } from "../core/execution/schedule.ts";
+import { type ExecutionState, stageOf } from "../core/execution/state.ts";
 import { PACE } from "../core/pace.ts";
 import type { CallVerdict } from "../core/resilience/breaker.ts";
 import { classify } from "../core/resilience/classify.ts";
@@ -35,11 +36,16 @@ export async function guardedCall(
   const outcome = await call();
   const verdict = verdictOn(outcome, signal);
   health.report(agent, verdict, probe, policy);
-  // Who turns the breaker off wants every try that the stage has.
-  if (policy !== null && verdict === "failure" && !outcome.ok && !health.mayRetry(agent, attempt)) {
-    return { ...outcome, spent: true };
-  }
-  return outcome;
+  // Turning the breaker off turns the budget off.
+  if (policy === null || verdict !== "failure" || outcome.ok || !mayFollow(state, request)) return outcome;
+  const budget_wait_ms = health.placeRetry(agent, attempt);
+  return budget_wait_ms === 0 ? outcome : { ...outcome, budget_wait_ms };
+}
+
+/** Whether the stage may be tried again: a place in the budget is for a try that is made. */
+function mayFollow(state: ExecutionState, { call }: AgentRequest): boolean {
+  const { retry_attempts } = specOf(state, call.stage);
+  return call.attempt < retry_attempts && stageOf(state, call.stage).rescued === null;
 }
 
 function verdictOn(outcome: CallOutcome, signal: AbortSignal): CallVerdict {

@@ -1,11 +1,12 @@
 // The ports: everything that the engine needs of the world, in one small file. Adapters implement them; tests
 // implement them with a virtual clock.
-import type { AgentCall, AgentProgress, AgentRegistration } from "../contract/agent.ts";
+import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
 import type { CacheKey } from "../core/cache-key.ts";
-import type { CachedResult } from "../core/cached-result.ts";
+import type { CachedResult, RunResults } from "../core/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
+import type { FlightCaller } from "../core/single-flight.ts";
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -33,7 +34,7 @@ export interface Alarm {
 /** One call of an agent, as data. */
 export interface AgentRequest {
   tenant: string;
-  registration: AgentRegistration | null;
+  registration: RegisteredAgent | null;
   call: AgentCall;
   idempotency_key: string;
   traceparent: string | null;
@@ -67,20 +68,30 @@ export interface Ports {
   shared?: { cache: ResultCache; health: AgentHealth };
 }
 
-/** Good results, by what they answered. Nothing here rejects: a cache that is not there knows nothing. */
+/** Good results, by what they answered. Nothing but `forget` rejects: a cache that is not there knows nothing. */
 export interface ResultCache {
   /**
-   * A fresh result; or `miss`, and then the asker is to put or release; or `busy`: another execution is at it.
-   * @param lease_ms how long the asker may take before it counts as gone
+   * A fresh result; or `miss`, and then the caller leads: it is to put or release; or `busy`: another call leads.
+   * @param lease_ms how long the caller's try may take
    */
-  take(key: CacheKey, owner: string, ttl_seconds: number, lease_ms: number): Promise<CacheFinding>;
-  /** Waits at most `ms` for what another execution is at; `miss` where the asker is to do it itself. */
-  wait(key: CacheKey, owner: string, lease_ms: number, ms: number): Promise<CachedResult | "miss">;
-  put(key: CacheKey, owner: string, result: CachedResult, ttl_seconds: number): Promise<void>;
-  /** The asker has no result to put. */
-  release(key: CacheKey, owner: string): Promise<void>;
+  take(key: CacheKey, caller: FlightCaller, ttl_seconds: number, lease_ms: number): Promise<CacheFinding>;
+  /**
+   * Follows the call that leads, `ms` at most. `miss` where it has given no result, or does not run any more: then
+   * the caller is to call, without leading.
+   */
+  follow(
+    key: CacheKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    ms: number,
+  ): Promise<CachedResult | "miss">;
+  put(key: CacheKey, caller: FlightCaller, result: CachedResult, ttl_seconds: number): Promise<void>;
+  /** The caller has no result to put, or follows no longer. */
+  release(key: CacheKey, caller: FlightCaller): Promise<void>;
   /** The last result of the key's family, up to a day old. */
   last(key: CacheKey): Promise<CachedResult | null>;
+  /** Takes out what an execution has made. Rejects where a part of it may be left that could have been taken out. */
+  forget(results: RunResults): Promise<void>;
 }
 
 export type CacheFinding = CachedResult | "miss" | "busy";
@@ -90,7 +101,7 @@ export interface AgentIdentity {
   tenant: string;
   agent_type: string;
   /** Another registration is another agent, with a clean record. */
-  registration: AgentRegistration | null;
+  registration: RegisteredAgent | null;
 }
 
 /** How agents are doing, as far as it is known here. Nothing here rejects. */
@@ -106,8 +117,12 @@ export interface AgentHealth {
   ): void;
   /** Keeps what is known fresh, off any path. */
   refresh(tenant: string): void;
-  /** Whether another try fits the agent's retry budget. @param own failures of this stage so far */
-  mayRetry(agent: AgentIdentity, own: number): boolean;
+  /**
+   * How long another try has to wait for its place in the agent's retry budget, in ms; 0 unless it is spent. A place
+   * is given once.
+   * @param own failures of this stage so far
+   */
+  placeRetry(agent: AgentIdentity, own: number): number;
   /** Whether a second call fits; one that does is counted. */
   takeHedge(agent: AgentIdentity): boolean;
 }

@@ -35,17 +35,27 @@ export async function runStage(
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
-  const call = (heard: StageHooks) =>
-    guardedCall(ports, state, request, heard.signal, () => tryCall(ports, stage, request, heard));
-  if (invocation.kind === "fallback") return call(hooks);
-  return throughCache(ports.shared?.cache, state, stage, request, hooks, call);
+  const call = (heard: StageHooks, waited_ms: number) => {
+    const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);
+    const time_ms = stage.timeout_seconds * 1_000 - waited_ms;
+    return guardedCall(ports, state, timed, heard.signal, () => tryCall(ports, stage, timed, time_ms, heard));
+  };
+  if (invocation.kind === "fallback") return call(hooks, 0);
+  return throughCache(ports, state, stage, request, invocation.call, hooks, call);
 }
 
-/** One try: its answer, or that its time is over. */
+/** The request with the time that is left of its try. */
+function withoutWait(request: AgentRequest, waited_ms: number): AgentRequest {
+  const { call } = request;
+  return { ...request, call: { ...call, timeout_ms: Math.max(1, call.timeout_ms - waited_ms) } };
+}
+
+/** One try: its answer, or that its time is over. @param time_ms what it has of it */
 function tryCall(
   ports: StagePorts,
   stage: ResolvedStage,
   request: AgentRequest,
+  time_ms: number,
   hooks: StageHooks,
 ): Promise<CallOutcome> {
   // What came before the try may have taken so long that nobody waits for it any more.
@@ -68,8 +78,7 @@ function tryCall(
       stopIdle();
       stopIdle = ports.clock.after(idleMs, () => timeUp(idleMs, true));
     };
-    const tryMs = stage.timeout_seconds * 1_000;
-    const stopTry = ports.clock.after(tryMs, () => timeUp(tryMs, false));
+    const stopTry = ports.clock.after(time_ms, () => timeUp(time_ms, false));
     watchSilence();
     hooks.signal.addEventListener("abort", () => {
       cut.abort();

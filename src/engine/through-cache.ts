@@ -1,51 +1,68 @@
-// A stage's call behind the result cache: a fresh result of the same input stands for it, two executions that ask the
-// same at once call once, and what is answered is kept. Never keeps a failure; never fails by the cache.
+// A stage's call through the result cache: a fresh result of the same input replaces the call, two executions that ask
+// the same at once call once, and what is answered is kept. Never keeps a failure; never fails by the cache.
+//
+// A call that follows another execution's waits within its own try: after WAITED_SHARE of it the stage calls its agent
+// all the same, and listens on, since the other call may still answer first.
 import type { ResolvedStage } from "../contract/stage.ts";
 import { type CacheKey, cacheKey } from "../core/cache-key.ts";
 import { type CachedResult, cachePolicy } from "../core/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { ExecutionState } from "../core/execution/state.ts";
-import type { AgentRequest, ResultCache } from "./ports.ts";
+import type { FlightCaller } from "../core/single-flight.ts";
+import type { AgentRequest, Clock, Ports, ResultCache } from "./ports.ts";
 import type { StageHooks } from "./run-stage.ts";
 
-/** Whoever waits for another execution's call keeps this share of its own time, to call after all. */
+/** The share of a try's time after which a follower calls its agent; the rest is the call's. */
 const WAITED_SHARE = 0.5;
 
+const REJECTED: CallOutcome = { ok: false, failure: { kind: "rejected" } };
+
+/** Calls the agent. @param waited_ms how much of the try's time is used */
+type AgentCaller = (hooks: StageHooks, waited_ms: number) => Promise<CallOutcome>;
+
+/** One try of a stage whose results are kept. */
+interface CachedTry {
+  cache: ResultCache;
+  key: CacheKey;
+  caller: FlightCaller;
+  ttl_seconds: number;
+  hooks: StageHooks;
+  call: AgentCaller;
+}
+
+/** @param call the `seq` of the call's stage.started */
 export async function throughCache(
-  cache: ResultCache | undefined,
+  ports: Pick<Ports, "clock" | "shared">,
   state: ExecutionState,
   stage: ResolvedStage,
   request: AgentRequest,
+  call: number,
   hooks: StageHooks,
-  call: (hooks: StageHooks) => Promise<CallOutcome>,
+  callAgent: AgentCaller,
 ): Promise<CallOutcome> {
   const policy = cachePolicy(stage, state.spec.config);
-  if (cache === undefined || policy === null || request.registration === null) return call(hooks);
+  const cache = ports.shared?.cache;
+  if (cache === undefined || policy === null || request.registration === null) return callAgent(hooks, 0);
+  const { ttl_seconds } = policy;
   const key = cacheKey(request.tenant, request.registration, request.call);
-  const owner = request.call.execution_id;
-  if (policy.serve) {
-    const found = await orAbort(find(cache, key, request, policy.ttl_seconds), hooks.signal);
-    if (found !== "miss" && found !== "aborted") return hit(found, hooks);
-    if (hooks.signal.aborted) {
-      void cache.release(key, owner);
-      return { ok: false, failure: { kind: "rejected" } };
-    }
+  const caller = { execution_id: request.call.execution_id, call };
+  const attempt: CachedTry = { cache, key, caller, ttl_seconds, hooks, call: callAgent };
+  if (!policy.serve || state.spec.bypass_cache === true) return callAndKeep(attempt, 0);
+  const began_at = ports.clock.now();
+  // Its time may end with the run's.
+  const { timeout_ms } = request.call;
+  const found = await orAbort(cache.take(key, caller, ttl_seconds, timeout_ms), hooks.signal);
+  if (found !== "miss" && found !== "busy" && found !== "aborted") return hit(found, hooks);
+  if (hooks.signal.aborted) {
+    void cache.release(key, caller);
+    return REJECTED;
   }
-  let text = "";
-  const outcome = await call({
-    ...hooks,
-    delta: (piece) => {
-      text += piece;
-      hooks.delta(piece);
-    },
-  });
-  if (outcome.ok) {
-    const { data, context } = outcome.answer;
-    const result = { data, ...(context === undefined ? {} : { context }), bytes: outcome.bytes };
-    void cache.put(key, owner, text === "" ? result : { ...result, text }, policy.ttl_seconds);
-  } else if (policy.serve) {
-    void cache.release(key, owner);
+  // A try after a failure follows no other call: identical runs would wait for each other's failures in turn.
+  if (found === "busy" && request.call.attempt === 1) {
+    return followed(ports.clock, attempt, { began_at, ends_at: began_at + timeout_ms });
   }
+  const outcome = await callAndKeep(attempt, 0);
+  if (!outcome.ok && found === "miss") void cache.release(key, caller);
   return outcome;
 }
 
@@ -63,15 +80,90 @@ export async function lastResult(
   return last === null || last === "aborted" ? none : hit(last, hooks);
 }
 
-async function find(
-  cache: ResultCache,
-  key: CacheKey,
-  { call }: AgentRequest,
-  ttl_seconds: number,
-): Promise<CachedResult | "miss"> {
-  const found = await cache.take(key, call.execution_id, ttl_seconds, call.timeout_ms);
-  if (found !== "busy") return found;
-  return cache.wait(key, call.execution_id, call.timeout_ms, call.timeout_ms * WAITED_SHARE);
+async function callAndKeep(
+  { cache, key, caller, ttl_seconds, hooks, call }: CachedTry,
+  waited_ms: number,
+): Promise<CallOutcome> {
+  let text = "";
+  const outcome = await call(
+    {
+      ...hooks,
+      delta: (piece) => {
+        text += piece;
+        hooks.delta(piece);
+      },
+    },
+    waited_ms,
+  );
+  if (outcome.ok) {
+    const { data, context } = outcome.answer;
+    const result = { data, ...(context === undefined ? {} : { context }), bytes: outcome.bytes };
+    void cache.put(key, caller, text === "" ? result : { ...result, text }, ttl_seconds);
+  }
+  return outcome;
+}
+
+/** When a try began and when its time is over, ms since the epoch. */
+interface TryTime {
+  began_at: number;
+  ends_at: number;
+}
+
+/** The result of the call that leads, or of an own one: where that one gives none, or takes too much of the try. */
+function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTime): Promise<CallOutcome> {
+  const { cache, key, caller, ttl_seconds, hooks } = attempt;
+  return new Promise((resolve) => {
+    const own = new AbortController();
+    let isFollowing = true;
+    let isCalling = false;
+    /** The own call has been heard: what it says can't be taken back. */
+    let isHeard = false;
+    let over = false;
+    const end = (outcome: CallOutcome) => {
+      if (over) return;
+      over = true;
+      stopWaiting();
+      hooks.signal.removeEventListener("abort", aborted);
+      resolve(outcome);
+      // A result of its own ends the flight, and with it the following.
+      if (isFollowing && !outcome.ok) void cache.release(key, caller);
+    };
+    const aborted = () => {
+      end(REJECTED);
+      own.abort();
+    };
+    const begin = () => {
+      if (over || isCalling) return;
+      isCalling = true;
+      stopWaiting();
+      const heard = {
+        ...hooks,
+        signal: own.signal,
+        delta: (text: string) => {
+          isHeard = true;
+          hooks.delta(text);
+        },
+        progress: (progress: Parameters<StageHooks["progress"]>[0]) => {
+          isHeard = true;
+          hooks.progress(progress);
+        },
+      };
+      // The rest is the call's, also where the store itself was slow.
+      const waited_ms = Math.min(share_ms, clock.now() - began_at);
+      void callAndKeep({ ...attempt, hooks: heard }, waited_ms).then(end);
+    };
+    const share_ms = (ends_at - began_at) * WAITED_SHARE;
+    const stopWaiting = clock.after(Math.max(0, began_at + share_ms - clock.now()), begin);
+    hooks.signal.addEventListener("abort", aborted);
+    const left_ms = Math.max(0, ends_at - clock.now());
+    void cache.follow(key, caller, ttl_seconds, left_ms).then((found) => {
+      isFollowing = false;
+      if (over || (isHeard && found !== "miss")) return;
+      if (found === "miss") return begin();
+      end(hit(found, hooks));
+      own.abort();
+    });
+  });
 }
 
 function hit({ data, context, text, bytes }: CachedResult, hooks: StageHooks): CallOutcome {

@@ -14,7 +14,7 @@ import { isTerminal } from "../core/execution/state.ts";
 import type { Text } from "../engine/text-stream.ts";
 import { invalid } from "./body.ts";
 import type { Call } from "./context.ts";
-import type { Preference } from "./negotiate.ts";
+import { asksAnew, type Preference } from "./negotiate.ts";
 import { nameExecution, type RunContext } from "./plan-run.ts";
 
 export interface Launch {
@@ -63,6 +63,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     naming,
     watched: answer === "stream" || answer.wait_ms !== 0,
     traceparent: call.req.header("traceparent") ?? null,
+    no_cache: asksAnew(call.req.header("cache-control") ?? null),
   });
   // A repetition attaches to its execution even where its pipeline is gone by now.
   if (!planned.ok && naming.digest === null) return planned;

@@ -1,4 +1,5 @@
-// What a caller wants: the media type (RFC 9110, 12.5.1) and how long to wait (RFC 7240).
+// What a caller wants: the media type (RFC 9110, 12.5.1), how long to wait (RFC 7240), and whether stored results will
+// do (RFC 9111, 5.2.1).
 import { readWord, splitField } from "./field-lists.ts";
 
 /** The offered type that the Accept header likes best, or null; no header takes the first. */
@@ -66,4 +67,9 @@ export function readPrefer(header: string | null): Preference {
 function waitOf(seconds: number | null, isAsync: boolean): number | null {
   if (seconds === null) return isAsync ? 0 : null;
   return seconds > LONGEST_WAIT_SECONDS ? null : seconds * 1_000;
+}
+
+/** `Cache-Control: no-cache`: no stored result will do. Its other directives are ignored. */
+export function asksAnew(cacheControl: string | null): boolean {
+  return (cacheControl ?? "").split(",").some((directive) => directive.trim().toLowerCase() === "no-cache");
 }

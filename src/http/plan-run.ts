@@ -3,7 +3,7 @@
 import type { CatalogSnapshot } from "../adapters/objects/catalog-api.ts";
 import { randomExecutionId, sha256Hex } from "../adapters/system.ts";
 import type { Services, Settings } from "../compose.ts";
-import type { AgentRegistration } from "../contract/agent.ts";
+import type { RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { ConversationTurn } from "../contract/execution.ts";
 import type { ExecutionRequest, StageExecutionRequest } from "../contract/requests.ts";
@@ -50,6 +50,8 @@ export interface RunContext {
   naming: Naming;
   watched: boolean;
   traceparent: string | null;
+  /** The request's headers ask for new results. */
+  no_cache: boolean;
 }
 
 /** Everything a pipeline's run is pinned to, or why it cannot be run. */
@@ -77,7 +79,13 @@ export async function planRun(
   const { query, conversation_id, on_disconnect, context: given } = request;
   const { name, version } = pipeline.value;
   const shown = { query, conversation_id, pipeline: name, pipeline_version: version, stages: stages.value };
-  const kept = { context: given, inputs: {}, on_disconnect, history: remembered(history, config) };
+  const kept = {
+    context: given,
+    inputs: {},
+    on_disconnect,
+    history: remembered(history, config),
+    ...bypassOf(request, context),
+  };
   return ok(pin(shown, kept, context, catalog, settings, config));
 }
 
@@ -103,6 +111,7 @@ export async function planStage(
     inputs,
     on_disconnect: "continue" as const,
     history: remembered(history, config),
+    ...bypassOf(request, context),
   };
   return ok(pin(shown, kept, context, catalog, settings, config));
 }
@@ -150,9 +159,17 @@ function remembered(
   return history.slice(Math.max(0, history.length - context_memory_size));
 }
 
+/** The body and the headers may both ask for a run that bypasses the result cache. */
+function bypassOf(
+  { cache }: Pick<ExecutionRequest, "cache">,
+  { no_cache }: RunContext,
+): Pick<RunSpec, "bypass_cache"> {
+  return cache === "bypass" || no_cache ? { bypass_cache: true } : {};
+}
+
 function pin(
   shown: PublicSpec,
-  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect" | "history">,
+  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect" | "history" | "bypass_cache">,
   context: RunContext,
   catalog: CatalogSnapshot,
   settings: Settings,
@@ -185,7 +202,7 @@ export function registrationOf(
   catalog: CatalogSnapshot,
   settings: Settings,
   agent_type: string,
-): AgentRegistration | null {
+): RegisteredAgent | null {
   // By own keys only: `toString` is a name like any other.
   if (Object.hasOwn(catalog.agents, agent_type)) return catalog.agents[agent_type] ?? null;
   if (!settings.hasReferenceAgents || !REFERENCE_AGENTS.includes(agent_type)) return null;

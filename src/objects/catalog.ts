@@ -5,7 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../adapters/objects/catalog-api.ts";
 import type { Standing, TenantHealth } from "../adapters/embedded/agent-health.ts";
 import type { Env } from "../compose.ts";
-import type { AgentRegistration } from "../contract/agent.ts";
+import type { AgentRegistration, RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
@@ -19,6 +19,8 @@ const PIPELINE = "pipeline/";
 const AGENT = "agent/";
 const CONFIG = "config";
 const HEALTH = "health/";
+/** The last generation that was given to a registration: it outlives the agents, so that none is given twice. */
+const GENERATION = "generation";
 
 /** A pipeline as it is stored; without stages it is deleted. */
 type Stored = Pipeline | { name: string; version: number; stages: null };
@@ -81,15 +83,18 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     agent_type: string,
     registration: AgentRegistration | null,
   ): Promise<WrittenText<Result<null>>> {
+    const { kv } = this.ctx.storage;
     const { definitions } = this.current();
     const { [agent_type]: _, ...agents } = definitions.agents;
-    const isKept = registration !== null || REFERENCE_AGENTS.includes(agent_type);
-    const after = { ...definitions, agents: isKept ? { ...agents, [agent_type]: registration } : agents };
+    const generation = (kv.get<number>(GENERATION) ?? 0) + 1;
+    const stored: RegisteredAgent | null = registration === null ? null : { ...registration, generation };
+    const isKept = stored !== null || REFERENCE_AGENTS.includes(agent_type);
+    const after = { ...definitions, agents: isKept ? { ...agents, [agent_type]: stored } : agents };
     return this.write(after, null, () => {
-      const { kv } = this.ctx.storage;
-      if (isKept) kv.put(`${AGENT}${agent_type}`, registration);
+      if (stored !== null) kv.put(GENERATION, generation);
+      if (isKept) kv.put(`${AGENT}${agent_type}`, stored);
       else kv.delete(`${AGENT}${agent_type}`);
-      if (registration === null) this.forgetHealth(agent_type);
+      if (stored === null) this.forgetHealth(agent_type);
     });
   }
 
@@ -178,7 +183,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     for (const [, pipeline] of kv.list<Stored>({ prefix: PIPELINE })) stored.set(pipeline.name, pipeline);
     const pipelines = [...stored.values()].filter((pipeline) => pipeline.stages !== null);
     const agents = Array.from(
-      kv.list<AgentRegistration | null>({ prefix: AGENT }),
+      kv.list<RegisteredAgent | null>({ prefix: AGENT }),
       ([key, agent]) => [key.slice(AGENT.length), agent] as const,
     );
     return {

@@ -206,6 +206,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return ok(null);
   }
 
+  async isCalling(call: number): Promise<boolean> {
+    return this.driver?.isCalling(call) ?? false;
+  }
+
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);

@@ -3,6 +3,7 @@
 import { expect, test } from "vitest";
 import { EmbeddedCache, type Made } from "../../src/adapters/embedded/result-cache.ts";
 import { type CacheKey, cacheKey } from "../../src/core/cache-key.ts";
+import type { FlightCaller } from "../../src/core/single-flight.ts";
 import { drained, VirtualTime } from "../engine/simulation/virtual-time.ts";
 
 /** Whose timers they are. */
@@ -10,14 +11,23 @@ const OBJECT = {};
 
 function world() {
   const time = new VirtualTime(1_000);
-  const sent: { object: string; verb: string; owner: string; made: number }[] = [];
+  const sent: { object: string; verb: string; by: string; made: number; at?: number }[] = [];
   const objectOf = (object: string) => ({
-    take: async (_key: unknown, owner: string, _ttl: number, _lease: number, made: readonly Made[]) => {
-      sent.push({ object, verb: "take", owner, made: made.length });
+    take: async (
+      _key: unknown,
+      caller: FlightCaller,
+      _ttl: number,
+      _lease: number,
+      made: readonly Made[],
+    ) => {
+      sent.push({ object, verb: "take", by: caller.execution_id, made: made.length });
       return "miss";
     },
-    put: async (owner: string, made: readonly Made[]) => {
-      sent.push({ object, verb: "put", owner, made: made.length });
+    put: async (made: readonly Made[]) => {
+      sent.push({ object, verb: "put", by: made[0]?.caller.execution_id ?? "", made: made.length });
+    },
+    forget: async (execution_id: string, families: readonly string[], at: number) => {
+      sent.push({ object, verb: "forget", by: execution_id, made: families.length, at });
     },
   });
   const namespace = { idFromName: (name: string) => name, get: objectOf };
@@ -43,6 +53,7 @@ const keyOf = (tenant: string, stage: string): CacheKey =>
     history: [],
     timeout_ms: 1_000,
   });
+const RUN = { execution_id: "run", call: 2 };
 const RESULT = { data: { answer: "so" }, bytes: 15 };
 
 async function settled(time: VirtualTime): Promise<void> {
@@ -52,10 +63,10 @@ async function settled(time: VirtualTime): Promise<void> {
 
 test("what a run has made goes along with what it asks for next", async () => {
   const { cache, sent, time } = world();
-  await cache.take(keyOf("one", "a"), "run", 60, 1_000);
-  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
-  await cache.put(keyOf("one", "b"), "run", RESULT, 60);
-  await cache.take(keyOf("one", "c"), "run", 60, 1_000);
+  await cache.take(keyOf("one", "a"), RUN, 60, 1_000);
+  await cache.put(keyOf("one", "a"), RUN, RESULT, 60);
+  await cache.put(keyOf("one", "b"), RUN, RESULT, 60);
+  await cache.take(keyOf("one", "c"), RUN, 60, 1_000);
   await settled(time);
   expect(sent.map(({ verb, made }) => `${verb} ${made}`)).toEqual(["take 0", "take 2"]);
   expect(new Set(sent.map(({ object }) => object)).size).toBe(1);
@@ -63,16 +74,16 @@ test("what a run has made goes along with what it asks for next", async () => {
 
 test("and alone where it asks for nothing more", async () => {
   const { cache, sent, time } = world();
-  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
+  await cache.put(keyOf("one", "a"), RUN, RESULT, 60);
   expect(sent).toEqual([]);
   await settled(time);
-  expect(sent).toMatchObject([{ verb: "put", owner: "run", made: 1 }]);
+  expect(sent).toMatchObject([{ verb: "put", by: "run", made: 1 }]);
 });
 
 test("a run of another tenant with the same id takes nothing along", async () => {
   const { cache, sent, time } = world();
-  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
-  await cache.take(keyOf("two", "a"), "run", 60, 1_000);
+  await cache.put(keyOf("one", "a"), RUN, RESULT, 60);
+  await cache.take(keyOf("two", "a"), RUN, 60, 1_000);
   await settled(time);
   expect(sent).toMatchObject([
     { verb: "take", made: 0 },
@@ -84,11 +95,22 @@ test("a run of another tenant with the same id takes nothing along", async () =>
 
 test("what an object that died has left behind holds nothing up, and goes nowhere", async () => {
   const { cache, sent, time } = world();
-  await cache.put(keyOf("one", "a"), "run", RESULT, 60);
+  await cache.put(keyOf("one", "a"), RUN, RESULT, 60);
   // Its timers die with it.
   time.forget(OBJECT);
   time.now += 1_000;
-  await cache.put(keyOf("one", "b"), "run", RESULT, 60);
+  await cache.put(keyOf("one", "b"), RUN, RESULT, 60);
   await settled(time);
-  expect(sent).toMatchObject([{ verb: "put", owner: "run", made: 1 }]);
+  expect(sent).toMatchObject([{ verb: "put", by: "run", made: 1 }]);
+});
+
+test("what a run that is deleted has made is not sent any more, and its object takes out the rest", async () => {
+  const { cache, sent, time } = world();
+  const key = keyOf("one", "a");
+  await cache.put(key, RUN, RESULT, 60);
+  await cache.forget({ tenant: "one", execution_id: "run", question: key.question, families: [key.family] });
+  await settled(time);
+  expect(sent).toMatchObject([{ verb: "forget", by: "run", made: 1, at: 1_000 }]);
+  await cache.take(key, RUN, 60, 1_000);
+  expect(sent[1]).toMatchObject({ verb: "take", made: 0, object: sent[0]?.object });
 });

@@ -18,7 +18,7 @@ const OUTCOMES = {
   good: { ok: true, answer: { data: { good: 1 } }, bytes: 10 },
   cached: { ok: true, answer: { data: { old: 1 } }, bytes: 10, cached: true },
   away: { ok: false, failure: { kind: "rejected" } },
-  spent: { ok: false, failure: { kind: "rejected" }, spent: true },
+  spent: { ok: false, failure: { kind: "rejected" }, budget_wait_ms: 300 },
   refused: { ok: false, failure: { kind: "refused", agent_type: "a", retry_at: 0 } },
   wrong: {
     ok: false,

@@ -4,12 +4,22 @@ import { assert as assertProperty, array, constantFrom, integer, property, recor
 import { describe, expect, test } from "vitest";
 import type { AgentCall } from "../../src/contract/agent.ts";
 import { cacheKey } from "../../src/core/cache-key.ts";
-import { cachePolicy, entryText, isFresh, isKept, readEntry } from "../../src/core/cached-result.ts";
+import {
+  cachePolicy,
+  entryText,
+  isFresh,
+  isKept,
+  madeBy,
+  readEntry,
+  resultsOf,
+} from "../../src/core/cached-result.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
+import { decide } from "../../src/core/execution/decide.ts";
+import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { admit, type Breaker, CLOSED, reported, shownState } from "../../src/core/resilience/breaker.ts";
 import { agentTypesOf, fallbackOf } from "../../src/core/resilience/fallback.ts";
 import { counted, mayHedge, NO_HEDGES } from "../../src/core/resilience/hedge.ts";
-import { fullBudget, mayRetry, spend } from "../../src/core/resilience/retry-budget.ts";
+import { fullBudget, placeRetry, type RetryBudget, spend } from "../../src/core/resilience/retry-budget.ts";
 import {
   NOTHING_COUNTED,
   parseRateLimit,
@@ -17,7 +27,7 @@ import {
   take,
   type WindowCount,
 } from "../../src/core/resilience/sliding-window.ts";
-import { makeStage } from "./simulation/spec.ts";
+import { makeSpec, makeStage } from "./simulation/spec.ts";
 
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 10 };
 
@@ -84,22 +94,52 @@ describe("the breaker", () => {
 });
 
 describe("the retry budget", () => {
-  test("ten tokens; a failure takes one, a success gives a tenth; none at or below five", () => {
+  const mayRetry = (budget: RetryBudget, own: number, now: number) =>
+    placeRetry(budget, own, now).wait_ms === 0;
+  const failed = (times: number) => {
     let budget = fullBudget(0);
-    for (let made = 0; made < 4; made += 1) budget = spend(budget, false, 0);
-    expect(mayRetry(budget, 0, 0)).toBe(true);
-    budget = spend(budget, false, 0);
-    expect(mayRetry(budget, 0, 0)).toBe(false);
-    budget = spend(budget, true, 0);
-    expect(mayRetry(budget, 0, 0)).toBe(true);
+    for (let made = 0; made < times; made += 1) budget = spend(budget, false, 0);
+    return budget;
+  };
+
+  test("ten tokens; a failure takes one, a success gives a tenth; it is spent at or below five", () => {
+    expect(mayRetry(failed(4), 0, 0)).toBe(true);
+    expect(mayRetry(failed(5), 0, 0)).toBe(false);
+    expect(mayRetry(spend(failed(5), true, 0), 0, 0)).toBe(true);
   });
 
   test("a stage's own failures do not count against it, and time gives tokens back", () => {
-    let budget = fullBudget(0);
-    for (let made = 0; made < 8; made += 1) budget = spend(budget, false, 0);
-    expect(mayRetry(budget, 8, 0)).toBe(true);
-    expect(mayRetry(budget, 1, 0)).toBe(false);
-    expect(mayRetry(budget, 1, 3_000)).toBe(true);
+    expect(mayRetry(failed(8), 8, 0)).toBe(true);
+    expect(mayRetry(failed(8), 1, 0)).toBe(false);
+    expect(mayRetry(failed(8), 1, 3_000)).toBe(true);
+    let alone = fullBudget(0);
+    for (let own = 1; own < 100; own += 1) {
+      alone = spend(alone, false, 0);
+      expect(mayRetry(alone, own, 0), String(own)).toBe(true);
+    }
+  });
+
+  test("where it is spent each try gets a place of its own, three a second, up to the longest delay", () => {
+    let budget = failed(20);
+    const waits: number[] = [];
+    for (let asked = 0; asked < 120; asked += 1) {
+      const placed = placeRetry(budget, 1, 0);
+      ({ budget } = placed);
+      waits.push(placed.wait_ms);
+    }
+    expect(waits.slice(0, 3)).toEqual([300, 600, 900]);
+    expect(waits.slice(0, 99)).toEqual(Array.from({ length: 99 }, (_, at) => 300 * (at + 1)));
+    expect(new Set(waits.slice(99))).toEqual(new Set([30_000]));
+    // A place in the past is not given.
+    expect(placeRetry(spend(budget, false, 29_000), 1, 29_000).wait_ms).toBe(0);
+    const again = placeRetry({ ...failed(20), placed_at: 900 }, 1, 2_000);
+    expect(again.wait_ms).toBe(300);
+  });
+
+  test("a clock that was set back does not leave all places taken", () => {
+    const budget = { ...failed(20), placed_at: 1_000_000 };
+    expect(placeRetry(budget, 1, 0).wait_ms).toBe(300);
+    expect(placeRetry({ ...budget, placed_at: 29_000 }, 1, 0).wait_ms).toBe(29_300);
   });
 });
 
@@ -274,8 +314,49 @@ describe("the result cache", () => {
       '{"result":{"data":{},"bytes":1,"text":1},"at":1,"ttl_seconds":1}',
     ];
     for (const text of broken) expect(readEntry(text), String(text)).toBeNull();
+    const made = { by: "ex_1", ...entry };
+    expect(readEntry(entryText(made))).toEqual(made);
+    expect(entryText(made)?.startsWith(madeBy("ex_1"))).toBe(true);
+    expect(entryText(made)?.startsWith(madeBy("ex_"))).toBe(false);
+    expect(entryText(entry)?.startsWith(madeBy("ex_1"))).toBe(false);
     const large = { ...entry, result: { data: { a: "x".repeat(600_000) }, bytes: 1 } };
     expect(entryText(large)).toBeNull();
+  });
+
+  test("another generation of the agent is another input; one without a number is the first", () => {
+    const first = cacheKey("acme", registration, call);
+    const second = cacheKey("acme", { ...registration, generation: 1 }, call);
+    expect(new Set([first.exact, second.exact, exact({})])).toEqual(new Set([first.exact, second.exact]));
+    expect(second.exact).not.toBe(first.exact);
+    expect(second.family).toBe(first.family);
+  });
+
+  test("what a run has made is found by its spec alone: the families of the stages that began and may be kept", () => {
+    const stages = [
+      makeStage("s", { config: { a: 1 } }),
+      makeStage("off", { cache: false, depends_on: ["s"] }),
+      makeStage("late", { depends_on: ["off"] }),
+    ];
+    const spec = makeSpec(stages, {}, { execution_id: "ex_9" });
+    const begun = decide(null, { type: "start", spec }, 1_000).state as ExecutionState;
+    const { state } = decide(begun, { type: "cancel", reason: "enough" }, 2_000);
+    const ended = state as ExecutionState;
+    const key = cacheKey("local", registration, {
+      ...call,
+      agent_type: "agent_s",
+      config: { a: 1 },
+      query: spec.query,
+    });
+    expect(resultsOf(ended, 3_000)).toEqual({
+      tenant: "local",
+      execution_id: "ex_9",
+      question: key.question,
+      families: [key.family],
+    });
+    // All that it made has expired.
+    expect(resultsOf(ended, 2_000 + 86_400_000)).toBeNull();
+    const unkept = makeSpec([makeStage("off", { cache: false })]);
+    expect(resultsOf(decide(null, { type: "start", spec: unkept }, 1).state as ExecutionState, 2)).toBeNull();
   });
 
   test("who stored it and who asks may both limit how long it is fresh; it is kept a day", () => {

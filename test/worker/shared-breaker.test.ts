@@ -260,20 +260,52 @@ describe("fallbacks", () => {
 });
 
 describe("the retry budget", () => {
-  test("an outage is not multiplied by everybody's retries, and the error says so", async () => {
+  test("an outage is not multiplied by everybody's retries, every run makes its tries, events say why they wait", async () => {
     await coordinator.configure({ circuit_breaker: { failure_threshold: 1_000 } });
-    const { name, calls } = await stage(failsWith(500, { detail: "down" }), { retry_attempts: 4 });
-    const runs = await Promise.all(
-      Array.from({ length: 30 }, (_, at) => coordinator.run({ pipeline: name, conversation_id: `r${at}` })),
+    const { name, calls } = await stage(failsWith(500, { detail: "down" }), { retry_attempts: 2 });
+    const began = Date.now();
+    const ended = Promise.all(
+      Array.from({ length: 24 }, (_, at) => coordinator.run({ pipeline: name, conversation_id: `r${at}` })),
     );
+    await sleep(2_000);
+    const allowed = 24 + 6 + (Date.now() - began) / 300;
+    expect(calls()).toBeLessThanOrEqual(allowed);
+    const runs = await ended;
     await coordinator.configure({ circuit_breaker: { failure_threshold: 3 } });
-    expect(calls()).toBeLessThan(50);
-    expect(runs.every(({ body }) => body.status === "failed")).toBe(true);
-    const told = runs
-      .map(({ body }) => body.error_info.message)
-      .filter((message) => message.includes("retry budget"));
-    expect(told.length).toBeGreaterThan(10);
-  });
+    expect(calls()).toBe(48);
+    expect(runs.map(({ body }) => body.stage_results.only.attempts)).toEqual(
+      Array.from({ length: 24 }, () => 2),
+    );
+    const events = await Promise.all(
+      runs.map(({ body }) =>
+        coordinator.api("GET", `/v1/executions/${body.execution_id}/events`, undefined, {
+          accept: "application/json",
+        }),
+      ),
+    );
+    const delayed = events
+      .flatMap(({ body }) => body.data as { type: string; message: string }[])
+      .filter(({ type, message }) => type === "stage.retrying" && message.includes("retry budget"));
+    expect(delayed.length).toBeGreaterThan(10);
+  }, 60_000);
+
+  test("runs that meet an agent's restart survive it", async () => {
+    await coordinator.configure({ circuit_breaker: { failure_threshold: 1_000 }, retry_delay_seconds: 1 });
+    let first = 0;
+    const { name } = await stage(
+      (call, response, count) => {
+        first ||= Date.now();
+        const behaviour = Date.now() - first < 700 ? failsWith(503) : answers({ up: true });
+        return behaviour(call, response, count);
+      },
+      { retry_attempts: 8 },
+    );
+    const runs = await Promise.all(
+      Array.from({ length: 20 }, (_, at) => coordinator.run({ pipeline: name, conversation_id: `s${at}` })),
+    );
+    await coordinator.configure({ circuit_breaker: { failure_threshold: 3 }, retry_delay_seconds: null });
+    expect(runs.map(({ body }) => body.status)).toEqual(Array.from({ length: 20 }, () => "completed"));
+  }, 60_000);
 
   test("one run's tries are its own", async () => {
     await coordinator.configure({ circuit_breaker: { failure_threshold: 1_000 } });

@@ -118,9 +118,135 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     await misses({ conversation_id: "k1" });
     await coordinator.agent(name, `${agents.url(`/${name}`)}?other`);
     agents.on(`/${name}?other`, answers({ by: "another" }));
-    expect((await run()).result).toMatchObject({ cached: false, data: { by: "another" } });
-    await coordinator.agent(name, agents.url(`/${name}`));
+    expect((await run({ conversation_id: "k3" })).result).toMatchObject({
+      cached: false,
+      data: { by: "another" },
+    });
     expect((await run({ conversation_id: "k2" })).result.cached).toBe(true);
+  });
+
+  test("a PUT of an agent begins a new generation, also of the same registration, and after a DELETE", async () => {
+    const { run, calls, name, path } = await stage();
+    await run();
+    expect((await run()).result.cached).toBe(true);
+    const put = await coordinator.api("PUT", `/v1/agents/${name}`, { url: agents.url(path) });
+    expect(put).toMatchObject({ status: 200, body: { agent_type: name, url: agents.url(path) } });
+    expect((await run()).result.cached).toBe(false);
+    expect((await run()).result.cached).toBe(true);
+    expect((await coordinator.api("DELETE", `/v1/agents/${name}`)).status).toBe(204);
+    await coordinator.agent(name, agents.url(path));
+    expect((await run()).result.cached).toBe(false);
+    expect(calls()).toBe(3);
+    // A generation is the coordinator's own: a registration cannot name one.
+    const named = { url: agents.url(path), generation: 1 };
+    expect((await coordinator.api("PUT", `/v1/agents/${name}`, named)).status).toBe(400);
+    const shown = await coordinator.api("GET", `/v1/agents/${name}`);
+    expect(Object.keys(shown.body).toSorted()).toEqual(["agent_type", "breaker", "protocol", "url"]);
+  });
+
+  test("another generation's result still is the fallback's", async () => {
+    const { run, path, name } = await stage({ retry_attempts: 1, fallback: "use_cached_results" });
+    await run();
+    await coordinator.agent(name, agents.url(path));
+    agents.on(path, failsWith(400));
+    expect((await run()).result).toMatchObject({ status: "completed", data: { by: name } });
+  });
+
+  test('cache: "bypass" and Cache-Control: no-cache call every agent, and keep the new results', async () => {
+    const { run, path, name, calls } = await stage();
+    agents.on(path, (call, response, count) => answers({ count })(call, response, count));
+    await run();
+    const bypassed = await run({ cache: "bypass" });
+    expect(bypassed.result).toMatchObject({ cached: false, attempts: 1, data: { count: 2 } });
+    expect((await run()).result).toMatchObject({ cached: true, data: { count: 2 } });
+    for (const header of ["no-cache", "max-age=0, No-Cache"]) {
+      const body = { query: "a question", conversation_id: `${name}-${header}`, pipeline: name };
+      const answer = await coordinator.api("POST", "/v1/executions", body, { "cache-control": header });
+      expect(answer.body.stage_results.only.cached, header).toBe(false);
+    }
+    expect((await run()).result).toMatchObject({ cached: true, data: { count: 4 } });
+    const stored = { query: "a question", conversation_id: `${name}-stored`, pipeline: name };
+    const kept = await coordinator.api("POST", "/v1/executions", stored, { "cache-control": "max-age=0" });
+    expect(kept.body.stage_results.only.cached).toBe(true);
+    const refused = await coordinator.api("POST", "/v1/executions", { ...stored, cache: "never" });
+    expect([refused.status, refused.body.errors[0].pointer]).toEqual([400, "/cache"]);
+    const one = { stage: { name: "one", agent_type: name }, query: "a question" };
+    expect((await coordinator.api("POST", "/v1/stages/execute", one)).body.cached).toBe(false);
+    expect((await coordinator.api("POST", "/v1/stages/execute", one)).body.cached).toBe(true);
+    const bypassing = await coordinator.api("POST", "/v1/stages/execute", { ...one, cache: "bypass" });
+    expect(bypassing.body.cached).toBe(false);
+    const headed = await coordinator.api("POST", "/v1/stages/execute", one, { "cache-control": "no-cache" });
+    expect(headed.body.cached).toBe(false);
+    expect(calls()).toBe(7);
+  });
+
+  const remove = async (execution_id: string) => {
+    const removed = await coordinator.api("DELETE", `/v1/executions/${execution_id}`);
+    expect(removed.status).toBe(204);
+  };
+
+  test("DELETE of an execution takes what it put into the cache with it, and nothing of another's", async () => {
+    const { run, calls, path } = await stage();
+    const made = await run();
+    const hit = await run();
+    const other = await run({ query: "another question" });
+    // At once: its result may not have been written yet.
+    await remove(made.execution.execution_id);
+    expect((await run()).result.cached).toBe(false);
+    expect((await run({ query: "another question" })).result.cached).toBe(true);
+    // A run that only hit has put nothing in.
+    await remove(hit.execution.execution_id);
+    expect((await run()).result.cached).toBe(true);
+    expect(calls()).toBe(3);
+    // Written meanwhile; and no fallback's either.
+    await new Promise((resolve) => {
+      setTimeout(resolve, 700);
+    });
+    await remove(other.execution.execution_id);
+    agents.on(path, failsWith(400));
+    const fallback = { only: { fallback: "use_cached_results" } };
+    const lost = await run({ query: "another question", pipeline_config: fallback });
+    expect(lost.execution.status).toBe("failed");
+    expect(lost.execution.error_info.message).toContain("there is no earlier result");
+  });
+
+  test("DELETE takes no result that another execution has made since", async () => {
+    const { run, calls } = await stage();
+    const first = await run();
+    const second = await run({ cache: "bypass" });
+    await remove(first.execution.execution_id);
+    expect((await run()).result.cached).toBe(true);
+    await remove(second.execution.execution_id);
+    expect((await run()).result.cached).toBe(false);
+    expect(calls()).toBe(3);
+  });
+
+  test("DELETE takes the results of a run that failed, or whose caller named it, and cleanup takes all", async () => {
+    const { name, calls } = await stage();
+    await coordinator.agent(`${name}-bad`, agents.url("/bad"));
+    agents.on("/bad", failsWith(400));
+    await coordinator.pipeline(`${name}-two`, [
+      { name: "good", agent_type: name },
+      { name: "bad", agent_type: `${name}-bad`, depends_on: ["good"] },
+    ]);
+    const run = async (at: number) => {
+      const id = `${name}-${at}`;
+      const body = { pipeline: `${name}-two`, conversation_id: id, execution_id: id };
+      return (await coordinator.run(body)).body.stage_results.good.cached as boolean;
+    };
+    expect([await run(1), await run(2)]).toEqual([false, true]);
+    await remove(`${name}-1`);
+    expect(await run(3)).toBe(false);
+    // The same id again is another execution.
+    expect(await run(1)).toBe(true);
+    await remove(`${name}-3`);
+    expect([await run(3), await run(4)]).toEqual([false, true]);
+    for (let more = true; more; ) {
+      const cleaned = await coordinator.api("POST", "/v1/executions/cleanup", { older_than_seconds: 0 });
+      more = cleaned.body.has_more;
+    }
+    expect(await run(5)).toBe(false);
+    expect(calls()).toBe(4);
   });
 
   test("another stage name and other inputs do not hit", async () => {
@@ -198,16 +324,6 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
       expect(calls()).toBe(1);
       expect([one.result.cached, two.result.cached].filter(Boolean)).toHaveLength(1);
       expect(one.result.data).toEqual(two.result.data);
-    });
-
-    test("whoever waits calls after all where the first has failed", async () => {
-      const { run, path, calls } = await stage({ retry_attempts: 1 });
-      agents.on(path, (call, response, count) =>
-        after(300, count === 1 ? failsWith(400) : answers({ mended: true }))(call, response, count),
-      );
-      const ends = await Promise.all([run(), run(), run()]);
-      expect(ends.filter(({ result }) => result.status === "completed")).toHaveLength(2);
-      expect(calls()).toBe(2);
     });
   }
 });

@@ -118,8 +118,8 @@ export class IsolateHealth implements AgentHealth {
     for (const [agent_type, standing] of Object.entries(agents)) note(known, agent_type, standing);
   }
 
-  mayRetry(agent: AgentIdentity, own: number): boolean {
-    return this.memory.mayRetry(agent, own, this.world.clock.now());
+  placeRetry(agent: AgentIdentity, own: number): number {
+    return this.memory.placeRetry(agent, own, this.world.clock.now());
   }
 
   takeHedge(agent: AgentIdentity): boolean {

@@ -1,7 +1,7 @@
 // What an isolate remembers of the agents that it calls, and nobody else needs to know: retry budgets and counts of
 // hedges. As gRPC's channels do, each caller has its own.
 import { counted, type HedgeCount, mayHedge, NO_HEDGES } from "../../core/resilience/hedge.ts";
-import { fullBudget, mayRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
+import { fullBudget, placeRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import type { AgentIdentity } from "../../engine/ports.ts";
 
@@ -22,8 +22,11 @@ export class AgentMemory {
     if (verdict !== "void") known.budget = spend(known.budget, verdict === "success", now);
   }
 
-  mayRetry(agent: AgentIdentity, own: number, now: number): boolean {
-    return mayRetry(this.of(agent, now).budget, own, now);
+  placeRetry(agent: AgentIdentity, own: number, now: number): number {
+    const known = this.of(agent, now);
+    const { budget, wait_ms } = placeRetry(known.budget, own, now);
+    known.budget = budget;
+    return wait_ms;
   }
 
   takeHedge(agent: AgentIdentity, now: number): boolean {

@@ -3,6 +3,7 @@ import type { CacheKey } from "../../core/cache-key.ts";
 import { sha256Hex } from "../system.ts";
 
 export interface HashedKey {
+  tenant: string;
   exact: string;
   family: string;
 }
@@ -14,6 +15,7 @@ export function hashedKey(key: CacheKey): Promise<HashedKey> {
   let hashed = hashes.get(key);
   if (hashed === undefined) {
     hashed = Promise.all([sha256Hex(key.exact), sha256Hex(key.family)]).then(([exact, family]) => ({
+      tenant: key.tenant,
       exact,
       family,
     }));

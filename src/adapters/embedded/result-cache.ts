@@ -1,37 +1,60 @@
 // The result cache without Redis: a few objects a tenant, each with the results of the questions that fall to it, and
-// with the calls under way, so that two executions that ask the same at once call once. A result waits a moment for
+// with the calls in flight, so that two executions that ask the same at once call once. A result waits a moment for
 // its run's next stage, which asks the same object: one hop does for both.
 import type { CacheKey } from "../../core/cache-key.ts";
-import { type CachedResult, entryText, isFresh, isKept, readEntry } from "../../core/cached-result.ts";
-import type { CacheFinding, Clock, ResultCache } from "../../engine/ports.ts";
+import {
+  type CachedResult,
+  entryText,
+  isFresh,
+  isKept,
+  readEntry,
+  type RunResults,
+} from "../../core/cached-result.ts";
 import { fnv1a } from "../../core/hash.ts";
+import type { FlightCaller } from "../../core/single-flight.ts";
+import type { CacheFinding, Clock, ResultCache } from "../../engine/ports.ts";
 import { type ObjectIds, objectIds } from "../objects/object-ids.ts";
+import { sha256Hex } from "../system.ts";
 import { hashedKey, type HashedKey } from "./hashed-key.ts";
 import { SHARED_MS, within } from "./within.ts";
 
 /** How a call that was to make a result has ended. */
 export interface Made {
   key: HashedKey;
-  /** Null where there is none. */
+  caller: FlightCaller;
+  /** Null where there is none, or none that is kept. */
   entry: string | null;
+  /** Ms since the epoch. */
+  at: number;
 }
 
-/** The object that keeps a part of a tenant's results. Entries travel and lie as text. */
+/** The object that keeps a part of a tenant's results. Entries travel and are stored as text. */
 export interface ResultCacheRpc {
   /**
-   * An entry that is younger than the asker's and the writer's TTL; else who is to make it.
-   * @param made what the owner has made since it last asked
+   * An entry that is younger than the caller's and the writer's TTL; else who is to make it.
+   * @param made what the caller's execution has made since it last asked
    */
   take(
     key: HashedKey,
-    owner: string,
+    caller: FlightCaller,
     ttl_seconds: number,
     lease_ms: number,
     made: readonly Made[],
   ): Promise<{ entry: string } | "miss" | "busy">;
-  wait(key: HashedKey, owner: string, lease_ms: number, ms: number): Promise<{ entry: string } | "miss">;
-  put(owner: string, made: readonly Made[]): Promise<void>;
+  follow(
+    key: HashedKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    ms: number,
+  ): Promise<{ entry: string } | "miss">;
+  put(made: readonly Made[]): Promise<void>;
   last(family: string): Promise<string | null>;
+  /**
+   * Deletes what an execution has made, also what arrives later and was made by `at` (ms since the epoch). Answers
+   * once it is durable.
+   * @param families hashed
+   */
+  forget(execution_id: string, families: readonly string[], at: number): Promise<void>;
 }
 
 const SHARDS = 8;
@@ -61,11 +84,17 @@ export class EmbeddedCache implements ResultCache {
     this.clock = clock;
   }
 
-  async take(key: CacheKey, owner: string, ttl_seconds: number, lease_ms: number): Promise<CacheFinding> {
+  async take(
+    key: CacheKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    lease_ms: number,
+  ): Promise<CacheFinding> {
     const hashed = await hashedKey(key);
+    const made = this.taken(key, caller.execution_id);
     const found = await within(
       SHARED_MS,
-      this.object(key).take(hashed, owner, ttl_seconds, lease_ms, this.taken(key, owner)),
+      this.object(key).take(hashed, caller, ttl_seconds, lease_ms, made),
       "miss" as const,
     );
     if (typeof found === "string") return found;
@@ -73,19 +102,25 @@ export class EmbeddedCache implements ResultCache {
     return entry !== null && isFresh(entry, ttl_seconds, this.clock.now()) ? entry.result : "miss";
   }
 
-  async wait(key: CacheKey, owner: string, lease_ms: number, ms: number): Promise<CachedResult | "miss"> {
+  async follow(
+    key: CacheKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    ms: number,
+  ): Promise<CachedResult | "miss"> {
     const hashed = await hashedKey(key);
-    const waited = this.object(key).wait(hashed, owner, lease_ms, ms);
-    const found = await within(ms + SHARED_MS, waited, "miss" as const);
+    const followed = this.object(key).follow(hashed, caller, ttl_seconds, ms);
+    const found = await within(ms + SHARED_MS, followed, "miss" as const);
     return found === "miss" ? found : (readEntry(found.entry)?.result ?? "miss");
   }
 
-  async put(key: CacheKey, owner: string, result: CachedResult, ttl_seconds: number): Promise<void> {
-    const hashed = await hashedKey(key);
+  async put(key: CacheKey, caller: FlightCaller, result: CachedResult, ttl_seconds: number): Promise<void> {
     const at = this.clock.now();
-    this.forgetTheDead(at);
-    const made = { key: hashed, entry: entryText({ result, at, ttl_seconds }) };
-    const run = runOf(key, owner);
+    const hashed = await hashedKey(key);
+    const { execution_id } = caller;
+    this.forgetTheDead(this.clock.now());
+    const made = { key: hashed, caller, entry: entryText({ by: execution_id, result, at, ttl_seconds }), at };
+    const run = runOf(key, execution_id);
     const waiting = this.waiting.get(run);
     if (waiting !== undefined) {
       waiting.made.push(made);
@@ -93,14 +128,15 @@ export class EmbeddedCache implements ResultCache {
     }
     const stop = this.clock.after(
       COMPANY_MS,
-      () => void lost(this.object(key).put(owner, this.taken(key, owner))),
+      () => void lost(this.object(key).put(this.taken(key, execution_id))),
     );
     this.waiting.set(run, { made: [made], at, stop });
   }
 
-  async release(key: CacheKey, owner: string): Promise<void> {
+  async release(key: CacheKey, caller: FlightCaller): Promise<void> {
+    const at = this.clock.now();
     const hashed = await hashedKey(key);
-    await lost(this.object(key).put(owner, [{ key: hashed, entry: null }]));
+    await lost(this.object(key).put([{ key: hashed, caller, entry: null, at }]));
   }
 
   async last(key: CacheKey): Promise<CachedResult | null> {
@@ -109,9 +145,17 @@ export class EmbeddedCache implements ResultCache {
     return entry !== null && isKept(entry, this.clock.now()) ? entry.result : null;
   }
 
-  /** What the run has made and nobody has been told of yet; it is told of by whoever asks this. */
-  private taken(key: CacheKey, owner: string): readonly Made[] {
-    const run = runOf(key, owner);
+  async forget(results: RunResults): Promise<void> {
+    const { execution_id, families } = results;
+    const at = this.clock.now();
+    this.taken(results, execution_id);
+    const hashed = await Promise.all(families.map(sha256Hex));
+    await this.object(results).forget(execution_id, hashed, at);
+  }
+
+  /** What the run has made and has not been sent yet: the caller is to send it, or to drop it. */
+  private taken(key: Pick<CacheKey, "tenant">, execution_id: string): readonly Made[] {
+    const run = runOf(key, execution_id);
     const waiting = this.waiting.get(run);
     if (waiting === undefined) return [];
     waiting.stop();
@@ -127,15 +171,15 @@ export class EmbeddedCache implements ResultCache {
     }
   }
 
-  private object({ tenant, question }: CacheKey): ResultCacheRpc {
+  private object({ tenant, question }: Pick<CacheKey, "tenant" | "question">): ResultCacheRpc {
     const shard = fnv1a(question.slice(0, PLACE_CHARS)) % SHARDS;
     return this.namespace.get(this.idOf(`${tenant}/${shard}`)) as unknown as ResultCacheRpc;
   }
 }
 
 /** Two tenants may have given their executions the same id. */
-function runOf({ tenant }: CacheKey, owner: string): string {
-  return `${tenant}/${owner}`;
+function runOf({ tenant }: Pick<CacheKey, "tenant">, execution_id: string): string {
+  return `${tenant}/${execution_id}`;
 }
 
 /** A result that is not kept is called for again; that is all. */

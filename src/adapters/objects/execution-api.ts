@@ -7,6 +7,7 @@ import type { Command } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { isTerminal } from "../../core/execution/state.ts";
 import { type Text, withEnd } from "../../engine/text-stream.ts";
+import type { FlightCaller } from "../../core/single-flight.ts";
 import type { TenantHealth } from "../embedded/agent-health.ts";
 import { callObject } from "./object-faults.ts";
 
@@ -72,8 +73,10 @@ export interface ExecutionRpc {
    * @param started_at what the caller's token says of the run's start; null where it has none
    */
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
-  /** Deletes an execution that has ended, here and in the index. */
+  /** Deletes an execution that has ended, here and wherever something of it is kept. */
   forget(): Promise<Result<null>>;
+  /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
+  isCalling(call: number): Promise<boolean>;
 }
 
 /** The content type of a refusal: a CoordinatorError as JSON. */
@@ -150,9 +153,20 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
+        isCalling: (call) => rpcOf(tenant, execution_id).isCalling(call),
       };
     },
   };
+}
+
+/** Whether an execution's call is in flight now: an object that was lost with it has come up again without it. */
+export function callIsRunning(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  { execution_id, call }: FlightCaller,
+): Promise<boolean> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).isCalling(call);
 }
 
 /** The name of an object that never holds anything: no execution's id has a dot. */

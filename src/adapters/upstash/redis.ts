@@ -8,6 +8,8 @@ export type { Redis };
 
 /** How long Redis may hold up a call, in ms. */
 const REDIS_MS = 240;
+/** How long it may hold up what no run waits for, in ms. */
+const PATIENT_MS = 2_000;
 /** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
 const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
@@ -18,7 +20,7 @@ export const LOST = Symbol("lost");
 
 export class GuardedRedis {
   private readonly address: { url: string; token: string };
-  private client: Promise<Redis> | null = null;
+  private readonly clients = new Map<number, Promise<Redis>>();
   private readonly clock: Pick<Clock, "now">;
   private failures = 0;
   private closedUntil = 0;
@@ -60,10 +62,26 @@ export class GuardedRedis {
     return LOST;
   }
 
-  private open(): Promise<Redis> {
+  /**
+   * The same for a task that no run waits for: many at once may take their time, and a failure of theirs does not keep
+   * others from asking.
+   */
+  async askPatiently<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
+    if (this.failures >= FAILURES) return LOST;
+    const answer = await timed(this.open(PATIENT_MS).then(task), PATIENT_MS);
+    if ("value" in answer) return answer.value;
+    log("ERROR", `Redis did not answer: ${what}`, answer.cause);
+    return LOST;
+  }
+
+  private open(timeout_ms = REDIS_MS): Promise<Redis> {
     const { url, token } = this.address;
-    this.client ??= import("./client.ts").then(({ redisClient }) => redisClient(url, token, REDIS_MS));
-    return this.client;
+    let client = this.clients.get(timeout_ms);
+    if (client === undefined) {
+      client = import("./client.ts").then(({ redisClient }) => redisClient(url, token, timeout_ms));
+      this.clients.set(timeout_ms, client);
+    }
+    return client;
   }
 
   private async lookAgain(): Promise<void> {
@@ -78,9 +96,9 @@ export class GuardedRedis {
 
 type Answer<T> = { value: T } | { cause: unknown };
 
-function timed<T>(task: Promise<T>): Promise<Answer<T>> {
+function timed<T>(task: Promise<T>, ms = REDIS_MS): Promise<Answer<T>> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve({ cause: new Error("timeout") }), REDIS_MS);
+    const timer = setTimeout(() => resolve({ cause: new Error("timeout") }), ms);
     const end = (answer: Answer<T>) => {
       clearTimeout(timer);
       resolve(answer);

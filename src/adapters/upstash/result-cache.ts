@@ -1,5 +1,6 @@
-// The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day, and under the
-// hash of its family the name of the last one. There is no single flight: who else is at a call is not known here.
+// The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day; under the hash of
+// its family the name of the last one; and under its execution the names of all that it has made, which go with it.
+// There is no single flight: who else is at a call is not known here.
 import type { CacheKey } from "../../core/cache-key.ts";
 import {
   type CachedResult,
@@ -7,45 +8,68 @@ import {
   isFresh,
   isKept,
   KEPT_SECONDS,
+  madeBy,
   readEntry,
+  type RunResults,
 } from "../../core/cached-result.ts";
+import type { FlightCaller } from "../../core/single-flight.ts";
 import type { CacheFinding, Clock, ResultCache } from "../../engine/ports.ts";
 import { hashedKey } from "../embedded/hashed-key.ts";
+import { SHARED_MS, within } from "../embedded/within.ts";
 import { type GuardedRedis, LOST } from "./redis.ts";
 
 const WHAT = "results are neither found nor kept";
+/** No request to Redis takes this long: what is still being sent belongs to an object that died. */
+const LEFT_BEHIND_MS = 1_000;
+
+/**
+ * Deletes what an execution has made, in one request: the entries that still begin as its own do, since another one may
+ * have made a newer result, and the list of them.
+ */
+const DELETE_OWN = `
+for _, name in ipairs(redis.call('SMEMBERS', KEYS[1])) do
+  if redis.call('GETRANGE', name, 0, #ARGV[1] - 1) == ARGV[1] then redis.call('DEL', name) end
+end
+return redis.call('DEL', KEYS[1])`;
 
 export class UpstashCache implements ResultCache {
   private readonly redis: GuardedRedis;
   private readonly clock: Pick<Clock, "now">;
+  /** What is being sent for each run since when (ms since the epoch), so that a deletion does not overtake it. */
+  private readonly sending = new Map<string, { at: number; all: Promise<unknown> }>();
 
   constructor(redis: GuardedRedis, clock: Pick<Clock, "now">) {
     this.redis = redis;
     this.clock = clock;
   }
 
-  async take(key: CacheKey, _owner: string, ttl_seconds: number): Promise<CacheFinding> {
+  async take(key: CacheKey, _caller: FlightCaller, ttl_seconds: number): Promise<CacheFinding> {
     const { exact } = await hashedKey(key);
     const entry = readEntry(await this.redis.ask(WHAT, (redis) => redis.get<string>(entryName(exact))));
     return entry !== null && isFresh(entry, ttl_seconds, this.clock.now()) ? entry.result : "miss";
   }
 
-  async wait(): Promise<"miss"> {
+  async follow(): Promise<"miss"> {
     return "miss";
   }
 
-  async put(key: CacheKey, _owner: string, result: CachedResult, ttl_seconds: number): Promise<void> {
-    const entry = entryText({ result, at: this.clock.now(), ttl_seconds });
+  async put(
+    key: CacheKey,
+    { execution_id }: FlightCaller,
+    result: CachedResult,
+    ttl_seconds: number,
+  ): Promise<void> {
+    const at = this.clock.now();
+    const entry = entryText({ by: execution_id, result, at, ttl_seconds });
     if (entry === null) return;
-    const { exact, family } = await hashedKey(key);
-    const expiry = { ex: KEPT_SECONDS };
-    await this.redis.ask(WHAT, (redis) =>
-      redis
-        .pipeline()
-        .set(entryName(exact), entry, expiry)
-        .set(familyName(family), entryName(exact), expiry)
-        .exec(),
-    );
+    const run = runName(key.tenant, execution_id);
+    this.dropLeftBehind(at);
+    const sent = this.send(key, run, entry);
+    const sending = { at, all: Promise.all([this.sending.get(run)?.all, sent]) };
+    this.sending.delete(run);
+    this.sending.set(run, sending);
+    await sent;
+    if (this.sending.get(run) === sending) this.sending.delete(run);
   }
 
   async release(): Promise<void> {}
@@ -59,6 +83,38 @@ export class UpstashCache implements ResultCache {
     const entry = text === LOST ? null : readEntry(text);
     return entry !== null && isKept(entry, this.clock.now()) ? entry.result : null;
   }
+
+  /** As far as Redis answers: what it keeps of a run ends with its day. */
+  async forget({ tenant, execution_id }: RunResults): Promise<void> {
+    const run = runName(tenant, execution_id);
+    const sending = this.sending.get(run);
+    if (sending !== undefined) await within(SHARED_MS, sending.all, null);
+    await this.redis.askPatiently("results of a deleted execution may be left", (redis) =>
+      redis.eval(DELETE_OWN, [run], [madeBy(execution_id)]),
+    );
+  }
+
+  /** A promise of an object that died never resolves. */
+  private dropLeftBehind(now: number): void {
+    for (const [run, { at }] of this.sending) {
+      if (now - at < LEFT_BEHIND_MS) return;
+      this.sending.delete(run);
+    }
+  }
+
+  private async send(key: CacheKey, run: string, entry: string): Promise<void> {
+    const { exact, family } = await hashedKey(key);
+    const expiry = { ex: KEPT_SECONDS };
+    await this.redis.ask(WHAT, (redis) =>
+      redis
+        .pipeline()
+        .set(entryName(exact), entry, expiry)
+        .set(familyName(family), entryName(exact), expiry)
+        .sadd(run, entryName(exact))
+        .expire(run, KEPT_SECONDS)
+        .exec(),
+    );
+  }
 }
 
 const ENTRY = "agent-coordinator:result:";
@@ -69,4 +125,8 @@ function entryName(hash: string): string {
 
 function familyName(hash: string): string {
   return `agent-coordinator:last:${hash}`;
+}
+
+function runName(tenant: string, execution_id: string): string {
+  return `agent-coordinator:of:${tenant}/${execution_id}`;
 }

@@ -19,8 +19,8 @@ export type CallOutcome =
   | {
       ok: false;
       failure: CallFailure;
-      /** The agent's retry budget is spent: no further try. */
-      spent?: true;
+      /** The agent's retry budget is spent: a further try waits for this at least, in ms. */
+      budget_wait_ms?: number;
     };
 
 export type Command =

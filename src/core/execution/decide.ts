@@ -2,7 +2,7 @@
 // command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
 // `advance`, and every end goes through `endExecution`.
 import { classify, retryAfter } from "../resilience/classify.ts";
-import { retryDelay } from "../resilience/retry.ts";
+import { budgetDelay, retryDelay } from "../resilience/retry.ts";
 import { PACE } from "../pace.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
@@ -134,7 +134,7 @@ function withinContext(state: ExecutionState, outcome: CallOutcome): CallOutcome
   return { ok: false, failure: { kind: "context_too_large", limit_bytes, bytes } };
 }
 
-const SPENT = "not tried again: too many calls of this agent have failed (its retry budget is spent)";
+const SPENT = "delayed: too many calls of this agent have failed (its retry budget is spent)";
 
 /** Another try, or the stage's failure. I5: tries never exceed `retry_attempts`. */
 function callFailed(
@@ -152,18 +152,22 @@ function callFailed(
     stage.rescued === null &&
     stage.attempt < retry_attempts &&
     (retry === "yes" || (retry === "once" && stage.contract_faults < PACE.CONTRACT_RETRIES));
-  const delay_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
-  if (!more || outcome.spent === true || turn.now + delay_ms >= turn.state.deadline_at) {
-    const message = more && outcome.spent === true ? `${error.message}; ${SPENT}` : error.message;
-    loseStage(turn, name, { ...error, message }, end);
+  const drawn_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
+  const left_ms = turn.state.deadline_at - turn.now;
+  if (!more || drawn_ms >= left_ms) {
+    loseStage(turn, name, error, end);
     return;
   }
+  const tries_left = retry_attempts - stage.attempt;
+  const budget_ms = budgetDelay(outcome.budget_wait_ms ?? 0, chance, left_ms, tries_left);
+  const delay_ms = Math.max(drawn_ms, budget_ms);
+  const why = budget_ms > drawn_ms ? `${error.message}; ${SPENT}` : error.message;
   turn.emit({
     type: "stage.retrying",
     stage: name,
     status: "running",
     attempt: stage.attempt,
-    message: `${name} will be tried again in ${delay_ms} ms: ${error.message}`,
+    message: `${name} will be tried again in ${delay_ms} ms: ${why}`,
     data: { error, delay_ms, next_attempt: stage.attempt + 1 },
     internal: { ...end, ...(retry === "once" ? { contract: true as const } : {}) },
   });

@@ -1,6 +1,6 @@
 // RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
 // definition, another config, an agent registered elsewhere) changes a run under way.
-import type { AgentRegistration } from "../../contract/agent.ts";
+import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
@@ -27,12 +27,14 @@ export interface PrivateSpec {
   watched: boolean;
   config: RunConfig;
   /** The registration of each agent type the stages name; null where nobody registered it. */
-  agents: Record<string, AgentRegistration | null>;
+  agents: Record<string, RegisteredAgent | null>;
   history: ConversationTurn[];
   /** Of the request's body, where the caller named the execution: tells a repetition from another request. */
   digest: string | null;
   traceparent: string | null;
   storage: "durable_object" | "memory";
+  /** Every agent is called: the result cache answers for none, and keeps the new results. */
+  bypass_cache?: true;
 }
 
 export interface RunSpec extends PublicSpec, PrivateSpec {

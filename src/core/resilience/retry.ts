@@ -1,4 +1,5 @@
-// The delay before the next try: full jitter under an exponential ceiling, drawn once and written down.
+// The delay before the next try: full jitter under an exponential ceiling, drawn once and written down; and what a
+// spent retry budget makes of it.
 import { PACE } from "../pace.ts";
 
 export interface Backoff {
@@ -22,4 +23,17 @@ export function retryDelay(
     backoff.retry_delay_seconds * 1_000 * backoff.retry_backoff_factor ** (attempt - 1),
   );
   return Math.max(Math.round(ceiling * chance), retryAfterMs ?? 0);
+}
+
+/**
+ * Milliseconds that a spent retry budget makes a try wait. It never costs the stage a try: this one and those after
+ * it still fit before the deadline.
+ * @param wait_ms until the try's place in the budget
+ * @param chance as in retryDelay: where all places are taken, tries are spread over half of the longest delay
+ * @param left_ms until the deadline
+ * @param tries_left this try and those that may follow
+ */
+export function budgetDelay(wait_ms: number, chance: number, left_ms: number, tries_left: number): number {
+  const wait = wait_ms < PACE.RETRY_DELAY_MS ? wait_ms : Math.round(PACE.RETRY_DELAY_MS * (1 - chance / 2));
+  return Math.min(wait, Math.floor(left_ms / (tries_left + 1)));
 }

@@ -13,7 +13,7 @@ import { ExecutionTrace } from "../../contract/trace.ts";
 import { SSE_TYPE } from "../surface.ts";
 import { type Answer, DEFINITION, DELETED, type Description } from "./description.ts";
 
-const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "traceparent"];
+const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "Cache-Control", "traceparent"];
 /** On the answer of a run that was waited for as far as the caller wanted to. */
 const WAITED = ["Location", "Preference-Applied"];
 const STREAM = { description: "The event stream of the execution", type: SSE_TYPE };
@@ -50,7 +50,7 @@ export const EXECUTIONS = {
     errors: [],
   },
   cleanup_completed_executions: {
-    summary: "Forget executions that ended long enough ago",
+    summary: "Forget executions that ended long enough ago, and the results that they put into the cache",
     body: { schema: CleanupRequest },
     answers: { 200: { description: "How many are gone, and whether there are more", schema: CleanupResult } },
     errors: [],
@@ -61,7 +61,7 @@ export const EXECUTIONS = {
     errors: ["EXECUTION_NOT_FOUND", "CONTEXT_CORRUPTED"],
   },
   delete_execution: {
-    summary: "Forget an execution that has ended",
+    summary: "Forget an execution that has ended, and the results that it put into the cache",
     answers: { 204: DELETED },
     errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", "CONTEXT_CORRUPTED"],
   },

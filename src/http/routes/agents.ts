@@ -2,7 +2,7 @@
 import { Hono } from "hono/tiny";
 import type { Standing } from "../../adapters/embedded/agent-health.ts";
 import type { CatalogSnapshot } from "../../adapters/objects/catalog-api.ts";
-import { AgentRegistration } from "../../contract/agent.ts";
+import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { Name } from "../../contract/names.ts";
 import { agentUrl } from "../../core/agent-target.ts";
@@ -77,17 +77,18 @@ function catalogNow(call: Call): Promise<CatalogSnapshot> {
   return call.var.services.catalogs.read(call.var.tenant, 0);
 }
 
-function registered(call: Call, catalog: CatalogSnapshot, agent_type: string): AgentRegistration | null {
+function registered(call: Call, catalog: CatalogSnapshot, agent_type: string): RegisteredAgent | null {
   return registrationOf(catalog, call.var.services.settings, agent_type);
 }
 
 const HEALTHY: Standing = { state: "closed", failures: 0, opened_at: null, retry_at: null, changed_at: 0 };
 
-function shown(call: Call, agent_type: string, registration: AgentRegistration, standing: Standing) {
+function shown(call: Call, agent_type: string, registered: RegisteredAgent, standing: Standing) {
+  const { generation: _, ...registration } = registered;
   return { agent_type, ...registration, breaker: breakerOf(standing, call.var.services.clock.now()) };
 }
 
-async function shownNow(call: Call, agent_type: string, registration: AgentRegistration) {
+async function shownNow(call: Call, agent_type: string, registration: RegisteredAgent) {
   const { services, tenant } = call.var;
   return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).standing());
 }

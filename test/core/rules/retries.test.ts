@@ -107,6 +107,54 @@ test("If the delay would pass the deadline, the stage fails now.", () => {
   expect(inTime.delay).toBe(5_999);
 });
 
+describe("A spent retry budget delays tries (up to the longest delay), it never takes one away.", () => {
+  const spent = (budget_wait_ms: number) => ({ ok: false, failure: REJECTED, budget_wait_ms }) as const;
+
+  test("the try waits for its place, or for its own delay where that is longer", () => {
+    const delay = (wait: number, chance: number, config = {}) =>
+      new Play(one(), config).answer("one", spent(wait), chance).delay;
+    expect(delay(4_500, 0.5)).toBe(4_500);
+    expect(delay(300, 0.5)).toBe(500);
+    expect(delay(300, 0.9, { retry_delay_seconds: 20 })).toBe(18_000);
+    const play = new Play(one()).answer("one", spent(4_500), 0.5);
+    expect(play.last).toMatchObject({
+      type: "stage.retrying",
+      data: { delay_ms: 4_500, next_attempt: 2 },
+      message: expect.stringContaining("retry budget"),
+    });
+    expect(play.after(4_499).tick().calls).toEqual([]);
+    expect(play.after(1).tick().calls).toEqual(["one"]);
+  });
+
+  test("where all places are taken tries are spread over the second half of the longest delay", () => {
+    const delay = (chance: number) => new Play(one()).answer("one", spent(30_000), chance).delay;
+    expect([delay(0), delay(0.5), delay(0.999_999)]).toEqual([30_000, 22_500, 15_000]);
+  });
+
+  test("every try is made, before the deadline, however long the budget would delay them", () => {
+    for (const tries of [2, 4, 12]) {
+      for (const pipeline_timeout_seconds of [1, 10, 60]) {
+        const play = new Play(one(tries), { pipeline_timeout_seconds, retry_delay_seconds: 0.01 });
+        while (play.status === "running") {
+          if (play.calls.length === 0) play.after(play.wakesIn as number).tick();
+          else play.answer("one", spent(30_000), 0);
+        }
+        expect(play.of("stage.started"), `${tries} in ${pipeline_timeout_seconds} s`).toHaveLength(tries);
+        expect(play.view.error_info).toMatchObject({ code: "AGENT_UNAVAILABLE", retry_attempts: tries });
+        expect(play.view.error_info?.message).not.toContain("budget");
+      }
+    }
+  });
+
+  test("what is not tried again fails at once, and so does what Retry-After puts past the deadline", () => {
+    expect(new Play(one(1)).answer("one", spent(300)).status).toBe("failed");
+    const play = new Play(one(), { pipeline_timeout_seconds: 10 });
+    const failure = status(503, { retry_after_ms: 10_000 });
+    play.answer("one", { ok: false, failure, budget_wait_ms: 300 });
+    expect([play.status, play.now - play.began]).toEqual(["failed", 0]);
+  });
+});
+
 test("A try that the pipeline's deadline cuts ends the execution with PIPELINE_TIMEOUT, not STAGE_TIMEOUT.", () => {
   const play = new Play([stage("one", { timeout_seconds: 10 })], { pipeline_timeout_seconds: 10 });
   play.after(10_000).fail("one", TIMEOUT);

@@ -38,7 +38,7 @@ export function expected(failure: CallFailure): Expectation {
   }
 }
 
-/** The delay that this draw must give, in ms. */
+/** The delay that this draw must give, in ms, without a retry budget. */
 export function expectedDelay(
   config: { retry_delay_seconds: number; retry_backoff_factor: number },
   tries: number,
@@ -50,4 +50,9 @@ export function expectedDelay(
   const drawn = Math.round(Math.min(ceiling, 30_000) * chance);
   const floored = failure.kind === "status" && (failure.status === 429 || failure.status === 503);
   return Math.max(drawn, floored ? (failure.retry_after_ms ?? 0) : 0);
+}
+
+/** The longest delay that a spent budget may ask for, in ms; every try that is left has its share of the time. */
+export function mostBudgetDelay(asked: number, left: number, triesMade: number, tries: number): number {
+  return Math.min(asked, 30_000, left / (tries - triesMade + 1));
 }

@@ -3,7 +3,7 @@ import type { ResolvedStage } from "../../../src/contract/stage.ts";
 import type { Refusal } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { overdue } from "./audit.ts";
-import { expected, expectedDelay } from "./expectations.ts";
+import { expected, expectedDelay, mostBudgetDelay } from "./expectations.ts";
 import { hold, type Observer } from "./observer.ts";
 import type { Verb } from "./scenario.ts";
 import type { Call, World } from "./world.ts";
@@ -55,8 +55,9 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     if (outcome.ok) world.tally.fault("context_too_large");
     const { code, retried } = expected(failure);
     const delay = expectedDelay(config, attempt, chance, failure);
-    const spent = !outcome.ok && outcome.spent === true;
-    const may = rescued === null && !spent && (retried === "yes" || (retried === "once" && broken === 0));
+    const budget = outcome.ok ? 0 : (outcome.budget_wait_ms ?? 0);
+    // A spent budget takes no try away.
+    const may = rescued === null && (retried === "yes" || (retried === "once" && broken === 0));
     const again = may && attempt < spec.retry_attempts && now + delay < observer.deadline;
     if (!again && rescued === null && first?.type === "stage.fallback") {
       hold("I12", spec.fallback !== undefined, () => `${spec.name} fell back and has no fallback`);
@@ -79,7 +80,14 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     );
     if (again) {
       const waits = first?.data["delay_ms"];
-      hold("I5", waits === delay, () => `the delay is ${String(waits)} ms, drawn was ${delay}`);
+      const left = observer.deadline - now;
+      const most = Math.max(delay, mostBudgetDelay(budget, left, attempt, spec.retry_attempts));
+      // Where all places of the budget are taken, half of the longest delay is left to chance.
+      const least = Math.max(delay, Math.floor(budget < 30_000 ? most : Math.min(most, 15_000)));
+      const fits = typeof waits === "number" && waits >= least && waits <= most;
+      hold("I5", fits, () => `the delay is ${String(waits)} ms, drawn was ${delay}, the budget's ${budget}`);
+      hold("I5", now + Number(waits) < observer.deadline, () => "the delay passes the deadline");
+      if (budget > 0) world.tally.fault("budget spent");
       return;
     }
     const info = (events.at(-1)?.data["error_info"] ?? {}) as Record<string, unknown>;

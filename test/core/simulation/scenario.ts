@@ -196,7 +196,10 @@ function drawShared(
   kind: "call" | "fallback",
 ): CallPlan {
   const { outcome } = drawn;
-  if (!outcome.ok) return { ...drawn, outcome: { ...outcome, spent: true } };
+  if (!outcome.ok) {
+    const budget_wait_ms = random.pick([300, 4_500, 29_700, 30_000]);
+    return { ...drawn, outcome: { ...outcome, budget_wait_ms } };
+  }
   if (kind === "call" && random.odds(0.5)) {
     return { duration_ms: 0, late_ms: null, outcome: { ...outcome, cached: true } };
   }
