@@ -1,12 +1,18 @@
 // The names that cross the wall: stages, agent types, pipelines, tenants, executions. One pattern each.
 import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
+import { cutText } from "./text.ts";
 
 /** Pipelines, stages, agent types. */
 export const Name = z.string().check(
   z.regex(/^[A-Za-z0-9_.-]{1,64}$/, `must be 1 to ${LIMITS.NAME_CHARS} characters of A-Z a-z 0-9 _ . -`),
   z.refine((name) => !RESERVED_KEYS.has(name), "is a reserved word"),
 );
+
+/** What is told of a name that is not known: as much as a name may have. */
+export function cutName(name: string): string {
+  return cutText(name, LIMITS.NAME_CHARS);
+}
 
 /** Keys that could change a prototype: refused at any depth of any JSON, and as names. */
 export const RESERVED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
