@@ -5,6 +5,7 @@ import { type CacheKey, cacheKey } from "../core/cache-key.ts";
 import { type CachedResult, cachePolicy } from "../core/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { ExecutionState } from "../core/execution/state.ts";
+import { answerBytes, jsonBytes } from "../core/weight.ts";
 import type { AgentRequest, ResultCache } from "./ports.ts";
 import type { StageHooks } from "./run-stage.ts";
 
@@ -40,8 +41,9 @@ export async function throughCache(
     },
   });
   if (outcome.ok) {
-    const { data, context } = outcome.answer;
-    const result = { data, ...(context === undefined ? {} : { context }), bytes: outcome.bytes };
+    const { data, context, usage } = outcome.answer;
+    const bytes = outcome.bytes - jsonBytes(usage);
+    const result = { data, ...(context === undefined ? {} : { context }), bytes };
     void cache.put(key, owner, text === "" ? result : { ...result, text }, policy.ttl_seconds);
   } else if (policy.serve) {
     void cache.release(key, owner);
@@ -74,10 +76,12 @@ async function find(
   return cache.wait(key, call.execution_id, call.timeout_ms, call.timeout_ms * WAITED_SHARE);
 }
 
-function hit({ data, context, text, bytes }: CachedResult, hooks: StageHooks): CallOutcome {
+function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutcome {
   if (text !== undefined) hooks.delta(text);
   // No usage: nothing was used.
-  return { ok: true, answer: { data, ...(context === undefined ? {} : { context }) }, bytes, cached: true };
+  const answer = { data, ...(context === undefined ? {} : { context }) };
+  // Weighed anew: others can write to the store, and an entry's own word would lift the execution's limit.
+  return { ok: true, answer, bytes: answerBytes(answer), cached: true };
 }
 
 /** The value, or `aborted` as soon as nobody waits for it any more. */

@@ -3,6 +3,7 @@ import type { PerformanceMetrics, PipelineExecution } from "../../contract/execu
 import { LIMITS } from "../../contract/limits.ts";
 import { criticalPath, sinks } from "../pipeline/graph.ts";
 import { isoTime } from "../time.ts";
+import { utf8Bytes } from "../weight.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 /** The execution as it stands. */
@@ -64,15 +65,19 @@ export function terminalData(state: ExecutionState): PipelineExecution {
   const { execution, json } = show(state);
   if (utf8AtMost(json, LIMITS.TERMINAL_EVENT_BYTES)) return execution;
   const stage_results = Object.fromEntries(
-    Object.entries(execution.stage_results).map(([name, result]) => [name, { ...result, data: null }]),
+    Object.entries(execution.stage_results).map(([name, result]) => [
+      name,
+      { ...result, data: null, usage: null },
+    ]),
   );
-  return { ...execution, stage_results, final_result: null, context_data: {}, truncated: true };
+  const bulk = { stage_results, final_result: null, context_data: {}, usage: {} };
+  return { ...execution, ...bulk, truncated: true };
 }
 
 function utf8AtMost(text: string, limit: number): boolean {
   // A UTF-16 unit is one to three bytes: only the doubtful range needs counting.
   if (text.length > limit) return false;
-  return text.length * 3 <= limit || new TextEncoder().encode(text).byteLength <= limit;
+  return text.length * 3 <= limit || utf8Bytes(text) <= limit;
 }
 
 /** The data of the last stage; of several last stages, an object by name. */
