@@ -30,6 +30,7 @@ import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
+import { brotliDecoder } from "./brotli.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
@@ -261,7 +262,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private portsOf(persist: boolean): Ports {
-    const ports = composePorts(this.env, this.ctx.storage, persist);
+    const ports = composePorts(this.env, this.ctx.storage, persist, brotliDecoder());
     const set = (at: number) => {
       this.alarmIsDue = at <= ports.clock.now() + PACE.ALARM_JOIN_MS;
       ports.alarm.set(at);

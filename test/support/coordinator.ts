@@ -23,6 +23,8 @@ export interface Coordinator {
   evict(execution_id: string): Promise<void>;
   /** Crashes an execution's object. */
   abort(execution_id: string): Promise<void>;
+  /** Resident memory, in bytes. */
+  memory(): Promise<number>;
   /** Everything that workerd has written to its outputs. */
   output(): string;
   close(): Promise<void>;
@@ -86,6 +88,7 @@ export async function startCoordinator(
     },
     evict: server.evict,
     abort: server.abort,
+    memory: server.memory,
     output: server.output,
     close: server.close,
   };
