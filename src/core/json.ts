@@ -86,57 +86,36 @@ function join(pointer: string, key: string): string {
   return `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
 }
 
-/** Integers up to 15 digits are exact; most texts have none longer, in no string either, and are not looked at further. */
-const LONG_DIGITS = /\d{16}/;
-
-/** The first integer of a text, which is JSON, that would be written with another value than it was read with. */
+/**
+ * The first integer of a text, which is JSON, that would be written with another value than it was read with. Integers
+ * up to 15 digits are exact, and few texts have longer ones: only those are read twice.
+ */
 function inexactInteger(text: string): JsonFault | null {
-  if (!LONG_DIGITS.test(text) || !hasInexactInteger(text)) return null;
+  if (!mayHaveInexactInteger(text)) return null;
   // The parser knows of each number how it was written, but not where: a mark in its place lets the walk find it.
   const marked: unknown = JSON.parse(text, markInexact);
   const pointer = marked === INEXACT ? "" : pointerTo(marked, INEXACT, "");
-  // A later member of the same name may have taken its place: then nobody gets the value.
+  // It stands in a string, or a later member of the same name has taken its place: then nobody gets the value.
   if (pointer === null) return null;
   const detail = "is an integer beyond 2^53 whose digits would change: send it as a string";
   return { reason: "inexact_integer", pointer, detail };
+}
+
+/** Looks at digits and their neighbours alone: what has a fraction or an exponent is a decimal, which may be rounded. */
+function mayHaveInexactInteger(text: string): boolean {
+  for (const { 0: digits, index } of text.matchAll(/\d{16,}/g)) {
+    const before = text.slice(Math.max(0, index - 2), index);
+    const after = text.slice(index + digits.length, index + digits.length + 1);
+    const isWhole = /(?:^|[[,:\s])-?$/.test(before) && /^[\],}\s]?$/.test(after);
+    if (isWhole && !survives(digits, Number(digits))) return true;
+  }
+  return false;
 }
 
 const INEXACT = Symbol("an integer that would change");
 
 function markInexact(_key: string, value: unknown, context?: { source?: string }): unknown {
   return typeof value === "number" && !survives(context?.source ?? "", value) ? INEXACT : value;
-}
-
-/** Looks at what stands outside strings; `indexOf` finds their ends far faster than a parser written here would. */
-function hasInexactInteger(text: string): boolean {
-  for (let at = 0; at < text.length; ) {
-    const quote = text.indexOf('"', at);
-    const between = text.slice(at, quote === -1 ? text.length : quote);
-    for (const { 0: digits, index } of between.matchAll(/\d{16,}/g)) {
-      if (isInteger(between, index, index + digits.length) && !survives(digits, Number(digits))) return true;
-    }
-    if (quote === -1) return false;
-    at = stringEnd(text, quote);
-  }
-  return false;
-}
-
-/** True where the digits from `from` to `to` are a whole number: what has a fraction or an exponent may be rounded. */
-function isInteger(text: string, from: number, to: number): boolean {
-  return (
-    !/[.eE]$|[eE][+-]$/.test(text.slice(Math.max(0, from - 2), from)) &&
-    !/^[.eE]/.test(text.slice(to, to + 1))
-  );
-}
-
-/** The place after the string that begins at `quote`. */
-function stringEnd(text: string, quote: number): number {
-  for (let end = text.indexOf('"', quote + 1); end !== -1; end = text.indexOf('"', end + 1)) {
-    let escapes = 0;
-    while (text[end - 1 - escapes] === "\\") escapes += 1;
-    if (escapes % 2 === 0) return end + 1;
-  }
-  return text.length;
 }
 
 /** True where `value`, written as JSON again, is the integer that `source` is; true of what is no integer. */
