@@ -38,7 +38,7 @@ export function wrap(text: string, width: number): string[] {
 function pieces(word: string, width: number): string[] {
   const cut: string[] = [];
   for (let rest = word; rest !== ""; ) {
-    // A line too narrow for a character has it all the same.
+    // A character wider than the line is written whole.
     const piece = cutText(rest, width) || String.fromCodePoint(rest.codePointAt(0) ?? 0);
     cut.push(piece);
     rest = rest.slice(piece.length);

@@ -9,7 +9,7 @@ export const Name = z.string().check(
   z.refine((name) => !RESERVED_KEYS.has(name), "is a reserved word"),
 );
 
-/** What is told of a name that is not known: as much as a name may have. */
+/** An unknown name as an error shows it: cut to the length of the longest valid name. */
 export function cutName(name: string): string {
   return cutText(name, LIMITS.NAME_CHARS);
 }

@@ -95,7 +95,7 @@ function inexactInteger(text: string): JsonFault | null {
   // The parser knows of each number how it was written, but not where: a mark in its place lets the walk find it.
   const marked: unknown = JSON.parse(text, markInexact);
   const pointer = marked === INEXACT ? "" : pointerTo(marked, INEXACT, "");
-  // It stands in a string, or a later member of the same name has taken its place: then nobody gets the value.
+  // The digits are part of a string, or a later member of the same name has replaced the number.
   if (pointer === null) return null;
   const detail = "is an integer beyond 2^53 whose digits would change: send it as a string";
   return { reason: "inexact_integer", pointer, detail };
@@ -126,7 +126,7 @@ function survives(source: string, value: number): boolean {
   return written === source || integerOf(written) === BigInt(source);
 }
 
-/** The integer that a number's shortest form stands for: `1e+21`, `1.5e+22` and plain digits. */
+/** The integer that a number's shortest form denotes: `1e+21`, `1.5e+22` and plain digits. */
 function integerOf(written: string): bigint {
   const [, sign = "", whole = "", fraction = "", exponent = "0"] =
     /^(-?)(\d+)(?:\.(\d+))?(?:e\+(\d+))?$/.exec(written) ?? [];

@@ -27,7 +27,7 @@ export function overwrittenBytes(context: JsonObject, patch: JsonObject | undefi
   return bytes;
 }
 
-/** A member as it stands in an object's JSON, with its colon and its comma. */
+/** A member in an object's JSON, with its colon and its comma. */
 function memberBytes(key: string, value: unknown): number {
   return jsonBytes(key) + jsonBytes(value) + 2;
 }

@@ -48,7 +48,7 @@ export interface CallHooks {
   progress(progress: AgentProgress): void;
   /** Bytes have come. */
   alive(): void;
-  /** The call has failed so, whatever its body still does: only why is read, and not waited for beyond the try's time. */
+  /** The call has failed so: only a detail is still read, and is not waited for beyond the try's time. */
   failing?(failure: CallFailure): void;
   /** The silence between two pieces of an answer counts, so `alive` must be told of each. */
   readonly hears_silence: boolean;

@@ -35,7 +35,7 @@ test("of any text: well-formed, no longer than asked, and short of it by half a 
 });
 
 describe("a terminal's lines", () => {
-  test("are well-formed, whatever their width, and lose nothing", () => {
+  test("are well-formed at every width, and lose nothing", () => {
     const text = `${LION.repeat(7)} a${LION} ${"b".repeat(9)}${LION}`;
     for (let width = 1; width < 20; width += 1) {
       const lines = wrap(text, width);

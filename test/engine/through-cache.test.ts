@@ -34,9 +34,9 @@ const data = { text: "漢字" };
 const context = { seen: "ü" };
 const bytes = Buffer.byteLength(JSON.stringify(data)) + Buffer.byteLength(JSON.stringify(context));
 
-describe("a cached result weighs what it holds, whatever its entry says", () => {
-  test.each([7, 0, -1_000_000_000, 1e9])("%i", async (said) => {
-    const { cache } = cacheOf({ data, context, bytes: said });
+describe("a cached result weighs what it holds, not what its entry claims", () => {
+  test.each([7, 0, -1_000_000_000, 1e9])("%i", async (claimed) => {
+    const { cache } = cacheOf({ data, context, bytes: claimed });
     const call = () => Promise.reject(new Error("called"));
     expect(await throughCache(cache, state, makeStage("s"), request, hooks, call)).toMatchObject({
       cached: true,

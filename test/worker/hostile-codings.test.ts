@@ -58,7 +58,7 @@ describe("a coded answer is read", () => {
     ["deflate without zlib's header", "deflate", deflateRawSync(ANSWER)],
     ["one over the other", "gzip, Br", brotliCompressSync(gzipSync(ANSWER))],
     ["one over itself", "deflate,deflate", deflateSync(deflateSync(ANSWER))],
-    ["none, said so", "Identity", ANSWER],
+    ["none, by its name", "Identity", ANSWER],
     ["none beside one", "identity, x-gzip", gzipSync(ANSWER)],
   ] as const)("%s", async (_name, coding, body) => {
     const { result } = await ask(responds("200 OK", { ...JSON_TYPE, "content-encoding": coding }, body));
@@ -84,10 +84,10 @@ describe("a coded answer is read", () => {
   });
 });
 
-test("each call says which codings are read", async () => {
+test("each call names the codings that are read", async () => {
   await ask(responds("200 OK", JSON_TYPE, '{"data":{}}'));
-  const said = /^accept-encoding: (.*?)\r?$/im.exec(agents.requestHead(`/coded${names}`))?.[1];
-  expect(said).toBe("gzip, x-gzip, deflate, br");
+  const accepted = /^accept-encoding: (.*?)\r?$/im.exec(agents.requestHead(`/coded${names}`))?.[1];
+  expect(accepted).toBe("gzip, x-gzip, deflate, br");
 });
 
 describe("a coded answer is refused", () => {
@@ -102,7 +102,7 @@ describe("a coded answer is refused", () => {
     );
   });
 
-  test("a failure in a coding that nobody knows is its status", async () => {
+  test("a failure in an unknown coding is its status", async () => {
     const headers = { ...JSON_TYPE, "content-encoding": "zstd" };
     const { result, calls } = await ask(responds("422 Unprocessable Content", headers, '{"detail":"x"}'));
     expect([result.error.status, result.error.message, calls]).toEqual([422, "the agent answered 422", 1]);

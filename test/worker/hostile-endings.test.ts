@@ -1,5 +1,5 @@
-// When a call is over: a result or an error in hand is the outcome whatever the stream still does, and a failure's
-// status is known when its headers are, whatever its body still does. Retry-After on real answers.
+// When a call is over: a result or an error in hand is the outcome, however the stream goes on, and a failure's status
+// is known when its headers are, however its body goes on. Retry-After on real answers.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AgentServer, type Behaviour, startAgentServer } from "../support/agent-server.ts";
@@ -113,8 +113,10 @@ describe("a result in hand is the result", () => {
       headers: { "content-type": "application/json", accept: "text/event-stream" },
       body: JSON.stringify({ query: "q", conversation_id: "c", pipeline: name }),
     });
-    const said = [...(await response.text()).matchAll(/"partial_answer":"([^"]*)"/g)].map(([, text]) => text);
-    expect(said.join("")).toBe("so far");
+    const pieces = [...(await response.text()).matchAll(/"partial_answer":"([^"]*)"/g)].map(
+      ([, text]) => text,
+    );
+    expect(pieces.join("")).toBe("so far");
   });
 });
 

@@ -1,5 +1,5 @@
-// An agent's reply to an outcome: JSON or an event stream on success, problem details on failure. Whatever is not
-// what API.md section 4 says is a contract failure; whatever stops too early is truncated.
+// An agent's reply to an outcome: JSON or an event stream on success, problem details on failure. A reply that is not
+// what API.md section 4 says is a contract failure; one that stops too early is truncated.
 import type { AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
@@ -12,7 +12,7 @@ import { readStream } from "./stream.ts";
 
 /** A problem document is a few lines; more of an error's body is not read. */
 const PROBLEM_BYTES = 64 * 1024;
-/** The status says what to do: its body, which may hang or drip, has this long to say why. */
+/** The status decides what follows: its body, which may hang or drip, has this long to give a detail. */
 const PROBLEM_MS = 250;
 
 export async function readAnswer(
@@ -70,7 +70,7 @@ async function problemOf(response: Response, brotli: BrotliDecoder | null): Prom
       const body = await decodedBody(response, brotli);
       if (body !== null) return parseProblem(await textWithin(body, PROBLEM_BYTES, PROBLEM_MS));
     } catch {
-      // A coding that nobody knows: the status has said enough.
+      // An unknown coding: the status is enough.
     }
   }
   discard(response);
@@ -85,7 +85,7 @@ function isJson(type: string): boolean {
   return type === "application/json" || type.endsWith("+json");
 }
 
-/** Nobody waits for the connection to close; a body that is being read is its reader's. */
+/** Not awaited: the connection may be slow to close. A locked body is cancelled by its reader. */
 function discard({ body }: Response): void {
   if (body?.locked === false) void body.cancel().catch(() => {});
 }

@@ -30,7 +30,7 @@ export class BodyText {
     this.limit_bytes = limit_bytes;
   }
 
-  /** The next piece; null at the end. @throws BodyFault, or whatever the connection's loss throws */
+  /** The next piece; null at the end. @throws BodyFault, or the error of a lost connection */
   async next(): Promise<string | null> {
     const { done, value } = await this.reader.read();
     if (done) {
@@ -50,7 +50,7 @@ export class BodyText {
   }
 }
 
-/** The whole body's text, decoded at one go. @throws BodyFault, or whatever the connection's loss throws */
+/** The whole body's text, decoded at one go. @throws BodyFault, or the error of a lost connection */
 export async function wholeText(
   body: ReadableStream<Uint8Array>,
   limit_bytes: number,

@@ -1,11 +1,11 @@
-// Which agents may have left a connection open for the next call. An agent closes a connection that was idle for long
-// enough, and a call may be sent in just that moment: the agent has not had it, and it is sent once more. The platform
-// has one error for that, for a refused connection and for an agent that breaks off; only what was known to be open
-// before, and was lost at once, is taken for the first.
+// Which origins may have a kept-alive connection. An agent closes a connection that was idle for long enough, and a call
+// may be sent at that moment: the agent has not received it, and it is sent once more. The platform has one error for
+// that, for a refused connection and for an agent that breaks off. A call is taken for the first only where an earlier
+// answer left a connection open, and where it was lost at once.
 
-/** A connection that was closed meanwhile says so within the way there and back; later, the agent was at work. */
+/** A closed connection is noticed within a round trip; a loss after that comes from an agent that was at work. */
 const LOST_WITHIN_MS = 500;
-/** Bounds the memory; what is forgotten is not sent again. */
+/** Bounds the memory; a call to a forgotten origin is not sent again. */
 const ORIGINS_MOST = 1_000;
 
 export class OpenConnections {
@@ -23,7 +23,7 @@ export class OpenConnections {
     try {
       return this.answered(origin, await fetched());
     } catch (cause) {
-      // Nothing is open there: it is the agent that breaks off, or nobody listens.
+      // No open connection is left: the agent breaks off by itself, or does not listen.
       this.origins.delete(origin);
       throw cause;
     }
@@ -38,7 +38,7 @@ export class OpenConnections {
   }
 }
 
-/** As the platform says it. A name that is not found and a TLS fault are told otherwise. */
+/** The platform's message; a name that is not found and a TLS fault have another. */
 function isConnectionLost(cause: unknown): boolean {
   return cause instanceof Error && /^network connection lost/i.test(cause.message);
 }

@@ -34,7 +34,7 @@ export class RedactingAgents implements Agents {
     });
     pass(text.rest(), hooks);
     const redacted = redactValue(outcome, credentials);
-    // What was put in a credential's place has a length of its own.
+    // The replacement has another length than the credential.
     return redacted.ok ? { ...redacted, bytes: answerBytes(redacted.answer) } : redacted;
   }
 

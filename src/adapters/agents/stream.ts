@@ -65,7 +65,7 @@ class StreamReading {
       }
       case "progress": {
         const progress = AgentProgress.safeParse(readMembers(event.data));
-        // A note on the way, and no reason to lose the answer: one that is malformed is ignored.
+        // A malformed progress is ignored: it is no reason to lose the answer.
         if (!progress.success) return;
         this.hooks.progress({ ...progress.data, message: clip(progress.data.message) });
         return;
@@ -115,13 +115,13 @@ class StreamReading {
   }
 }
 
-/** Reads to the end, or for CLOSE_GRACE_MS, and hears none of it. */
+/** Reads and discards the rest, for CLOSE_GRACE_MS at most. */
 async function readOn(text: BodyText): Promise<void> {
   const timer = setTimeout(() => text.cancel(), CLOSE_GRACE_MS);
   try {
     while ((await text.next()) !== null);
   } catch {
-    // A connection that is lost now has lost nothing.
+    // The outcome is complete: a lost connection changes nothing.
   }
   clearTimeout(timer);
   text.cancel();

@@ -1,4 +1,4 @@
-// When a call is sent once more: its origin had left a connection open, it was lost at once, and nobody has called it off.
+// When a call is sent once more: its origin had left a connection open, it was lost at once, and it was not aborted.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { OpenConnections } from "../../../src/adapters/agents/open-connections.ts";
 
@@ -64,7 +64,7 @@ describe("sent once", () => {
     expect((await sent(calls as unknown as Step[][])).at(-1)).toEqual(last);
   });
 
-  test("where it was called off", async () => {
+  test("where it was aborted", async () => {
     expect((await sent([[OPEN], [LOST]], AbortSignal.abort())).at(-1)).toEqual([1, LOST.message]);
   });
 

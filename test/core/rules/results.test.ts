@@ -160,8 +160,8 @@ test("A context key that is overwritten counts once against memory_limit_mb.", (
   for (const { name } of chain) once.answer(name, writes("k"));
   expect(once.status).toBe("completed");
   // What it holds, but for a brace or a comma an answer.
-  const held = Buffer.byteLength(JSON.stringify(once.view.context_data)) + chain.length * 2;
-  expect(Math.abs(once.state.context_bytes - held)).toBeLessThanOrEqual(chain.length);
+  const exact = Buffer.byteLength(JSON.stringify(once.view.context_data)) + chain.length * 2;
+  expect(Math.abs(once.state.context_bytes - exact)).toBeLessThanOrEqual(chain.length);
   expect(replay(once.log)?.context_bytes).toBe(once.state.context_bytes);
   const each = new Play(chain, limit, { context: { k: "ü".repeat(200) } });
   each.answer("a", writes("other")).answer("b", writes("third"));
