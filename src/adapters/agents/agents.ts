@@ -21,8 +21,8 @@ export interface AgentWorld {
   /** The Worker's secret of this name, or null. */
   secret(name: string): string | null;
   allowedHosts: AllowedHosts;
-  /** Where the platform offers none, a body coded so and named otherwise than `br` is refused. */
-  brotli: BrotliDecoder | null;
+  /** Without it a body whose coding is brotli and whose header is not just `br` is refused. */
+  brotli?: BrotliDecoder | null;
 }
 
 export class HttpAgents implements Agents {
@@ -53,7 +53,7 @@ export class HttpAgents implements Agents {
       return { ok: false, failure: { kind: "rejected" } };
     }
     hooks.alive();
-    const { brotli } = this.world;
+    const brotli = this.world.brotli ?? null;
     return response.ok ? readAnswer(response, hooks, brotli) : readFailure(response, hooks, brotli);
   }
 
