@@ -5,6 +5,7 @@ import { type AgentHealthRpc, IsolateHealth } from "./adapters/embedded/agent-he
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/embedded/rate-limiter.ts";
 import { EmbeddedCache } from "./adapters/embedded/result-cache.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
+import type { BrotliDecoder } from "./adapters/agents/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
@@ -96,13 +97,15 @@ export interface Services {
   clock: Clock;
 }
 
-/** What is built once for each environment. */
-function once<T>(make: (env: Env) => T): (env: Env) => T {
+/** What is built once for each environment; what else it is built from is the same at each call. */
+function once<T, Rest extends unknown[]>(
+  make: (env: Env, ...rest: Rest) => T,
+): (env: Env, ...rest: Rest) => T {
   const made = new WeakMap<Env, { of: T }>();
-  return (env) => {
+  return (env, ...rest) => {
     const known = made.get(env);
     if (known !== undefined) return known.of;
-    const of = make(env);
+    const of = make(env, ...rest);
     made.set(env, { of });
     return of;
   };
@@ -123,12 +126,14 @@ export const composeServices = once((env): Result<Services, BadVariable> => {
  * The ports of one execution's engine.
  * @param persist false runs without storage, for `memory`
  * @param onTimer handles the alarm of a run without storage
+ * @param brotli undoes the coding where the platform does not; null where the Worker's entry leaves it out
  */
 export function composePorts(
   env: Env,
   storage: LogStorage & AlarmStorage,
   persist: boolean,
   onTimer: () => void,
+  brotli: BrotliDecoder | null,
 ): Ports {
   const clock = new SharedTimer(systemClock);
   return {
@@ -137,19 +142,20 @@ export function composePorts(
     log: persist ? new StorageLog(storage) : new MemoryLog(),
     // Not awaited: the output gate holds whatever depends on it, and breaks the object where it is refused.
     alarm: persist ? { set: (at) => void storage.setAlarm(at).catch(() => {}) } : timerAlarm(clock, onTimer),
-    agents: composeAgents(env),
+    agents: composeAgents(env, brotli),
     shared: composeShared(env),
   };
 }
 
 /** The way to the agents. */
-const composeAgents = once((env): Agents => {
+const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
   const secret = (name: string) => (typeof env[name] === "string" ? env[name] : null);
   const world = {
     fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
     binding: (name: string) => (isFetcher(env[name]) ? env[name] : null),
     secret,
     allowedHosts: allowedHosts(env),
+    brotli,
   };
   return new RedactingAgents(new HttpAgents(world), secret);
 });

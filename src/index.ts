@@ -1,7 +1,8 @@
-// The Worker's entry: the app, and the Durable Object classes that wrangler.toml names.
+// The Worker's entry: the app, and the Durable Object classes that wrangler.toml names, and what it calls of itself.
 import { createApp } from "./http/app.ts";
 
 export { AgentHealthObject } from "./objects/agent-health.ts";
+export { BrotliBody } from "./objects/brotli.ts";
 export { CacheObject } from "./objects/cache.ts";
 export { CatalogObject } from "./objects/catalog.ts";
 export { ConversationObject } from "./objects/conversation.ts";

@@ -1,6 +1,7 @@
 // Text for a terminal: durations in words, lines no wider than they may be, and nothing in them that a terminal
 // would obey. Every line is meant to fill one row.
 import { stripVTControlCharacters } from "node:util";
+import { cutText } from "../contract/text.ts";
 
 export function duration(ms: number): string {
   return ms < 1_000 ? `${Math.round(ms)} ms` : `${(ms / 1_000).toFixed(2)} s`;
@@ -15,7 +16,7 @@ export function harmless(text: string): string {
 /** One line, cut with an ellipsis. */
 export function clip(text: string, width: number): string {
   const line = harmless(text).replaceAll("\n", " ");
-  return line.length <= width ? line : `${line.slice(0, Math.max(0, width - 1))}…`;
+  return line.length <= width ? line : `${cutText(line, width - 1)}…`;
 }
 
 /** Lines broken between words; a word longer than a line is broken too. */
@@ -36,6 +37,11 @@ export function wrap(text: string, width: number): string[] {
 
 function pieces(word: string, width: number): string[] {
   const cut: string[] = [];
-  for (let from = 0; from < word.length; from += width) cut.push(word.slice(from, from + width));
+  for (let rest = word; rest !== ""; ) {
+    // A character wider than the line is written whole.
+    const piece = cutText(rest, width) || String.fromCodePoint(rest.codePointAt(0) ?? 0);
+    cut.push(piece);
+    rest = rest.slice(piece.length);
+  }
   return cut;
 }

@@ -283,7 +283,8 @@ function problemResponse(error: AgentError, headers: Record<string, string> = {}
     status: error.status,
     headers: {
       "content-type": "application/problem+json",
-      ...(wait === undefined ? {} : { "retry-after": String(wait) }),
+      // Whole seconds, as the header has them, and never fewer than were meant.
+      ...(wait !== undefined && wait >= 0 ? { "retry-after": Math.ceil(wait).toFixed(0) } : {}),
       ...headers,
     },
   });

@@ -1,6 +1,8 @@
 // What a call of the client may throw: the coordinator's problem details as an error that is told apart by its `code`
 // (API.md section 8), or NETWORK_ERROR where no answer came.
 import type { ErrorCode, InputError, Problem } from "../contract/problem.ts";
+import { retryAfterMs } from "../contract/retry-after.ts";
+import { cutText } from "../contract/text.ts";
 
 /** `NETWORK_ERROR`: nothing answered. `INVALID_RESPONSE`: what answered is no coordinator. */
 export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
@@ -51,14 +53,11 @@ export function networkError(cause: unknown): CoordinatorClientError {
 /** The error that a response is. */
 export async function errorOf(response: Response): Promise<CoordinatorClientError> {
   const text = await response.text().catch(() => "");
-  const retryAfter = Number(response.headers.get("retry-after") ?? Number.NaN);
-  const rest = {
-    status: response.status,
-    retryAfterSeconds: Number.isFinite(retryAfter) ? retryAfter : null,
-  };
+  const wait = retryAfterMs(response.headers.get("retry-after"), Date.now());
+  const rest = { status: response.status, retryAfterSeconds: wait === null ? null : Math.ceil(wait / 1_000) };
   const problem = readProblem(text);
   if (problem === null) {
-    const message = `${response.status} without problem details: ${text.slice(0, 200)}`;
+    const message = `${response.status} without problem details: ${cutText(text, 200)}`;
     return new CoordinatorClientError("INVALID_RESPONSE", message, rest);
   }
   return new CoordinatorClientError(problem.code, problem.detail, { ...rest, problem });

@@ -84,10 +84,13 @@ export async function* follow(
   }
 }
 
+/** A timer with more than 31 bits fires at once. */
+const LONGEST_TIMER_MS = 2_147_483_647;
+
 /** Waits; throws the signal's reason as soon as it aborts. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(done, ms);
+    const timer = setTimeout(done, Math.min(ms, LONGEST_TIMER_MS));
     function done() {
       clearTimeout(timer);
       signal?.removeEventListener("abort", done);

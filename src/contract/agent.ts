@@ -2,31 +2,44 @@
 // receives is checked by agents alone, and so stands in a file of its own.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
-import { Usage } from "./stage.ts";
+import { keptUsage } from "./usage.ts";
 
 export type { AgentCall } from "./agent-call.ts";
+
+/** An optional member that is as absent where its value is of another type, `null` for one. */
+const lenient = <T>(schema: z.ZodMiniType<T>) =>
+  z.optional(
+    // Not z.catch, which brings 8 kB of zod with it.
+    z.transform((value: unknown) => {
+      const read = schema.safeParse(value);
+      return read.success ? read.data : undefined;
+    }),
+  );
 
 /** The JSON answer, and the `result` event of a streamed one. */
 export const AgentAnswer = z.object({
   data: JsonObject,
-  context: z.optional(JsonObject),
-  usage: z.optional(Usage),
+  context: lenient(JsonObject),
+  usage: z.optional(z.transform(keptUsage)),
 });
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
 
 export const AgentDelta = z.object({ text: z.string() });
 export const AgentProgress = z.object({
   message: z.string(),
-  fraction: z.optional(z.number().check(z.gte(0), z.lte(1))),
+  fraction: lenient(z.number().check(z.gte(0), z.lte(1))),
 });
 export type AgentProgress = z.infer<typeof AgentProgress>;
 
-/** An agent's error: problem details, of which only these are read. */
+/**
+ * An agent's error: problem details, of which only these are read. A member of the wrong type is ignored (RFC 9457,
+ * section 3.1), and so is a status that is none.
+ */
 export const AgentProblem = z.object({
-  title: z.optional(z.string()),
-  detail: z.optional(z.string()),
-  status: z.optional(z.number().check(z.int())),
-  retryable: z.optional(z.boolean()),
+  title: lenient(z.string()),
+  detail: lenient(z.string()),
+  status: lenient(z.number().check(z.int(), z.gte(100), z.lte(599))),
+  retryable: lenient(z.boolean()),
 });
 export type AgentProblem = z.infer<typeof AgentProblem>;
 

@@ -20,8 +20,10 @@ export const LIMITS = {
   CONFIG_BYTES: 64 * 1024,
   /** All that a tenant has defined, as UTF-8 JSON: it travels by RPC, which ends at 32 MiB, in two bytes a character. */
   CATALOG_BYTES: 8 * 1024 * 1024,
-  /** One stage's data as UTF-8 JSON. */
+  /** One stage's data, context and usage as UTF-8 JSON. */
   RESULT_BYTES: 1024 * 1024,
+  /** Members of an agent's `usage`: a handful have a meaning, and every stage's are added up at each of its ends. */
+  USAGE_KEYS: 64,
   /** An agent's whole answer, decoded: a decompression bomb is cut here, long before it hurts. */
   AGENT_BODY_BYTES: 5 * 1024 * 1024,
   /** One line and one event of an agent's stream: the answer itself plus room for its envelope. */

@@ -1,6 +1,7 @@
 // The names that cross the wall: stages, agent types, pipelines, tenants, executions. One pattern each.
 import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
+import { cutText } from "./text.ts";
 
 /** Pipelines, stages, agent types. */
 export const Name = z.string().check(
@@ -9,6 +10,11 @@ export const Name = z.string().check(
   // A segment of these is taken out of a path by every URL parser, and the path then names its parent.
   z.refine((name) => name !== "." && name !== "..", "must not be a dot segment"),
 );
+
+/** An unknown name as an error shows it: cut to the length of the longest valid name. */
+export function cutName(name: string): string {
+  return cutText(name, LIMITS.NAME_CHARS);
+}
 
 /** Keys that could change a prototype: refused at any depth of any JSON, and as names. */
 export const RESERVED_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);

@@ -75,7 +75,7 @@ export const StageError = z.object({
 });
 export type StageError = z.infer<typeof StageError>;
 
-/** Numbers an agent reports of its own consumption (tokens, cost); summed by name. */
+/** Numbers an agent reports of its own consumption (tokens, cost), summed by name; see usage.ts for what is kept. */
 export const Usage = z.record(z.string(), z.unknown());
 export type Usage = z.infer<typeof Usage>;
 

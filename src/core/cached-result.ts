@@ -15,7 +15,7 @@ export interface CachedResult {
   context?: JsonObject;
   /** What the agent said while it answered. */
   text?: string;
-  /** UTF-8 bytes of data and context. */
+  /** UTF-8 bytes of data and context; an earlier version counted UTF-16 units. */
   bytes: number;
 }
 

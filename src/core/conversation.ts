@@ -1,6 +1,7 @@
 // A conversation's turn: what a completed execution leaves for the next question. Bounded, since every agent of every
 // later run is handed it.
 import type { ConversationTurn } from "../contract/execution.ts";
+import { cutText } from "../contract/text.ts";
 import type { ExecutionState } from "./execution/state.ts";
 import { finalResult } from "./execution/view.ts";
 
@@ -24,7 +25,7 @@ export function turnOf(state: ExecutionState): KeptTurn | null {
   if (spec.pipeline_version === 0 || spec.config.context_memory_size === 0) return null;
   return {
     execution_id: spec.execution_id,
-    query: clip(spec.query, QUERY_CHARS),
+    query: cutText(spec.query, QUERY_CHARS),
     answer: bounded(finalResult(state)),
     ended_at,
     expires: ended_at + spec.config.retention_seconds * 1_000,
@@ -41,9 +42,5 @@ export function lastTurns(turns: readonly KeptTurn[], count: number, now: number
 function bounded(answer: unknown): unknown {
   if (JSON.stringify(answer).length <= ANSWER_CHARS) return answer;
   const text = answer !== null && typeof answer === "object" && "answer" in answer ? answer.answer : null;
-  return typeof text === "string" ? { answer: clip(text, ANSWER_CHARS) } : null;
-}
-
-function clip(text: string, chars: number): string {
-  return text.slice(0, chars).toWellFormed();
+  return typeof text === "string" ? { answer: cutText(text, ANSWER_CHARS) } : null;
 }

@@ -1,12 +1,13 @@
 // Reads JSON text from outside (callers' bodies, agents' answers): RFC 8259, and nothing that could hurt
-// later: no nesting beyond a bound, no key that could change a prototype, no number that is not finite.
+// later: no nesting beyond a bound, no key that could change a prototype, no number that is not finite, and no integer
+// that would come out with other digits.
 import { LIMITS } from "../contract/limits.ts";
 import { RESERVED_KEYS } from "../contract/names.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 
 /** Why a text was refused. `truncated` is a text that ends before its value does. */
 export interface JsonFault {
-  reason: "syntax" | "truncated" | "depth" | "reserved_key" | "not_finite";
+  reason: "syntax" | "truncated" | "depth" | "reserved_key" | "not_finite" | "inexact_integer";
   /** JSON pointer to the place, "" for the whole text. */
   pointer: string;
   detail: string;
@@ -24,13 +25,28 @@ export function readJson(text: string, maxDepth: number = LIMITS.JSON_DEPTH): Re
         : { reason: "syntax", pointer: "", detail: "is not JSON" },
     );
   }
-  const fault = inspect(value, maxDepth);
+  const fault = inspect(value, maxDepth) ?? inexactInteger(text);
   return fault === null ? ok(value) : err(fault);
+}
+
+/**
+ * The members of a JSON object of which the reader picks a few by name and type, and keeps and walks no others: what
+ * `readJson` refuses in one member must not void its neighbours. Null for what is no JSON object.
+ */
+export function readMembers(text: string): Readonly<Record<string, unknown>> | null {
+  try {
+    const value: unknown = JSON.parse(text);
+    return value !== null && typeof value === "object" && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : null;
+  } catch {
+    return null;
+  }
 }
 
 /** The first thing in a parsed value that may not come in, or null. */
 function inspect(root: unknown, maxDepth: number): JsonFault | null {
-  if (typeof root === "number") return finite(root, "");
+  if (isInfinite(root)) return notFinite("");
   if (root === null || typeof root !== "object") return null;
   // An explicit stack: a text of a million brackets must not exhaust the engine's own.
   const stack: { value: object; pointer: string; depth: number }[] = [{ value: root, pointer: "", depth: 1 }];
@@ -40,7 +56,7 @@ function inspect(root: unknown, maxDepth: number): JsonFault | null {
     }
     const isArray = Array.isArray(at.value);
     for (const [key, child] of Object.entries(at.value)) {
-      const plain = child === null || (typeof child !== "object" && typeof child !== "number");
+      const plain = child === null || (typeof child !== "object" && !isInfinite(child));
       if (!isArray && RESERVED_KEYS.has(key)) {
         return {
           reason: "reserved_key",
@@ -50,23 +66,83 @@ function inspect(root: unknown, maxDepth: number): JsonFault | null {
       }
       if (plain) continue;
       const pointer = join(at.pointer, key);
-      if (typeof child === "number") {
-        const fault = finite(child, pointer);
-        if (fault !== null) return fault;
-      } else {
-        stack.push({ value: child as object, pointer, depth: at.depth + 1 });
-      }
+      if (typeof child === "number") return notFinite(pointer);
+      stack.push({ value: child as object, pointer, depth: at.depth + 1 });
     }
   }
   return null;
 }
 
-function finite(value: number, pointer: string): JsonFault | null {
-  return Number.isFinite(value) ? null : { reason: "not_finite", pointer, detail: "is not a finite number" };
+/** What JSON.parse makes of a number that is too large for a double. */
+function isInfinite(value: unknown): boolean {
+  return value === Number.POSITIVE_INFINITY || value === Number.NEGATIVE_INFINITY;
+}
+
+function notFinite(pointer: string): JsonFault {
+  return { reason: "not_finite", pointer, detail: "is not a finite number" };
 }
 
 function join(pointer: string, key: string): string {
   return `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/**
+ * The first integer of a text, which is JSON, that would be written with another value than it was read with. Integers
+ * up to 15 digits are exact, and few texts have longer ones: only those are read twice.
+ */
+function inexactInteger(text: string): JsonFault | null {
+  if (!mayHaveInexactInteger(text)) return null;
+  // The parser knows of each number how it was written, but not where: a mark in its place lets the walk find it.
+  const marked: unknown = JSON.parse(text, markInexact);
+  const pointer = marked === INEXACT ? "" : pointerTo(marked, INEXACT, "");
+  // The digits are part of a string, or a later member of the same name has replaced the number.
+  if (pointer === null) return null;
+  const detail = "is an integer beyond 2^53 whose digits would change: send it as a string";
+  return { reason: "inexact_integer", pointer, detail };
+}
+
+/** Looks at digits and their neighbours alone: what has a fraction or an exponent is a decimal, which may be rounded. */
+function mayHaveInexactInteger(text: string): boolean {
+  for (const { 0: digits, index } of text.matchAll(/\d{16,}/g)) {
+    const before = text.slice(Math.max(0, index - 2), index);
+    const after = text.slice(index + digits.length, index + digits.length + 1);
+    const isWhole = /(?:^|[[,:\s])-?$/.test(before) && /^[\],}\s]?$/.test(after);
+    if (isWhole && !survives(digits, Number(digits))) return true;
+  }
+  return false;
+}
+
+const INEXACT = Symbol("an integer that would change");
+
+function markInexact(_key: string, value: unknown, context?: { source?: string }): unknown {
+  return typeof value === "number" && !survives(context?.source ?? "", value) ? INEXACT : value;
+}
+
+/** True where `value`, written as JSON again, is the integer that `source` is; true of what is no integer. */
+function survives(source: string, value: number): boolean {
+  if (!/^-?\d{16,}$/.test(source)) return true;
+  if (!Number.isFinite(value)) return false;
+  const written = JSON.stringify(value);
+  return written === source || integerOf(written) === BigInt(source);
+}
+
+/** The integer that a number's shortest form denotes: `1e+21`, `1.5e+22` and plain digits. */
+function integerOf(written: string): bigint {
+  const [, sign = "", whole = "", fraction = "", exponent = "0"] =
+    /^(-?)(\d+)(?:\.(\d+))?(?:e\+(\d+))?$/.exec(written) ?? [];
+  const digits = (whole + fraction).padEnd(whole.length + Number(exponent), "0");
+  return BigInt(sign + (digits === "" ? "0" : digits));
+}
+
+/** Where `wanted` is in a value whose nesting was found to be bounded; null where it is not. */
+function pointerTo(value: unknown, wanted: unknown, pointer: string): string | null {
+  if (value === null || typeof value !== "object") return null;
+  for (const [key, child] of Object.entries(value)) {
+    const at = join(pointer, key);
+    const found = child === wanted ? at : pointerTo(child, wanted, at);
+    if (found !== null) return found;
+  }
+  return null;
 }
 
 /**

@@ -5,6 +5,7 @@ import type { CacheKey } from "../core/cache-key.ts";
 import type { CachedResult, RunResults } from "../core/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
+import type { CallFailure } from "../core/resilience/classify.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
 import type { FlightCaller } from "../core/single-flight.ts";
 
@@ -48,6 +49,8 @@ export interface CallHooks {
   progress(progress: AgentProgress): void;
   /** Bytes have come. */
   alive(): void;
+  /** The call has failed so: only a detail is still read, and is not waited for beyond the try's time. */
+  failing?(failure: CallFailure): void;
   /** The silence between two pieces of an answer counts, so `alive` must be told of each. */
   readonly hears_silence: boolean;
 }

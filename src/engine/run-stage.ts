@@ -8,6 +8,7 @@ import { dataOf } from "../core/execution/evolve.ts";
 import type { Invocation } from "../core/execution/next-actions.ts";
 import { specOf } from "../core/execution/schedule.ts";
 import type { ExecutionState } from "../core/execution/state.ts";
+import type { CallFailure } from "../core/resilience/classify.ts";
 import { callTraceparent } from "../core/monitoring/trace-context.ts";
 import { type Fallback, fallbackOf } from "../core/resilience/fallback.ts";
 import { hedgedCall } from "./hedged-call.ts";
@@ -69,9 +70,13 @@ function tryCall(
       stopIdle();
       resolve(outcome);
     };
+    let failed: CallFailure | null = null;
     const timeUp = (timeout_ms: number, idle: boolean) => {
-      end({ ok: false, failure: { kind: "timeout", timeout_ms, idle } });
+      end({ ok: false, failure: failed ?? { kind: "timeout", timeout_ms, idle } });
       cut.abort();
+    };
+    const failing = (failure: CallFailure) => {
+      failed = failure;
     };
     const watchSilence = () => {
       if (idleMs === null) return;
@@ -85,7 +90,13 @@ function tryCall(
       // Nobody waits for this outcome: it frees the connection's place, whatever the agent's side still does.
       end(REJECTED);
     });
-    const heard = { ...hooks, signal: cut.signal, alive: watchSilence, hears_silence: idleMs !== null };
+    const heard = {
+      ...hooks,
+      signal: cut.signal,
+      alive: watchSilence,
+      failing,
+      hears_silence: idleMs !== null,
+    };
     const answer =
       stage.hedge_after_ms === undefined || ports.shared === undefined
         ? ports.agents.call(request, heard)

@@ -9,6 +9,7 @@ import { type CachedResult, cachePolicy } from "../core/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { ExecutionState } from "../core/execution/state.ts";
 import type { FlightCaller } from "../core/single-flight.ts";
+import { answerBytes, jsonBytes } from "../core/weight.ts";
 import type { AgentRequest, Clock, Ports, ResultCache } from "./ports.ts";
 import type { StageHooks } from "./run-stage.ts";
 
@@ -96,8 +97,9 @@ async function callAndKeep(
     waited_ms,
   );
   if (outcome.ok) {
-    const { data, context } = outcome.answer;
-    const result = { data, ...(context === undefined ? {} : { context }), bytes: outcome.bytes };
+    const { data, context, usage } = outcome.answer;
+    const bytes = outcome.bytes - jsonBytes(usage);
+    const result = { data, ...(context === undefined ? {} : { context }), bytes };
     void cache.put(key, caller, text === "" ? result : { ...result, text }, ttl_seconds);
   }
   return outcome;
@@ -166,10 +168,12 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
   });
 }
 
-function hit({ data, context, text, bytes }: CachedResult, hooks: StageHooks): CallOutcome {
+function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutcome {
   if (text !== undefined) hooks.delta(text);
   // No usage: nothing was used.
-  return { ok: true, answer: { data, ...(context === undefined ? {} : { context }) }, bytes, cached: true };
+  const answer = { data, ...(context === undefined ? {} : { context }) };
+  // Weighed anew: others can write to the store, and an entry's own word would lift the execution's limit.
+  return { ok: true, answer, bytes: answerBytes(answer), cached: true };
 }
 
 /** The value, or `aborted` as soon as nobody waits for it any more. */

@@ -4,6 +4,7 @@ import { readBytes } from "../adapters/bytes.ts";
 import type * as z from "../contract/zod.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
+import { cutText } from "../contract/text.ts";
 import { readJson } from "../core/json.ts";
 
 /** The body as JSON. @param alsoTaken media types beside application/json */
@@ -11,16 +12,25 @@ export async function readJsonBody(
   request: Request,
   alsoTaken: readonly string[] = [],
 ): Promise<Result<unknown>> {
-  const type = request.headers.get("content-type") ?? "";
+  const refusal = refusedType(request.headers, alsoTaken);
+  if (refusal !== null) return err(refusal);
+  const text = await readText(request.body);
+  return text.ok ? jsonOf(text.value) : text;
+}
+
+/** Why a body of this type or coding is not read; null where it is. */
+function refusedType(headers: Headers, alsoTaken: readonly string[]): CoordinatorError | null {
+  const type = headers.get("content-type") ?? "";
   const media = (type.split(";", 1)[0] ?? "").trim().toLowerCase();
   if (media !== "application/json" && !alsoTaken.includes(media)) {
-    return err({ code: "UNSUPPORTED_MEDIA_TYPE", received: printable(type) });
+    return { code: "UNSUPPORTED_MEDIA_TYPE", received: printable(type) };
   }
-  const coding = (request.headers.get("content-encoding") ?? "identity").trim().toLowerCase();
-  if (coding !== "identity") return err({ code: "UNSUPPORTED_MEDIA_TYPE", received: printable(coding) });
-  const text = await readText(request.body);
-  if (!text.ok) return text;
-  const json = readJson(text.value);
+  const coding = (headers.get("content-encoding") ?? "identity").trim().toLowerCase();
+  return coding === "identity" ? null : { code: "UNSUPPORTED_MEDIA_TYPE", received: printable(coding) };
+}
+
+function jsonOf(text: string): Result<unknown> {
+  const json = readJson(text);
   return json.ok ? json : err(invalid([{ pointer: json.error.pointer, detail: json.error.detail }]));
 }
 
@@ -52,8 +62,10 @@ export async function readOptionalBody<S extends z.ZodMiniType>(
   const text = await readText(request.body);
   if (!text.ok) return text;
   if (text.value === "") return ok(otherwise);
-  const { url, headers } = request;
-  return readBody(new Request(url, { method: "POST", headers, body: text.value }), schema);
+  const refusal = refusedType(request.headers, []);
+  if (refusal !== null) return err(refusal);
+  const json = jsonOf(text.value);
+  return json.ok ? parseWith(schema, json.value) : json;
 }
 
 export function invalid(errors: InputError[]): CoordinatorError {
@@ -101,13 +113,12 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
 /** The value as evidence: short, printable, and never a whole document. */
 function show(value: unknown): string {
   const text = JSON.stringify(value) ?? String(value);
-  return printable(text.length > 80 ? `${text.slice(0, 77)}...` : text);
+  return printable(text.length > 80 ? `${cutText(text, 77)}...` : text);
 }
 
 function printable(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  const plain = text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " ");
-  return plain.slice(0, 100).toWellFormed();
+  return cutText(text.replaceAll(/[\u0000-\u001f\u007f-\u009f]/g, " "), 100);
 }
 
 /** A JSON pointer (RFC 6901). */

@@ -47,6 +47,7 @@ import { Presence } from "../engine/presence.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
 import { type Text, textOf } from "../engine/text-stream.ts";
+import { brotliDecoder } from "./brotli.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
@@ -384,9 +385,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private portsOf(): Ports {
-    const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, () => {
+    const onTimer = () => {
       if (!this.isHandling) void this.alarm();
-    });
+    };
+    const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, onTimer, brotliDecoder());
     const set = (at: number) => {
       this.alarmIsDue = at <= ports.clock.now() + PACE.ALARM_JOIN_MS;
       ports.alarm.set(at);

@@ -98,6 +98,7 @@ describe("errors", () => {
 
   test.each([
     [new AgentError("busy", { status: 503, retryAfterSeconds: 7 }), 503, true],
+    [new AgentError("busy for a moment", { status: 503, retryAfterSeconds: 6.2 }), 503, true],
     [new AgentError("wrong", { status: 422 }), 422, false],
     [new AgentError("down for good", { status: 500, retryable: false }), 500, false],
   ])("%s becomes problem details", async (error, status, retryable) => {

@@ -38,6 +38,12 @@ describe("as text", () => {
     for (const text of ["1e999", "-1e999", "[1e400]", '{"a":{"b":1e309}}']) {
       expect(readJson(text), text).toMatchObject({ ok: false, error: { reason: "not_finite" } });
     }
+    for (const [text, pointer] of INEXACT) {
+      expect(readJson(text), text).toMatchObject({
+        ok: false,
+        error: { reason: "inexact_integer", pointer },
+      });
+    }
     for (const key of ["__proto__", "constructor", "prototype", "\\u005f_proto__"]) {
       expect(readJson(`{"a":[{"${key}":1}]}`), key).toMatchObject({
         ok: false,
@@ -46,6 +52,52 @@ describe("as text", () => {
     }
   });
 });
+
+/** Integers that would come out with another value, and where each is. */
+const INEXACT: readonly (readonly [string, string])[] = [
+  ["9007199254740993", ""],
+  ["-9007199254740993", ""],
+  ["[0,123456789012345678901234567890]", "/1"],
+  ['{"a":{"b/c":[{"~":1234567890123456789}]}}', "/a/b~1c/0/~0"],
+  ["[18446744073709551616]", "/0"],
+  ['{"a":"\\\\","b":9007199254740993}', "/b"],
+  ['{"a":"\\"","b":9007199254740993,"c":"9007199254740993"}', "/b"],
+  ['{"9007199254740993":[1.5,9007199254740993]}', "/9007199254740993/1"],
+];
+
+test("integers that a double holds, decimals, strings and what a later member replaces are read", () => {
+  for (const text of [
+    "9007199254740992",
+    "[1700000000000000,-1700000000000000]",
+    "100000000000000000000",
+    // As JavaScript writes 2^64, and so as it goes out again.
+    "18446744073709552000",
+    "[9007199254740993.5,0.9007199254740993,1.9007199254740993e3,9007199254740993e2,1E-9007199254740993]",
+    '{"9007199254740993":"9007199254740993\\"9007199254740993"}',
+    '{"a":9007199254740993,"a":1}',
+  ]) {
+    const read = readJson(text);
+    expect(read.ok, text).toBe(true);
+    if (read.ok) expect(read.value, text).toEqual(JSON.parse(text));
+  }
+});
+
+test.each(Array.from({ length: 200 }, (_, at) => at))(
+  "an integer is read where it is written with the same value again, else refused (%i)",
+  (at) => {
+    // 2^53 and the powers of ten up to 10^40, each with its neighbours.
+    const base = at < 40 ? 2n ** 53n : 10n ** BigInt(Math.floor(at / 4));
+    const source = String(base + BigInt((at % 40) - 20));
+    const read = readJson(`{"n":${source}}`);
+    const written = JSON.stringify(Number(source));
+    const digits = /^(-?\d)(?:\.(\d+))?e\+(\d+)$/.exec(written);
+    const again =
+      digits === null
+        ? BigInt(written)
+        : BigInt(`${digits[1]}${(digits[2] ?? "").padEnd(Number(digits[3]), "0")}`);
+    expect(read.ok, source).toBe(again === BigInt(source));
+  },
+);
 
 describe("through workerd", () => {
   let agents: RawAgents;

@@ -25,6 +25,8 @@ export interface Coordinator {
   abort(execution_id: string): Promise<void>;
   /** The SQLite file that holds an execution's storage. */
   fileOf(execution_id: string): Promise<string>;
+  /** Resident memory, in bytes. */
+  memory(): Promise<number>;
   /** Everything that workerd has written to its outputs. */
   output(): string;
   close(): Promise<void>;
@@ -89,6 +91,7 @@ export async function startCoordinator(
     evict: server.evict,
     abort: server.abort,
     fileOf: server.fileOf,
+    memory: server.memory,
     output: server.output,
     close: server.close,
   };

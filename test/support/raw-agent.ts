@@ -12,12 +12,15 @@ export interface RawAgents {
   on(path: string, behaviour: RawBehaviour): void;
   /** The calls of a path so far. */
   countOf(path: string): number;
+  /** The request line and the headers of a path's last call. */
+  requestHead(path: string): string;
   close(): Promise<void>;
 }
 
 export async function startRawAgents(): Promise<RawAgents> {
   const behaviours = new Map<string, RawBehaviour>();
   const counts = new Map<string, number>();
+  const heads = new Map<string, string>();
   const server = createServer((socket) => {
     // A caller that hangs up on a misbehaving agent is no fault here.
     socket.on("error", () => {});
@@ -28,6 +31,7 @@ export async function startRawAgents(): Promise<RawAgents> {
       const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
       if (head < 0 || text.length < head + 4 + length) return;
       const path = text.split(" ", 2)[1] ?? "/";
+      heads.set(path, text.slice(0, head));
       text = "";
       const count = (counts.get(path) ?? 0) + 1;
       counts.set(path, count);
@@ -40,6 +44,7 @@ export async function startRawAgents(): Promise<RawAgents> {
     url: (path) => `${url}${path}`,
     on: (path, behaviour) => behaviours.set(path, behaviour),
     countOf: (path) => counts.get(path) ?? 0,
+    requestHead: (path) => heads.get(path) ?? "",
     close,
   };
 }

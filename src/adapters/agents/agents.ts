@@ -7,6 +7,8 @@ import { type AllowedHosts, agentUrl } from "../../core/agent-target.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 import { readAnswer, readFailure } from "./answer.ts";
+import { ACCEPT_ENCODING, type BrotliDecoder } from "./codings.ts";
+import { OpenConnections } from "./open-connections.ts";
 import { secretName } from "./redacting.ts";
 
 /** What Headers takes; what it does not, it throws back with the value in its message. */
@@ -19,10 +21,13 @@ export interface AgentWorld {
   /** The Worker's secret of this name, or null. */
   secret(name: string): string | null;
   allowedHosts: AllowedHosts;
+  /** Without it a body whose coding is brotli and whose header is not just `br` is refused. */
+  brotli?: BrotliDecoder | null;
 }
 
 export class HttpAgents implements Agents {
   private readonly world: AgentWorld;
+  private readonly connections = new OpenConnections();
 
   constructor(world: AgentWorld) {
     this.world = world;
@@ -35,25 +40,27 @@ export class HttpAgents implements Agents {
     if ("failure" in headers) return { ok: false, failure: headers.failure };
     let response: Response;
     try {
-      response = await target.send({
+      const init: RequestInit = {
         method: "POST",
         headers: headers.headers,
         body: JSON.stringify(request.call),
         // "error" throws in Workers, and a followed redirect would take our headers along.
         redirect: "manual",
         signal: hooks.signal,
-      });
+      };
+      response = await target.send(init, hooks.signal);
     } catch {
       return { ok: false, failure: { kind: "rejected" } };
     }
     hooks.alive();
-    return response.ok ? readAnswer(response, hooks) : readFailure(response, hooks);
+    const brotli = this.world.brotli ?? null;
+    return response.ok ? readAnswer(response, hooks, brotli) : readFailure(response, hooks, brotli);
   }
 
   private target(
     registration: AgentRegistration | null,
     agent_type: string,
-  ): { send: (init: RequestInit) => Promise<Response> } | { failure: CallFailure } {
+  ): { send: (init: RequestInit, signal: AbortSignal) => Promise<Response> } | { failure: CallFailure } {
     if (registration === null) return { failure: { kind: "unregistered", agent_type } };
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
@@ -67,7 +74,10 @@ export class HttpAgents implements Agents {
     const url = agentUrl(registration.url, this.world.allowedHosts);
     if (!url.ok)
       return { failure: { kind: "not_callable", detail: `the URL of the agent ${agent_type} ${url.error}` } };
-    return { send: (init) => this.world.fetch(url.value.href, init) };
+    const { href, origin } = url.value;
+    return {
+      send: (init, signal) => this.connections.send(origin, signal, () => this.world.fetch(href, init)),
+    };
   }
 
   private headers(request: AgentRequest): { headers: Headers } | { failure: CallFailure } {
@@ -85,6 +95,7 @@ export class HttpAgents implements Agents {
     }
     headers.set("content-type", "application/json");
     headers.set("accept", "text/event-stream, application/json;q=0.9");
+    headers.set("accept-encoding", ACCEPT_ENCODING);
     if (request.traceparent !== null) headers.set("traceparent", request.traceparent);
     // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
     headers.set("idempotency-key", `"${request.idempotency_key}"`);

@@ -1,56 +1,102 @@
-// An agent's body as text, piece by piece: decoded bytes are counted as they come, so that a small compressed body
+// An agent's body as text, in pieces or at one go: decoded bytes are counted as they come, so that a small compressed body
 // cannot become a large one, and UTF-8 is decoded fatally.
+import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { readBytes } from "../bytes.ts";
 
+type Fault =
+  | { reason: "too_large"; limit_bytes: number }
+  | { reason: "not_utf8" | "cut" | "undecodable" }
+  | { reason: "unknown_coding"; coding: string };
+
 /** Why a body cannot be read to its end, where the connection is not to blame. */
 export class BodyFault extends Error {
-  readonly reason: "too_large" | "not_utf8" | "cut";
-  readonly limit_bytes: number;
-  constructor(reason: BodyFault["reason"], limit_bytes: number) {
-    super(reason);
-    this.reason = reason;
+  readonly fault: Fault;
+  constructor(fault: Fault) {
+    super(fault.reason);
+    this.fault = fault;
+  }
+}
+
+/** A body's text as it comes; a byte order mark stays in it. */
+export class BodyText {
+  private readonly decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+  private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
+  private readonly limit_bytes: number;
+  private bytes = 0;
+
+  constructor(body: ReadableStream<Uint8Array>, limit_bytes: number) {
+    this.reader = body.getReader();
     this.limit_bytes = limit_bytes;
   }
-}
 
-/** The body's text. @throws BodyFault, or whatever the connection's loss throws */
-export async function* bodyText(
-  body: ReadableStream<Uint8Array>,
-  limit_bytes: number,
-  hooks: Pick<CallHooks, "alive">,
-): AsyncGenerator<string> {
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
-  const reader = body.getReader();
-  let bytes = 0;
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) break;
-      hooks.alive();
-      bytes += value.byteLength;
-      if (bytes > limit_bytes) throw new BodyFault("too_large", limit_bytes);
-      yield decode(() => decoder.decode(value, { stream: true }), "not_utf8", limit_bytes);
+  /** The next piece; null at the end. @throws BodyFault, or the error of a lost connection */
+  async next(): Promise<string | null> {
+    const { done, value } = await this.reader.read();
+    if (done) {
+      decode(() => this.decoder.decode(), "cut");
+      return null;
     }
-    yield decode(() => decoder.decode(), "cut", limit_bytes);
-  } finally {
-    // Also where the consumer stopped early; a body that has ended does not mind.
-    await reader.cancel().catch(() => {});
+    this.bytes += value.byteLength;
+    if (this.bytes > this.limit_bytes) {
+      throw new BodyFault({ reason: "too_large", limit_bytes: this.limit_bytes });
+    }
+    return decode(() => this.decoder.decode(value, { stream: true }), "not_utf8");
+  }
+
+  /** The rest is not wanted; also while `next` waits. A body that has ended does not mind. */
+  cancel(): void {
+    void this.reader.cancel().catch(() => {});
   }
 }
 
-/** The whole body's text, decoded at one go. @throws as `bodyText` does */
+/** The whole body's text, decoded at one go. @throws BodyFault, or the error of a lost connection */
 export async function wholeText(
   body: ReadableStream<Uint8Array>,
   limit_bytes: number,
   hooks: Pick<CallHooks, "alive" | "hears_silence">,
 ): Promise<string> {
   const whole = await readBytes(body, limit_bytes, hooks.hears_silence ? () => hooks.alive() : undefined);
-  if (whole === null) throw new BodyFault("too_large", limit_bytes);
+  if (whole === null) throw new BodyFault({ reason: "too_large", limit_bytes });
   try {
     return UTF8.decode(whole);
   } catch {
-    throw new BodyFault(isCut(whole) ? "cut" : "not_utf8", limit_bytes);
+    throw new BodyFault({ reason: isCut(whole) ? "cut" : "not_utf8" });
+  }
+}
+
+/**
+ * The text of what has come of a body by its end, within `ms` and `limit_bytes`; "" where that is no UTF-8. For a body
+ * that may be missing: never rejects.
+ */
+export async function textWithin(
+  body: ReadableStream<Uint8Array>,
+  limit_bytes: number,
+  ms: number,
+): Promise<string> {
+  const reader = body.getReader();
+  const pieces: Uint8Array[] = [];
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<null>((resolve) => {
+    timer = setTimeout(() => resolve(null), ms);
+  });
+  try {
+    for (let bytes = 0; ; ) {
+      const next = await Promise.race([reader.read(), late]);
+      if (next?.value === undefined) break;
+      bytes += next.value.byteLength;
+      if (bytes > limit_bytes) break;
+      pieces.push(next.value);
+    }
+  } catch {
+    // The connection was lost: what has come may be whole.
+  }
+  clearTimeout(timer);
+  void reader.cancel().catch(() => {});
+  try {
+    return UTF8.decode(concatBytes(pieces));
+  } catch {
+    return "";
   }
 }
 
@@ -67,10 +113,10 @@ function isCut(bytes: Uint8Array): boolean {
   }
 }
 
-function decode(step: () => string, reason: BodyFault["reason"], limit_bytes: number): string {
+function decode(step: () => string, reason: "not_utf8" | "cut"): string {
   try {
     return step();
   } catch {
-    throw new BodyFault(reason, limit_bytes);
+    throw new BodyFault({ reason });
   }
 }

@@ -3,9 +3,12 @@
 import { AgentAnswer, AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { readJson } from "../../core/json.ts";
+import { cutText } from "../../contract/text.ts";
+import { readJson, readMembers } from "../../core/json.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
+import { answerBytes } from "../../core/weight.ts";
 import { BodyFault } from "./body.ts";
+import { ACCEPT_ENCODING } from "./codings.ts";
 
 /** Of an agent's own words, this much is passed on. */
 const DETAIL_CHARS = 500;
@@ -23,7 +26,7 @@ export function parseAnswer(text: string, status: number): CallOutcome {
     const detail = `${["", ...(issue?.path ?? [])].join("/")} ${issue?.message ?? ""}`.trim();
     return fail({ kind: "contract", detail, status });
   }
-  const bytes = weigh(answer.data, text.length);
+  const bytes = answerBytes(answer.data);
   if (bytes > LIMITS.RESULT_BYTES) {
     return fail({ kind: "result_too_large", limit_bytes: LIMITS.RESULT_BYTES, bytes });
   }
@@ -37,9 +40,8 @@ export function parseProblem(text: string): AgentProblem {
 
 /** Problem details, or null where the text is none. */
 export function readProblem(text: string): AgentProblem | null {
-  const json = readJson(text);
-  const problem = json.ok ? AgentProblem.safeParse(json.value) : null;
-  return problem?.success ? problem.data : null;
+  const problem = AgentProblem.safeParse(readMembers(text));
+  return problem.success ? problem.data : null;
 }
 
 export function problemDetail(problem: AgentProblem): string | null {
@@ -50,28 +52,27 @@ export function problemDetail(problem: AgentProblem): string | null {
 /** What a body that broke off means. */
 export function bodyFailure(cause: unknown, status: number): CallFailure {
   if (!(cause instanceof BodyFault)) return { kind: "truncated", detail: "the connection was lost" };
-  switch (cause.reason) {
+  const { fault } = cause;
+  switch (fault.reason) {
     case "too_large":
-      return { kind: "body_too_large", limit_bytes: cause.limit_bytes };
+      return { kind: "body_too_large", limit_bytes: fault.limit_bytes };
     case "not_utf8":
       return { kind: "contract", detail: "it is not UTF-8", status };
     case "cut":
       return { kind: "truncated", detail: "it ends in the middle of a character" };
+    case "undecodable":
+      return { kind: "truncated", detail: "its content coding cannot be undone" };
+    case "unknown_coding": {
+      const detail = `its content coding ${clip(fault.coding)} is not one of ${ACCEPT_ENCODING}`;
+      return { kind: "contract", detail, status };
+    }
   }
 }
 
 /** Control characters never reach a log line or a terminal. */
 export function clip(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " ").slice(0, DETAIL_CHARS);
-}
-
-/** UTF-8 bytes of the answer as it will be stored. Small ones are taken at their text's length: no number grows eightfold. */
-function weigh(answer: AgentAnswer, textLength: number): number {
-  if (textLength * 8 < LIMITS.RESULT_BYTES) return textLength;
-  const { data, context } = answer;
-  const bytes = (value: unknown) => new TextEncoder().encode(JSON.stringify(value)).byteLength;
-  return bytes(data) + (context === undefined ? 0 : bytes(context));
+  return cutText(text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " "), DETAIL_CHARS);
 }
 
 export function fail(failure: CallFailure): CallOutcome {

@@ -3,6 +3,7 @@
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { credentialTexts, RedactingStream, redactValue } from "../../core/redact.ts";
+import { answerBytes } from "../../core/weight.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 
 /** The Worker secret that a registration's `secret:NAME` stands for. */
@@ -29,9 +30,12 @@ export class RedactingAgents implements Agents {
       hears_silence: hooks.hears_silence,
       delta: (piece) => pass(text.push(piece), hooks),
       progress: (progress) => hooks.progress(redactValue(progress, credentials)),
+      failing: (failure) => hooks.failing?.(redactValue(failure, credentials)),
     });
     pass(text.rest(), hooks);
-    return redactValue(outcome, credentials);
+    const redacted = redactValue(outcome, credentials);
+    // The replacement has another length than the credential.
+    return redacted.ok ? { ...redacted, bytes: answerBytes(redacted.answer) } : redacted;
   }
 
   private credentialsOf(tenant: string, registration: AgentRegistration | null): string[] {

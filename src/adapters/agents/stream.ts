@@ -1,15 +1,19 @@
-// An agent's event stream: `delta` and `progress` are passed on as they come, and exactly one last `result` or
-// `error` ends it. The end without either is a truncated stream.
+// An agent's event stream: `delta` and `progress` are passed on as they come, and the first `result` or `error` is the
+// outcome: nothing that comes after it delays or changes it. The end without either is a truncated stream.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { AgentDelta, AgentProgress } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
+import { isHighSurrogate } from "../../contract/text.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { readJson } from "../../core/json.ts";
+import { readMembers } from "../../core/json.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { bodyFailure, clip, parseAnswer, readProblem, problemDetail } from "./parse.ts";
-import { bodyText } from "./body.ts";
+import { BodyText } from "./body.ts";
 
-/** An agent that has given its result and does not close its stream is not waited for longer than this. */
+/**
+ * A stream whose outcome has come is read on for so long, off the call's path: one that ends by then leaves its
+ * connection open for the next call, and its agent sees no caller that hangs up.
+ */
 const CLOSE_GRACE_MS = 1_000;
 
 export async function readStream(
@@ -19,34 +23,31 @@ export async function readStream(
 ): Promise<CallOutcome> {
   const reading = new StreamReading(status, hooks);
   const parser = createParser({ onEvent: (event) => reading.take(event) });
-  const pieces = bodyText(body, LIMITS.AGENT_BODY_BYTES, hooks);
+  const text = new BodyText(body, LIMITS.AGENT_BODY_BYTES);
   try {
     for (;;) {
-      const next = await (reading.outcome === null ? pieces.next() : orSilence(pieces.next()));
-      if (next === "silence" || next.done === true) break;
-      parser.feed(next.value);
-      if (reading.broken) break;
+      const piece = await text.next();
+      if (piece === null) break;
+      hooks.alive();
+      parser.feed(piece);
+      if (reading.outcome !== null) {
+        void readOn(text);
+        return reading.outcome;
+      }
     }
   } catch (cause) {
-    // A connection that is lost behind the result has lost nothing.
-    if (reading.outcome === null) return { ok: false, failure: bodyFailure(cause, status) };
-  } finally {
-    void pieces.return(undefined).catch(() => {});
+    text.cancel();
+    return { ok: false, failure: bodyFailure(cause, status) };
   }
-  return (
-    reading.outcome ?? {
-      ok: false,
-      failure: { kind: "truncated", detail: "the stream ended without result or error" },
-    }
-  );
+  return { ok: false, failure: { kind: "truncated", detail: "the stream ended without result or error" } };
 }
 
 class StreamReading {
   outcome: CallOutcome | null = null;
-  /** Something came that the contract does not know; nothing behind it counts. */
-  broken = false;
   private readonly status: number;
   private readonly hooks: CallHooks;
+  /** The first half of a surrogate pair whose second half is in the next delta. */
+  private half = "";
 
   constructor(status: number, hooks: CallHooks) {
     this.status = status;
@@ -54,69 +55,74 @@ class StreamReading {
   }
 
   take(event: EventSourceMessage): void {
-    if (this.broken) return;
-    if (this.outcome !== null) {
-      this.breach(`an event ${clip(event.event ?? "message")} stands behind the last one`);
-      return;
-    }
+    if (this.outcome !== null) return;
     switch (event.event) {
-      case "delta":
-        this.takePart(AgentDelta, event, ({ text }) => this.hooks.delta(text));
-        return;
-      case "progress":
-        this.takePart(AgentProgress, event, (progress) =>
-          this.hooks.progress({ ...progress, message: clip(progress.message) }),
-        );
-        return;
-      case "result":
-        this.outcome = parseAnswer(event.data, this.status);
-        return;
-      case "error": {
-        const problem = readProblem(event.data);
-        if (problem === null) {
-          this.breach("an error event is not problem details");
-          return;
-        }
-        const failure = {
-          kind: "stream_error" as const,
-          status: problem.status ?? null,
-          detail: problemDetail(problem),
-          retryable: problem.retryable ?? null,
-        };
-        this.outcome = { ok: false, failure };
+      case "delta": {
+        const delta = AgentDelta.safeParse(readMembers(event.data));
+        if (delta.success) this.pass(delta.data.text);
+        else this.end({ kind: "contract", detail: "a delta event is malformed", status: this.status });
         return;
       }
+      case "progress": {
+        const progress = AgentProgress.safeParse(readMembers(event.data));
+        // A malformed progress is ignored: it is no reason to lose the answer.
+        if (!progress.success) return;
+        this.hooks.progress({ ...progress.data, message: clip(progress.data.message) });
+        return;
+      }
+      case "result":
+        this.passRest();
+        this.outcome = parseAnswer(event.data, this.status);
+        return;
+      case "error":
+        this.takeError(event.data);
+        return;
       default:
         // Unknown events are for other readers: a stream may grow.
         return;
     }
   }
 
-  private takePart<T>(
-    schema: { safeParse(value: unknown): { success: true; data: T } | { success: false } },
-    event: EventSourceMessage,
-    pass: (part: T) => void,
-  ): void {
-    const json = readJson(event.data);
-    const part = json.ok ? schema.safeParse(json.value) : null;
-    if (part?.success) pass(part.data);
-    else this.breach(`a ${event.event} event is malformed`);
+  private takeError(data: string): void {
+    const problem = readProblem(data);
+    if (problem === null) {
+      this.end({ kind: "contract", detail: "an error event is not problem details", status: this.status });
+      return;
+    }
+    this.end({
+      kind: "stream_error",
+      status: problem.status ?? null,
+      detail: problemDetail(problem),
+      retryable: problem.retryable ?? null,
+    });
   }
 
-  private breach(detail: string): void {
-    this.broken = true;
-    this.outcome = { ok: false, failure: { kind: "contract", detail, status: this.status } };
+  private end(failure: Extract<CallOutcome, { ok: false }>["failure"]): void {
+    this.outcome = { ok: false, failure };
+  }
+
+  /** Readers join deltas as they like, some of them in languages that cannot join two halves of a character. */
+  private pass(piece: string): void {
+    const text = this.half + piece;
+    const isOpen = isHighSurrogate(text.charCodeAt(text.length - 1));
+    this.half = isOpen ? text.slice(-1) : "";
+    this.hooks.delta(isOpen ? text.slice(0, -1) : text);
+  }
+
+  private passRest(): void {
+    if (this.half !== "") this.hooks.delta(this.half);
+    this.half = "";
   }
 }
 
-async function orSilence<T>(next: Promise<T>): Promise<T | "silence"> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const silence = new Promise<"silence">((resolve) => {
-    timer = setTimeout(() => resolve("silence"), CLOSE_GRACE_MS);
-  });
+/** Reads and discards the rest, for CLOSE_GRACE_MS at most. */
+async function readOn(text: BodyText): Promise<void> {
+  const timer = setTimeout(() => text.cancel(), CLOSE_GRACE_MS);
   try {
-    return await Promise.race([next, silence]);
-  } finally {
-    clearTimeout(timer);
+    while ((await text.next()) !== null);
+  } catch {
+    // The outcome is complete: a lost connection changes nothing.
   }
+  clearTimeout(timer);
+  text.cancel();
 }

@@ -2,6 +2,7 @@
 // what came of it told. Never follows a redirect: the signature was made for one receiver.
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
+import { retryAfterMs } from "../../contract/retry-after.ts";
 import type { Delivery, WebhookEvent } from "../../core/monitoring/webhook.ts";
 
 export interface WebhookTarget {
@@ -45,17 +46,18 @@ export async function deliver(
       signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
     });
     await response.body?.cancel();
-    const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
+    const wait_ms = retryAfterMs(response.headers.get("retry-after"), Date.now());
     return {
       status: response.status,
-      retry_after_ms: seconds > 0 ? Math.min(seconds, DAY_SECONDS) * 1_000 : null,
+      retry_after_ms: wait_ms === null ? null : Math.min(wait_ms, DAY_MS),
     };
   } catch {
     return { status: null, retry_after_ms: null };
   }
 }
 
-const DAY_SECONDS = 86_400;
+/** A receiver may put a delivery off by this much. */
+const DAY_MS = 86_400_000;
 
 async function signature(key: Uint8Array<ArrayBuffer>, signed: string): Promise<string> {
   const hmac = { name: "HMAC", hash: "SHA-256" };

@@ -2,6 +2,7 @@
 // everything else is read from the coordinator, so that a reload or a second window shows the same.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { cutText } from "../../contract/text.ts";
 import { useNow } from "../lib/clock.ts";
 import { told } from "../lib/errors.ts";
 import { duration, moment, seconds } from "../lib/format.ts";
@@ -63,7 +64,7 @@ function Run({ id, tab }: { id: string; tab: string }) {
   const selected = useSignal<string | null>(null);
   const story = watch.story.value;
   useEffect(() => {
-    document.title = story === null ? "Agent Coordinator" : `${story.status}: ${story.query.slice(0, 60)}`;
+    document.title = story === null ? "Agent Coordinator" : `${story.status}: ${cutText(story.query, 60)}`;
     return () => {
       document.title = "Agent Coordinator";
     };

@@ -1,6 +1,7 @@
 // JSON that folds. Every value is shown as text: what an agent wrote is never markup here. What lies folded is not
 // drawn, so that a megabyte costs nothing until it is opened.
 import { useState } from "preact/hooks";
+import { cutText } from "../../contract/text.ts";
 
 /** Of one list or object at a time. */
 const SHOWN = 100;
@@ -71,7 +72,7 @@ function LongText({ text, label }: { text: string; label: preact.ComponentChildr
   return (
     <div class="json-leaf">
       {label}
-      <span class="json-string">{JSON.stringify(whole ? text : `${text.slice(0, LONG_TEXT)}…`)}</span>{" "}
+      <span class="json-string">{JSON.stringify(whole ? text : `${cutText(text, LONG_TEXT)}…`)}</span>{" "}
       <button type="button" class="link" onClick={() => setWhole(!whole)}>
         {whole ? "less" : `all ${text.length.toLocaleString()} characters`}
       </button>

@@ -5,7 +5,7 @@ import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
 
-/** How a call ended. `bytes` is what the answer's data and context weigh as UTF-8 JSON. */
+/** How a call ended. `bytes` is what the answer's data, context and usage weigh as UTF-8 JSON. */
 export type CallOutcome =
   | {
       ok: true;

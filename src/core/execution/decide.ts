@@ -3,6 +3,7 @@
 // `advance`, and every end goes through `endExecution`.
 import { classify, retryAfter } from "../resilience/classify.ts";
 import { budgetDelay, retryDelay } from "../resilience/retry.ts";
+import { overwrittenBytes } from "../weight.ts";
 import { PACE } from "../pace.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
@@ -125,10 +126,14 @@ function endOf(outcome: CallOutcome, began_at: number): CallEnd {
   return uncalled ? { uncalled: true } : { began_at };
 }
 
-/** An answer that would make the execution larger than its object can hold is a failure. */
-function withinContext(state: ExecutionState, outcome: CallOutcome): CallOutcome {
-  if (!outcome.ok) return outcome;
+/**
+ * The answer, its bytes as what it adds to the execution: without those of the context that it overwrites. One that
+ * would make the execution larger than its object can hold is a failure.
+ */
+function withinContext(state: ExecutionState, given: CallOutcome): CallOutcome {
+  if (!given.ok) return given;
   const limit_bytes = contextLimit(state);
+  const outcome = { ...given, bytes: given.bytes - overwrittenBytes(state.context, given.answer.context) };
   const bytes = state.context_bytes + outcome.bytes;
   if (bytes <= limit_bytes) return outcome;
   return { ok: false, failure: { kind: "context_too_large", limit_bytes, bytes } };

@@ -8,6 +8,7 @@ import { isoTime, timeOf } from "../time.ts";
 import { evolve } from "./evolve.ts";
 import { keepText } from "./log-event.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
+import { jsonBytes } from "../weight.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
 import type { Draft, Turn } from "./turn.ts";
@@ -23,6 +24,7 @@ export interface CallEnd {
   uncalled?: true;
 }
 
+/** @param outcome its `bytes` are what it adds to those of the execution */
 export function completeStage(turn: Turn, name: string, outcome: Answered, end: CallEnd): void {
   const { answer, bytes, cached } = outcome;
   const { attempt, rescued } = stageOf(turn.state, name);
@@ -78,7 +80,7 @@ export function loseStage(turn: Turn, name: string, error: StageError, end: Call
 }
 
 function defaultAnswer(data: JsonObject): Answered {
-  return { ok: true, answer: { data }, bytes: new TextEncoder().encode(JSON.stringify(data)).byteLength };
+  return { ok: true, answer: { data }, bytes: jsonBytes(data) };
 }
 
 /** What the data and the context of an execution may weigh, in bytes. */

@@ -2,7 +2,8 @@
 // judging it again, so that a log written by an earlier version folds to the same state for ever.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { StageError, StageResult, StageStatus, Usage } from "../../contract/stage.ts";
+import type { StageError, StageResult, StageStatus } from "../../contract/stage.ts";
+import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent } from "./log-event.ts";
 import type { PublicSpec, RunSpec } from "./run-spec.ts";
@@ -252,16 +253,6 @@ function settleClock(state: ExecutionState, at: number): ExecutionState {
 /** The context with an answer's patch laid over it, key by key. */
 function mergeContext(context: JsonObject, patch: JsonObject): JsonObject {
   return { ...context, ...patch };
-}
-
-function addUsage(total: Usage, usage: Usage): Usage {
-  const sum: Usage = { ...total };
-  for (const [key, value] of Object.entries(usage)) {
-    if (typeof value !== "number") continue;
-    const before = sum[key];
-    sum[key] = (typeof before === "number" ? before : 0) + value;
-  }
-  return sum;
 }
 
 function pendingResult(stage: string, agent_type: string): StageResult {

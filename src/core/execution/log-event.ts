@@ -16,7 +16,7 @@ export interface Internal extends CallEnd {
   spec?: PrivateSpec;
   /** What the agent's answer adds to the execution's context. */
   context?: JsonObject;
-  /** UTF-8 bytes that a stage's data and context patch hold. */
+  /** UTF-8 bytes that a stage's data, usage and context patch add, less those of the context that was overwritten. */
   bytes?: number;
   /** What a completed call said while it ran, for readers who heard a part of it; the key of `data` that holds it … */
   text_in?: string;

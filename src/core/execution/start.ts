@@ -1,4 +1,5 @@
 // The first turn: execution.started with all that the run is pinned to, and the stages that can go at once.
+import { jsonBytes } from "../weight.ts";
 import { advance } from "./advance.ts";
 import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";
 import { Turn } from "./turn.ts";
@@ -15,7 +16,7 @@ export function startExecution(spec: RunSpec, now: number): Turn {
       data: { ...shown },
       internal: {
         spec: kept satisfies PrivateSpec,
-        bytes: new TextEncoder().encode(JSON.stringify(kept.context)).byteLength,
+        bytes: jsonBytes(kept.context),
       },
     },
     now,

@@ -1,6 +1,7 @@
 // What the index of executions keeps of one: its summary, where it stands in the list, and until when that is worth
 // believing.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import { cutText } from "../../contract/text.ts";
 import { type RunReport, runReport } from "../monitoring/report.ts";
 import { PACE } from "../pace.ts";
 import { isoTime } from "../time.ts";
@@ -30,7 +31,7 @@ export function ledgerEntry(state: ExecutionState, now: number = state.updated_a
     summary: {
       execution_id: spec.execution_id,
       status: state.status,
-      query: spec.query.slice(0, QUERY_CHARS).toWellFormed(),
+      query: cutText(spec.query, QUERY_CHARS),
       conversation_id: spec.conversation_id,
       pipeline: spec.pipeline,
       pipeline_version: spec.pipeline_version,

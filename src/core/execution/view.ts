@@ -4,6 +4,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import { jsonPieces } from "../json-pieces.ts";
 import { criticalPath, sinks } from "../pipeline/graph.ts";
 import { isoTime } from "../time.ts";
+import { utf8Bytes } from "../weight.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 /** The execution as it stands. */
@@ -79,9 +80,13 @@ export function terminalData(state: ExecutionState): PipelineExecution {
   }
   const execution = viewExecution(state);
   const stage_results = Object.fromEntries(
-    Object.entries(execution.stage_results).map(([name, result]) => [name, { ...result, data: null }]),
+    Object.entries(execution.stage_results).map(([name, result]) => [
+      name,
+      { ...result, data: null, usage: null },
+    ]),
   );
-  return { ...execution, stage_results, final_result: null, context_data: {}, truncated: true };
+  const bulk = { stage_results, final_result: null, context_data: {}, usage: {} };
+  return { ...execution, ...bulk, truncated: true };
 }
 
 /** Of `context_bytes`, which logs of earlier versions overstate where context keys were overwritten. */
@@ -90,7 +95,7 @@ const SURELY_TOO_LARGE = 16 * LIMITS.TERMINAL_EVENT_BYTES;
 function utf8AtMost(text: string, limit: number): boolean {
   // A UTF-16 unit is one to three bytes: only the doubtful range needs counting.
   if (text.length > limit) return false;
-  return text.length * 3 <= limit || new TextEncoder().encode(text).byteLength <= limit;
+  return text.length * 3 <= limit || utf8Bytes(text) <= limit;
 }
 
 /**

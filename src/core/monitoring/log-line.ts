@@ -5,6 +5,7 @@ import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";
 import { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import { cutText } from "../../contract/text.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
 
 export type LogLevel = CoordinatorConfig["log_level"];
@@ -70,7 +71,7 @@ const FIELD_CHARS = 500;
 export function logLine(level: LogLevel, at: number, fields: JsonObject): string {
   const cut = Object.entries(fields).map(([name, value]) => [
     name,
-    typeof value === "string" ? value.slice(0, FIELD_CHARS).toWellFormed() : value,
+    typeof value === "string" ? cutText(value, FIELD_CHARS) : value,
   ]);
   const line = JSON.stringify({ level, time: new Date(at).toISOString(), ...Object.fromEntries(cut) });
   // JSON leaves these as they are: the C1 controls, and what turns the direction of writing.

@@ -1,6 +1,7 @@
 // Changes of a definition: replaced, one stage in, one stage out. Decided on the definition as it stands, so the
 // catalog's object asks this where no other writer can come in between.
 import { DEFAULT_CONFIG } from "../../contract/config.ts";
+import { cutName } from "../../contract/names.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 import { definitionError } from "./plan.ts";
@@ -42,5 +43,5 @@ function checkedStages(stages: PipelineStage[], max_retry_attempts: number): Res
 }
 
 function noSuchStage(pipeline: string, stage: string | null): CoordinatorError {
-  return { code: "STAGE_NOT_FOUND", pipeline, stage: (stage ?? "").slice(0, 64) };
+  return { code: "STAGE_NOT_FOUND", pipeline, stage: cutName(stage ?? "") };
 }

@@ -4,7 +4,7 @@ import type { Standing } from "../../adapters/embedded/agent-health.ts";
 import type { CatalogSnapshot } from "../../adapters/objects/catalog-api.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
-import { Name } from "../../contract/names.ts";
+import { cutName, Name } from "../../contract/names.ts";
 import { agentUrl } from "../../core/agent-target.ts";
 import { shownState } from "../../core/resilience/breaker.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
@@ -104,5 +104,5 @@ function breakerOf(standing: Standing, now: number): BreakerState {
 }
 
 function notFound(call: Call, agent_type: string): Response {
-  return problem(call, { code: "AGENT_NOT_FOUND", agent_type: agent_type.slice(0, 64) });
+  return problem(call, { code: "AGENT_NOT_FOUND", agent_type: cutName(agent_type) });
 }

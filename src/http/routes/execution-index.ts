@@ -2,7 +2,7 @@
 import { Hono } from "hono/tiny";
 import type { Place } from "../../adapters/objects/ledger-api.ts";
 import { CleanupRequest } from "../../contract/requests.ts";
-import { ExecutionId } from "../../contract/names.ts";
+import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { invalid, readBody } from "../body.ts";
 import { type AppEnv, type Call, problem, queryOf } from "../context.ts";
@@ -35,7 +35,7 @@ async function forget(call: Call): Promise<Response> {
   const { services, tenant } = call.var;
   const id = call.req.param("id") ?? "";
   if (!ExecutionId.safeParse(id).success) {
-    return problem(call, { code: "EXECUTION_NOT_FOUND", execution_id: id.slice(0, 64) });
+    return problem(call, { code: "EXECUTION_NOT_FOUND", execution_id: cutName(id) });
   }
   const forgotten = await services.executions.rpc(tenant, id).forget();
   return forgotten.ok ? new Response(null, { status: 204 }) : problem(call, forgotten.error);

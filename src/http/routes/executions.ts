@@ -8,7 +8,7 @@ import {
 } from "../../adapters/objects/execution-api.ts";
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
-import { ExecutionId } from "../../contract/names.ts";
+import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { isTerminal } from "../../core/execution/state.ts";
 import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
@@ -143,5 +143,5 @@ function rpc(call: Call, execution_id: string) {
 function executionId(call: Call): Result<string> {
   const id = call.req.param("id") ?? "";
   if (ExecutionId.safeParse(id).success) return ok(id);
-  return err({ code: "EXECUTION_NOT_FOUND", execution_id: id.slice(0, 64) });
+  return err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(id) });
 }

@@ -3,7 +3,7 @@
 import { Hono } from "hono/tiny";
 import type { CatalogSnapshot, Precondition } from "../../adapters/objects/catalog-api.ts";
 import { ValidationRequest } from "../../contract/requests.ts";
-import { Name } from "../../contract/names.ts";
+import { cutName, Name } from "../../contract/names.ts";
 import { type Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
@@ -133,7 +133,7 @@ function find(catalog: CatalogSnapshot, name: string): Pipeline | null {
 }
 
 function nameOf(call: Call): string {
-  return (call.req.param("name") ?? "").slice(0, 64);
+  return cutName(call.req.param("name") ?? "");
 }
 
 /** A pipeline as GET shows it, with the values that hold where a stage names none, and its tag. */

@@ -2,6 +2,7 @@
 import { expect, test } from "vitest";
 import { PipelineExecution } from "../../../src/contract/execution.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
+import { replay } from "../../../src/core/execution/evolve.ts";
 import { ok, Play, REJECTED, side, stage, status } from "./play.ts";
 
 test("Every stage of the pipeline is in stage_results from the start.", () => {
@@ -140,18 +141,56 @@ test("RESOURCE_EXHAUSTED with the limit and the value: memory_limit_mb bounds on
   expect(play.view.error_info?.message).toMatch(/1111 bytes.*1048/);
 });
 
+test("Sums of usage stay finite.", () => {
+  const play = new Play([side("a"), side("b")]);
+  play.answer("a", ok({}, { usage: { cost: 1.5e308, tokens: 3 } }));
+  play.answer("b", ok({}, { usage: { cost: 1.5e308, tokens: 3 } }));
+  expect(JSON.parse(JSON.stringify(play.view.usage))).toEqual({ cost: Number.MAX_VALUE, tokens: 6 });
+});
+
+test("A context key that is overwritten counts once against memory_limit_mb.", () => {
+  const limit = { memory_limit_mb: 0.001 };
+  const writes = (key: string) => {
+    const context = { [key]: "漢".repeat(200) };
+    const bytes = Buffer.byteLength(JSON.stringify({})) + Buffer.byteLength(JSON.stringify(context));
+    return { ok: true, answer: { data: {}, context }, bytes } as const;
+  };
+  const chain = ["a", "b", "c", "d"].map((name) => stage(name));
+  const once = new Play(chain, limit, { context: { k: "ü".repeat(200) } });
+  for (const { name } of chain) once.answer(name, writes("k"));
+  expect(once.status).toBe("completed");
+  // What it holds, but for a brace or a comma an answer.
+  const exact = Buffer.byteLength(JSON.stringify(once.view.context_data)) + chain.length * 2;
+  expect(Math.abs(once.state.context_bytes - exact)).toBeLessThanOrEqual(chain.length);
+  expect(replay(once.log)?.context_bytes).toBe(once.state.context_bytes);
+  const each = new Play(chain, limit, { context: { k: "ü".repeat(200) } });
+  each.answer("a", writes("other")).answer("b", writes("third"));
+  expect(each.view.error_info?.code).toBe("RESOURCE_EXHAUSTED");
+});
+
+test("A log that counted an overwritten key twice folds as it did.", () => {
+  const play = new Play([stage("a"), stage("b")], {}, { context: { k: 1 } });
+  play.answer("a", ok({}, { context: { k: 2 } }));
+  const log = play.log.map((event) =>
+    event.type === "stage.completed" ? { ...event, internal: { ...event.internal, bytes: 1_000 } } : event,
+  );
+  expect(replay(log)?.context_bytes).toBe(7 + 1_000);
+});
+
 test("Above 256 KiB the terminal event is without stage data, final_result and context_data, and says truncated; the execution has them.", () => {
   const play = new Play([stage("a")]);
   const data = { text: "ü".repeat(LIMITS.TERMINAL_EVENT_BYTES / 2) };
-  play.answer("a", ok(data, { context: { seen: 1 } }));
+  play.answer("a", ok(data, { context: { seen: 1 }, usage: { tokens: 3 } }));
   expect(play.last.data).toMatchObject({
     truncated: true,
     status: "completed",
     final_result: null,
     context_data: {},
+    usage: {},
   });
   expect((play.last.data["stage_results"] as Record<string, unknown>)["a"]).toMatchObject({
     data: null,
+    usage: null,
     attempts: 1,
   });
   expect(play.view.final_result).toEqual(data);

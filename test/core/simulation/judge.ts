@@ -23,7 +23,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
   const { outcome } = call.plan;
   const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
   const limit = Math.floor(config.memory_limit_mb * 1_048_576);
-  const fits = !outcome.ok || observer.bytes + outcome.bytes <= limit;
+  const fits = !outcome.ok || observer.bytesWith(outcome.bytes, outcome.answer.context) <= limit;
   return (events, refusal) => {
     const first = events[0];
     if (over !== null) {

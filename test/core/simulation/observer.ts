@@ -56,6 +56,8 @@ export class Observer {
   recoveries = 0;
   /** UTF-8 bytes held: the context and what answers added. */
   bytes = 0;
+  /** The context as answers have changed it. */
+  private context: Record<string, unknown>;
   /** Time in which the clock stood still. */
   stood = 0;
   private readonly spec: RunSpec;
@@ -63,6 +65,7 @@ export class Observer {
   constructor(spec: RunSpec) {
     this.spec = spec;
     this.bytes = Buffer.byteLength(JSON.stringify(spec.context));
+    this.context = { ...spec.context };
     for (const [at, stage] of spec.stages.entries()) {
       this.stages.set(stage.name, {
         spec: stage,
@@ -83,6 +86,14 @@ export class Observer {
         worked: 0,
       });
     }
+  }
+
+  /** The bytes with an answer that weighs so much and lays `patch` over the context: a key counts once. */
+  bytesWith(bytes: number, patch: Record<string, unknown> = {}): number {
+    const gone = Object.entries(this.context).filter(([key]) => key in patch);
+    const members = gone.map((member) => JSON.stringify(Object.fromEntries([member])));
+    // Without the braces, with a comma.
+    return this.bytes + bytes - members.reduce((sum, json) => sum + Buffer.byteLength(json) - 1, 0);
   }
 
   of(name: string): Observed {
@@ -201,6 +212,7 @@ export class Observer {
         hold("I4", call || stage.rescued !== null, () => `${name} completed without a call`);
         if (call) this.tried(stage, event);
         this.bytes += event.internal?.bytes ?? 0;
+        this.context = { ...this.context, ...event.internal?.context };
         this.endStage(stage, "completed", event.seq);
         return;
       case "stage.failed":

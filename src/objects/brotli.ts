@@ -1,0 +1,22 @@
+// Brotli undone by the platform, which has no stream for it and decodes it in one place only: in the body of an answer
+// whose header is `br`. An answer that says it otherwise (`BR`, `gzip, br`) is sent through this Worker itself, as one
+// whose header is.
+import { exports, WorkerEntrypoint } from "cloudflare:workers";
+import type { BrotliDecoder } from "../adapters/agents/codings.ts";
+
+/** Answers with the body that it is sent, as coded by brotli. */
+export class BrotliBody extends WorkerEntrypoint {
+  override fetch(request: Request): Response {
+    return new Response(request.body, { headers: { "content-encoding": "br" }, encodeBody: "manual" });
+  }
+}
+
+/** Null where the Worker's entry leaves BrotliBody out. */
+export function brotliDecoder(): BrotliDecoder | null {
+  const door = (exports as { BrotliBody?: Fetcher }).BrotliBody;
+  if (door === undefined) return null;
+  return async (body) => {
+    const { body: decoded } = await door.fetch("https://brotli.internal/", { method: "POST", body });
+    return decoded ?? body;
+  };
+}
