@@ -17,11 +17,23 @@ export interface Command {
   left(): number[];
 }
 
-export function runCommand(
-  args: readonly string[],
-  options: { cwd: string; env?: NodeJS.ProcessEnv },
-): Command {
-  const child: ChildProcess = spawn(process.execPath, args, {
+interface RunOptions {
+  cwd: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+/** Runs Node with these arguments. */
+export function runCommand(args: readonly string[], options: RunOptions): Command {
+  return run(process.execPath, args, options);
+}
+
+/** Runs a line in sh, as npm does. */
+export function runShell(line: string, options: RunOptions): Command {
+  return run("sh", ["-c", line], options);
+}
+
+function run(file: string, args: readonly string[], options: RunOptions): Command {
+  const child: ChildProcess = spawn(file, args, {
     cwd: options.cwd,
     detached: true,
     env: { ...process.env, ...options.env },
