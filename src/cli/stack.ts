@@ -1,7 +1,7 @@
 // Starts the coordinator and the reference agents in this process, for one question: both Workers bundled from
 // source, on a free loopback port, with everything they write under one folder. It is the runtime that `npm run dev`
 // starts too, without wrangler around it, which takes as long to load as all of this takes to answer.
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import type { MiniflareOptions } from "miniflare";
 import {
   AGENTS_CONFIG,
@@ -29,9 +29,11 @@ export interface StackOptions {
 /** Resolves when the coordinator answers. Temporary files go where TMPDIR says. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   // The bundler is a process of its own: it works while Miniflare, which is large, is read.
+  const configs = [readWorkerConfig(COORDINATOR_CONFIG), readWorkerConfig(AGENTS_CONFIG)] as const;
+  const names = new Set(configs.map(({ name }) => name));
   const workers = Promise.all([
-    buildWorker(COORDINATOR_CONFIG, options.coordinatorVars),
-    buildWorker(AGENTS_CONFIG, options.agentVars),
+    buildWorker(COORDINATOR_CONFIG, configs[0], names, options.coordinatorVars),
+    buildWorker(AGENTS_CONFIG, configs[1], names, options.agentVars),
   ]);
   const [built, { Miniflare }] = await Promise.all([workers, import("miniflare")]);
   const miniflare = new Miniflare({
@@ -51,13 +53,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 type WorkerOptions = MiniflareOptions["workers"][number];
 
+/** @param names of the Workers that run here: a binding to any other one is left out */
 async function buildWorker(
   configPath: string,
+  config: WorkerConfig,
+  names: ReadonlySet<string>,
   vars: Readonly<Record<string, string>>,
 ): Promise<WorkerOptions> {
-  const config = readWorkerConfig(configPath);
   const contents = await bundle(join(ROOT, dirname(configPath)), config);
-  const sqlite = config.migrations.flatMap((migration) => migration.new_sqlite_classes);
+  const objects = config.durable_objects.bindings
+    .map(({ name, class_name, script_name = config.name }) => ({ name, class_name, worker: script_name }))
+    .filter(({ worker }) => names.has(worker));
+  const classes = objects.filter(({ worker }) => worker === config.name).map(({ class_name }) => class_name);
   return {
     config: {
       name: config.name,
@@ -70,18 +77,19 @@ async function buildWorker(
       },
       env: Object.fromEntries([
         ...Object.entries({ ...config.vars, ...vars }).map(
-          ([name, value]) => [name, { type: "text" as const, value }] as const,
+          ([name, value]) => [name, variable(value)] as const,
         ),
-        ...config.durable_objects.bindings.map(
-          ({ name, class_name }) =>
-            [name, { type: "durable-object" as const, worker: config.name, exportName: class_name }] as const,
+        ...objects.map(
+          ({ name, class_name, worker }) =>
+            [name, { type: "durable-object" as const, worker, exportName: class_name }] as const,
         ),
-        ...config.services.map(
-          ({ binding, service }) => [binding, { type: "worker" as const, worker: service }] as const,
-        ),
+        ...config.services
+          .filter(({ service }) => names.has(service))
+          .map(({ binding, service }) => [binding, { type: "worker" as const, worker: service }] as const),
       ]),
+      // SQLite for every class, as the project's migrations ask for.
       exports: Object.fromEntries(
-        sqlite.map(
+        classes.map(
           (name) => [name, { type: "durable-object" as const, storage: "sqlite" as const }] as const,
         ),
       ),
@@ -90,10 +98,18 @@ async function buildWorker(
   };
 }
 
+/** As wrangler binds it: text as such, any other value as JSON. */
+function variable(value: WorkerConfig["vars"][string]) {
+  return typeof value === "string" ? { type: "text" as const, value } : { type: "json" as const, value };
+}
+
 /** One ES module for workerd; files that the config's rules call text are strings in it. */
 async function bundle(folder: string, config: WorkerConfig): Promise<string> {
   const { build } = await import("esbuild");
-  const texts = config.rules.flatMap((rule) => rule.globs.map((glob) => glob.replace(/^.*\*(?=\.\w+$)/, "")));
+  const texts = config.rules
+    .filter((rule) => rule.type === "Text")
+    .flatMap((rule) => rule.globs.map((glob) => extname(glob)))
+    .filter((extension) => extension !== "");
   const result = await build({
     entryPoints: [join(folder, config.main)],
     bundle: true,

@@ -7,7 +7,8 @@ import { eventually } from "../support/eventually.ts";
 import { type Command, runCommand } from "../support/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const OTHERS_LLM = { LLM_BASE_URL: undefined, LLM_API_KEY: undefined, LLM_MODEL: undefined };
+/** Whatever model the environment or .dev.vars names. */
+const NO_MODEL = { LLM_BASE_URL: "", LLM_API_KEY: "", LLM_MODEL: "" };
 
 let folder: string;
 let temporary: string;
@@ -24,7 +25,7 @@ afterEach(() => {
 });
 
 function demo(...args: string[]): Command {
-  const env = { ...OTHERS_LLM, TMPDIR: temporary };
+  const env = { ...NO_MODEL, TMPDIR: temporary };
   const command = runCommand(["src/cli/demo.ts", ...args], { cwd: ROOT, env });
   commands.push(command);
   return command;

@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 export interface Command {
+  pid: number;
   /** What it has written so far, both streams in one. */
   output(): string;
   /** Resolves once the output holds the text; rejects when the command ends before. */
@@ -49,6 +50,7 @@ function run(file: string, args: readonly string[], options: RunOptions): Comman
   }
   const ended = once(child, "close").then(([status, signal]) => (status ?? signal) as number | string);
   return {
+    pid: child.pid ?? 0,
     output: () => output,
     says: (text) =>
       new Promise((resolve, reject) => {
