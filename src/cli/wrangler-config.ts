@@ -36,17 +36,17 @@ const WorkerConfig = z.object({
 });
 export type WorkerConfig = z.infer<typeof WorkerConfig>;
 
-/** @param path below ROOT @throws where the file is missing, is not TOML, or lacks what the demo needs */
-export function readWorkerConfig(path: string): WorkerConfig {
-  const parsed = WorkerConfig.safeParse(readToml(path));
+/** @param path below the root @throws where the file is missing, is not TOML, or lacks what the demo needs */
+export function readWorkerConfig(path: string, root = ROOT): WorkerConfig {
+  const parsed = WorkerConfig.safeParse(readToml(path, root));
   if (parsed.success) return parsed.data;
   throw new Error(`${path}: ${z.prettifyError(parsed.error)}`);
 }
 
-/** @param path below ROOT @throws where the file is missing or is not TOML */
-export function readToml(path: string): Record<string, unknown> {
+/** @param path below the root @throws where the file is missing or is not TOML */
+export function readToml(path: string, root = ROOT): Record<string, unknown> {
   try {
-    return parse(readFileSync(join(ROOT, path), "utf8"));
+    return parse(readFileSync(join(root, path), "utf8"));
   } catch (error) {
     throw new Error(`${path}: ${error instanceof Error ? error.message : String(error)}`, { cause: error });
   }
