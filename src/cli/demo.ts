@@ -49,7 +49,7 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
       agentVars.set("CORPUS_URL", served.url);
     }
     const stack = await startStack({
-      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
+      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none", AGENT_COORDINATOR_LOG_LEVEL: "INFO" },
       agentVars: Object.fromEntries(agentVars),
       ...(wishes.conversation === undefined ? {} : { state: stateOf(wishes.conversation) }),
       onLog: (line) => {

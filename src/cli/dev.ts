@@ -7,13 +7,13 @@ import { agentVariables, devVars, divide } from "./variables.ts";
 import { runWrangler } from "./wrangler.ts";
 import { COORDINATOR_CONFIG } from "./wrangler-config.ts";
 
-/**
- * What local development sets, where the root's .dev.vars does not. An agent that is being written must answer itself,
- * and not the cache for it.
- */
+/** What local development sets, where the root's .dev.vars does not. */
 const DEFAULTS: ReadonlyMap<string, string> = new Map([
   ["AGENT_COORDINATOR_AUTH", "none"],
+  // An agent that is being edited must answer each time, and not the cache in its place.
   ["AGENT_COORDINATOR_CACHING", "false"],
+  // Here a line for each event costs nothing.
+  ["AGENT_COORDINATOR_LOG_LEVEL", "INFO"],
 ]);
 
 async function dev(words: readonly string[]): Promise<number> {
