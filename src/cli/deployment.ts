@@ -65,12 +65,18 @@ export async function planDeployment(flags: readonly Flag[], root = ROOT): Promi
   const defaults = Object.entries(DEPLOYED_VARS).filter(([name]) => !(name in coordinator.vars));
   return {
     agents: [
-      ...["deploy", "--minify", "-c", AGENTS_CONFIG, "--env", agentsEnvironment],
+      "deploy",
+      "--minify",
+      "-c",
+      AGENTS_CONFIG,
+      "--env",
+      agentsEnvironment,
       ...variableWords(variables.agents),
       ...wordsOf(flags.filter(({ name }) => SHARED_FLAGS.has(name))),
     ],
     coordinator: [
-      ...["deploy", "--minify"],
+      "deploy",
+      "--minify",
       ...variableWords([...defaults, ...variables.coordinator]),
       ...wordsOf(without(flags, "var")),
     ],

@@ -28,7 +28,10 @@ async function dev(words: readonly string[]): Promise<number> {
     return await runWrangler(
       [
         "dev",
-        ...["-c", COORDINATOR_CONFIG, "-c", agents.path],
+        "-c",
+        COORDINATOR_CONFIG,
+        "-c",
+        agents.path,
         ...variableWords([...defaults, ...given.coordinator]),
         ...wordsOf(without(flags, "var")),
       ],

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { AnyEvent } from "../../src/cli/ask.ts";
 import { plainOutput } from "../../src/cli/plain.ts";
 import { storyLines, type View } from "../../src/cli/screen.ts";
+import { wrap } from "../../src/cli/text.ts";
 import { BEGINNING, tell } from "../../src/cli/story.ts";
 
 const START = Date.parse("2026-11-23T12:00:00.000Z");
@@ -103,4 +104,15 @@ test("the tries of a stage are named beside", () => {
   const end = event("stage.completed", 300, { stage: "write", data: { cached: false, fallback: null } });
   const told = [...EVENTS, end].reduce(tell, BEGINNING).stages.find(({ name }) => name === "write");
   expect(told?.note).toBe("(2 tries)");
+});
+
+test("code keeps its indents on a terminal, and a long line is broken between words", () => {
+  expect(wrap("def f():\n    return  1\n\nword word word", 9)).toEqual([
+    "def f():",
+    "return 1",
+    "",
+    "word word",
+    "word",
+  ]);
+  expect(wrap("def f():\n    return  1", 20)).toEqual(["def f():", "    return  1"]);
 });
