@@ -1,6 +1,6 @@
-// The code in the corpus, run as it is printed, but for its addresses: what the demo tells a developer to type works.
+// The code in the corpus and the README, run as it is printed, but for its addresses.
 import { execFile } from "node:child_process";
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
@@ -99,6 +99,38 @@ test("a page starts a run and follows it", async () => {
   const code = `import { EventSource } from "eventsource";\n${page}\nprocess.on("exit", () => console.log(text));`;
   const { stdout } = await run(process.execPath, ["--input-type=module", "-e", code], { cwd: ROOT });
   expect(stdout).toMatch(/hedge.*\[\d\]\n$/s);
+});
+
+test("the README's agent answers, as the stage of its pipeline", async () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [, code = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(readme) ?? [];
+  const [, stages = ""] = /pipelines\/loud .* -d '(\{[\s\S]*?\})'$/m.exec(readme) ?? [];
+  const [first] = (JSON.parse(stages) as { stages: { name: string }[] }).stages;
+  // Below the project, so that its packages are found; not below node_modules, where Node runs no TypeScript.
+  const below = join(ROOT, ".wrangler", `readme-${process.pid}`);
+  mkdirSync(join(below, "shout"), { recursive: true });
+  try {
+    const file = join(below, "shout/worker.ts");
+    writeFileSync(file, code.replaceAll("../../src/", "../../../src/"));
+    const { default: worker } = (await import(file)) as { default: { fetch(r: Request): Promise<Response> } };
+    const body = {
+      execution_id: "e",
+      conversation_id: "c",
+      stage: "shout",
+      agent_type: "shout",
+      attempt: 1,
+      query: "who is there",
+      config: {},
+      inputs: { [first?.name ?? ""]: { query: "Who is there" } },
+      context: {},
+      history: [],
+      timeout_ms: 1_000,
+    };
+    const request = new Request("http://agent.test/", { method: "POST", body: JSON.stringify(body) });
+    expect(await (await worker.fetch(request)).json()).toEqual({ data: { answer: "WHO IS THERE!" } });
+  } finally {
+    rmSync(below, { recursive: true });
+  }
 });
 
 test("a key's hash is what the coordinator compares", async () => {
