@@ -1,7 +1,6 @@
-// npm run demo: starts the coordinator and its agents, asks one question, shows what happens, and leaves nothing
-// behind but a conversation that was named: all else that is written lies in one temporary folder, whatever is started
-// ends with this process.
-// Exit status 0, or 1 where the execution failed or there was none.
+// npm run demo: starts the coordinator and its agents, asks one question, shows what happens, and keeps nothing but a
+// conversation that was named: all other files are in one temporary folder, and all that is started ends with this
+// process. Exit status 0, or 1 where the execution failed or there was none.
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -12,20 +11,19 @@ import { readMarkdown, serveMarkdown } from "./documents.ts";
 import type { Output } from "./output.ts";
 import { plainOutput } from "./plain.ts";
 import { startStack } from "./stack.ts";
-import { ROOT } from "./wrangler-config.ts";
 import { liveOutput } from "./terminal.ts";
+import { agentVariables } from "./variables.ts";
+import { ROOT } from "./wrangler-config.ts";
 
 const USAGE = `npm run demo -- [--docs DIR] [--conversation ID] ["a question"]
 
   --docs DIR          answer from the Markdown files of this folder instead of the bundled ones
-  --conversation ID   a conversation that goes on with the next question (kept in .wrangler/demo)
+  --conversation ID   keep this conversation in .wrangler/demo, so that the next question can refer to it
 
-With LLM_BASE_URL, LLM_API_KEY and LLM_MODEL in the environment a language model writes the answer.`;
+With LLM_BASE_URL, LLM_API_KEY and LLM_MODEL in the environment or in .dev.vars a language model writes the answer.`;
 
 const DEFAULT_QUESTION = "How does the circuit breaker decide to open?";
-/** Handed from this process's environment to the agents. */
-const MODEL_VARIABLES = ["LLM_BASE_URL", "LLM_API_KEY", "LLM_MODEL"];
-/** Of a Worker's own output, what is shown when the demo goes wrong. */
+/** How much of the Workers' own output is shown when the demo fails. */
 const KEPT_LOG_LINES = 20;
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
@@ -42,21 +40,17 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
   await using resources = new AsyncDisposableStack();
   try {
     output.starting(wishes.query);
-    const agentVars: Record<string, string> = {};
-    for (const name of MODEL_VARIABLES) {
-      const value = process.env[name];
-      if (value !== undefined) agentVars[name] = value;
-    }
+    const agentVars = agentVariables(process.env);
     if (wishes.docs !== undefined) {
       const files = await readMarkdown(wishes.docs);
       if (files.length === 0) throw new Error(`There is no Markdown file in ${wishes.docs}.`);
       const served = await serveMarkdown(files);
       resources.defer(() => served.close());
-      agentVars["CORPUS_URL"] = served.url;
+      agentVars.set("CORPUS_URL", served.url);
     }
     const stack = await startStack({
-      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
-      agentVars,
+      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none", AGENT_COORDINATOR_LOG_LEVEL: "INFO" },
+      agentVars: Object.fromEntries(agentVars),
       ...(wishes.conversation === undefined ? {} : { state: stateOf(wishes.conversation) }),
       onLog: (line) => {
         if (logs.push(line) > KEPT_LOG_LINES) logs.shift();
@@ -92,10 +86,11 @@ function stateOf(conversation: string): string {
   );
 }
 
-/** Points TMPDIR at a new folder that is gone when the process is. Returns its removal. */
+/** Sets the folder for temporary files to a new one, which goes with the process. Returns its removal. */
 function useTemporaryFolder(): () => void {
   const folder = mkdtempSync(join(tmpdir(), "agent-coordinator-demo-"));
-  process.env["TMPDIR"] = folder;
+  // The first is POSIX's, the others are those of Windows.
+  for (const name of ["TMPDIR", "TEMP", "TMP"]) process.env[name] = folder;
   const remove = () => rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 20 });
   process.on("exit", remove);
   for (const [signal, number] of Object.entries(SIGNALS)) {

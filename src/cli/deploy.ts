@@ -1,25 +1,42 @@
-// npm run deploy: the reference agents first, then the coordinator that is bound to them by name, so that it works on
-// an account where neither is. Flags after `npm run deploy --` go to both deployments; `--dry-run` needs no account
-// and prints the size of what would be sent.
+// npm run deploy: the reference agents first, then the coordinator that is bound to them by name, so that it works on an
+// account that has neither. Both configs are read before the first is deployed. `--dry-run` needs no account, sends
+// nothing and prints the sizes; `--env` is the coordinator's environment, `--name` the coordinator's name.
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { buildConsole } from "./console.ts";
+import { planDeployment } from "./deployment.ts";
+import { readFlags } from "./flags.ts";
 import { buildNotice } from "./notice.ts";
 import { runWrangler } from "./wrangler.ts";
-import { AGENTS_CONFIG, COORDINATOR_CONFIG, readWorkerConfig } from "./wrangler-config.ts";
+import { COORDINATOR_CONFIG, ROOT } from "./wrangler-config.ts";
 
-/** Holds where deployed only: wrangler.toml's own variables would hold for local development too. */
-const DEPLOYED_VARS: Readonly<Record<string, string>> = { AGENT_COORDINATOR_RATE_LIMIT: "60/60" };
+/** Beside wrangler.toml, whose paths start from its folder. Ignored by git. */
+const GENERATED_CONFIG = "wrangler.generated.json";
 
-async function deploy(flags: readonly string[]): Promise<number> {
+async function deploy(words: readonly string[]): Promise<number> {
+  const flags = readFlags(words);
+  if (flags.some(({ name }) => ["h", "help", "v", "version"].includes(name))) {
+    return runWrangler(["deploy", ...words]);
+  }
+  const { agents, coordinator, config, warnings } = await planDeployment(flags);
+  for (const warning of warnings) console.warn(warning);
   await buildConsole();
   await buildNotice();
-  const minified = ["deploy", "--minify"];
-  const agents = await runWrangler([...minified, "-c", AGENTS_CONFIG, "--env", "production", ...flags]);
-  if (agents !== 0) return agents;
-  const { vars } = readWorkerConfig(COORDINATOR_CONFIG);
-  const defaults = Object.entries(DEPLOYED_VARS)
-    .filter(([name]) => !(name in vars))
-    .flatMap(([name, value]) => ["--var", `${name}:${value}`]);
-  return runWrangler([...minified, ...defaults, "-c", COORDINATOR_CONFIG, ...flags]);
+  const status = await runWrangler(agents);
+  if (status !== 0) return status;
+  if (config === null) return runWrangler([...coordinator, "-c", COORDINATOR_CONFIG]);
+  const path = join(ROOT, GENERATED_CONFIG);
+  writeFileSync(path, JSON.stringify(config));
+  try {
+    return await runWrangler([...coordinator, "-c", GENERATED_CONFIG]);
+  } finally {
+    rmSync(path, { force: true });
+  }
 }
 
-process.exitCode = await deploy(process.argv.slice(2));
+try {
+  process.exitCode = await deploy(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

@@ -1,5 +1,5 @@
-// What is said when an execution is over: its answer, its sources, and the closing words. Reads the data of the
-// reference pipeline's last stage, and makes do with any other's.
+// What the demo prints when an execution has ended: its answer, its sources and a summary. Reads the data of the
+// reference pipeline's last stage; of any other data it takes what it knows.
 import * as z from "zod";
 import type { PipelineExecution } from "../contract/execution.ts";
 import { duration } from "./text.ts";
@@ -33,13 +33,14 @@ export function endingOf(execution: PipelineExecution): Ending {
   return { answer, sources };
 }
 
-/** The closing words: what happened in one line, the figures beneath it, and what to try next. */
+/** What happened in one line, the figures below it, and what to try next. */
 export function closing(execution: PipelineExecution): { summary: string; details: string[] } {
-  const { critical_path, critical_path_ms, overhead_ms, retries } = execution.performance_metrics;
+  const { critical_path, critical_path_ms, overhead_ms, retries, cache_hits } = execution.performance_metrics;
   const { error_info } = execution;
   const total = duration(execution.duration_ms ?? 0);
-  const again = retries === 0 ? "" : `, ${retries} ${retries === 1 ? "retry" : "retries"}`;
-  const figures = `${total} in all, ${duration(overhead_ms)} of it the coordinator's own${again}`;
+  const again = retries === 0 ? "" : `, ${counted(retries, "retry", "retries")}`;
+  const cached = cache_hits === 0 ? "" : `, ${counted(cache_hits, "stage")} from the cache`;
+  const figures = `${total} in total, ${duration(overhead_ms)} of it in the coordinator${again}${cached}`;
   return {
     summary: error_info === null ? figures : `${error_info.code} in ${error_info.message}`,
     details: [
@@ -51,10 +52,16 @@ export function closing(execution: PipelineExecution): { summary: string; detail
   };
 }
 
-const CONSOLE_HINT = "Console: npm run dev, then http://localhost:8787/";
+function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
+const CONSOLE_HINT = "Console: run `npm run dev`, then open http://localhost:8787/";
 
 function generatorHint(execution: PipelineExecution): string[] {
   const final = Final.safeParse(execution.final_result);
   if (!final.success || final.data.generator !== "extractive") return [];
-  return ["The answer quotes its sources; with LLM_BASE_URL, LLM_API_KEY and LLM_MODEL a model writes it"];
+  return [
+    "The answer quotes its sources. With LLM_BASE_URL, LLM_API_KEY and LLM_MODEL set, a model writes it.",
+  ];
 }

@@ -1,5 +1,5 @@
-// The demo without a terminal: a line for each thing that happens, and the answer as it comes. What is written
-// cannot be taken back, so a text that begins anew is announced and written again.
+// The demo without a terminal: a line for each change, and the answer as it comes. What is written cannot be taken
+// back, so a text that starts again is announced and written again.
 import { closing, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
 import { BEGINNING, type StageStory, type Story, tell } from "./story.ts";
@@ -7,7 +7,7 @@ import { duration, harmless } from "./text.ts";
 
 export function plainOutput(write: (text: string) => void): Output {
   let story: Story = BEGINNING;
-  /** The text of the answer that stands in the output. */
+  /** The answer's text that is in the output already. */
   let written = "";
   let inLine = false;
 
@@ -23,7 +23,7 @@ export function plainOutput(write: (text: string) => void): Output {
   const show = (text: string): void => {
     if (text.startsWith(written)) piece(text.slice(written.length));
     else {
-      line("(the text begins anew)");
+      line("(the text starts again)");
       piece(text);
     }
     written = text;
@@ -31,7 +31,7 @@ export function plainOutput(write: (text: string) => void): Output {
 
   return {
     starting: (question) => line(`question: ${harmless(question)}`),
-    started: (ms) => line(`the coordinator and its agents started in ${duration(ms)}`),
+    started: (ms) => line(`coordinator and agents started in ${duration(ms)}`),
     event: (event) => {
       const before = story;
       story = tell(story, event);
@@ -67,6 +67,7 @@ function sentence(stage: StageStory): string {
   const { name, status, started_at, ended_at } = stage;
   const took = started_at === null || ended_at === null ? "" : ` in ${duration(ended_at - started_at)}`;
   const tries = status === "running" && stage.attempt > 1 ? `, try ${stage.attempt}` : "";
-  const note = stage.note === "" ? "" : `: ${harmless(stage.note)}`;
+  const separator = stage.note === "" ? "" : stage.note.startsWith("(") ? " " : ": ";
+  const note = `${separator}${harmless(stage.note)}`;
   return `${name} ${status}${took}${tries}${note}`;
 }

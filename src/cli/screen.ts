@@ -34,7 +34,7 @@ export function storyLines(story: Story, view: View): string[] {
   return answer === "" ? stages : [...stages, "", ...indented(answer, view)];
 }
 
-/** What is left on the screen when all is over. */
+/** What stays on the screen after the end. */
 export function endLines(
   story: Story,
   execution: PipelineExecution,

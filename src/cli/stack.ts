@@ -3,7 +3,13 @@
 // starts too, without wrangler around it, which takes as long to load as all of this takes to answer.
 import type { MiniflareOptions } from "miniflare";
 import { bundleWorker } from "./worker-bundle.ts";
-import { AGENTS_CONFIG, COORDINATOR_CONFIG, ROOT } from "./wrangler-config.ts";
+import {
+  AGENTS_CONFIG,
+  COORDINATOR_CONFIG,
+  ROOT,
+  readWorkerConfig,
+  type WorkerConfig,
+} from "./wrangler-config.ts";
 
 export interface Stack {
   /** Without a slash at its end. */
@@ -23,9 +29,11 @@ export interface StackOptions {
 /** Resolves when the coordinator answers. Temporary files go where TMPDIR says. */
 export async function startStack(options: StackOptions): Promise<Stack> {
   // The bundler is a process of its own: it works while Miniflare, which is large, is read.
+  const configs = [readWorkerConfig(COORDINATOR_CONFIG), readWorkerConfig(AGENTS_CONFIG)] as const;
+  const names = new Set(configs.map(({ name }) => name));
   const workers = Promise.all([
-    buildWorker(COORDINATOR_CONFIG, options.coordinatorVars),
-    buildWorker(AGENTS_CONFIG, options.agentVars),
+    buildWorker(COORDINATOR_CONFIG, configs[0], names, options.coordinatorVars),
+    buildWorker(AGENTS_CONFIG, configs[1], names, options.agentVars),
   ]);
   const [built, { Miniflare }] = await Promise.all([workers, import("miniflare")]);
   const miniflare = new Miniflare({
@@ -45,12 +53,18 @@ export async function startStack(options: StackOptions): Promise<Stack> {
 
 type WorkerOptions = MiniflareOptions["workers"][number];
 
+/** @param names of the Workers that run here: a binding to any other one is left out */
 async function buildWorker(
   configPath: string,
+  config: WorkerConfig,
+  names: ReadonlySet<string>,
   vars: Readonly<Record<string, string>>,
 ): Promise<WorkerOptions> {
-  const { config, text: contents } = await bundleWorker(configPath);
-  const sqlite = config.migrations.flatMap((migration) => migration.new_sqlite_classes);
+  const { text: contents } = await bundleWorker(configPath, config);
+  const objects = config.durable_objects.bindings
+    .map(({ name, class_name, script_name = config.name }) => ({ name, class_name, worker: script_name }))
+    .filter(({ worker }) => names.has(worker));
+  const classes = objects.filter(({ worker }) => worker === config.name).map(({ class_name }) => class_name);
   return {
     config: {
       name: config.name,
@@ -63,22 +77,28 @@ async function buildWorker(
       },
       env: Object.fromEntries([
         ...Object.entries({ ...config.vars, ...vars }).map(
-          ([name, value]) => [name, { type: "text" as const, value }] as const,
+          ([name, value]) => [name, variable(value)] as const,
         ),
-        ...config.durable_objects.bindings.map(
-          ({ name, class_name }) =>
-            [name, { type: "durable-object" as const, worker: config.name, exportName: class_name }] as const,
+        ...objects.map(
+          ({ name, class_name, worker }) =>
+            [name, { type: "durable-object" as const, worker, exportName: class_name }] as const,
         ),
-        ...config.services.map(
-          ({ binding, service }) => [binding, { type: "worker" as const, worker: service }] as const,
-        ),
+        ...config.services
+          .filter(({ service }) => names.has(service))
+          .map(({ binding, service }) => [binding, { type: "worker" as const, worker: service }] as const),
       ]),
+      // SQLite for every class, as the project's migrations ask for.
       exports: Object.fromEntries(
-        sqlite.map(
+        classes.map(
           (name) => [name, { type: "durable-object" as const, storage: "sqlite" as const }] as const,
         ),
       ),
     },
     dev: { rootPath: ROOT },
   };
+}
+
+/** As wrangler binds it: text as such, any other value as JSON. */
+function variable(value: WorkerConfig["vars"][string]) {
+  return typeof value === "string" ? { type: "text" as const, value } : { type: "json" as const, value };
 }

@@ -1,5 +1,5 @@
-// What the demo knows of an execution so far: the fold of its events, for whoever draws it. Pure; times are the
-// events' own, in ms since the epoch.
+// What the demo knows of an execution so far: the fold of its events, for both outputs. Pure; times are the events'
+// own, in ms since the epoch.
 import type { StageStatus } from "../contract/stage.ts";
 import type { AnyEvent } from "./ask.ts";
 
@@ -10,7 +10,7 @@ export interface StageStory {
   attempt: number;
   started_at: number | null;
   ended_at: number | null;
-  /** The last thing to be said of it: what it is doing, why it waits, why it ended so. */
+  /** What it is doing, why it waits, or why it ended so. */
   note: string;
 }
 
@@ -44,7 +44,7 @@ export function tell(story: Story, event: AnyEvent): Story {
     case "stage.retrying":
       return change(story, event.stage, (stage) => ({
         ...stage,
-        note: `again in ${event.data["delay_ms"] as number} ms: ${messageIn(event.data["error"])}`,
+        note: `retry in ${event.data["delay_ms"] as number} ms: ${messageIn(event.data["error"])}`,
       }));
     case "stage.fallback":
       return change(story, event.stage, (stage) => ({
@@ -62,7 +62,7 @@ export function tell(story: Story, event: AnyEvent): Story {
         ...stage,
         status: "completed",
         ended_at: at,
-        note: stage.attempt > 1 ? `${stage.attempt} tries` : "",
+        note: howCompleted(stage, event.data),
       }));
     case "stage.failed":
       return change(story, event.stage, (stage) => ({
@@ -97,6 +97,17 @@ function waiting(name: string): StageStory {
 function stageNames(data: unknown): string[] {
   const { stages } = data as { stages: readonly { name: string }[] };
   return stages.map((stage) => stage.name);
+}
+
+/** What a reader should know of a result that is not the agent's first answer; empty for one that is. */
+function howCompleted(stage: StageStory, data: Readonly<Record<string, unknown>>): string {
+  const { cached, fallback } = data as { cached?: boolean; fallback?: { strategy: string } | null };
+  const ways = [
+    ...(cached === true ? ["from the cache"] : []),
+    ...(stage.attempt > 1 ? [`${stage.attempt} tries`] : []),
+    ...(fallback ? [`fallback ${fallback.strategy}`] : []),
+  ];
+  return ways.length === 0 ? "" : `(${ways.join(", ")})`;
 }
 
 function messageIn(error: unknown): string {

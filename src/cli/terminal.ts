@@ -46,13 +46,13 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
   return {
     starting: (question) => {
       settle(["", `  ${paint("bold", clip(question, out.columns - 4))}`, ""]);
-      const note = paint("dim", "starting the coordinator and its agents");
+      const note = paint("dim", "starting the coordinator and the agents");
       picture = () => [`  ${paint("cyan", spinner(Date.now()))} ${note}`];
       // Loading what comes next blocks the timer for a while.
       refresh();
     },
     started: (ms) => {
-      settle([paint("dim", `  the coordinator and its agents started in ${duration(ms)}`), ""]);
+      settle([paint("dim", `  coordinator and agents started in ${duration(ms)}`), ""]);
       picture = () => storyLines(story, view());
     },
     event: (event) => {

@@ -19,11 +19,12 @@ export function clip(text: string, width: number): string {
   return line.length <= width ? line : `${cutText(line, width - 1)}…`;
 }
 
-/** Lines broken between words; a word longer than a line is broken too. */
+/** Lines broken between words, a word longer than a line too; a line that fits stays as it is, indented code with it. */
 export function wrap(text: string, width: number): string[] {
   return harmless(text)
     .split("\n")
     .flatMap((paragraph) => {
+      if (paragraph.length <= width) return [paragraph];
       const lines = [""];
       for (const word of paragraph.split(/ +/).flatMap((long) => pieces(long, width))) {
         const line = lines.at(-1) ?? "";

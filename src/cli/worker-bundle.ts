@@ -1,6 +1,6 @@
 // A Worker as one ES module, bundled from its source as wrangler bundles it: for the demo, which starts it without
 // wrangler, and for the notices of what is in it.
-import { dirname, join } from "node:path";
+import { dirname, extname, join } from "node:path";
 import { ROOT, readWorkerConfig, type WorkerConfig } from "./wrangler-config.ts";
 
 export interface WorkerBundle {
@@ -10,12 +10,20 @@ export interface WorkerBundle {
   files: string[];
 }
 
-/** @param configPath a wrangler.toml below ROOT; files that its rules call text are strings in the bundle */
-export async function bundleWorker(configPath: string): Promise<WorkerBundle> {
+/**
+ * @param configPath a wrangler.toml below ROOT; files that its rules call text are strings in the bundle
+ * @param config what it holds
+ */
+export async function bundleWorker(
+  configPath: string,
+  config: WorkerConfig = readWorkerConfig(configPath),
+): Promise<WorkerBundle> {
   const { build } = await import("esbuild");
-  const config = readWorkerConfig(configPath);
   const folder = join(ROOT, dirname(configPath));
-  const texts = config.rules.flatMap((rule) => rule.globs.map((glob) => glob.replace(/^.*\*(?=\.\w+$)/, "")));
+  const texts = config.rules
+    .filter((rule) => rule.type === "Text")
+    .flatMap((rule) => rule.globs.map((glob) => extname(glob)))
+    .filter((extension) => extension !== "");
   const result = await build({
     absWorkingDir: ROOT,
     entryPoints: [join(folder, config.main)],

@@ -1,5 +1,5 @@
-// Runs this project's wrangler as a child of this process: quietly, offline where it may be, and never longer than
-// its parent.
+// Runs this project's wrangler as a child of this process: quietly, offline where possible, and never longer than its
+// parent.
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
@@ -7,19 +7,25 @@ import { ROOT } from "./wrangler-config.ts";
 
 const WRANGLER = join(ROOT, "node_modules/wrangler/bin/wrangler.js");
 
-/** No usage figures, no look for news, no fetch of an example `request.cf`. */
+/** No usage figures, no check for a newer version, no fetch of an example `request.cf`. */
 const QUIET = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
 };
 
-/** Resolves to wrangler's exit status, 0 where it was ended by a signal that this process got. */
-export async function runWrangler(args: readonly string[]): Promise<number> {
+/**
+ * Resolves to wrangler's exit status, 0 where it was ended by a signal that this process got.
+ * @param environment laid over this process's own
+ */
+export async function runWrangler(
+  args: readonly string[],
+  environment: Readonly<Record<string, string>> = {},
+): Promise<number> {
   const child = spawn(process.execPath, [WRANGLER, ...args], {
     cwd: ROOT,
     stdio: "inherit",
-    env: { ...QUIET, ...process.env },
+    env: { ...QUIET, ...process.env, ...environment },
   });
   let stopped = false;
   const stop = () => {

@@ -1,6 +1,8 @@
 // answer_generation: quoted answers, citation styles, greetings, and the addresses.
 import { describe, expect, test, vi } from "vitest";
 import { Citations } from "../../fixtures/agents/answer/citations.ts";
+import { plainTerms } from "../../fixtures/agents/answer/extract.ts";
+import { nearest, nearestText } from "../../fixtures/agents/answer/nearest.ts";
 import { paced } from "../../fixtures/agents/answer/pace.ts";
 import { type AnswerData, agentsOver, askAll, gadgets as retrieval } from "./support.ts";
 
@@ -102,6 +104,79 @@ describe("quoted answers", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+});
+
+describe("code and brackets of a source", () => {
+  const steps = (text: string) => ({ passages: [{ ...retrieval.passages[0], text }] });
+  const ask = (query: string, text: string) =>
+    agents.data<AnswerData>("answer_generation", {
+      query,
+      inputs: { search: steps(text) },
+      config: { pace_ms: 0 },
+    });
+
+  test("code is quoted line by line, and its mark is on a line of its own", async () => {
+    const code = "```sh\ncurl -X PUT localhost \\\n  -d '[0]'\n```";
+    const { answer } = await ask("How is a gadget registered?", `Register a gadget so:\n\n${code}`);
+    expect(answer).toBe(`Register a gadget so:\n${code}\n[1]`);
+  });
+
+  test("a source's own brackets are no citations", async () => {
+    const { answer, citations } = await ask(
+      "How is a gadget read?",
+      "A gadget is read as `list[0]`, see [7].",
+    );
+    expect(answer).toBe("A gadget is read as `list[0]`, see [7]. [1]");
+    expect(citations).toHaveLength(1);
+  });
+});
+
+describe("what the sources do not answer", () => {
+  const ask = (query: string, environment = {}) =>
+    agents.data<AnswerData>("answer_generation", {
+      query,
+      inputs: { search: retrieval },
+      config: { pace_ms: 0 },
+      environment,
+    });
+
+  test("is said, with the nearest passages, which are not cited", async () => {
+    const data = await ask("Which gadget did Amenhotep buy from Hatshepsut?");
+    expect(data).toMatchObject({ citations: [], grounded: false, nearest: [{ document: "a.md" }, {}] });
+    expect(data.answer).toBe(
+      "The sources do not answer this question.\n\n" +
+        "The nearest passages, which may be about something else:\n" +
+        "- On a.md, “Part” (a.md): A gadget hums softly.\n" +
+        "- On b.md, “Part” (b.md): A gadget glows green at night.",
+    );
+  });
+
+  test("has no nearest passages where none speaks of anything in it", async () => {
+    const data = await ask("Which Amenhotep met Hatshepsut?");
+    expect(data).toMatchObject({ answer: "The sources do not answer this question.", nearest: [] });
+  });
+
+  test("has at most three, each with its first sentence, without code, and short", () => {
+    const passage = (document: string, text: string) => ({
+      document,
+      title: document,
+      heading: document,
+      text,
+    });
+    const passages = [
+      passage("far", "Nothing of it."),
+      passage("half", `A gadget so:\n\n\`\`\`\nx\n\`\`\``),
+      passage("long", `A gadget ${"very ".repeat(80)}long.`),
+      passage("all", "A gadget glows. Second."),
+      { ...passage("url", "A gadget again."), url: "https://a.test/x" },
+    ];
+    const wanted = plainTerms("gadget glows", passages);
+    const found = nearest(wanted, passages);
+    expect(found.map(({ document }) => document)).toEqual(["all", "half", "long"]);
+    expect(found.map(({ text }) => text.length <= 201)).toEqual([true, true, true]);
+    expect(found[1]?.text).toBe("A gadget so:");
+    expect(nearestText(nearest(wanted, passages.slice(4)))).toContain("- url (https://a.test/x): A gadget");
   });
 });
 

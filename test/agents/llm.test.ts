@@ -91,6 +91,23 @@ describe("a language model", () => {
     );
   });
 
+  test("one that finds no answer in the sources is followed by the nearest passages", async () => {
+    await endpoint(
+      (response) => {
+        stream(response, chunk("The sources do not "), chunk("answer this question.", "stop"));
+        response.end("data: [DONE]\n\n");
+      },
+      async ({ environment }) => {
+        const data = await agents.data<AnswerData>("answer_generation", { ...call, environment });
+        expect(data.answer).toMatch(/^The sources do not answer this question\.\n\nThe nearest passages/);
+        expect(data).toMatchObject({
+          grounded: false,
+          nearest: [{ document: "b.md" }, { document: "a.md" }],
+        });
+      },
+    );
+  });
+
   test("one that answers in a piece is understood too", async () => {
     await endpoint(
       (response) => {

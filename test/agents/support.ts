@@ -72,6 +72,7 @@ export type AnswerData = {
     url?: string;
   }[];
   grounded: boolean;
+  nearest: { document: string; title: string; heading: string; text: string; url?: string }[];
   generator: string;
 };
 

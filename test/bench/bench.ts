@@ -7,6 +7,7 @@
 // writes that. Ends with code 0 whatever it measures: it is no test.
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
+import { buildConsole } from "../../src/cli/console.ts";
 import { closeConnections } from "./load.ts";
 import { bundle } from "./servers.ts";
 import { compareColdStarts } from "./cold-start.ts";
@@ -40,6 +41,8 @@ if (unknown.length > 0) {
   throw new Error(`BENCH_ONLY names ${unknown.join(", ")}; there are ${Object.keys(SECTIONS).join(", ")}`);
 }
 
+// wrangler.toml names dist/console: without it no bundle is made.
+await buildConsole();
 const bench: Bench = {
   rounds: Number(process.env["BENCH_ROUNDS"] ?? 5),
   shots: Number(process.env["BENCH_SHOTS"] ?? 120),

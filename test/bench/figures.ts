@@ -7,6 +7,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { existsSync } from "node:fs";
+import { buildConsole } from "../../src/cli/console.ts";
 import { closeConnections, fire, median, pause, quantile, send } from "./load.ts";
 import { type BenchServer, bundle, startCoordinator } from "./servers.ts";
 
@@ -45,6 +46,8 @@ const VARIANTS: [name: string, config: Record<string, unknown>, vars: Record<str
 
 const parent = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
 await mkdir(parent, { recursive: true });
+// wrangler.toml names dist/console: without it no bundle is made.
+await buildConsole();
 const scripts = {
   agents: await bundle("test/bench/agent-worker.ts"),
   coordinator: await bundle("src/index.ts"),

@@ -6,10 +6,11 @@ import { expect, test } from "vitest";
 import { runCommand } from "../support/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
-const OTHERS_LLM = { LLM_BASE_URL: undefined, LLM_API_KEY: undefined, LLM_MODEL: undefined };
+/** Whatever model the environment or .dev.vars names. */
+const NO_MODEL = { LLM_BASE_URL: "", LLM_API_KEY: "", LLM_MODEL: "" };
 
 async function demo(...args: string[]): Promise<string> {
-  const command = runCommand(["src/cli/demo.ts", ...args], { cwd: ROOT, env: OTHERS_LLM });
+  const command = runCommand(["src/cli/demo.ts", ...args], { cwd: ROOT, env: NO_MODEL });
   try {
     expect(await command.ended, command.output()).toBe(0);
     return command.output();

@@ -1,15 +1,34 @@
 // `npm run dev` as a user runs it, in a copy of the project that has a .dev.vars.
-import { cpSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer as createHttpServer, type IncomingHttpHeaders } from "node:http";
 import { createServer } from "node:net";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { type Command, runCommand } from "../support/processes.ts";
 import { rawRequest } from "../support/raw-request.ts";
+import { onLoopback } from "../support/loopback.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const START_MS = 90_000;
+/** The tests' own environment may name one. */
+const NO_MODEL_OF_THE_TESTS = { LLM_BASE_URL: undefined, LLM_API_KEY: undefined, LLM_MODEL: undefined };
+
+interface Running {
+  command: Command;
+  url: string;
+}
 
 let folder: string;
 const commands: Command[] = [];
@@ -26,6 +45,7 @@ beforeAll(() => {
 });
 afterEach(() => {
   for (const command of commands.splice(0)) command.destroy();
+  rmSync(join(folder, ".dev.vars"), { force: true });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -33,7 +53,7 @@ test(
   "runs the reference pipeline without keys, keeps its state where it is told, and ends whole",
   async () => {
     const state = join(folder, "state");
-    const { command, url } = await dev("--persist-to", state);
+    const { command, url } = await dev(["--persist-to", state]);
     const response = await fetch(`${url}/v1/executions`, {
       method: "POST",
       headers: { "content-type": "application/json" },
@@ -47,6 +67,8 @@ test(
     expect(execution.status).toBe("completed");
     expect(execution.final_result.answer).toContain("[1]");
     await expectOwnPagesOnly(url);
+    // An agent that is being written is not answered for by the cache.
+    expect(await (await fetch(`${url}/v1/config`)).json()).toMatchObject({ enable_caching: false });
     expect(readdirSync(state, { recursive: true }).some((path) => String(path).endsWith(".sqlite"))).toBe(
       true,
     );
@@ -56,12 +78,26 @@ test(
 );
 
 test(
-  "a flag wins over what the script and .dev.vars set",
+  "a flag wins over what the script and .dev.vars set, and .dev.vars over the script",
   async () => {
-    writeFileSync(join(folder, ".dev.vars"), "AGENT_COORDINATOR_MAX_CONCURRENT=many\n");
-    // Were the one of .dev.vars to hold, the answer would be 500; were the script's, 200.
-    const flags = ["--var", "AGENT_COORDINATOR_MAX_CONCURRENT:2", "--var", "AGENT_COORDINATOR_AUTH:keys"];
-    const { command, url } = await dev(...flags);
+    writeFileSync(
+      join(folder, ".dev.vars"),
+      "AGENT_COORDINATOR_MAX_CONCURRENT=many\nAGENT_COORDINATOR_CACHING=true\n",
+    );
+    // Were the one of .dev.vars to hold, the answer would be 500.
+    const { command, url } = await dev(["--var", "AGENT_COORDINATOR_MAX_CONCURRENT:2"]);
+    const config = await fetch(`${url}/v1/config`);
+    expect(config.status).toBe(200);
+    expect(await config.json()).toMatchObject({ max_concurrent_stages: 2, enable_caching: true });
+    await expectWholeEnd(command, "SIGTERM");
+  },
+  START_MS,
+);
+
+test(
+  "keys are asked for where a flag says so",
+  async () => {
+    const { command, url } = await dev(["--var=AGENT_COORDINATOR_AUTH:keys"]);
     const response = await fetch(`${url}/v1/pipelines/rag`);
     expect(response.status).toBe(401);
     expect(await response.json()).toMatchObject({ code: "UNAUTHORIZED" });
@@ -70,9 +106,64 @@ test(
   START_MS,
 );
 
-async function dev(...flags: string[]): Promise<{ command: Command; url: string }> {
+test(
+  "a language model of the environment, of the root's .dev.vars and of a flag writes the answer",
+  async () => {
+    const seen: { headers: IncomingHttpHeaders; body: { model?: string } }[] = [];
+    const model = await onLoopback(
+      createHttpServer((request, response) => {
+        let body = "";
+        request.on("data", (piece: Buffer) => (body += piece.toString()));
+        request.on("end", () => {
+          seen.push({ headers: request.headers, body: JSON.parse(body) as { model?: string } });
+          const message = { content: "It counts failures [1]." };
+          response.setHeader("content-type", "application/json");
+          response.end(JSON.stringify({ choices: [{ message, finish_reason: "stop" }] }));
+        });
+      }),
+    );
+    try {
+      writeFileSync(join(folder, ".dev.vars"), `LLM_BASE_URL=${model.url}/v1\nLLM_MODEL=of-the-file\n`);
+      const { command, url } = await dev(["--var", "LLM_MODEL:of-the-flag"], {
+        LLM_API_KEY: "sk-environment",
+      });
+      const response = await fetch(`${url}/v1/executions`, {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: JSON.stringify({
+          query: "How does the circuit breaker decide to open?",
+          conversation_id: "c",
+        }),
+      });
+      const { final_result } = (await response.json()) as { final_result: { answer: string } };
+      expect(final_result.answer).toBe("It counts failures [1].");
+      expect(seen.map(({ headers, body }) => [headers.authorization, body.model])).toEqual([
+        ["Bearer sk-environment", "of-the-flag"],
+      ]);
+      const written = readdirSync(join(folder, ".wrangler"), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile() && /^wrangler\.json$/.test(entry.name))
+        .map((entry) => readFileSync(join(entry.parentPath, entry.name), "utf8"));
+      expect(written).toHaveLength(1);
+      expect(written[0]).not.toContain("sk-environment");
+      await expectWholeEnd(command, "SIGINT");
+      expect(existsSync(join(folder, ".wrangler", `agents-${command.pid}`))).toBe(false);
+
+      const demo = runCommand(["src/cli/demo.ts"], { cwd: folder, env: NO_MODEL_OF_THE_TESTS });
+      commands.push(demo);
+      expect(await demo.ended).toBe(0);
+      expect(demo.output()).toContain("It counts failures [1].");
+      expect(seen.at(-1)).toMatchObject({ body: { model: "of-the-file" } });
+    } finally {
+      await model.close();
+    }
+  },
+  START_MS,
+);
+
+async function dev(flags: readonly string[], model: NodeJS.ProcessEnv = {}): Promise<Running> {
   const port = await freePort();
-  const command = runCommand(["src/cli/dev.ts", "--port", String(port), ...flags], { cwd: folder });
+  const env = { ...NO_MODEL_OF_THE_TESTS, ...model };
+  const command = runCommand(["src/cli/dev.ts", "--port", String(port), ...flags], { cwd: folder, env });
   commands.push(command);
   await command.says("Ready on");
   const url = `http://127.0.0.1:${port}`;
@@ -100,7 +191,12 @@ async function expectWholeEnd(command: Command, signal: NodeJS.Signals): Promise
   expect(command.left().length).toBeGreaterThan(2);
   command.kill(signal);
   expect(await command.ended).toBe(0);
-  expect(command.left()).toEqual([]);
+  // What is killed takes a moment to be gone, on a busy machine.
+  await eventually(
+    async () => command.left(),
+    (left) => left.length === 0,
+    1_000,
+  );
 }
 
 async function freePort(): Promise<number> {

@@ -1,9 +1,10 @@
-// What the demo shows of events that the reference agents seldom give: retries, texts that begin anew, skips, and
+// What the demo shows of events that the reference agents seldom give: retries, texts that start again, skips, and
 // words that a terminal would obey.
 import { expect, test } from "vitest";
 import type { AnyEvent } from "../../src/cli/ask.ts";
 import { plainOutput } from "../../src/cli/plain.ts";
 import { storyLines, type View } from "../../src/cli/screen.ts";
+import { wrap } from "../../src/cli/text.ts";
 import { BEGINNING, tell } from "../../src/cli/story.ts";
 
 const START = Date.parse("2026-11-23T12:00:00.000Z");
@@ -43,15 +44,15 @@ test("a terminal shows each stage's sign, time and note, one row each, and only 
   const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
   const rows = (end: number) => storyLines(EVENTS.slice(0, end).reduce(tell, BEGINNING), view);
   expect(rows(6)[0]).toMatch(/^ {2}– find {3}·+ +not needed$/);
-  expect(rows(6)[1]).toMatch(/^ {2}[⠋-⠿] write {2}━+ +500 ms {2}again in 40 ms: cut short$/u);
+  expect(rows(6)[1]).toMatch(/^ {2}[⠋-⠿] write {2}━+ +500 ms {2}retry in 40 ms: cut short$/u);
   expect(rows(6).slice(2)).toEqual(["", "  Hello red"]);
   expect(rows(9).slice(2)).toEqual(["", "  Good day"]);
   const narrow = storyLines(EVENTS.slice(0, 6).reduce(tell, BEGINNING), { ...view, columns: 40 });
-  expect(narrow[1]).toMatch(/again in 40.*…$/);
+  expect(narrow[1]).toMatch(/retry in 40.*…$/);
   expect(Math.max(...narrow.map((row) => row.length))).toBeLessThanOrEqual(40);
 });
 
-test("plain lines tell retries and skips, and announce a text that begins anew", () => {
+test("plain lines tell retries and skips, and announce a text that starts again", () => {
   let written = "";
   const output = plainOutput((text) => {
     written += text;
@@ -63,12 +64,55 @@ test("plain lines tell retries and skips, and announce a text that begins anew",
       "write running",
       "",
       "Helo",
-      "(the text begins anew)",
+      "(the text starts again)",
       "Hello red",
-      "write running: again in 40 ms: cut short",
+      "write running: retry in 40 ms: cut short",
       "write running, try 2",
-      "(the text begins anew)",
+      "(the text starts again)",
       "Good day",
     ].join("\n"),
   );
+});
+
+test.each([
+  ["the agent's own answer", { cached: false, fallback: null }, ""],
+  ["a result of the cache", { cached: true, fallback: null }, " (from the cache)"],
+  [
+    "a substitute",
+    { cached: false, fallback: { strategy: "use_default", reason: "r" } },
+    " (fallback use_default)",
+  ],
+])("both outputs say how a stage completed: %s", (_what, result, expected) => {
+  const events = [
+    event("execution.started", 0, { data: { stages: [{ name: "find" }] } }),
+    event("stage.started", 0, { stage: "find", attempt: 1 }),
+    event("stage.completed", 30, { stage: "find", attempt: 1, data: result }),
+  ];
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  for (const each of events) output.event(each);
+  expect(written).toBe(`find running\nfind completed in 30 ms${expected}\n`);
+  const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
+  expect(storyLines(events.reduce(tell, BEGINNING), view)[0]?.trimEnd()).toMatch(
+    new RegExp(`30 ms${expected === "" ? "" : ` {2}\\(${expected.slice(2, -1)}\\)`}$`),
+  );
+});
+
+test("the tries of a stage are named beside", () => {
+  const end = event("stage.completed", 300, { stage: "write", data: { cached: false, fallback: null } });
+  const told = [...EVENTS, end].reduce(tell, BEGINNING).stages.find(({ name }) => name === "write");
+  expect(told?.note).toBe("(2 tries)");
+});
+
+test("code keeps its indents on a terminal, and a long line is broken between words", () => {
+  expect(wrap("def f():\n    return  1\n\nword word word", 9)).toEqual([
+    "def f():",
+    "return 1",
+    "",
+    "word word",
+    "word",
+  ]);
+  expect(wrap("def f():\n    return  1", 20)).toEqual(["def f():", "    return  1"]);
 });

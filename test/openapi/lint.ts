@@ -3,14 +3,17 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { openApiText } from "../../src/http/openapi.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "openapi-"));
 const file = join(folder, "openapi.json");
 writeFileSync(file, openApiText());
+// By its file and not by its name, which on Windows is a script of cmd.
+const redocly = fileURLToPath(import.meta.resolve("@redocly/cli/bin/cli.js"));
 const { status } = spawnSync(
-  "redocly",
-  ["lint", file, "--config", join(import.meta.dirname, "redocly.yaml"), "--format", "stylish"],
+  process.execPath,
+  [redocly, "lint", file, "--config", join(import.meta.dirname, "redocly.yaml"), "--format", "stylish"],
   {
     stdio: "inherit",
     env: { ...process.env, REDOCLY_TELEMETRY: "off", REDOCLY_SUPPRESS_UPDATE_NOTICE: "true" },

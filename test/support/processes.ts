@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 
 export interface Command {
+  pid: number;
   /** What it has written so far, both streams in one. */
   output(): string;
   /** Resolves once the output holds the text; rejects when the command ends before. */
@@ -17,11 +18,23 @@ export interface Command {
   left(): number[];
 }
 
-export function runCommand(
-  args: readonly string[],
-  options: { cwd: string; env?: NodeJS.ProcessEnv },
-): Command {
-  const child: ChildProcess = spawn(process.execPath, args, {
+interface RunOptions {
+  cwd: string;
+  env?: NodeJS.ProcessEnv;
+}
+
+/** Runs Node with these arguments. */
+export function runCommand(args: readonly string[], options: RunOptions): Command {
+  return run(process.execPath, args, options);
+}
+
+/** Runs a line in sh, as npm does. */
+export function runShell(line: string, options: RunOptions): Command {
+  return run("sh", ["-c", line], options);
+}
+
+function run(file: string, args: readonly string[], options: RunOptions): Command {
+  const child: ChildProcess = spawn(file, args, {
     cwd: options.cwd,
     detached: true,
     env: { ...process.env, ...options.env },
@@ -37,6 +50,7 @@ export function runCommand(
   }
   const ended = once(child, "close").then(([status, signal]) => (status ?? signal) as number | string);
   return {
+    pid: child.pid ?? 0,
     output: () => output,
     says: (text) =>
       new Promise((resolve, reject) => {
