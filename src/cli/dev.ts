@@ -44,4 +44,9 @@ async function dev(words: readonly string[]): Promise<number> {
   }
 }
 
-process.exitCode = await dev(process.argv.slice(2));
+try {
+  process.exitCode = await dev(process.argv.slice(2));
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}

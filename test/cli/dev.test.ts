@@ -160,6 +160,21 @@ test(
   START_MS,
 );
 
+test("a config that is no TOML ends it with the file and the line, without a stack", async () => {
+  const path = join(folder, "fixtures/agents/wrangler.toml");
+  const before = readFileSync(path, "utf8");
+  writeFileSync(path, `${before}\nname = = 1\n`);
+  try {
+    const command = runCommand(["src/cli/dev.ts"], { cwd: folder });
+    commands.push(command);
+    expect(await command.ended).toBe(1);
+    expect(command.output()).toMatch(/^fixtures\/agents\/wrangler\.toml: .*\n[\s\S]*name = = 1/);
+    expect(command.output()).not.toMatch(/^\s+at /m);
+  } finally {
+    writeFileSync(path, before);
+  }
+});
+
 async function dev(flags: readonly string[], model: NodeJS.ProcessEnv = {}): Promise<Running> {
   const port = await freePort();
   const env = { ...NO_MODEL_OF_THE_TESTS, ...model };
