@@ -192,7 +192,7 @@ describe("without sources", () => {
   });
 
   test("a question whose retrieval failed is not answered from memory", async () => {
-    for (const inputs of [{}, { source_retrieval: null, query_rewriter: null, context_decision: null }]) {
+    for (const inputs of [{}, { source_retrieval: null, query_rewriting: null, context_decision: null }]) {
       const data = await agents.data<AnswerData>("answer_generation", {
         query: BREAKER,
         inputs,

@@ -32,7 +32,7 @@ async function found(question: string, strategy: string): Promise<string[]> {
   const rewriter = await agents.data("query_rewriter", { query: question });
   const { passages } = await agents.data<{ passages: { document: string }[] }>("source_retrieval", {
     query: question,
-    inputs: { query_rewriter: rewriter },
+    inputs: { query_rewriting: rewriter },
     config: { search_strategy: strategy, max_results: 3 },
   });
   return passages.map((passage) => passage.document);

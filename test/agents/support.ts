@@ -85,7 +85,7 @@ export async function askAll(
   const { search = {}, config = {}, ...rest } = options;
   const rewriter = await agents.data<{ query: string }>("query_rewriter", { query, ...rest });
   const decision = await agents.data<{ needs_retrieval: boolean }>("context_decision", { query, ...rest });
-  const earlier = { query_rewriter: rewriter, context_decision: decision };
+  const earlier = { query_rewriting: rewriter, context_decision: decision };
   const retrieval = decision.needs_retrieval
     ? await agents.data("source_retrieval", { query, inputs: earlier, config: search, ...rest })
     : null;

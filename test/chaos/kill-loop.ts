@@ -151,7 +151,7 @@ async function strike(
   agents: FiveAgents,
   chance: Chance,
 ): Promise<WatchedRun> {
-  const stage = chance.pick(["query_rewriter", "context_decision", "keyword_retrieval"]);
+  const stage = chance.pick(["query_rewriting", "context_decision", "keyword_retrieval"]);
   const of = (name: string) => (call: StageCall) => call.execution_id === execution_id && call.stage === name;
   // Laid in wait for before the run begins: its first calls may come before its acknowledgement.
   const when = {
