@@ -70,7 +70,7 @@ export interface Settings {
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
-  /** Whom it serves where `auth` is `none`. */
+  /** The hosts and pages that it serves where `auth` is `none`. */
   local: LocalAccess;
   config: CoordinatorConfig;
   allowedHosts: AllowedHosts;

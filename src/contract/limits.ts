@@ -13,7 +13,7 @@ export const LIMITS = {
   CONDITION_CHARS: 4_096,
   STAGES: 64,
   EDGES: 256,
-  /** Of a tenant: whoever defines more by a program has a fault in it. */
+  /** Of a tenant: a program that defines more has a fault. */
   PIPELINES: 1_000,
   AGENTS: 1_000,
   /** What was patched, as UTF-8 JSON: it is read with every run. */
