@@ -15,7 +15,7 @@ import { effectiveConfig } from "../core/config.ts";
 import type { PublicSpec, RunSpec } from "../core/execution/run-spec.ts";
 import { canonicalJson } from "../core/json.ts";
 import { readTraceparent, rootTraceparent } from "../core/monitoring/trace-context.ts";
-import { planStages } from "../core/pipeline/plan.ts";
+import { leftOut, planAlone, planStages } from "../core/pipeline/plan.ts";
 import { agentTypesOf } from "../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../pipelines/rag.ts";
 
@@ -76,7 +76,13 @@ export async function planRun(
   const { query, conversation_id, on_disconnect, context: given } = request;
   const { name, version } = pipeline.value;
   const shown = { query, conversation_id, pipeline: name, pipeline_version: version, stages: stages.value };
-  const kept = { context: given, inputs: {}, on_disconnect, history: remembered(history, config) };
+  const kept = {
+    context: given,
+    inputs: {},
+    ...leavingOut(leftOut(request.pipeline_config)),
+    on_disconnect,
+    history: remembered(history, config),
+  };
   return ok(pin(shown, kept, context, catalog, settings, config));
 }
 
@@ -93,17 +99,23 @@ export async function planStage(
   ]);
   const config = configOf(settings, catalog);
   // What it depends on is not run here: `inputs` stand for it.
-  const stages = planStages([{ ...request.stage, depends_on: [] }], {}, config);
+  const stages = planAlone(request.stage, Object.keys(request.inputs), config);
   if (!stages.ok) return stages;
   const { query, conversation_id, inputs, context: given, stage } = request;
   const shown = { query, conversation_id, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
   const kept = {
     context: given,
     inputs,
+    ...leavingOut(stage.depends_on.filter((name) => !Object.hasOwn(inputs, name))),
     on_disconnect: "continue" as const,
     history: remembered(history, config),
   };
   return ok(pin(shown, kept, context, catalog, settings, config));
+}
+
+/** A field of the spec, where there is something to say. */
+function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
+  return left_out.length === 0 ? {} : { left_out };
 }
 
 /** Configs and plans of the catalogs that the isolate remembers: most runs begin as the one before did. */
@@ -151,7 +163,7 @@ function remembered(
 
 function pin(
   shown: PublicSpec,
-  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect" | "history">,
+  kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect" | "history">,
   context: RunContext,
   catalog: CatalogSnapshot,
   settings: Settings,
