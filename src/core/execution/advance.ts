@@ -27,7 +27,7 @@ export function advance(turn: Turn): void {
     }
     const next = nextToStart(turn.state);
     if (next === null) return;
-    // The rest waits for the next turn: nextActions asks for it at once.
+    // The rest waits for a later turn: nextActions asks for it.
     if (next.when !== undefined && steps >= PACE.CONDITION_STEPS) return;
     const meter = new Meter();
     startStage(turn, next, meter);

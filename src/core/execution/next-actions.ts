@@ -1,5 +1,6 @@
 // nextActions(state, now): what the world has to do for an execution. The shell compares it with what it holds:
 // calls that it does not have are begun, calls that are not here any more are aborted.
+import { PACE } from "../pace.ts";
 import { nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
 
@@ -37,8 +38,10 @@ export function nextActions(state: ExecutionState): Actions {
     }
     if (stage.phase === "waiting" && state.status === "running") wake_at = Math.min(wake_at, stage.due_at);
   }
-  // A turn whose conditions cost much leaves the others to the next one.
-  if (conditional && state.status === "running" && nextToStart(state) !== null) wake_at = state.updated_at;
+  // A turn whose conditions cost much leaves the others to a later one.
+  if (conditional && state.status === "running" && nextToStart(state) !== null) {
+    wake_at = Math.min(wake_at, state.updated_at + PACE.CONDITION_GAP_MS);
+  }
   if (state.paused_at !== null) {
     wake_at = Math.min(wake_at, state.paused_at + state.spec.config.max_pause_seconds * 1_000);
   }

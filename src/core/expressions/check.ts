@@ -26,7 +26,7 @@ interface Local {
 }
 
 /** A variable that an expression may name; a text or list of it has at least `least` characters or items. */
-export interface Variable {
+interface Variable {
   readonly kind: Kind | "dyn";
   readonly least?: number;
 }

@@ -41,7 +41,7 @@ const CONVERSIONS: readonly Definition[] = [
   ["bool", ["bool"], "bool", same],
   ["bool", ["string"], "bool", ([value]) => toBool(value as string)],
   ["double", ["double"], "double", same],
-  ["double", ["int"], "double", ([value]) => Number(value as bigint)],
+  ["double", ["int"], "double", ([value]) => Number(value)],
   ["double", ["uint"], "double", ([value]) => Number((value as Uint).value)],
   ["double", ["string"], "double", ([value], meter) => toDouble(value as string, meter)],
   ["int", ["int"], "int", same],
@@ -168,13 +168,15 @@ function doubleText(value: number, meter: Meter): string {
 
 function join(list: readonly Value[], separator: string, meter: Meter): string | Fault {
   meter.spend(list.length);
+  const texts: string[] = [];
   let length = separator.length * Math.max(0, list.length - 1);
   for (const item of list) {
     if (typeof item !== "string") return new Fault("join() of a list that holds something else than strings");
+    texts.push(item);
     length += item.length;
     if (length > LIMITS.EXPRESSION_TEXT_CHARS) break;
   }
   meter.makeText(length);
   meter.chars(length, CHARS.SCANNED);
-  return list.join(separator);
+  return texts.join(separator);
 }

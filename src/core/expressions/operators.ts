@@ -168,7 +168,7 @@ function isNumber(value: Comparable): value is number | bigint {
 }
 
 /** Equality of any two values: numbers by what they are worth, lists and maps by what they hold. */
-export function equals(left: Value, right: Value, meter: Meter, depth = 0): boolean {
+function equals(left: Value, right: Value, meter: Meter, depth = 0): boolean {
   meter.spend(1);
   if (typeof left === "string") {
     if (typeof right !== "string" || left.length !== right.length) return false;
@@ -179,8 +179,8 @@ export function equals(left: Value, right: Value, meter: Meter, depth = 0): bool
   if (typeof left === "number" && typeof right === "number") return false;
   const a = comparable(left);
   const b = comparable(right);
-  // A bigint and a number are never identical, and both orders hold where they are worth the same.
-  if (isNumber(a) && isNumber(b)) return kindGroup(left) === kindGroup(right) && a <= b && a >= b;
+  // A bigint and a number are never identical: `==` compares what they are worth.
+  if (isNumber(a) && isNumber(b)) return kindGroup(left) === kindGroup(right) && a == b;
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
   if (depth === EQUALITY_DEPTH) return meter.exceed(`a comparison of ${EQUALITY_DEPTH} levels`);
   if (Array.isArray(left) && Array.isArray(right)) return equalLists(left, right, meter, depth);

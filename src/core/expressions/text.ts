@@ -31,7 +31,7 @@ export function searcher(needle: string): (text: string, from: number) => number
 export function findLast(text: string, needle: string): number {
   if (needle === "") return text.length;
   // The same search from the end: both are read backwards.
-  const units = unitsOf(needle).reverse();
+  const units = unitsOf(needle).toReversed();
   const borders = bordersOf(units);
   let matched = 0;
   for (let at = text.length - 1; at >= 0; at -= 1) {

@@ -40,7 +40,7 @@ const NANOSECONDS: Readonly<Record<string, bigint>> = {
 
 const functions: readonly Definition[] = [
   ["timestamp", ["string"], "timestamp", ([text], meter) => readTimestamp(text as string, meter)],
-  ["timestamp", ["int"], "timestamp", ([seconds]) => timestamp(Number(seconds as bigint) * 1_000)],
+  ["timestamp", ["int"], "timestamp", ([seconds]) => timestamp(Number(seconds) * 1_000)],
   ["duration", ["string"], "duration", ([text], meter) => readDuration(text as string, meter)],
 ];
 

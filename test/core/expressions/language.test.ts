@@ -1,6 +1,6 @@
 // What expressions may say beyond what test/core/expressions/parity.test.ts compares: JSON as the result, the messages
 // of faults, what is checked before there are values, the names that an expression writes down, searches in texts.
-import fc from "fast-check";
+import { array, assert, boolean, constantFrom, nat, property } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { checkExpression, evaluate, keysOf, parseExpression } from "../../../src/core/expressions/cel.ts";
 import { characters, findLast, searcher } from "../../../src/core/expressions/text.ts";
@@ -138,10 +138,10 @@ test("the keys of a variable that an expression writes down", () => {
 });
 
 describe("texts", () => {
-  const pieces = fc.array(fc.constantFrom("a", "b", "aa", "ab", "漢"), { maxLength: 40 });
+  const pieces = array(constantFrom("a", "b", "aa", "ab", "漢"), { maxLength: 40 });
   test("are searched as the engine searches them, whatever the length of the needle", () => {
-    fc.assert(
-      fc.property(pieces, pieces, fc.nat(30), fc.boolean(), (text, needle, from, long) => {
+    assert(
+      property(pieces, pieces, nat(30), boolean(), (text, needle, from, long) => {
         const filled = (parts: string[]) => (long ? parts.join("x".repeat(60)) : parts.join(""));
         const [whole, part] = [filled(text), filled(needle)];
         expect(searcher(part)(whole, from)).toBe(whole.indexOf(part, from));
@@ -155,7 +155,7 @@ describe("texts", () => {
   });
   test("are counted in characters", () => {
     for (const text of ["", "a", "é漢", "\u{1f600}", "\ud83d", "\ude00\ud83d", "\ud83d\ud83d\ude00\ude00"]) {
-      expect(characters(text), JSON.stringify(text)).toBe([...text].length);
+      expect(characters(text), JSON.stringify(text)).toBe(Array.from(text).length);
     }
   });
 });

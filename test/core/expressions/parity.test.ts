@@ -3,7 +3,17 @@
 // stored then means the same now.
 import { Environment } from "@marcbachmann/cel-js";
 import { Duration, UnsignedInt } from "@marcbachmann/cel-js/evaluator";
-import fc from "fast-check";
+import {
+  type Arbitrary,
+  array,
+  assert,
+  constant,
+  constantFrom,
+  letrec,
+  oneof,
+  property,
+  tuple,
+} from "fast-check";
 import { expect, test } from "vitest";
 import { checkExpression, evaluate, parseExpression } from "../../../src/core/expressions/cel.ts";
 
@@ -67,26 +77,26 @@ const METHODS_OF_ONE = "contains startsWith endsWith indexOf lastIndexOf split s
 const MEMBERS = '.n .k .?n .?zz [0] [1] [?0] ["x"] [?"x"] .zz';
 const OPERATORS = "== != < <= > >= + - * / % in && ||";
 const LOOPS = "all exists exists_one map filter";
-const word = (text: string) => fc.constantFrom(...text.split(" "));
+const word = (text: string) => constantFrom(...text.split(" "));
 
-const { expression } = fc.letrec<{ expression: string }>((tie) => {
+const { expression } = letrec<{ expression: string }>((tie) => {
   const e = tie("expression");
-  const of = (...parts: (string | fc.Arbitrary<string>)[]) =>
-    fc
-      .tuple(...parts.map((part) => (typeof part === "string" ? fc.constant(part) : part)))
-      .map((texts) => texts.join(""));
-  const list = fc.array(e, { maxLength: 3 }).map((items) => `[${items.join(", ")}]`);
-  const map = fc
-    .array(of(fc.constantFrom('"k"', '"x"', '"y"'), ": ", e), { minLength: 1, maxLength: 2 })
-    .map((entries) => `{${entries.join(", ")}}`);
-  const loop = of(fc.oneof(word("results.a.list results.a.objs results.a.m [1,2,3]"), e), ".", word(LOOPS));
+  const of = (...parts: (string | Arbitrary<string>)[]) =>
+    tuple(...parts.map((part) => (typeof part === "string" ? constant(part) : part))).map((texts) =>
+      texts.join(""),
+    );
+  const list = array(e, { maxLength: 3 }).map((items) => `[${items.join(", ")}]`);
+  const map = array(of(constantFrom('"k"', '"x"', '"y"'), ": ", e), { minLength: 1, maxLength: 2 }).map(
+    (entries) => `{${entries.join(", ")}}`,
+  );
+  const loop = of(oneof(word("results.a.list results.a.objs results.a.m [1,2,3]"), e), ".", word(LOOPS));
   return {
-    expression: fc.oneof(
+    expression: oneof(
       { maxDepth: 4, depthSize: "small" },
-      fc.oneof(fc.constantFrom(...LITERALS), word(NAMES)),
+      oneof(constantFrom(...LITERALS), word(NAMES)),
       of(e, " ", word(OPERATORS), " ", e),
       of("(", e, " ", word(OPERATORS), " ", e, ")"),
-      of(fc.constantFrom("!", "-"), e),
+      of(constantFrom("!", "-"), e),
       of("(", e, " ? ", e, " : ", e, ")"),
       list,
       map,
@@ -96,7 +106,7 @@ const { expression } = fc.letrec<{ expression: string }>((tie) => {
       of(e, ".", word("substring indexOf lastIndexOf split"), "(", e, ", ", e, ")"),
       of(e, word(MEMBERS)),
       of(loop, "(x, ", e, ")"),
-      of(fc.oneof(word("results.a.list [1,2]"), e), ".map(y, ", e, ", ", e, ")"),
+      of(oneof(word("results.a.list [1,2]"), e), ".map(y, ", e, ", ", e, ")"),
       of("cel.bind(x, ", e, ", ", e, ")"),
     ),
   };
@@ -110,8 +120,8 @@ const DIFFERENT = /type\(|int\(|optional\.none/;
 
 test("random expressions are accepted by both or by none, and give the same", () => {
   const counted = { same: 0, failed: 0 };
-  fc.assert(
-    fc.property(expression, (text) => {
+  assert(
+    property(expression, (text) => {
       const parsed = attempt(() => parseTheirs(text));
       const ours = parseExpression(text);
       expect(ours.ok, text).toBe(parsed.ok);
@@ -142,9 +152,9 @@ const TOKENS =
 
 test("random rows of tokens are accepted by both or by none", () => {
   const counted = { accepted: 0 };
-  fc.assert(
-    fc.property(
-      fc.array(word(TOKENS), { minLength: 1, maxLength: 8 }),
+  assert(
+    property(
+      array(word(TOKENS), { minLength: 1, maxLength: 8 }),
       word("_ ").map((gap) => gap.replace("_", " ")),
       (tokens, gap) => {
         const text = tokens.join(gap);
@@ -186,7 +196,7 @@ function plain(value: unknown): unknown {
     const optional = value as { hasValue(): boolean; value(): unknown };
     return optional.hasValue() ? plain(optional.value()) : null;
   }
-  if (tag.startsWith("[object Type<")) return String((value as { name: string }).name);
+  if (tag.startsWith("[object Type<")) return (value as { name: string }).name;
   if (Object.getPrototypeOf(value) !== Object.prototype) throw NO_JSON;
   return Object.fromEntries(Object.entries(value).map(([key, held]) => [key, plain(held)]));
 }

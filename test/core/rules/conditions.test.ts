@@ -10,6 +10,7 @@ import { validatePipeline } from "../../../src/core/pipeline/validate.ts";
 import { judgeDefinition } from "../../../src/core/pipeline/verdict.ts";
 import { RAG } from "../../../src/pipelines/rag.ts";
 import { HOSTILE_DATA } from "../../support/hostile-expressions.ts";
+import { PACE } from "../../../src/core/pace.ts";
 import { ok, Play, side } from "./play.ts";
 
 const stages = (...written: object[]) =>
@@ -220,16 +221,16 @@ describe("the cost of conditions", () => {
     expect(play.result("b").data).toEqual({ instead: true });
   });
 
-  test("a turn that has spent as much leaves the others to the next, which comes at once", () => {
+  test("a turn that has spent much leaves the others to a later one, which comes soon", () => {
     const many = Array.from({ length: 6 }, (_, at) =>
       side(`b${at}`, { depends_on: ["numbers"], when: costly, required: false }),
     );
     const play = new Play([side("numbers"), ...many, side("last", { depends_on: ["numbers"] })]);
     const ended = () => play.of("stage.failed").length;
     play.answer("numbers", numbers);
-    expect([ended(), play.status, play.wakesIn]).toEqual([1, "running", 0]);
-    play.after(5).tick();
-    expect([ended(), play.wakesIn]).toEqual([2, 0]);
+    expect([ended(), play.status, play.wakesIn]).toEqual([1, "running", PACE.CONDITION_GAP_MS]);
+    play.after(PACE.CONDITION_GAP_MS).tick();
+    expect([ended(), play.wakesIn]).toEqual([2, PACE.CONDITION_GAP_MS]);
     play.crash();
     expect(ended()).toBe(3);
     // Paused, nothing is decided; resumed, it goes on.
