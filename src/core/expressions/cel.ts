@@ -37,7 +37,7 @@ export interface ExpressionError {
 /** Expressions of the definitions that an isolate runs, by text; a run evaluates the same ones over and over. */
 const parsed = new Map<string, Result<Expression, ExpressionError>>();
 let parsedChars = 0;
-/** Characters of the texts that are kept: a hundred bytes of tree and functions for each, at most. */
+/** Characters of the texts that are kept: 2 MB of trees and functions at most. */
 const PARSED_CHARS = 64 * 1024;
 
 /** The expression of a text, or where it is none. */

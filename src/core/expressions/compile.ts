@@ -250,7 +250,7 @@ function choice(condition: Run, yes: Run, no: Run): Run {
   };
 }
 
-/** `||` and `&&`: a side that decides does so whatever the other is, a fault too. */
+/** `||` and `&&`: a side that decides does so even where the other is a fault. */
 function logical(deciding: boolean, left: Run, right: Run): Run {
   return (frame) => {
     const a = left(frame);

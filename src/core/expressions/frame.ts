@@ -1,4 +1,4 @@
-// One evaluation under way, and what computes a node of it.
+// The state of one evaluation, and the function that computes a node in it.
 import type { Meter } from "./meter.ts";
 import { Fault, type Value } from "./values.ts";
 import { nameOf } from "./operators.ts";

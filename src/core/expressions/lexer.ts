@@ -71,7 +71,7 @@ function readNumber(text: string, at: number): { token: Token; end: number } | n
   return unsigned ? literal(new Uint(value), decimal + 1) : literal(value, decimal);
 }
 
-/** @param open where the opening quote stands */
+/** @param open the position of the opening quote */
 function readString(text: string, at: number, open: number): { token: Token; end: number } {
   const prefix = open === at ? "" : text.slice(at, open).toLowerCase();
   const quote = text.slice(open, open + 1);

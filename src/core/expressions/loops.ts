@@ -21,7 +21,7 @@ export function eachOf(macro: LoopMacro, filter: Run | null, body: Run, slot: nu
   }
 }
 
-/** `all` and `exists`: an item that decides does so whatever the others are, faults too. */
+/** `all` and `exists`: an item that decides does so even where others are faults. */
 function quantifier(deciding: boolean, body: Run, slot: number): Each {
   return (items, frame) => {
     let fault: Fault | null = null;

@@ -1,5 +1,5 @@
 // Which keys of a variable an expression names: `results.a`, `results["a"]`, `results.?a`, `has(results.a)`,
-// `"a" in results`. What it computes (`results[query]`) cannot be told before it is evaluated.
+// `"a" in results`. What it computes (`results[query]`) is known only when it is evaluated.
 import type { Node } from "./ast.ts";
 
 /** The keys of `variable` that are written down, each once, in order. */

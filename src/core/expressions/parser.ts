@@ -139,7 +139,7 @@ class Parser {
       }
       const at = this.token.at;
       const name = this.name();
-      if (RESERVED.has(name)) throw new SyntaxFault(`${name} is a reserved word and stands`, at);
+      if (RESERVED.has(name)) throw new SyntaxFault(`the reserved word ${name}`, at);
       return this.take("(") ? this.call(name, null) : this.node({ op: "name", name });
     }
     if (this.take("(")) {

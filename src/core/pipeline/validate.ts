@@ -63,8 +63,8 @@ function dependencyFaults(stage: PipelineStage, names: ReadonlySet<string>): Def
 
 /**
  * What is wrong with a stage's condition: it cannot be evaluated, or names results that the stage does not wait for.
- * @param stages the definition that it stands in
- * @param given results that are there whatever it depends on
+ * @param stages the definition that it is part of
+ * @param given results that exist without a dependency
  */
 export function conditionFaults(
   stage: PipelineStage,

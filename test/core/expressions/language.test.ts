@@ -73,7 +73,7 @@ describe("a fault says what is wrong in one line", () => {
     ["results.a.n.exists(x, true)", "exists over double, which is neither a list nor a map"],
     ["timestamp(0).getHours('Nowhere')", 'no such time zone: "Nowhere"'],
     [`results['${"k".repeat(500)}']`, `no such key: "${"k".repeat(64)}…"`],
-    ["nobody", 'unknown variable "nobody"'],
+    ["absent", 'unknown variable "absent"'],
   ])("%s", (text, message) => {
     expect(value(text)).toBe(message);
   });
@@ -96,7 +96,7 @@ describe("is checked before there are values", () => {
     expect(checked(text)).toBe(kind);
   });
   test.each([
-    ["nobody == 1", 'unknown variable "nobody": there are query, results, context, result'],
+    ["absent == 1", 'unknown variable "absent": there are query, results, context, result'],
     ["1 + 'a'", "no operation int + string"],
     ["query == 1", "no operation string == int"],
     ["query < null", "no operation string < null"],
@@ -139,7 +139,7 @@ test("the keys of a variable that an expression writes down", () => {
 
 describe("texts", () => {
   const pieces = array(constantFrom("a", "b", "aa", "ab", "漢"), { maxLength: 40 });
-  test("are searched as the engine searches them, whatever the length of the needle", () => {
+  test("are searched as the engine searches them, for needles of any length", () => {
     assert(
       property(pieces, pieces, nat(30), boolean(), (text, needle, from, long) => {
         const filled = (parts: string[]) => (long ? parts.join("x".repeat(60)) : parts.join(""));

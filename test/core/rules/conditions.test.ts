@@ -140,7 +140,7 @@ describe("pipeline_config", () => {
     expect(faults(written, { ...overrides, c: { when: "results.b == null" } })).toEqual([]);
     expect(faults(written, { ...overrides, c: { depends_on: [] } })).toMatchObject([{ stage: "c" }]);
     expect(leftOut({ b: { enabled: false }, c: { enabled: true }, d: {} })).toEqual(["b"]);
-    // A condition of a stage that does not run is nobody's.
+    // A condition of a stage that does not run is not evaluated.
     expect(faults(written, { c: { enabled: false, when: "1 +" } })).toEqual([]);
   });
 
@@ -179,7 +179,7 @@ describe("when sees null for a stage that is disabled", () => {
     expect(play.result("z").error).toMatchObject({ message: 'when: no such key: "m"' });
   });
 
-  test("a result that is given stands for one that is left out", () => {
+  test("a result that is given replaces the null of a stage that is left out", () => {
     const play = new Play([z], {}, { left_out: ["m"], inputs: { m: { score: 1 } } });
     expect(play.result("z").status).toBe("skipped");
   });
