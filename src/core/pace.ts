@@ -6,6 +6,10 @@ export const PACE = {
   GROUP_COMMIT_MS: 50,
   /** A turn that is watched waits this long: its calls go out before the commit that would hold them up. */
   WATCHED_COMMIT_MS: 1,
+  /** A turn whose conditions have cost so many steps, 2 to 6 ms, leaves further ones to a later turn. */
+  CONDITION_STEPS: 100_000,
+  /** That comes after this, so that one run's conditions leave the isolate to its neighbours half of the time. */
+  CONDITION_GAP_MS: 20,
   /** A wait up to this long is slept in memory; a longer one leaves the object to its alarm. */
   SLEEP_MS: 10_000,
   /** The alarm of a run under way comes so much after its start: a shorter run is over by then and pays for none. */
