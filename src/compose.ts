@@ -142,10 +142,13 @@ const composeKeepers = once((env) => ({
 export function composeReceivers(env: Env, log: Log): Receiver[] {
   const { ledgers, conversations } = composeKeepers(env);
   return [
-    (state) => ledgers.report(state.spec.tenant, ledgerEntry(state)),
-    async (state) => {
-      const turn = turnOf(state);
-      if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
+    { name: "index", receive: (state) => ledgers.report(state.spec.tenant, ledgerEntry(state)) },
+    {
+      name: "conversation",
+      receive: async (state) => {
+        const turn = turnOf(state);
+        if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
+      },
     },
     ...outwardOf(env, log),
   ];

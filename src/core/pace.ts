@@ -16,6 +16,13 @@ export const PACE = {
   RETRY_DELAY_MS: 30_000,
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
+  /** A report that was refused is made again after as long as it is old, so much at least and at most. */
+  REPORT_RETRY_MS: 5_000,
+  REPORT_RETRY_MOST_MS: 3_600_000,
+  /** The part of that wait by which chance stretches it at most. */
+  REPORT_RETRY_JITTER: 0.5,
+  /** The alarm's handler waits so long for a receiver's answer: another object's, which is there or fails at once. */
+  REPORT_WAIT_MS: 30_000,
   /** Runs of one isolate that an outage's end may wake at once; further ones come one after another. */
   WAKING_AT_ONCE: 20,
   /** From one of those to the next: what a run's first commits and calls take of a small machine. */

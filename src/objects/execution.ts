@@ -21,6 +21,8 @@ import { type CoordinatorError, err, ok, type Result } from "../contract/problem
 import { wireJson } from "../core/execution/log-event.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { executionJson } from "../core/execution/view.ts";
+import { nextReportAt, retainedUntil, wasReported } from "../core/execution/report-times.ts";
+import { lostReports } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/pace.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
 import { EventFeed } from "../engine/feed.ts";
@@ -59,17 +61,18 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     this.alarmIsDue = true;
     this.isHandling = true;
-    const again = await this.conductUntilIdle(info?.retryCount ?? 0);
+    const again = await this.conductUntilIdle(info);
     this.isHandling = false;
     this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
     if (again !== null) await this.ctx.storage.setAlarm(again);
   }
 
-  /**
-   * The alarm's work. When it must come again, ms since the epoch, or null.
-   * @param crashes how often in a row the platform has seen the handler of this alarm crash
-   */
-  private async conductUntilIdle(crashes: number): Promise<number | null> {
+  /** The alarm's work. When it must come again, ms since the epoch, or null. */
+  private async conductUntilIdle(info: AlarmInvocationInfo | undefined): Promise<number | null> {
+    // How often in a row the platform has seen the handler of this alarm crash.
+    const crashes = info?.retryCount ?? 0;
+    // Whether a retry has the time of its first try is not documented: it proves nothing.
+    const scheduled = info === undefined || info.isRetry ? null : info.scheduledTime;
     try {
       if (this.driver === null) await wakeTurn(this.ports.clock);
       const driver = this.open(Math.max(crashes, this.faults));
@@ -78,8 +81,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       await Promise.race([driver.drive(), held.promise]);
       stop();
       this.faults = 0;
-      const { state } = driver;
-      const next = driver.alarmAt() ?? (await this.afterEnd(state));
+      const next = await this.afterWork(driver, scheduled);
       if (next !== "forget") return next;
       await this.wipe();
       return null;
@@ -105,6 +107,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
+    await this.noticePause();
     return this.answer((driver) => {
       const refusal = driver.submit(command);
       if (refusal?.reason !== "conflict") return null;
@@ -133,9 +136,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       const execution_id = this.executionId();
       return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
     }
-    // A report under way must not come behind this and put the execution back into the index. Where the alarm is
-    // retention's, everybody has been told, if by an instance that is gone.
-    if ((await this.ctx.storage.getAlarm()) !== retainedUntil(state)) await this.outbox?.settle();
+    // A report in flight must not come after this and put the execution back into the index. Where the alarm is
+    // retention's, every receiver has the end, if from an instance that is gone.
+    if (!wasReported(state, await this.ctx.storage.getAlarm())) {
+      const refused = (await this.outbox?.settleWithin(PACE.REPORT_WAIT_MS)) ?? [];
+      if (refused.length > 0) this.lost(state, refused);
+    }
     await forgetExecution(this.env, state);
     await this.wipe();
     return ok(null);
@@ -245,16 +251,26 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const driver = ExecutionDriver.open(this.ports);
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
     const { alarm, clock, log } = this.ports;
-    this.outbox = new Outbox(driver, clock, composeReceivers(this.env, log), {
+    this.outbox = new Outbox(driver, this.ports, composeReceivers(this.env, log), {
       // An end without an alarm near (a cancelled pause) needs one that sees the outbox and retention through.
-      owed: () => {
+      pending: () => {
         if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
       },
       // A run that has ended before its alarm came never needs the handler.
       delivered: () => {
         if (this.isHandling || this.driver !== driver || driver.state === null) return;
-        alarm.set(retainedUntil(driver.state));
-        this.release(driver.state);
+        const { state } = driver;
+        if (isTerminal(state.status)) {
+          alarm.set(retainedUntil(state));
+          this.release(state);
+        } else if (state.status === "paused") {
+          // With a call in flight the alarm must come soon all the same.
+          const until = driver.alarmAt() ?? 0;
+          if (until > clock.now()) alarm.set(until);
+        }
+      },
+      lost: (receivers) => {
+        if (driver.state !== null) this.lost(driver.state, receivers);
       },
     });
     return driver;
@@ -263,21 +279,50 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private portsOf(persist: boolean): Ports {
     const ports = composePorts(this.env, this.ctx.storage, persist);
     const set = (at: number) => {
-      this.alarmIsDue = at <= ports.clock.now() + PACE.ALARM_JOIN_MS;
-      ports.alarm.set(at);
+      const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
+      // What a pause reports must come through, too.
+      const due = this.outbox?.needsAlarm === true ? Math.min(at, soon) : at;
+      this.alarmIsDue = due <= soon;
+      ports.alarm.set(due);
     };
     return { ...ports, alarm: { set } };
   }
 
-  /** What the alarm is for once a run has ended: the outbox, then retention, which waits for it. */
-  private async afterEnd(state: ExecutionState | null): Promise<number | "forget" | null> {
-    if (state === null || state.ended_at === null) return null;
+  /**
+   * What the alarm is for when a run needs nothing in memory: its reports, what it waits for, and retention.
+   * @param scheduled what the alarm that has come was set to, ms since the epoch; null where that is not known
+   */
+  private async afterWork(
+    driver: ExecutionDriver,
+    scheduled: number | null,
+  ): Promise<number | "forget" | null> {
+    if (driver.state === null) return null;
+    const reported = wasReported(driver.state, scheduled);
+    const refused = reported ? [] : ((await this.outbox?.settleWithin(PACE.REPORT_WAIT_MS)) ?? []);
+    // What came meanwhile may have changed it.
+    const { state } = driver;
     const now = this.ports.clock.now();
-    if (!(await this.outbox?.settle())) return now + PACE.ALARM_RETRY_MS;
-    const retained = retainedUntil(state);
-    if (retained <= now) return "forget";
-    this.release(state);
-    return retained;
+    const again = refused.length === 0 ? null : nextReportAt(state, now, this.ports.chance());
+    const next = driver.alarmAt();
+    if (next !== null) return again === null ? next : Math.min(next, again);
+    if (again !== null) return again;
+    if (refused.length > 0) this.lost(state, refused);
+    else if (retainedUntil(state) > now) {
+      this.release(state);
+      return retainedUntil(state);
+    }
+    return "forget";
+  }
+
+  /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
+  private async noticePause(): Promise<void> {
+    const opened = this.tryOpen();
+    if (!opened.ok || opened.value.state?.status !== "paused") return;
+    if (!wasReported(opened.value.state, await this.ctx.storage.getAlarm())) this.outbox?.notice();
+  }
+
+  private lost(state: ExecutionState, receivers: readonly string[]): void {
+    writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
   }
 
   /** Forgets everything, so that the object is as one that never was. */
@@ -304,11 +349,6 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private executionId(): string {
     return (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
   }
-}
-
-/** When an execution that has ended is forgotten, ms since the epoch. */
-function retainedUntil({ ended_at, spec }: ExecutionState): number {
-  return (ended_at ?? 0) + spec.config.retention_seconds * 1_000;
 }
 
 /** The execution as it stands, and as it is written before anybody is told of it. */

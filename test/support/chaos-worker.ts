@@ -2,7 +2,13 @@
 // from outside, and that crashes in each recovery where its id begins with `poison-`. What a promise rejects with
 // and nobody catches is written where tests look for it.
 import type { Env } from "../../src/compose.ts";
+import type { Parcel } from "../../src/adapters/objects/courier-api.ts";
+import type { LedgerReport } from "../../src/adapters/objects/ledger-api.ts";
+import type { KeptTurn } from "../../src/core/conversation.ts";
+import { ConversationObject as RealConversation } from "../../src/objects/conversation.ts";
+import { CourierObject as RealCourier } from "../../src/objects/courier.ts";
 import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
+import { LedgerObject as RealLedger } from "../../src/objects/ledger.ts";
 
 // The class below stands before the one of the same name here.
 export * from "../../src/index.ts";
@@ -35,6 +41,33 @@ export class ExecutionObject extends RealExecution {
   /** What a full memory or a fault of the platform does to an object. */
   crash(): void {
     this.ctx.abort("crashed by a test");
+  }
+}
+
+/** A line for each report, for tests that count them: TEST_COUNTS_REPORTS. TEST_REFUSES names one who takes none. */
+function note(env: Env, receiver: string, line: string): void {
+  if (env["TEST_COUNTS_REPORTS"] !== undefined) console.log(`REPORT ${receiver} ${line}`);
+  if (env["TEST_REFUSES"] === receiver) throw new Error("refused by a test");
+}
+
+export class LedgerObject extends RealLedger {
+  override async report(entry: LedgerReport): Promise<void> {
+    note(this.env, "index", `${entry.execution_id} ${entry.status}`);
+    return super.report(entry);
+  }
+}
+
+export class ConversationObject extends RealConversation {
+  override async add(turn: KeptTurn): Promise<void> {
+    note(this.env, "conversation", turn.execution_id);
+    return super.add(turn);
+  }
+}
+
+export class CourierObject extends RealCourier {
+  override async take(parcels: readonly Parcel[]): Promise<void> {
+    for (const { id } of parcels) note(this.env, "courier", id);
+    return super.take(parcels);
   }
 }
 
