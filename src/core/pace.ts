@@ -27,10 +27,13 @@ export const PACE = {
   WAKING_AT_ONCE: 20,
   /** From one of those to the next: what a run's first commits and calls take of a small machine. */
   WAKING_GAP_MS: 40,
-  /** Who finds their timer this late goes to the end of the queue. */
+  /** A run that finds its turn this late takes a new one at the end of the queue, so often at most. */
   WAKING_LATE_MS: 100,
-  /** Nobody waits longer than this for their turn. */
-  WAKING_WAIT_MS: 60_000,
+  WAKING_ROUNDS: 5,
+  /** A turn that is further off is waited for by alarm: memory for so long costs more than a row. */
+  WAKING_HOLD_MS: 2_000,
+  /** An alarm that has not come so long after its turn never will. */
+  WAKING_CLAIM_MS: 60_000,
   /** Recoveries in a row that brought no stage any further. */
   FRUITLESS_RECOVERIES: 5,
   /** Tries after an answer that is not what the contract says: such an agent rarely mends itself. */

@@ -14,6 +14,7 @@ import {
   STATUS_HEADER,
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
+import { hasEnded } from "../adapters/log/last-event.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
 import { writeLog } from "../adapters/system.ts";
 import { composePorts, composeReceivers, composeShared, type Env, forgetExecution } from "../compose.ts";
@@ -74,7 +75,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     // Whether a retry has the time of its first try is not documented: it proves nothing.
     const scheduled = info === undefined || info.isRetry ? null : info.scheduledTime;
     try {
-      if (this.driver === null) await wakeTurn(this.ports.clock);
+      if (this.driver === null) {
+        const mayMove = crashes === 0;
+        const later = await wakeTurn(this.ports.clock, {
+          scheduled,
+          mayMove,
+          hasEnded: () => hasEnded(this.ctx.storage),
+        });
+        // A request may have taken it up meanwhile.
+        if (later !== null && this.driver === null) return later;
+      }
       const driver = this.open(Math.max(crashes, this.faults));
       const held = Promise.withResolvers<void>();
       const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
