@@ -55,7 +55,7 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
       agentVars["CORPUS_URL"] = served.url;
     }
     const stack = await startStack({
-      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
+      coordinatorVars: { AGENT_COORDINATOR_AUTH: "none", AGENT_COORDINATOR_LOG_LEVEL: "INFO" },
       agentVars,
       ...(wishes.conversation === undefined ? {} : { state: stateOf(wishes.conversation) }),
       onLog: (line) => {

@@ -10,6 +10,9 @@ process.exitCode = await runWrangler([
   "dev",
   "--var",
   "AGENT_COORDINATOR_AUTH:none",
+  // Here a line for each event costs nothing.
+  "--var",
+  "AGENT_COORDINATOR_LOG_LEVEL:INFO",
   "-c",
   COORDINATOR_CONFIG,
   "-c",

@@ -29,7 +29,7 @@ export const PACE = {
   WAKING_GAP_MS: 40,
   /** A run that finds its turn this late takes a new one at the end of the queue, so often at most. */
   WAKING_LATE_MS: 100,
-  WAKING_ROUNDS: 5,
+  WAKING_ROUNDS: 2,
   /** A turn that is further off is waited for by alarm: memory for so long costs more than a row. */
   WAKING_HOLD_MS: 2_000,
   /** An alarm that has not come so long after its turn never will. */

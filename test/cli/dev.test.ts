@@ -44,6 +44,8 @@ test(
     const execution = (await response.json()) as { status: string; final_result: { answer: string } };
     expect(execution.status).toBe("completed");
     expect(execution.final_result.answer).toContain("[1]");
+    // A deployment would log warnings alone; here each event has its line.
+    await command.says('"event":"execution.completed"');
     expect(readdirSync(state, { recursive: true }).some((path) => String(path).endsWith(".sqlite"))).toBe(
       true,
     );
