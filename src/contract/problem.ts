@@ -87,6 +87,7 @@ export type CoordinatorError =
   | { code: "CONTEXT_CORRUPTED"; execution_id: string; evidence: string }
   | { code: "RESOURCE_EXHAUSTED"; what: "body"; limit_bytes: number }
   | { code: "RESOURCE_EXHAUSTED"; what: "storage" }
+  | { code: "RESOURCE_EXHAUSTED"; what: "memory"; retry_after_seconds: number }
   | { code: "COORDINATOR_DISABLED" }
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; value: string; expected: string } };
 

@@ -34,6 +34,18 @@ export const PACE = {
   WAKING_HOLD_MS: 2_000,
   /** An alarm that has not come so long after its turn never will. */
   WAKING_CLAIM_MS: 60_000,
+  /** What runs may hold in memory together: an isolate has 128 MB, and what is read and sent needs the other half. */
+  ISOLATE_BYTES: 64 * 1024 * 1024,
+  /** The part of it that large runs have together, and of each of both that one tenant's have. */
+  ISOLATE_SHARE: 0.75,
+  /** A run that holds more is large. */
+  ISOLATE_SMALL_BYTES: 1024 * 1024,
+  /** What a run holds beside its data: its state, its timers, its object. */
+  ISOLATE_RUN_BYTES: 16 * 1024,
+  /** The platform takes an object without traffic out of memory after 70 to 140 s. */
+  ISOLATE_REST_MS: 150_000,
+  /** A run for which there is no room is tried again after so much, and as much again by chance. */
+  ISOLATE_RETRY_MS: 5_000,
   /** Recoveries in a row that brought no stage any further. */
   FRUITLESS_RECOVERIES: 5,
   /** Tries after an answer that is not what the contract says: such an agent rarely mends itself. */

@@ -7,7 +7,7 @@
 // the state does not want is aborted), I15 (while anything is under way the object's alarm is being handled or is set).
 import pLimit from "p-limit";
 import { LIMITS } from "../contract/limits.ts";
-import type { Command, Refusal } from "../core/execution/command.ts";
+import type { CallOutcome, Command, Refusal } from "../core/execution/command.ts";
 import { decide } from "../core/execution/decide.ts";
 import { replay } from "../core/execution/evolve.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
@@ -18,6 +18,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { HealthPulse } from "./health-pulse.ts";
 import { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "./ports.ts";
+import { RunMemory } from "./run-memory.ts";
 import { runStage } from "./run-stage.ts";
 
 interface CallUnderWay {
@@ -47,6 +48,7 @@ export class ExecutionDriver {
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
   private readonly watchers = new Set<Watcher>();
   private readonly pulse: HealthPulse;
+  private readonly memory: RunMemory;
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
@@ -62,6 +64,7 @@ export class ExecutionDriver {
     this.ports = ports;
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
+    this.memory = new RunMemory(ports.memory, state);
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
         this.settle();
@@ -103,6 +106,7 @@ export class ExecutionDriver {
   submit(command: Command): Refusal | null {
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
+    if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
       // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
@@ -138,6 +142,11 @@ export class ExecutionDriver {
     } finally {
       this.handlers -= 1;
     }
+  }
+
+  /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */
+  get isAtRest(): boolean {
+    return !this.isBusy();
   }
 
   /** When the alarm must come next, ms since the epoch; null where the run has ended. */
@@ -188,6 +197,7 @@ export class ExecutionDriver {
     for (const [call, { abort }] of this.calls) {
       if (wanted.has(call)) continue;
       this.calls.delete(call);
+      this.memory.ended(call);
       abort.abort();
     }
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
@@ -209,6 +219,12 @@ export class ExecutionDriver {
       another: (task: () => Promise<void>) => void this.slots(task),
       delta: (text: string) => {
         if (!wanted()) return;
+        const failure = this.memory.said(call, text);
+        if (failure !== null) {
+          end({ ok: false, failure });
+          abort.abort();
+          return;
+        }
         live.say(text);
         this.tellText();
       },
@@ -219,15 +235,19 @@ export class ExecutionDriver {
         this.tellText();
       },
     };
+    let began_at = this.ports.clock.now();
+    const end = (ended: CallOutcome) => {
+      if (!wanted()) return;
+      const said = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
+      const outcome = this.memory.answered(call, said);
+      this.calls.delete(call);
+      this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+    };
     void this.slots(async () => {
       // It may have been called off while it waited for its place.
       if (!wanted()) return;
-      const began_at = this.ports.clock.now();
-      const ended = await runStage(this.ports, state, invocation, hooks);
-      if (!wanted()) return;
-      const outcome = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
-      this.calls.delete(call);
-      this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+      began_at = this.ports.clock.now();
+      end(await runStage(this.ports, state, invocation, hooks));
     });
   }
 

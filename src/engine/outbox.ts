@@ -59,6 +59,11 @@ export class Outbox implements Watcher {
     return this.queues.some(({ states }) => states.some(needsAlarm));
   }
 
+  /** True while some receiver does not have the latest change. */
+  get isPending(): boolean {
+    return this.queues.some(({ states }) => states.length > 0);
+  }
+
   callBegan(): void {}
 
   wake(): void {
@@ -83,7 +88,7 @@ export class Outbox implements Watcher {
   /** Delivers what is pending. The names of the receivers that refused. */
   async settle(): Promise<readonly string[]> {
     this.notice();
-    while (this.queues.some(({ states }) => states.length > 0)) {
+    while (this.isPending) {
       this.delivery ??= this.deliver();
       const refused = await this.delivery;
       if (refused.length > 0) return refused;

@@ -158,13 +158,7 @@ function tell(error: CoordinatorError): Told {
         detail: `the log of the execution ${error.execution_id} cannot be read: ${error.evidence}`,
       };
     case "RESOURCE_EXHAUSTED":
-      return error.what === "body"
-        ? {
-            status: 413,
-            title: "Body too large",
-            detail: `the body is larger than ${error.limit_bytes} bytes`,
-          }
-        : { title: "Resource exhausted", detail: "the execution's storage is full" };
+      return tellExhausted(error);
     case "COORDINATOR_DISABLED":
       return {
         title: "Coordinator disabled",
@@ -178,6 +172,26 @@ function tell(error: CoordinatorError): Told {
           : `the variable ${bad.variable} has the value ${JSON.stringify(bad.value)}; expected: ${bad.expected}`;
       return { title: "Internal error", detail };
     }
+  }
+}
+
+function tellExhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED" }>): Told {
+  const title = "Resource exhausted";
+  switch (error.what) {
+    case "body":
+      return {
+        status: 413,
+        title: "Body too large",
+        detail: `the body is larger than ${error.limit_bytes} bytes`,
+      };
+    case "storage":
+      return { title, detail: "the execution's storage is full" };
+    case "memory":
+      return {
+        title,
+        detail: `the runs in memory leave no room for this one; try again in ${error.retry_after_seconds} s`,
+        headers: { "retry-after": String(error.retry_after_seconds) },
+      };
   }
 }
 

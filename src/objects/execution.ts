@@ -18,6 +18,7 @@ import { hasEnded } from "../adapters/log/last-event.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
 import { writeLog } from "../adapters/system.ts";
 import { composePorts, composeReceivers, composeShared, type Env, forgetExecution } from "../compose.ts";
+import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { wireJson } from "../core/execution/log-event.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
@@ -27,10 +28,12 @@ import { lostReports } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/pace.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
 import { EventFeed } from "../engine/feed.ts";
+import { isolateBudget } from "../engine/isolate-budget.ts";
 import { LogLines } from "../engine/log-lines.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
+import { specWeight } from "../engine/run-memory.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
@@ -47,6 +50,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private alarmIsDue = false;
   /** Alarms in a row whose handling went wrong. */
   private faults = 0;
+  /** Watchers of the driver that belong to this object and not to a caller. */
+  private ownWatchers = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -64,6 +69,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     this.isHandling = true;
     const again = await this.conductUntilIdle(info);
     this.isHandling = false;
+    this.rest();
     this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
     if (again !== null) await this.ctx.storage.setAlarm(again);
   }
@@ -98,6 +104,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     } catch (cause) {
       // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
       if (cause instanceof LogCorrupted) return null;
+      if (cause instanceof IsolateFull) {
+        return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
+      }
       this.faults += 1;
       // Where not even the run's end could be written, nothing is gained by going round for ever.
       return this.faults > PACE.FRUITLESS_RECOVERIES ? null : this.ports.clock.now() + PACE.ALARM_RETRY_MS;
@@ -109,7 +118,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
-    return ok(textOf(started.value));
+    const text = textOf(started.value);
+    this.rest();
+    return ok(text);
   }
 
   async read(): Promise<Result<ExecutionText>> {
@@ -135,6 +146,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (!opened.ok) return opened;
     await opened.value.confirm();
     const events = Array.from(opened.value.eventsAfter(after), wireJson);
+    this.rest();
     return ok(`{"data":[${events.join(",")}]}`);
   }
 
@@ -148,8 +160,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
     // A report in flight must not come after this and put the execution back into the index. Where the alarm is
     // retention's, every receiver has the end, if from an instance that is gone.
+    const { outbox } = this;
     if (!wasReported(state, await this.ctx.storage.getAlarm())) {
-      const refused = (await this.outbox?.settleWithin(PACE.REPORT_WAIT_MS)) ?? [];
+      const refused = (await outbox?.settleWithin(PACE.REPORT_WAIT_MS)) ?? [];
       if (refused.length > 0) this.lost(state, refused);
     }
     await forgetExecution(this.env, state);
@@ -169,6 +182,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
+    this.rest();
     return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
@@ -180,7 +194,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (state.spec.digest !== message.digest) return err({ code: "IDEMPOTENCY_MISMATCH" });
       return opened;
     }
-    if (message.spec === null) return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+    if (message.spec === null) return this.absent();
+    if (this.ports.memory?.take(specWeight(message.spec)) === false) {
+      this.ports.memory.free();
+      return err(NO_ROOM);
+    }
     if (message.spec.storage === "memory") {
       this.ports = this.portsOf(false);
       this.driver = this.conduct();
@@ -215,6 +233,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       this.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
       leave?.();
+      this.rest();
     });
     const terms = termsOf((driver.state as ExecutionState).spec);
     return new Response(stream, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
@@ -226,13 +245,19 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
-    return refusal === null ? ok(textOf(opened.value)) : err(refusal);
+    const answer = refusal === null ? ok(textOf(opened.value)) : err(refusal);
+    this.rest();
+    return answer;
   }
 
   /** The driver of an execution that is there. */
   private existing(): Result<ExecutionDriver> {
     const opened = this.tryOpen();
-    if (!opened.ok || opened.value.state !== null) return opened;
+    return !opened.ok || opened.value.state !== null ? opened : this.absent();
+  }
+
+  private absent(): Result<never> {
+    this.ports.memory?.free();
     return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
   }
 
@@ -240,14 +265,18 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     try {
       return ok(this.open());
     } catch (cause) {
+      if (cause instanceof IsolateFull) return err(NO_ROOM);
       if (!(cause instanceof LogCorrupted)) throw cause;
       return err({ code: "CONTEXT_CORRUPTED", execution_id: this.executionId(), evidence: cause.evidence });
     }
   }
 
-  /** Whoever comes first finds the log and takes up what it holds. @throws LogCorrupted */
+  /** Whoever comes first finds the log and takes up what it holds. @throws LogCorrupted, IsolateFull */
   private open(crashes = 0): ExecutionDriver {
     if (this.driver !== null) return this.driver;
+    // What storage has is about what memory will have; a run of the largest size must always find room.
+    const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
+    if (this.ports.memory?.take(stored) === false) throw new IsolateFull();
     const driver = this.conduct();
     // Kept once it has come up: one that could not is no driver for the next who asks.
     driver.wakeUp(crashes);
@@ -283,6 +312,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
         if (driver.state !== null) this.lost(driver.state, receivers);
       },
     });
+    this.ownWatchers = driver.watcherCount;
     return driver;
   }
 
@@ -295,7 +325,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       this.alarmIsDue = due <= soon;
       ports.alarm.set(due);
     };
-    return { ...ports, alarm: { set } };
+    const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
+    const memory = isolateBudget.share(this.ctx.id.toString(), tenant, this, ports.clock);
+    return { ...ports, alarm: { set }, memory };
   }
 
   /**
@@ -328,16 +360,33 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private async noticePause(): Promise<void> {
     const opened = this.tryOpen();
     if (!opened.ok || opened.value.state?.status !== "paused") return;
-    if (!wasReported(opened.value.state, await this.ctx.storage.getAlarm())) this.outbox?.notice();
+    const { outbox } = this;
+    if (!wasReported(opened.value.state, await this.ctx.storage.getAlarm())) outbox?.notice();
   }
 
   private lost(state: ExecutionState, receivers: readonly string[]): void {
     writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
   }
 
+  /**
+   * Nothing may happen in the run for now: a large one is let go of until somebody asks, for the platform keeps an
+   * object long after that.
+   */
+  private rest(): void {
+    const { driver, outbox, presence } = this;
+    if (driver === null || driver.state === null || this.isHandling) return;
+    const { state } = driver;
+    // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
+    if (!driver.isAtRest || driver.watcherCount > this.ownWatchers || outbox?.isPending === true) return;
+    if (presence !== null && !isTerminal(state.status)) return;
+    if (this.ports.memory?.isLarge === true) this.release(state);
+    else this.ports.memory?.rest();
+  }
+
   /** Forgets everything, so that the object is as one that never was. */
   private async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
+    this.ports.memory?.free();
     this.driver = null;
     this.presence = null;
     this.outbox = null;
@@ -351,6 +400,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    */
   private release({ spec }: ExecutionState): void {
     if (spec.storage !== "durable_object") return;
+    this.ports.memory?.free();
     this.driver = null;
     this.presence = null;
     this.outbox = null;
@@ -360,6 +410,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
   }
 }
+
+/** A run is not brought into memory: see engine/isolate-budget.ts. */
+class IsolateFull extends Error {}
+
+const NO_ROOM: CoordinatorError = {
+  code: "RESOURCE_EXHAUSTED",
+  what: "memory",
+  retry_after_seconds: PACE.ISOLATE_RETRY_MS / 1_000,
+};
 
 /** The execution as it stands, and as it is written before anybody is told of it. */
 function textOf(driver: ExecutionDriver): ExecutionText {
