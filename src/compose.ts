@@ -31,6 +31,7 @@ import { ledgerEntry } from "./core/execution/summary.ts";
 import type { Receiver } from "./engine/outbox.ts";
 import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { SharedTimer } from "./engine/shared-timer.ts";
+import { timerAlarm } from "./engine/timer-alarm.ts";
 import { err, ok, type Result } from "./contract/problem.ts";
 import { logLine } from "./core/monitoring/log-line.ts";
 import { VERSION } from "./version.ts";
@@ -103,18 +104,24 @@ export const composeServices = once((env): Result<Services, BadVariable> => {
   return services;
 });
 
-/** The ports of one execution's engine. @param persist false runs without storage, for `memory` */
-export function composePorts(env: Env, storage: LogStorage & AlarmStorage, persist: boolean): Ports {
+/**
+ * The ports of one execution's engine.
+ * @param persist false runs without storage, for `memory`
+ * @param onTimer handles the alarm of a run without storage
+ */
+export function composePorts(
+  env: Env,
+  storage: LogStorage & AlarmStorage,
+  persist: boolean,
+  onTimer: () => void,
+): Ports {
+  const clock = new SharedTimer(systemClock);
   return {
-    clock: new SharedTimer(systemClock),
+    clock,
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
-    alarm: {
-      set: (at) => {
-        // Not awaited: the output gate holds whatever depends on it.
-        if (persist) void storage.setAlarm(at);
-      },
-    },
+    // Not awaited: the output gate holds whatever depends on it, and breaks the object where it is refused.
+    alarm: persist ? { set: (at) => void storage.setAlarm(at).catch(() => {}) } : timerAlarm(clock, onTimer),
     agents: composeAgents(env),
     shared: composeShared(env),
   };
@@ -138,11 +145,20 @@ const composeKeepers = once((env) => ({
   conversations: conversationsOver(env.CONVERSATIONS),
 }));
 
+/** Reports an execution to the index. */
+export function composeListing(env: Env): Receiver {
+  const { ledgers } = composeKeepers(env);
+  return {
+    name: "index",
+    receive: (state) => ledgers.report(state.spec.tenant, ledgerEntry(state, systemClock.now())),
+  };
+}
+
 /** Who is told of the changes of the execution that has this log. */
 export function composeReceivers(env: Env, log: Log): Receiver[] {
-  const { ledgers, conversations } = composeKeepers(env);
+  const { conversations } = composeKeepers(env);
   return [
-    { name: "index", receive: (state) => ledgers.report(state.spec.tenant, ledgerEntry(state)) },
+    composeListing(env),
     {
       name: "conversation",
       receive: async (state) => {

@@ -90,7 +90,7 @@ export class CoordinatorClient {
   }
 
   async listExecutions(
-    filter: z.input<typeof ExecutionFilter> = {},
+    filter: Partial<z.output<typeof ExecutionFilter>> = {},
     options: CallOptions = {},
   ): Promise<z.infer<typeof ExecutionList>> {
     const query = filter as Record<string, string | number | undefined>;

@@ -44,7 +44,10 @@ export const PipelineExecution = z.object({
   current_stage: z.nullable(z.string()),
   current_stages: z.array(z.string()),
   stage_results: z.record(z.string(), StageResult),
+  /** The data of the last stage; of several, an object by name, or null where that is larger than 1 MiB. */
   final_result: z.unknown(),
+  /** The stages that no other stage depends on. Events of version 0.1.0 do not have it. */
+  final_stages: z._default(z.array(z.string()), []),
   context_data: JsonObject,
   performance_metrics: PerformanceMetrics,
   error_info: z.nullable(ErrorInfo),
@@ -52,6 +55,8 @@ export const PipelineExecution = z.object({
   execution_metadata: z.object({
     recoveries: z.number().check(z.int()),
     storage: z.enum(["durable_object", "memory"]),
+    /** What an execution without storage loses, and when. */
+    storage_note: z.optional(z.string()),
     traceparent: z.nullable(z.string()),
     config: JsonObject,
   }),

@@ -21,6 +21,8 @@ export const LIMITS = {
   AGENT_EVENT_BYTES: 5 * 1024 * 1024,
   /** Above this a terminal event goes out without stage data; GET has them. */
   TERMINAL_EVENT_BYTES: 256 * 1024,
+  /** Of several last stages, data larger than this together is in `stage_results` alone: an answer has it once. */
+  FINAL_RESULT_BYTES: 1024 * 1024,
   /** A day: longer waits belong to a pause or to the caller. */
   TIMEOUT_SECONDS: 86_400,
   RETRY_ATTEMPTS: 100,
@@ -31,6 +33,12 @@ export const LIMITS = {
   /** Conversation turns handed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
+  /** Entries of a list of errors: a document with thousands of faults is not read to its end. */
+  ERRORS: 50,
+  /** One text of a problem document: its detail, or an entry's. */
+  ERROR_CHARS: 1_000,
+  /** A key's name, for people. */
+  KEY_NAME_CHARS: 128,
   /** Figures are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */

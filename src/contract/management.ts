@@ -1,6 +1,7 @@
 // What the management surface answers beside definitions: agents with their breakers, the verdict on a pipeline, the
 // lists. API.md sections 1, 4 and 7.
 import * as z from "./zod.ts";
+import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 import { Pipeline } from "./pipeline.ts";
 import { DefinitionError } from "./problem.ts";
@@ -29,7 +30,10 @@ export const PipelineList = z.object({ data: z.array(Pipeline) });
 
 export const Validation = z.object({
   valid: z.boolean(),
-  errors: z.array(DefinitionError),
+  /** The first of them. */
+  errors: z.array(DefinitionError).check(z.maxLength(LIMITS.ERRORS)),
+  /** How many there are in all, where there are any. */
+  error_count: z.optional(z.number().check(z.int())),
   /** Each stage's dependencies. */
   dependencies: z.record(z.string(), z.array(z.string())),
   /** Stages that can run side by side, layer after layer; empty where there is a cycle. */

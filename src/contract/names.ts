@@ -6,6 +6,8 @@ import { LIMITS } from "./limits.ts";
 export const Name = z.string().check(
   z.regex(/^[A-Za-z0-9_.-]{1,64}$/, `must be 1 to ${LIMITS.NAME_CHARS} characters of A-Z a-z 0-9 _ . -`),
   z.refine((name) => !RESERVED_KEYS.has(name), "is a reserved word"),
+  // A segment of these is taken out of a path by every URL parser, and the path then names its parent.
+  z.refine((name) => name !== "." && name !== "..", "must not be a dot segment"),
 );
 
 /** Keys that could change a prototype: refused at any depth of any JSON, and as names. */

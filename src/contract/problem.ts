@@ -1,6 +1,7 @@
 // The errors that the outside may be told (API.md section 8): the codes, the problem document, and
 // CoordinatorError, the value that carries an error with its evidence through the house. Which status and
 // which words a code gets is decided in http/problem.ts and nowhere else.
+import { LIMITS } from "./limits.ts";
 import * as z from "./zod.ts";
 
 export const ErrorCode = z.enum([
@@ -55,14 +56,17 @@ export const Problem = z.lazy(() =>
     instance: z.string(),
     error: z.string(),
     code: ErrorCode,
-    errors: z.optional(z.array(InputError)),
+    /** The first of them. */
+    errors: z.optional(z.array(InputError).check(z.maxLength(LIMITS.ERRORS))),
+    /** How many there are in all. */
+    error_count: z.optional(z.number().check(z.int())),
   }),
 );
 export type Problem = z.infer<typeof Problem>;
 
 export type CoordinatorError =
   | { code: "INVALID_REQUEST"; errors: InputError[] }
-  | { code: "UNAUTHORIZED"; reason: "missing" | "unknown" | "not_configured" | "bad_token" }
+  | { code: "UNAUTHORIZED"; reason: "missing" | "unknown" | "expired" | "not_configured" | "bad_token" }
   | { code: "FORBIDDEN"; scope: string }
   | { code: "EXECUTION_NOT_FOUND"; execution_id: string }
   | { code: "PIPELINE_NOT_FOUND"; pipeline: string; version?: { wanted: number; latest: number } }

@@ -50,17 +50,26 @@ export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain"
 /** The body of POST /v1/pipelines/validate: stages of any shape, so that a fault is told beside all others. */
 export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
 
+/** A number in a query: decimal digits and nothing else, so that no other notation is taken for a number. */
+const decimal = (minimum: number, maximum: number) =>
+  z.pipe(
+    z.pipe(z.string().check(z.regex(/^\d{1,15}$/, "must be a decimal integer")), z.transform(Number)),
+    z.number().check(z.int(), z.gte(minimum), z.lte(maximum)),
+  );
+
 /** How many a page has where nobody says. */
 const PAGE = 20;
 
 /** The query of GET /v1/executions. */
-export const ExecutionFilter = z.object({
-  status: z.optional(z.enum(EXECUTION_STATUSES)),
-  pipeline: z.optional(z.string().check(z.maxLength(64))),
-  conversation_id: z.optional(z.string().check(z.maxLength(128))),
-  limit: z._default(z.coerce.number().check(z.int(), z.gte(1), z.lte(100)), PAGE),
-  cursor: z.optional(z.string().check(z.maxLength(256))),
-});
+export const ExecutionFilter = z.lazy(() =>
+  z.strictObject({
+    status: z.optional(z.enum(EXECUTION_STATUSES)),
+    pipeline: z.optional(z.string().check(z.maxLength(64))),
+    conversation_id: z.optional(z.string().check(z.maxLength(128))),
+    limit: z._default(decimal(1, 100), PAGE),
+    cursor: z.optional(z.string().check(z.maxLength(256))),
+  }),
+);
 export type ExecutionFilter = z.infer<typeof ExecutionFilter>;
 
 /** The body of POST /v1/executions/cleanup. */
@@ -69,11 +78,28 @@ export const CleanupRequest = z.strictObject({
   older_than_seconds: z.number().check(z.gte(0), z.lte(10 * 365 * 86_400)),
 });
 
+/** The query of GET /v1/executions/:id/events. */
+export const EventsQuery = z.lazy(() =>
+  z.strictObject({
+    /** The `seq` of the last event that the reader has. */
+    after: z.optional(decimal(0, 999_999_999_999_999)),
+    /** A stream token; read by who lets the caller in. */
+    token: z.optional(z.string()),
+  }),
+);
+
+/** The query of POST /v1/pipelines/:name/stages. */
+export const AddStageQuery = z.lazy(() =>
+  z.strictObject({
+    /** The stage before which the new one goes. */
+    before: z.optional(Name),
+  }),
+);
+
 /** The query of GET /v1/metrics. */
-export const MetricsFilter = z.object({
-  pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
-  window_seconds: z._default(
-    z.coerce.number().check(z.int(), z.gte(1), z.lte(LIMITS.METRICS_WINDOW_SECONDS)),
-    LIMITS.METRICS_WINDOW_SECONDS,
-  ),
-});
+export const MetricsFilter = z.lazy(() =>
+  z.strictObject({
+    pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
+    window_seconds: z._default(decimal(1, LIMITS.METRICS_WINDOW_SECONDS), LIMITS.METRICS_WINDOW_SECONDS),
+  }),
+);

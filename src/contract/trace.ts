@@ -3,7 +3,7 @@ import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIFECYCLE_TYPES } from "./lifecycle.ts";
 
-const TraceEvent = z.object({
+export const TraceEvent = z.object({
   timestamp: z.iso.datetime(),
   seq: z.number().check(z.int(), z.gte(1)),
   /** Null for what concerns the whole execution. */
@@ -14,6 +14,7 @@ const TraceEvent = z.object({
   /** What went wrong, where something did. */
   error: z.nullable(JsonObject),
 });
+export type TraceEvent = z.infer<typeof TraceEvent>;
 
 export const ExecutionTrace = z.object({ execution_id: z.string(), events: z.array(TraceEvent) });
 export type ExecutionTrace = z.infer<typeof ExecutionTrace>;

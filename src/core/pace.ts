@@ -65,6 +65,8 @@ export const PACE = {
   TEXT_GAP_LEAST_MS: 5,
   /** A reader's chunk is closed with the event that makes it this large; the rest waits in the log. */
   STREAM_CHUNK_BYTES: 64 * 1024,
+  /** A longer text crosses from an object to its Worker as a stream: an RPC message of 32 MiB would be refused. */
+  MESSAGE_CHARS: 1024 * 1024,
   /** Texts of calls that a slow reader has not passed on yet: the oldest go first, their results it gets. */
   READER_TEXT_CHARS: 8 * 1024 * 1024,
   /** What the Worker holds for one reader, beside stream_buffer_size events. */
@@ -87,6 +89,10 @@ export const PACE = {
   CACHE_SWEEP_MS: 3_600_000,
   /** Results wait so long for others to be written with. */
   CACHE_WRITE_MS: 500,
+  /** A run without storage is reported to the index so often, and listed twice as long after the last report. */
+  MEMORY_LISTED_MS: 60_000,
+  /** It is kept so long after its end: for callers who read it once more. */
+  MEMORY_KEPT_MS: 60_000,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have held the run up. */
   LEDGER_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
@@ -99,6 +105,8 @@ export const PACE = {
   ALERT_NEWS_MS: 5_000,
   /** Lines of the operator's log wait so long for each other, off the run's own path. */
   LOG_WAIT_MS: 100,
+  /** Refused calls (401, 403) leave one line of each reason in this time; the others are counted. */
+  REFUSAL_LINE_MS: 1_000,
   /** A trace waits so long for others that go with it. */
   SPANS_WAIT_MS: 1_000,
   /** Waits between tries to export traces: doubled from the one to the other, and then given up. */

@@ -5,6 +5,9 @@
 // that call is the state's), I9 (the first turn is written before its calls, a later one behind them: a verb's and the
 // last at once, one that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
 // the state does not want is aborted), I15 (while anything is under way the object's alarm is being handled or is set).
+//
+// A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, lets go of
+// everybody who waits, and its owner opens another one from the log.
 import pLimit from "p-limit";
 import { LIMITS } from "../contract/limits.ts";
 import type { CallOutcome, Command, Refusal } from "../core/execution/command.ts";
@@ -59,9 +62,14 @@ export class ExecutionDriver {
   private textToldAt = 0;
   private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
+  private broken: { cause: unknown } | null = null;
+  /** What an earlier instance left has been taken up, or there was nothing. */
+  private isAwake = false;
+  private readonly onFault: (cause: unknown) => void;
 
-  private constructor(ports: Ports, state: ExecutionState | null) {
+  private constructor(ports: Ports, state: ExecutionState | null, onFault: (cause: unknown) => void) {
     this.ports = ports;
+    this.onFault = onFault;
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.memory = new RunMemory(ports.memory, state);
@@ -71,17 +79,27 @@ export class ExecutionDriver {
         this.wake(false);
       },
       durable: () => this.wake(true),
+      failed: (cause) => this.fail(cause),
       isFollowed: () => this.isFollowed(),
     });
   }
 
-  /** The driver of whatever the log holds. Starts nothing: see `wakeUp`. @throws LogCorrupted */
-  static open(ports: Ports): ExecutionDriver {
-    return new ExecutionDriver(ports, restore(ports.log));
+  /**
+   * The driver of whatever the log holds. Starts nothing: see `wakeUp`.
+   * @param onFault called once, when the driver breaks: its owner is to open another one
+   * @throws LogCorrupted
+   */
+  static open(ports: Ports, onFault: (cause: unknown) => void = () => {}): ExecutionDriver {
+    return new ExecutionDriver(ports, restore(ports.log), onFault);
   }
 
   get state(): ExecutionState | null {
     return this.current;
+  }
+
+  /** What broke this driver; null while it works. What it says after that is not in the log. */
+  get fault(): { cause: unknown } | null {
+    return this.broken;
   }
 
   /** The last `seq` that is known to be durable, and so may be seen. */
@@ -95,15 +113,22 @@ export class ExecutionDriver {
   }
 
   /**
-   * Takes up what an earlier instance left. To be called once, before anything else.
-   * @param crashes how often in a row an instance has come up to end in a crash, as far as the caller knows
+   * Takes up what an earlier instance left; once, and before any other command.
+   * @param crashes how often in a row an instance has come up to end in a crash, as the platform counts it
+   * @param cut how many of those were cut in a recovery at this place of the log, before it had written anything
    */
-  wakeUp(crashes = 0): void {
-    if (this.current !== null && !isTerminal(this.current.status)) this.submit({ type: "recover", crashes });
+  wakeUp(crashes = 0, cut = 0): void {
+    if (this.isAwake || this.current === null || isTerminal(this.current.status)) return;
+    this.submit({ type: "recover", crashes, cut });
   }
 
-  /** Decides a command and does what follows from it. The refusal, or null where it was obeyed. */
+  /**
+   * Decides a command and does what follows from it. The refusal, or null where it was obeyed; a caller must look at
+   * `fault` before it acknowledges anything.
+   */
   submit(command: Command): Refusal | null {
+    if (this.broken !== null) return null;
+    this.isAwake = true;
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
     if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
@@ -112,15 +137,45 @@ export class ExecutionDriver {
       // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
       // a run that kills its object comes to an end. Later calls go out first: a commit would hold them up.
       if (command.type === "start" || command.type === "recover") this.commit.write();
+      if (this.isBroken()) return null;
       this.act();
       if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
       else this.commit.writeWithin(this.patience());
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
     }
+    if (this.isBroken()) return null;
     this.settle();
     if (decision.events.length > 0) this.moveAlarm();
     return decision.refusal;
+  }
+
+  /** As `submit`, for what comes from within: there is no caller who could be told of what is thrown. */
+  private proceed(command: Command): void {
+    try {
+      this.submit(command);
+    } catch (cause) {
+      this.fail(cause);
+    }
+  }
+
+  private isBroken(): boolean {
+    return this.broken !== null;
+  }
+
+  private fail(cause: unknown): void {
+    if (this.broken !== null) return;
+    this.broken = { cause };
+    this.commit.discard();
+    this.stopTimer();
+    this.pulse.rest();
+    const calls = [...this.calls.values()];
+    this.calls.clear();
+    for (const { abort } of calls) abort.abort();
+    this.onFault(cause);
+    this.idle?.resolve();
+    this.idle = null;
+    for (const watcher of this.watchers) watcher.wake();
   }
 
   /** Writes what waits for company: whoever is answered now must not be told what could still be lost. */
@@ -133,20 +188,31 @@ export class ExecutionDriver {
    * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
    */
   async drive(): Promise<void> {
-    this.handlers += 1;
+    const leave = this.attend();
     try {
       // A long wait has no timer here: what the alarm has come for is decided now.
-      if (!this.isBusy()) this.submit({ type: "tick" });
+      if (!this.isBusy()) this.proceed({ type: "tick" });
       this.settle();
       await this.idle?.promise;
     } finally {
-      this.handlers -= 1;
+      leave();
     }
+  }
+
+  /**
+   * The alarm is being handled until the function given back is called: meanwhile it is not set anew, which would make
+   * the platform forget how often its handler has crashed.
+   */
+  attend(): () => void {
+    this.handlers += 1;
+    return () => {
+      this.handlers -= 1;
+    };
   }
 
   /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */
   get isAtRest(): boolean {
-    return !this.isBusy();
+    return this.handlers === 0 && !this.isBusy();
   }
 
   /** When the alarm must come next, ms since the epoch; null where the run has ended. */
@@ -196,8 +262,8 @@ export class ExecutionDriver {
     const wanted = new Set(invoke.map((invocation) => invocation.call));
     for (const [call, { abort }] of this.calls) {
       if (wanted.has(call)) continue;
-      this.calls.delete(call);
       this.memory.ended(call);
+      this.calls.delete(call);
       abort.abort();
     }
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
@@ -241,7 +307,7 @@ export class ExecutionDriver {
       const said = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
       const outcome = this.memory.answered(call, said);
       this.calls.delete(call);
-      this.submit({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+      this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     };
     void this.slots(async () => {
       // It may have been called off while it waited for its place.
@@ -264,7 +330,7 @@ export class ExecutionDriver {
     if (wanted === null) return;
     this.stopTimer = this.ports.clock.after(Math.min(ms, MAX_TIMER_MS), () => {
       this.timerAt = null;
-      this.submit({ type: "tick" });
+      this.proceed({ type: "tick" });
     });
   }
 
@@ -274,6 +340,7 @@ export class ExecutionDriver {
 
   /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
   private settle(): void {
+    if (this.broken !== null) return;
     if (this.isBusy()) {
       if (this.idle !== null) return;
       this.idle = Promise.withResolvers<void>();

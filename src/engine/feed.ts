@@ -38,6 +38,9 @@ const encoded = new WeakMap<LogEvent, Uint8Array>();
 export class EventFeed implements Watcher {
   readonly sees_turns = true;
   private readonly driver: ExecutionDriver;
+  /** Lifecycle events up to this one the reader has, or says it has. */
+  private readonly after: number;
+  /** How far the log has been gone through; never beyond what is durable. */
   private cursor: number;
   private readonly passesText: boolean;
   private readonly followed = new Map<number, Followed>();
@@ -49,13 +52,20 @@ export class EventFeed implements Watcher {
   private readonly unwatch: () => void;
 
   /**
-   * @param after the last `seq` that the reader has
+   * @param after the last `seq` that the reader has; one beyond the end of a run that goes on gets its end all the same
    * @param resumes it has read this stream before, and was cut off
+   * @param awaitsEnd it had a stream of this run while the run went on, and has not had its end
    */
-  constructor(driver: ExecutionDriver, after: number, resumes = false) {
+  constructor(driver: ExecutionDriver, after: number, resumes = false, awaitsEnd = false) {
     this.driver = driver;
-    this.cursor = after;
-    this.finishesTexts = resumes;
+    this.after = after;
+    const { durableSeq, state } = driver;
+    const isBeyond = after > durableSeq;
+    const hasEnded = state !== null && state.ended_at !== null;
+    // The last event of a run that has ended is its end.
+    const from = isBeyond && awaitsEnd && hasEnded ? state.seq - 1 : after;
+    this.cursor = Math.min(from, durableSeq);
+    this.finishesTexts = resumes && !isBeyond;
     this.passesText = driver.state?.spec.config.enable_streaming !== false;
     this.unwatch = driver.watch(this);
   }
@@ -82,6 +92,8 @@ export class EventFeed implements Watcher {
   /** What the reader may see now, as much as fits one chunk; nothing where there is nothing new. */
   take(): Portion {
     this.news = false;
+    // A broken driver's stream stops without its end: the reader goes on with the driver that comes after it.
+    if (this.driver.fault) this.close();
     if (this.closed) return { pieces: [], end: "closed" };
     const pieces: Uint8Array[] = [];
     let bytes = 0;
@@ -93,7 +105,7 @@ export class EventFeed implements Watcher {
     };
     for (const event of this.driver.eventsAfter(this.cursor)) {
       add(this.before(event));
-      add([lifecyclePiece(event)]);
+      if (event.seq > this.after || this.isEnd(event)) add([lifecyclePiece(event)]);
       add(this.behind(event));
       this.cursor = event.seq;
       if (bytes < PACE.STREAM_CHUNK_BYTES) continue;
@@ -120,6 +132,11 @@ export class EventFeed implements Watcher {
     this.followed.clear();
     this.unwatch();
     this.wake();
+  }
+
+  private isEnd({ seq }: LogEvent): boolean {
+    const { state } = this.driver;
+    return state !== null && state.ended_at !== null && seq === state.seq;
   }
 
   private endsHere(): "no" | "terminal" {

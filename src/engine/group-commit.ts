@@ -14,6 +14,8 @@ export interface Commits {
   written(): void;
   /** More is known to be durable than before, and so may be seen. */
   durable(): void;
+  /** A record was refused: what waits is lost, and the log ends before it. */
+  failed(cause: unknown): void;
   /** Somebody is there who must know when it is. */
   isFollowed(): boolean;
 }
@@ -69,12 +71,24 @@ export class GroupCommit {
     if (this.unwritten.length === 0) return;
     const events = this.unwritten;
     this.unwritten = [];
-    this.log.append(events);
+    try {
+      this.log.append(events);
+    } catch (cause) {
+      this.commits.failed(cause);
+      return;
+    }
     this.recent.push(...events);
     if (this.recent.length > RECENT_EVENTS) this.recent = this.recent.slice(-RECENT_EVENTS);
     this.written = events.at(-1)?.seq ?? this.written;
     if (this.commits.isFollowed()) void this.confirm();
     this.commits.written();
+  }
+
+  /** Gives up what is not written. */
+  discard(): void {
+    this.stop?.();
+    this.stop = null;
+    this.unwritten = [];
   }
 
   /** Resolves once everything written so far is known to be durable. */

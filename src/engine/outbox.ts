@@ -26,8 +26,6 @@ export interface OutboxKeeper {
   pending(): void;
   /** Every receiver has it. */
   delivered(): void;
-  /** These never will: the execution is to be forgotten. */
-  lost(receivers: readonly string[]): void;
 }
 
 export class Outbox implements Watcher {
@@ -67,8 +65,10 @@ export class Outbox implements Watcher {
   callBegan(): void {}
 
   wake(): void {
-    const { state } = this.driver;
-    if (state === null || state.status === this.noticed) return;
+    const { state, fault } = this.driver;
+    // What a broken driver says is not in the log.
+    if (fault) this.stopTimer();
+    if (fault || state === null || state.status === this.noticed) return;
     const first = this.noticed === null;
     this.notice();
     if (needsAlarm(state)) this.keeper.pending();
@@ -79,8 +79,8 @@ export class Outbox implements Watcher {
 
   /** Takes the state as a change, also one that an earlier instance wrote. */
   notice(): void {
-    const { state } = this.driver;
-    if (state === null || state.status === this.noticed) return;
+    const { state, fault } = this.driver;
+    if (fault || state === null || state.status === this.noticed) return;
     this.noticed = state.status;
     for (const queue of this.queues) queue.add(state);
   }
@@ -118,19 +118,18 @@ export class Outbox implements Watcher {
     this.stopTimer = this.ports.clock.after(ms, () => {
       void this.settle().then((refused) => {
         if (refused.length === 0) this.keeper.delivered();
-        else this.reportAgain(refused);
+        else this.reportAgain();
       });
     });
   }
 
-  /** What a stored execution reports of its end or of a pause has the alarm; all else this instance tries again. */
-  private reportAgain(refused: readonly string[]): void {
-    const { state } = this.driver;
-    if (state === null || (needsAlarm(state) && state.spec.storage !== "memory")) return;
+  /** An end and a pause have the alarm for it; all else this instance tries again. */
+  private reportAgain(): void {
+    const { state, fault } = this.driver;
+    if (fault || state === null || needsAlarm(state)) return;
     const { clock, chance } = this.ports;
     const at = nextReportAt(state, clock.now(), chance());
-    if (at === null) this.keeper.lost(refused);
-    else this.reportAfter(at - clock.now());
+    if (at !== null) this.reportAfter(at - clock.now());
   }
 }
 

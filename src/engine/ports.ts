@@ -25,7 +25,7 @@ export interface Log {
 }
 
 /** The object's one alarm. */
-interface Alarm {
+export interface Alarm {
   /** @param at milliseconds since the epoch */
   set(at: number): void;
 }

@@ -3,21 +3,22 @@
 import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
 import type { Clock } from "./ports.ts";
+import type { Text } from "./text-stream.ts";
 
-/** @param wait_ms how long at most; null waits for the end */
+/** Resolves also where the driver breaks. @param wait_ms how long at most; null waits for the end */
 export async function waitForCaller(
   driver: ExecutionDriver,
   clock: Clock,
   wait_ms: number | null,
 ): Promise<void> {
-  if (driver.state?.status !== "running" || wait_ms === 0) return;
+  if (driver.state?.status !== "running" || driver.fault !== null || wait_ms === 0) return;
   const over = Promise.withResolvers<void>();
   const watcher: Watcher = {
     // Nobody sees the turns in between, so they may share a commit.
     sees_turns: false,
     callBegan: () => {},
     wake: () => {
-      if (driver.state?.status !== "running") over.resolve();
+      if (driver.state?.status !== "running" || driver.fault !== null) over.resolve();
     },
   };
   const unwatch = driver.watch(watcher);
@@ -36,7 +37,7 @@ export async function waitForCaller(
 export async function answerWatched(
   driver: ExecutionDriver,
   over: Promise<void>,
-  text: () => string,
+  text: () => Text,
   clock: Clock,
   leave: () => void,
 ): Promise<ReadableStream<Uint8Array> | null> {
@@ -45,14 +46,24 @@ export async function answerWatched(
     return null;
   }
   const encoder = new TextEncoder();
+  let answer: ReadableStreamDefaultReader<Uint8Array> | null = null;
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        const ended = await comesFirst(over, clock);
-        const piece = ended ? text() : " ";
-        if (ended) await driver.confirm();
-        controller.enqueue(encoder.encode(piece));
-        if (!ended) return;
+        if (answer === null && !(await comesFirst(over, clock))) {
+          controller.enqueue(encoder.encode(" "));
+          return;
+        }
+        if (answer === null) {
+          const whole = text();
+          await driver.confirm();
+          answer = new Response(whole).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+        }
+        const { done, value } = await answer.read();
+        if (!done) {
+          controller.enqueue(value);
+          return;
+        }
         controller.close();
         leave();
       },

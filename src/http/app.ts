@@ -4,6 +4,7 @@ import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
 import { finish } from "./middleware/finish.ts";
 import { guard } from "./middleware/guard.ts";
+import { query } from "./middleware/query.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
 import { services } from "./middleware/services.ts";
 import { allowedMethods } from "./surface.ts";
@@ -18,13 +19,9 @@ import { pipelines } from "./routes/pipelines.ts";
 import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 
-/** A POST to one of these starts a run. */
-const STARTS_WORK = ["/v1/executions", "/v1/stages/execute"];
-
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  app.use("*", finish, services, guard);
-  for (const path of STARTS_WORK) app.use(path, rateLimit);
+  app.use("*", finish, services, guard, query, rateLimit);
   app.route("/", about);
   app.route("/v1/executions", executionIndex);
   app.route("/v1/executions", executions);

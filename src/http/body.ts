@@ -108,6 +108,7 @@ function printable(text: string): string {
   return plain.slice(0, 100).toWellFormed();
 }
 
-function pointer(path: readonly string[]): string {
+/** A JSON pointer (RFC 6901). */
+export function pointer(path: readonly string[]): string {
   return path.map((part) => `/${part.replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
 }

@@ -2,15 +2,29 @@
 import type { Context } from "hono";
 import type { Env, Services } from "../compose.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
+import type { Text } from "../engine/text-stream.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { problemResponse } from "./problem.ts";
+import type { Endpoint, OperationId, QueryOf } from "./surface.ts";
 
 export interface AppEnv {
   Bindings: Env;
-  Variables: { services: Services; tenant: string };
+  Variables: {
+    services: Services;
+    tenant: string;
+    /** Of the operation that the path and the method name; undefined where there is none. */
+    endpoint: Endpoint | undefined;
+    /** What the operation's query schema gives. */
+    query: unknown;
+  };
 }
 
 export type Call = Context<AppEnv>;
+
+/** The call's query, which has been checked. @param _id the operation that the handler is of */
+export function queryOf<Id extends OperationId>(call: Call, _id: Id): QueryOf<Id> {
+  return call.var.query as QueryOf<Id>;
+}
 
 export function problem(call: Call, error: CoordinatorError): Response {
   // The path as it was sent: a URI reference, which the decoded one need not be.
@@ -18,7 +32,7 @@ export function problem(call: Call, error: CoordinatorError): Response {
 }
 
 /** A JSON answer from text that is JSON already. */
-export function jsonText(text: string, status = 200, headers: Record<string, string> = {}): Response {
+export function jsonText(text: Text, status = 200, headers: Record<string, string> = {}): Response {
   return new Response(text, { status, headers: { "content-type": "application/json", ...headers } });
 }
 

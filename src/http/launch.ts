@@ -9,8 +9,10 @@ import {
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
+import type { Text } from "../engine/text-stream.ts";
 import { invalid } from "./body.ts";
 import type { Call } from "./context.ts";
+import type { Preference } from "./negotiate.ts";
 import { nameExecution, type RunContext } from "./plan-run.ts";
 
 export interface Launch {
@@ -35,7 +37,7 @@ export interface Followed {
   response: Response;
   /** The last `seq` that the caller has. */
   after: number;
-  /** The same run again, followed from another `seq`. */
+  /** Another stream of the same run, where this one broke off. */
   again: (after: number) => Promise<Response>;
 }
 
@@ -45,7 +47,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
   const { services, tenant } = call.var;
   const key = idempotencyKey(call.req.header("idempotency-key"));
   if (!key.ok) return key;
-  const cursor = readCursor(call.req.header("last-event-id"), "Last-Event-ID");
+  const cursor = readCursor(call.req.header("last-event-id"));
   if (!cursor.ok) return cursor;
   if (cursor.value !== null && key.value === null && own === undefined) {
     const detail = "needs an Idempotency-Key or an execution_id: without one it would start a second run";
@@ -84,10 +86,11 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
       const asked =
         answer === "stream" ? answer : { wait_ms, stream_url: await streamUrl(call, execution_id) };
       const { signal } = call.req.raw;
-      const again = (after: number) =>
-        services.executions.follow(tenant, execution_id, { ...start, after, answer: asked }, signal);
+      const message = { ...start, answer: asked };
+      const again = (seq: number) =>
+        services.executions.follow(tenant, execution_id, { ...message, after: seq, again: true }, signal);
       const after = cursor.value ?? 0;
-      const response = await again(after);
+      const response = await services.executions.follow(tenant, execution_id, { ...message, after }, signal);
       const refusal = await refusalOf(response);
       return refusal === null ? ok({ response, after, again }) : refused(refusal);
     },
@@ -95,8 +98,14 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
 }
 
 /** The JSON of an answer about an execution. A token is signed only where there is something to follow. */
-export async function executionText(call: Call, execution_id: string, text: ExecutionText): Promise<string> {
+export async function executionText(call: Call, execution_id: string, text: ExecutionText): Promise<Text> {
   return withStreamUrl(text, isTerminal(text.status) ? "" : await streamUrl(call, execution_id));
+}
+
+/** The headers of an answer that waited for a run as far as the caller wanted to. */
+export function runHeaders(execution_id: string, { applied }: Preference): Record<string, string> {
+  const location = locationOf(execution_id);
+  return applied === null ? { location } : { location, "preference-applied": applied };
 }
 
 /** Where an execution is found. */
@@ -113,11 +122,11 @@ async function streamUrl(call: Call, execution_id: string): Promise<string> {
   return `${locationOf(execution_id)}/events?token=${token}`;
 }
 
-/** A cursor: the last `seq` that a reader has; null where none is given. */
-export function readCursor(text: string | undefined, name: string): Result<number | null> {
-  if (text === undefined || text === "") return ok(null);
-  if (/^\d{1,15}$/.test(text)) return ok(Number(text));
-  return err(invalid([{ pointer: `/${name}`, detail: "must be the seq of an event" }]));
+/** What Last-Event-ID says: the last `seq` that a reader has; null where there is none, or an empty one. */
+export function readCursor(header: string | undefined): Result<number | null> {
+  if (header === undefined || header === "") return ok(null);
+  if (/^\d{1,15}$/.test(header)) return ok(Number(header));
+  return err(invalid([{ pointer: "/Last-Event-ID", detail: "must be the seq of an event" }]));
 }
 
 /** Idempotency-Key is opaque; a bound keeps a header from being a document. */

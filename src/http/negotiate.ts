@@ -1,4 +1,5 @@
 // What a caller wants: the media type (RFC 9110, 12.5.1) and how long to wait (RFC 7240).
+import { readWord, splitField } from "./field-lists.ts";
 
 /** The offered type that the Accept header likes best, or null; no header takes the first. */
 export function preferredType(accept: string | null, offered: readonly string[]): string | null {
@@ -14,16 +15,20 @@ export function preferredType(accept: string | null, offered: readonly string[])
 /** The most specific range that matches decides. */
 function qualityOf(accept: string, type: string): number {
   let best = { specificity: -1, quality: 0 };
-  for (const part of accept.split(",")) {
-    const [range = "", ...parameters] = part.split(";").map((piece) => piece.trim().toLowerCase());
+  for (const part of splitField(accept, ",")) {
+    const [range = "", ...parameters] = splitField(part, ";").map((piece) => piece.toLowerCase());
     const specificity =
       range === type ? 2 : range === `${type.split("/", 1)[0]}/*` ? 1 : range === "*/*" ? 0 : -1;
     if (specificity <= best.specificity) continue;
     const given = parameters.find((parameter) => parameter.startsWith("q="))?.slice(2);
-    const quality = given === undefined ? 1 : Number(given);
-    best = { specificity, quality: Number.isFinite(quality) ? quality : 0 };
+    best = { specificity, quality: given === undefined ? 1 : weightOf(given) };
   }
   return best.quality;
+}
+
+/** A malformed weight is 0: a range that was meant to be ranked must not count as the best. */
+function weightOf(text: string): number {
+  return /^(?:0(?:\.\d*)?|1(?:\.0*)?)$/.test(text) ? Number(text) : 0;
 }
 
 export interface Preference {
@@ -33,16 +38,32 @@ export interface Preference {
   applied: string | null;
 }
 
-/** `Prefer: respond-async`, `Prefer: wait=N` (seconds); together, the wait holds. Anything else is ignored. */
+/** A timer has 31 bits of ms: a longer wait is one until the end. */
+const LONGEST_WAIT_SECONDS = 2_147_483;
+
+/**
+ * `Prefer: respond-async`, `Prefer: wait=N` (seconds); together, the wait holds. Of a preference that is given twice the
+ * first counts; one that is unknown, or whose value is none, is ignored.
+ */
 export function readPrefer(header: string | null): Preference {
-  // A preference may have parameters behind a semicolon, of which none is known here.
-  const preferences = (header ?? "")
-    .split(",")
-    .map((part) => (part.split(";", 1)[0] ?? "").trim().toLowerCase());
-  const wait = preferences
-    .map((part) => /^wait\s*=\s*"?(\d{1,6})"?$/.exec(part)?.[1])
-    .find((n) => n !== undefined);
-  if (wait !== undefined) return { wait_ms: Number(wait) * 1_000, applied: `wait=${wait}` };
-  if (preferences.includes("respond-async")) return { wait_ms: 0, applied: "respond-async" };
-  return { wait_ms: null, applied: null };
+  const preferences = new Map<string, string | null>();
+  for (const part of splitField(header ?? "", ",")) {
+    // Parameters of a preference: none is known.
+    const [, name, value = ""] = /^([^\s=]+)(?:\s*=\s*(.*))?$/.exec(splitField(part, ";")[0] ?? "") ?? [];
+    const key = name?.toLowerCase();
+    if (key !== undefined && !preferences.has(key)) preferences.set(key, readWord(value));
+  }
+  const wait = preferences.get("wait") ?? "";
+  const seconds = /^\d{1,15}$/.test(wait) ? Number(wait) : null;
+  const isAsync = preferences.has("respond-async");
+  const applied = [...(isAsync ? ["respond-async"] : []), ...(seconds === null ? [] : [`wait=${seconds}`])];
+  return {
+    wait_ms: waitOf(seconds, isAsync),
+    applied: applied.length === 0 ? null : applied.join(", "),
+  };
+}
+
+function waitOf(seconds: number | null, isAsync: boolean): number | null {
+  if (seconds === null) return isAsync ? 0 : null;
+  return seconds > LONGEST_WAIT_SECONDS ? null : seconds * 1_000;
 }

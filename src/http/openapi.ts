@@ -21,7 +21,7 @@ import { PipelineStage, StageResult } from "../contract/stage.ts";
 import { VERSION } from "../version.ts";
 import { OPERATIONS, type Operation } from "./operations.ts";
 import { STATUS } from "./problem.ts";
-import { JSON_TYPE, SSE_TYPE } from "./surface.ts";
+import { JSON_TYPE, queryParameters, SSE_TYPE } from "./surface.ts";
 
 /** What callers send: fields with defaults may be left out. */
 const REQUESTS = {
@@ -115,10 +115,11 @@ const NAMES = new Map<unknown, string>(
   [...Object.entries(REQUESTS), ...Object.entries(ANSWERS)].map(([name, schema]) => [schema, name]),
 );
 
-/** Errors that any operation behind a key may answer. */
-const ANYWHERE: readonly ErrorCode[] = ["NOT_ACCEPTABLE", "INTERNAL_ERROR"];
+/** Errors that any operation may answer: INVALID_REQUEST where its query is not what it takes. */
+const ANYWHERE: readonly ErrorCode[] = ["INVALID_REQUEST", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
 const BEHIND_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED", "FORBIDDEN"];
-const WITH_A_BODY: readonly ErrorCode[] = ["INVALID_REQUEST", "UNSUPPORTED_MEDIA_TYPE", "RESOURCE_EXHAUSTED"];
+const WITH_A_BODY: readonly ErrorCode[] = ["UNSUPPORTED_MEDIA_TYPE", "RESOURCE_EXHAUSTED"];
+const WITH_WORK: readonly ErrorCode[] = ["RATE_LIMITED", "COORDINATOR_DISABLED"];
 
 function describe(operation: Operation): Json {
   const { id, tag, summary, permission, body } = operation;
@@ -141,21 +142,23 @@ function describe(operation: Operation): Json {
   };
 }
 
-function parametersOf({ path, query = {}, headers = [] }: Operation): Json[] {
+function parametersOf(operation: Operation): Json[] {
+  const { path, parameters = {}, headers = [] } = operation;
   const named = Array.from(path.matchAll(/:([a-z_]+)/g), ([, name]) => ({
     name,
     in: "path",
     required: true,
     schema: { type: "string", maxLength: 64 },
   }));
-  const asked = Object.entries(query)
+  const asked = Object.entries(queryParameters(operation))
     // The token is a security scheme.
     .filter(([name]) => name !== "token")
-    .map(([name, { description, schema }]) => ({
+    .map(([name, schema]) => ({
       name,
       in: "query",
-      description,
-      schema: schema instanceof z.ZodMiniType ? bare(z.toJSONSchema(schema, { io: "input" })) : schema,
+      description: parameters[name],
+      // What it says, and not the text that it is sent as.
+      schema: bare(z.toJSONSchema(schema as z.ZodMiniType, { io: "output" })),
     }));
   const sent = headers.map((name) => ({ name, in: "header", schema: { type: "string" } }));
   return [...named, ...asked, ...sent];
@@ -198,11 +201,11 @@ const EVENT_STREAM: Json = {
   },
 };
 
-function errorsOf({ permission, body, query, headers, errors }: Operation): Json {
-  const asks = body !== undefined || query !== undefined || headers?.includes("Idempotency-Key") === true;
+function errorsOf({ permission, body, starts_work, errors }: Operation): Json {
   const codes = new Set<ErrorCode>([
     ...errors,
-    ...(body === undefined ? (asks ? (["INVALID_REQUEST"] as const) : []) : WITH_A_BODY),
+    ...(starts_work === true ? WITH_WORK : []),
+    ...(body === undefined ? [] : WITH_A_BODY),
     ...(permission === "public" ? [] : BEHIND_A_KEY),
     ...ANYWHERE,
   ]);

@@ -4,12 +4,17 @@ import { ABOUT, FIGURES } from "./operations/about.ts";
 import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";
 import type { Description } from "./operations/description.ts";
 import { EXECUTIONS } from "./operations/executions.ts";
-import { type Endpoint, type OperationId, SURFACE } from "./surface.ts";
+import { type Endpoint, type OperationId, type QueryOf, SURFACE } from "./surface.ts";
 
 export interface Operation extends Endpoint, Description {
   id: string;
   tag: string;
 }
+
+/** Every parameter of the endpoint's query is described. */
+type Described<Id extends OperationId> = [QueryOf<Id>] extends [never]
+  ? Description
+  : Description & { parameters: Readonly<Record<keyof QueryOf<Id>, string>> };
 
 /** By the tag that the document groups them under. */
 const SUBJECTS = {
@@ -21,7 +26,7 @@ const SUBJECTS = {
   about: ABOUT,
 };
 
-const DESCRIPTIONS: Readonly<Record<OperationId, Description>> = {
+const DESCRIPTIONS: { readonly [Id in OperationId]: Described<Id> } = {
   ...EXECUTIONS,
   ...PIPELINES,
   ...AGENTS,

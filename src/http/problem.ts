@@ -1,5 +1,6 @@
 // What outsiders are told: every CoordinatorError to its status and its words, in one exhaustive switch. Nothing
-// else in the house writes an error response.
+// else in the house writes an error response. Every text and every list in it is bounded.
+import { LIMITS } from "../contract/limits.ts";
 import type { CoordinatorError, ErrorCode, Problem } from "../contract/problem.ts";
 
 interface Told {
@@ -13,7 +14,8 @@ interface Told {
 
 /** The problem document for an error. @param instance the request's path */
 export function problemResponse(error: CoordinatorError, instance: string): Response {
-  const { status = STATUS[error.code], title, detail, headers, errors } = tell(error);
+  const { status = STATUS[error.code], title, headers, errors, ...told } = tell(error);
+  const detail = clip(told.detail);
   const problem: Problem = {
     type: `urn:agent-coordinator:problem:${error.code.toLowerCase().replaceAll("_", "-")}`,
     title,
@@ -22,7 +24,7 @@ export function problemResponse(error: CoordinatorError, instance: string): Resp
     instance,
     error: detail,
     code: error.code satisfies ErrorCode,
-    ...(errors === undefined ? {} : { errors }),
+    ...(errors === undefined ? {} : { errors: first(errors), error_count: errors.length }),
   };
   return new Response(JSON.stringify(problem), {
     status,
@@ -131,7 +133,7 @@ function tell(error: CoordinatorError): Told {
     case "MISSING_DEPENDENCY":
       return {
         title: DEFINITION_TITLES[error.code],
-        detail: error.errors.map(definitionLine).join("; "),
+        detail: summary(error.errors.slice(0, LIMITS.ERRORS).map(definitionLine), error.errors.length),
         errors: error.errors.map((fault) => ({ pointer: "/stages", detail: definitionLine(fault) })),
       };
     case "IDEMPOTENCY_MISMATCH":
@@ -204,12 +206,34 @@ const DEFINITION_TITLES = {
 const UNAUTHORIZED = {
   missing: "this call needs Authorization: Bearer KEY",
   unknown: "this key is not known here",
+  expired: "this key has expired",
   bad_token: "this stream token is not valid for this execution, or has expired",
   not_configured:
     "no keys are configured: set the secret AGENT_COORDINATOR_API_KEYS to a JSON array of " +
     '{"tenant","key_sha256","scopes"} (wrangler secret put AGENT_COORDINATOR_API_KEYS), ' +
     "or AGENT_COORDINATOR_AUTH=none for local development",
 } as const;
+
+/** The entries that a document lists. */
+function first(errors: NonNullable<Told["errors"]>): NonNullable<Told["errors"]> {
+  return errors
+    .slice(0, LIMITS.ERRORS)
+    .map(({ pointer, detail }) => ({ pointer: clip(pointer), detail: clip(detail) }));
+}
+
+/** The lines as one text, which says how many there are where it cannot hold them all. */
+function summary(lines: readonly string[], count: number): string {
+  const text = lines.join("; ");
+  if (lines.length === count && text.length <= LIMITS.ERROR_CHARS) return text;
+  const ending = ` (${count} faults in all)`;
+  return `${clip(text, LIMITS.ERROR_CHARS - ending.length)}${ending}`;
+}
+
+function clip(text: string, most: number = LIMITS.ERROR_CHARS): string {
+  if (text.length <= most) return text;
+  // Half a surrogate pair at the cut goes, too.
+  return `${text.slice(0, most - 1).replace(/[\ud800-\udbff]$/, "")}…`;
+}
 
 function definitionLine(fault: { message: string; stage?: string | undefined }): string {
   return fault.stage === undefined ? fault.message : `${fault.stage}: ${fault.message}`;

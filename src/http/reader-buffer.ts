@@ -8,8 +8,10 @@ import { concatBytes } from "../core/bytes.ts";
 import type { WholeEvents } from "./event-bytes.ts";
 
 const encoder = new TextEncoder();
-const GREETING = encoder.encode(`retry: ${PACE.RECONNECT_MS}\n\n`);
-const BEAT = encoder.encode(": \n\n");
+// No blank line after either: a well-known client (fetch-event-source) takes each for the end of a message, and hands
+// its caller an empty one.
+const GREETING = encoder.encode(`retry: ${PACE.RECONNECT_MS}\n`);
+const BEAT = encoder.encode(": \n");
 
 export class ReaderBuffer {
   private readonly terms: StreamTerms;

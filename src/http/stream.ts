@@ -15,7 +15,7 @@ const SSE_HEADERS: Readonly<Record<string, string>> = {
   "x-accel-buffering": "no",
 };
 
-/** Asks the execution's object, afresh each time, for its stream after a `seq`. */
+/** Asks the execution's object, afresh each time, for its stream after a `seq`: another one of a reader that had one. */
 export type Reattach = (after: number) => Promise<Response>;
 
 /**
@@ -36,7 +36,12 @@ export function streamResponse(
 
 /** An EventSource ends for good at any status but 200: one that cannot be served now is told when to come back. */
 export function comeBackLater(): Response {
-  return new Response(`retry: ${PACE.RECONNECT_LATER_MS}\n\n`, { headers: SSE_HEADERS });
+  return new Response(`retry: ${PACE.RECONNECT_LATER_MS}\n`, { headers: SSE_HEADERS });
+}
+
+/** The answer to HEAD: a stream that is opened without a body would only be a reader that never reads. */
+export function streamHead(): Response {
+  return new Response(null, { headers: SSE_HEADERS });
 }
 
 /** True for refusals that say nothing of the execution: another try may be served. */

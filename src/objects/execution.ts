@@ -6,6 +6,7 @@
 import { DurableObject } from "cloudflare:workers";
 import {
   type ControlCommand,
+  type EventView,
   type ExecutionRpc,
   type ExecutionText,
   type FollowMessage,
@@ -14,21 +15,34 @@ import {
   STATUS_HEADER,
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
-import { hasEnded } from "../adapters/log/last-event.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
+import { hasEnded } from "../adapters/log/last-event.ts";
+import { RECORD_PREFIX } from "../adapters/log/record.ts";
+import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";
 import { writeLog } from "../adapters/system.ts";
-import { composePorts, composeReceivers, composeShared, type Env, forgetExecution } from "../compose.ts";
+import {
+  composeListing,
+  composePorts,
+  composeReceivers,
+  composeShared,
+  type Env,
+  forgetExecution,
+} from "../compose.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { wireJson } from "../core/execution/log-event.ts";
+import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { executionJson } from "../core/execution/view.ts";
-import { nextReportAt, retainedUntil, wasReported } from "../core/execution/report-times.ts";
-import { lostReports } from "../core/monitoring/log-line.ts";
+import { retainedUntil } from "../core/execution/summary.ts";
+import { nextActions } from "../core/execution/next-actions.ts";
+import { executionPieces } from "../core/execution/view.ts";
+import { logLine, lostReports } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/pace.ts";
+import { alarmWork } from "../engine/alarm-work.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
+import { eventListPieces, tracePieces } from "../engine/event-list.ts";
 import { EventFeed } from "../engine/feed.ts";
 import { isolateBudget } from "../engine/isolate-budget.ts";
+import { refreshListing } from "../engine/listing-refresh.ts";
 import { LogLines } from "../engine/log-lines.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
@@ -36,32 +50,44 @@ import { Presence } from "../engine/presence.ts";
 import { specWeight } from "../engine/run-memory.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
+import { type Text, textOf } from "../engine/text-stream.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private ports: Ports;
+  /** False for a run without storage, whose alarm is a timer. */
+  private isPersisted = true;
   private driver: ExecutionDriver | null = null;
   private presence: Presence | null = null;
   private outbox: Outbox | null = null;
+  /** What the log held when it was last read. */
+  private lastKnown: ExecutionState | null = null;
   private readonly feeds = new Set<EventFeed>();
+  /** Texts on their way to a caller. */
+  private texts = 0;
+  /** Watchers of the driver that belong to this object and not to a caller. */
+  private ownWatchers = 0;
   /** An alarm is being handled. */
   private isHandling = false;
   /** One is, or was set by this instance to come soon. */
   private alarmIsDue = false;
-  /** Alarms in a row whose handling went wrong. */
+  /** In a row, without anything written in between: records that were refused, alarms whose handling went wrong. */
   private faults = 0;
-  /** Watchers of the driver that belong to this object and not to a caller. */
-  private ownWatchers = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.ports = this.portsOf(true);
+    this.ports = this.portsOf();
   }
 
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
     if (request.method === "POST") return this.follow(await request.json(), request.signal);
-    return this.stream(Number(searchParams.get("after")), searchParams.has("resumes"), request.signal);
+    const reader = {
+      after: Number(searchParams.get("after")),
+      resumes: searchParams.has("resumes"),
+      awaitsEnd: searchParams.has("again"),
+    };
+    return this.stream(reader, request.signal);
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -71,7 +97,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     this.isHandling = false;
     this.rest();
     this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
-    if (again !== null) await this.ctx.storage.setAlarm(again);
+    if (again === null) return;
+    if (this.isPersisted) await this.ctx.storage.setAlarm(again);
+    else this.ports.alarm.set(again);
   }
 
   /** The alarm's work. When it must come again, ms since the epoch, or null. */
@@ -80,25 +108,23 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const crashes = info?.retryCount ?? 0;
     // Whether a retry has the time of its first try is not documented: it proves nothing.
     const scheduled = info === undefined || info.isRetry ? null : info.scheduledTime;
+    const before = this.faults;
     try {
       if (this.driver === null) {
-        const mayMove = crashes === 0;
-        const later = await wakeTurn(this.ports.clock, {
-          scheduled,
-          mayMove,
-          hasEnded: () => hasEnded(this.ctx.storage),
-        });
+        const waking = { scheduled, mayMove: crashes === 0, hasEnded: () => hasEnded(this.ctx.storage) };
+        const later = await wakeTurn(this.ports.clock, waking);
         // A request may have taken it up meanwhile.
         if (later !== null && this.driver === null) return later;
+        this.makeRoom();
       }
-      const driver = this.open(Math.max(crashes, this.faults));
-      const held = Promise.withResolvers<void>();
-      const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
-      await Promise.race([driver.drive(), held.promise]);
-      stop();
+      const counted = Math.max(crashes, before);
+      const driver = await this.takeUp(counted);
+      if (driver.fault !== null) return this.retryAt();
       this.faults = 0;
-      const next = await this.afterWork(driver, scheduled);
-      if (next !== "forget") return next;
+      const work = await alarmWork(driver, this.outbox, this.ports, scheduled);
+      if (work.then === "release") this.release(work.state);
+      if (work.then !== "forget") return work.at;
+      this.noteLost(work.state, work.lost);
       await this.wipe();
       return null;
     } catch (cause) {
@@ -107,10 +133,44 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (cause instanceof IsolateFull) {
         return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
       }
-      this.faults += 1;
-      // Where not even the run's end could be written, nothing is gained by going round for ever.
-      return this.faults > PACE.FRUITLESS_RECOVERIES ? null : this.ports.clock.now() + PACE.ALARM_RETRY_MS;
+      // A record that was refused has been counted.
+      if (this.faults === before) this.faults += 1;
+      return this.retryAt();
     }
+  }
+
+  /** Takes the run up, its recovery marked where the platform has counted crashes, and stays until it needs nobody. */
+  private async takeUp(crashes: number): Promise<ExecutionDriver> {
+    const isMarked = this.driver === null && crashes > 0;
+    const cut = isMarked ? await markRecovery(this.ctx.storage, RECORD_PREFIX) : 0;
+    const driver = this.driver ?? this.conduct();
+    const leave = driver.attend();
+    try {
+      this.open({ crashes, cut }, driver);
+      if (isMarked) clearMark(this.ctx.storage);
+      // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
+      // crashes has its alarm handled, and set anew, before that.
+      if (crashes < PACE.FRUITLESS_RECOVERIES) await this.held(driver.drive());
+      return driver;
+    } finally {
+      leave();
+    }
+  }
+
+  /** Resolves with the task, or once the platform would end the handler. */
+  private async held(task: Promise<void>): Promise<void> {
+    const over = Promise.withResolvers<void>();
+    const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, over.resolve);
+    await Promise.race([task, over.promise]);
+    stop();
+  }
+
+  /** When to try again after a fault, ms since the epoch: later each time, and at the deadline if that is sooner. */
+  private retryAt(): number {
+    const now = this.ports.clock.now();
+    const wait_ms = PACE.ALARM_RETRY_MS * 2 ** Math.min(Math.max(0, this.faults - 1), MOST_DOUBLINGS);
+    const due = this.lastKnown === null ? null : nextActions(this.lastKnown).wake_at;
+    return due !== null && due > now ? Math.min(due, now + wait_ms) : now + wait_ms;
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
@@ -118,7 +178,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
-    const text = textOf(started.value);
+    const text = this.shown(started.value);
     this.rest();
     return ok(text);
   }
@@ -130,6 +190,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
     await this.noticePause();
     return this.answer((driver) => {
+      driver.wakeUp();
       const refusal = driver.submit(command);
       if (refusal?.reason !== "conflict") return null;
       return {
@@ -141,13 +202,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     });
   }
 
-  async events(after: number): Promise<Result<string>> {
+  async events(after: number, view: EventView): Promise<Result<Text>> {
     const opened = this.existing();
     if (!opened.ok) return opened;
-    await opened.value.confirm();
-    const events = Array.from(opened.value.eventsAfter(after), wireJson);
+    const driver = opened.value;
+    await driver.confirm();
+    const pieces =
+      view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after);
+    const text = this.textOf(pieces);
     this.rest();
-    return ok(`{"data":[${events.join(",")}]}`);
+    return ok(text);
   }
 
   async forget(): Promise<Result<null>> {
@@ -161,9 +225,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     // A report in flight must not come after this and put the execution back into the index. Where the alarm is
     // retention's, every receiver has the end, if from an instance that is gone.
     const { outbox } = this;
-    if (!wasReported(state, await this.ctx.storage.getAlarm())) {
-      const refused = (await outbox?.settleWithin(PACE.REPORT_WAIT_MS)) ?? [];
-      if (refused.length > 0) this.lost(state, refused);
+    if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
+      this.noteLost(state, await outbox.settleWithin(PACE.REPORT_WAIT_MS));
     }
     await forgetExecution(this.env, state);
     await this.wipe();
@@ -174,16 +237,19 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
-    const { answer, after } = message;
-    if (answer === "stream") return this.openStream(driver, after, after > 0, signal);
+    const { answer, after, again = false } = message;
+    if (answer === "stream") {
+      return this.openStream(driver, { after, resumes: after > 0, awaitsEnd: again }, signal);
+    }
     const stay = this.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
-    const text = () => withStreamUrl(textOf(driver), answer.stream_url);
+    const text = () => withStreamUrl(this.shown(driver), answer.stream_url);
     const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
+    const body = text();
     this.rest();
-    return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
+    return new Response(body, { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
   private startOrAttach(message: RunMessage | FollowMessage): Result<ExecutionDriver> {
@@ -200,31 +266,30 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       return err(NO_ROOM);
     }
     if (message.spec.storage === "memory") {
-      this.ports = this.portsOf(false);
+      this.isPersisted = false;
+      this.ports = this.portsOf();
       this.driver = this.conduct();
     }
     const driver = this.driver as ExecutionDriver;
+    if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
     driver.submit({ type: "start", spec: message.spec });
     this.presence = Presence.of(driver, this.ports.clock, false);
-    return ok(driver);
+    return ok(working(driver));
   }
 
-  private async stream(after: number, resumes: boolean, signal: AbortSignal): Promise<Response> {
+  private async stream(reader: Reader, signal: AbortSignal): Promise<Response> {
     const opened = this.existing();
     if (!opened.ok) return refuse(opened.error);
-    const state = opened.value.state as ExecutionState;
-    if (isTerminal(state.status) && after >= state.seq) return new Response(null, { status: 204 });
-    return this.openStream(opened.value, after, resumes, signal);
+    const { status, seq } = opened.value.state as ExecutionState;
+    const { after, awaitsEnd } = reader;
+    const hasAll = after === seq || (after > seq && !awaitsEnd);
+    if (isTerminal(status) && hasAll) return new Response(null, { status: 204 });
+    return this.openStream(opened.value, reader, signal);
   }
 
-  private openStream(
-    driver: ExecutionDriver,
-    after: number,
-    resumes: boolean,
-    signal: AbortSignal,
-  ): Response {
-    const feed = new EventFeed(driver, after, resumes);
+  private openStream(driver: ExecutionDriver, reader: Reader, signal: AbortSignal): Response {
+    const feed = new EventFeed(driver, reader.after, reader.resumes, reader.awaitsEnd);
     this.feeds.add(feed);
     const leave = this.presence?.enter();
     const gone = () => feed.close();
@@ -245,7 +310,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
-    const answer = refusal === null ? ok(textOf(opened.value)) : err(refusal);
+    const answer = refusal === null ? ok(this.shown(opened.value)) : err(refusal);
     this.rest();
     return answer;
   }
@@ -271,23 +336,47 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  /** Whoever comes first finds the log and takes up what it holds. @throws LogCorrupted, IsolateFull */
-  private open(crashes = 0): ExecutionDriver {
-    if (this.driver !== null) return this.driver;
-    // What storage has is about what memory will have; a run of the largest size must always find room.
-    const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
-    if (this.ports.memory?.take(stored) === false) throw new IsolateFull();
-    const driver = this.conduct();
+  /**
+   * Whoever comes first finds the log and takes up what it holds. A run that has recovered in vain too often is taken up
+   * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
+   * @param alarm what the alarm's handler knows; absent where somebody else asks
+   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
+   */
+  private open(
+    alarm?: { crashes: number; cut: number },
+    driver: ExecutionDriver = this.driver ?? this.conduct(),
+  ): ExecutionDriver {
+    const isSuspect = (driver.state?.fruitless ?? 0) >= PACE.FRUITLESS_RECOVERIES;
+    if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
     // Kept once it has come up: one that could not is no driver for the next who asks.
-    driver.wakeUp(crashes);
-    this.driver = driver;
-    this.presence = Presence.of(driver, this.ports.clock, true);
+    working(driver);
+    if (this.driver !== driver) {
+      this.driver = driver;
+      this.presence = Presence.of(driver, this.ports.clock, true);
+      if (isSuspect) void this.keepAlarm();
+    }
     return driver;
   }
 
-  /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted */
+  /** A run that waits for its alarm has one, also where the platform has dropped it. */
+  private async keepAlarm(): Promise<void> {
+    if (!this.isHandling && (await this.ctx.storage.getAlarm()) === null) {
+      this.ports.alarm.set(this.ports.clock.now() + PACE.ALARM_JOIN_MS);
+    }
+  }
+
+  /** Takes the room for a run that is not in memory yet. @throws IsolateFull */
+  private makeRoom(): void {
+    // What storage has is about what memory will have; a run of the largest size must always find room.
+    const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
+    if (this.ports.memory?.take(stored) === false) throw new IsolateFull();
+  }
+
+  /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
   private conduct(): ExecutionDriver {
-    const driver = ExecutionDriver.open(this.ports);
+    this.makeRoom();
+    const driver = ExecutionDriver.open(this.ports, (cause) => this.faulted(driver, cause));
+    this.lastKnown = driver.state;
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
     const { alarm, clock, log } = this.ports;
     this.outbox = new Outbox(driver, this.ports, composeReceivers(this.env, log), {
@@ -297,27 +386,48 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       },
       // A run that has ended before its alarm came never needs the handler.
       delivered: () => {
-        if (this.isHandling || this.driver !== driver || driver.state === null) return;
-        const { state } = driver;
-        if (isTerminal(state.status)) {
-          alarm.set(retainedUntil(state));
-          this.release(state);
-        } else if (state.status === "paused") {
-          // With a call in flight the alarm must come soon all the same.
-          const until = driver.alarmAt() ?? 0;
-          if (until > clock.now()) alarm.set(until);
-        }
-      },
-      lost: (receivers) => {
-        if (driver.state !== null) this.lost(driver.state, receivers);
+        if (!this.isHandling && this.driver === driver) this.moveOn(driver);
       },
     });
     this.ownWatchers = driver.watcherCount;
     return driver;
   }
 
-  private portsOf(persist: boolean): Ports {
-    const ports = composePorts(this.env, this.ctx.storage, persist);
+  /** Every receiver has an end or a pause: the alarm, which was set to come soon, is set to what comes next. */
+  private moveOn(driver: ExecutionDriver): void {
+    const { state } = driver;
+    if (state === null) return;
+    if (isTerminal(state.status)) {
+      this.ports.alarm.set(retainedUntil(state));
+      this.release(state);
+    } else if (state.status === "paused") {
+      // With a call in flight the alarm must come soon all the same.
+      const until = driver.alarmAt() ?? 0;
+      if (until > this.ports.clock.now()) this.ports.alarm.set(until);
+    }
+  }
+
+  /** The log has refused a record: what this driver holds is not true. The next who comes opens another one. */
+  private faulted(driver: ExecutionDriver, cause: unknown): void {
+    this.faults += 1;
+    const fields = {
+      message: "a record was refused",
+      execution_id: this.executionId(),
+      ...faultFields(cause),
+    };
+    writeLog("ERROR", logLine("ERROR", this.ports.clock.now(), fields));
+    if (this.driver === driver || this.driver === null) {
+      this.driver = null;
+      this.presence = null;
+      this.outbox = null;
+    }
+    if (!this.isHandling) this.ports.alarm.set(this.retryAt());
+  }
+
+  private portsOf(): Ports {
+    const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, () => {
+      if (!this.isHandling) void this.alarm();
+    });
     const set = (at: number) => {
       const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
       // What a pause reports must come through, too.
@@ -330,32 +440,6 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return { ...ports, alarm: { set }, memory };
   }
 
-  /**
-   * What the alarm is for when a run needs nothing in memory: its reports, what it waits for, and retention.
-   * @param scheduled what the alarm that has come was set to, ms since the epoch; null where that is not known
-   */
-  private async afterWork(
-    driver: ExecutionDriver,
-    scheduled: number | null,
-  ): Promise<number | "forget" | null> {
-    if (driver.state === null) return null;
-    const reported = wasReported(driver.state, scheduled);
-    const refused = reported ? [] : ((await this.outbox?.settleWithin(PACE.REPORT_WAIT_MS)) ?? []);
-    // What came meanwhile may have changed it.
-    const { state } = driver;
-    const now = this.ports.clock.now();
-    const again = refused.length === 0 ? null : nextReportAt(state, now, this.ports.chance());
-    const next = driver.alarmAt();
-    if (next !== null) return again === null ? next : Math.min(next, again);
-    if (again !== null) return again;
-    if (refused.length > 0) this.lost(state, refused);
-    else if (retainedUntil(state) > now) {
-      this.release(state);
-      return retainedUntil(state);
-    }
-    return "forget";
-  }
-
   /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
   private async noticePause(): Promise<void> {
     const opened = this.tryOpen();
@@ -364,8 +448,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (!wasReported(opened.value.state, await this.ctx.storage.getAlarm())) outbox?.notice();
   }
 
-  private lost(state: ExecutionState, receivers: readonly string[]): void {
-    writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
+  /** A line for an execution that is forgotten before every receiver had its end. */
+  private noteLost(state: ExecutionState, receivers: readonly string[]): void {
+    if (receivers.length > 0) writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
   }
 
   /**
@@ -374,13 +459,30 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    */
   private rest(): void {
     const { driver, outbox, presence } = this;
-    if (driver === null || driver.state === null || this.isHandling) return;
+    if (driver === null || driver.state === null || this.isHandling || this.texts > 0) return;
     const { state } = driver;
     // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
     if (!driver.isAtRest || driver.watcherCount > this.ownWatchers || outbox?.isPending === true) return;
     if (presence !== null && !isTerminal(state.status)) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
+  }
+
+  /** The execution as it stands, and as it is written before it is answered. @throws what broke the driver */
+  private shown(driver: ExecutionDriver): ExecutionText {
+    driver.flush();
+    const state = working(driver).state as ExecutionState;
+    return { status: state.status, json: this.textOf(executionPieces(state)) };
+  }
+
+  /** A text that is read from the run while it goes out: until then the run stays in memory. */
+  private textOf(pieces: Iterator<string>): Text {
+    const text = textOf(pieces, () => {
+      this.texts -= 1;
+      this.rest();
+    });
+    if (typeof text !== "string") this.texts += 1;
+    return text;
   }
 
   /** Forgets everything, so that the object is as one that never was. */
@@ -390,7 +492,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     this.driver = null;
     this.presence = null;
     this.outbox = null;
-    this.ports = this.portsOf(true);
+    this.lastKnown = null;
+    this.isPersisted = true;
+    this.ports = this.portsOf();
     for (const feed of this.feeds) feed.close();
   }
 
@@ -404,11 +508,19 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     this.driver = null;
     this.presence = null;
     this.outbox = null;
+    this.lastKnown = null;
   }
 
   private executionId(): string {
     return (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
   }
+}
+
+/** Who asks for a stream, as EventFeed takes it. */
+interface Reader {
+  after: number;
+  resumes: boolean;
+  awaitsEnd: boolean;
 }
 
 /** A run is not brought into memory: see engine/isolate-budget.ts. */
@@ -420,12 +532,19 @@ const NO_ROOM: CoordinatorError = {
   retry_after_seconds: PACE.ISOLATE_RETRY_MS / 1_000,
 };
 
-/** The execution as it stands, and as it is written before anybody is told of it. */
-function textOf(driver: ExecutionDriver): ExecutionText {
-  driver.flush();
-  const state = driver.state as ExecutionState;
-  return { status: state.status, json: executionJson(state) };
+/** The driver, where it works. @throws what broke it */
+function working(driver: ExecutionDriver): ExecutionDriver {
+  if (driver.fault !== null) throw driver.fault.cause;
+  return driver;
 }
+
+/** The name of the fault and the first words of its message, which name no data. */
+function faultFields(cause: unknown): Record<string, string> {
+  return cause instanceof Error ? { cause: cause.name, detail: cause.message } : { cause: String(cause) };
+}
+
+/** Of the wait after a fault: 5 s, doubled up to 85 minutes. */
+const MOST_DOUBLINGS = 10;
 
 function refuse(error: CoordinatorError): Response {
   return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });

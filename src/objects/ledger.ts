@@ -179,13 +179,14 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     }
   }
 
-  /** Writes the entry's row; false where what stands there is as new. */
+  /** Writes the entry's row; false where the one that is there is as new. A run without storage reports to be kept. */
   private write(entry: LedgerReport): boolean {
     const written = this.sql.exec(
       `INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
          expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
-         WHERE excluded.seq > executions.seq`,
+         WHERE excluded.seq > executions.seq OR
+           (excluded.seq = executions.seq AND executions.ended IS NULL AND excluded.expires > executions.expires)`,
       entry.start,
       entry.execution_id,
       entry.seq,

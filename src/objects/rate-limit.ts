@@ -1,12 +1,12 @@
 // The Durable Object that counts the calls of one caller. In memory: an object without calls is not evicted before
-// the windows that are in use have passed. A longer window is written down.
+// its window has passed. A longer window is written down.
 import { DurableObject } from "cloudflare:workers";
 import type { RateLimitRpc } from "../adapters/embedded/rate-limiter.ts";
 import type { Env } from "../compose.ts";
 import {
-  NOTHING_COUNTED,
   type RateLimit,
   type RateVerdict,
+  storedCount,
   take,
   type WindowCount,
 } from "../core/resilience/sliding-window.ts";
@@ -20,7 +20,7 @@ export class RateLimitObject extends DurableObject<Env> implements RateLimitRpc 
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.counted = ctx.storage.kv.get<WindowCount>(COUNT) ?? NOTHING_COUNTED;
+    this.counted = storedCount(ctx.storage.kv.get(COUNT));
   }
 
   async take(limit: RateLimit): Promise<RateVerdict> {

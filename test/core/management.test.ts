@@ -51,6 +51,23 @@ describe("judgeDefinition", () => {
     expect(verdict).toMatchObject({ layers: [], critical_path: [] });
   });
 
+  test("lists the first fifty of many faults, and says how many there are", () => {
+    const fields = Object.fromEntries(Array.from({ length: 10 }, (_, at) => [`unknown_${at}`, at]));
+    const many = Array.from({ length: 60 }, (_, at) => ({
+      name: `s${at}`,
+      agent_type: "x",
+      depends_on: ["lost", "gone"],
+      when: "query ==",
+      ...fields,
+    }));
+    const verdict = judgeDefinition(many);
+    expect(verdict.valid).toBe(false);
+    expect(verdict.errors).toHaveLength(50);
+    expect(verdict.error_count).toBeGreaterThanOrEqual(240);
+    expect(judgeDefinition(many.slice(0, 1))).toMatchObject({ error_count: 4 });
+    expect(judgeDefinition(Array.from({ length: 100 }, () => stage("a"))).error_count).toBe(1);
+  });
+
   test("never throws, whatever it is given", () => {
     assert(
       property(array(jsonValue()), (stages) => {

@@ -34,16 +34,45 @@ test("the checksum is CRC-32", () => {
 
 test("what is written is read back, of one turn and of several", () => {
   const chunks = [...encodeRecord([event(1, "ü 🌍"), event(2)]), ...encodeRecord([event(3)])];
-  expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0-1", "log/0000000003/0-1"]);
+  expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0000-0001", "log/0000000003/0000-0001"]);
   expect(read(chunks)).toEqual([event(1, "ü 🌍"), event(2), event(3)]);
   expect(read(chunks.slice(1), 3)).toEqual([event(3)]);
-  expect(recordKeyFrom(3) < "log/0000000003/0-1").toBe(true);
+  expect(recordKeyFrom(3) < "log/0000000003/0000-0001").toBe(true);
+});
+
+describe("a record of more than ten chunks", () => {
+  const large = event(1, "🌍".repeat((11.5 * PACE.RECORD_CHUNK_BYTES) / 4));
+  const chunks = encodeRecord([large]);
+
+  test("is read back in the order in which storage lists its keys", () => {
+    expect(chunks.length).toBe(12);
+    const listed = chunks.toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    expect(listed).toEqual(chunks);
+    expect(read(listed)).toEqual([large]);
+  });
+
+  test("each chunk has a buffer of its own: storage keeps the whole buffer under a view", () => {
+    for (const { bytes } of chunks) expect(bytes.buffer.byteLength).toBe(bytes.byteLength);
+  });
+
+  test("is read from keys that were not padded, which storage lists as text", () => {
+    const listed = chunks
+      .map(({ bytes }, at) => ({ key: `log/0000000001/${at}-${chunks.length}`, bytes }))
+      .toSorted((a, b) => (a.key < b.key ? -1 : 1));
+    expect(listed[2]?.key).toBe("log/0000000001/10-12");
+    expect(read([...listed, ...encodeRecord([event(2)])])).toEqual([large, event(2)]);
+  });
+
+  test("is corrupted where a chunk of it is missing or comes twice", () => {
+    expect(() => read(chunks.toSpliced(5, 1))).toThrow(LogCorrupted);
+    expect(() => read(chunks.toSpliced(5, 1, chunks[4] as Chunk))).toThrow(LogCorrupted);
+  });
 });
 
 test("a record is cut into chunks of 512 KiB, also inside a character", () => {
   const large = event(1, "🌍".repeat(PACE.RECORD_CHUNK_BYTES / 3));
   const chunks = encodeRecord([large]);
-  expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0-2", "log/0000000001/1-2"]);
+  expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0000-0002", "log/0000000001/0001-0002"]);
   for (const { bytes } of chunks) expect(bytes.byteLength).toBeLessThanOrEqual(PACE.RECORD_CHUNK_BYTES);
   expect(read(chunks)).toEqual([large]);
 });

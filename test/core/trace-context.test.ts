@@ -12,7 +12,11 @@ const VALID = `00-${TRACE}-b7ad6b7169203331-01`;
 
 test("a valid traceparent is read, one of a later version as far as it is known", () => {
   expect(readTraceparent(VALID)).toBe(VALID);
-  expect(readTraceparent(` ${VALID} `)).toBe(VALID);
+  expect(readTraceparent(` \t${VALID} `)).toBe(VALID);
+  // Flags are carried as they are, those that version 00 does not know too.
+  expect(readTraceparent(VALID.replace(/01$/, "03"))).toBe(VALID.replace(/01$/, "03"));
+  expect(readTraceparent(`cc-${TRACE}-b7ad6b7169203331-01`)).toBe(VALID);
+  expect(readTraceparent(`cc-${TRACE}-b7ad6b7169203331-01-`)).toBe(VALID);
   expect(readTraceparent(`cc-${TRACE}-b7ad6b7169203331-00-what-the-future-brings`)).toBe(
     `00-${TRACE}-b7ad6b7169203331-00`,
   );
@@ -27,6 +31,19 @@ test.each([
   `00-${TRACE.toUpperCase()}-b7ad6b7169203331-01`,
   `00-${TRACE}-b7ad6b7169203331`,
   `00-${TRACE.slice(1)}-b7ad6b7169203331-01`,
+  // Version 00 has four fields and 55 characters.
+  `${VALID}-`,
+  `${VALID}-more`,
+  `${VALID}.more`,
+  `00-${TRACE}-b7ad6b7169203331-1`,
+  `00-${TRACE}-b7ad6b7169203331-0g`,
+  `00-${TRACE}-b7ad6b7169203331-0A`,
+  `FF-${TRACE}-b7ad6b7169203331-01`,
+  `CC-${TRACE}-b7ad6b7169203331-01`,
+  `cc-${TRACE}-b7ad6b7169203331-01.more`,
+  // Two headers, as they are joined.
+  `${VALID}, ${VALID}`,
+  `cc-${TRACE}-b7ad6b7169203331-01-x, cc-${TRACE}-b7ad6b7169203331-01-x`,
 ])("an invalid one is ignored: %s", (header) => {
   expect(readTraceparent(header)).toBeNull();
 });

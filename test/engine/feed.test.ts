@@ -11,10 +11,16 @@ class Played {
   readonly log: LogEvent[] = [];
   readonly lives: LiveText[] = [];
   state = { seq: 0, ended_at: null as number | null, spec: { config: { enable_streaming: true } } };
+  /** Events that are not durable yet. */
+  unwritten = 0;
   private feeds: EventFeed[] = [];
 
-  reader(after = 0, resumes = false): EventFeed {
-    const feed = new EventFeed(this as unknown as ExecutionDriver, after, resumes);
+  get durableSeq(): number {
+    return this.state.seq - this.unwritten;
+  }
+
+  reader(after = 0, resumes = false, awaitsEnd = false): EventFeed {
+    const feed = new EventFeed(this as unknown as ExecutionDriver, after, resumes, awaitsEnd);
     this.feeds.push(feed);
     return feed;
   }
@@ -25,7 +31,7 @@ class Played {
   }
 
   eventsAfter(seq: number): LogEvent[] {
-    return this.log.filter((event) => event.seq > seq);
+    return this.log.filter((event) => event.seq > seq && event.seq <= this.durableSeq);
   }
 
   tell(type: LogEvent["type"], more: Partial<LogEvent> = {}): void {
@@ -183,4 +189,56 @@ test("with enable_streaming false there is no text at all", () => {
   live.say("unheard");
   driver.end(live, { text_in: "answer" });
   expect(taken(feed)).toEqual(["#1 stage.started", "#2 stage.completed"]);
+});
+
+test("a cursor beyond the end of a run that goes on: no event that the reader has, but its end, and then no more", () => {
+  const driver = new Played();
+  driver.tell("execution.started");
+  for (const resumes of [false, true]) {
+    const feed = driver.reader(99_999, resumes);
+    expect(taken(feed)).toEqual([]);
+    expect(feed.take().end).toBe("no");
+  }
+  const feed = driver.reader(99_999, true);
+  const live = driver.call();
+  live.say("text");
+  expect(taken(feed)).toEqual(["text@0"]);
+  driver.end(live);
+  expect(taken(feed)).toEqual([]);
+  driver.tell("execution.completed");
+  expect(taken(feed)).toEqual(["#4 execution.completed"]);
+  expect(feed.take()).toEqual({ pieces: [], end: "closed" });
+});
+
+test("a cursor only a little beyond the end gets what comes after it", () => {
+  const driver = new Played();
+  driver.tell("execution.started");
+  const feed = driver.reader(3);
+  const live = driver.call();
+  driver.end(live);
+  driver.call();
+  expect(taken(feed)).toEqual(["#4 stage.started"]);
+});
+
+test("no text of a call whose start is not durable, for any cursor", () => {
+  const driver = new Played();
+  driver.tell("execution.started");
+  const feed = driver.reader(99_999);
+  driver.unwritten = 1;
+  driver.call().say("too early");
+  expect(taken(feed)).toEqual([]);
+  driver.unwritten = 0;
+  expect(taken(feed)).toEqual(["too early@0"]);
+});
+
+test("beyond the end of a run that has ended there is nothing, but for one whose stream broke off before the end", () => {
+  const driver = new Played();
+  driver.tell("execution.started");
+  driver.tell("execution.completed");
+  for (const after of [2, 99_999]) {
+    expect(driver.reader(after).take()).toEqual({ pieces: [], end: "terminal" });
+  }
+  expect(driver.reader(2, true, true).take()).toEqual({ pieces: [], end: "terminal" });
+  const again = driver.reader(99_999, true, true);
+  expect(taken(again)).toEqual(["#2 execution.completed"]);
 });

@@ -42,8 +42,7 @@ class World {
   readonly hook = new Scripted("webhook", true);
   pending = 0;
   delivered = 0;
-  lost: (readonly string[])[] = [];
-  storage: "durable_object" | "memory" = "durable_object";
+  fault: { cause: unknown } | null = null;
   state: ExecutionState | null = null;
   private watcher: Watcher | null = null;
 
@@ -55,6 +54,7 @@ class World {
       },
     };
     Object.defineProperty(driver, "state", { get: () => this.state });
+    Object.defineProperty(driver, "fault", { get: () => this.fault });
     const clock = {
       now: () => this.time.now,
       after: (ms: number, task: () => void) => this.time.after(ms, task),
@@ -67,9 +67,6 @@ class World {
       delivered: () => {
         this.delivered += 1;
       },
-      lost: (receivers) => {
-        this.lost.push(receivers);
-      },
     });
   }
 
@@ -81,7 +78,7 @@ class World {
       seq,
       updated_at: this.time.now,
       ended_at: ended ? this.time.now : null,
-      spec: { storage: this.storage, config },
+      spec: { config },
     } as ExecutionState;
   }
 
@@ -202,18 +199,6 @@ test("an end that is refused leaves the next try to the alarm: nothing keeps the
   expect([world.pending, world.delivered]).toEqual([1, 0]);
 });
 
-test("without storage there is no alarm: the instance tries again itself, and gives up when the run is forgotten", async () => {
-  const world = new World();
-  world.storage = "memory";
-  world.open();
-  world.index.refusals = 1_000;
-  world.becomes("completed", 5);
-  await world.pass((RETENTION_S + 3_600) * 1_000);
-  expect(world.lost).toEqual([["index"]]);
-  expect(world.index.asked).toBeGreaterThan(5);
-  expect(world.index.asked).toBeLessThan(12);
-});
-
 test("a receiver that does not answer is one that refused", async () => {
   const world = new World();
   const outbox = world.open();
@@ -223,6 +208,18 @@ test("a receiver that does not answer is one that refused", async () => {
   await world.pass(PACE.REPORT_WAIT_MS);
   expect(await settled).toEqual(["webhook"]);
   expect(world.index.got).toEqual(["completed@5"]);
+});
+
+test("what a broken driver says is not reported: it is not in the log", async () => {
+  const world = new World();
+  const outbox = world.open();
+  world.becomes("running", 2);
+  world.fault = { cause: new Error("refused") };
+  world.becomes("completed", 5);
+  expect(await outbox.settle()).toEqual([]);
+  await world.pass(60_000);
+  expect(world.index.got).toEqual(["running@2"]);
+  expect(world.pending).toBe(0);
 });
 
 test("an end that an earlier instance wrote is reported by whoever settles, and by nothing else", async () => {

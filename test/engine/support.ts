@@ -16,8 +16,10 @@ export class Bench {
   /** How many records each commit brought to the disk. */
   commits = 0;
 
-  constructor(script: Script) {
+  /** @param refuses whether storage refuses a record; asked at each */
+  constructor(script: Script, refuses: (bench: Bench) => boolean = () => false) {
     const weather = {
+      refuses: () => refuses(this),
       commit_ms: () => 1,
       alarm_ms: () => 0,
       downtime_ms: () => 0,

@@ -5,7 +5,7 @@ import { docsPage } from "../../src/http/docs.ts";
 import { openApi, openApiText, pipelineSchemaText } from "../../src/http/openapi.ts";
 import { OPERATIONS } from "../../src/http/operations.ts";
 import { STATUS } from "../../src/http/problem.ts";
-import { allowedMethods } from "../../src/http/surface.ts";
+import { allowedMethods, queryParameters } from "../../src/http/surface.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
 const document: any = openApi();
@@ -36,6 +36,29 @@ describe("the document", () => {
       expect("401" in responses && "403" in responses, path).toBe(permission !== "public");
       if (permission === "public") expect(security, path).toEqual([]);
     }
+  });
+
+  test("says of every operation that starts work that it may answer 429 and 503, and of none else", () => {
+    for (const { method, path, starts_work } of OPERATIONS) {
+      const { responses } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
+      expect("429" in responses && "503" in responses, path).toBe(starts_work === true);
+    }
+  });
+
+  test("has the query parameters that are checked, each described and of its own type", () => {
+    for (const operation of OPERATIONS) {
+      const { method, path } = operation;
+      const { parameters } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
+      const described = parameters.filter((parameter: { in: string }) => parameter.in === "query");
+      const names = described.map((parameter: { name: string }) => parameter.name);
+      // The token is a security scheme.
+      expect(names, path).toEqual(Object.keys(queryParameters(operation)).filter((name) => name !== "token"));
+      for (const { description } of described) expect(description, path).toMatch(/\w/);
+    }
+    const [limit] = document.paths["/v1/executions"].get.parameters.filter(
+      (parameter: { name: string }) => parameter.name === "limit",
+    );
+    expect(limit.schema).toEqual({ type: "integer", minimum: 1, maximum: 100, default: 20 });
   });
 
   test("describes the event stream with the schemas of its events", () => {

@@ -102,7 +102,7 @@ test("a reader that reads again in time is not closed, and has everything in one
   put(10);
   await settle();
   clock.pass(4_999);
-  expect(await read()).toBe(`retry: 1000\n\n${"data: {}\n\n".repeat(10)}`);
+  expect(await read()).toBe(`retry: 1000\n${"data: {}\n\n".repeat(10)}`);
   await settle();
   clock.pass(60_000);
   expect(gone()).toBe(0);
@@ -146,18 +146,18 @@ test.each([
   await settle();
   expect(beaten).toBe(false);
   clock.pass(1);
-  expect(await next).toBe(": \n\n");
+  expect(await next).toBe(": \n");
   const again = read();
   await settle();
   clock.pass(ms);
-  expect(await again).toBe(": \n\n");
+  expect(await again).toBe(": \n");
 });
 
 test("finish closes behind what is held; a reader that cancels is told of once", async () => {
   const held = bufferWith({});
   held.put(1);
   held.buffer.finish();
-  expect(await held.read()).toBe("retry: 1000\n\ndata: {}\n\n");
+  expect(await held.read()).toBe("retry: 1000\ndata: {}\n\n");
   expect((await held.reader.read()).done).toBe(true);
   const left = bufferWith({});
   await left.reader.cancel();

@@ -1,5 +1,7 @@
 // The Worker's side of a stream against objects that die in every way: what is half is held back, the next stream is
 // asked for after the last whole event, the end is known by its mark, and an EventSource never sees 429 or 503.
+import { getLines, getMessages } from "@microsoft/fetch-event-source/lib/cjs/parse.js";
+import { createParser } from "eventsource-parser";
 import { expect, test } from "vitest";
 import { REFUSAL_TYPE } from "../../src/adapters/objects/execution-api.ts";
 import { TERMS_HEADER } from "../../src/adapters/objects/stream-terms.ts";
@@ -57,8 +59,8 @@ async function readThrough(first: Response, ...next: (() => Response)[]) {
     return make();
   };
   const text = await streamResponse(first, 0, reattach, clock).text();
-  expect(text.startsWith("retry: 1000\n\n")).toBe(true);
-  return { text: text.slice("retry: 1000\n\n".length), asked, waits };
+  expect(text.startsWith("retry: 1000\n")).toBe(true);
+  return { text: text.slice("retry: 1000\n".length), asked, waits };
 }
 
 test("a deliberate end asks for nothing more, and its mark is not passed on", async () => {
@@ -126,6 +128,17 @@ test.each([
     const response = await createApp().request("/v1/executions/some/events", { headers }, env);
     expect(response.status).toBe(200);
     expect(response.headers.get("content-type")).toBe("text/event-stream; charset=utf-8");
-    expect(await response.text()).toBe("retry: 5000\n\n");
+    const text = await response.text();
+    expect(text).toBe("retry: 5000\n");
+    // What clients make of it: a time to wait, and no message.
+    const got: unknown[] = [];
+    const lines = getMessages(
+      () => {},
+      (ms) => void got.push(ms),
+      (message) => void got.push(message),
+    );
+    getLines(lines)(encoder.encode(text));
+    createParser({ onRetry: (ms) => void got.push(ms), onEvent: (one) => void got.push(one) }).feed(text);
+    expect(got).toEqual([5_000, 5_000]);
   },
 );

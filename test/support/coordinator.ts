@@ -23,6 +23,8 @@ export interface Coordinator {
   evict(execution_id: string): Promise<void>;
   /** Crashes an execution's object. */
   abort(execution_id: string): Promise<void>;
+  /** The SQLite file that holds an execution's storage. */
+  fileOf(execution_id: string): Promise<string>;
   /** Everything that workerd has written to its outputs. */
   output(): string;
   close(): Promise<void>;
@@ -86,6 +88,7 @@ export async function startCoordinator(
     },
     evict: server.evict,
     abort: server.abort,
+    fileOf: server.fileOf,
     output: server.output,
     close: server.close,
   };

@@ -9,6 +9,9 @@ export const KEYS = {
   /** acme's too, with one scope each. */
   runner: "key-that-runs-0123456789",
   admin: "key-that-writes-0123456789",
+  reader: "key-that-reads-0123456789",
+  /** acme's too, with every scope, and past its end. */
+  expired: "key-that-is-over-0123456789",
 } as const;
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
@@ -21,6 +24,15 @@ export const KEYED = {
     { tenant: "globex", key_sha256: sha256(KEYS.globex), scopes: ["execute", "admin"] },
     { tenant: "acme", key_sha256: sha256(KEYS.runner), scopes: ["execute"] },
     { tenant: "acme", key_sha256: sha256(KEYS.admin), scopes: ["admin"] },
+    { tenant: "acme", key_sha256: sha256(KEYS.reader), scopes: ["read"], id: "reader", name: "dashboards" },
+    {
+      tenant: "acme",
+      key_sha256: sha256(KEYS.expired),
+      scopes: ["execute", "admin"],
+      id: "old",
+      name: "dashboards",
+      not_after: "2026-01-01T00:00:00Z",
+    },
   ]),
 };
 

@@ -93,7 +93,7 @@ describe("two tenants", () => {
   test("every route needs a key, but those that say so, and an unknown path under /v1 too", async () => {
     for (const { method, path } of ROUTES) {
       const operation = OPERATIONS.find((at) => at.method === method.toLowerCase() && at.path === path);
-      for (const key of [null, "wrong", ""]) {
+      for (const key of [null, "wrong", "", KEYS.expired]) {
         const { status, headers, body } = await callWith(coordinator, key, method, concrete(path));
         const label = `${method} ${path} with ${key}`;
         if (operation?.permission === "public") {
@@ -116,16 +116,26 @@ describe("two tenants", () => {
         (at) => at.method === method.toLowerCase() && at.path === path,
       )?.permission;
       const label = `${method} ${path}`;
-      const asked = async (key: string) =>
-        (await callWith(coordinator, key, method, concrete(path), "{")).status;
-      if (method === "GET") continue;
-      if (permission === "admin" && method !== "DELETE") {
-        expect(await asked(KEYS.runner), label).toBe(403);
-        expect(await asked(KEYS.admin), label).not.toBe(403);
+      const asked = async (key: string) => {
+        const body = method === "GET" ? undefined : "{";
+        return (await callWith(coordinator, key, method, concrete(path), body)).status;
+      };
+      if (permission === "read" || permission === "follow") {
+        for (const key of [KEYS.reader, KEYS.runner, KEYS.admin]) {
+          expect(await asked(key), label).toBe(method === "GET" ? 200 : 400);
+        }
       }
-      if (permission === "execute" && method !== "DELETE") {
-        expect(await asked(KEYS.admin), label).toBe(403);
-        expect(await asked(KEYS.runner), label).not.toBe(403);
+      // What deletes would be gone for the tests that follow.
+      if (permission === "admin") {
+        for (const key of [KEYS.runner, KEYS.reader]) expect(await asked(key), label).toBe(403);
+        if (method !== "DELETE") expect(await asked(KEYS.admin), label).not.toBe(403);
+      }
+      if (permission === "execute") {
+        for (const key of [KEYS.admin, KEYS.reader]) expect(await asked(key), label).toBe(403);
+        if (method !== "DELETE") expect(await asked(KEYS.runner), label).not.toBe(403);
+      }
+      if (permission !== "public" && method !== "GET" && path !== "/v1/pipelines/validate") {
+        expect(permission, `${label} changes something`).not.toBe("read");
       }
     }
     const refused = await callWith(coordinator, KEYS.runner, "DELETE", "/v1/pipelines/mine");
@@ -135,7 +145,60 @@ describe("two tenants", () => {
     });
     expect((await callWith(coordinator, KEYS.runner, "GET", "/v1/pipelines/mine")).status).toBe(200);
     expect((await callWith(coordinator, KEYS.admin, "GET", "/v1/pipelines/mine")).status).toBe(200);
-    expect((await callWith(coordinator, KEYS.admin, "GET", "/v1/executions")).status).toBe(403);
+    expect(await callWith(coordinator, KEYS.reader, "POST", "/v1/executions", RUN)).toMatchObject({
+      status: 403,
+      body: { detail: "the key lacks the scope execute" },
+    });
+    expect((await callWith(coordinator, KEYS.reader, "GET", "/metrics")).body).toContain("pipeline_");
+  });
+
+  test("a key that has expired is refused with that reason", async () => {
+    const { status, body, headers } = await callWith(coordinator, KEYS.expired, "GET", "/v1/config");
+    expect(status).toBe(401);
+    expect(body).toMatchObject({ code: "UNAUTHORIZED", detail: "this key has expired" });
+    expect(headers.get("www-authenticate")).toContain("Bearer");
+  });
+
+  test("what is refused leaves a line, with a count where there are many, and no key", async () => {
+    const refusals = () =>
+      coordinator
+        .output()
+        .split("\n")
+        .flatMap((line) => (/^\{.*"message":"refused"/.test(line) ? [JSON.parse(line)] : []));
+    const lineOf = (reason: string) => refusals().findLast((line) => line.reason === reason);
+    const pause = () =>
+      new Promise((resolve) => {
+        setTimeout(resolve, 1_100);
+      });
+    await pause();
+    const before = refusals().length;
+    const secret = "an-unknown-key-0123456789";
+    for (let at = 0; at < 20; at += 1) await callWith(coordinator, secret, "GET", "/v1/config");
+    await pause();
+    await callWith(coordinator, secret, "GET", "/v1/agents");
+    await callWith(coordinator, KEYS.reader, "PATCH", "/v1/config", {});
+    await coordinator.fetch(`/v1/executions/${execution}/events?token=${secret}`);
+    await coordinator.fetch("/v1/%1b%5b31m");
+    await expect.poll(() => lineOf("missing"), { timeout: 5_000 }).toBeDefined();
+    expect(lineOf("unknown")).toMatchObject({
+      level: "WARN",
+      code: "UNAUTHORIZED",
+      method: "GET",
+      path: "/v1/agents",
+    });
+    expect(lineOf("unknown").left_out).toBeGreaterThanOrEqual(10);
+    expect(lineOf("scope")).toMatchObject({
+      code: "FORBIDDEN",
+      scope: "admin",
+      tenant: "acme",
+      key_id: "reader",
+      method: "PATCH",
+      path: "/v1/config",
+    });
+    expect(lineOf("bad_token").path).toBe(`/v1/executions/${execution}/events`);
+    // Twenty calls may take some seconds on a busy machine, with a line in each.
+    expect(refusals().length - before).toBeLessThanOrEqual(10);
+    for (const key of [secret, ...Object.values(KEYS)]) expect(coordinator.output()).not.toContain(key);
   });
 });
 
@@ -246,7 +309,8 @@ describe("CORS", () => {
     expect(response.status).toBe(204);
     expect(response.headers.get("access-control-allow-origin")).toBe(ORIGIN);
     expect(response.headers.get("access-control-allow-headers")).toBe(
-      "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent",
+      "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent, " +
+        "Cache-Control, tracestate, baggage, x-requested-with",
     );
     expect(response.headers.get("access-control-allow-methods")).toContain("PATCH");
     expect(response.headers.get("access-control-allow-credentials")).toBeNull();
@@ -288,7 +352,7 @@ describe("CORS", () => {
       expect(response.status, path).toBe(status);
       expect(response.headers.get("access-control-allow-origin"), path).toBe(ORIGIN);
       expect(response.headers.get("access-control-expose-headers"), path).toBe(
-        "Location, ETag, Retry-After, RateLimit, RateLimit-Policy",
+        "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied",
       );
       expect(response.headers.get("vary"), path).toContain("Origin");
       expect(response.headers.get("referrer-policy"), path).toBe("no-referrer");

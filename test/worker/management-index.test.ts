@@ -115,15 +115,35 @@ describe("the list", () => {
     expect((await list("?conversation_id=nobody")).data).toEqual([]);
   });
 
-  test.each(["?limit=0", "?limit=101", "?limit=x", "?status=dead", "?cursor=!", "?cursor=zz"])(
-    "%s is refused",
-    async (query) => {
-      expect(await api("GET", `/v1/executions${query}`)).toMatchObject({
-        status: 400,
-        body: { code: "INVALID_REQUEST" },
-      });
-    },
-  );
+  test.each([
+    "?limit=0",
+    "?limit=101",
+    "?limit=x",
+    "?limit=0x10",
+    "?limit=1e1",
+    "?limit=+5",
+    "?limit=-5",
+    "?limit=%205",
+    "?limit=5%20",
+    "?limit=5.0",
+    "?limit=",
+    "?limit",
+    "?limit=Infinity",
+    "?limit=5&limit=6",
+    "?status=dead",
+    "?status=running&status=failed",
+    "?cursor=!",
+    "?cursor=zz",
+    "?since=2026-01-01",
+    "?Limit=5",
+    "?__proto__=1",
+    "?=1",
+  ])("%s is refused", async (query) => {
+    expect(await api("GET", `/v1/executions${query}`)).toMatchObject({
+      status: 400,
+      body: { code: "INVALID_REQUEST" },
+    });
+  });
 });
 
 describe("forgetting", () => {

@@ -83,6 +83,16 @@ describe.each(["embedded", "upstash"])("the rate limit, %s", (backend) => {
       });
       expect(stage.status).toBe(429);
 
+      // What a call does counts: a cursor that is none starts work, as if it were not there.
+      const keyed_run = { pipeline: "p", execution_id: id };
+      for (const cursor of ["", " ", "x", "-1"]) {
+        expect((await coordinator.run({ pipeline: "p" }, { "last-event-id": cursor })).status, cursor).toBe(
+          429,
+        );
+      }
+      // And so does one who repeats a start, who may have been the first.
+      expect((await coordinator.run(keyed_run)).status).toBe(429);
+
       // Whoever only reads or follows is neither counted nor refused.
       for (const path of [
         "/v1/executions",
@@ -100,8 +110,13 @@ describe.each(["embedded", "upstash"])("the rate limit, %s", (backend) => {
       });
       expect(again.status).toBe(200);
       await again.body?.cancel();
-      const attached = await coordinator.run({ pipeline: "p", execution_id: id }, { "last-event-id": "99" });
-      expect(attached.status).not.toBe(429);
+      for (let made = 0; made < 6; made += 1) {
+        const attached = await coordinator.run(keyed_run, { "last-event-id": "99" });
+        expect(attached.status).not.toBe(429);
+        expect(attached.headers.get("ratelimit")).toBeNull();
+      }
+      const unnamed = await coordinator.run({ pipeline: "p" }, { "last-event-id": "99" });
+      expect(unnamed.status).toBe(400);
 
       await new Promise((resolve) => {
         setTimeout(resolve, retry * 1_000);

@@ -6,7 +6,7 @@ import { EventSource } from "eventsource";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { CoordinatorClient, type ExecutionEvent } from "../../src/client/index.ts";
 import { LIFECYCLE_TYPES } from "../../src/contract/lifecycle.ts";
-import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
+import { after, type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { callsTo } from "../support/calls.ts";
 import { seeded } from "../support/chance.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
@@ -131,14 +131,45 @@ describe(`${CUTS_EACH} cuts each`, () => {
         fetch,
         headers: { ...AUTH, "content-type": "application/json", "idempotency-key": idempotencyKey },
         body: JSON.stringify(run),
-        onmessage: ({ data }) => {
-          // Its parser gives a `retry` without data as an empty message.
-          if (data !== "") events.push(received(data));
-        },
+        onmessage: ({ data }) => void events.push(received(data)),
       });
       return events;
     });
   });
+});
+
+test("fetch-event-source never gets an empty message, neither of the greeting nor of a beat", async () => {
+  // Silent for longer than two of the beats that a watched run gets every two seconds.
+  agents.on("/silent", after(5_000, answers({ said: "at last" })));
+  await callsTo(coordinator.url, KEY).agent("silent", agents.url("/silent"));
+  await callsTo(coordinator.url, KEY).pipeline("silent", [{ name: "only", agent_type: "silent" }]);
+  let beats = 0;
+  const counted = async (input: RequestInfo | URL, init?: RequestInit) => {
+    const response = await fetch(input, init);
+    const [body, copy] = (response.body as ReadableStream<Uint8Array>).tee();
+    void (async () => {
+      const decoder = new TextDecoder();
+      for await (const chunk of copy) if (decoder.decode(chunk) === ": \n") beats += 1;
+    })();
+    return new Response(body, response);
+  };
+  const types: string[] = [];
+  await fetchEventSource(`${coordinator.url}/v1/executions`, {
+    method: "POST",
+    openWhenHidden: true,
+    fetch: counted,
+    headers: { ...AUTH, "content-type": "application/json", "idempotency-key": "silent" },
+    body: JSON.stringify({ ...run, pipeline: "silent", on_disconnect: "cancel" }),
+    onmessage: ({ data, event }) => {
+      expect(event).not.toBe("");
+      types.push((JSON.parse(data) as ExecutionEvent).type);
+    },
+    onerror: (cause) => {
+      throw cause;
+    },
+  });
+  expect(beats).toBeGreaterThanOrEqual(2);
+  expect(types).toEqual(["execution.started", "stage.started", "stage.completed", "execution.completed"]);
 });
 
 test("fetch-event-source without a key is refused when it comes back, and nothing is run twice", async () => {

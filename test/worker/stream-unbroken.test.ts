@@ -105,7 +105,7 @@ describe("one unbroken stream", () => {
   test("the mark of the end is not passed on", async () => {
     const response = await callsTo(server.url).post({ pipeline: "spoken" }, sse);
     const text = await response.text();
-    expect(text.startsWith("retry: 1000\n\nevent: execution.started\ndata: {")).toBe(true);
+    expect(text.startsWith("retry: 1000\nevent: execution.started\ndata: {")).toBe(true);
     expect(text.endsWith("}\nid: 8\n\n")).toBe(true);
     expect(text).not.toContain("\n:end");
     expect(text).not.toContain("\r");

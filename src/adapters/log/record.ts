@@ -12,13 +12,18 @@ const encoder = new TextEncoder();
 const FORMAT = 1;
 const CHECKSUM_BYTES = 4;
 const SEQ_DIGITS = 10;
+/** Of a chunk's number and count: the largest context that is allowed, stored in one record, has fewer than 1,000. */
+const CHUNK_DIGITS = 4;
 
 interface Payload {
   v: number;
   events: LogEvent[];
 }
 
-/** What is stored: one entry a chunk. Keys sort by the first `seq` of their record. */
+/**
+ * What is stored: one entry a chunk. Keys sort by the first `seq` of their record, then by the chunk's number. Storage
+ * keeps the whole buffer under a view, so each chunk has a buffer of its own.
+ */
 export interface Chunk {
   key: string;
   bytes: Uint8Array;
@@ -35,10 +40,16 @@ export function encodeRecord(events: readonly LogEvent[]): Chunk[] {
   new DataView(bytes.buffer).setUint32(0, crc32(body));
   bytes.set(body, CHECKSUM_BYTES);
   const count = Math.ceil(bytes.byteLength / PACE.RECORD_CHUNK_BYTES);
+  if (count === 1) return [{ key: chunkKey(first, 0, 1), bytes }];
   return Array.from({ length: count }, (_, at) => ({
-    key: `${RECORD_PREFIX}${String(first).padStart(SEQ_DIGITS, "0")}/${at}-${count}`,
-    bytes: bytes.subarray(at * PACE.RECORD_CHUNK_BYTES, (at + 1) * PACE.RECORD_CHUNK_BYTES),
+    key: chunkKey(first, at, count),
+    bytes: bytes.slice(at * PACE.RECORD_CHUNK_BYTES, (at + 1) * PACE.RECORD_CHUNK_BYTES),
   }));
+}
+
+function chunkKey(first: number, at: number, count: number): string {
+  const padded = (value: number) => String(value).padStart(CHUNK_DIGITS, "0");
+  return `${recordKeyFrom(first)}/${padded(at)}-${padded(count)}`;
 }
 
 /** The least key of a record that begins at or after `seq`. */
@@ -49,32 +60,39 @@ export function recordKeyFrom(seq: number): string {
 /**
  * The events of consecutive chunks, in order.
  * @param from the `seq` that the first of them must have
+ * @param onRecord called with the first `seq` of each record that was read whole
  * @throws LogCorrupted at a gap, a missing chunk or a bad byte
  */
 export function* decodeRecords(
   chunks: Iterable<readonly [string, unknown]>,
   from: number,
+  onRecord?: (first: number) => void,
 ): Generator<LogEvent> {
-  let parts: Uint8Array[] = [];
+  let parts = new Map<number, Uint8Array>();
   let expected = from;
   for (const [key, value] of chunks) {
     const { first, at, count } = parseKey(key);
     if (!(value instanceof Uint8Array)) throw new LogCorrupted(`${key} is not bytes`);
-    if (first !== expected) throw new LogCorrupted(`${key} stands where seq ${expected} must`);
-    if (at !== parts.length) throw new LogCorrupted(`${key} follows ${parts.length} chunks`);
-    parts.push(value);
-    if (parts.length < count) continue;
-    const events = decodeBody(key, parts);
-    parts = [];
+    if (first !== expected) throw new LogCorrupted(`${key} was found where seq ${expected} must follow`);
+    if (at >= count || parts.has(at)) throw new LogCorrupted(`${key} is not a chunk that is missing`);
+    // Keys written before chunk numbers were padded sort as text: chunk 10 comes before chunk 2.
+    parts.set(at, value);
+    if (parts.size < count) continue;
+    const events = decodeBody(
+      key,
+      Array.from({ length: count }, (_, number) => parts.get(number) as Uint8Array),
+    );
+    parts = new Map();
+    onRecord?.(first);
     for (const event of events) {
       if (event.seq !== expected) {
-        throw new LogCorrupted(`${key} holds seq ${event.seq} where ${expected} must stand`);
+        throw new LogCorrupted(`${key} holds seq ${event.seq} where ${expected} must follow`);
       }
       expected += 1;
       yield event;
     }
   }
-  if (parts.length > 0) throw new LogCorrupted("the last record lacks chunks");
+  if (parts.size > 0) throw new LogCorrupted("the last record lacks chunks");
 }
 
 /** What the key of a chunk says. @throws LogCorrupted */

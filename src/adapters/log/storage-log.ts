@@ -17,7 +17,7 @@ export interface LogStorage {
 
 export class StorageLog implements Log {
   private readonly storage: LogStorage;
-  /** The first `seq` of each record written here, ascending: where a read after a cursor may begin. */
+  /** The first `seq` of each record written or read here, ascending: where a read after a cursor may begin. */
   private readonly firsts: number[] = [];
 
   constructor(storage: LogStorage) {
@@ -32,8 +32,7 @@ export class StorageLog implements Log {
     // A throw inside the object does not undo earlier writes of its turn: half a record must not stay.
     if (chunks.length === 1) put();
     else this.storage.transactionSync(put);
-    const first = events[0]?.seq;
-    if (first !== undefined) this.firsts.push(first);
+    this.note(events[0]?.seq);
   }
 
   synced(): Promise<void> {
@@ -44,10 +43,17 @@ export class StorageLog implements Log {
     const start = this.firsts.findLast((first) => first <= after + 1) ?? 1;
     try {
       const records = this.storage.kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(start) });
-      for (const event of decodeRecords(records, start)) if (event.seq > after) yield event;
+      for (const event of decodeRecords(records, start, (first) => this.note(first))) {
+        if (event.seq > after) yield event;
+      }
     } catch (cause) {
       // A page that SQLite cannot read is a record that cannot be read: no later try will find it whole.
       throw sqliteFault(cause) === "corrupt" ? new LogCorrupted("SQLite cannot read its file") : cause;
     }
+  }
+
+  /** Without this a reader that takes a long log in pages would decode it from its beginning for each page. */
+  private note(first: number | undefined): void {
+    if (first !== undefined && first > (this.firsts.at(-1) ?? 0)) this.firsts.push(first);
   }
 }

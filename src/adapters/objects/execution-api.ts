@@ -6,6 +6,7 @@ import type { CoordinatorError, Result } from "../../contract/problem.ts";
 import type { Command } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { isTerminal } from "../../core/execution/state.ts";
+import { type Text, withEnd } from "../../engine/text-stream.ts";
 import type { TenantHealth } from "../embedded/agent-health.ts";
 import { callObject } from "./object-faults.ts";
 
@@ -28,6 +29,8 @@ export interface RunMessage extends Start {
 export interface FollowMessage extends Start {
   /** The `seq` that the caller has. */
   after: number;
+  /** The caller had a stream of this run, which broke off before its end. */
+  again?: true;
   /** An answer that the object itself writes says where to follow a run that is not terminal. */
   answer: "stream" | { wait_ms: number | null; stream_url: string };
 }
@@ -37,12 +40,15 @@ export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "canc
 /** JSON text of a PipelineExecution, with its status beside it. */
 export interface ExecutionText {
   status: ExecutionStatus;
-  json: string;
+  json: Text;
 }
 
+/** What is listed of an execution's events: the events themselves, or its trace. */
+export type EventView = "events" | "trace";
+
 /** The JSON of an answer: one about an execution that is not terminal says where to follow it. */
-export function withStreamUrl({ status, json }: ExecutionText, stream_url: string): string {
-  return isTerminal(status) ? json : `${json.slice(0, -1)},"stream_url":${JSON.stringify(stream_url)}}`;
+export function withStreamUrl({ status, json }: ExecutionText, stream_url: string): Text {
+  return isTerminal(status) ? json : withEnd(json, `,"stream_url":${JSON.stringify(stream_url)}}`);
 }
 
 /** The methods that the object answers by RPC. */
@@ -51,7 +57,8 @@ export interface ExecutionRpc {
   run(message: string): Promise<Result<ExecutionText>>;
   read(): Promise<Result<ExecutionText>>;
   control(command: ControlCommand): Promise<Result<ExecutionText>>;
-  events(after: number): Promise<Result<string>>;
+  /** The JSON list of the events after `seq`, or of all of them as a trace. */
+  events(after: number, view: EventView): Promise<Result<Text>>;
   /** Deletes an execution that has ended, here and in the index. */
   forget(): Promise<Result<null>>;
 }
@@ -61,6 +68,16 @@ export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 /** The status of the execution that a JSON answer holds. */
 export const STATUS_HEADER = "x-execution-status";
 
+/** Who asks for a stream. */
+interface StreamReader {
+  /** The last `seq` that the reader has. */
+  after: number;
+  /** The reader was cut off after that, and may have half a text. */
+  resumes: boolean;
+  /** The reader had a stream of this run, which broke off before its end. */
+  again: boolean;
+}
+
 export interface Executions {
   follow(
     tenant: string,
@@ -68,14 +85,7 @@ export interface Executions {
     message: FollowMessage,
     signal: AbortSignal,
   ): Promise<Response>;
-  /** @param resumes the reader was cut off behind `after`, and may have half a text */
-  stream(
-    tenant: string,
-    execution_id: string,
-    after: number,
-    resumes: boolean,
-    signal: AbortSignal,
-  ): Promise<Response>;
+  stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
@@ -101,8 +111,10 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   return {
     follow: (tenant, execution_id, message, signal) =>
       fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
-    stream: (tenant, execution_id, after, resumes, signal) =>
-      fetched(tenant, execution_id, `events?after=${after}${resumes ? "&resumes" : ""}`, { signal }),
+    stream: (tenant, execution_id, { after, resumes, again }, signal) => {
+      const path = `events?after=${after}${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
+      return fetched(tenant, execution_id, path, { signal });
+    },
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(
@@ -119,7 +131,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         read: () => flat((rpc) => rpc.read()),
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
-        events: (after) => flat((rpc) => rpc.events(after)),
+        events: (after, view) => flat((rpc) => rpc.events(after, view)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
       };

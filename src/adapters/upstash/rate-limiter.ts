@@ -25,7 +25,8 @@ export class UpstashLimiter implements RateLimiter {
       later,
     );
     if (answer === LOST || !Number.isFinite(answer.remaining)) return this.local.take(caller);
-    return { allowed: answer.success, remaining: Math.max(0, answer.remaining), reset_at: answer.reset };
+    // At the very end of its fixed window what came in it still counts in full.
+    return { allowed: answer.success, remaining: Math.max(0, answer.remaining), reset_at: answer.reset + 1 };
   }
 
   private windowIn(redis: Redis): Promise<Window> {

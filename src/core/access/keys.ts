@@ -15,11 +15,19 @@ export function parseKeys(secret: string | undefined): Result<ApiKey[], string> 
   const keys = z.array(ApiKey).safeParse(value);
   if (!keys.success) {
     const issue = keys.error.issues[0];
-    return err(`a JSON array of {"tenant","key_sha256","scopes"} (/${issue?.path.join("/")} is wrong)`);
+    const fields = '{"tenant","key_sha256","scopes"}, and "id","name","not_after" if you like';
+    return err(`a JSON array of ${fields} (/${issue?.path.join("/")} is wrong)`);
   }
   const hashes = new Set(keys.data.map((key) => key.key_sha256));
   if (hashes.size < keys.data.length) return err("keys that differ (the same key_sha256 stands twice)");
+  const ids = new Set(keys.data.map((key) => key.id));
+  if (ids.size < keys.data.length) return err("keys with ids that differ (the same id is given twice)");
   return ok(keys.data);
+}
+
+/** True once the key's `not_after` has passed. @param now ms since the epoch */
+export function isExpired(key: ApiKey, now: number): boolean {
+  return key.not_after !== undefined && Date.parse(key.not_after) < now;
 }
 
 /**

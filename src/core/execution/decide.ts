@@ -50,7 +50,7 @@ function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal
       advance(turn);
       return null;
     case "recover":
-      recover(turn, command.crashes ?? 0);
+      recover(turn, command.crashes ?? 0, command.cut ?? 0);
       return null;
     case "pause":
       if (turn.state.status === "paused") return null;
@@ -169,22 +169,26 @@ function callFailed(
   });
 }
 
-/** The object came up with this log: calls begun and not ended were lost with the one before it. */
-function recover(turn: Turn, crashes: number): void {
+/**
+ * The object came up with this log: calls begun and not ended were lost with the one before it. A run ends by recoveries
+ * in vain only where its own work was under way at each of the crashes (calls that were lost, or a recovery that was
+ * cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
+ */
+function recover(turn: Turn, crashes: number, cut: number): void {
   const lost = turn.state.stages
     .filter((stage) => stage.phase === "calling")
     .map((stage) => stage.result.stage);
-  const vain = Math.max(turn.state.fruitless, crashes);
-  if (lost.length === 0 && crashes < PACE.FRUITLESS_RECOVERIES) {
-    advance(turn);
-    return;
-  }
-  if (!turn.state.spec.config.enable_state_recovery) {
+  const vain = Math.min(crashes, cut + (lost.length === 0 ? 0 : turn.state.fruitless));
+  if (lost.length > 0 && !turn.state.spec.config.enable_state_recovery) {
     endUnrecovered(turn, lost, "the coordinator restarted, and enable_state_recovery is false");
     return;
   }
   if (vain >= PACE.FRUITLESS_RECOVERIES) {
     endUnrecovered(turn, lost, `recovered ${vain} times in a row without getting further`);
+    return;
+  }
+  if (lost.length === 0) {
+    advance(turn);
     return;
   }
   turn.emit({

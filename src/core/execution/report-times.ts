@@ -5,11 +5,7 @@
 import { PACE } from "../pace.ts";
 import { nextActions } from "./next-actions.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
-
-/** When an execution that has ended is forgotten, ms since the epoch; whole, as storage keeps an alarm's time. */
-export function retainedUntil({ ended_at, spec }: ExecutionState): number {
-  return Math.floor((ended_at ?? 0) + spec.config.retention_seconds * 1_000);
-}
+import { retainedUntil } from "./summary.ts";
 
 /** True where a crash before the report must be followed by an alarm that comes soon: an end, and a pause. */
 export function needsAlarm({ status }: ExecutionState): boolean {

@@ -23,7 +23,8 @@ export interface LedgerEntry {
 /** Of a question, this much stands in the list. */
 const QUERY_CHARS = 200;
 
-export function ledgerEntry(state: ExecutionState): LedgerEntry {
+/** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */
+export function ledgerEntry(state: ExecutionState, now: number = state.updated_at): LedgerEntry {
   const { spec } = state;
   return {
     summary: {
@@ -42,13 +43,20 @@ export function ledgerEntry(state: ExecutionState): LedgerEntry {
     end: state.ended_at,
     seq: state.seq,
     report: runReport(state),
-    expires: expiry(state),
+    expires: expiry(state, now),
   };
 }
 
-function expiry(state: ExecutionState): number {
-  const { retention_seconds, max_pause_seconds } = state.spec.config;
-  if (isTerminal(state.status)) return (state.ended_at ?? 0) + retention_seconds * 1_000;
+function expiry(state: ExecutionState, now: number): number {
+  if (isTerminal(state.status)) return retainedUntil(state);
+  if (state.spec.storage === "memory") return now + 2 * PACE.MEMORY_LISTED_MS;
+  const { max_pause_seconds } = state.spec.config;
   const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
   return Math.max(state.deadline_at, paused) + PACE.LEDGER_GRACE_MS;
+}
+
+/** When an execution that has ended is forgotten, ms since the epoch; whole, as storage keeps an alarm's time. */
+export function retainedUntil({ ended_at, spec }: ExecutionState): number {
+  const kept_ms = spec.storage === "memory" ? PACE.MEMORY_KEPT_MS : spec.config.retention_seconds * 1_000;
+  return Math.floor((ended_at ?? 0) + kept_ms);
 }

@@ -1,6 +1,7 @@
 // The PipelineExecution of a state: what GET answers and what the terminal event carries.
 import type { PerformanceMetrics, PipelineExecution } from "../../contract/execution.ts";
 import { LIMITS } from "../../contract/limits.ts";
+import { jsonPieces } from "../json-pieces.ts";
 import { criticalPath, sinks } from "../pipeline/graph.ts";
 import { isoTime } from "../time.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
@@ -24,6 +25,7 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
     current_stages,
     stage_results: Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result])),
     final_result: finalResult(state),
+    final_stages: finalStages(state),
     context_data: state.context,
     performance_metrics: performanceOf(state),
     error_info: state.error_info,
@@ -31,11 +33,16 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
     execution_metadata: {
       recoveries: state.recoveries,
       storage: spec.storage,
+      ...(spec.storage === "memory" ? { storage_note: MEMORY_NOTE } : {}),
       traceparent: spec.traceparent,
       config: spec.config,
     },
   };
 }
+
+const MEMORY_NOTE =
+  "kept in memory alone: a restart, a deploy or an eviction loses this execution and its events, " +
+  "and they are forgotten a minute after its end";
 
 interface Shown {
   execution: PipelineExecution;
@@ -54,20 +61,31 @@ function show(state: ExecutionState): Shown {
   return shown;
 }
 
-/** The execution as it stands, as JSON. */
-export function executionJson(state: ExecutionState): string {
-  return show(state).json;
+/** The levels of an execution at which its JSON is cut: each stage's result and each context key is one piece. */
+const PIECE_DEPTH = 2;
+
+/** The execution as JSON, in pieces; one piece where it is short. */
+export function executionPieces(state: ExecutionState): Iterator<string> {
+  if (state.context_bytes <= LIMITS.TERMINAL_EVENT_BYTES) return [show(state).json].values();
+  return jsonPieces(viewExecution(state), PIECE_DEPTH);
 }
 
 /** What the terminal event carries: the whole, or the whole without its bulk where that is too large. */
 export function terminalData(state: ExecutionState): PipelineExecution {
-  const { execution, json } = show(state);
-  if (utf8AtMost(json, LIMITS.TERMINAL_EVENT_BYTES)) return execution;
+  // Far beyond the limit nobody needs the text to know it.
+  if (state.context_bytes <= SURELY_TOO_LARGE) {
+    const { execution, json } = show(state);
+    if (utf8AtMost(json, LIMITS.TERMINAL_EVENT_BYTES)) return execution;
+  }
+  const execution = viewExecution(state);
   const stage_results = Object.fromEntries(
     Object.entries(execution.stage_results).map(([name, result]) => [name, { ...result, data: null }]),
   );
   return { ...execution, stage_results, final_result: null, context_data: {}, truncated: true };
 }
+
+/** Of `context_bytes`, which logs of earlier versions overstate where context keys were overwritten. */
+const SURELY_TOO_LARGE = 16 * LIMITS.TERMINAL_EVENT_BYTES;
 
 function utf8AtMost(text: string, limit: number): boolean {
   // A UTF-16 unit is one to three bytes: only the doubtful range needs counting.
@@ -75,14 +93,24 @@ function utf8AtMost(text: string, limit: number): boolean {
   return text.length * 3 <= limit || new TextEncoder().encode(text).byteLength <= limit;
 }
 
-/** The data of the last stage; of several last stages, an object by name. */
+/**
+ * The data of the last stage; of several last stages, an object by name. Null where those are so large together that
+ * an answer would hold them twice: they are in `stage_results` under the names of `final_stages`.
+ */
 export function finalResult(state: ExecutionState): unknown {
   if (state.status !== "completed") return null;
-  const last = sinks(state.spec.stages).map((stage) => stage.name);
+  const last = finalStages(state);
   const data = (name: string) => state.stages[state.index.get(name) as number]?.result.data ?? null;
-  return last.length === 1
-    ? data(last[0] as string)
-    : Object.fromEntries(last.map((name) => [name, data(name)]));
+  if (last.length === 1) return data(last[0] as string);
+  const isLarge =
+    state.context_bytes > LIMITS.FINAL_RESULT_BYTES &&
+    last.reduce((sum, name) => sum + JSON.stringify(data(name)).length, 0) > LIMITS.FINAL_RESULT_BYTES;
+  return isLarge ? null : Object.fromEntries(last.map((name) => [name, data(name)]));
+}
+
+/** The names of the stages that no other stage depends on, in definition order. */
+function finalStages(state: ExecutionState): string[] {
+  return sinks(state.spec.stages).map((stage) => stage.name);
 }
 
 function performanceOf(state: ExecutionState): PerformanceMetrics {

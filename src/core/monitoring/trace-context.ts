@@ -2,14 +2,18 @@
 // derived, not drawn, so that a replay names the same spans.
 import { hash64 } from "../hash.ts";
 
+/** The fields of version 00, and what a later version has after them: neither comma nor blank, which join two headers. */
 const TRACEPARENT =
-  /^(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/;
+  /^(?!ff)([0-9a-f]{2})-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(-[^,\s]*)?$/;
 
 /** The caller's traceparent where it is a valid one, else null: an invalid one is ignored, as the standard asks. */
 export function readTraceparent(header: string | null): string | null {
   const match = header === null ? null : TRACEPARENT.exec(header.trim());
   if (match === null) return null;
-  return `00-${match[1]}-${match[2]}-${match[3]}`;
+  const [, version, trace, span, flags, further] = match;
+  // Version 00 ends here; only a later one may go on.
+  if (version === "00" && further !== undefined) return null;
+  return `00-${trace}-${span}-${flags}`;
 }
 
 /**

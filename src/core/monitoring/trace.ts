@@ -1,20 +1,18 @@
 // The trace: a view of the events, and nothing that they do not say.
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { ExecutionTrace } from "../../contract/trace.ts";
+import type { TraceEvent } from "../../contract/trace.ts";
 
-export function traceOf(execution_id: string, events: readonly LifecycleEvent[]): ExecutionTrace {
+/** One event as the trace has it. */
+export function traceEvent({ timestamp, seq, stage, type, attempt, data }: LifecycleEvent): TraceEvent {
   return {
-    execution_id,
-    events: events.map(({ timestamp, seq, stage, type, attempt, data }) => ({
-      timestamp,
-      seq,
-      stage: stage ?? null,
-      event_type: type,
-      attempt: attempt ?? null,
-      data,
-      error: errorIn(data),
-    })),
+    timestamp,
+    seq,
+    stage: stage ?? null,
+    event_type: type,
+    attempt: attempt ?? null,
+    data,
+    error: errorIn(data),
   };
 }
 

@@ -1,5 +1,5 @@
-// The verdict on a definition that may be anything: every fault at once, of single stages and of the whole, and the
-// graph as far as it can be told.
+// The verdict on a definition that may be anything: its faults at once (the first of them, and how many there are), of
+// single stages and of the whole, and the graph as far as it is known.
 import { LIMITS } from "../../contract/limits.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
@@ -19,7 +19,7 @@ export function judgeDefinition(
   if (candidates.length > LIMITS.STAGES) {
     const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
     const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message }];
-    return { valid: false, errors, dependencies: {}, layers: [], critical_path: [] };
+    return { valid: false, errors, error_count: 1, dependencies: {}, layers: [], critical_path: [] };
   }
   const errors: DefinitionError[] = [];
   const stages = candidates.flatMap((candidate, at) => {
@@ -33,7 +33,8 @@ export function judgeDefinition(
   const order = layers(stages);
   return {
     valid: errors.length === 0,
-    errors,
+    errors: errors.slice(0, LIMITS.ERRORS),
+    ...(errors.length === 0 ? {} : { error_count: errors.length }),
     dependencies: dependencies(stages),
     layers: order,
     critical_path: order.length === 0 ? [] : criticalPath(stages, weightOf(stages, observed_ms)).path,

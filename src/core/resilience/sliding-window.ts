@@ -1,11 +1,18 @@
-// A limit of so many in so many seconds over a sliding window, as two fixed windows: of the one before, the share
-// that the sliding one still covers counts. The same figures as Upstash's slidingWindow gives.
+// A limit of so many calls in so many seconds over a sliding window. Calls are counted in slots of a sixtieth of the
+// window; a slot counts in full until its last call has left the window, so that no window of that length ever holds
+// more than the limit, wherever its edges lie. A slot makes the count at most a sixtieth of the window too strict.
 
-export interface WindowCount {
-  /** The number of the window that `count` counts. */
-  window: number;
+/** Calls that came close together. */
+interface Slot {
+  /** When its first and its last call came, ms since the epoch. */
+  first: number;
+  last: number;
   count: number;
-  before: number;
+}
+
+/** What one caller has used, oldest slot first. */
+export interface WindowCount {
+  slots: readonly Slot[];
 }
 
 export interface RateLimit {
@@ -17,7 +24,7 @@ export interface RateVerdict {
   allowed: boolean;
   /** How many more may come now. */
   remaining: number;
-  /** When the window ends, ms since the epoch: from then on there is room again. */
+  /** When there is more room than now, ms since the epoch. */
   reset_at: number;
 }
 
@@ -28,31 +35,48 @@ export function parseRateLimit(text: string): RateLimit | null {
   return limit.requests >= 1 && limit.seconds >= 1 ? limit : null;
 }
 
-export const NOTHING_COUNTED: WindowCount = { window: 0, count: 0, before: 0 };
+export const NOTHING_COUNTED: WindowCount = { slots: [] };
 
-/** Counts one, where there is room for it. */
+/** Slots of a window: bounds what one caller costs in memory, and a stored count to about 3 kB. */
+const SLOTS = 60;
+
+/** A stored count; one of an earlier version, which counted fixed windows, begins anew. */
+export function storedCount(stored: unknown): WindowCount {
+  const slots = (stored as Partial<WindowCount> | undefined)?.slots;
+  return Array.isArray(slots) ? { slots } : NOTHING_COUNTED;
+}
+
+/** Counts one call, where there is room for it. */
 export function take(
   counted: WindowCount,
   limit: RateLimit,
   now: number,
 ): { counted: WindowCount; verdict: RateVerdict } {
   const length = limit.seconds * 1_000;
-  const current = moved(counted, Math.floor(now / length));
-  const covered = Math.floor(current.before * (1 - (now % length) / length));
-  const reset_at = (current.window + 1) * length;
-  const used = current.count + covered;
+  // A clock set back by less than a window counts on from the newest call; one set back further starts anew.
+  const known = counted.slots.filter((slot) => slot.last <= now + length);
+  const at = Math.max(now, known.at(-1)?.last ?? now);
+  const slots = known.filter((slot) => slot.last > at - length);
+  const used = slots.reduce((sum, slot) => sum + slot.count, 0);
   if (used >= limit.requests) {
-    return { counted: current, verdict: { allowed: false, remaining: 0, reset_at } };
+    return {
+      counted: { slots },
+      verdict: { allowed: false, remaining: 0, reset_at: resetOf(slots, at, length) },
+    };
   }
+  const newest = slots.at(-1);
+  const taken =
+    newest !== undefined && at - newest.first < length / SLOTS
+      ? [...slots.slice(0, -1), { ...newest, last: at, count: newest.count + 1 }]
+      : [...slots, { first: at, last: at, count: 1 }];
   const remaining = limit.requests - used - 1;
   return {
-    counted: { ...current, count: current.count + 1 },
-    verdict: { allowed: true, remaining, reset_at },
+    counted: { slots: taken },
+    verdict: { allowed: true, remaining, reset_at: resetOf(taken, at, length) },
   };
 }
 
-function moved(counted: WindowCount, window: number): WindowCount {
-  // A clock that was set back counts on in the window that it was in.
-  if (window <= counted.window) return counted;
-  return { window, count: 0, before: window === counted.window + 1 ? counted.count : 0 };
+/** When the oldest slot leaves the window. */
+function resetOf(slots: readonly Slot[], at: number, length: number): number {
+  return (slots[0]?.last ?? at) + length;
 }

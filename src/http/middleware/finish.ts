@@ -1,22 +1,32 @@
-// What stands on every answer, errors and streams too: no referrer (a stream's URL may hold a token), no sniffing, and
-// what a page of an allowed origin needs (CORS). Also answers a preflight. No cookies, so no credentials mode.
+// The headers of every answer, errors and streams too: no referrer (a stream's URL may contain a token), no sniffing, no
+// caching of a tenant's data, and what a page of an allowed origin needs (CORS). Also answers a preflight. No cookies,
+// so no credentials mode.
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv, Call } from "../context.ts";
 
 const REQUEST_HEADERS =
-  "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent";
-const RESPONSE_HEADERS = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy";
+  "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent, " +
+  "Cache-Control, tracestate, baggage, x-requested-with";
+const RESPONSE_HEADERS = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied";
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_SECONDS = "600";
 
 export const finish: MiddlewareHandler<AppEnv> = async (call, next) => {
   await next();
+  // Hono drops the body of an answer to HEAD; a stream of an object's would stay open.
+  if (call.req.method === "HEAD") void call.res.body?.cancel();
   // Every answer is one that a handler has made: a response of an object's could not be changed.
   const { headers } = call.res;
+  const endpoint = call.get("endpoint");
   headers.set("referrer-policy", "no-referrer");
   headers.set("x-content-type-options", "nosniff");
-  headers.append("vary", "Origin");
+  // Answers with an ETag too: the tag serves conditional requests, and a cached copy would still be a tenant's data.
+  if (endpoint?.permission !== "public" && !headers.has("cache-control")) {
+    headers.set("cache-control", "no-store");
+  }
+  // Every operation looks at Accept, if only to answer 406.
+  varyBy(headers, endpoint === undefined ? ["Origin"] : ["Accept", "Origin"]);
   const origin = call.req.header("origin");
   // Without services the environment is bad, and nobody is let in.
   if (origin !== undefined && (call.get("services")?.settings.corsOrigins.has(origin) ?? false)) {
@@ -29,6 +39,12 @@ export const finish: MiddlewareHandler<AppEnv> = async (call, next) => {
     }
   }
 };
+
+/** Adds to what a handler may have named already, in one field. */
+function varyBy(headers: Headers, names: readonly string[]): void {
+  const known = headers.get("vary")?.split(/\s*,\s*/) ?? [];
+  headers.set("vary", [...new Set([...known, ...names])].join(", "));
+}
 
 function isPreflight(call: Call): boolean {
   return call.req.method === "OPTIONS" && call.req.header("access-control-request-method") !== undefined;

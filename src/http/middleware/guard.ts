@@ -3,11 +3,16 @@
 // who they are. Fails closed: a path under /v1 that is no operation still needs a key.
 import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
-import type { Scope } from "../../contract/access.ts";
+import type { ApiKey, Scope } from "../../contract/access.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import { isExpired } from "../../core/access/keys.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
 import { preferredType } from "../negotiate.ts";
-import { allowedMethods, type Endpoint, endpointOf, type Permission } from "../surface.ts";
+import { allowedMethods, type Endpoint, endpointOf, isWhole, type Permission } from "../surface.ts";
+import { logRefusal } from "./refusal-log.ts";
+
+/** Why a caller is not let in. */
+export type Refusal = Extract<CoordinatorError, { code: "UNAUTHORIZED" | "FORBIDDEN" }>;
 
 export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { method, path } = call.req;
@@ -17,10 +22,12 @@ export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
     return new Response(null, { status: 204, headers: { allow: allow.join(", ") } });
   }
   const endpoint = endpointFor(call);
+  call.set("endpoint", endpoint);
   const permission = endpoint?.permission ?? (path.startsWith("/v1/") ? "read" : "public");
   const tenant = await tenantFor(call, permission);
   if (!tenant.ok) return problem(call, tenant.error);
   call.set("tenant", tenant.value);
+  if (!isWhole(path)) return problem(call, { code: "NOT_FOUND" });
   if (endpoint !== undefined) {
     const offered = endpoint.produces;
     if (preferredType(call.req.header("accept") ?? null, offered) === null) {
@@ -31,37 +38,44 @@ export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
 };
 
 function endpointFor(call: Call): Endpoint | undefined {
+  if (!isWhole(call.req.path)) return undefined;
   const handler = matchedRoutes(call).findLast((route) => route.method !== "ALL");
   return handler === undefined ? undefined : endpointOf(handler.method, handler.path);
 }
 
-async function tenantFor(call: Call, permission: Permission): Promise<Result<string>> {
-  const { settings, access } = call.var.services;
+async function tenantFor(call: Call, permission: Permission): Promise<Result<string, Refusal>> {
+  const { settings, access, clock } = call.var.services;
   if (permission === "public") return ok("");
   if (settings.auth === "none") return ok("local");
-  if (!settings.hasKeys) return unauthorized("not_configured");
+  const refuse = (refusal: Refusal, key: ApiKey | null = null) => {
+    logRefusal(call, refusal, key);
+    return err(refusal);
+  };
+  if (!settings.hasKeys) return refuse(unauthorized("not_configured"));
   const header = call.req.header("authorization");
   if (header === undefined) {
     const token = permission === "follow" ? call.req.query("token") : undefined;
-    if (token === undefined) return unauthorized("missing");
+    if (token === undefined) return refuse(unauthorized("missing"));
     const tenant = await access.tenantOfToken(token, call.req.path.split("/").at(-2) ?? "");
-    return tenant === null ? unauthorized("bad_token") : ok(tenant);
+    return tenant === null ? refuse(unauthorized("bad_token")) : ok(tenant);
   }
   const presented = /^bearer +(\S+) *$/i.exec(header)?.[1];
   const key = presented === undefined ? null : await access.whoHas(presented);
-  if (key === null) return unauthorized("unknown");
+  if (key === null) return refuse(unauthorized("unknown"));
+  if (isExpired(key, clock.now())) return refuse(unauthorized("expired"), key);
   const wanted = SCOPES[permission];
   if (wanted.some((scope) => key.scopes.includes(scope))) return ok(key.tenant);
-  return err({ code: "FORBIDDEN", scope: wanted[0] as Scope });
+  return refuse({ code: "FORBIDDEN", scope: wanted[0] as Scope }, key);
 }
 
+/** The scopes that give a permission; a caller who has none of them lacks the first. */
 const SCOPES: Record<Exclude<Permission, "public">, readonly Scope[]> = {
-  read: ["execute", "admin"],
+  read: ["read", "execute", "admin"],
+  follow: ["read", "execute", "admin"],
   execute: ["execute"],
-  follow: ["execute"],
   admin: ["admin"],
 };
 
-function unauthorized(reason: Extract<CoordinatorError, { code: "UNAUTHORIZED" }>["reason"]) {
-  return err<CoordinatorError>({ code: "UNAUTHORIZED", reason });
+function unauthorized(reason: Extract<Refusal, { code: "UNAUTHORIZED" }>["reason"]): Refusal {
+  return { code: "UNAUTHORIZED", reason };
 }

@@ -1,23 +1,30 @@
-// The rate limit of calls that start work, with its headers (draft-ietf-httpapi-ratelimit-headers). Who has had
-// events already attaches and starts nothing: reconnecting readers are neither counted nor refused.
+// The rate limit of calls that start work, with its headers (draft-ietf-httpapi-ratelimit-headers). A call is counted by
+// what it does, not by its headers: the operation declares whether it starts work, and whether a cursor makes it attach
+// instead. A reconnecting reader is neither counted nor refused; an empty cursor is no cursor, so that call is counted.
 import type { MiddlewareHandler } from "hono";
 import type { RateVerdict } from "../../core/resilience/sliding-window.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
+import { readCursor } from "../launch.ts";
 
 export const rateLimit: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { limiter, clock } = call.var.services;
-  if (limiter === null || call.req.method !== "POST" || call.req.header("last-event-id") !== undefined) {
-    return next();
-  }
+  if (limiter === null || !startsWork(call)) return next();
   const verdict = await limiter.take(callerOf(call), (work) => call.executionCtx.waitUntil(work));
-  // At the very end of the window what came in it still counts in full.
-  const reset_seconds = Math.max(1, Math.ceil((verdict.reset_at + 1 - clock.now()) / 1_000));
+  const reset_seconds = Math.max(1, Math.ceil((verdict.reset_at - clock.now()) / 1_000));
   if (verdict.allowed) await next();
   else call.res = problem(call, { code: "RATE_LIMITED", retry_after_seconds: reset_seconds });
   const { requests, seconds } = limiter.limit;
   call.res.headers.set("ratelimit-policy", `"default";q=${requests};w=${seconds}`);
   call.res.headers.set("ratelimit", rateField(verdict, reset_seconds));
 };
+
+/** With a cursor, and neither a key nor an id, a call is refused: that starts nothing either. */
+function startsWork({ var: { endpoint }, req }: Call): boolean {
+  if (endpoint?.starts_work !== true) return false;
+  if (endpoint.attaches_by_cursor !== true) return true;
+  const cursor = readCursor(req.header("last-event-id"));
+  return !cursor.ok || cursor.value === null;
+}
 
 function rateField({ remaining }: RateVerdict, reset_seconds: number): string {
   return `"default";r=${remaining};t=${reset_seconds}`;

@@ -1,28 +1,17 @@
 // Of how it went, and of what needs no key.
-import { LIMITS } from "../../contract/limits.ts";
 import { Health } from "../../contract/management.ts";
 import { AlertList, Metrics } from "../../contract/metrics.ts";
-import { MetricsFilter } from "../../contract/requests.ts";
 import { EXPOSITION_TYPES, JSON_TYPE } from "../surface.ts";
 import type { Description } from "./description.ts";
 
 const HTML_TYPE = "text/html";
-const WINDOW = {
-  type: "integer",
-  minimum: 1,
-  maximum: LIMITS.METRICS_WINDOW_SECONDS,
-  default: LIMITS.METRICS_WINDOW_SECONDS,
-};
 
 export const FIGURES = {
   get_performance_metrics: {
     summary: "How executions and stages did, where the time went, and what would save some",
-    query: {
-      pipeline: { description: "Of this pipeline alone", schema: MetricsFilter.shape.pipeline },
-      window_seconds: {
-        description: "Of executions that ended in the last so many seconds, to the minute",
-        schema: WINDOW,
-      },
+    parameters: {
+      pipeline: "Of this pipeline alone",
+      window_seconds: "Of executions that ended in the last so many seconds, to the minute",
     },
     answers: { 200: { description: "The figures", schema: Metrics } },
     errors: [],

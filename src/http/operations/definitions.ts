@@ -5,7 +5,7 @@ import { Agent, AgentList, PipelineList, Validation } from "../../contract/manag
 import { Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
 import { ValidationRequest } from "../../contract/requests.ts";
 import { PipelineStage } from "../../contract/stage.ts";
-import { type Answer, DEFINITION, DELETED, type Description, text } from "./description.ts";
+import { type Answer, DEFINITION, DELETED, type Description } from "./description.ts";
 
 const pipeline = (description: string): Answer => ({ description, schema: Pipeline, headers: ["ETag"] });
 const agent = (description: string): Answer => ({ description, schema: Agent });
@@ -17,7 +17,7 @@ export const PIPELINES = {
     errors: [],
   },
   validate_pipeline_config: {
-    summary: "Every fault of a definition at once, and its shape",
+    summary: "The faults of a definition at once, and its shape",
     body: { schema: ValidationRequest },
     answers: { 200: { description: "The verdict, also where it is no", schema: Validation } },
     errors: [],
@@ -44,7 +44,7 @@ export const PIPELINES = {
   add_stage: {
     summary: "One stage in",
     body: { schema: PipelineStage },
-    query: { before: text("The stage before which it goes; at the end where there is none") },
+    parameters: { before: "The stage before which it goes; at the end where there is none" },
     headers: ["If-Match"],
     answers: { 201: pipeline("The pipeline with it") },
     errors: ["PIPELINE_NOT_FOUND", "STAGE_NOT_FOUND", "PRECONDITION_FAILED", ...DEFINITION],

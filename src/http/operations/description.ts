@@ -13,7 +13,8 @@ export interface Answer {
 export interface Description {
   summary: string;
   body?: { schema: z.ZodMiniType; optional?: true };
-  query?: Readonly<Record<string, { description: string; schema: z.ZodMiniType | Record<string, unknown> }>>;
+  /** What the parameters of the endpoint's query are, by name. */
+  parameters?: Readonly<Record<string, string>>;
   /** Request headers that change what it does. */
   headers?: readonly string[];
   answers: Readonly<Record<number, Answer>>;
@@ -23,6 +24,3 @@ export interface Description {
 
 export const DEFINITION = ["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"] as const;
 export const DELETED: Answer = { description: "It is gone" };
-
-/** A query parameter of text. */
-export const text = (description: string) => ({ description, schema: { type: "string" } });

@@ -4,7 +4,6 @@ import { CleanupResult, ExecutionList } from "../../contract/execution-list.ts";
 import { PipelineExecution } from "../../contract/execution.ts";
 import {
   CleanupRequest,
-  ExecutionFilter,
   ExecutionRequest,
   PauseRequest,
   StageExecutionRequest,
@@ -12,9 +11,11 @@ import {
 import { StageResult } from "../../contract/stage.ts";
 import { ExecutionTrace } from "../../contract/trace.ts";
 import { SSE_TYPE } from "../surface.ts";
-import { type Answer, DEFINITION, DELETED, type Description, text } from "./description.ts";
+import { type Answer, DEFINITION, DELETED, type Description } from "./description.ts";
 
 const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "traceparent"];
+/** On the answer of a run that was waited for as far as the caller wanted to. */
+const WAITED = ["Location", "Preference-Applied"];
 const STREAM = { description: "The event stream of the execution", type: SSE_TYPE };
 const execution = (description: string): Answer => ({ description, schema: PipelineExecution });
 
@@ -31,31 +32,19 @@ export const EXECUTIONS = {
     body: { schema: ExecutionRequest },
     headers: RUN_HEADERS,
     answers: {
-      200: { ...execution("The execution, ended; or its event stream"), headers: ["Location"] },
-      202: { ...execution("The execution, still running or paused"), headers: ["Location"] },
+      200: { ...execution("The execution, ended; or its event stream"), headers: WAITED },
+      202: { ...execution("The execution, still running or paused"), headers: WAITED },
     },
-    errors: [
-      "PIPELINE_NOT_FOUND",
-      "IDEMPOTENCY_MISMATCH",
-      ...DEFINITION,
-      "RATE_LIMITED",
-      "COORDINATOR_DISABLED",
-    ],
+    errors: ["PIPELINE_NOT_FOUND", "IDEMPOTENCY_MISMATCH", ...DEFINITION],
   },
   list_executions: {
     summary: "List executions, newest first",
-    query: {
-      status: { description: "Only those of this status", schema: ExecutionFilter.shape.status },
-      pipeline: { description: "Only those of this pipeline", schema: ExecutionFilter.shape.pipeline },
-      conversation_id: {
-        description: "Only those of this conversation",
-        schema: ExecutionFilter.shape.conversation_id,
-      },
-      limit: {
-        description: "How many at most",
-        schema: { type: "integer", minimum: 1, maximum: 100, default: 20 },
-      },
-      cursor: { description: "next_cursor of the page before", schema: ExecutionFilter.shape.cursor },
+    parameters: {
+      status: "Only those of this status",
+      pipeline: "Only those of this pipeline",
+      conversation_id: "Only those of this conversation",
+      limit: "How many at most",
+      cursor: "next_cursor of the page before",
     },
     answers: { 200: { description: "One page", schema: ExecutionList } },
     errors: [],
@@ -78,9 +67,9 @@ export const EXECUTIONS = {
   },
   stream_events: {
     summary: "Follow an execution: replay after the last event seen, then live",
-    query: {
-      after: text("The seq of the last event seen; Last-Event-ID wins over it"),
-      token: text("The stream token of stream_url, for an EventSource, which cannot send headers"),
+    parameters: {
+      after: "The seq of the last event seen; Last-Event-ID wins over it",
+      token: "The stream token of stream_url, for an EventSource, which cannot send headers",
     },
     headers: ["Last-Event-ID"],
     answers: { 200: { ...STREAM, schema: EventList }, 204: { description: "Nothing will come any more" } },
@@ -97,14 +86,15 @@ export const EXECUTIONS = {
   execute_stage: {
     summary: "Run one stage on its own",
     body: { schema: StageExecutionRequest },
-    headers: ["Idempotency-Key", "traceparent"],
+    headers: RUN_HEADERS,
     answers: {
-      200: {
-        description: "What became of it, also where it failed",
+      200: { description: "What became of it, also where it failed", schema: StageResult, headers: WAITED },
+      202: {
+        description: "The stage of an execution that still runs, or is paused",
         schema: StageResult,
-        headers: ["Location"],
+        headers: WAITED,
       },
     },
-    errors: ["IDEMPOTENCY_MISMATCH", ...DEFINITION, "RATE_LIMITED", "COORDINATOR_DISABLED"],
+    errors: ["IDEMPOTENCY_MISMATCH", ...DEFINITION],
   },
 } satisfies Record<string, Description>;

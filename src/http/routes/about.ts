@@ -4,7 +4,9 @@ import { type AppEnv, type Call, jsonText } from "../context.ts";
 import { VERSION } from "../../version.ts";
 
 export const about = new Hono<AppEnv>()
-  .get("/healthz", (call) => call.json({ status: "ok", version: VERSION }))
+  .get("/healthz", (call) =>
+    call.json({ status: "ok", version: VERSION }, 200, { "cache-control": "no-store" }),
+  )
   .get("/openapi.json", document)
   .get("/schemas/pipeline.json", schema)
   .get("/docs", docs);

@@ -1,11 +1,11 @@
 // /v1/executions as a collection: the list, forgetting one, forgetting many.
 import { Hono } from "hono/tiny";
 import type { Place } from "../../adapters/objects/ledger-api.ts";
-import { CleanupRequest, ExecutionFilter } from "../../contract/requests.ts";
+import { CleanupRequest } from "../../contract/requests.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
-import { invalid, parseWith, readBody } from "../body.ts";
-import { type AppEnv, type Call, problem } from "../context.ts";
+import { invalid, readBody } from "../body.ts";
+import { type AppEnv, type Call, problem, queryOf } from "../context.ts";
 
 /** Executions that one clean-up forgets: each is a call of its object. */
 const CLEANUP_BATCH = 100;
@@ -16,9 +16,7 @@ export const executionIndex = new Hono<AppEnv>()
   .delete("/:id", forget);
 
 async function list(call: Call): Promise<Response> {
-  const filter = parseWith(ExecutionFilter, call.req.query());
-  if (!filter.ok) return problem(call, filter.error);
-  const { cursor, limit, ...wanted } = filter.value;
+  const { cursor, limit, ...wanted } = queryOf(call, "list_executions");
   const before = readPlace(cursor);
   if (!before.ok) return problem(call, before.error);
   const query = { ...wanted, before: before.value, limit: limit + 1 };

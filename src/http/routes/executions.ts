@@ -6,20 +6,18 @@ import {
   refusalOf,
   STATUS_HEADER,
 } from "../../adapters/objects/execution-api.ts";
-import type { LifecycleEvent } from "../../contract/event.ts";
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { isTerminal } from "../../core/execution/state.ts";
-import { traceOf } from "../../core/monitoring/trace.ts";
 import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
-import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
-import { executionText, type Followed, locationOf, prepare, readCursor } from "../launch.ts";
+import { type AppEnv, type Call, jsonText, problem, queryOf } from "../context.ts";
+import { executionText, type Followed, locationOf, prepare, readCursor, runHeaders } from "../launch.ts";
 import { preferredType, readPrefer } from "../negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../surface.ts";
 import { planRun } from "../plan-run.ts";
-import { comeBackLater, isPassing, type Reattach, streamResponse } from "../stream.ts";
+import { comeBackLater, isPassing, streamHead, streamResponse } from "../stream.ts";
 
 export const executions = new Hono<AppEnv>()
   .post("/", start)
@@ -45,21 +43,22 @@ async function start(call: Call): Promise<Response> {
     plan: (context) => planRun(call.var.services, request.value, context),
   });
   if (!run.ok) return problem(call, run.error);
-  const location = locationOf(run.value.execution_id);
+  const { execution_id } = run.value;
   if (type === SSE_TYPE) {
     const followed = await run.value.follow();
     if (!followed.ok) return problem(call, followed.error);
     const { response, after, again } = followed.value;
+    const location = locationOf(execution_id);
     return streamResponse(response, after, again, call.var.services.clock, { location });
   }
-  const headers = prefer.applied === null ? { location } : { location, "preference-applied": prefer.applied };
+  const headers = runHeaders(execution_id, prefer);
   if (request.value.on_disconnect === "cancel" && prefer.wait_ms !== 0) {
     return followedJson(call, await run.value.follow(), headers);
   }
   const text = await run.value.tell();
   if (!text.ok) return problem(call, text.error);
   const status = isTerminal(text.value.status) ? 200 : 202;
-  return jsonText(await executionText(call, run.value.execution_id, text.value), status, headers);
+  return jsonText(await executionText(call, execution_id, text.value), status, headers);
 }
 
 function followedJson(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
@@ -99,44 +98,38 @@ async function control(call: Call, command: ControlCommand): Promise<Response> {
 async function events(call: Call): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const header = readCursor(call.req.header("last-event-id"), "Last-Event-ID");
+  const header = readCursor(call.req.header("last-event-id"));
   if (!header.ok) return problem(call, header.error);
-  const query = readCursor(call.req.query("after"), "after");
-  if (!query.ok) return problem(call, query.error);
-  const after = header.value ?? query.value ?? 0;
+  const after = header.value ?? queryOf(call, "stream_events").after ?? 0;
   const type = preferredType(call.req.header("accept") ?? null, [SSE_TYPE, JSON_TYPE]);
   if (type === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [SSE_TYPE, JSON_TYPE] });
   if (type === JSON_TYPE) {
-    const listed = await rpc(call, id.value).events(after);
+    const listed = await rpc(call, id.value).events(after, "events");
     return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
   }
-  // A HEAD has no body to stream: opened, it would only be a reader that never reads.
   if (call.req.method === "HEAD") {
     const there = await rpc(call, id.value).read();
-    return there.ok
-      ? new Response(null, { headers: { "content-type": `${SSE_TYPE}; charset=utf-8` } })
-      : problem(call, there.error);
+    return there.ok ? streamHead() : problem(call, there.error);
   }
   const { services, tenant } = call.var;
-  const attach: Reattach = (seq) => {
+  const attach = (seq: number, again: boolean) => {
     const resumes = header.value !== null || seq > after;
-    return services.executions.stream(tenant, id.value, seq, resumes, call.req.raw.signal);
+    const reader = { after: seq, resumes, again };
+    return services.executions.stream(tenant, id.value, reader, call.req.raw.signal);
   };
-  const response = await attach(after).catch(() => null);
+  const response = await attach(after, false).catch(() => null);
   if (response === null) return comeBackLater();
   if (response.status === 204) return new Response(null, { status: 204 });
   const refusal = await refusalOf(response);
   if (refusal !== null) return isPassing(refusal.code) ? comeBackLater() : problem(call, refusal);
-  return streamResponse(response, after, attach, services.clock);
+  return streamResponse(response, after, (seq) => attach(seq, true), services.clock);
 }
 
 async function trace(call: Call): Promise<Response> {
   const id = executionId(call);
   if (!id.ok) return problem(call, id.error);
-  const listed = await rpc(call, id.value).events(0);
-  if (!listed.ok) return problem(call, listed.error);
-  const { data } = JSON.parse(listed.value) as { data: LifecycleEvent[] };
-  return call.json(traceOf(id.value, data));
+  const listed = await rpc(call, id.value).events(0, "trace");
+  return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
 }
 
 /** The methods of an execution's object. */

@@ -1,19 +1,15 @@
 // /v1/metrics: the specification's figures, of the tenant's executions of the last `window_seconds`.
 import { Hono } from "hono/tiny";
-import { MetricsFilter } from "../../contract/requests.ts";
 import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
 import { metricsOf } from "../../core/monitoring/metrics.ts";
 import { PACE } from "../../core/pace.ts";
-import { parseWith } from "../body.ts";
-import { type AppEnv, type Call, problem } from "../context.ts";
+import { type AppEnv, type Call, queryOf } from "../context.ts";
 
 export const metrics = new Hono<AppEnv>().get("/", read);
 
 async function read(call: Call): Promise<Response> {
   const { services, tenant } = call.var;
-  const filter = parseWith(MetricsFilter, call.req.query());
-  if (!filter.ok) return problem(call, filter.error);
-  const { pipeline, window_seconds } = filter.value;
+  const { pipeline, window_seconds } = queryOf(call, "get_performance_metrics");
   const { by_pipeline, open, shapes } = await services.ledgers.figures(tenant, {
     period: { window_seconds },
     pipeline,

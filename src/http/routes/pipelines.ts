@@ -14,7 +14,7 @@ import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
 import { mean } from "../../core/monitoring/sketch.ts";
 import { judgeDefinition } from "../../core/pipeline/verdict.ts";
 import { parseWith, readBody } from "../body.ts";
-import { type AppEnv, type Call, problem } from "../context.ts";
+import { type AppEnv, type Call, problem, queryOf } from "../context.ts";
 import { etagOf, isUnchanged, writeCondition } from "../etag.ts";
 
 export const pipelines = new Hono<AppEnv>()
@@ -55,7 +55,7 @@ async function put(call: Call): Promise<Response> {
 async function addStage(call: Call): Promise<Response> {
   const stage = await readBody(call.req.raw, PipelineStage);
   if (!stage.ok) return problem(call, stage.error);
-  const before = call.req.query("before") ?? null;
+  const { before = null } = queryOf(call, "add_stage");
   return change(call, nameOf(call), { kind: "add_stage", stage: stage.value, before });
 }
 

@@ -1,11 +1,14 @@
 // /v1/stages/execute: one stage on its own, as a durable execution of one stage. A stage that failed is a successful
-// HTTP call.
+// HTTP call; one whose execution has not ended (it was paused, or the caller did not want to wait) is answered with 202.
 import { Hono } from "hono/tiny";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { StageExecutionRequest } from "../../contract/requests.ts";
+import { isTerminal } from "../../core/execution/state.ts";
+import { wholeText } from "../../engine/text-stream.ts";
 import { parseWith, readJsonBody } from "../body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
-import { locationOf, prepare } from "../launch.ts";
+import { prepare, runHeaders } from "../launch.ts";
+import { readPrefer } from "../negotiate.ts";
 import { planStage } from "../plan-run.ts";
 
 export const stages = new Hono<AppEnv>().post("/execute", execute);
@@ -15,17 +18,19 @@ async function execute(call: Call): Promise<Response> {
   if (!body.ok) return problem(call, body.error);
   const request = parseWith(StageExecutionRequest, body.value);
   if (!request.ok) return problem(call, request.error);
+  const prefer = readPrefer(call.req.header("prefer") ?? null);
   const run = await prepare(call, {
     body: body.value,
     own: undefined,
-    answer: { wait_ms: null },
+    answer: { wait_ms: prefer.wait_ms },
     plan: (context) => planStage(call.var.services, request.value, context),
   });
   if (!run.ok) return problem(call, run.error);
   const text = await run.value.tell();
   if (!text.ok) return problem(call, text.error);
   const { execution_id } = run.value;
-  const execution = JSON.parse(text.value.json) as PipelineExecution;
+  const execution = JSON.parse(await wholeText(text.value.json)) as PipelineExecution;
   const result = execution.stage_results[request.value.stage.name];
-  return jsonText(JSON.stringify(result), 200, { location: locationOf(execution_id) });
+  const status = isTerminal(text.value.status) ? 200 : 202;
+  return jsonText(JSON.stringify(result), status, runHeaders(execution_id, prefer));
 }

@@ -70,10 +70,10 @@ export class Play {
     return this.submit({ type: "cancel", reason: "by its caller" });
   }
 
-  /** The coordinator dies; what was committed comes back, read from JSON. */
-  crash(): this {
+  /** The coordinator dies; what was committed comes back, read from JSON. @param platform what it has counted */
+  crash(platform: { crashes: number; cut?: number } = { crashes: Number.MAX_SAFE_INTEGER }): this {
     this.state = replay(JSON.parse(JSON.stringify(this.log)) as LogEvent[]) as ExecutionState;
-    return this.submit({ type: "recover" });
+    return this.submit({ type: "recover", ...platform });
   }
 
   get status(): string {

@@ -58,6 +58,33 @@ test("Five recoveries without progress end it failed.", () => {
   });
 });
 
+test("A run whose process died of others goes on, however often: the platform has not counted crashes of its own.", () => {
+  const play = new Play([stage("a"), stage("b")]);
+  for (let n = 1; n <= 12; n += 1) {
+    play.crash({ crashes: n % 5 });
+    expect(play.calls).toEqual(["a"]);
+  }
+  play.answer("a").answer("b");
+  expect(play.view).toMatchObject({ status: "completed", execution_metadata: { recoveries: 12 } });
+});
+
+test("A run that had no work under way when its object died goes on, whatever the platform has counted.", () => {
+  const play = new Play([stage("a")], { retry_delay_seconds: 10 });
+  play.fail("a", REJECTED, 0.5);
+  for (let n = 1; n <= 12; n += 1) play.crash({ crashes: n });
+  expect(play.status).toBe("running");
+  expect(play.wakesIn).toBe(5_000);
+});
+
+test("A run that dies in its own recoveries, before they could write anything, ends failed at the fifth.", () => {
+  const play = new Play([stage("a")]);
+  play.crash({ crashes: 5, cut: 4 });
+  expect(play.status).toBe("running");
+  const poison = new Play([stage("a")], { retry_delay_seconds: 10 });
+  poison.fail("a", REJECTED, 0.5).crash({ crashes: 5, cut: 5 });
+  expect(poison.view).toMatchObject({ status: "failed", error_info: { code: "INTERNAL_ERROR" } });
+});
+
 test("Progress of any stage begins the count of recoveries anew.", () => {
   const play = new Play([side("a"), side("b")]);
   for (let n = 1; n <= 4; n += 1) play.crash();

@@ -315,6 +315,6 @@ export class World {
     const difference = same(this.state, this.committedState);
     hold("I9", difference === null, () => `the log does not give back the state at ${difference}`);
     if (this.state === null) this.submit({ type: "start", spec: this.scenario.spec });
-    else this.submit({ type: "recover" });
+    else this.submit({ type: "recover", crashes: Number.MAX_SAFE_INTEGER });
   }
 }

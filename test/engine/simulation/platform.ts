@@ -17,6 +17,8 @@ export interface Weather {
   downtime_ms(): number;
   /** Whether the object dies here; asked at every effect that it has. */
   dies(effect: string): boolean;
+  /** Whether storage refuses a record here. */
+  refuses?(): boolean;
   chance(): number;
 }
 
@@ -41,6 +43,8 @@ export class Platform {
   downUntil = 0;
   alarms = 0;
   deaths = 0;
+  /** Records that storage has refused. */
+  refusals = 0;
   /** The events that are on the disk, as read back from it. */
   durable: LogEvent[] = [];
   private disk: Disk = { records: new Map(), alarm: null, handling: false };
@@ -88,10 +92,19 @@ export class Platform {
     if (this.time.now < this.downUntil) return null;
     const life = { dead: false } as Life;
     life.ports = this.portsOf(life);
-    life.driver = ExecutionDriver.open(life.ports);
+    life.driver = ExecutionDriver.open(life.ports, () => this.broke(life));
     this.life = life;
-    life.driver.wakeUp();
+    life.driver.wakeUp(this.deaths + this.refusals);
     return this.life;
+  }
+
+  /** A record was refused: whoever comes next opens another driver. */
+  private broke(life: Life): void {
+    const { handling } = this;
+    life.dead = true;
+    if (this.life === life) this.life = null;
+    this.time.forget(life);
+    if (!handling) this.setAlarm(this.time.now + PACE.ALARM_RETRY_MS);
   }
 
   /** Takes the object out of memory between requests, as it stands. */
@@ -150,7 +163,13 @@ export class Platform {
         after: (ms, task) => (life.dead ? () => {} : this.time.after(ms, () => alive("timer", task), life)),
       }),
       log: {
-        append: (events) => alive("append", () => log.append(events)),
+        append: (events) => {
+          if (!life.dead && this.weather.refuses?.() === true) {
+            this.refusals += 1;
+            throw new Error("refused");
+          }
+          alive("append", () => log.append(events));
+        },
         synced: () => log.synced(),
         read: (after) => log.read(after),
       },
@@ -205,8 +224,9 @@ export class Platform {
     this.written.alarm = null;
     this.disk.handling = true;
     this.disk.alarm = null;
-    const next = await this.handle(life);
-    if (life.dead) return;
+    const handled = await this.handle(life);
+    const next = life.driver.fault === null ? handled : this.time.now + PACE.ALARM_RETRY_MS;
+    if (life.dead && life.driver.fault === null) return;
     this.written.handling = false;
     this.commitSoon();
     if (next !== null) this.setAlarm(next);

@@ -54,6 +54,7 @@ export class DriverRun {
       alarm_ms: () => this.random.pick([0, 0, ALARM_MS]),
       downtime_ms: () => this.random.pick([0, 5, 500, 20_000]),
       dies: (effect: string) => this.dies(effect),
+      refuses: () => this.refuses(),
       chance: () => this.random.next(),
     };
     const agents = (life: () => Life) => ({
@@ -117,6 +118,17 @@ export class DriverRun {
     this.lastDeath = this.time.now;
     this.reader?.lost();
     return true;
+  }
+
+  /** Storage lets a record down now and then, where objects die now and then. */
+  private refuses(): boolean {
+    const refused = this.crashes !== "never" && this.crashes !== "every" && this.random.odds(0.01);
+    if (refused) {
+      this.tally.fault("record refused");
+      this.reader?.lost();
+      this.lastDeath = this.time.now;
+    }
+    return refused;
   }
 
   private committed(events: LogEvent[]): void {

@@ -1,0 +1,21 @@
+// JSON text in pieces: of a value that holds megabytes, text that nobody has to hold as one string. The pieces joined
+// are what JSON.stringify gives, so that readers of the whole and readers of the stream get the same bytes.
+
+/**
+ * The pieces of a value's JSON.
+ * @param depth levels of objects that are cut at their keys; what lies deeper is one piece
+ */
+export function* jsonPieces(value: unknown, depth: number): Generator<string> {
+  if (depth === 0 || value === null || typeof value !== "object" || Array.isArray(value)) {
+    yield JSON.stringify(value);
+    return;
+  }
+  let separator = "{";
+  for (const [key, field] of Object.entries(value)) {
+    if (field === undefined) continue;
+    yield `${separator}${JSON.stringify(key)}:`;
+    yield* jsonPieces(field, depth - 1);
+    separator = ",";
+  }
+  yield separator === "{" ? "{}" : "}";
+}

@@ -1,0 +1,37 @@
+// The operator's log of calls that were not let in (401, 403): one WARN line with the reason, the method and the path,
+// and never what was presented. Each isolate writes at most one line of a reason in REFUSAL_LINE_MS.
+import { writeLog } from "../../adapters/system.ts";
+import type { Services } from "../../compose.ts";
+import type { ApiKey } from "../../contract/access.ts";
+import { admitLine, type LineCount } from "../../core/monitoring/line-limit.ts";
+import { isLogged, logLine } from "../../core/monitoring/log-line.ts";
+import { PACE } from "../../core/pace.ts";
+import type { Call } from "../context.ts";
+import type { Refusal } from "./guard.ts";
+
+/** By reason, for each environment. */
+const counts = new WeakMap<Services, Map<string, LineCount>>();
+
+/** @param key the key that lacks a scope, where it is known */
+export function logRefusal(call: Call, refusal: Refusal, key: ApiKey | null): void {
+  const { services } = call.var;
+  if (!isLogged("WARN", services.settings.config.log_level)) return;
+  const reason = refusal.code === "FORBIDDEN" ? "scope" : refusal.reason;
+  const ofReasons = counts.get(services) ?? new Map<string, LineCount>();
+  counts.set(services, ofReasons);
+  const now = services.clock.now();
+  const { counted, left_out } = admitLine(ofReasons.get(reason), now, PACE.REFUSAL_LINE_MS);
+  ofReasons.set(reason, counted);
+  if (left_out === null) return;
+  const fields = {
+    message: "refused",
+    code: refusal.code,
+    reason,
+    ...(refusal.code === "FORBIDDEN" ? { scope: refusal.scope } : {}),
+    ...(key === null ? {} : { tenant: key.tenant, key_id: key.id }),
+    method: call.req.method,
+    path: call.req.path,
+    left_out,
+  };
+  writeLog("WARN", logLine("WARN", now, fields));
+}
