@@ -132,6 +132,7 @@ export class ExecutionDriver {
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
     if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
+    if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
       // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
@@ -208,6 +209,11 @@ export class ExecutionDriver {
     return () => {
       this.handlers -= 1;
     };
+  }
+
+  /** The run has ended and stays in memory: who counts what is there is told so. */
+  stays(): void {
+    this.memory.stays();
   }
 
   /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */

@@ -74,6 +74,16 @@ export class RunMemory {
     if (this.texts.delete(call)) this.share?.keep(this.held);
   }
 
+  /** The run has ended. */
+  over(): void {
+    this.share?.leave();
+  }
+
+  /** The run has ended, and stays: its reports were refused. */
+  stays(): void {
+    this.share?.keep(this.held);
+  }
+
   private get held(): number {
     let sum = this.kept;
     for (const bytes of this.texts.values()) sum += bytes;

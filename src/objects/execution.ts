@@ -115,7 +115,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
         const later = await wakeTurn(this.ports.clock, waking);
         // A request may have taken it up meanwhile.
         if (later !== null && this.driver === null) return later;
-        this.makeRoom();
+        this.makeRoom(false);
       }
       const counted = Math.max(crashes, before);
       const driver = await this.takeUp(counted);
@@ -365,16 +365,20 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  /** Takes the room for a run that is not in memory yet. @throws IsolateFull */
-  private makeRoom(): void {
+  /**
+   * Takes the room for a run that is not in memory yet.
+   * @param isBrief a caller asks, and not the alarm, with which the run goes on
+   * @throws IsolateFull
+   */
+  private makeRoom(isBrief: boolean): void {
     // What storage has is about what memory will have; a run of the largest size must always find room.
     const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
-    if (this.ports.memory?.take(stored) === false) throw new IsolateFull();
+    if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
   }
 
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
   private conduct(): ExecutionDriver {
-    this.makeRoom();
+    this.makeRoom(true);
     const driver = ExecutionDriver.open(this.ports, (cause) => this.faulted(driver, cause));
     this.lastKnown = driver.state;
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
@@ -386,7 +390,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       },
       // A run that has ended before its alarm came never needs the handler.
       delivered: () => {
-        if (!this.isHandling && this.driver === driver) this.moveOn(driver);
+        if (this.isHandling || this.driver !== driver) return;
+        this.moveOn(driver);
+        this.rest();
       },
     });
     this.ownWatchers = driver.watcherCount;
@@ -461,6 +467,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const { driver, outbox, presence } = this;
     if (driver === null || driver.state === null || this.isHandling || this.texts > 0) return;
     const { state } = driver;
+    if (outbox?.isPending === true && isTerminal(state.status)) driver.stays();
     // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
     if (!driver.isAtRest || driver.watcherCount > this.ownWatchers || outbox?.isPending === true) return;
     if (presence !== null && !isTerminal(state.status)) return;

@@ -33,15 +33,26 @@ describe("the budget", () => {
     expect(share("b").take(16 * MB)).toBe(true);
     expect(share("c").take(5 * MB)).toBe(false);
     expect(share("c").take(4 * MB)).toBe(true);
-    const other = share("d", "globex");
-    expect(other.take(13 * MB)).toBe(false);
-    expect(other.take(12 * MB)).toBe(true);
+    // Another tenant has what is left of 48.
+    expect(share("d", "globex").take(9 * MB)).toBe(false);
+    expect(share("d", "globex").take(8 * MB)).toBe(true);
+    expect(share("e", "globex").take(4 * MB)).toBe(true);
+    expect(share("f", "globex").take(2 * MB)).toBe(false);
     // Large runs have all that they may have; small ones go on, of any tenant.
     for (let run = 0; run < 12; run += 1) expect(share(`small-${run}`).take(MB), String(run)).toBe(true);
     expect(share("one-more").take(MB)).toBe(false);
     for (let run = 0; run < 4; run += 1) expect(share(`other-${run}`, "globex").take(MB)).toBe(true);
     expect(budget.held).toBe(64 * MB);
     expect(share("last", "initech").take(1)).toBe(false);
+  });
+
+  test("what a caller asks for is read beside that, as far as the tenant's part of the whole goes", () => {
+    const { share } = budgetOf();
+    for (const run of ["a", "b"]) expect(share(run).take(16 * MB)).toBe(true);
+    expect(share("c").take(16 * MB)).toBe(false);
+    expect(share("c").take(16 * MB, true)).toBe(true);
+    expect(share("d").take(16 * MB, true)).toBe(false);
+    expect(share("e", "globex").take(16 * MB, true)).toBe(true);
   });
 
   test("a refusal changes nothing, to hold less is never refused, and what is freed is free", () => {
@@ -51,9 +62,10 @@ describe("the budget", () => {
     expect(run.take(37 * MB)).toBe(false);
     expect(budget.held).toBe(36 * MB);
     expect(run.take(20 * MB)).toBe(true);
-    expect(share("b").take(16 * MB)).toBe(true);
+    expect(share("b").take(9 * MB)).toBe(true);
     run.free();
     run.free();
+    // Room to grow into.
     expect(budget.held).toBe(16 * MB);
     expect(run.isLarge).toBe(false);
   });
@@ -69,8 +81,8 @@ describe("the budget", () => {
     const { budget, share } = budgetOf();
     share("a").take(16 * MB);
     const next = share("a");
-    expect(next.take(10 * MB)).toBe(true);
-    expect(budget.held).toBe(10 * MB);
+    expect(next.take(8 * MB)).toBe(true);
+    expect(budget.held).toBe(8 * MB);
     next.free();
     expect(budget.held).toBe(0);
   });
@@ -86,8 +98,33 @@ describe("the budget", () => {
     expect(share("b").take(MB * 2)).toBe(true);
     expect(budget.held).toBe(2 * MB);
     // It was there all the same.
-    expect(resting.take(10 * MB)).toBe(true);
-    expect(budget.held).toBe(12 * MB);
+    expect(resting.take(8 * MB)).toBe(true);
+    expect(budget.held).toBe(10 * MB);
+  });
+
+  test("of many runs that grow together some get what they need, and the rest give theirs back", () => {
+    const { share } = budgetOf();
+    const growing = Array.from({ length: 12 }, (_, run) => share(`run-${run}`));
+    let alive = growing;
+    for (let held = 1; held <= 15; held += 1) {
+      alive = alive.filter((run) => {
+        const fits = run.take(held * MB);
+        if (!fits) run.free();
+        return fits;
+      });
+    }
+    expect(alive).toHaveLength(2);
+  });
+
+  test("the room of a run that has ended is taken where it is needed", () => {
+    const { budget, share } = budgetOf();
+    const [ended, other] = [share("a"), share("b")];
+    ended.take(32 * MB);
+    ended.leave();
+    expect(other.take(4 * MB)).toBe(true);
+    expect(budget.held).toBe(36 * MB);
+    expect(other.take(8 * MB)).toBe(true);
+    expect(budget.held).toBe(8 * MB);
   });
 
   test("a run that goes on does not rest any more", () => {

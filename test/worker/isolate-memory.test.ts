@@ -29,9 +29,10 @@ interface World {
 async function world(): Promise<World> {
   const [agents, state] = await Promise.all([startAgentServer(), temporaryState()]);
   end.push(state.remove, () => agents.close());
+  const large = answers({ pad: "x".repeat(1_000_000) });
   agents.on("/large", (call, response, count) => {
     agents.calls.length = 0;
-    return answers({ pad: "x".repeat(1_000_000) })(call, response, count);
+    return large(call, response, count);
   });
   agents.on("/small", answers({ answer: "small" }));
   agents.on("/hangs", hangs);
@@ -56,11 +57,11 @@ async function world(): Promise<World> {
     await calls.pipeline("small", [{ name: "only", agent_type: "small" }]);
   }
   const names = Array.from({ length: STAGES }, (_, at) => `s${at}`);
-  const large = names.map((name) => ({ name, agent_type: "large", parallel: true }));
-  await acme.pipeline("large", large);
+  const stages = names.map((name) => ({ name, agent_type: "large", parallel: true }));
+  await acme.pipeline("large", stages);
   // Its 15 MB stay in memory until somebody ends it.
   const held = { name: "held", agent_type: "hangs", depends_on: [names[0]], parallel: true };
-  await acme.pipeline("held", [...large, held]);
+  await acme.pipeline("held", [...stages, held]);
   return { agents, boot };
 }
 
@@ -103,115 +104,133 @@ function smallRuns(calls: Calls): () => Promise<number[]> {
   };
 }
 
+interface Read {
+  status: string;
+  error_info: { code: string } | null;
+  stage_results: Record<string, { status: string; error: object | null }>;
+}
+
+/** True once all of its large stages are done: by its last events, for to read all of it takes megabytes. */
+async function isFilled(calls: Calls, id: string, pipeline: string): Promise<boolean> {
+  const stages = pipeline === "held" ? STAGES + 1 : STAGES;
+  const path = `/v1/executions/${id}/events?after=${stages + STAGES}`;
+  const response = await calls.fetch(path, { headers: { accept: "application/json" } });
+  const { data = [] } = (await response.json()) as { data?: unknown[] };
+  return data.length > 0;
+}
+
+/** Starts a run, and resolves when its large stages are done. */
+async function filled(calls: Calls, id: string, pipeline: string): Promise<void> {
+  await calls.begin(id, pipeline);
+  await eventually(
+    () => isFilled(calls, id, pipeline),
+    (is) => is,
+    30_000,
+  );
+}
+
+/** A verb's status and answer; who does not read a large answer keeps its run in memory. */
+async function verb(calls: Calls, id: string, name: string): Promise<{ response: Response; body: string }> {
+  const response = await calls.send(
+    "POST",
+    `/v1/executions/${id}/${name}`,
+    name === "pause" ? { mode: "abort" } : {},
+  );
+  return { response, body: await response.text() };
+}
+
+async function isRunning(calls: Calls, id: string): Promise<boolean> {
+  const response = await calls.fetch("/v1/executions?status=running&limit=100");
+  return (await response.text()).includes(`"${id}"`);
+}
+
 test("12 runs of 15 MB each: those that fit hold theirs, the others fail typed, and small runs go on", async () => {
   const { server, acme, globex } = await (await world()).boot();
   const stop = smallRuns(globex);
   const ids = Array.from({ length: 12 }, (_, at) => `large-${at}`);
   const peak_mb = await peakOf(server, async () => {
     await Promise.all(ids.map((id) => acme.begin(id, "held")));
-    const open = async () => {
-      const { data } = (await (await acme.fetch("/v1/executions?status=running")).json()) as {
-        data: unknown[];
-      };
-      return data.length;
-    };
-    await eventually(open, (count) => count <= 2, 60_000);
-    await sleep(2_000);
+    for (const id of ids) {
+      await eventually(
+        async () => (await isFilled(acme, id, "held")) || !(await isRunning(acme, id)),
+        (over) => over,
+        60_000,
+      );
+    }
   });
   const took = await stop();
   let held = 0;
+  let most = 0;
   for (const id of ids) {
-    const { status, error_info, stage_results } = await acme.read(id);
+    const { status, error_info, stage_results } = (await acme.read(id)) as Read;
     if (status === "running") held += 1;
-    else expect({ status, code: error_info.code }).toEqual({ status: "failed", code: "RESOURCE_EXHAUSTED" });
-    const failed = Object.values(stage_results).filter(
-      (stage) => (stage as { status: string }).status === "failed",
-    );
-    for (const { error } of failed as { error: object }[]) {
-      expect(error).toMatchObject({ code: "RESOURCE_EXHAUSTED", retryable: false });
+    else expect({ status, code: error_info?.code }).toEqual({ status: "failed", code: "RESOURCE_EXHAUSTED" });
+    const results = Object.values(stage_results);
+    most = Math.max(most, results.filter((stage) => stage.status === "completed").length);
+    for (const stage of results) {
+      if (stage.status !== "failed") continue;
+      expect(stage.error).toMatchObject({ code: "RESOURCE_EXHAUSTED", retryable: false });
     }
   }
-  expect(held).toBeGreaterThan(0);
   // The same tenant's small runs go on, too.
   expect(await (await acme.post({ pipeline: "small" })).json()).toMatchObject({ status: "completed" });
   // What ends gives its room back.
-  for (const id of ids) await acme.send("POST", `/v1/executions/${id}/cancel`, {});
-  await acme.begin("later", "large");
-  await eventually(
-    async () => (await acme.read("later")).status,
-    (status) => status !== "running",
-    30_000,
+  for (const id of ids) await verb(acme, id, "cancel");
+  await filled(acme, "later", "large");
+  console.log(
+    JSON.stringify({ peak_mb, held, most, small: took.length, slowest_small_ms: Math.max(...took) }),
   );
-  expect((await acme.read("later")).status).toBe("completed");
-  console.log(JSON.stringify({ peak_mb, held, small: took.length, slowest_small_ms: Math.max(...took) }));
+  expect(held).toBeGreaterThan(0);
   expect(peak_mb).toBeLessThan(600);
-  expect(took.length).toBeGreaterThan(10);
+  expect(took.length).toBeGreaterThan(3);
 }, 180_000);
 
-test("reading many large executions at once: none stays in memory", async () => {
+test("large executions that have ended are read at once, and none stays in memory", async () => {
   const { server, acme } = await (await world()).boot();
   const ids = Array.from({ length: 8 }, (_, at) => `read-${at}`);
-  for (const id of ids) {
-    await acme.begin(id, "large");
-    await eventually(
-      async () => (await (await acme.fetch(`/v1/executions/${id}/events?after=1000`)).text()).length,
-      () => true,
-    );
-    await eventually(
-      async () => (await acme.fetch(`/v1/executions?status=completed`)).text(),
-      (text) => text.includes(`"${id}"`),
-      30_000,
-    );
-  }
+  for (const id of ids) await filled(acme, id, "large");
   const peak_mb = await peakOf(server, async () => {
     for (let round = 0; round < 3; round += 1) {
-      for (const id of ids) {
-        const read = await acme.read(id);
-        expect(read.status).toBe("completed");
-        expect(Object.keys(read.stage_results)).toHaveLength(STAGES);
-      }
+      const read = async (id: string) => {
+        // Of those that are read in the same moment some may have no room: they say when to come again.
+        const response = await eventually(
+          () => acme.fetch(`/v1/executions/${id}`),
+          ({ status }) => status !== 503,
+          30_000,
+        );
+        const { status, stage_results } = (await response.json()) as Read;
+        expect([status, Object.keys(stage_results).length]).toEqual(["completed", STAGES]);
+      };
+      await Promise.all(ids.map(read));
     }
   });
   console.log(JSON.stringify({ peak_mb }));
 }, 180_000);
 
-test("large runs that wait come up after a restart one beside the other as far as there is room", async () => {
+test("large runs that wait come up after a restart as far as there is room", async () => {
   const of = await world();
   const first = await of.boot();
-  const ids = Array.from({ length: 6 }, (_, at) => `woken-${at}`);
+  const ids = Array.from({ length: 5 }, (_, at) => `woken-${at}`);
   for (const id of ids) {
-    await first.acme.begin(id, "held");
-    await eventually(
-      async () => {
-        const { stage_results } = await first.acme.read(id);
-        return Object.values(stage_results).filter(
-          (stage) => (stage as { status: string }).status === "completed",
-        );
-      },
-      (completed) => completed.length === STAGES,
-      30_000,
-    );
-    await first.acme.send("POST", `/v1/executions/${id}/pause`, { mode: "abort" });
+    await filled(first.acme, id, "held");
+    await verb(first.acme, id, "pause");
   }
-  const { server, acme } = await of.boot();
+  const { acme } = await of.boot();
   // Paused, each is let go of once it is read: all can be.
   for (const id of ids) expect((await acme.read(id)).status).toBe("paused");
-  // Resumed, each stays: the third has no room, and says so.
+  // Resumed, each stays: the fourth has no room, and says so.
   const answered = [];
-  for (const id of ids) answered.push(await acme.send("POST", `/v1/executions/${id}/resume`, {}));
-  const refused = answered.filter(({ status }) => status === 503);
-  expect(answered.map(({ status }) => status).slice(0, 2)).toEqual([200, 200]);
-  expect(refused.length).toBeGreaterThan(0);
-  for (const response of refused) {
+  for (const id of ids) answered.push(await verb(acme, id, "resume"));
+  expect(answered.map(({ response }) => response.status)).toEqual([200, 200, 200, 503, 503]);
+  for (const { response, body } of answered.slice(3)) {
     expect(Number(response.headers.get("retry-after"))).toBeGreaterThan(0);
-    expect(await response.json()).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
+    expect(JSON.parse(body)).toMatchObject({ code: "RESOURCE_EXHAUSTED" });
   }
-  for (const id of ids.slice(0, 2)) await acme.send("POST", `/v1/executions/${id}/cancel`, {});
+  for (const id of ids.slice(0, 2)) await verb(acme, id, "cancel");
   const last = ids.at(-1) ?? "";
   await eventually(
-    async () => (await acme.send("POST", `/v1/executions/${last}/resume`, {})).status,
-    (status) => status !== 503,
+    async () => (await verb(acme, last, "resume")).response.status,
+    (status) => status === 200,
   );
   expect((await acme.read(last)).status).toBe("running");
-  expect(await server.memory()).toBeGreaterThan(0);
 }, 180_000);
