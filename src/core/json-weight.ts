@@ -31,4 +31,4 @@ export function textWeight(text: string): number {
   return TEXT + (BEYOND_LATIN_1.test(text) ? 2 : 1) * text.length;
 }
 
-const BEYOND_LATIN_1 = /[^\u0000-\u00ff]/;
+const BEYOND_LATIN_1 = /[\u0100-\uffff]/;

@@ -10,11 +10,11 @@ import type { Ports } from "./ports.ts";
 
 export type AlarmWork =
   /** It must come again then, ms since the epoch; null where there is nothing that it could come for. */
-  | { then: "wait"; at: number | null }
+  | { next: "wait"; at: number | null }
   /** Every receiver has the end: the run is let go of until retention is over. */
-  | { then: "release"; at: number; state: ExecutionState }
+  | { next: "release"; at: number; state: ExecutionState }
   /** Retention is over. Receivers that never took the end are named. */
-  | { then: "forget"; state: ExecutionState; lost: readonly string[] };
+  | { next: "forget"; state: ExecutionState; lost: readonly string[] };
 
 /**
  * Delivers what is pending, and says what comes next.
@@ -26,17 +26,17 @@ export async function alarmWork(
   { clock, chance }: Pick<Ports, "clock" | "chance">,
   scheduled: number | null,
 ): Promise<AlarmWork> {
-  if (driver.state === null) return { then: "wait", at: null };
+  if (driver.state === null) return { next: "wait", at: null };
   const isKnown = wasReported(driver.state, scheduled);
   const refused = isKnown || outbox === null ? [] : await outbox.settleWithin(PACE.REPORT_WAIT_MS);
   // What came meanwhile may have changed it.
   const { state } = driver;
   const now = clock.now();
   const again = refused.length === 0 ? null : nextReportAt(state, now, chance());
-  const next = driver.alarmAt();
-  if (next !== null) return { then: "wait", at: again === null ? next : Math.min(next, again) };
-  if (again !== null) return { then: "wait", at: again };
+  const due = driver.alarmAt();
+  if (due !== null) return { next: "wait", at: again === null ? due : Math.min(due, again) };
+  if (again !== null) return { next: "wait", at: again };
   const at = retainedUntil(state);
-  if (refused.length === 0 && at > now) return { then: "release", at, state };
-  return { then: "forget", state, lost: refused };
+  if (refused.length === 0 && at > now) return { next: "release", at, state };
+  return { next: "forget", state, lost: refused };
 }

@@ -122,8 +122,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (driver.fault !== null) return this.retryAt();
       this.faults = 0;
       const work = await alarmWork(driver, this.outbox, this.ports, scheduled);
-      if (work.then === "release") this.release(work.state);
-      if (work.then !== "forget") return work.at;
+      if (work.next === "release") this.release(work.state);
+      if (work.next !== "forget") return work.at;
       this.noteLost(work.state, work.lost);
       await this.wipe();
       return null;
@@ -464,13 +464,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    * object long after that.
    */
   private rest(): void {
-    const { driver, outbox, presence } = this;
+    const { driver } = this;
     if (driver === null || driver.state === null || this.isHandling || this.texts > 0) return;
     const { state } = driver;
-    if (outbox?.isPending === true && isTerminal(state.status)) driver.stays();
+    const isEnded = isTerminal(state.status);
+    const isPending = this.outbox?.isPending === true;
+    if (isPending && isEnded) driver.stays();
     // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
-    if (!driver.isAtRest || driver.watcherCount > this.ownWatchers || outbox?.isPending === true) return;
-    if (presence !== null && !isTerminal(state.status)) return;
+    if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
+    if (this.presence !== null && !isEnded) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
   }
