@@ -19,7 +19,7 @@ import { PACE } from "../core/pace.ts";
 import type { Receiver } from "../engine/outbox.ts";
 import type { Log } from "../engine/ports.ts";
 import type { Couriers, Parcel } from "./objects/courier-api.ts";
-import { encodeSpan } from "./otlp/encode.ts";
+import { spansJson } from "./otlp/encode.ts";
 import { type OtlpTarget, readHeaders } from "./otlp/export.ts";
 import { readSecret, type WebhookTarget } from "./webhook/webhook.ts";
 
@@ -134,7 +134,7 @@ function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel 
   const spans = spansOf(state, events);
   if (spans.length === 0) return null;
   const id = messageId(state.spec.tenant, "spans", state.spec.execution_id, String(state.started_at));
-  return { id, kind: "spans", body: JSON.stringify(spans.map(encodeSpan)), wait_ms: PACE.SPANS_WAIT_MS };
+  return { id, kind: "spans", body: spansJson(spans, PACE.SPANS_BYTES), wait_ms: PACE.SPANS_WAIT_MS };
 }
 
 /** The same for the same news; without a dot, which the signature's text is parted by. */

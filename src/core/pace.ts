@@ -109,10 +109,16 @@ export const PACE = {
   REFUSAL_LINE_MS: 1_000,
   /** A trace waits so long for others that go with it. */
   SPANS_WAIT_MS: 1_000,
-  /** Waits between tries to export traces: doubled from the one to the other, and then given up. */
+  /** Waits between tries to export a trace: doubled from the one to the other, and then given up. */
   SPANS_RETRY_MS: 5_000,
   SPANS_RETRY_MOST_MS: 300_000,
   SPANS_TRIES: 10,
+  /** One run's spans, as JSON: production refuses a row of 2 MB. What is beyond is left out. */
+  SPANS_BYTES: 1024 * 1024,
+  /** Of one POST to the collector, whose receivers take 4 MB and more. */
+  SPANS_POST_BYTES: 2 * 1024 * 1024,
+  /** What cannot be sent for want of good variables is looked at again so often: only a deploy brings better ones. */
+  COURIER_PAUSE_MS: 300_000,
   /** While an alert fires it is judged again so often, so that its end is seen without traffic. */
   ALERT_REPEAT_MS: 30_000,
 } as const;

@@ -172,3 +172,24 @@ test.each([
   expect(text).not.toContain(SECRET);
   await bad.close();
 });
+
+test("alerts are answered also while no courier takes their news", async () => {
+  const deaf = await startCoordinator([agents], {
+    AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/deaf`,
+    AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
+    TEST_REFUSES: "courier",
+  });
+  try {
+    await deaf.alone("broken", agents.url("/broken"));
+    await deaf.run({ pipeline: "broken" });
+    const { status, body } = await eventually(
+      () => deaf.api("GET", "/v1/alerts"),
+      (answer) => answer.status !== 200 || answer.body.data.some(({ firing }: Alert) => firing),
+    );
+    expect(status, JSON.stringify(body)).toBe(200);
+    expect((await deaf.api("GET", "/v1/alerts")).status).toBe(200);
+    expect(receiver.on("/deaf")).toEqual([]);
+  } finally {
+    await deaf.close();
+  }
+});
