@@ -1,12 +1,20 @@
 // The rules of what goes outward: the webhook's events and schedule, the variables of both exports, log lines, and the
 // spans of runs that did not go straight.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readOutward } from "../../src/adapters/outward.ts";
 import { spansJson } from "../../src/adapters/otlp/encode.ts";
 import { readHeaders } from "../../src/adapters/otlp/export.ts";
 import { isLogged, logLine } from "../../src/core/monitoring/log-line.ts";
 import { type Span, spansOf } from "../../src/core/monitoring/spans.ts";
-import { executionEvent, nextTry, parseEvents, RETRY_AFTER_MS } from "../../src/core/monitoring/webhook.ts";
+import {
+  executionEvent,
+  nextTry,
+  parseEvents,
+  RETRY_AFTER_MS,
+  WEBHOOK_EVENTS,
+} from "../../src/core/monitoring/webhook.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench, later, said } from "../engine/support.ts";
 import { ran } from "./runs.ts";
@@ -52,6 +60,26 @@ describe("the webhook", () => {
       "execution.cancelled",
       null,
     ]);
+  });
+});
+
+describe("the documentation", () => {
+  const root = join(import.meta.dirname, "..", "..");
+  const text = (path: string) => readFileSync(join(root, path), "utf8");
+
+  test("names every event and every variable", () => {
+    for (const path of ["README.md", "fixtures/corpus/webhooks.md"]) {
+      for (const event of WEBHOOK_EVENTS.split(", ")) expect(text(path), path).toContain(`\`${event}\``);
+    }
+    const variables = [
+      ...["URL", "SECRET", "EVENTS"].map((name) => `AGENT_COORDINATOR_WEBHOOK_${name}`),
+      ...["ENDPOINT", "HEADERS"].map((name) => `OTEL_EXPORTER_OTLP_${name}`),
+    ];
+    for (const name of variables) {
+      expect(text("README.md")).toContain(name);
+      const page = name.startsWith("OTEL") ? "exporting-traces" : "webhooks";
+      expect(text(`fixtures/corpus/${page}.md`)).toContain(name);
+    }
   });
 });
 
