@@ -122,3 +122,29 @@ test("also where the process is killed before retention ends", async () => {
   await forgotten(second.calls);
   expect(deliveries(of, first.server.output() + second.server.output())).toEqual(EACH_ONCE);
 });
+
+test("alarms that only forget wait in no queue, however many fire when a process starts", async () => {
+  const of = await world();
+  const first = await of.boot();
+  const ids = Array.from({ length: 300 }, (_, at) => `many-${at}`);
+  for (let at = 0; at < ids.length; at += 30) {
+    const some = ids.slice(at, at + 30);
+    await Promise.all(
+      some.map(async (execution_id) => {
+        const response = await first.calls.post({ execution_id, pipeline: "fine" });
+        expect(await response.json()).toMatchObject({ status: "completed" });
+      }),
+    );
+  }
+  // All receivers have all ends, and all alarms are retention's.
+  await sleep(1_500);
+  await first.server.kill();
+  await sleep(RETENTION_S * 1_000);
+  const { calls } = await of.boot();
+  const began = Date.now();
+  // The last of a queue of 300 would come after 11 seconds. It is not asked for: a request would take it up.
+  await sleep(5_000);
+  const there = await Promise.all(ids.map(async (id) => (await calls.fetch(`/v1/executions/${id}`)).status));
+  expect(there.filter((status) => status !== 404)).toEqual([]);
+  expect(Date.now() - began).toBeLessThan(11_000);
+}, 90_000);
