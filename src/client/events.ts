@@ -51,6 +51,14 @@ export type ExecutionEvent =
 /** An event as it came over the wire. */
 export type WireEvent = Exclude<ExecutionEvent, TextEvent> | StageDelta;
 
+/**
+ * Whether the event is the execution's last one; its data is then the execution.
+ *
+ * @example
+ * for await (const update of client.stream(execution_id)) {
+ *   if (isTerminalEvent(update)) console.log(update.data.final_result);
+ * }
+ */
 export function isTerminalEvent(event: ExecutionEvent): event is TerminalEvent {
   return (
     event.type === "execution.completed" ||
