@@ -1,6 +1,7 @@
 // Where a call may go: the rules for an agent's URL. Asked when an agent is registered and again at every call, for
 // the list of allowed hosts may have changed in between. The URL parser has undone every disguise by then: decimal,
 // octal, hex and full-width hosts come out of it as plain addresses and names.
+import type { AgentRegistration } from "../contract/agent.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import { isPublicV4, isPublicV6 } from "./ip-address.ts";
 
@@ -43,6 +44,19 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
     );
   }
   return ok(url);
+}
+
+/** A URL as it may be shown: without user, query and fragment, each of which may hold a credential. */
+export function shownUrl(url: URL): string {
+  return url.origin === "null" ? `${url.protocol}…` : `${url.origin}${url.pathname}`;
+}
+
+/** The agent that a registration names, as it may be shown. */
+export function shownAgent(registration: AgentRegistration): string | undefined {
+  if ("binding" in registration) {
+    return `binding:${registration.binding}${(registration.path ?? "/").replace(/[?#].*$/, "")}`;
+  }
+  return URL.canParse(registration.url) ? shownUrl(new URL(registration.url)) : undefined;
 }
 
 function isListed(url: URL, allowed: ReadonlySet<string>): boolean {
