@@ -100,6 +100,7 @@ function breakerOf(standing: Standing, now: number): BreakerState {
     failures: standing.failures,
     opened_at: time(standing.opened_at),
     retry_at: time(standing.retry_at),
+    ...(standing.last_failure === undefined ? {} : { last_failure: standing.last_failure }),
   };
 }
 
