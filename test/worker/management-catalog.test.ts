@@ -28,7 +28,7 @@ describe("pipelines", () => {
     const built = await api("GET", "/v1/pipelines/rag");
     expect(built.body).toMatchObject({ name: "rag", version: 1 });
     expect(built.body.stages.map((at: { name: string }) => at.name)).toContain("answer_generation");
-    expect(built.body.stages[0]).toMatchObject({ retry_attempts: 3, required: true });
+    expect(built.body.stages[0]).toMatchObject({ retry_attempts: 3, required: false });
     expect((await api("PUT", "/v1/pipelines/rag", { stages: [stage("a")] })).status).toBe(200);
     expect((await api("DELETE", "/v1/pipelines/rag")).status).toBe(204);
     expect((await api("GET", "/v1/pipelines/rag")).body.code).toBe("PIPELINE_NOT_FOUND");
@@ -211,6 +211,9 @@ describe("agents", () => {
     [{ binding: "AGENTS", headers: { "coordinator-stage": "secret:X" } }, "/headers/coordinator-stage"],
     [{ binding: "AGENTS", headers: { "bad name": "secret:X" } }, "/headers/bad name"],
     [{ binding: "AGENTS", protocol: "other" }, "/protocol"],
+    [{ url: "https://agents.example.com/", protocol: "other" }, "/protocol"],
+    [{ url: "https://agents.example.com/", binding: "AGENTS" }, "/binding"],
+    [{ protocol: "native" }, ""],
   ])(
     "%o is refused at %s, and never told back where it may be a credential",
     async (registration, pointer) => {
