@@ -11,6 +11,8 @@ export const BreakerState = z.object({
   failures: z.number().check(z.int()),
   opened_at: z.nullable(z.iso.datetime()),
   retry_at: z.nullable(z.iso.datetime()),
+  /** Why the last of the failures failed; absent where there is none. */
+  last_failure: z.optional(z.string()),
 });
 export type BreakerState = z.infer<typeof BreakerState>;
 

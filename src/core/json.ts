@@ -4,6 +4,7 @@
 import { LIMITS } from "../contract/limits.ts";
 import { RESERVED_KEYS } from "../contract/names.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
+import { faultPosition, placeAt, type TextPlace } from "./json-place.ts";
 
 /** Why a text was refused. `truncated` is a text that ends before its value does. */
 export interface JsonFault {
@@ -11,6 +12,8 @@ export interface JsonFault {
   /** JSON pointer to the place, "" for the whole text. */
   pointer: string;
   detail: string;
+  /** Where a text that is not JSON stops being it. */
+  place?: TextPlace;
 }
 
 /** Parses `text`; the value is safe to walk recursively and to spread. */
@@ -22,11 +25,18 @@ export function readJson(text: string, maxDepth: number = LIMITS.JSON_DEPTH): Re
     return err(
       endsEarly(text, cause instanceof Error ? cause.message : "")
         ? { reason: "truncated", pointer: "", detail: "ends in the middle of a JSON value" }
-        : { reason: "syntax", pointer: "", detail: "is not JSON" },
+        : syntaxFault(text),
     );
   }
   const fault = inspect(value, maxDepth) ?? inexactInteger(text);
   return fault === null ? ok(value) : err(fault);
+}
+
+function syntaxFault(text: string): JsonFault {
+  const place = placeAt(text, faultPosition(text));
+  const { line, column, position } = place;
+  const detail = `is not JSON: line ${line}, column ${column} (position ${position})`;
+  return { reason: "syntax", pointer: "", detail, place };
 }
 
 /**

@@ -6,6 +6,7 @@ import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
 import { cutText } from "../contract/text.ts";
 import { readJson } from "../core/json.ts";
+import { closestShape } from "./closest-shape.ts";
 
 /** The body as JSON. @param alsoTaken media types beside application/json */
 export async function readJsonBody(
@@ -92,14 +93,16 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
     return issue.keys.map((key) => ({ pointer: pointer([...path, key]), detail: "is not a known field" }));
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    // Of several shapes, the one that the value comes closest to.
-    const closest = issue.errors.reduce((best, other) => (other.length < best.length ? other : best));
-    return closest.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root));
+    const { issues, own } = closestShape(issue.errors, valueAt(root, path));
+    return [
+      ...own.map((fault) => ({
+        pointer: pointer([...path, ...fault.path.map(String)]),
+        detail: fault.detail,
+      })),
+      ...issues.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root)),
+    ];
   }
-  const value = path.reduce<unknown>(
-    (at, key) => (at !== null && typeof at === "object" ? (at as Record<string, unknown>)[key] : undefined),
-    root,
-  );
+  const value = valueAt(root, path);
   if (issue.code === "invalid_key" || value === undefined) {
     // Of a key, the fault itself and not that there is one.
     const fault = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
@@ -108,6 +111,13 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   // What stands under an agent's `headers` may be a credential in the wrong place: it is not told back.
   const shown = path.includes("headers") ? "" : `, received ${show(value)}`;
   return [{ pointer: pointer(path), detail: `${issue.message}${shown}` }];
+}
+
+function valueAt(root: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (at !== null && typeof at === "object" ? (at as Record<string, unknown>)[key] : undefined),
+    root,
+  );
 }
 
 /** The value as evidence: short, printable, and never a whole document. */

@@ -40,10 +40,7 @@ beforeAll(async () => {
   chmodSync(join(folder, "curl"), 0o755);
   port = await freePort();
   stack = await startStack({
-    coordinatorVars: {
-      AGENT_COORDINATOR_AUTH: "none",
-      AGENT_COORDINATOR_AGENT_HOSTS: `localhost:${port}`,
-    },
+    coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
     agentVars: {},
     onLog: () => {},
   });
