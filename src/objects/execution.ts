@@ -30,6 +30,7 @@ import {
   forgetExecution,
 } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import { parseJson } from "../core/exact-integer.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { retainedUntil } from "../core/execution/summary.ts";
 import { nextActions } from "../core/execution/next-actions.ts";
@@ -74,7 +75,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    if (request.method === "POST") return this.follow(await request.json(), request.signal);
+    if (request.method === "POST") {
+      return this.follow(parseJson(await request.text()) as FollowMessage, request.signal);
+    }
     const reader = {
       after: Number(searchParams.get("after")),
       resumes: searchParams.has("resumes"),
@@ -156,7 +159,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
-    const asked = JSON.parse(message) as RunMessage;
+    const asked = parseJson(message) as RunMessage;
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
