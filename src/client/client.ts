@@ -30,6 +30,10 @@ import { type ClientOptions, Transport } from "./transport.ts";
 /** Tries of a start that nothing answered. */
 const START_TRIES = 5;
 
+/**
+ * The client. It reads answers with JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits that
+ * JavaScript is to read are strings where agents send them.
+ */
 export class CoordinatorClient {
   private readonly http: Transport;
 
