@@ -70,7 +70,7 @@ export interface Settings {
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
-  /** Whom it serves where `auth` is `none`. */
+  /** The hosts and pages that it serves where `auth` is `none`. */
   local: LocalAccess;
   config: CoordinatorConfig;
   allowedHosts: AllowedHosts;
@@ -169,7 +169,10 @@ const composeKeepers = once((env) => ({
 /** Reports an execution to the index. */
 export function composeListing(env: Env): Receiver {
   const { ledgers } = composeKeepers(env);
-  return (state) => ledgers.report(state.spec.tenant, ledgerEntry(state, systemClock.now()));
+  return {
+    name: "index",
+    receive: (state) => ledgers.report(state.spec.tenant, ledgerEntry(state, systemClock.now())),
+  };
 }
 
 /** Who is told of the changes of the execution that has this log. */
@@ -177,9 +180,12 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
   const { conversations } = composeKeepers(env);
   return [
     composeListing(env),
-    async (state) => {
-      const turn = turnOf(state);
-      if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
+    {
+      name: "conversation",
+      receive: async (state) => {
+        const turn = turnOf(state);
+        if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
+      },
     },
     ...outwardOf(env, log),
   ];

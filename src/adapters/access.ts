@@ -20,7 +20,7 @@ export interface Access {
    * @param key_id of the key that asks for it; null where no keys are asked for
    */
   streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
-  /** The tenant for whom a token opens this execution's events, and the start of the run; null where it opens nothing. */
+  /** The tenant to which a token opens this execution's events, and the start of the run; null where it opens nothing. */
   openedBy(token: string, execution_id: string): Promise<Opened | null>;
 }
 

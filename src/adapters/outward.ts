@@ -10,6 +10,7 @@ import { hash64 } from "../core/hash.ts";
 import type { Alert } from "../contract/metrics.ts";
 import { spansOf } from "../core/monitoring/spans.ts";
 import {
+  executionEvent,
   parseEvents,
   type WebhookEvent,
   WEBHOOK_EVENTS,
@@ -19,7 +20,7 @@ import { PACE } from "../core/pace.ts";
 import type { Receiver } from "../engine/outbox.ts";
 import type { Log } from "../engine/ports.ts";
 import type { Couriers, Parcel } from "./objects/courier-api.ts";
-import { encodeSpan } from "./otlp/encode.ts";
+import { spansJson } from "./otlp/encode.ts";
 import { type OtlpTarget, readHeaders } from "./otlp/export.ts";
 import { readSecret, type WebhookTarget } from "./webhook/webhook.ts";
 
@@ -76,9 +77,18 @@ function isHttp(text: string): boolean {
 export function outwardReceivers({ webhook, otlp }: Outward, couriers: Couriers, log: Log): Receiver[] {
   const receivers: Receiver[] = [];
   if (webhook !== null) {
-    receivers.push((state) => sendAll(couriers, state, executionParcel(state, webhook)));
+    receivers.push({
+      name: "webhook",
+      takesEachPause: webhook.events.has("execution.paused"),
+      receive: (state) => sendAll(couriers, state, executionParcel(state, webhook, log)),
+    });
   }
-  if (otlp !== null) receivers.push((state) => sendAll(couriers, state, spansParcel(state, log.read(0))));
+  if (otlp !== null) {
+    receivers.push({
+      name: "traces",
+      receive: (state) => sendAll(couriers, state, spansParcel(state, log.read(0))),
+    });
+  }
   return receivers;
 }
 
@@ -99,13 +109,26 @@ async function sendAll(couriers: Couriers, state: ExecutionState, parcel: Parcel
   if (parcel !== null) await couriers.send(state.spec.tenant, parcel);
 }
 
-function executionParcel(state: ExecutionState, { events }: WebhookTarget): Parcel | null {
-  const { summary, end } = ledgerEntry(state);
-  const type = `execution.${state.status}` as WebhookEvent;
-  if (end === null || !events.has(type)) return null;
+function executionParcel(state: ExecutionState, { events }: WebhookTarget, log: Log): Parcel | null {
+  const type = executionEvent(state.status);
+  const at = state.ended_at ?? state.paused_at;
+  if (type === null || at === null || !events.has(type)) return null;
   const { tenant, execution_id } = state.spec;
-  const id = messageId(tenant, type, execution_id, String(state.started_at));
-  return { id, kind: "webhook", body: webhookPayload(type, end, tenant, summary), wait_ms: 0 };
+  // A run ends once, and is paused as often as its caller likes: each pause is a message of its own.
+  const pause = state.ended_at === null ? [String(lastPause(state, log))] : [];
+  const id = messageId(tenant, type, execution_id, String(state.started_at), ...pause);
+  const { summary } = ledgerEntry(state);
+  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summary), wait_ms: 0 };
+}
+
+/** The `seq` of the pause that the state is in. */
+function lastPause(state: ExecutionState, log: Log): number {
+  let seq = 0;
+  for (const event of log.read(0)) {
+    if (event.seq > state.seq) break;
+    if (event.type === "execution.paused") seq = event.seq;
+  }
+  return seq;
 }
 
 function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel | null {
@@ -113,7 +136,7 @@ function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel 
   const spans = spansOf(state, events);
   if (spans.length === 0) return null;
   const id = messageId(state.spec.tenant, "spans", state.spec.execution_id, String(state.started_at));
-  return { id, kind: "spans", body: JSON.stringify(spans.map(encodeSpan)), wait_ms: PACE.SPANS_WAIT_MS };
+  return { id, kind: "spans", body: spansJson(spans, PACE.SPANS_BYTES), wait_ms: PACE.SPANS_WAIT_MS };
 }
 
 /** The same for the same news; without a dot, which the signature's text is parted by. */

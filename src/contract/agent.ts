@@ -51,7 +51,7 @@ const SecretReference = z
       "must be secret:NAME, NAME of A-Z 0-9 _ and without a leading _",
     ),
   );
-/** Request headers that a registration cannot have, each kind with what is said of it. */
+/** Request headers that a registration cannot have, each kind with the message of its refusal. */
 const REFUSED_HEADERS: readonly (readonly [RegExp, string])[] = [
   [
     /^(accept|accept-encoding|content-.*|host|idempotency-key|traceparent|coordinator-.*)$/i,

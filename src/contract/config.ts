@@ -79,7 +79,8 @@ export const DEFAULT_CONFIG: CoordinatorConfig = {
   context_memory_size: 5,
   max_pause_seconds: 604_800,
   enable_detailed_logging: true,
-  log_level: "INFO",
+  // The platform's log product charges by the line: a line for each event would cost as much as the run.
+  log_level: "WARN",
   enable_metrics_collection: true,
   metrics_export_interval: 60,
   circuit_breaker: { failure_threshold: 5, recovery_timeout_seconds: 60 },

@@ -11,9 +11,24 @@ export const LIMITS = {
   /** Pipelines, stages and agent types: `[A-Za-z0-9_.-]`. */
   NAME_CHARS: 64,
   CONDITION_CHARS: 4_096,
+  /** The shape of an expression's text: a line, not a program. */
+  EXPRESSION_NODES: 256,
+  EXPRESSION_DEPTH: 32,
+  /** Of one list or map that it writes down. */
+  EXPRESSION_ENTRIES: 64,
+  EXPRESSION_ARGUMENTS: 8,
+  /**
+   * What one evaluation may do, in the steps of core/expressions/meter.ts: 23 ms of a small, busy machine at most once
+   * the code is warm, 37 ms the first time, of the 50 that no expression may take (test/core/expressions/cost.test.ts).
+   */
+  EXPRESSION_STEPS: 400_000,
+  /** The longest text that it may make, in UTF-16 units: as long as a stage's result. */
+  EXPRESSION_TEXT_CHARS: 1024 * 1024,
+  /** The longest list that it may make: ten times what a list of calls may hold. */
+  EXPRESSION_ITEMS: 10_000,
   STAGES: 64,
   EDGES: 256,
-  /** Of a tenant: whoever defines more by a program has a fault in it. */
+  /** Of a tenant: a program that defines more has a fault. */
   PIPELINES: 1_000,
   AGENTS: 1_000,
   /** What was patched, as UTF-8 JSON: it is read with every run. */

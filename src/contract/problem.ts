@@ -101,6 +101,7 @@ export type CoordinatorError =
       limit: number;
       size: number;
     }
+  | { code: "RESOURCE_EXHAUSTED"; what: "memory"; retry_after_seconds: number }
   | { code: "COORDINATOR_DISABLED" }
   /** @see core/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };

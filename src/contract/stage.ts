@@ -35,7 +35,7 @@ const stageFields = {
   timeout_seconds: z.optional(Seconds),
   /** The total number of tries. */
   retry_attempts: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.RETRY_ATTEMPTS))),
-  /** A CEL expression over `query`, `results`, `context`; false skips the stage. */
+  /** A CEL expression over `query`, `context` and the `results` it depends on; false skips the stage. */
   when: z.optional(z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS))),
   fallback: z.optional(FallbackStrategy),
   cache: z.optional(CachePolicy),

@@ -9,7 +9,7 @@ type Vars = Readonly<Record<string, unknown>>;
 const SWITCH = "true or false";
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, false: false, "1": true, "0": false };
 
-/** The specification's names, each with the config key it sets. */
+/** The variables' names, each with the config key that it sets. */
 const VARIABLES: readonly (readonly [string, keyof CoordinatorConfig])[] = [
   ["AGENT_COORDINATOR_MAX_CONCURRENT", "max_concurrent_stages"],
   ["AGENT_COORDINATOR_STAGE_TIMEOUT", "stage_timeout_seconds"],
@@ -20,6 +20,7 @@ const VARIABLES: readonly (readonly [string, keyof CoordinatorConfig])[] = [
   ["AGENT_COORDINATOR_PERFORMANCE_MONITORING", "enable_performance_monitoring"],
   ["AGENT_COORDINATOR_CACHING", "enable_caching"],
   ["AGENT_COORDINATOR_STREAMING", "enable_streaming"],
+  ["AGENT_COORDINATOR_LOG_LEVEL", "log_level"],
 ];
 
 /** The defaults with the environment's values laid over them. */
@@ -29,9 +30,7 @@ export function configFromEnvironment(vars: Vars): Result<CoordinatorConfig, Bad
     const raw = textVariable(vars, variable);
     if (raw === undefined) continue;
     const isSwitch = typeof DEFAULT_CONFIG[key] === "boolean";
-    const parsed = CoordinatorConfig.shape[key].safeParse(
-      isSwitch ? BOOLEANS[raw.toLowerCase()] : numberIn(raw),
-    );
+    const parsed = CoordinatorConfig.shape[key].safeParse(valueIn(raw, DEFAULT_CONFIG[key]));
     if (!parsed.success) {
       const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "another value");
       return err(badSetting(variable, raw, expected));
@@ -58,6 +57,12 @@ export function textVariable(vars: Vars, variable: string): string | undefined {
   const raw = vars[variable];
   if (typeof raw === "number" || typeof raw === "boolean") return String(raw);
   return typeof raw === "string" && raw !== "" ? raw : undefined;
+}
+
+/** The value that a text stands for, of the type of the key's default; words are taken in any case of letters. */
+function valueIn(raw: string, like: unknown): unknown {
+  if (typeof like === "boolean") return BOOLEANS[raw.toLowerCase()];
+  return typeof like === "string" ? raw.toUpperCase() : numberIn(raw);
 }
 
 /** Decimal only: Number() would also take "", " ", "0x10" and "1e3". */

@@ -78,7 +78,15 @@ export function joinPointer(pointer: string, key: string): string {
 function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== "number") return value;
   const source = context?.source ?? "";
-  return /^-?\d{16,}$/.test(source) && changes(source, value) ? BigInt(source) : value;
+  // What is no double at all is infinite, for readers to refuse: a BigInt of a megabyte of digits takes long to make.
+  const isLong = Number.isFinite(value) && /^-?\d{16,}$/.test(source);
+  return isLong && changes(source, value) ? BigInt(source) : value;
+}
+
+/** An integer as JSON's values hold it: a number where a double keeps its digits. */
+export function integerOf(value: bigint): number | bigint {
+  const number = Number(value);
+  return changes(`${value}`, number) ? value : number;
 }
 
 /** Whether `value`, written as JSON again, has other digits than the integer that it was read from. */

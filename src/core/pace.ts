@@ -6,6 +6,10 @@ export const PACE = {
   GROUP_COMMIT_MS: 50,
   /** A turn that is watched waits this long: its calls go out before the commit that would hold them up. */
   WATCHED_COMMIT_MS: 1,
+  /** A turn whose conditions have cost so many steps, 2 to 6 ms, leaves further ones to a later turn. */
+  CONDITION_STEPS: 100_000,
+  /** That comes after this, so that one run's conditions leave the isolate to its neighbours half of the time. */
+  CONDITION_GAP_MS: 20,
   /** A wait up to this long is slept in memory; a longer one leaves the object to its alarm. */
   SLEEP_MS: 10_000,
   /** The alarm of a run under way comes so much after its start: a shorter run is over by then and pays for none. */
@@ -18,14 +22,36 @@ export const PACE = {
   RETRY_PLACE_MS: 300,
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
+  /** A report that was refused is made again after as long as it is old, so much at least and at most. */
+  REPORT_RETRY_MS: 5_000,
+  REPORT_RETRY_MOST_MS: 3_600_000,
+  /** The part of that wait by which chance stretches it at most. */
+  REPORT_RETRY_JITTER: 0.5,
+  /** The alarm's handler waits so long for a receiver's answer: another object's, which is there or fails at once. */
+  REPORT_WAIT_MS: 30_000,
   /** Runs of one isolate that an outage's end may wake at once; further ones come one after another. */
   WAKING_AT_ONCE: 20,
   /** From one of those to the next: what a run's first commits and calls take of a small machine. */
   WAKING_GAP_MS: 40,
-  /** Who finds their timer this late goes to the end of the queue. */
+  /** A run that finds its turn this late takes a new one at the end of the queue, so often at most. */
   WAKING_LATE_MS: 100,
-  /** Nobody waits longer than this for their turn. */
-  WAKING_WAIT_MS: 60_000,
+  WAKING_ROUNDS: 2,
+  /** A turn that is further off is waited for by alarm: memory for so long costs more than a row. */
+  WAKING_HOLD_MS: 2_000,
+  /** An alarm that has not come so long after its turn never will. */
+  WAKING_CLAIM_MS: 60_000,
+  /** What runs may hold in memory together: an isolate has 128 MB, and what is read and sent needs the other half. */
+  ISOLATE_BYTES: 64 * 1024 * 1024,
+  /** The part of it that large runs have together, and of each of both that one tenant's have. */
+  ISOLATE_SHARE: 0.75,
+  /** A run that holds more is large. */
+  ISOLATE_SMALL_BYTES: 1024 * 1024,
+  /** What a run holds beside its data: its state, its timers, its object. */
+  ISOLATE_RUN_BYTES: 16 * 1024,
+  /** The platform takes an object without traffic out of memory after 70 to 140 s. */
+  ISOLATE_REST_MS: 150_000,
+  /** A run for which there is no room is tried again after so much, and as much again by chance. */
+  ISOLATE_RETRY_MS: 5_000,
   /** Recoveries in a row that brought no stage any further. */
   FRUITLESS_RECOVERIES: 5,
   /** Tries after an answer that is not what the contract says: such an agent rarely mends itself. */
@@ -94,10 +120,16 @@ export const PACE = {
   REFUSAL_LINE_MS: 1_000,
   /** A trace waits so long for others that go with it. */
   SPANS_WAIT_MS: 1_000,
-  /** Waits between tries to export traces: doubled from the one to the other, and then given up. */
+  /** Waits between tries to export a trace: doubled from the one to the other, and then given up. */
   SPANS_RETRY_MS: 5_000,
   SPANS_RETRY_MOST_MS: 300_000,
   SPANS_TRIES: 10,
+  /** One run's spans, as JSON: production refuses a row of 2 MB. What is beyond is left out. */
+  SPANS_BYTES: 1024 * 1024,
+  /** Of one POST to the collector, whose receivers take 4 MB and more. */
+  SPANS_POST_BYTES: 2 * 1024 * 1024,
+  /** What cannot be sent for want of good variables is looked at again so often: only a deploy brings better ones. */
+  COURIER_PAUSE_MS: 300_000,
   /** While an alert fires it is judged again so often, so that its end is seen without traffic. */
   ALERT_REPEAT_MS: 30_000,
 } as const;

@@ -10,7 +10,7 @@
 // everybody who waits, and its owner opens another one from the log.
 import pLimit from "p-limit";
 import { LIMITS } from "../contract/limits.ts";
-import type { Command, Refusal } from "../core/execution/command.ts";
+import type { CallOutcome, Command, Refusal } from "../core/execution/command.ts";
 import { decide } from "../core/execution/decide.ts";
 import { replay } from "../core/execution/evolve.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
@@ -21,6 +21,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { HealthPulse } from "./health-pulse.ts";
 import { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "./ports.ts";
+import { RunMemory } from "./run-memory.ts";
 import { runStage } from "./run-stage.ts";
 
 interface CallUnderWay {
@@ -50,6 +51,7 @@ export class ExecutionDriver {
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
   private readonly watchers = new Set<Watcher>();
   private readonly pulse: HealthPulse;
+  private readonly memory: RunMemory;
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
@@ -70,6 +72,7 @@ export class ExecutionDriver {
     this.onFault = onFault;
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
+    this.memory = new RunMemory(ports.memory, state);
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
         this.settle();
@@ -133,6 +136,8 @@ export class ExecutionDriver {
     this.isAwake = true;
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
+    if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
+    if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
       // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
@@ -211,6 +216,16 @@ export class ExecutionDriver {
     };
   }
 
+  /** The run has ended and stays in memory: who counts what is there is told so. */
+  stays(): void {
+    this.memory.stays();
+  }
+
+  /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */
+  get isAtRest(): boolean {
+    return this.handlers === 0 && !this.isBusy();
+  }
+
   /** When the alarm must come next, ms since the epoch; null where the run has ended. */
   alarmAt(): number | null {
     if (this.current === null) return null;
@@ -258,6 +273,7 @@ export class ExecutionDriver {
     const wanted = new Set(invoke.map((invocation) => invocation.call));
     for (const [call, { abort }] of this.calls) {
       if (wanted.has(call)) continue;
+      this.memory.ended(call);
       this.calls.delete(call);
       abort.abort();
     }
@@ -280,6 +296,12 @@ export class ExecutionDriver {
       another: (task: () => Promise<void>) => void this.slots(task),
       delta: (text: string) => {
         if (!wanted()) return;
+        const failure = this.memory.said(call, text);
+        if (failure !== null) {
+          end({ ok: false, failure });
+          abort.abort();
+          return;
+        }
         live.say(text);
         this.tellText();
       },
@@ -290,15 +312,19 @@ export class ExecutionDriver {
         this.tellText();
       },
     };
+    let began_at = this.ports.clock.now();
+    const end = (ended: CallOutcome) => {
+      if (!wanted()) return;
+      const said = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
+      const outcome = this.memory.answered(call, said);
+      this.calls.delete(call);
+      this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+    };
     void this.slots(async () => {
       // It may have been called off while it waited for its place.
       if (!wanted()) return;
-      const began_at = this.ports.clock.now();
-      const ended = await runStage(this.ports, state, invocation, hooks);
-      if (!wanted()) return;
-      const outcome = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
-      this.calls.delete(call);
-      this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+      began_at = this.ports.clock.now();
+      end(await runStage(this.ports, state, invocation, hooks));
     });
   }
 

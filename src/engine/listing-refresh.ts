@@ -7,11 +7,11 @@ import type { Receiver } from "./outbox.ts";
 import type { Clock } from "./ports.ts";
 
 /** Reports the run again and again until it ends. A report that fails is made up for by the next. */
-export function refreshListing(driver: ExecutionDriver, clock: Clock, report: Receiver): void {
+export function refreshListing(driver: ExecutionDriver, clock: Clock, listing: Receiver): void {
   clock.after(PACE.MEMORY_LISTED_MS, () => {
     const { state, fault } = driver;
     if (state === null || fault !== null || isTerminal(state.status)) return;
-    report(state).catch(() => {});
-    refreshListing(driver, clock, report);
+    listing.receive(state).catch(() => {});
+    refreshListing(driver, clock, listing);
   });
 }

@@ -1,22 +1,30 @@
-// The outbox (I13): what an execution tells the world of itself, off its own path. Receivers are told of each change
-// of its status and drop what they know already; the end is told until all of them have it.
+// The outbox (I13): what an execution reports to others, off its own path. Each receiver gets each change of status,
+// or the latest where it comes too late for one, and drops what it has already; the end is reported until every
+// receiver has it, or until the execution is forgotten. A receiver that has a report is not given it again by this
+// instance.
 //
-// Nothing is written for it. What is owed follows from the log (the status) and from the alarm, which is moved on to
-// retention's end only once the end has been delivered: a crash before that brings the alarm, and so the outbox, back.
+// Nothing is written for it: see core/execution/report-times.ts.
 import type { ExecutionStatus } from "../contract/execution.ts";
+import { needsAlarm, nextReportAt } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { PACE } from "../core/pace.ts";
 import type { ExecutionDriver, Watcher } from "./drive.ts";
-import type { Clock } from "./ports.ts";
+import type { Ports } from "./ports.ts";
 
-/** Takes what it needs of an execution's state. Rejects where it must be told again; may be told twice. */
-export type Receiver = (state: ExecutionState) => Promise<void>;
+export interface Receiver {
+  /** As the operator's log names it. */
+  name: string;
+  /** It is given every pause, also one that was over before the report; others get the latest state. */
+  takesEachPause?: boolean;
+  /** Takes what it needs of the state. Rejects where it must be given it again; may be given it twice. */
+  receive(state: ExecutionState): Promise<void>;
+}
 
-/** What the end of an execution means for its alarm. */
-export interface Ends {
-  /** It has ended: if this instance dies now, somebody must come and `settle`. */
-  owed(): void;
-  /** Every receiver knows. */
+/** What the outbox asks of the object that has it. */
+export interface OutboxKeeper {
+  /** An end or a pause is to be reported: where this instance dies now, an alarm must bring another to `settle`. */
+  pending(): void;
+  /** Every receiver has it. */
   delivered(): void;
 }
 
@@ -24,22 +32,34 @@ export class Outbox implements Watcher {
   // Nobody sees the turns in between: they may share a commit.
   readonly sees_turns = false;
   private readonly driver: ExecutionDriver;
-  private readonly clock: Clock;
-  private readonly receivers: readonly Receiver[];
-  private readonly ends: Ends;
+  private readonly ports: Pick<Ports, "clock" | "chance">;
+  private readonly queues: readonly ReportQueue[];
+  private readonly keeper: OutboxKeeper;
   private noticed: ExecutionStatus | null = null;
-  /** The `seq` with which the status last changed, and the one of which every receiver knows. */
-  private owed = 0;
-  private delivered = 0;
-  private delivery: Promise<boolean> | null = null;
+  private delivery: Promise<string[]> | null = null;
   private stopTimer: () => void = () => {};
 
-  constructor(driver: ExecutionDriver, clock: Clock, receivers: readonly Receiver[], ends: Ends) {
+  constructor(
+    driver: ExecutionDriver,
+    ports: Pick<Ports, "clock" | "chance">,
+    receivers: readonly Receiver[],
+    keeper: OutboxKeeper,
+  ) {
     this.driver = driver;
-    this.clock = clock;
-    this.receivers = receivers;
-    this.ends = ends;
+    this.ports = ports;
+    this.queues = receivers.map((receiver) => new ReportQueue(receiver));
+    this.keeper = keeper;
     driver.watch(this);
+  }
+
+  /** True while an end or a pause is to be reported that some receiver does not have. */
+  get needsAlarm(): boolean {
+    return this.queues.some(({ states }) => states.some(needsAlarm));
+  }
+
+  /** True while some receiver does not have the latest change. */
+  get isPending(): boolean {
+    return this.queues.some(({ states }) => states.length > 0);
   }
 
   callBegan(): void {}
@@ -50,59 +70,100 @@ export class Outbox implements Watcher {
     if (fault) this.stopTimer();
     if (fault || state === null || state.status === this.noticed) return;
     const first = this.noticed === null;
+    this.notice();
+    if (needsAlarm(state)) this.keeper.pending();
+    // An end is reported after the answers to callers who wait for it. A run that is over by then is reported once
+    // instead of twice.
+    this.reportAfter(first && !isTerminal(state.status) ? PACE.OUTBOX_FIRST_MS : 0);
+  }
+
+  /** Takes the state as a change, also one that an earlier instance wrote. */
+  notice(): void {
+    const { state, fault } = this.driver;
+    if (fault || state === null || state.status === this.noticed) return;
     this.noticed = state.status;
-    this.owed = state.seq;
-    if (isTerminal(state.status)) {
-      this.stopTimer();
-      this.ends.owed();
-      // Behind the answers to those who wait for the end: what is told costs time, and they come first.
-      this.stopTimer = this.clock.after(0, () => {
-        void this.settle().then((everybody) => {
-          if (everybody) this.ends.delivered();
-        });
-      });
-    } else {
-      // A run that is over by then is told of once instead of twice.
-      this.tellAfter(first ? PACE.OUTBOX_FIRST_MS : 0);
+    for (const queue of this.queues) queue.add(state);
+  }
+
+  /** Delivers what is pending. The names of the receivers that refused. */
+  async settle(): Promise<readonly string[]> {
+    this.notice();
+    while (this.isPending) {
+      this.delivery ??= this.deliver();
+      const refused = await this.delivery;
+      if (refused.length > 0) return refused;
     }
+    return [];
   }
 
-  /** Delivers what is owed; true where every receiver has it. */
-  async settle(): Promise<boolean> {
-    for (;;) {
-      const { state, fault } = this.driver;
-      if (fault) return false;
-      if (state === null) return true;
-      // An end that an earlier instance wrote is owed as well.
-      if (isTerminal(state.status)) this.owed = state.seq;
-      if (this.delivered >= this.owed) return true;
-      if (this.delivery !== null) {
-        await this.delivery;
-        continue;
-      }
-      this.delivery = this.deliver(state);
-      const everybody = await this.delivery;
-      this.delivery = null;
-      if (!everybody) return false;
-    }
+  /** As `settle`, but a receiver that does not answer for so long counts as one that refused. */
+  async settleWithin(ms: number): Promise<readonly string[]> {
+    const late = Promise.withResolvers<readonly string[]>();
+    const stop = this.ports.clock.after(ms, () => {
+      late.resolve(this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name));
+    });
+    const refused = await Promise.race([this.settle(), late.promise]);
+    stop();
+    return refused;
   }
 
-  private async deliver(state: ExecutionState): Promise<boolean> {
-    const told = await Promise.allSettled(this.receivers.map((receive) => receive(state)));
-    const everybody = told.every((outcome) => outcome.status === "fulfilled");
-    if (everybody) this.delivered = Math.max(this.delivered, state.seq);
-    return everybody;
+  private async deliver(): Promise<string[]> {
+    const taken = await Promise.all(this.queues.map((queue) => queue.deliver()));
+    this.delivery = null;
+    return this.queues.filter((_, at) => taken[at] === false).map(({ name }) => name);
   }
 
-  private tellAfter(ms: number): void {
+  private reportAfter(ms: number): void {
     this.stopTimer();
-    this.stopTimer = this.clock.after(ms, () => {
-      void this.settle().then((everybody) => {
-        // The end has the alarm behind it; until then this instance tries again.
-        if (!everybody && !isTerminal(this.driver.state?.status ?? "completed")) {
-          this.tellAfter(PACE.ALARM_RETRY_MS);
-        }
+    this.stopTimer = this.ports.clock.after(ms, () => {
+      void this.settle().then((refused) => {
+        if (refused.length === 0) this.keeper.delivered();
+        else this.reportAgain();
       });
     });
   }
+
+  /** An end and a pause have the alarm for it; all else this instance tries again. */
+  private reportAgain(): void {
+    const { state, fault } = this.driver;
+    if (fault || state === null || needsAlarm(state)) return;
+    const { clock, chance } = this.ports;
+    const at = nextReportAt(state, clock.now(), chance());
+    if (at !== null) this.reportAfter(at - clock.now());
+  }
+}
+
+/** What one receiver has yet to be given, oldest first. */
+class ReportQueue {
+  readonly name: string;
+  states: ExecutionState[] = [];
+  private readonly receiver: Receiver;
+
+  constructor(receiver: Receiver) {
+    this.name = receiver.name;
+    this.receiver = receiver;
+  }
+
+  add(state: ExecutionState): void {
+    const kept = this.receiver.takesEachPause === true ? this.states.filter(isPause) : [];
+    this.states = [...kept, state];
+  }
+
+  /** False where the receiver refused. */
+  async deliver(): Promise<boolean> {
+    for (let state = this.states[0]; state !== undefined; state = this.states[0]) {
+      try {
+        await this.receiver.receive(state);
+      } catch {
+        return false;
+      }
+      // A change that came meanwhile may have taken its place.
+      if (this.states[0] === state) this.states = this.states.slice(1);
+    }
+    return true;
+  }
+}
+
+function isPause({ status }: ExecutionState): boolean {
+  return status === "paused";
 }

@@ -67,8 +67,29 @@ export interface Ports {
   agents: Agents;
   /** Uniform in [0, 1). */
   chance(): number;
+  /** What the run holds of its isolate's memory. Absent where that has no bound. */
+  memory?: MemoryShare;
   /** What executions share. Absent where they share nothing. */
   shared?: { cache: ResultCache; health: AgentHealth };
+}
+
+/** One run's part of the memory that the runs of an isolate have together. */
+export interface MemoryShare {
+  /** The run holds so much that it should not while nothing happens in it. */
+  readonly isLarge: boolean;
+  /**
+   * The run holds so many bytes from now on; false, and nothing changed, where there is no room for more.
+   * @param isBrief for a caller who is answered now: such a run may have the room that is kept for small ones
+   */
+  take(bytes: number, isBrief?: boolean): boolean;
+  /** It holds so many, whether there is room or not: they are there already. */
+  keep(bytes: number): void;
+  /** Nothing happens in the run: the platform may take its object out of memory without saying so. */
+  rest(): void;
+  /** It has ended, and is let go of in a moment: who needs its room may take it. */
+  leave(): void;
+  /** It holds nothing any more. */
+  free(): void;
 }
 
 /** Good results, by what they answered. Nothing but `forget` rejects: a cache that is not there knows nothing. */

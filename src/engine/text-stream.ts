@@ -10,35 +10,43 @@ export type Text = string | ReadableStream<Uint8Array>;
 /**
  * The pieces as one text. A stream pulls further pieces as its reader takes them: they must not change meanwhile.
  * @param pieces in order; none of them longer than an RPC message
+ * @param onEnd called once, where the text is a stream: its last piece is taken, or its reader has gone
  */
-export function textOf(pieces: Iterator<string>): Text {
+export function textOf(pieces: Iterator<string>, onEnd: () => void = () => {}): Text {
   let text = "";
   while (text.length <= PACE.MESSAGE_CHARS) {
     const { done, value } = pieces.next();
     if (done === true) return text;
     text += value;
   }
-  return streamOf(text, pieces);
+  return streamOf(text, pieces, onEnd);
 }
 
-function streamOf(first: string, rest: Iterator<string>): ReadableStream<Uint8Array> {
+function streamOf(first: string, rest: Iterator<string>, onEnd: () => void): ReadableStream<Uint8Array> {
   const encoder = new TextEncoder();
   let text: string | null = first;
   return new ReadableStream<Uint8Array>(
     {
       pull(controller) {
-        while (text === null || text.length < PACE.STREAM_CHUNK_BYTES) {
-          const { done, value } = rest.next();
-          if (done === true) {
-            if (text !== null) controller.enqueue(encoder.encode(text));
-            controller.close();
-            return;
+        try {
+          while (text === null || text.length < PACE.STREAM_CHUNK_BYTES) {
+            const { done, value } = rest.next();
+            if (done === true) {
+              if (text !== null) controller.enqueue(encoder.encode(text));
+              controller.close();
+              onEnd();
+              return;
+            }
+            text = (text ?? "") + value;
           }
-          text = (text ?? "") + value;
+        } catch (cause) {
+          onEnd();
+          throw cause;
         }
         controller.enqueue(encoder.encode(text));
         text = null;
       },
+      cancel: onEnd,
     },
     { highWaterMark: 0 },
   );

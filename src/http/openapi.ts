@@ -209,12 +209,18 @@ function errorsOf({ permission, body, starts_work, errors }: Operation): Json {
     ...(permission === "public" ? [] : BEHIND_A_KEY),
     ...ANYWHERE,
   ]);
-  const byStatus = Map.groupBy(codes, (code) => (code === "RESOURCE_EXHAUSTED" ? 413 : STATUS[code]));
+  // A body that is too large has a status of its own.
+  const statusesOf = (code: ErrorCode) =>
+    code !== "RESOURCE_EXHAUSTED"
+      ? [STATUS[code]]
+      : [...(body === undefined ? [] : [413]), ...(errors.includes(code) ? [STATUS[code]] : [])];
+  const answered = [...codes].flatMap((code) => statusesOf(code).map((status) => ({ status, code })));
+  const byStatus = Map.groupBy(answered, ({ status }) => status);
   return Object.fromEntries(
     [...byStatus].map(([status, those]) => [
       status,
       {
-        description: those.join(", "),
+        description: those.map(({ code }) => code).join(", "),
         content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
       },
     ]),

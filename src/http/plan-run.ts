@@ -16,7 +16,7 @@ import { runConfig } from "../core/execution/run-config.ts";
 import type { PublicSpec, RunSpec } from "../core/execution/run-spec.ts";
 import { canonicalJson } from "../core/json.ts";
 import { readTraceparent, rootTraceparent } from "../core/monitoring/trace-context.ts";
-import { planStages } from "../core/pipeline/plan.ts";
+import { leftOut, planAlone, planStages } from "../core/pipeline/plan.ts";
 import { agentTypesOf } from "../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../pipelines/rag.ts";
 
@@ -82,6 +82,7 @@ export async function planRun(
   const kept = {
     context: given,
     inputs: {},
+    ...leavingOut(leftOut(request.pipeline_config)),
     on_disconnect,
     history: remembered(history, config),
     ...bypassOf(request, context),
@@ -102,18 +103,24 @@ export async function planStage(
   ]);
   const config = configOf(settings, catalog);
   // What it depends on is not run here: `inputs` stand for it.
-  const stages = planStages([{ ...request.stage, depends_on: [] }], {}, config);
+  const stages = planAlone(request.stage, Object.keys(request.inputs), config);
   if (!stages.ok) return stages;
   const { query, conversation_id, inputs, context: given, stage } = request;
   const shown = { query, conversation_id, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
   const kept = {
     context: given,
     inputs,
+    ...leavingOut(stage.depends_on.filter((name) => !Object.hasOwn(inputs, name))),
     on_disconnect: "continue" as const,
     history: remembered(history, config),
     ...bypassOf(request, context),
   };
   return ok(pin(shown, kept, context, catalog, settings, config));
+}
+
+/** A field of the spec, where there is something to say. */
+function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
+  return left_out.length === 0 ? {} : { left_out };
 }
 
 /** Configs and plans of the catalogs that the isolate remembers: most runs begin as the one before did. */
@@ -169,7 +176,7 @@ function bypassOf(
 
 function pin(
   shown: PublicSpec,
-  kept: Pick<RunSpec, "context" | "inputs" | "on_disconnect" | "history" | "bypass_cache">,
+  kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect" | "history" | "bypass_cache">,
   context: RunContext,
   catalog: CatalogSnapshot,
   settings: Settings,

@@ -175,6 +175,12 @@ function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED"
   switch (error.what) {
     case "storage":
       return { title: "Resource exhausted", detail: "the execution's storage is full" };
+    case "memory":
+      return {
+        title: "Resource exhausted",
+        detail: `the runs in memory leave no room for this one; try again in ${error.retry_after_seconds} s`,
+        headers: { "retry-after": String(error.retry_after_seconds) },
+      };
     case "body": {
       const detail = `the body is larger than ${error.limit_bytes} bytes`;
       return { status: 413, title: "Body too large", detail };

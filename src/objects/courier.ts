@@ -5,7 +5,7 @@
 import { DurableObject } from "cloudflare:workers";
 import type { CourierRpc, Parcel } from "../adapters/objects/courier-api.ts";
 import { tracesBody } from "../adapters/otlp/encode.ts";
-import { exportTo, type OtlpTarget } from "../adapters/otlp/export.ts";
+import { type Exported, exportTo, type OtlpTarget } from "../adapters/otlp/export.ts";
 import { systemChance } from "../adapters/system.ts";
 import { deliver, type WebhookTarget } from "../adapters/webhook/webhook.ts";
 import { composeServices, type Env } from "../compose.ts";
@@ -46,14 +46,21 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     await this.arm();
   }
 
+  /** Never throws: the platform gives up on an alarm whose handler does, and with it on all that waits here. */
   override async alarm(): Promise<void> {
     const services = composeServices(this.env);
     // A bad variable is told at every request; what waits here waits for better ones.
+    let pause_ms: number = services.ok ? 0 : PACE.COURIER_PAUSE_MS;
     if (services.ok) {
       const { webhook, otlp } = services.value.outward;
-      await Promise.all([this.sendWebhooks(webhook), this.sendSpans(otlp)]);
+      const sent = await Promise.allSettled([this.sendWebhooks(webhook), this.sendSpans(otlp)]);
+      for (const outcome of sent) {
+        if (outcome.status === "fulfilled") continue;
+        pause_ms = PACE.ALARM_RETRY_MS;
+        this.tell("a courier failed", { error: String(outcome.reason) });
+      }
     }
-    await this.arm(services.ok ? 0 : PACE.ALARM_RETRY_MS);
+    await this.arm(pause_ms);
   }
 
   private async sendWebhooks(target: WebhookTarget | null): Promise<void> {
@@ -66,7 +73,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
         }
         const delivery = await deliver(target, id, body, Date.now());
         const wait = nextTry(delivery, made + 1, systemChance());
-        if (wait !== null) this.again([id], wait);
+        if (wait !== null) this.again(id, wait);
         else {
           this.drop(id);
           if (!isDelivered(delivery.status))
@@ -78,18 +85,68 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
 
   private async sendSpans(target: OtlpTarget | null): Promise<void> {
     if (this.due("spans", 1).length === 0) return;
-    const rows = this.rows("SELECT id, body, made FROM parcels WHERE kind = 'spans' LIMIT ?", BATCH);
-    const ids = rows.map(({ id }) => id);
-    const made = Math.max(...rows.map((row) => row.made)) + 1;
-    const spans = rows.flatMap(({ body }) => JSON.parse(body) as unknown[]);
-    const outcome =
-      target === null ? "refused" : await exportTo(target, "traces", tracesBody(spans, target.version));
-    if (outcome === "again" && made < PACE.SPANS_TRIES) {
-      this.again(ids, Math.min(PACE.SPANS_RETRY_MS * 2 ** (made - 1), PACE.SPANS_RETRY_MOST_MS));
+    // Fresh ones go along before they are due; those that failed keep to their waits.
+    const rows = this.batch(
+      "SELECT id, length(body) AS size FROM parcels WHERE kind = 'spans' AND (due <= ? OR made = 0) ORDER BY due LIMIT ?",
+      Date.now(),
+      BATCH,
+    );
+    if (target === null) this.settleSpans(rows, "refused");
+    else await this.exportSpans(rows, target);
+  }
+
+  /** Sends traces together; where one of them may be what the collector does not take, in halves. */
+  private async exportSpans(rows: readonly Row[], target: OtlpTarget): Promise<void> {
+    const spans = this.spansOf(rows);
+    if (spans.length === 0) return;
+    const outcome = await exportTo(target, "traces", tracesBody(spans, target.version));
+    if (outcome !== "unfit" || rows.length === 1) {
+      this.settleSpans(rows, outcome);
       return;
     }
-    for (const id of ids) this.drop(id);
-    if (outcome !== "taken") this.tell("traces given up", { traces: ids.length, tries: made });
+    const half = Math.ceil(rows.length / 2);
+    await this.exportSpans(rows.slice(0, half), target);
+    await this.exportSpans(rows.slice(half), target);
+  }
+
+  /** Each trace by its own tries: a fresh one is not given up with one that failed before. */
+  private settleSpans(rows: readonly Row[], outcome: Exported): void {
+    let lost = 0;
+    for (const { id, made } of rows) {
+      if (outcome === "again" && made + 1 < PACE.SPANS_TRIES) {
+        this.again(id, Math.min(PACE.SPANS_RETRY_MS * 2 ** made, PACE.SPANS_RETRY_MOST_MS));
+        continue;
+      }
+      this.drop(id);
+      if (outcome !== "taken") lost += 1;
+    }
+    if (lost > 0) this.tell("traces given up", { traces: lost, outcome });
+  }
+
+  /** The spans of all rows; a row that is no list of them is dropped, with a line, and holds up no other. */
+  private spansOf(rows: readonly Row[]): unknown[] {
+    return rows.flatMap(({ id, body }) => {
+      try {
+        return JSON.parse(body) as unknown[];
+      } catch {
+        this.drop(id);
+        this.tell("a trace could not be read", { id });
+        return [];
+      }
+    });
+  }
+
+  /** The rows that a query names by id and size, as many as one POST takes. */
+  private batch(query: string, ...bound: SqlStorageValue[]): Row[] {
+    const named = this.sql.exec<{ id: string; size: number }>(query, ...bound).toArray();
+    const ids: string[] = [];
+    let bytes = 0;
+    for (const { id, size } of named) {
+      bytes += size;
+      if (ids.length > 0 && bytes > PACE.SPANS_POST_BYTES) break;
+      ids.push(id);
+    }
+    return ids.flatMap((id) => this.rows("SELECT id, body, made FROM parcels WHERE id = ?", id));
   }
 
   private due(kind: Parcel["kind"], limit: number): Row[] {
@@ -105,20 +162,24 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     return this.sql.exec<Row>(query, ...bound).toArray();
   }
 
-  private again(ids: readonly string[], wait_ms: number): void {
-    for (const id of ids) {
-      this.sql.exec("UPDATE parcels SET made = made + 1, due = ? WHERE id = ?", Date.now() + wait_ms, id);
-    }
+  private again(id: string, wait_ms: number): void {
+    const due = Math.round(Date.now() + wait_ms);
+    this.sql.exec("UPDATE parcels SET made = made + 1, due = ? WHERE id = ?", due, id);
   }
 
   private drop(id: string): void {
     this.sql.exec("DELETE FROM parcels WHERE id = ?", id);
   }
 
-  private async arm(wait_ms = 0): Promise<void> {
+  /** Sets the alarm to what is due next. @param pause_ms not before so much from now */
+  private async arm(pause_ms = 0): Promise<void> {
     const [next] = this.sql.exec<{ due: number | null }>("SELECT min(due) AS due FROM parcels").toArray();
     const due = next?.due ?? null;
-    if (due !== null) await this.ctx.storage.setAlarm(Math.max(due, Date.now() + wait_ms));
+    if (due === null) return;
+    const at = Math.max(due, Date.now() + pause_ms);
+    // One that comes sooner looks for itself; to set it anew would cost a row for each parcel.
+    const armed = await this.ctx.storage.getAlarm();
+    if (armed === null || armed > at) await this.ctx.storage.setAlarm(at);
   }
 
   private tell(message: string, fields: Record<string, unknown>): void {

@@ -17,6 +17,7 @@ import {
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
+import { hasEnded } from "../adapters/log/last-event.ts";
 import { RECORD_PREFIX } from "../adapters/log/record.ts";
 import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";
 import { writeLog } from "../adapters/system.ts";
@@ -29,22 +30,27 @@ import {
   type Env,
   forgetExecution,
 } from "../compose.ts";
+import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { parseJson } from "../core/exact-integer.ts";
+import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { retainedUntil } from "../core/execution/summary.ts";
 import { nextActions } from "../core/execution/next-actions.ts";
 import { executionPieces } from "../core/execution/view.ts";
-import { logLine } from "../core/monitoring/log-line.ts";
+import { logLine, lostReports } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/pace.ts";
+import { alarmWork } from "../engine/alarm-work.ts";
 import { ExecutionDriver } from "../engine/drive.ts";
 import { eventListPieces, tracePieces } from "../engine/event-list.ts";
 import { EventFeed } from "../engine/feed.ts";
+import { isolateBudget } from "../engine/isolate-budget.ts";
 import { refreshListing } from "../engine/listing-refresh.ts";
 import { LogLines } from "../engine/log-lines.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
 import { Presence } from "../engine/presence.ts";
+import { specWeight } from "../engine/run-memory.ts";
 import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
 import { type Text, textOf } from "../engine/text-stream.ts";
@@ -61,6 +67,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   /** What the log held when it was last read. */
   private lastKnown: ExecutionState | null = null;
   private readonly feeds = new Set<EventFeed>();
+  /** Texts on their way to a caller. */
+  private texts = 0;
+  /** Watchers of the driver that belong to this object and not to a caller. */
+  private ownWatchers = 0;
   /** An alarm is being handled. */
   private isHandling = false;
   /** One is, or was set by this instance to come soon. */
@@ -90,34 +100,46 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
     this.alarmIsDue = true;
     this.isHandling = true;
-    const again = await this.conductUntilIdle(info?.retryCount ?? 0);
+    const again = await this.conductUntilIdle(info);
     this.isHandling = false;
+    this.rest();
     this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
     if (again === null) return;
     if (this.isPersisted) await this.ctx.storage.setAlarm(again);
     else this.ports.alarm.set(again);
   }
 
-  /**
-   * The alarm's work. When it must come again, ms since the epoch, or null.
-   * @param crashes how often in a row the platform has seen the handler of this alarm crash
-   */
-  private async conductUntilIdle(crashes: number): Promise<number | null> {
+  /** The alarm's work. When it must come again, ms since the epoch, or null. */
+  private async conductUntilIdle(info: AlarmInvocationInfo | undefined): Promise<number | null> {
+    // How often in a row the platform has seen the handler of this alarm crash.
+    const crashes = info?.retryCount ?? 0;
+    // Whether a retry has the time of its first try is not documented: it proves nothing.
+    const scheduled = info === undefined || info.isRetry ? null : info.scheduledTime;
     const before = this.faults;
     try {
-      if (this.driver === null) await wakeTurn(this.ports.clock);
+      if (this.driver === null) {
+        const waking = { scheduled, mayMove: crashes === 0, hasEnded: () => hasEnded(this.ctx.storage) };
+        const later = await wakeTurn(this.ports.clock, waking);
+        // A request may have taken it up meanwhile.
+        if (later !== null && this.driver === null) return later;
+        this.makeRoom(false);
+      }
       const counted = Math.max(crashes, before);
       const driver = await this.takeUp(counted);
       if (driver.fault !== null) return this.retryAt();
       this.faults = 0;
-      const { state } = driver;
-      const next = driver.alarmAt() ?? (await this.afterEnd(state));
-      if (next !== "forget") return next;
+      const work = await alarmWork(driver, this.outbox, this.ports, scheduled);
+      if (work.next === "release") this.release(work.state);
+      if (work.next !== "forget") return work.at;
+      this.noteLost(work.state, work.lost);
       await this.wipe();
       return null;
     } catch (cause) {
       // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
       if (cause instanceof LogCorrupted) return null;
+      if (cause instanceof IsolateFull) {
+        return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
+      }
       // A record that was refused has been counted.
       if (this.faults === before) this.faults += 1;
       return this.retryAt();
@@ -163,7 +185,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
-    return ok(shown(started.value));
+    const text = this.shown(started.value);
+    this.rest();
+    return ok(text);
   }
 
   async read(): Promise<Result<ExecutionText>> {
@@ -171,6 +195,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
+    await this.noticePause();
     return this.answer((driver) => {
       driver.wakeUp();
       const refusal = driver.submit(command);
@@ -189,9 +214,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (!opened.ok) return opened;
     const driver = opened.value;
     await driver.confirm();
-    return ok(
-      textOf(view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after)),
-    );
+    const pieces =
+      view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after);
+    const text = this.textOf(pieces);
+    this.rest();
+    return ok(text);
   }
 
   async forget(): Promise<Result<null>> {
@@ -202,9 +229,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       const execution_id = this.executionId();
       return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
     }
-    // A report under way must not come behind this and put the execution back into the index. Where the alarm is
-    // retention's, everybody has been told, if by an instance that is gone.
-    if ((await this.ctx.storage.getAlarm()) !== retainedUntil(state)) await this.outbox?.settle();
+    // A report in flight must not come after this and put the execution back into the index. Where the alarm is
+    // retention's, every receiver has the end, if from an instance that is gone.
+    const { outbox } = this;
+    if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
+      this.noteLost(state, await outbox.settleWithin(PACE.REPORT_WAIT_MS));
+    }
     await forgetExecution(this.env, state);
     await this.wipe();
     return ok(null);
@@ -225,11 +255,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const stay = this.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
     const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
-    const text = () => withStreamUrl(shown(driver), stream_url);
+    const text = () => withStreamUrl(this.shown(driver), stream_url);
     const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
-    return new Response(text(), { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
+    const body = text();
+    this.rest();
+    return new Response(body, { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
   private startOrAttach(message: RunMessage | FollowMessage): Result<ExecutionDriver> {
@@ -240,7 +272,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (state.spec.digest !== message.digest) return err({ code: "IDEMPOTENCY_MISMATCH" });
       return opened;
     }
-    if (message.spec === null) return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+    if (message.spec === null) return this.absent();
+    if (this.ports.memory?.take(specWeight(message.spec)) === false) {
+      this.ports.memory.free();
+      return err(NO_ROOM);
+    }
     if (message.spec.storage === "memory") {
       this.isPersisted = false;
       this.ports = this.portsOf();
@@ -274,6 +310,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       this.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
       leave?.();
+      this.rest();
     });
     const terms = termsOf((driver.state as ExecutionState).spec);
     return new Response(stream, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
@@ -285,7 +322,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
-    return refusal === null ? ok(shown(opened.value)) : err(refusal);
+    const answer = refusal === null ? ok(this.shown(opened.value)) : err(refusal);
+    this.rest();
+    return answer;
   }
 
   /**
@@ -296,9 +335,14 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
-    if (state === null) return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+    if (state === null) return this.absent();
     if (started_at === null || state.started_at === started_at) return opened;
     return err({ code: "UNAUTHORIZED", reason: "bad_token" });
+  }
+
+  private absent(): Result<never> {
+    this.ports.memory?.free();
+    return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
   }
 
   /** Where a browser follows the run; signed here, where its start is known. */
@@ -315,6 +359,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     try {
       return ok(this.open());
     } catch (cause) {
+      if (cause instanceof IsolateFull) return err(NO_ROOM);
       if (!(cause instanceof LogCorrupted)) throw cause;
       return err({ code: "CONTEXT_CORRUPTED", execution_id: this.executionId(), evidence: cause.evidence });
     }
@@ -324,7 +369,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    * Whoever comes first finds the log and takes up what it holds. A run that has recovered in vain too often is taken up
    * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
    * @param alarm what the alarm's handler knows; absent where somebody else asks
-   * @throws LogCorrupted, and what broke a driver in its first turn
+   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
    */
   private open(
     alarm?: { crashes: number; cut: number },
@@ -349,25 +394,52 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted */
+  /**
+   * Takes the room for a run that is not in memory yet.
+   * @param isBrief a caller asks, and not the alarm, with which the run goes on
+   * @throws IsolateFull
+   */
+  private makeRoom(isBrief: boolean): void {
+    // What storage has is about what memory will have; a run of the largest size must always find room.
+    const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
+    if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
+  }
+
+  /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
   private conduct(): ExecutionDriver {
+    this.makeRoom(true);
     const driver = ExecutionDriver.open(this.ports, (cause) => this.faulted(driver, cause));
     this.lastKnown = driver.state;
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
     const { alarm, clock, log } = this.ports;
-    this.outbox = new Outbox(driver, clock, composeReceivers(this.env, log), {
+    this.outbox = new Outbox(driver, this.ports, composeReceivers(this.env, log), {
       // An end without an alarm near (a cancelled pause) needs one that sees the outbox and retention through.
-      owed: () => {
+      pending: () => {
         if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
       },
       // A run that has ended before its alarm came never needs the handler.
       delivered: () => {
-        if (this.isHandling || this.driver !== driver || driver.state === null) return;
-        alarm.set(retainedUntil(driver.state));
-        this.release(driver.state);
+        if (this.isHandling || this.driver !== driver) return;
+        this.moveOn(driver);
+        this.rest();
       },
     });
+    this.ownWatchers = driver.watcherCount;
     return driver;
+  }
+
+  /** Every receiver has an end or a pause: the alarm, which was set to come soon, is set to what comes next. */
+  private moveOn(driver: ExecutionDriver): void {
+    const { state } = driver;
+    if (state === null) return;
+    if (isTerminal(state.status)) {
+      this.ports.alarm.set(retainedUntil(state));
+      this.release(state);
+    } else if (state.status === "paused") {
+      // With a call in flight the alarm must come soon all the same.
+      const until = driver.alarmAt() ?? 0;
+      if (until > this.ports.clock.now()) this.ports.alarm.set(until);
+    }
   }
 
   /** The log has refused a record: what this driver holds is not true. The next who comes opens another one. */
@@ -393,26 +465,69 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     };
     const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, onTimer, brotliDecoder());
     const set = (at: number) => {
-      this.alarmIsDue = at <= ports.clock.now() + PACE.ALARM_JOIN_MS;
-      ports.alarm.set(at);
+      const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
+      // What a pause reports must come through, too.
+      const due = this.outbox?.needsAlarm === true ? Math.min(at, soon) : at;
+      this.alarmIsDue = due <= soon;
+      ports.alarm.set(due);
     };
-    return { ...ports, alarm: { set } };
+    const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
+    const memory = isolateBudget.share(this.ctx.id.toString(), tenant, this, ports.clock);
+    return { ...ports, alarm: { set }, memory };
   }
 
-  /** What the alarm is for once a run has ended: the outbox, then retention, which waits for it. */
-  private async afterEnd(state: ExecutionState | null): Promise<number | "forget" | null> {
-    if (state === null || state.ended_at === null) return null;
-    const now = this.ports.clock.now();
-    if (!(await this.outbox?.settle())) return now + PACE.ALARM_RETRY_MS;
-    const retained = retainedUntil(state);
-    if (retained <= now) return "forget";
-    this.release(state);
-    return retained;
+  /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
+  private async noticePause(): Promise<void> {
+    const opened = this.tryOpen();
+    if (!opened.ok || opened.value.state?.status !== "paused") return;
+    const { outbox } = this;
+    if (!wasReported(opened.value.state, await this.ctx.storage.getAlarm())) outbox?.notice();
+  }
+
+  /** A line for an execution that is forgotten before every receiver had its end. */
+  private noteLost(state: ExecutionState, receivers: readonly string[]): void {
+    if (receivers.length > 0) writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
+  }
+
+  /**
+   * Nothing may happen in the run for now: a large one is let go of until somebody asks, for the platform keeps an
+   * object long after that.
+   */
+  private rest(): void {
+    const { driver } = this;
+    if (driver === null || driver.state === null || this.isHandling || this.texts > 0) return;
+    const { state } = driver;
+    const isEnded = isTerminal(state.status);
+    const isPending = this.outbox?.isPending === true;
+    if (isPending && isEnded) driver.stays();
+    // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
+    if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
+    if (this.presence !== null && !isEnded) return;
+    if (this.ports.memory?.isLarge === true) this.release(state);
+    else this.ports.memory?.rest();
+  }
+
+  /** The execution as it stands, and as it is written before it is answered. @throws what broke the driver */
+  private shown(driver: ExecutionDriver): ExecutionText {
+    driver.flush();
+    const state = working(driver).state as ExecutionState;
+    return { status: state.status, started_at: state.started_at, json: this.textOf(executionPieces(state)) };
+  }
+
+  /** A text that is read from the run while it goes out: until then the run stays in memory. */
+  private textOf(pieces: Iterator<string>): Text {
+    const text = textOf(pieces, () => {
+      this.texts -= 1;
+      this.rest();
+    });
+    if (typeof text !== "string") this.texts += 1;
+    return text;
   }
 
   /** Forgets everything, so that the object is as one that never was. */
   private async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
+    this.ports.memory?.free();
     this.driver = null;
     this.presence = null;
     this.outbox = null;
@@ -428,9 +543,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    */
   private release({ spec }: ExecutionState): void {
     if (spec.storage !== "durable_object") return;
+    this.ports.memory?.free();
     this.driver = null;
     this.presence = null;
     this.outbox = null;
+    this.lastKnown = null;
   }
 
   private executionId(): string {
@@ -445,12 +562,14 @@ interface Reader {
   awaitsEnd: boolean;
 }
 
-/** The execution as it stands, and as it is written before anybody is told of it. @throws what broke the driver */
-function shown(driver: ExecutionDriver): ExecutionText {
-  driver.flush();
-  const state = working(driver).state as ExecutionState;
-  return { status: state.status, started_at: state.started_at, json: textOf(executionPieces(state)) };
-}
+/** A run is not brought into memory: see engine/isolate-budget.ts. */
+class IsolateFull extends Error {}
+
+const NO_ROOM: CoordinatorError = {
+  code: "RESOURCE_EXHAUSTED",
+  what: "memory",
+  retry_after_seconds: PACE.ISOLATE_RETRY_MS / 1_000,
+};
 
 /** The driver, where it works. @throws what broke it */
 function working(driver: ExecutionDriver): ExecutionDriver {

@@ -28,8 +28,8 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const services = composeServices(this.env);
     if (!services.ok) return [];
     const alerts = await this.judge(services.value, await this.config(services.value, 0));
-    await this.handOver(services.value);
-    if (alerts.some(({ firing }) => firing)) await this.armBy(Date.now() + PACE.ALERT_REPEAT_MS);
+    const handed = await this.handOver(services.value);
+    if (!handed || alerts.some(({ firing }) => firing)) await this.armBy(Date.now() + PACE.ALERT_REPEAT_MS);
     return alerts;
   }
 
@@ -61,9 +61,9 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   private async watch(services: Services): Promise<number | null> {
     const config = await this.config(services);
     const alerts = await this.judge(services, config);
-    await this.handOver(services);
+    const handed = await this.handOver(services);
     const push = await this.push(services, config);
-    const repeat = alerts.some(({ firing }) => firing) ? Date.now() + PACE.ALERT_REPEAT_MS : null;
+    const repeat = !handed || alerts.some(({ firing }) => firing) ? Date.now() + PACE.ALERT_REPEAT_MS : null;
     const times = [push, repeat].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
@@ -89,11 +89,17 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     if (parcels.length > 0) this.kv.put(OWED, [...(this.kv.get<Parcel[]>(OWED) ?? []), ...parcels]);
   }
 
-  private async handOver({ couriers }: Services): Promise<void> {
-    for (const parcel of this.kv.get<Parcel[]>(OWED) ?? []) {
-      await couriers.send(this.tenant, parcel);
-      const left = (this.kv.get<Parcel[]>(OWED) ?? []).filter(({ id }) => id !== parcel.id);
-      this.kv.put(OWED, left);
+  /** False where a courier takes nothing now: whoever asks for the alerts gets them all the same. */
+  private async handOver({ couriers }: Services): Promise<boolean> {
+    try {
+      for (const parcel of this.kv.get<Parcel[]>(OWED) ?? []) {
+        await couriers.send(this.tenant, parcel);
+        const left = (this.kv.get<Parcel[]>(OWED) ?? []).filter(({ id }) => id !== parcel.id);
+        this.kv.put(OWED, left);
+      }
+      return true;
+    } catch {
+      return false;
     }
   }
 

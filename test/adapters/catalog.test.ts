@@ -70,7 +70,7 @@ test("what has not changed is not sent again, and stays the same value", async (
 });
 
 describe("a catalog that does not answer", () => {
-  test("is read from what it last answered, and that is said once", async () => {
+  test("is read from what it last answered, and that is logged once", async () => {
     await world.write("before");
     world.mode = "fails";
     world.at += 2_000;

@@ -88,6 +88,8 @@ export async function defineFive(calls: Calls, five: FiveAgents): Promise<void> 
   for (let at = 0; at < VECTOR_NAMES; at += 1) {
     await calls.agent(`vector-${at}`, five.server.url("/vector_retrieval"));
   }
-  for (const { name } of FIVE_STAGE.stages) await calls.agent(name, five.server.url(`/${name}`));
+  for (const { name, agent_type } of FIVE_STAGE.stages) {
+    await calls.agent(agent_type, five.server.url(`/${name}`));
+  }
   await calls.pipeline("five", FIVE_STAGE.stages);
 }

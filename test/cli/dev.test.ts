@@ -69,6 +69,8 @@ test(
     await expectOwnPagesOnly(url);
     // An agent that is being written is not answered for by the cache.
     expect(await (await fetch(`${url}/v1/config`)).json()).toMatchObject({ enable_caching: false });
+    // A deployment would log warnings alone; here each event has its line.
+    await command.says('"event":"execution.completed"');
     expect(readdirSync(state, { recursive: true }).some((path) => String(path).endsWith(".sqlite"))).toBe(
       true,
     );

@@ -127,7 +127,7 @@ describe("stream tokens", () => {
     expect(await at(now, [ACME], "another secret of enough bytes").openedBy(token, "ex_1")).toBeNull();
   });
 
-  test("are not good for longer than a day, whoever signed them, but for what clocks may differ", async () => {
+  test("are not good for longer than a day, but for what clocks may differ", async () => {
     const ahead = (ms: number) => made(now + ms);
     expect(await at(now).openedBy(await ahead(299_000), "ex_1")).toEqual(OPENED);
     expect(await at(now).openedBy(await ahead(302_000), "ex_1")).toBeNull();

@@ -39,7 +39,7 @@ describe("an address", () => {
   });
 });
 
-test("a variable of no declared kind shows nothing to anybody", () => {
+test("a variable of no declared kind shows nothing", () => {
   const bad = badVariable("SOME_SECRET", "24 bytes");
   expect(forCallers(bad)).toEqual({ variable: "SOME_SECRET", expected: "24 bytes" });
   expect(forLog(bad)).toEqual({ variable: "SOME_SECRET", expected: "24 bytes" });

@@ -11,6 +11,7 @@ import { canonicalJson } from "../../src/core/json.ts";
 import { jsonPieces } from "../../src/core/json-pieces.ts";
 import { evaluateCondition } from "../../src/core/pipeline/condition.ts";
 import { redactValue } from "../../src/core/redact.ts";
+import { jsonWeight } from "../../src/core/json-weight.ts";
 import { jsonBytes } from "../../src/core/weight.ts";
 
 const ID = 1234567890123456789n;
@@ -30,6 +31,14 @@ test("what is read is written with the same digits", () => {
   expect(() => parseJson("[1234567890123456789")).toThrow(SyntaxError);
 });
 
+test("what no double holds is infinite, for readers to refuse", () => {
+  expect(parseJson(`[1${"0".repeat(308)}]`)).toEqual([10n ** 308n]);
+  expect(parseJson(`[1${"0".repeat(309)},9007199254740993]`)).toEqual([
+    Number.POSITIVE_INFINITY,
+    9007199254740993n,
+  ]);
+});
+
 test("a text says whether it holds any", () => {
   expect(writeJson({ a: [ID] })).toEqual({ json: '{"a":[1234567890123456789]}', hasExact: true });
   expect(writeJson({ a: ["1234567890123456789", 2 ** 60] }).hasExact).toBe(false);
@@ -47,6 +56,7 @@ test("canonical text, pieces and weight have the digits", () => {
   expect(canonicalJson({ id: 9007199254740993n })).not.toBe(canonicalJson({ id: 2 ** 53 }));
   expect([...jsonPieces(value, 2)].join("")).toBe(`{"b":${ID},"a":{"c":[${ID}]}}`);
   expect(jsonBytes(value)).toBe(`{"b":${ID},"a":{"c":[${ID}]}}`.length);
+  expect(jsonWeight([ID])).toBeGreaterThan(jsonWeight([1]));
   expect(redactValue({ a: [ID, "a secret value"] }, ["secret"])).toEqual({ a: [ID, "a [redacted] value"] });
   expect(structuredClone(value)).toEqual(value);
 });

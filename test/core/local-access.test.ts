@@ -1,4 +1,4 @@
-// Whom a coordinator without keys serves: by the Host and the Origin of a request, and by its variables.
+// Which requests a coordinator without keys serves: by the Host and the Origin of a request, and by its variables.
 import { describe, expect, test } from "vitest";
 import { type LocalRequest, localRefusal, readLocalAccess } from "../../src/core/access/local.ts";
 

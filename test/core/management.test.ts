@@ -160,6 +160,7 @@ describe("config", () => {
       AGENT_COORDINATOR_RETRY_DELAY: "0.25",
       AGENT_COORDINATOR_CACHING: "FALSE",
       AGENT_COORDINATOR_STREAMING: true,
+      AGENT_COORDINATOR_LOG_LEVEL: "Debug",
       AGENT_COORDINATOR_MAX_RETRIES: "",
     });
     expect(read).toEqual({
@@ -171,6 +172,7 @@ describe("config", () => {
         retry_delay_seconds: 0.25,
         enable_caching: false,
         enable_streaming: true,
+        log_level: "DEBUG",
       },
     });
   });
@@ -188,6 +190,8 @@ describe("config", () => {
     ["AGENT_COORDINATOR_PERFORMANCE_MONITORING", "2"],
     ["AGENT_COORDINATOR_CACHING", "on"],
     ["AGENT_COORDINATOR_STREAMING", "nope"],
+    ["AGENT_COORDINATOR_LOG_LEVEL", "loud"],
+    ["AGENT_COORDINATOR_LOG_LEVEL", "3"],
   ])("%s=%s is refused by name and value", (variable, value) => {
     expect(configFromEnvironment({ [variable]: value })).toMatchObject({
       ok: false,

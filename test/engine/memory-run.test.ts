@@ -62,10 +62,11 @@ test("a run without storage is reported every minute until it ends, also where a
   const time = new VirtualTime(0);
   const driver = { state: runOf("memory"), fault: null } as unknown as ExecutionDriver;
   const reported: number[] = [];
-  refreshListing(driver, clockOf(time), async () => {
+  const receive = async () => {
     reported.push(time.now);
     if (reported.length === 1) throw new Error("unreachable");
-  });
+  };
+  refreshListing(driver, clockOf(time), { name: "index", receive });
   for (let step = 0; step < 3; step += 1) await time.step();
   expect(reported).toEqual([1, 2, 3].map((n) => n * PACE.MEMORY_LISTED_MS));
   Object.assign(driver.state as object, { status: "completed" });

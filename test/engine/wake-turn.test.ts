@@ -1,53 +1,186 @@
-// An outage's end: the first runs come up at once, further ones one after another, nobody later than the bound, and
-// whoever finds the machine busy lets the others go first; in peace nobody waits.
-import { expect, test } from "vitest";
+// The arithmetic of the queue in which an isolate's runs come up after an outage, with a simulated platform: alarms
+// that fire together, objects that wait in memory or set their alarm to their turn, machines that are late, restarts.
+import { describe, expect, test } from "vitest";
 import { PACE } from "../../src/core/pace.ts";
+import { WakeQueue } from "../../src/core/resilience/wake-queue.ts";
 import { wakeTurn } from "../../src/engine/wake-turn.ts";
+import { drained, VirtualTime } from "./simulation/virtual-time.ts";
 
-/** A clock that stands; timers are kept, to be run by hand as late as is wanted. */
-function standingClock(start: number) {
-  let now = start;
-  const timers: { ms: number; due: number; task: () => void }[] = [];
-  const clock = {
-    now: () => now,
-    after: (ms: number, task: () => void) => {
-      timers.push({ ms, due: now + ms, task });
-      return () => {};
-    },
+const START = 1_764_000_000_000;
+
+/** An isolate whose runs are woken by alarms, by virtual time. */
+class Isolate {
+  readonly time = new VirtualTime(START);
+  queue = new WakeQueue();
+  /** When each run was taken up, by its number. */
+  readonly up = new Map<number, number>();
+  /** Runs that wait in memory, and the most that there were. */
+  held = 0;
+  mostHeld = 0;
+  /** Alarms set to a turn. */
+  moved = 0;
+  /** How late timers and alarms are, ms. */
+  late = () => 0;
+  /** The alarms that have not fired. */
+  readonly alarms = new Map<number, number>();
+  private epoch = 0;
+
+  readonly clock = {
+    now: () => this.time.now,
+    after: (ms: number, task: () => void) => this.time.after(ms + this.late(), task),
   };
-  const fire = async (late: number) => {
-    const timer = timers.shift();
-    now = Math.max(now, timer?.due ?? 0) + late;
-    timer?.task();
-    await Promise.resolve();
-    await Promise.resolve();
-  };
-  return { clock, timers, fire };
+
+  alarm(run: number, at: number, options: { ended?: boolean; retried?: boolean } = {}): void {
+    const { epoch } = this;
+    this.alarms.set(run, at);
+    this.time.after(at - this.time.now + (at > this.time.now ? this.late() : 0), () => {
+      if (epoch !== this.epoch) return;
+      this.held += 1;
+      this.mostHeld = Math.max(this.mostHeld, this.held);
+      const waking = {
+        scheduled: at,
+        mayMove: options.retried !== true,
+        hasEnded: () => options.ended === true,
+      };
+      void wakeTurn(this.clock, waking, this.queue).then((later) => {
+        if (epoch !== this.epoch) return;
+        this.held -= 1;
+        this.alarms.delete(run);
+        if (later === null) this.up.set(run, this.time.now);
+        else {
+          this.moved += 1;
+          this.alarm(run, later, options);
+        }
+      });
+    });
+  }
+
+  /** The process dies and is up again: memory is gone, alarms are not. */
+  restart(): void {
+    this.epoch += 1;
+    this.queue = new WakeQueue();
+    this.held = 0;
+    for (const [run, at] of this.alarms) this.alarm(run, Math.max(at, this.time.now));
+  }
+
+  async run(until = Number.POSITIVE_INFINITY): Promise<void> {
+    await drained();
+    while (this.time.now < until && (await this.time.step()));
+  }
+
+  /** Times between one run's turn and the next, in order. */
+  get gaps(): number[] {
+    const times = [...this.up.values()].toSorted((a, b) => a - b);
+    return times.slice(1).map((at, before) => at - (times[before] ?? 0));
+  }
 }
 
-test("a burst at once, then one after another, and never longer than the bound", async () => {
-  const { clock, timers } = standingClock(1_000_000);
-  for (let run = 0; run <= PACE.WAKING_AT_ONCE; run += 1) await wakeTurn(clock);
-  expect(timers).toEqual([]);
-  for (let run = 0; run < 5_000; run += 1) void wakeTurn(clock);
-  expect(timers.slice(0, 3).map(({ ms }) => ms)).toEqual(
-    [1, 2, 3].map((place) => place * PACE.WAKING_GAP_MS),
-  );
-  expect(Math.max(...timers.map(({ ms }) => ms))).toBe(PACE.WAKING_WAIT_MS);
-  const later = standingClock(1_000_000 + 3_600_000);
-  for (let run = 0; run <= PACE.WAKING_AT_ONCE; run += 1) await wakeTurn(later.clock);
-  expect(later.timers).toEqual([]);
+describe("runs whose alarms fire together", () => {
+  test("5,000 come up evenly: a few at once, then one after another, none together and none lost", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 5_000; run += 1) isolate.alarm(run, START);
+    await isolate.run();
+    expect(isolate.up.size).toBe(5_000);
+    const at = (run: number) => (isolate.up.get(run) ?? 0) - START;
+    expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(PACE.WAKING_AT_ONCE);
+    expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== PACE.WAKING_GAP_MS)).toEqual([]);
+    // In the order in which they came, and no cliff: the last one has the last turn.
+    expect([at(100), at(1_000), at(4_999)]).toEqual(
+      [100, 1_000, 4_999].map((run) => (run - PACE.WAKING_AT_ONCE) * PACE.WAKING_GAP_MS),
+    );
+  });
+
+  test("those whose turn is far off do not wait in memory, and set their alarm once", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 5_000; run += 1) isolate.alarm(run, START);
+    await isolate.run(START + 100);
+    expect(isolate.held).toBeLessThanOrEqual(PACE.WAKING_HOLD_MS / PACE.WAKING_GAP_MS);
+    await isolate.run();
+    expect(isolate.moved).toBeGreaterThan(4_900);
+    expect(isolate.moved).toBeLessThan(5_000);
+  });
+
+  test("alarms that come in peace wait for nothing", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 500; run += 1) isolate.alarm(run, START + run * PACE.WAKING_GAP_MS);
+    await isolate.run();
+    expect([...isolate.up].every(([run, at]) => at === START + run * PACE.WAKING_GAP_MS)).toBe(true);
+    expect(isolate.moved).toBe(0);
+  });
+
+  test("a run that has ended waits for no turn and takes none", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 1_500; run += 1) isolate.alarm(run, START, { ended: run % 2 === 1 });
+    await isolate.run();
+    for (const [run, at] of isolate.up) if (run % 2 === 1) expect(at, String(run)).toBe(START);
+    const last = Math.max(...isolate.up.values()) - START;
+    expect(last).toBeLessThanOrEqual(750 * PACE.WAKING_GAP_MS);
+  });
+
+  test("the alarm of a run whose handler crashed is not moved: the platform counts its crashes", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 300; run += 1) isolate.alarm(run, START, { retried: true });
+    await isolate.run();
+    expect(isolate.moved).toBe(0);
+    expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== PACE.WAKING_GAP_MS)).toEqual([]);
+    expect(isolate.up.size).toBe(300);
+  });
+
+  test("a restart in the middle begins a queue of those that are left, as evenly", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 2_000; run += 1) isolate.alarm(run, START);
+    await isolate.run(START + 20_000);
+    const before = isolate.up.size;
+    expect(before).toBeGreaterThan(400);
+    isolate.restart();
+    const again = isolate.time.now;
+    await isolate.run();
+    expect(isolate.up.size).toBe(2_000);
+    const times = [...isolate.up.values()].filter((at) => at >= again).toSorted((a, b) => a - b);
+    for (let at = 0; at + 50 < times.length; at += 1) {
+      const span = (times[at + 50] ?? 0) - (times[at] ?? 0);
+      expect(span).toBeGreaterThanOrEqual((50 - PACE.WAKING_AT_ONCE) * PACE.WAKING_GAP_MS);
+    }
+    expect((times.at(-1) ?? 0) - again).toBeLessThanOrEqual(2_000 * PACE.WAKING_GAP_MS);
+  });
+
+  test("on a machine that is late whoever notices lets the others go first, and still all come up", async () => {
+    const isolate = new Isolate();
+    const busyUntil = START + 5_000;
+    isolate.late = () => (isolate.time.now < busyUntil ? PACE.WAKING_LATE_MS : 0);
+    for (let run = 0; run < 500; run += 1) isolate.alarm(run, START);
+    await isolate.run();
+    expect(isolate.up.size).toBe(500);
+    const early = [...isolate.up.values()].filter((at) => at < busyUntil).length;
+    expect(early).toBeLessThanOrEqual(PACE.WAKING_AT_ONCE + 1);
+    // For ever late, and still every run comes up.
+    const slow = new Isolate();
+    slow.late = () => PACE.WAKING_LATE_MS;
+    for (let run = 0; run < 500; run += 1) slow.alarm(run, START);
+    await slow.run();
+    expect(slow.up.size).toBe(500);
+  });
 });
 
-test("who finds their timer late goes to the end of the queue", async () => {
-  const { clock, timers, fire } = standingClock(100_000_000);
-  for (let run = 0; run <= PACE.WAKING_AT_ONCE; run += 1) await wakeTurn(clock);
-  const turns: number[] = [];
-  for (let run = 0; run < 10; run += 1) void wakeTurn(clock).then(() => turns.push(run));
-  await fire(PACE.WAKING_LATE_MS);
-  expect(turns).toEqual([]);
-  expect(timers).toHaveLength(10);
-  while (timers.length > 0) await fire(0);
-  await Promise.resolve();
-  expect(turns).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 0]);
+describe("turns", () => {
+  test("what was given is claimed once, at its own time alone", () => {
+    const queue = new WakeQueue();
+    for (let run = 0; run <= PACE.WAKING_AT_ONCE; run += 1) queue.next(START);
+    expect(queue.isOpen(START)).toBe(false);
+    const turn = queue.next(START, 2);
+    queue.give(turn, START);
+    expect(queue.claim(turn.at + 1)).toBeNull();
+    expect(queue.claim(turn.at)).toEqual(turn);
+    expect(queue.claim(turn.at)).toBeNull();
+    expect(queue.isOpen(START + PACE.WAKING_GAP_MS)).toBe(false);
+    expect(queue.isOpen(START + 2 * PACE.WAKING_GAP_MS)).toBe(true);
+  });
+
+  test("one that nobody claims is forgotten", () => {
+    const queue = new WakeQueue();
+    queue.give({ at: START, rounds: 0 }, START);
+    queue.give({ at: START + 1, rounds: 0 }, START + PACE.WAKING_CLAIM_MS + 1);
+    expect(queue.claim(START)).toBeNull();
+    expect(queue.claim(START + 1)).not.toBeNull();
+  });
 });

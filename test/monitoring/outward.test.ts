@@ -1,14 +1,22 @@
 // The rules of what goes outward: the webhook's events and schedule, the variables of both exports, log lines, and the
 // spans of runs that did not go straight.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { readOutward } from "../../src/adapters/outward.ts";
-import { encodeSpan } from "../../src/adapters/otlp/encode.ts";
+import { spansJson } from "../../src/adapters/otlp/encode.ts";
 import { readHeaders } from "../../src/adapters/otlp/export.ts";
 import { isLogged, logLine } from "../../src/core/monitoring/log-line.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { type Span, spansOf } from "../../src/core/monitoring/spans.ts";
-import { nextTry, parseEvents, RETRY_AFTER_MS } from "../../src/core/monitoring/webhook.ts";
+import {
+  executionEvent,
+  nextTry,
+  parseEvents,
+  RETRY_AFTER_MS,
+  WEBHOOK_EVENTS,
+} from "../../src/core/monitoring/webhook.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench, later, said } from "../engine/support.ts";
 import { ran } from "./runs.ts";
@@ -44,7 +52,36 @@ describe("the webhook", () => {
       ok: true,
       value: new Set(["execution.failed", "alert.firing"]),
     });
+    expect(parseEvents("execution.cancelled,execution.paused")).toMatchObject({ ok: true });
     expect(parseEvents("execution.started")).toEqual({ ok: false, error: "execution.started" });
+    const statuses = ["paused", "completed", "failed", "cancelled", "running"] as const;
+    expect(statuses.map(executionEvent)).toEqual([
+      "execution.paused",
+      "execution.completed",
+      "execution.failed",
+      "execution.cancelled",
+      null,
+    ]);
+  });
+});
+
+describe("the documentation", () => {
+  const root = join(import.meta.dirname, "..", "..");
+  const text = (path: string) => readFileSync(join(root, path), "utf8");
+
+  test("names every event and every variable", () => {
+    for (const path of ["README.md", "fixtures/corpus/webhooks.md"]) {
+      for (const event of WEBHOOK_EVENTS.split(", ")) expect(text(path), path).toContain(`\`${event}\``);
+    }
+    const variables = [
+      ...["URL", "SECRET", "EVENTS"].map((name) => `AGENT_COORDINATOR_WEBHOOK_${name}`),
+      ...["ENDPOINT", "HEADERS"].map((name) => `OTEL_EXPORTER_OTLP_${name}`),
+    ];
+    for (const name of variables) {
+      expect(text("README.md")).toContain(name);
+      const page = name.startsWith("OTEL") ? "exporting-traces" : "webhooks";
+      expect(text(`fixtures/corpus/${page}.md`)).toContain(name);
+    }
   });
 });
 
@@ -122,7 +159,8 @@ describe("the spans of a run", () => {
     const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     await (await bench.start({ ...fields, traceparent })).until();
     const [root] = spansOf(replay(bench.log) as ExecutionState, bench.log);
-    const { attributes } = encodeSpan(root as Span);
+    // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
+    const [{ attributes }] = JSON.parse(spansJson([root as Span], 1_000_000)) as [any];
     expect(attributes).toContainEqual({
       key: "gen_ai.usage.input_tokens",
       value: { intValue: "9007199254740993" },
@@ -142,5 +180,53 @@ describe("the spans of a run", () => {
     expect(tries.map(({ attributes }) => attributes["coordinator.attempt"])).toEqual([1, 2]);
     const without = await ran([stage], { one: 1 });
     expect(spansOf(without.state, without.bench.log)).toEqual([]);
+  });
+});
+
+describe("the spans of a long run", () => {
+  const span = (number: number, error = ""): Span => ({
+    trace_id: "0af7651916cd43dd8448eb211c80319c",
+    span_id: String(number).padStart(16, "0"),
+    parent_span_id: null,
+    name: "invoke_agent one",
+    kind: "client",
+    began: 0,
+    ended: 1,
+    attributes: { number },
+    error,
+    events: [],
+  });
+  // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
+  const read = (json: string): any[] => JSON.parse(json);
+  // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
+  const attribute = (of: any, key: string) => of.attributes.find((one: any) => one.key === key)?.value;
+
+  test("are all there where they fit", () => {
+    const spans = read(spansJson([span(0), span(1), span(2)], 1_000_000));
+    expect(spans.map(({ spanId }) => Number(spanId))).toEqual([0, 1, 2]);
+    expect(attribute(spans[0], "coordinator.truncated")).toBeUndefined();
+    expect(spansJson([], 1_000)).toBe("[]");
+  });
+
+  test("are bounded in bytes: the first and the last ones go out, and the root says how many do not", () => {
+    // Two characters of three bytes each in most of the text.
+    const tries = Array.from({ length: 6_400 }, (_, at) => span(at + 1, "日本".repeat(250)));
+    const json = spansJson([span(0), ...tries], 1024 * 1024);
+    expect(new TextEncoder().encode(json).byteLength).toBeLessThanOrEqual(1024 * 1024);
+    const spans = read(json);
+    const numbers = spans.map(({ spanId }) => Number(spanId));
+    expect(numbers.slice(0, 3)).toEqual([0, 1, 2]);
+    expect(numbers.at(-1)).toBe(6_400);
+    expect(numbers).toEqual(numbers.toSorted((a, b) => a - b));
+    expect(attribute(spans[0], "coordinator.truncated")).toEqual({ boolValue: true });
+    expect(attribute(spans[0], "coordinator.dropped_spans")).toEqual({
+      intValue: String(6_401 - spans.length),
+    });
+  });
+
+  test("have as many events as the SDKs allow", () => {
+    const events = Array.from({ length: 1_000 }, (_, at) => ({ at, name: "execution.paused" }));
+    const [root] = read(spansJson([{ ...span(0), events }], 1_000));
+    expect([root.events.length, root.droppedEventsCount]).toEqual([128, 872]);
   });
 });

@@ -2,8 +2,14 @@
 // from outside, and that crashes in each recovery where its id begins with `poison-`, and a catalog that can be made
 // to fail for a while. What a promise rejects with and nobody catches is written where tests look for it.
 import type { Env } from "../../src/compose.ts";
+import type { Parcel } from "../../src/adapters/objects/courier-api.ts";
+import type { LedgerReport } from "../../src/adapters/objects/ledger-api.ts";
+import type { KeptTurn } from "../../src/core/conversation.ts";
 import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";
+import { ConversationObject as RealConversation } from "../../src/objects/conversation.ts";
+import { CourierObject as RealCourier } from "../../src/objects/courier.ts";
 import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
+import { LedgerObject as RealLedger } from "../../src/objects/ledger.ts";
 
 // The classes below stand before those of the same names here.
 export * from "../../src/index.ts";
@@ -70,6 +76,33 @@ export class CatalogObject extends RealCatalog {
 
   private failWhereBroken(): void {
     if (Date.now() < this.brokenUntil) throw new Error("the catalog was broken by a test");
+  }
+}
+
+/** A line for each report, for tests that count them: TEST_COUNTS_REPORTS. TEST_REFUSES names one who takes none. */
+function note(env: Env, receiver: string, line: string): void {
+  if (env["TEST_COUNTS_REPORTS"] !== undefined) console.log(`REPORT ${receiver} ${line}`);
+  if (env["TEST_REFUSES"] === receiver) throw new Error("refused by a test");
+}
+
+export class LedgerObject extends RealLedger {
+  override async report(entry: LedgerReport): Promise<void> {
+    note(this.env, "index", `${entry.execution_id} ${entry.status}`);
+    return super.report(entry);
+  }
+}
+
+export class ConversationObject extends RealConversation {
+  override async add(turn: KeptTurn): Promise<void> {
+    note(this.env, "conversation", turn.execution_id);
+    return super.add(turn);
+  }
+}
+
+export class CourierObject extends RealCourier {
+  override async take(parcels: readonly Parcel[]): Promise<void> {
+    for (const { id } of parcels) note(this.env, "courier", id);
+    return super.take(parcels);
   }
 }
 

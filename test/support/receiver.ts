@@ -8,6 +8,8 @@ export interface Received {
   headers: Record<string, string>;
   text: string;
   at: number;
+  /** What it was answered. */
+  status: number;
 }
 
 export interface Receiver {
@@ -16,6 +18,8 @@ export interface Receiver {
   on(path: string): Received[];
   /** The statuses of the next answers; 204 when they are used up. */
   answerWith(...statuses: number[]): void;
+  /** Judges each request that has no status of those; undefined is 204. */
+  judge: (received: Omit<Received, "status">) => number | undefined;
   close(): Promise<void>;
 }
 
@@ -32,18 +36,22 @@ export async function startReceiver(): Promise<Receiver> {
       const headers = Object.fromEntries(
         Object.entries(request.headers).map(([name, value]) => [name, String(value)]),
       );
-      received.push({ path: request.url ?? "", headers, text, at: Date.now() });
-      response.writeHead(statuses.shift() ?? 204).end();
+      const got = { path: request.url ?? "", headers, text, at: Date.now() };
+      const status = statuses.shift() ?? receiver.judge(got) ?? 204;
+      received.push({ ...got, status });
+      response.writeHead(status).end();
     });
   });
   const { url, close } = await onLoopback(server);
-  return {
+  const receiver: Receiver = {
     url,
     received,
+    judge: () => undefined,
     on: (path) => received.filter((got) => got.path === path),
     answerWith: (...next) => {
       statuses.push(...next);
     },
     close,
   };
+  return receiver;
 }

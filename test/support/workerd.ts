@@ -36,6 +36,8 @@ export interface WorkerdOptions {
   vars?: Record<string, string>;
   /** No file may grow beyond this many KiB: a write past it fails, as on a full disk. */
   fileLimitKib?: number;
+  /** The isolate's heap: what needs more ends the process, as it ends an isolate of the platform. */
+  heapMb?: number;
 }
 
 /** A folder for a server's storage, and its removal. */
@@ -47,9 +49,10 @@ export async function temporaryState(): Promise<{ path: string; remove: () => Pr
 /** Starts workerd on a storage of its own, which goes when it is closed. */
 export async function startAlone(
   vars: Record<string, string>,
+  options: Pick<WorkerdOptions, "heapMb"> = {},
 ): Promise<WorkerdServer & { close: () => Promise<void> }> {
   const state = await temporaryState();
-  const server = await startWorkerd({ state: state.path, vars });
+  const server = await startWorkerd({ state: state.path, vars, ...options });
   return {
     ...server,
     close: async () => {
@@ -64,7 +67,7 @@ export async function startWorkerd(options: WorkerdOptions): Promise<WorkerdServ
   const objects = join(options.state, "objects");
   await mkdir(objects, { recursive: true });
   const config = join(options.state, "config.capnp");
-  await writeFile(config, await configText(objects, options.vars ?? {}));
+  await writeFile(config, await configText(objects, options));
   const serve = [WORKERD, "serve", config, "--experimental", "--control-fd=3"];
   // The signal of a file that may not grow is ignored, so that the write fails and the process lives.
   const limit = options.fileLimitKib === undefined ? "" : `trap '' XFSZ; ulimit -f ${options.fileLimitKib};`;
@@ -172,7 +175,10 @@ function keyOf(className: string): string {
 }
 
 /** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that stands in them here. */
-async function configText(objects: string, vars: Record<string, string>): Promise<string> {
+async function configText(
+  objects: string,
+  { vars, heapMb }: Pick<WorkerdOptions, "vars" | "heapMb">,
+): Promise<string> {
   const config = unstable_readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
   const bindings: readonly { name: string; class_name: string }[] = config.durable_objects.bindings;
   const text = (value: string) => JSON.stringify(value);
@@ -187,9 +193,11 @@ async function configText(objects: string, vars: Record<string, string>): Promis
     ),
     ...Object.entries(values).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
   ];
+  const v8Flags = heapMb === undefined ? "" : text(`--max-old-space-size=${heapMb}`);
   const flags = config.compatibility_flags.map((flag: string) => text(flag)).join(", ");
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
+  v8Flags = [${v8Flags}],
   services = [
     (name = "main", worker = (
       modules = [(name = "worker.js", esModule = ${text(await bundle())})],

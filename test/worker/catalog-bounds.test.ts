@@ -82,7 +82,7 @@ describe("the catalog", () => {
     expect((await globex("DELETE", "/v1/agents/gone1")).status).toBe(404);
   });
 
-  test("stays small enough to travel, whatever its characters, and every read goes on", async () => {
+  test("stays small enough to travel with any characters, and every read goes on", async () => {
     await globex("PUT", "/v1/agents/one", { url: agents.url("/one") });
     // One character beyond Latin-1 makes each character of the whole text take two.
     const large = (length: number) => ({ stages: [stage({ text: `\u20ac${"x".repeat(length)}` })] });
@@ -143,13 +143,13 @@ test("where the catalog fails, what was read last is run, writes are refused, an
       expect((await alone.api("GET", "/v1/pipelines/one")).status).toBe(200);
       expect((await alone.run({ pipeline: "one" })).body.status).toBe("completed");
     }
-    const said = () => alone.output().split("the catalog does not answer").length - 1;
-    await expect.poll(said, { timeout: 5_000 }).toBe(1);
+    const lines = () => alone.output().split("the catalog does not answer").length - 1;
+    await expect.poll(lines, { timeout: 5_000 }).toBe(1);
     // It answers again after four seconds.
     const put = async () => (await alone.api("PUT", "/v1/pipelines/new", { stages: [stage()] })).status;
     await expect.poll(put, { timeout: 10_000, interval: 500 }).toBe(201);
     expect((await alone.api("GET", "/v1/config")).body.max_retry_attempts).toBe(3);
-    expect(said()).toBe(1);
+    expect(lines()).toBe(1);
     await expect.poll(() => alone.output(), { timeout: 5_000 }).toContain("the catalog answers again");
   } finally {
     await alone.close();

@@ -138,12 +138,12 @@ export function rowsOf(seen: Observations): Record<string, Row> {
     enable_detailed_logging: {
       cases: [
         [
-          { enable_detailed_logging: true, max_retry_attempts: 1 },
+          { enable_detailed_logging: true, log_level: "INFO", max_retry_attempts: 1 },
           seen.logged,
           // execution.started, stage.started, stage.failed, execution.failed
           ["INFO", "INFO", "ERROR", "ERROR"],
         ],
-        [{ enable_detailed_logging: false, max_retry_attempts: 1 }, seen.logged, []],
+        [{ enable_detailed_logging: false, log_level: "INFO", max_retry_attempts: 1 }, seen.logged, []],
       ],
     },
     log_level: {

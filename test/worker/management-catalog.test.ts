@@ -28,7 +28,11 @@ describe("pipelines", () => {
     const built = await api("GET", "/v1/pipelines/rag");
     expect(built.body).toMatchObject({ name: "rag", version: 1 });
     expect(built.body.stages.map((at: { name: string }) => at.name)).toContain("answer_generation");
-    expect(built.body.stages[0]).toMatchObject({ retry_attempts: 3, required: true });
+    expect(built.body.stages[0]).toMatchObject({
+      name: "query_rewriting",
+      retry_attempts: 3,
+      required: false,
+    });
     expect((await api("PUT", "/v1/pipelines/rag", { stages: [stage("a")] })).status).toBe(200);
     expect((await api("DELETE", "/v1/pipelines/rag")).status).toBe(204);
     expect((await api("GET", "/v1/pipelines/rag")).body.code).toBe("PIPELINE_NOT_FOUND");

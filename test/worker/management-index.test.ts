@@ -230,7 +230,7 @@ describe("forgetting", () => {
       () => list("?conversation_id=memory"),
       (page) => page.data.length === 1,
     );
-    await coordinator.evict(body.execution_id);
+    await coordinator.abort(body.execution_id);
     expect((await api("GET", `/v1/executions/${body.execution_id}`)).status).toBe(404);
     await api("POST", "/v1/executions/cleanup", { older_than_seconds: 0 });
     expect((await list("?conversation_id=memory")).data).toEqual([]);

@@ -150,3 +150,24 @@ test("a delivery that fails is made again after five seconds, with the same id a
   expect(waited).toBeGreaterThanOrEqual(4_900);
   expect(waited).toBeLessThan(8_000);
 });
+
+test("alerts are answered also while no courier takes their news", async () => {
+  const deaf = await startCoordinator([agents], {
+    AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/deaf`,
+    AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
+    TEST_REFUSES: "courier",
+  });
+  try {
+    await deaf.alone("broken", agents.url("/broken"));
+    await deaf.run({ pipeline: "broken" });
+    const { status, body } = await eventually(
+      () => deaf.api("GET", "/v1/alerts"),
+      (answer) => answer.status !== 200 || answer.body.data.some(({ firing }: Alert) => firing),
+    );
+    expect(status, JSON.stringify(body)).toBe(200);
+    expect((await deaf.api("GET", "/v1/alerts")).status).toBe(200);
+    expect(receiver.on("/deaf")).toEqual([]);
+  } finally {
+    await deaf.close();
+  }
+});

@@ -1,5 +1,6 @@
-// The operator's log over a real coordinator: one JSON line for each lifecycle event, and never a credential, a
-// question, an answer, or a character that could end a line or move a terminal.
+// The operator's log over a real coordinator: what a deployment logs by itself and by AGENT_COORDINATOR_LOG_LEVEL, one
+// JSON line for each lifecycle event, and never a credential, a question, an answer, or a character that could end a
+// line or move a terminal.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
@@ -23,6 +24,7 @@ beforeAll(async () => {
   coordinator = await startCoordinator([agents], {
     ...KEYED,
     AGENT_SECRET_ACME__AGENT: `Bearer ${CREDENTIAL}`,
+    AGENT_COORDINATOR_LOG_LEVEL: "info",
   });
   for (const name of ["fine", "hostile"]) {
     await call("PUT", `/v1/agents/${name}`, {
@@ -78,4 +80,51 @@ test("one JSON line for each lifecycle event, clean", async () => {
   expect(output).not.toContain('\n{"level":"FORGED"}');
   // oxlint-disable-next-line no-control-regex
   expect(output).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u202e]/);
+});
+
+/** The levels of a failing run's lines, where the deployment has these variables. */
+async function levelsOf(
+  vars: Record<string, string>,
+  patch: Record<string, unknown> = {},
+): Promise<string[]> {
+  const other = await startCoordinator([agents], vars);
+  try {
+    await other.alone("hostile", agents.url("/hostile"));
+    await other.configure(patch);
+    const { body } = await other.run({ pipeline: "hostile" });
+    const lines = () =>
+      other
+        .output()
+        .split("\n")
+        .filter((line) => line.includes(body.execution_id));
+    await eventually(
+      async () => lines(),
+      (found) => found.some((line) => line.includes("execution.failed")),
+    );
+    return lines().map((line) => JSON.parse(line).level);
+  } finally {
+    await other.close();
+  }
+}
+
+test("a deployment logs WARN and above unless its variable, or a PATCH, says otherwise", async () => {
+  const variable = "AGENT_COORDINATOR_LOG_LEVEL";
+  expect(await levelsOf({})).toEqual(["ERROR", "ERROR"]);
+  expect(await levelsOf({ [variable]: "Debug" })).toEqual(["DEBUG", "INFO", "INFO", "ERROR", "ERROR"]);
+  expect(await levelsOf({ [variable]: "ERROR" }, { log_level: "INFO" })).toEqual([
+    "INFO",
+    "INFO",
+    "ERROR",
+    "ERROR",
+  ]);
+});
+
+test("a level that is none stops the first request, and is named", async () => {
+  const bad = await startCoordinator([], { AGENT_COORDINATOR_LOG_LEVEL: "loud" });
+  const response = await bad.fetch("/v1/config");
+  expect(response.status).toBe(500);
+  const { detail } = (await response.json()) as { detail: string };
+  for (const word of ["AGENT_COORDINATOR_LOG_LEVEL", '"loud"', "DEBUG", "WARN"])
+    expect(detail).toContain(word);
+  await bad.close();
 });

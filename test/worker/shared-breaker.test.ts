@@ -251,7 +251,7 @@ describe("fallbacks", () => {
 
   test("a condition that cannot be evaluated falls back, too", async () => {
     const { run, calls } = await stage(answers({}), {
-      when: "results.nobody.x > 1",
+      when: "context.missing.x > 1.0",
       fallback: { strategy: "use_default", data: { instead: true } },
     });
     expect((await run()).final_result).toEqual({ instead: true });

@@ -104,7 +104,7 @@ describe("a token", () => {
     await expectRefused(old);
     expect(await followed(fresh)).toBe("execution.completed");
     await expectRefused(old);
-    // The key itself opens whatever is there.
+    // The key itself opens the run that is there.
     expect((await acme.fetch("/v1/executions/again/events")).status).toBe(200);
   });
 

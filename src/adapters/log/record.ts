@@ -99,7 +99,8 @@ export function* decodeRecords(
   if (parts.size > 0) throw new LogCorrupted("the last record lacks chunks");
 }
 
-function parseKey(key: string): { first: number; at: number; count: number } {
+/** What the key of a chunk says. @throws LogCorrupted */
+export function parseKey(key: string): { first: number; at: number; count: number } {
   const match = /^log\/(\d{10})\/(\d+)-(\d+)$/.exec(key);
   if (match === null) throw new LogCorrupted(`${key} is no record's key`);
   return { first: Number(match[1]), at: Number(match[2]), count: Number(match[3]) };

@@ -1,5 +1,5 @@
 // What a tenant's catalog answers, and the client of it that the Worker holds: read from the isolate's memory, at
-// most CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for whoever names a newer version. Where
+// most CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version. Where
 // the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
@@ -28,7 +28,7 @@ export interface CatalogText {
 /** What must hold for a write: nothing, that the pipeline is there, or that it has this version (0: is not there). */
 export type Precondition = null | "exists" | number;
 
-/** What came of a write, and what stands after it. */
+/** The outcome of a write, and the snapshot after it. */
 interface Written<T> {
   outcome: T;
   snapshot: CatalogSnapshot;
@@ -65,7 +65,7 @@ export interface Catalogs {
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
   /** What a read would find in memory, without waiting; null where it would have to ask. */
   peek(tenant: string): CatalogSnapshot | null;
-  /** Writes, and remembers what stands after it. Fails where the catalog does not answer. */
+  /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
 }
 
@@ -73,7 +73,7 @@ export interface Catalogs {
 const CATALOG_AGE_MS = 1_900;
 /** Who has older definitions waits so long for newer ones before it uses those. */
 const CATALOG_WAIT_MS = 3_000;
-/** Definitions older than this are not used, whatever fails: what was deleted must not run for ever. */
+/** Definitions older than this are not used: a pipeline that was deleted must not run without end. */
 const CATALOG_STALE_MS = 15 * 60_000;
 /** Tenants an isolate remembers; the one unused longest goes first. */
 const REMEMBERED_TENANTS = 1_000;
@@ -112,7 +112,7 @@ export function catalogsOver(world: CatalogsWorld): Catalogs {
 class RememberedCatalogs implements Catalogs {
   private readonly world: CatalogsWorld;
   private readonly tenants = new Map<string, Remembered>();
-  /** Tenants whose catalog does not answer: said once, and again when it does. */
+  /** Tenants whose catalog does not answer: logged once, and again when it does. */
   private readonly failing = new Set<string>();
 
   constructor(world: CatalogsWorld) {

@@ -21,7 +21,7 @@ export function tracesBody(spans: readonly unknown[], version: string): string {
 /** Which conventions the names are from. */
 const SCOPE = { "gen_ai.conventions.version": GENAI_CONVENTIONS_VERSION };
 
-export function encodeSpan(span: Span): Json {
+function encodeSpan(span: Span): Json {
   return {
     traceId: span.trace_id,
     spanId: span.span_id,
@@ -32,9 +32,47 @@ export function encodeSpan(span: Span): Json {
     startTimeUnixNano: nanos(span.began),
     endTimeUnixNano: nanos(span.ended),
     attributes: attributes(span.attributes),
-    events: span.events.map(({ at, name }) => ({ timeUnixNano: nanos(at), name })),
+    events: span.events.slice(0, SPAN_EVENTS).map(({ at, name }) => ({ timeUnixNano: nanos(at), name })),
+    ...(span.events.length > SPAN_EVENTS ? { droppedEventsCount: span.events.length - SPAN_EVENTS } : {}),
     status: span.error === null ? {} : { code: STATUS_ERROR, message: span.error },
   };
+}
+
+/**
+ * The spans of one run, its root first, as a JSON list of so many bytes at most. Where that is too few, spans in the
+ * middle are left out, and the root says how many: how a run began and how it ended tell the most.
+ */
+export function spansJson([root, ...tries]: readonly Span[], most_bytes: number): string {
+  if (root === undefined) return "[]";
+  const encoded = tries.map((span) => JSON.stringify(encodeSpan(span)));
+  let left = most_bytes - ROOT_BYTES;
+  const sizes = encoded.map(byteLength);
+  let [head, tail] = [0, encoded.length];
+  while (head < tail) {
+    // In turn from the front and from the back.
+    const at = head <= encoded.length - tail ? head : tail - 1;
+    left -= (sizes[at] ?? 0) + 1;
+    if (left < 0) break;
+    if (at === head) head += 1;
+    else tail -= 1;
+  }
+  const dropped = tail - head;
+  const counted =
+    dropped === 0 ? {} : { "coordinator.truncated": true, "coordinator.dropped_spans": dropped };
+  const first = JSON.stringify(encodeSpan({ ...root, attributes: { ...root.attributes, ...counted } }));
+  return `[${[first, ...encoded.slice(0, head), ...encoded.slice(tail)].join(",")}]`;
+}
+
+/** Of one span: what OpenTelemetry's own SDKs allow by default. */
+const SPAN_EVENTS = 128;
+
+/** Kept for the root and its events. */
+const ROOT_BYTES = 64 * 1024;
+
+const encoder = new TextEncoder();
+
+function byteLength(text: string): number {
+  return encoder.encode(text).byteLength;
 }
 
 /** The body of POST /v1/metrics. @param since when counting began @param now both in ms since the epoch */

@@ -31,9 +31,12 @@ export function readHeaders(list: string | undefined): Result<Record<string, str
 
 const HEADERS_EXPECTED = "name=value, comma-separated, values percent-encoded";
 
-export type Exported = "taken" | "again" | "refused";
+export type Exported = "taken" | "again" | "unfit" | "refused";
 
-/** Never rejects. `again` where the standard lets it be sent again: no answer, 429, 502, 503, 504. */
+/**
+ * Never rejects. `again` where the standard lets it be sent again: no answer, 429, 502, 503, 504. `unfit` where it is
+ * this body that the collector does not take; `refused` where it would take none.
+ */
 export async function exportTo(
   { endpoint, headers }: Pick<OtlpTarget, "endpoint" | "headers">,
   signal: "traces" | "metrics",
@@ -47,12 +50,15 @@ export async function exportTo(
       redirect: "manual",
       signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
     });
-    await response.body?.cancel();
+    // What the collector says beyond its status is of no use, and its end must not change the outcome.
+    response.body?.cancel().catch(() => {});
     if (response.ok) return "taken";
+    if (UNFIT.has(response.status)) return "unfit";
     return PASSING.has(response.status) ? "again" : "refused";
   } catch {
     return "again";
   }
 }
 
+const UNFIT: ReadonlySet<number> = new Set([400, 413, 422]);
 const PASSING: ReadonlySet<number> = new Set([429, 502, 503, 504]);

@@ -45,7 +45,8 @@ export async function deliver(
       redirect: "manual",
       signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
     });
-    await response.body?.cancel();
+    // Its status is the answer: a body that breaks off does not change it.
+    response.body?.cancel().catch(() => {});
     const wait_ms = retryAfterMs(response.headers.get("retry-after"), Date.now());
     return {
       status: response.status,

@@ -19,7 +19,10 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
   config: ["Handed to the agent as it is.", {}],
   timeout_seconds: ["How long one try may take. Absent: the coordinator’s stage_timeout_seconds.", 30],
   retry_attempts: ["How many tries there are in all. Absent: the coordinator’s max_retry_attempts.", 3],
-  when: ["A condition in CEL over query, results and context; false skips the stage.", "size(query) > 20"],
+  when: [
+    "A condition in CEL over query, context and the results it depends on; false skips the stage.",
+    "size(query) > 20",
+  ],
   fallback: ["What is given instead when the stage would fail.", "use_cached_results"],
   cache: [
     "Whether the same input gives the same answer again; false where the agent remembers things.",

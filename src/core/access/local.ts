@@ -1,7 +1,7 @@
-// Whom a coordinator without keys (AGENT_COORDINATOR_AUTH=none) serves. Nobody presents a key, so a page of another
-// site that is open in a developer's browser must be kept out by what the browser says of it. Its `Host`: a name that
-// a stranger owns can be made to resolve to the developer's own machine (DNS rebinding), and the page then reads every
-// answer as its own. Its `Origin`: a page can send a form, or a fetch whose answer it cannot read, to any address.
+// Which requests a coordinator without keys (AGENT_COORDINATOR_AUTH=none) serves. No caller has a key, so a page of
+// another site that is open in a developer's browser is kept out by the headers that the browser sends. `Host`: the
+// owner of a name can make it resolve to the developer's own machine (DNS rebinding), and the page then reads every
+// answer as its own. `Origin`: a page can send a form, or a fetch whose answer it cannot read, to any address.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { type BadVariable, badAddress, badEntry } from "../bad-variable.ts";
 import { textVariable } from "../config.ts";
@@ -93,7 +93,7 @@ function isServed(host: string, hosts: ReadonlySet<string>): boolean {
   return plain === "localhost" || plain.endsWith(".localhost") || hosts.has(plain);
 }
 
-/** `name.` is the same name, said to be absolute. */
+/** `name.` is the same name, marked as absolute. */
 function withoutDot(name: string): string {
   return name.replace(/\.$/, "");
 }

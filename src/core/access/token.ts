@@ -27,7 +27,7 @@ export interface TokenClaims extends TokenRun {
 
 /**
  * What is signed. The execution's id is in the URL beside the token, so the token does not repeat it; the key's hash is
- * known to whoever knows the key's id, so that another key of that id does not take its tokens over.
+ * known to the verifier, which has the key, so that another key of that id does not take its tokens over.
  */
 export function signedText(claims: TokenClaims, key: ApiKey | null): string {
   const { tenant, execution_id, started_at, key_id, expires_at } = claims;

@@ -1,5 +1,7 @@
 // advance: starts everything that may start now, and completes the execution when nothing is left. The only place
 // that begins a call; does nothing unless the execution runs (I11).
+import { Meter } from "../expressions/cel.ts";
+import { PACE } from "../pace.ts";
 import { evaluateCondition } from "../pipeline/condition.ts";
 import { endExecution, loseStage, skipStage } from "./endings.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
@@ -17,6 +19,7 @@ export function advance(turn: Turn): void {
     else if (stage.phase === "waiting" && stage.due_at <= turn.now)
       callStage(turn, name, stage.attempt + 1, false);
   }
+  let steps = 0;
   while (turn.state.status === "running") {
     if (turn.state.stages.every((stage) => stage.phase === "ended")) {
       endExecution(turn, "completed", null);
@@ -24,13 +27,18 @@ export function advance(turn: Turn): void {
     }
     const next = nextToStart(turn.state);
     if (next === null) return;
-    startStage(turn, next);
+    // The rest waits for a later turn: nextActions asks for it.
+    if (next.when !== undefined && steps >= PACE.CONDITION_STEPS) return;
+    const meter = new Meter();
+    startStage(turn, next, meter);
+    steps += meter.spent;
   }
 }
 
-function startStage(turn: Turn, stage: ResolvedStage): void {
+/** @param meter what its condition may cost */
+function startStage(turn: Turn, stage: ResolvedStage, meter: Meter): void {
   if (stage.when !== undefined) {
-    const verdict = evaluateCondition(stage.when, scopeOf(turn.state));
+    const verdict = evaluateCondition(stage.when, scopeOf(turn.state), meter);
     if (!verdict.ok) {
       const message = `when: ${verdict.error}`;
       loseStage(turn, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
@@ -71,6 +79,7 @@ function scopeOf(state: ExecutionState) {
   return {
     query: state.spec.query,
     results: {
+      ...Object.fromEntries((state.spec.left_out ?? []).map((name) => [name, null])),
       ...state.spec.inputs,
       ...Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result.data])),
     },

@@ -1,5 +1,7 @@
 // nextActions(state, now): what the world has to do for an execution. The shell compares it with what it holds:
 // calls that it does not have are begun, calls that are not here any more are aborted.
+import { PACE } from "../pace.ts";
+import { nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
 
 /** A call that must be under way; `call` names it for ever. */
@@ -24,7 +26,9 @@ export function nextActions(state: ExecutionState): Actions {
   const invoke: Invocation[] = [];
   // A deadline holds only while the clock runs (I1 counts a pause as standing still).
   let wake_at = state.still_since === null ? state.deadline_at : Number.POSITIVE_INFINITY;
-  for (const stage of state.stages) {
+  let conditional = false;
+  for (const [at, stage] of state.stages.entries()) {
+    if (stage.phase === "pending" && state.spec.stages[at]?.when !== undefined) conditional = true;
     // To look for a result is no call: a pause in any mode lets it wait (I11).
     const looking = stage.phase === "looking" && state.status === "running";
     if (stage.phase === "calling" || looking) {
@@ -33,6 +37,10 @@ export function nextActions(state: ExecutionState): Actions {
       invoke.push({ stage: result.stage, call, attempt, repeated, kind });
     }
     if (stage.phase === "waiting" && state.status === "running") wake_at = Math.min(wake_at, stage.due_at);
+  }
+  // A turn whose conditions cost much leaves the others to a later one.
+  if (conditional && state.status === "running" && nextToStart(state) !== null) {
+    wake_at = Math.min(wake_at, state.updated_at + PACE.CONDITION_GAP_MS);
   }
   if (state.paused_at !== null) {
     wake_at = Math.min(wake_at, state.paused_at + state.spec.config.max_pause_seconds * 1_000);

@@ -22,6 +22,11 @@ export interface PrivateSpec {
   context: JsonObject;
   /** Data handed to stages beside their dependencies', for a stage that is run on its own. */
   inputs: Record<string, JsonObject | null>;
+  /**
+   * Stages of the pipeline that the run leaves out: null to conditions. Absent where there are none, and in runs of
+   * versions that did not keep them.
+   */
+  left_out?: string[];
   on_disconnect: OnDisconnect;
   /** Whoever started it stayed to watch: after a crash their absence counts. */
   watched: boolean;

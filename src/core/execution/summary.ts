@@ -56,8 +56,8 @@ function expiry(state: ExecutionState, now: number): number {
   return Math.max(state.deadline_at, paused) + PACE.LEDGER_GRACE_MS;
 }
 
-/** When an execution that has ended is forgotten, ms since the epoch. */
+/** When an execution that has ended is forgotten, ms since the epoch; whole, as storage keeps an alarm's time. */
 export function retainedUntil({ ended_at, spec }: ExecutionState): number {
   const kept_ms = spec.storage === "memory" ? PACE.MEMORY_KEPT_MS : spec.config.retention_seconds * 1_000;
-  return (ended_at ?? 0) + kept_ms;
+  return Math.floor((ended_at ?? 0) + kept_ms);
 }

@@ -7,6 +7,7 @@ import { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { cutText } from "../../contract/text.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
+import type { ExecutionState } from "../execution/state.ts";
 
 export type LogLevel = CoordinatorConfig["log_level"];
 
@@ -76,4 +77,19 @@ export function logLine(level: LogLevel, at: number, fields: JsonObject): string
   const line = JSON.stringify({ level, time: new Date(at).toISOString(), ...Object.fromEntries(cut) });
   // JSON leaves these as they are: the C1 controls, and what turns the direction of writing.
   return line.replaceAll(/[\u007f-\u009f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g, " ");
+}
+
+/** The line of an execution that is forgotten before its end was delivered. @param receivers that do not have it */
+export function lostReports(
+  { spec, status }: ExecutionState,
+  receivers: readonly string[],
+  at: number,
+): string {
+  return logLine("ERROR", at, {
+    message: `execution.${status} was not delivered before the execution was forgotten`,
+    tenant: spec.tenant,
+    execution_id: spec.execution_id,
+    pipeline: spec.pipeline,
+    receivers: receivers.join(", "),
+  });
 }

@@ -1,7 +1,7 @@
 // Which names have figures of their own: callers choose the names of stages and pipelines, and each is a series of
 // every metric. The first ones that come are admitted, so that what is defined keeps its series; what comes later is
 // counted as `other`. Parts of the index count apart: where they are merged, the names that were early in any of them
-// are kept, which is the same choice whatever the order of the parts.
+// are kept, which is the same choice in any order of the parts.
 
 /** What everything without figures of its own is counted as; a stage or pipeline of that name is counted with it. */
 export const OTHER = "other";

@@ -1,10 +1,23 @@
 // Webhooks by Standard Webhooks: which events there are, what is sent, and when a delivery that failed is made again.
+import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { Alert } from "../../contract/metrics.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 
-const EVENTS = ["alert.firing", "alert.resolved", "execution.completed", "execution.failed"] as const;
+const EVENTS = [
+  "alert.firing",
+  "alert.resolved",
+  "execution.completed",
+  "execution.failed",
+  "execution.cancelled",
+  "execution.paused",
+] as const;
 export type WebhookEvent = (typeof EVENTS)[number];
+
+/** The event of an execution that has this status, or null where there is none. */
+export function executionEvent(status: ExecutionStatus): WebhookEvent | null {
+  return EVENTS.find((event) => event === `execution.${status}`) ?? null;
+}
 
 /** Told where nobody says otherwise: every change of an alert, no execution. */
 const DEFAULT_EVENTS: readonly WebhookEvent[] = ["alert.firing", "alert.resolved"];

@@ -1,7 +1,14 @@
-// A stage's `when`: a CEL expression over `query`, `results`, `context`. Parsed when a definition is written,
-// evaluated when the stage's turn has come; without side effects and with bounded work.
-import { type ASTNode, Environment, type ParseResult } from "@marcbachmann/cel-js";
+// A stage's `when`: an expression over `query`, `results` and `context` that says whether the stage runs. Checked when
+// a definition is written, evaluated when the stage's turn has come.
 import { err, ok, type Result } from "../../contract/problem.ts";
+import {
+  checkExpression,
+  evaluate,
+  keysOf,
+  type Meter,
+  parseExpression,
+  type Variables,
+} from "../expressions/cel.ts";
 
 /** What an expression may see; a stage without data is null in `results`. */
 export interface ConditionScope {
@@ -10,73 +17,36 @@ export interface ConditionScope {
   context: Record<string, unknown>;
 }
 
-let environment: Environment | null = null;
+const VARIABLES: Variables = {
+  query: { kind: "string", least: 1 },
+  results: { kind: "map" },
+  context: { kind: "map" },
+};
 
-/** Made for the first condition: most pipelines have none, and an isolate starts without. */
-function parse(expression: string): ParseResult {
-  environment ??= new Environment({
-    enableOptionalTypes: true,
-    // A condition is a line, not a program.
-    limits: { maxAstNodes: 256, maxDepth: 32, maxListElements: 64, maxMapEntries: 64, maxCallArguments: 8 },
-  })
-    .registerVariable("query", "string")
-    .registerVariable("results", "map<string, dyn>")
-    .registerVariable("context", "map<string, dyn>");
-  return environment.parse(expression);
+/** The reason why `text` cannot be a condition, or null. */
+export function conditionFault(text: string): string | null {
+  const expression = parseExpression(text);
+  if (!expression.ok) return expression.error.message;
+  const kind = checkExpression(expression.value, VARIABLES);
+  if (!kind.ok) return kind.error.message;
+  return kind.value === "bool" || kind.value === "dyn" ? null : `gives ${kind.value}, not bool`;
 }
 
-const COMPREHENSIONS: ReadonlySet<string> = new Set(["all", "exists", "exists_one", "map", "filter"]);
-
-/** The reason why `expression` cannot be a condition, or null. */
-export function conditionFault(expression: string): string | null {
-  try {
-    const parsed = parse(expression);
-    const work = unboundedWork(parsed.ast, false);
-    if (work !== null) return work;
-    const checked = parsed.check();
-    if (!checked.valid) return firstLine(checked.error);
-    if (checked.type !== "bool" && checked.type !== "dyn") return `gives ${checked.type}, not bool`;
-    return null;
-  } catch (cause) {
-    return firstLine(cause);
-  }
+/** The stages whose results a condition names; none for a text that is no condition. */
+export function stagesNamed(text: string): string[] {
+  const expression = parseExpression(text);
+  return expression.ok ? keysOf(expression.value, "results") : [];
 }
 
-/** Evaluates a condition; an error, or a value that is not a boolean, is told as text. */
-export function evaluateCondition(expression: string, scope: ConditionScope): Result<boolean, string> {
-  try {
-    const value: unknown = parse(expression)({ ...scope });
-    return typeof value === "boolean" ? ok(value) : err(`gives ${typeof value}, not bool`);
-  } catch (cause) {
-    return err(firstLine(cause));
-  }
-}
-
-/**
- * `matches` would run a caller's regular expression on an engine that backtracks, and a loop in a loop over a
- * stage's data takes hours: both could hold the object for good, so neither is a condition.
- */
-function unboundedWork(node: unknown, inLoop: boolean): string | null {
-  if (Array.isArray(node)) {
-    for (const child of node) {
-      const fault = unboundedWork(child, inLoop);
-      if (fault !== null) return fault;
-    }
-    return null;
-  }
-  if (node === null || typeof node !== "object" || !("op" in node)) return null;
-  const { op, args } = node as ASTNode;
-  if (op === "call" || op === "rcall") {
-    const name = (args as unknown[])[0];
-    if (name === "matches") return "matches is not supported: use contains, startsWith or endsWith";
-    if (typeof name === "string" && COMPREHENSIONS.has(name)) {
-      return inLoop ? `${name} inside another loop is not supported` : unboundedWork(args, true);
-    }
-  }
-  return unboundedWork(args, inLoop);
-}
-
-function firstLine(cause: unknown): string {
-  const text = cause instanceof Error ? cause.message : String(cause);
-  return text.split("\n", 1)[0] ?? "cannot be evaluated";
+/** Evaluates a condition. The error of one that cannot be evaluated, or gives no boolean, is one line of text. */
+export function evaluateCondition(
+  text: string,
+  scope: ConditionScope,
+  meter?: Meter,
+): Result<boolean, string> {
+  const expression = parseExpression(text);
+  if (!expression.ok) return err(expression.error.message);
+  const result = evaluate(expression.value, { ...scope }, meter);
+  if (!result.ok) return err(result.error.message);
+  return typeof result.value === "boolean" ? ok(result.value) : err(`gives ${typeof result.value}, not bool`);
 }

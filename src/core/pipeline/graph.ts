@@ -38,6 +38,19 @@ export function dependencies(nodes: readonly Node[]): Record<string, string[]> {
   return Object.fromEntries(nodes.map((node) => [node.name, [...node.depends_on]]));
 }
 
+/** Everything that a node depends on, directly or through others. */
+export function ancestors(nodes: readonly Node[], name: string): Set<string> {
+  const byName = new Map(nodes.map((node) => [node.name, node]));
+  const found = new Set<string>();
+  const open = [...(byName.get(name)?.depends_on ?? [])];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    if (found.has(next)) continue;
+    found.add(next);
+    open.push(...(byName.get(next)?.depends_on ?? []));
+  }
+  return found;
+}
+
 /** Nodes that can run side by side, layer after layer, in definition order. Empty where there is a cycle. */
 export function layers(nodes: readonly Node[]): string[][] {
   const known = new Set(nodes.map((node) => node.name));

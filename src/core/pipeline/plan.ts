@@ -5,9 +5,12 @@ import type { CoordinatorError, DefinitionError, Result } from "../../contract/p
 import { err, ok } from "../../contract/problem.ts";
 import type { PipelineStage, ResolvedStage, StageOverride } from "../../contract/stage.ts";
 import { triesFault } from "./tries.ts";
-import { validatePipeline } from "./validate.ts";
+import { conditionFaults, graphFaults, resultsNotWaitedFor, unwaitedFault } from "./validate.ts";
 
-/** The stages of one run, validated as a whole once more, since an override may change edges and conditions. */
+/**
+ * The stages of one run. The graph is validated once more, since an override may change it; conditions are checked
+ * where the overrides touch them. What was stored by an earlier version runs as it did then.
+ */
 export function planStages(
   stages: readonly PipelineStage[],
   overrides: Readonly<Record<string, StageOverride>>,
@@ -18,20 +21,56 @@ export function planStages(
   if (unknown.length > 0) {
     return err(definitionError(unknown.map((stage) => noSuchStage(stage, [...names]))));
   }
-  const left = new Set(
-    stages.map((stage) => stage.name).filter((name) => overrides[name]?.enabled === false),
-  );
-  const planned = stages
+  const left = new Set(leftOut(overrides));
+  const merged = stages.map((stage) => override(stage, overrides[stage.name]));
+  const planned = merged
     .filter((stage) => !left.has(stage.name))
-    .map((stage) => {
-      const merged = override(stage, overrides[stage.name]);
-      return { ...merged, depends_on: merged.depends_on.filter((name) => !left.has(name)) };
-    });
-  const faults = validatePipeline(planned);
+    .map((stage) => ({ ...stage, depends_on: stage.depends_on.filter((name) => !left.has(name)) }));
+  const faults = [...graphFaults(planned), ...overrideFaults(stages, merged, overrides)];
   if (faults.length > 0) return err(definitionError(faults));
   const tries = triesFault(planned, config.max_retry_attempts);
   if (tries !== null) return err(definitionError([tries]));
   return ok(planned.map((stage) => resolveStage(stage, config)));
+}
+
+/** The stage of a run of its own. @param inputs data that is given for what it depends on */
+export function planAlone(
+  stage: PipelineStage,
+  inputs: readonly string[],
+  config: CoordinatorConfig,
+): Result<ResolvedStage[]> {
+  const alone = { ...stage, depends_on: [] };
+  const faults = [
+    ...graphFaults([alone]),
+    ...conditionFaults(alone, [alone], [...inputs, ...stage.depends_on]),
+  ];
+  return faults.length > 0 ? err(definitionError(faults)) : ok([resolveStage(alone, config)]);
+}
+
+/** The stages that a request leaves out. */
+export function leftOut(overrides: Readonly<Record<string, StageOverride>>): string[] {
+  return Object.keys(overrides).filter((name) => overrides[name]?.enabled === false);
+}
+
+/**
+ * What the overrides make wrong with conditions: those that they replace, and those that name a result for which the
+ * stage does not wait any more. A stage that is left out is still one to depend on: its result is null.
+ */
+function overrideFaults(
+  stored: readonly PipelineStage[],
+  merged: readonly PipelineStage[],
+  overrides: Readonly<Record<string, StageOverride>>,
+): DefinitionError[] {
+  const isRewired = Object.values(overrides).some((change) => change.depends_on !== undefined);
+  return merged.flatMap((stage, at) => {
+    const change = overrides[stage.name];
+    if (change?.enabled === false) return [];
+    if (change?.when !== undefined) return conditionFaults(stage, merged);
+    if (!isRewired) return [];
+    const before = stored[at] as PipelineStage;
+    const lost = resultsNotWaitedFor(stage, merged, resultsNotWaitedFor(before, stored));
+    return lost.map((name) => unwaitedFault(name, stage, merged));
+  });
 }
 
 /** The stage with the values that hold where it names none. */

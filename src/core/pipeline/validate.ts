@@ -3,11 +3,23 @@
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
-import { conditionFault } from "./condition.ts";
-import { findCycle } from "./graph.ts";
+import { conditionFault, stagesNamed } from "./condition.ts";
+import { ancestors, findCycle } from "./graph.ts";
 
-/** Every fault of a definition, in definition order; empty for a pipeline that can run. */
+/** Every fault of a definition that is being written, in definition order; empty for a pipeline that can run. */
 export function validatePipeline(stages: readonly PipelineStage[]): DefinitionError[] {
+  return faultsOf(stages, (stage) => conditionFaults(stage, stages));
+}
+
+/** The faults of a definition but for its conditions, which were checked when it was stored. */
+export function graphFaults(stages: readonly PipelineStage[]): DefinitionError[] {
+  return faultsOf(stages, () => []);
+}
+
+function faultsOf(
+  stages: readonly PipelineStage[],
+  conditions: (stage: PipelineStage) => DefinitionError[],
+): DefinitionError[] {
   const errors: DefinitionError[] = [];
   const names = new Set(stages.map((stage) => stage.name));
   if (stages.length === 0) errors.push(invalid("a pipeline needs at least one stage"));
@@ -21,7 +33,7 @@ export function validatePipeline(stages: readonly PipelineStage[]): DefinitionEr
   for (const stage of stages) {
     if (seen.has(stage.name)) errors.push(invalid(`the name ${stage.name} stands twice`, stage.name));
     seen.add(stage.name);
-    errors.push(...stageFaults(stage, names));
+    errors.push(...dependencyFaults(stage, names), ...conditions(stage));
   }
   return [...errors, ...cycleFaults(stages)];
 }
@@ -35,7 +47,7 @@ function cycleFaults(stages: readonly PipelineStage[]): DefinitionError[] {
   return [{ code: "CIRCULAR_DEPENDENCY", message, stage: cycle[0] }, ...cycleFaults(others)];
 }
 
-function stageFaults(stage: PipelineStage, names: ReadonlySet<string>): DefinitionError[] {
+function dependencyFaults(stage: PipelineStage, names: ReadonlySet<string>): DefinitionError[] {
   const errors: DefinitionError[] = [];
   const seen = new Set<string>();
   for (const dependency of stage.depends_on) {
@@ -46,9 +58,66 @@ function stageFaults(stage: PipelineStage, names: ReadonlySet<string>): Definiti
       errors.push({ code: "MISSING_DEPENDENCY", message, stage: stage.name });
     }
   }
-  const fault = stage.when === undefined ? null : conditionFault(stage.when);
-  if (fault !== null) errors.push(invalid(`when: ${fault}`, stage.name));
   return errors;
+}
+
+/**
+ * What is wrong with a stage's condition: it cannot be evaluated, or names results that the stage does not wait for.
+ * @param stages the definition that it is part of
+ * @param given results that exist without a dependency
+ */
+export function conditionFaults(
+  stage: PipelineStage,
+  stages: readonly PipelineStage[],
+  given: readonly string[] = [],
+): DefinitionError[] {
+  if (stage.when === undefined) return [];
+  const fault = conditionFault(stage.when);
+  if (fault !== null) return [invalid(`when: ${fault}`, stage.name)];
+  return resultsNotWaitedFor(stage, stages, given).map((name) => unwaitedFault(name, stage, stages, given));
+}
+
+/** The fault that a condition names a result for which its stage does not wait. */
+export function unwaitedFault(
+  name: string,
+  stage: PipelineStage,
+  stages: readonly PipelineStage[],
+  given: readonly string[] = [],
+): DefinitionError {
+  const isStage = stages.some((other) => other.name === name);
+  const what = isStage ? `on which ${stage.name} does not depend` : "which is no stage of this pipeline";
+  const known = new Set([...given, ...ancestors(stages, stage.name)]);
+  known.delete(stage.name);
+  return invalid(
+    `when: names results.${clip(name)}, ${what}; ${mayName(stage.name, [...known])}`,
+    stage.name,
+  );
+}
+
+/** The results that a stage's condition names although the stage does not depend on them, directly or through others. */
+export function resultsNotWaitedFor(
+  stage: PipelineStage,
+  stages: readonly PipelineStage[],
+  given: readonly string[] = [],
+): string[] {
+  if (stage.when === undefined) return [];
+  const known = ancestors(stages, stage.name);
+  // A stage that is in a cycle depends on itself, but that is a fault of its own, as is a dependency that is missing.
+  return stagesNamed(stage.when).filter((name) => !known.has(name) && !given.includes(name));
+}
+
+/** Names that a message lists: as many as one can read. */
+const LISTED_NAMES = 10;
+
+function mayName(stage: string, names: readonly string[]): string {
+  if (names.length === 0) return `${stage} depends on no stage`;
+  const more = names.length > LISTED_NAMES ? ` and ${names.length - LISTED_NAMES} more` : "";
+  return `it may name ${names.slice(0, LISTED_NAMES).join(", ")}${more}`;
+}
+
+/** A key may be any text; a stage's name is short. */
+function clip(name: string): string {
+  return name.length > LIMITS.NAME_CHARS ? `${name.slice(0, LIMITS.NAME_CHARS)}…` : name;
 }
 
 function invalid(message: string, stage?: string): DefinitionError {

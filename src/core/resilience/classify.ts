@@ -25,6 +25,8 @@ export type CallFailure =
   | { kind: "body_too_large"; limit_bytes: number }
   | { kind: "result_too_large"; limit_bytes: number; bytes: number }
   | { kind: "context_too_large"; limit_bytes: number; bytes: number }
+  /** The runs beside it leave no room for the answer. */
+  | { kind: "isolate_full"; bytes: number }
   /** Never made: the agent's breaker is open. */
   | { kind: "refused"; agent_type: string; retry_at: number }
   /** No call either: a fallback to the last good result, of which there is none. */
@@ -95,6 +97,12 @@ export function classify(failure: CallFailure): { error: StageError; retry: Retr
       return verdict(
         "RESOURCE_EXHAUSTED",
         `the execution's context would be ${failure.bytes} bytes, memory_limit_mb allows ${failure.limit_bytes}`,
+        "no",
+      );
+    case "isolate_full":
+      return verdict(
+        "RESOURCE_EXHAUSTED",
+        `there is no room for an answer of ${failure.bytes} bytes beside the runs that are in memory now`,
         "no",
       );
     case "refused": {

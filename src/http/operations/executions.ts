@@ -19,11 +19,14 @@ const WAITED = ["Location", "Preference-Applied"];
 const STREAM = { description: "The event stream of the execution", type: SSE_TYPE };
 const execution = (description: string): Answer => ({ description, schema: PipelineExecution });
 
+/** An execution whose log cannot be read, or for which storage or memory has no room. */
+const OF_AN_OBJECT = ["CONTEXT_CORRUPTED", "RESOURCE_EXHAUSTED"] as const;
+
 const verb = (summary: string, body?: Description["body"]): Description => ({
   summary,
   ...(body === undefined ? {} : { body }),
   answers: { 200: execution("The execution as it then stands") },
-  errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", "CONTEXT_CORRUPTED"],
+  errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OF_AN_OBJECT],
 });
 
 export const EXECUTIONS = {
@@ -35,7 +38,7 @@ export const EXECUTIONS = {
       200: { ...execution("The execution, ended; or its event stream"), headers: WAITED },
       202: { ...execution("The execution, still running or paused"), headers: WAITED },
     },
-    errors: ["PIPELINE_NOT_FOUND", "IDEMPOTENCY_MISMATCH", ...DEFINITION],
+    errors: ["PIPELINE_NOT_FOUND", "IDEMPOTENCY_MISMATCH", ...OF_AN_OBJECT, ...DEFINITION],
   },
   list_executions: {
     summary: "List executions, newest first",
@@ -58,12 +61,12 @@ export const EXECUTIONS = {
   get_execution: {
     summary: "The execution as it stands",
     answers: { 200: execution("The execution") },
-    errors: ["EXECUTION_NOT_FOUND", "CONTEXT_CORRUPTED"],
+    errors: ["EXECUTION_NOT_FOUND", ...OF_AN_OBJECT],
   },
   delete_execution: {
     summary: "Forget an execution that has ended, and the results that it put into the cache",
     answers: { 204: DELETED },
-    errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", "CONTEXT_CORRUPTED"],
+    errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OF_AN_OBJECT],
   },
   stream_events: {
     summary: "Follow an execution: replay after the last event seen, then live",
@@ -73,12 +76,12 @@ export const EXECUTIONS = {
     },
     headers: ["Last-Event-ID"],
     answers: { 200: { ...STREAM, schema: EventList }, 204: { description: "Nothing will come any more" } },
-    errors: ["EXECUTION_NOT_FOUND", "CONTEXT_CORRUPTED"],
+    errors: ["EXECUTION_NOT_FOUND", ...OF_AN_OBJECT],
   },
   get_execution_trace: {
     summary: "Every event of an execution with its timing",
     answers: { 200: { description: "The trace so far", schema: ExecutionTrace } },
-    errors: ["EXECUTION_NOT_FOUND", "CONTEXT_CORRUPTED"],
+    errors: ["EXECUTION_NOT_FOUND", ...OF_AN_OBJECT],
   },
   pause_execution: verb("Start no further stage until resume", { schema: PauseRequest, optional: true }),
   resume_execution: verb("Go on after a pause"),
@@ -95,6 +98,6 @@ export const EXECUTIONS = {
         headers: WAITED,
       },
     },
-    errors: ["IDEMPOTENCY_MISMATCH", ...DEFINITION],
+    errors: ["IDEMPOTENCY_MISMATCH", ...OF_AN_OBJECT, ...DEFINITION],
   },
 } satisfies Record<string, Description>;

@@ -174,7 +174,7 @@ describe("every fault of a definition is told, with its stage", () => {
       expect(faults({ name: "a", when }), when).toEqual([["INVALID_PIPELINE_CONFIG", "a"]]);
     }
     for (const when of ["true", "results.a.list.exists(x, x > 1)", "has(results.a.b)"]) {
-      expect(faults({ name: "a", when }), when).toEqual([]);
+      expect(faults({ name: "a" }, { name: "b", depends_on: ["a"], when }), when).toEqual([]);
     }
   });
 });

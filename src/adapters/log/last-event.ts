@@ -1,0 +1,27 @@
+// Whether a log's run has ended, from its last record alone: an isolate could not read all logs at once.
+import { isTerminal } from "../../core/execution/state.ts";
+import type { ExecutionStatus } from "../../contract/execution.ts";
+import { decodeRecords, parseKey, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
+
+/** The part of DurableObjectStorage that this needs. */
+interface LastStorage {
+  kv: {
+    list(options: {
+      prefix: string;
+      start?: string;
+      reverse?: boolean;
+      limit?: number;
+    }): Iterable<[string, unknown]>;
+  };
+}
+
+/** False where there is no log. @throws LogCorrupted */
+export function hasEnded({ kv }: LastStorage): boolean {
+  const [last] = kv.list({ prefix: RECORD_PREFIX, reverse: true, limit: 1 });
+  if (last === undefined) return false;
+  const { first } = parseKey(last[0]);
+  const chunks = kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(first) });
+  const event = [...decodeRecords(chunks, first)].at(-1);
+  // A stage's end has such a status, too; I8: the run's is the last event.
+  return event?.stage === undefined && isTerminal(event?.status as ExecutionStatus);
+}

@@ -1,0 +1,57 @@
+// In which order and how fast the runs of one isolate come up when their alarms fire together, as they all do when an
+// outage ends: a few at once, further ones one after another. Time comes in from outside; what is kept is one number,
+// and the turns that alarms were set to. A turn that is far away is no reason to stay in memory: the run's alarm is
+// set to it, and an alarm that comes at a time that was given has its turn.
+import { PACE } from "../pace.ts";
+
+export interface Turn {
+  /** When it comes, ms since the epoch. */
+  at: number;
+  /** How often the run has been sent to the end of the queue. */
+  rounds: number;
+}
+
+export class WakeQueue {
+  /** When the bucket of turns will be full again, ms since the epoch. */
+  private fullAt = 0;
+  /** The rounds of runs whose alarm was set to their turn, by that time: ascending, and no two have the same. */
+  private readonly given = new Map<number, number>();
+
+  /** True where a run that comes now has its turn at once. */
+  isOpen(now: number): boolean {
+    return this.fullAt - PACE.WAKING_AT_ONCE * PACE.WAKING_GAP_MS <= now;
+  }
+
+  /** Takes the next turn that is free. */
+  next(now: number, rounds = 0): Turn {
+    const at = Math.max(now, this.fullAt - PACE.WAKING_AT_ONCE * PACE.WAKING_GAP_MS);
+    this.fullAt = Math.max(now, this.fullAt) + PACE.WAKING_GAP_MS;
+    return { at, rounds };
+  }
+
+  /** An alarm is set to this turn: it is claimed when that comes. */
+  give({ at, rounds }: Turn, now: number): void {
+    // A run that a request took up before its turn never claims it.
+    for (const past of this.given.keys()) {
+      if (past >= now - PACE.WAKING_CLAIM_MS) break;
+      this.given.delete(past);
+    }
+    this.given.set(at, rounds);
+  }
+
+  /** The turn that was given to an alarm of this time, once; null where none was. */
+  claim(scheduled: number): Turn | null {
+    const rounds = this.given.get(scheduled);
+    if (rounds === undefined) return null;
+    this.given.delete(scheduled);
+    return { at: scheduled, rounds };
+  }
+
+  /**
+   * A turn that is taken this late shows a machine with more to do than it can: what is running goes first, and the
+   * run takes a new turn; but not for ever.
+   */
+  isLate({ at, rounds }: Turn, now: number): boolean {
+    return now - at >= PACE.WAKING_LATE_MS && rounds < PACE.WAKING_ROUNDS;
+  }
+}
