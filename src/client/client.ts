@@ -31,6 +31,9 @@ const START_TRIES = 5;
  * `INVALID_RESPONSE` (the answer is no coordinator's), `UNAUTHORIZED`, `FORBIDDEN`, `INVALID_REQUEST` (`errors` names
  * each bad field) or `INTERNAL_ERROR`, and a call that starts work with `RATE_LIMITED` or `COORDINATOR_DISABLED`.
  *
+ * Answers are read with JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits that JavaScript is
+ * to read are strings where agents send them.
+ *
  * @example
  * const client = new CoordinatorClient({ baseUrl: "http://localhost:8787" });
  * const execution = await client.executePipeline({

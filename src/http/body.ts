@@ -5,6 +5,7 @@ import type * as z from "../contract/zod.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
 import { cutText } from "../contract/text.ts";
+import { isExact, pointerToExact } from "../core/exact-integer.ts";
 import { readJson } from "../core/json.ts";
 import { closestShape } from "./closest-shape.ts";
 
@@ -43,14 +44,19 @@ export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): R
     : err(invalid(parsed.error.issues.flatMap((issue) => told(issue, value))));
 }
 
-/** The body, read and held against its schema. */
+/**
+ * The body, read and held against its schema. For what is defined, not for the data of a run: what browsers and clients
+ * in JavaScript read, change and write again may hold no integer that they would change.
+ */
 export async function readBody<S extends z.ZodMiniType>(
   request: Request,
   schema: S,
   alsoTaken: readonly string[] = [],
 ): Promise<Result<z.output<S>>> {
   const json = await readJsonBody(request, alsoTaken);
-  return json.ok ? parseWith(schema, json.value) : json;
+  if (!json.ok) return json;
+  const exact = pointerToExact(json.value);
+  return exact === null ? parseWith(schema, json.value) : err(invalid([{ pointer: exact, detail: INEXACT }]));
 }
 
 /** The body held against its schema, or `otherwise` where there is none. */
@@ -68,6 +74,8 @@ export async function readOptionalBody<S extends z.ZodMiniType>(
   const json = jsonOf(text.value);
   return json.ok ? parseWith(schema, json.value) : json;
 }
+
+const INEXACT = "is an integer beyond 2^53 whose digits JavaScript would change: send it as a string";
 
 export function invalid(errors: InputError[]): CoordinatorError {
   return { code: "INVALID_REQUEST", errors };
@@ -110,7 +118,8 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   }
   // What stands under an agent's `headers` may be a credential in the wrong place: it is not told back.
   const shown = path.includes("headers") ? "" : `, received ${show(value)}`;
-  return [{ pointer: pointer(path), detail: `${issue.message}${shown}` }];
+  const message = isExact(value) ? issue.message.replace(/bigint$/, "an integer beyond 2^53") : issue.message;
+  return [{ pointer: pointer(path), detail: `${message}${shown}` }];
 }
 
 function valueAt(root: unknown, path: readonly string[]): unknown {

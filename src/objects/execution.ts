@@ -16,6 +16,7 @@ import {
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
 import { composeServices, composeShared, type Env, forgetExecution } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import { parseJson } from "../core/exact-integer.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { PACE } from "../core/pace.ts";
@@ -38,7 +39,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    if (request.method === "POST") return this.follow(await request.json(), request.signal);
+    if (request.method === "POST") {
+      return this.follow(parseJson(await request.text()) as FollowMessage, request.signal);
+    }
     const reader = {
       after: Number(searchParams.get("after")),
       resumes: searchParams.has("resumes"),
@@ -53,7 +56,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
-    const asked = JSON.parse(message) as RunMessage;
+    const asked = parseJson(message) as RunMessage;
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.runs.clock, asked.wait_ms);
