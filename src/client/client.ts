@@ -4,7 +4,7 @@ import type { z } from "zod";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";
-import type { Validation } from "../contract/management.ts";
+import type { Validation, WrittenPipeline } from "../contract/management.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import type { DefinitionError } from "../contract/problem.ts";
 import type { StageResult } from "../contract/stage.ts";
@@ -131,12 +131,12 @@ export class CoordinatorClient {
     return this.http.json("/v1/executions/cleanup", { method: "POST", body, signal: options.signal });
   }
 
-  /** Writes a pipeline whole. */
+  /** Writes a pipeline whole. Its `hints` are what may not be meant, and refuse nothing. */
   async configurePipeline(
     name: string,
     stages: readonly Stage[],
     options: WriteOptions = {},
-  ): Promise<Pipeline> {
+  ): Promise<WrittenPipeline> {
     return this.http.json(pipelinePath(name), {
       method: "PUT",
       body: { stages },
@@ -163,7 +163,7 @@ export class CoordinatorClient {
     pipeline: string,
     stage: Stage,
     options: WriteOptions & { before?: string } = {},
-  ): Promise<Pipeline> {
+  ): Promise<WrittenPipeline> {
     return this.http.json(`${pipelinePath(pipeline)}/stages`, {
       method: "POST",
       query: { before: options.before },
@@ -173,7 +173,7 @@ export class CoordinatorClient {
     });
   }
 
-  async removeStage(pipeline: string, stage: string, options: WriteOptions = {}): Promise<Pipeline> {
+  async removeStage(pipeline: string, stage: string, options: WriteOptions = {}): Promise<WrittenPipeline> {
     return this.http.json(`${pipelinePath(pipeline)}/stages/${encodeURIComponent(stage)}`, {
       method: "DELETE",
       headers: { "if-match": options.ifMatch },
