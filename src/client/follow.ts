@@ -14,7 +14,7 @@ export interface FollowOptions {
 }
 
 /** Opens the stream behind `after`; null where no event is known. Rejects where nothing answers. */
-export type OpenStream = (after: number | null, signal: AbortSignal) => Promise<Response>;
+type OpenStream = (after: number | null, signal: AbortSignal) => Promise<Response>;
 
 const DEFAULTS = {
   maxRetries: 10,

@@ -1,6 +1,6 @@
 // The client's calls about pipelines: writing, reading and checking definitions. Where a call does not name a pipeline it
 // is about `rag`, the specification's.
-import type { Validation } from "../contract/management.ts";
+import type { Validation, WrittenPipeline } from "../contract/management.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import type { DefinitionError } from "../contract/problem.ts";
 import { ManagementCalls } from "./management-calls.ts";
@@ -29,11 +29,15 @@ export abstract class PipelineCalls extends ManagementCalls {
    * // With a name: those of that pipeline, which need not exist yet.
    * await client.configurePipeline("short", [{ name: "answer", agent_type: "answer_generation" }]);
    */
-  async configurePipeline(stages: readonly Stage[], options?: WriteOptions): Promise<Pipeline>;
-  async configurePipeline(name: string, stages: readonly Stage[], options?: WriteOptions): Promise<Pipeline>;
+  async configurePipeline(stages: readonly Stage[], options?: WriteOptions): Promise<WrittenPipeline>;
+  async configurePipeline(
+    name: string,
+    stages: readonly Stage[],
+    options?: WriteOptions,
+  ): Promise<WrittenPipeline>;
   async configurePipeline(
     ...call: Named<[stages: readonly Stage[], options?: WriteOptions | undefined]>
-  ): Promise<Pipeline> {
+  ): Promise<WrittenPipeline> {
     const [name, stages, options = {}] = named(call);
     return this.http.json(pipelinePath(name), {
       method: "PUT",
@@ -92,9 +96,11 @@ export abstract class PipelineCalls extends ManagementCalls {
    * await client.addStage({ name: "review", agent_type: "reviewer", depends_on: ["answer_generation"] });
    * await client.addStage("short", { name: "search", agent_type: "source_retrieval" }, { before: "answer" });
    */
-  async addStage(stage: Stage, options?: AddStageOptions): Promise<Pipeline>;
-  async addStage(pipeline: string, stage: Stage, options?: AddStageOptions): Promise<Pipeline>;
-  async addStage(...call: Named<[stage: Stage, options?: AddStageOptions | undefined]>): Promise<Pipeline> {
+  async addStage(stage: Stage, options?: AddStageOptions): Promise<WrittenPipeline>;
+  async addStage(pipeline: string, stage: Stage, options?: AddStageOptions): Promise<WrittenPipeline>;
+  async addStage(
+    ...call: Named<[stage: Stage, options?: AddStageOptions | undefined]>
+  ): Promise<WrittenPipeline> {
     const [pipeline, stage, options = {}] = named(call);
     return this.http.json(`${pipelinePath(pipeline)}/stages`, {
       method: "POST",
@@ -116,13 +122,13 @@ export abstract class PipelineCalls extends ManagementCalls {
    * await client.removeStage("review");
    * await client.removeStage("short", "search");
    */
-  async removeStage(stage: string, options?: WriteOptions): Promise<Pipeline>;
-  async removeStage(pipeline: string, stage: string, options?: WriteOptions): Promise<Pipeline>;
+  async removeStage(stage: string, options?: WriteOptions): Promise<WrittenPipeline>;
+  async removeStage(pipeline: string, stage: string, options?: WriteOptions): Promise<WrittenPipeline>;
   async removeStage(
     ...call:
       | [stage: string, options?: WriteOptions | undefined]
       | [pipeline: string, stage: string, options?: WriteOptions | undefined]
-  ): Promise<Pipeline> {
+  ): Promise<WrittenPipeline> {
     const [first, second, third] = call;
     const [pipeline, stage, options = {}] =
       typeof second === "string" ? [first, second, third] : [DEFAULT_PIPELINE, first, second];

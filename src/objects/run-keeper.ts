@@ -383,7 +383,7 @@ export function executionIdOf(ctx: DurableObjectState): string {
 }
 
 /** The driver, where it works. @throws what broke it */
-export function working(driver: ExecutionDriver): ExecutionDriver {
+function working(driver: ExecutionDriver): ExecutionDriver {
   if (driver.fault !== null) throw driver.fault.cause;
   return driver;
 }
