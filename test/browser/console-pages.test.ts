@@ -284,4 +284,12 @@ test("health shows the figures that the API gives, the agents with their breaker
   const shown = page.locator(".agents li");
   expect(await shown.count()).toBe(known.length);
   expect(await shown.filter({ hasText: "broken" }).textContent()).toContain("breaker closed");
+  // One that has failed since says why, in the agent's own words and as text.
+  await register(stack, agents, { inkless: failsWith(500, { detail: "<b>no ink</b>" }) });
+  await stack.client.configurePipeline("inkless", [
+    { name: "only", agent_type: "inkless", retry_attempts: 1 },
+  ]);
+  await run("inkless", "write");
+  await page.reload();
+  await shown.filter({ hasText: "last failure: <b>no ink</b>" }).waitFor();
 });
