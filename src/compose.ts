@@ -1,31 +1,31 @@
 // Bindings and variables to ports and settings: the only place that builds adapters. Settings are read once for each
 // environment object; a bad value is an error that names the variable and what was expected.
-import { type Access, accessWith } from "./adapters/access.ts";
-import { type AgentHealthRpc, IsolateHealth } from "./adapters/embedded/agent-health.ts";
-import { EmbeddedLimiter, type RateLimiter } from "./adapters/embedded/rate-limiter.ts";
-import { EmbeddedCache } from "./adapters/embedded/result-cache.ts";
+import { type Access, accessWith } from "./adapters/platform/access.ts";
+import { type AgentHealthRpc, IsolateHealth } from "./adapters/durable/agent-health-client.ts";
+import { EmbeddedLimiter, type RateLimiter } from "./adapters/durable/rate-limit-client.ts";
+import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
 import type { BrotliDecoder } from "./adapters/agents/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
-import { type CatalogRpc, type Catalogs, catalogsOver } from "./adapters/objects/catalog-api.ts";
-import { type Conversations, conversationsOver } from "./adapters/objects/conversation-api.ts";
-import { type Executions, executionsOver } from "./adapters/objects/execution-api.ts";
-import { type Couriers, couriersOver } from "./adapters/objects/courier-api.ts";
-import { type Ledgers, ledgersOver } from "./adapters/objects/ledger-api.ts";
-import { type MonitorRpc, monitorOf } from "./adapters/objects/monitor-api.ts";
-import { type Outward, outwardReceivers, readOutward } from "./adapters/outward.ts";
-import { systemChance, systemClock, writeLog } from "./adapters/system.ts";
+import { type CatalogRpc, type Catalogs, catalogsOver } from "./adapters/durable/catalog-client.ts";
+import { type Conversations, conversationsOver } from "./adapters/durable/conversation-client.ts";
+import { type Executions, executionsOver } from "./adapters/durable/execution-client.ts";
+import { type Couriers, couriersOver } from "./adapters/durable/delivery-client.ts";
+import { type Ledgers, ledgersOver } from "./adapters/durable/execution-index-client.ts";
+import { type MonitorRpc, monitorOf } from "./adapters/durable/monitor-client.ts";
+import { type Outward, outwardReceivers, readOutward } from "./adapters/outbound/outbound.ts";
+import { systemChance, systemClock, writeLog } from "./adapters/platform/system.ts";
 import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import type { CoordinatorConfig } from "./contract/config.ts";
 import { LIMITS } from "./contract/limits.ts";
-import { type AllowedHosts, parseAllowedHosts } from "./core/agent-target.ts";
-import { parseKeys } from "./core/access/keys.ts";
-import { type LocalAccess, readLocalAccess } from "./core/access/local.ts";
-import { parseOrigins } from "./core/access/origins.ts";
+import { type AllowedHosts, parseAllowedHosts } from "./core/security/agent-target.ts";
+import { parseKeys } from "./core/security/keys.ts";
+import { type LocalAccess, readLocalAccess } from "./core/security/local-access.ts";
+import { parseOrigins } from "./core/security/origins.ts";
 import {
   type BadVariable,
   badAddress,
@@ -33,17 +33,17 @@ import {
   badSetting,
   badVariable,
   forLog,
-} from "./core/bad-variable.ts";
-import { booleanVariable, configFromEnvironment, textVariable } from "./core/config.ts";
-import { resultsOf } from "./core/cached-result.ts";
-import { turnOf } from "./core/conversation.ts";
+} from "./core/config/bad-variable.ts";
+import { booleanVariable, configFromEnvironment, textVariable } from "./core/config/config.ts";
+import { resultsOf } from "./core/caching/cached-result.ts";
+import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
-import { parseRateLimit } from "./core/resilience/sliding-window.ts";
-import { ledgerEntry } from "./core/execution/summary.ts";
-import type { Receiver } from "./engine/outbox.ts";
+import { parseRateLimit } from "./core/security/rate-limit.ts";
+import { ledgerEntry } from "./core/monitoring/index-entry.ts";
+import type { Receiver } from "./engine/watch/outbox.ts";
 import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
-import { SharedTimer } from "./engine/shared-timer.ts";
-import { timerAlarm } from "./engine/timer-alarm.ts";
+import { SharedTimer } from "./engine/run/shared-timer.ts";
+import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { err, ok, type Result } from "./contract/problem.ts";
 import { logLine } from "./core/monitoring/log-line.ts";
 import { VERSION } from "./version.ts";

@@ -3,12 +3,12 @@ import { createApp } from "./http/app.ts";
 
 export { AgentHealthObject } from "./objects/agent-health.ts";
 export { BrotliBody } from "./objects/brotli.ts";
-export { CacheObject } from "./objects/cache.ts";
+export { CacheObject } from "./objects/result-cache/result-cache.ts";
 export { CatalogObject } from "./objects/catalog.ts";
 export { ConversationObject } from "./objects/conversation.ts";
-export { CourierObject } from "./objects/courier.ts";
+export { CourierObject } from "./objects/delivery-queue.ts";
 export { ExecutionObject } from "./objects/execution.ts";
-export { LedgerObject } from "./objects/ledger.ts";
+export { LedgerObject } from "./objects/execution-index/execution-index.ts";
 export { MonitorObject } from "./objects/monitor.ts";
 export { RateLimitObject } from "./objects/rate-limit.ts";
 

@@ -4,7 +4,7 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { buildConsole } from "./console.ts";
 import { buildNotice } from "./notice.ts";
-import { ROOT } from "./wrangler-config.ts";
+import { ROOT } from "./config/wrangler-config.ts";
 
 await buildConsole();
 await buildNotice();

@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { ROOT } from "./wrangler-config.ts";
+import { ROOT } from "./config/wrangler-config.ts";
 
 export const CONSOLE = join(ROOT, "dist/console");
 const STAMP = join(ROOT, "dist/console.stamp");

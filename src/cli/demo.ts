@@ -8,12 +8,12 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ask, remembered } from "./ask.ts";
 import { readMarkdown, serveMarkdown } from "./documents.ts";
-import type { Output } from "./output.ts";
-import { plainOutput } from "./plain.ts";
+import type { Output } from "./terminal/output.ts";
+import { plainOutput } from "./terminal/plain.ts";
 import { startStack } from "./stack.ts";
-import { liveOutput } from "./terminal.ts";
-import { agentVariables } from "./variables.ts";
-import { ROOT } from "./wrangler-config.ts";
+import { liveOutput } from "./terminal/terminal.ts";
+import { agentVariables } from "./config/variables.ts";
+import { ROOT } from "./config/wrangler-config.ts";
 
 const USAGE = `npm run demo -- [--docs DIR] [--conversation ID] ["a question"]
 

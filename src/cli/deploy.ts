@@ -4,11 +4,11 @@
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { buildConsole } from "./console.ts";
-import { planDeployment } from "./deployment.ts";
-import { readFlags } from "./flags.ts";
+import { planDeployment } from "./config/deployment.ts";
+import { readFlags } from "./config/flags.ts";
 import { buildNotice } from "./notice.ts";
-import { runWrangler } from "./wrangler.ts";
-import { COORDINATOR_CONFIG, ROOT } from "./wrangler-config.ts";
+import { runWrangler } from "./config/wrangler.ts";
+import { COORDINATOR_CONFIG, ROOT } from "./config/wrangler-config.ts";
 
 /** Beside wrangler.toml, whose paths start from its folder. Ignored by git. */
 const GENERATED_CONFIG = "wrangler.generated.json";

@@ -1,12 +1,12 @@
 // npm run dev: the coordinator and the reference agents under `wrangler dev`, offline and without an account. Flags
 // after `npm run dev --` are handed to wrangler, after what is set here, so that they win.
-import { agentsConfig } from "./agents-config.ts";
+import { agentsConfig } from "./config/agents-config.ts";
 import { buildConsole } from "./console.ts";
-import { readFlags, valueOf, variablesOf, variableWords, without, wordsOf } from "./flags.ts";
+import { readFlags, valueOf, variablesOf, variableWords, without, wordsOf } from "./config/flags.ts";
 import { buildNotice } from "./notice.ts";
-import { agentVariables, devVars, divide } from "./variables.ts";
-import { runWrangler } from "./wrangler.ts";
-import { COORDINATOR_CONFIG } from "./wrangler-config.ts";
+import { agentVariables, devVars, divide } from "./config/variables.ts";
+import { runWrangler } from "./config/wrangler.ts";
+import { COORDINATOR_CONFIG } from "./config/wrangler-config.ts";
 
 /** What local development sets, where the root's .dev.vars does not. */
 const DEFAULTS: ReadonlyMap<string, string> = new Map([

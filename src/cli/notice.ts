@@ -6,7 +6,7 @@ import { existsSync, globSync, readdirSync, readFileSync, writeFileSync } from "
 import { dirname, join, sep } from "node:path";
 import { CONSOLE, consolePackages } from "./console.ts";
 import { bundleWorker, type WorkerBundle } from "./worker-bundle.ts";
-import { AGENTS_CONFIG, COORDINATOR_CONFIG, ROOT } from "./wrangler-config.ts";
+import { AGENTS_CONFIG, COORDINATOR_CONFIG, ROOT } from "./config/wrangler-config.ts";
 
 const NOTICE = join(ROOT, "dist/NOTICE.txt");
 /** Served with the page. */

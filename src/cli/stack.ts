@@ -9,7 +9,7 @@ import {
   ROOT,
   readWorkerConfig,
   type WorkerConfig,
-} from "./wrangler-config.ts";
+} from "./config/wrangler-config.ts";
 
 export interface Stack {
   /** Without a slash at its end. */

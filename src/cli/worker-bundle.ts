@@ -1,7 +1,7 @@
 // A Worker as one ES module, bundled from its source as wrangler bundles it: for the demo, which starts it without
 // wrangler, and for the notices of what is in it.
 import { dirname, extname, join } from "node:path";
-import { ROOT, readWorkerConfig, type WorkerConfig } from "./wrangler-config.ts";
+import { ROOT, readWorkerConfig, type WorkerConfig } from "./config/wrangler-config.ts";
 
 export interface WorkerBundle {
   config: WorkerConfig;

@@ -1,13 +1,13 @@
 // The ports: everything that the engine needs of the world, in one small file. Adapters implement them; tests
 // implement them with a virtual clock.
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
-import type { CacheKey } from "../core/cache-key.ts";
-import type { CachedResult, RunResults } from "../core/cached-result.ts";
+import type { CacheKey } from "../core/caching/cache-key.ts";
+import type { CachedResult, RunResults } from "../core/caching/cached-result.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { CallFailure } from "../core/resilience/classify.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
-import type { FlightCaller } from "../core/single-flight.ts";
+import type { FlightCaller } from "../core/caching/single-flight.ts";
 
 export interface Clock {
   /** Milliseconds since the epoch. */

@@ -2,18 +2,18 @@
 // its cause; a path that exists under another method is told so.
 import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
-import { finish } from "./middleware/finish.ts";
-import { guard } from "./middleware/guard.ts";
-import { local } from "./middleware/local.ts";
-import { query } from "./middleware/query.ts";
+import { finish } from "./middleware/response-headers.ts";
+import { guard } from "./middleware/authenticate.ts";
+import { local } from "./middleware/local-access.ts";
+import { query } from "./middleware/query-parameters.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
 import { services } from "./middleware/services.ts";
-import { allowedMethods } from "./surface.ts";
+import { allowedMethods } from "./endpoints.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
 import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
-import { executionIndex } from "./routes/execution-index.ts";
+import { executionIndex } from "./routes/execution-list.ts";
 import { executions } from "./routes/executions.ts";
 import { metrics } from "./routes/metrics.ts";
 import { pipelines } from "./routes/pipelines.ts";

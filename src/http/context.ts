@@ -2,10 +2,10 @@
 import type { Context } from "hono";
 import type { Env, Services } from "../compose.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
-import type { Text } from "../engine/text-stream.ts";
+import type { Text } from "../engine/watch/text-stream.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { problemResponse } from "./problem.ts";
-import type { Endpoint, OperationId, QueryOf } from "./surface.ts";
+import type { Endpoint, OperationId, QueryOf } from "./endpoints.ts";
 
 export interface AppEnv {
   Bindings: Env;

@@ -2,16 +2,21 @@
 // thin shell over storage: what a change makes of a definition is decided in core/, here where no other writer can
 // come in between. A pipeline that was deleted leaves its version behind, so that no version ever means two things.
 import { DurableObject } from "cloudflare:workers";
-import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../adapters/objects/catalog-api.ts";
-import type { Standing, TenantHealth } from "../adapters/embedded/agent-health.ts";
+import type {
+  CatalogRpc,
+  CatalogText,
+  Precondition,
+  WrittenText,
+} from "../adapters/durable/catalog-client.ts";
+import type { Standing, TenantHealth } from "../adapters/durable/agent-health-client.ts";
 import type { Env } from "../compose.ts";
 import type { AgentRegistration, RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { boundsFault, type Definitions } from "../core/catalog-bounds.ts";
-import { effectiveConfig, patchConfig } from "../core/config.ts";
+import { boundsFault, type Definitions } from "../core/config/catalog-bounds.ts";
+import { effectiveConfig, patchConfig } from "../core/config/config.ts";
 import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
 

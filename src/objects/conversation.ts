@@ -2,10 +2,10 @@
 // deleted, or when its retention is over. Once read, the turns are known in memory too, in the order in which they
 // ended: a question costs no read, and an answer one write, also where it takes the place of the oldest.
 import { DurableObject } from "cloudflare:workers";
-import type { ConversationRpc } from "../adapters/objects/conversation-api.ts";
+import type { ConversationRpc } from "../adapters/durable/conversation-client.ts";
 import type { Env } from "../compose.ts";
 import { LIMITS } from "../contract/limits.ts";
-import { type KeptTurn, lastTurns } from "../core/conversation.ts";
+import { type KeptTurn, lastTurns } from "../core/monitoring/conversation-turn.ts";
 
 const TURN = "turn/";
 

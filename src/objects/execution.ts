@@ -12,21 +12,21 @@ import {
   STATUS_HEADER,
   streamUrlOf,
   withStreamUrl,
-} from "../adapters/objects/execution-api.ts";
-import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
+} from "../adapters/durable/execution-client.ts";
+import { TERMS_HEADER, termsOf } from "../adapters/durable/stream-terms.ts";
 import { composeServices, composeShared, type Env, forgetExecution } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { parseJson } from "../core/exact-integer.ts";
+import { parseJson } from "../core/json/exact-integer.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { PACE } from "../core/pace.ts";
-import type { ExecutionDriver } from "../engine/drive.ts";
-import { eventListPieces, tracePieces } from "../engine/event-list.ts";
-import { EventFeed } from "../engine/feed.ts";
-import { sseStream } from "../engine/feed-stream.ts";
+import { PACE } from "../core/timings.ts";
+import type { ExecutionDriver } from "../engine/run/driver.ts";
+import { eventListPieces, tracePieces } from "../engine/watch/event-list.ts";
+import { EventFeed } from "../engine/watch/feed.ts";
+import { sseStream } from "../engine/watch/feed-stream.ts";
 import { LogCorrupted } from "../engine/ports.ts";
-import type { Text } from "../engine/text-stream.ts";
-import { answerWatched, waitForCaller } from "../engine/wait.ts";
+import type { Text } from "../engine/watch/text-stream.ts";
+import { answerWatched, waitForCaller } from "../engine/watch/wait.ts";
 import { executionIdOf, IsolateFull, RunKeeper } from "./run-keeper.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {

@@ -3,18 +3,18 @@
 //
 // I13: a change is written together with the parcel that tells it, and the parcel stays until a courier has it.
 import { DurableObject } from "cloudflare:workers";
-import type { Parcel } from "../adapters/objects/courier-api.ts";
-import type { MonitorRpc } from "../adapters/objects/monitor-api.ts";
-import { metricsBody } from "../adapters/otlp/encode.ts";
-import { exportTo } from "../adapters/otlp/export.ts";
-import { alertParcel } from "../adapters/outward.ts";
+import type { Parcel } from "../adapters/durable/delivery-client.ts";
+import type { MonitorRpc } from "../adapters/durable/monitor-client.ts";
+import { metricsBody } from "../adapters/outbound/otlp-encode.ts";
+import { exportTo } from "../adapters/outbound/otlp-export.ts";
+import { alertParcel } from "../adapters/outbound/outbound.ts";
 import { composeServices, type Env, type Services } from "../compose.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { Alert } from "../contract/metrics.ts";
-import { effectiveConfig } from "../core/config.ts";
-import { judgeAlerts, readingsOf } from "../core/monitoring/alerts.ts";
-import { familiesOf } from "../core/monitoring/families.ts";
-import { PACE } from "../core/pace.ts";
+import { effectiveConfig } from "../core/config/config.ts";
+import { judgeAlerts, readingsOf } from "../core/monitoring/metrics/alerts.ts";
+import { familiesOf } from "../core/monitoring/metrics/families.ts";
+import { PACE } from "../core/timings.ts";
 
 const FIRING = "firing";
 const OWED = "owed";

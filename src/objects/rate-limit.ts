@@ -1,7 +1,7 @@
 // The Durable Object that counts the calls of one caller. In memory: an object without calls is not evicted before
 // its window has passed. A longer window is written down.
 import { DurableObject } from "cloudflare:workers";
-import type { RateLimitRpc } from "../adapters/embedded/rate-limiter.ts";
+import type { RateLimitRpc } from "../adapters/durable/rate-limit-client.ts";
 import type { Env } from "../compose.ts";
 import {
   type RateLimit,
@@ -9,7 +9,7 @@ import {
   storedCount,
   take,
   type WindowCount,
-} from "../core/resilience/sliding-window.ts";
+} from "../core/security/rate-limit.ts";
 
 const COUNT = "count";
 /** An object is evicted 70 s after its last call, at the earliest. */

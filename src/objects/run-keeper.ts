@@ -3,33 +3,33 @@
 //
 // I15: the alarm's handler joins the running loop and re-arms before it returns; it never throws, since the platform
 // gives up on an alarm after six failures.
-import type { ExecutionText } from "../adapters/objects/execution-api.ts";
+import type { ExecutionText } from "../adapters/durable/execution-client.ts";
 import { hasEnded } from "../adapters/log/last-event.ts";
 import { RECORD_PREFIX } from "../adapters/log/record.ts";
 import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";
-import { writeLog } from "../adapters/system.ts";
+import { writeLog } from "../adapters/platform/system.ts";
 import { composeListing, composePorts, composeReceivers, type Env } from "../compose.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { nextActions } from "../core/execution/next-actions.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { retainedUntil } from "../core/execution/summary.ts";
+import { retainedUntil } from "../core/monitoring/index-entry.ts";
 import { executionPieces } from "../core/execution/view.ts";
 import { logLine, lostReports } from "../core/monitoring/log-line.ts";
-import { PACE } from "../core/pace.ts";
-import { alarmWork } from "../engine/alarm-work.ts";
-import { ExecutionDriver } from "../engine/drive.ts";
-import type { EventFeed } from "../engine/feed.ts";
-import { isolateBudget } from "../engine/isolate-budget.ts";
-import { refreshListing } from "../engine/listing-refresh.ts";
-import { LogLines } from "../engine/log-lines.ts";
-import { Outbox } from "../engine/outbox.ts";
+import { PACE } from "../core/timings.ts";
+import { alarmWork } from "../engine/run/alarm-work.ts";
+import { ExecutionDriver } from "../engine/run/driver.ts";
+import type { EventFeed } from "../engine/watch/feed.ts";
+import { isolateBudget } from "../engine/run/isolate-budget.ts";
+import { refreshListing } from "../engine/watch/listing-refresh.ts";
+import { LogLines } from "../engine/watch/log-lines.ts";
+import { Outbox } from "../engine/watch/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
-import { Presence } from "../engine/presence.ts";
-import { specWeight } from "../engine/run-memory.ts";
-import { type Text, textOf } from "../engine/text-stream.ts";
-import { wakeTurn } from "../engine/wake-turn.ts";
+import { Presence } from "../engine/watch/presence.ts";
+import { specWeight } from "../engine/run/run-memory.ts";
+import { type Text, textOf } from "../engine/watch/text-stream.ts";
+import { wakeTurn } from "../engine/run/recovery-pacing.ts";
 import { brotliDecoder } from "./brotli.ts";
 
 /** A run is not brought into memory: see engine/isolate-budget.ts. */

@@ -6,7 +6,7 @@ import {
   IsolateHealth,
   type Standing,
   type TenantHealth,
-} from "../../src/adapters/embedded/agent-health.ts";
+} from "../../src/adapters/durable/agent-health-client.ts";
 import { admit, type Breaker, CLOSED, reported } from "../../src/core/resilience/breaker.ts";
 
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 60 };

@@ -1,7 +1,11 @@
 // The Worker's client of a tenant's catalog: what it asks for again, what it goes on with where the catalog does not
 // answer and for how long, and how much of it an isolate holds.
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { catalogsOver, type CatalogRpc, type CatalogText } from "../../src/adapters/objects/catalog-api.ts";
+import {
+  catalogsOver,
+  type CatalogRpc,
+  type CatalogText,
+} from "../../src/adapters/durable/catalog-client.ts";
 
 const MINUTE = 60_000;
 

@@ -1,9 +1,9 @@
 // What the embedded result cache sends to its objects: what a run has made goes along with what it asks for next, and
 // alone where it asks for nothing more; never in another tenant's name.
 import { expect, test } from "vitest";
-import { EmbeddedCache, type Made } from "../../src/adapters/embedded/result-cache.ts";
-import { type CacheKey, cacheKey } from "../../src/core/cache-key.ts";
-import type { FlightCaller } from "../../src/core/single-flight.ts";
+import { EmbeddedCache, type Made } from "../../src/adapters/durable/result-cache-client.ts";
+import { type CacheKey, cacheKey } from "../../src/core/caching/cache-key.ts";
+import type { FlightCaller } from "../../src/core/caching/single-flight.ts";
 import { drained, VirtualTime } from "../engine/simulation/virtual-time.ts";
 
 /** Whose timers they are. */

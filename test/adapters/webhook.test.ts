@@ -1,7 +1,7 @@
 // A delivery's Retry-After, as a real receiver sends it.
 import { createServer } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { deliver } from "../../src/adapters/webhook/webhook.ts";
+import { deliver } from "../../src/adapters/outbound/webhook.ts";
 import { onLoopback } from "../support/loopback.ts";
 
 const DAY_MS = 86_400_000;

@@ -9,7 +9,7 @@ import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { build, type Plugin } from "esbuild";
-import { COORDINATOR_CONFIG, readWorkerConfig } from "../../src/cli/wrangler-config.ts";
+import { COORDINATOR_CONFIG, readWorkerConfig } from "../../src/cli/config/wrangler-config.ts";
 import { closeConnections, fire, pause } from "./load.ts";
 import { startServer, writeConfig } from "./raw-workerd.ts";
 import { type Caller, configure, coordinatorRun, define, floorRun } from "./runs.ts";
@@ -25,7 +25,7 @@ const COUNTED = Number(process.env["BENCH_SHOTS"] ?? 100);
 const SLOWED = 60;
 /** The waits that a run would meet at Valgrind's pace and does not at its own, by the file in which they stand. */
 const WAITS: Readonly<Record<string, readonly string[]>> = {
-  "src/core/pace.ts": [
+  "src/core/timings.ts": [
     "GROUP_COMMIT_MS",
     "ALARM_JOIN_MS",
     "HEALTH_REFRESH_MS",
@@ -33,8 +33,8 @@ const WAITS: Readonly<Record<string, readonly string[]>> = {
     "ALERT_JUDGE_MS",
     "ALERT_NEWS_MS",
   ],
-  "src/adapters/objects/catalog-api.ts": ["CATALOG_AGE_MS"],
-  "src/adapters/embedded/agent-health.ts": ["HEALTH_AGE_MS", "REFRESH_AGE_MS"],
+  "src/adapters/durable/catalog-client.ts": ["CATALOG_AGE_MS"],
+  "src/adapters/durable/agent-health-client.ts": ["HEALTH_AGE_MS", "REFRESH_AGE_MS"],
 };
 
 const NOT_MEASURED = `What this does not measure: time; what the kernel does for a run (files, fsyncs, sockets); waiting; caches that

@@ -3,9 +3,9 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { planDeployment } from "../../src/cli/deployment.ts";
-import { readFlags } from "../../src/cli/flags.ts";
-import { readWorkerConfig } from "../../src/cli/wrangler-config.ts";
+import { planDeployment } from "../../src/cli/config/deployment.ts";
+import { readFlags } from "../../src/cli/config/flags.ts";
+import { readWorkerConfig } from "../../src/cli/config/wrangler-config.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const COORDINATOR = readFileSync(join(ROOT, "wrangler.toml"), "utf8");

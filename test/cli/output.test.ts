@@ -2,10 +2,10 @@
 // words that a terminal would obey.
 import { expect, test } from "vitest";
 import type { AnyEvent } from "../../src/cli/ask.ts";
-import { plainOutput } from "../../src/cli/plain.ts";
-import { storyLines, type View } from "../../src/cli/screen.ts";
-import { wrap } from "../../src/cli/text.ts";
-import { BEGINNING, tell } from "../../src/cli/story.ts";
+import { plainOutput } from "../../src/cli/terminal/plain.ts";
+import { storyLines, type View } from "../../src/cli/terminal/screen.ts";
+import { wrap } from "../../src/cli/terminal/text.ts";
+import { BEGINNING, tell } from "../../src/cli/terminal/run-view.ts";
 
 const START = Date.parse("2026-11-23T12:00:00.000Z");
 let seq = 0;

@@ -3,8 +3,15 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readFlags, valueOf, variablesOf, variableWords, without, wordsOf } from "../../src/cli/flags.ts";
-import { agentVariables, devVars, divide } from "../../src/cli/variables.ts";
+import {
+  readFlags,
+  valueOf,
+  variablesOf,
+  variableWords,
+  without,
+  wordsOf,
+} from "../../src/cli/config/flags.ts";
+import { agentVariables, devVars, divide } from "../../src/cli/config/variables.ts";
 
 let root: string;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 // defineAgent against the contract of API.md section 4: both forms of answer, errors, time, abort, secret.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import * as z from "zod";
-import { AgentError, type AgentPiece, defineAgent } from "../../src/client/define-agent.ts";
+import { AgentError, type AgentPiece, defineAgent } from "../../src/agent-sdk/define-agent.ts";
 
 const Schemas = {
   config: z.object({ loud: z.boolean().default(false) }),

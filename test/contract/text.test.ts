@@ -2,7 +2,7 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { cutText } from "../../src/contract/text.ts";
-import { clip, wrap } from "../../src/cli/text.ts";
+import { clip, wrap } from "../../src/cli/terminal/text.ts";
 
 const LION = "\u{1f981}";
 

@@ -1,11 +1,11 @@
 // Keys and stream tokens: what is accepted, what is not, and that a secret's text is never told.
 import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { accessWith } from "../../src/adapters/access.ts";
+import { accessWith } from "../../src/adapters/platform/access.ts";
 import type { ApiKey } from "../../src/contract/access.ts";
-import { findKey, isExpired, parseKeys } from "../../src/core/access/keys.ts";
-import { parseOrigins } from "../../src/core/access/origins.ts";
-import { TOKEN_SECONDS } from "../../src/core/access/token.ts";
+import { findKey, isExpired, parseKeys } from "../../src/core/security/keys.ts";
+import { parseOrigins } from "../../src/core/security/origins.ts";
+import { TOKEN_SECONDS } from "../../src/core/security/token.ts";
 
 const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
 const entry = (tenant: string, scope: "execute" | "admin") => ({

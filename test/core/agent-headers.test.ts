@@ -1,7 +1,7 @@
 // The headers that an agent's registration may have: not those that the coordinator, the connection or a proxy sets.
 import { describe, expect, test } from "vitest";
 import { AgentRegistration } from "../../src/contract/agent.ts";
-import { parseWith } from "../../src/http/body.ts";
+import { parseWith } from "../../src/http/request/body.ts";
 
 const names = (text: string) => text.trim().split(/\s+/);
 const registered = (name: string, secret = "secret:KEY") =>

@@ -1,7 +1,7 @@
 // Where a call may go: SSRF in every spelling, with and without a list of allowed hosts. Nothing is connected to: the
 // rules are asked, and the URL parser that they stand on.
 import { describe, expect, test } from "vitest";
-import { agentUrl, parseAllowedHosts } from "../../src/core/agent-target.ts";
+import { agentUrl, parseAllowedHosts } from "../../src/core/security/agent-target.ts";
 
 const spellings = (text: string) => text.trim().split(/\s+/);
 

@@ -1,7 +1,7 @@
 // What an agent says about its failure, in every form that frameworks give it.
 import { describe, expect, test } from "vitest";
-import { agentWords, wordsOf } from "../../src/core/agent-words.ts";
-import { htmlText } from "../../src/core/html-text.ts";
+import { agentWords, wordsOf } from "../../src/core/resilience/agent-words.ts";
+import { htmlText } from "../../src/core/resilience/html-text.ts";
 
 describe("agentWords", () => {
   test.each([

@@ -8,7 +8,7 @@ import {
   entryNumber,
   forCallers,
   forLog,
-} from "../../src/core/bad-variable.ts";
+} from "../../src/core/config/bad-variable.ts";
 
 const both = (bad: BadVariable) => JSON.stringify([forCallers(bad), forLog(bad)]);
 

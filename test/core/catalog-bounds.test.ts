@@ -1,7 +1,7 @@
 // The bounds of what a tenant may define: each at its edge, and never a reason to refuse what makes it smaller.
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/contract/limits.ts";
-import { boundsFault, type Definitions } from "../../src/core/catalog-bounds.ts";
+import { boundsFault, type Definitions } from "../../src/core/config/catalog-bounds.ts";
 
 const EMPTY: Definitions = { pipelines: {}, agents: {}, config: {} };
 const many = <T>(count: number, value: T): Record<string, T> =>

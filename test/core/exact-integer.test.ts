@@ -3,16 +3,16 @@
 import { describe, expect, test } from "vitest";
 import { type Chunk, decodeRecords, encodeRecord } from "../../src/adapters/log/record.ts";
 import { crc32 } from "../../src/adapters/log/crc32.ts";
-import { cacheKey } from "../../src/core/cache-key.ts";
-import { entryText, readEntry } from "../../src/core/cached-result.ts";
-import { parseJson, pointerToExact, writeJson } from "../../src/core/exact-integer.ts";
+import { cacheKey } from "../../src/core/caching/cache-key.ts";
+import { entryText, readEntry } from "../../src/core/caching/cached-result.ts";
+import { parseJson, pointerToExact, writeJson } from "../../src/core/json/exact-integer.ts";
 import type { LogEvent } from "../../src/core/execution/log-event.ts";
-import { canonicalJson } from "../../src/core/json.ts";
-import { jsonPieces } from "../../src/core/json-pieces.ts";
+import { canonicalJson } from "../../src/core/json/json.ts";
+import { jsonPieces } from "../../src/core/json/json-pieces.ts";
 import { evaluateCondition } from "../../src/core/pipeline/condition.ts";
-import { redactValue } from "../../src/core/redact.ts";
-import { jsonWeight } from "../../src/core/json-weight.ts";
-import { jsonBytes } from "../../src/core/weight.ts";
+import { redactValue } from "../../src/core/security/redact.ts";
+import { jsonWeight } from "../../src/core/json/json-weight.ts";
+import { jsonBytes } from "../../src/core/json/weight.ts";
 
 const ID = 1234567890123456789n;
 

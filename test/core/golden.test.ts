@@ -6,8 +6,8 @@ import { replay } from "../../src/core/execution/evolve.ts";
 import { wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { viewExecution } from "../../src/core/execution/view.ts";
-import { ExecutionDriver } from "../../src/engine/drive.ts";
-import { EventFeed } from "../../src/engine/feed.ts";
+import { ExecutionDriver } from "../../src/engine/run/driver.ts";
+import { EventFeed } from "../../src/engine/watch/feed.ts";
 import { Bench } from "../engine/support.ts";
 
 const FOLDER = "fixtures/logs";

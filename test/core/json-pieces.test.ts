@@ -1,7 +1,7 @@
 // JSON in pieces: joined, they are what JSON.stringify gives, whatever the value.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import { jsonPieces } from "../../src/core/json-pieces.ts";
+import { jsonPieces } from "../../src/core/json/json-pieces.ts";
 
 test("the pieces joined are the JSON, at any depth", () => {
   fc.assert(

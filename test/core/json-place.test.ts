@@ -2,8 +2,8 @@
 // part up to it cannot.
 import { assert, constantFrom, jsonValue, nat, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readJson } from "../../src/core/json.ts";
-import { faultPosition, placeAt } from "../../src/core/json-place.ts";
+import { readJson } from "../../src/core/json/json.ts";
+import { faultPosition, placeAt } from "../../src/core/json/json-place.ts";
 
 describe("faultPosition", () => {
   test.each([

@@ -1,6 +1,6 @@
 // Which requests a coordinator without keys serves: by the Host and the Origin of a request, and by its variables.
 import { describe, expect, test } from "vitest";
-import { type LocalRequest, localRefusal, readLocalAccess } from "../../src/core/access/local.ts";
+import { type LocalRequest, localRefusal, readLocalAccess } from "../../src/core/security/local-access.ts";
 
 const NONE = { hosts: new Set<string>(), origins: new Set<string>() };
 const LISTED = {

@@ -4,10 +4,10 @@ import { array, assert, jsonValue, property } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import { PipelineStage } from "../../src/contract/stage.ts";
-import { configFromEnvironment, mergePatch, patchConfig } from "../../src/core/config.ts";
+import { configFromEnvironment, mergePatch, patchConfig } from "../../src/core/config/config.ts";
 import { changedStages } from "../../src/core/pipeline/edit.ts";
 import { judgeDefinition } from "../../src/core/pipeline/verdict.ts";
-import { etagOf, isUnchanged, writeCondition } from "../../src/http/etag.ts";
+import { etagOf, isUnchanged, writeCondition } from "../../src/http/request/etag.ts";
 
 const stage = (name: string, ...depends_on: string[]) =>
   PipelineStage.parse({ name, agent_type: name, depends_on });

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { crc32 } from "../../src/adapters/log/crc32.ts";
 import { type Chunk, decodeRecords, encodeRecord, recordKeyFrom } from "../../src/adapters/log/record.ts";
 import type { LogEvent } from "../../src/core/execution/log-event.ts";
-import { PACE } from "../../src/core/pace.ts";
+import { PACE } from "../../src/core/timings.ts";
 import { LogCorrupted } from "../../src/engine/ports.ts";
 
 function event(seq: number, message = "m"): LogEvent {

@@ -7,7 +7,7 @@ import {
   RedactingStream,
   redactText,
   redactValue,
-} from "../../src/core/redact.ts";
+} from "../../src/core/security/redact.ts";
 
 const CANARY = "canary-7f3a9b2c";
 const credentials = credentialTexts([`Bearer ${CANARY}`]);

@@ -3,7 +3,7 @@
 import { assert as assertProperty, array, constantFrom, integer, property, record, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { AgentCall } from "../../src/contract/agent.ts";
-import { cacheKey } from "../../src/core/cache-key.ts";
+import { cacheKey } from "../../src/core/caching/cache-key.ts";
 import {
   cachePolicy,
   entryText,
@@ -12,7 +12,7 @@ import {
   madeBy,
   readEntry,
   resultsOf,
-} from "../../src/core/cached-result.ts";
+} from "../../src/core/caching/cached-result.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import { decide } from "../../src/core/execution/decide.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
@@ -26,7 +26,7 @@ import {
   storedCount,
   take,
   type WindowCount,
-} from "../../src/core/resilience/sliding-window.ts";
+} from "../../src/core/security/rate-limit.ts";
 import { makeSpec, makeStage } from "./simulation/spec.ts";
 
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 10 };

@@ -1,7 +1,7 @@
 // Single flight on a virtual clock: leaders that end, fail, die and come back, followers that leave with or without a
 // word, answers that are too large to keep. No follower waits for a leader that is not there, and none inherits a lead.
 import { describe, expect, test } from "vitest";
-import { type FlightCaller, type Released, SingleFlight } from "../../src/core/single-flight.ts";
+import { type FlightCaller, type Released, SingleFlight } from "../../src/core/caching/single-flight.ts";
 import { Random } from "./simulation/random.ts";
 
 const call = (execution_id: string, seq = 2): FlightCaller => ({ execution_id, call: seq });

@@ -5,7 +5,7 @@ import {
   readTraceparent,
   rootTraceparent,
   runSpanId,
-} from "../../src/core/monitoring/trace-context.ts";
+} from "../../src/core/monitoring/tracing/trace-context.ts";
 
 const TRACE = "0af7651916cd43dd8448eb211c80319c";
 const VALID = `00-${TRACE}-b7ad6b7169203331-01`;

@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import type { AgentCall } from "../../src/contract/agent.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
-import type { CachedResult } from "../../src/core/cached-result.ts";
+import type { CachedResult } from "../../src/core/caching/cached-result.ts";
 import type { CallOutcome } from "../../src/core/execution/command.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import type { AgentHealth, AgentRequest, ResultCache } from "../../src/engine/ports.ts";
-import { lastResult, throughCache } from "../../src/engine/through-cache.ts";
+import { lastResult, throughCache } from "../../src/engine/call/cached-call.ts";
 import { makeStage } from "../core/simulation/spec.ts";
 
 const state = { spec: { config: DEFAULT_CONFIG } } as unknown as ExecutionState;

@@ -1,10 +1,10 @@
 // The driver's promises that chance seldom reaches, each by the story that once broke it or could.
 import { expect, test } from "vitest";
 import { LogCorrupted } from "../../src/engine/ports.ts";
-import { ExecutionDriver } from "../../src/engine/drive.ts";
-import { EventFeed } from "../../src/engine/feed.ts";
-import { answerWatched, waitForCaller } from "../../src/engine/wait.ts";
-import { PACE } from "../../src/core/pace.ts";
+import { ExecutionDriver } from "../../src/engine/run/driver.ts";
+import { EventFeed } from "../../src/engine/watch/feed.ts";
+import { answerWatched, waitForCaller } from "../../src/engine/watch/wait.ts";
+import { PACE } from "../../src/core/timings.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "./support.ts";
 import type { Life } from "./simulation/platform.ts";

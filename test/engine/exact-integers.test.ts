@@ -4,14 +4,14 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeRecords, encodeRecord } from "../../src/adapters/log/record.ts";
 import { parseAnswer } from "../../src/adapters/agents/parse.ts";
-import { entryText, readEntry } from "../../src/core/cached-result.ts";
-import { turnOf } from "../../src/core/conversation.ts";
+import { entryText, readEntry } from "../../src/core/caching/cached-result.ts";
+import { turnOf } from "../../src/core/monitoring/conversation-turn.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import { wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { executionPieces } from "../../src/core/execution/view.ts";
-import type { ExecutionDriver } from "../../src/engine/drive.ts";
-import { eventListPieces, tracePieces } from "../../src/engine/event-list.ts";
+import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
+import { eventListPieces, tracePieces } from "../../src/engine/watch/event-list.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench } from "./support.ts";
 

@@ -2,10 +2,10 @@
 // come back, and how much goes into one chunk.
 import { expect, test } from "vitest";
 import type { LogEvent } from "../../src/core/execution/log-event.ts";
-import { PACE } from "../../src/core/pace.ts";
-import type { ExecutionDriver } from "../../src/engine/drive.ts";
-import { EventFeed } from "../../src/engine/feed.ts";
-import { LiveText } from "../../src/engine/live-text.ts";
+import { PACE } from "../../src/core/timings.ts";
+import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
+import { EventFeed } from "../../src/engine/watch/feed.ts";
+import { LiveText } from "../../src/engine/run/live-text.ts";
 
 class Played {
   readonly log: LogEvent[] = [];

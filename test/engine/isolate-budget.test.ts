@@ -2,10 +2,10 @@
 // are gone, and what a run's driver makes of it.
 import { describe, expect, test } from "vitest";
 import type { CallOutcome } from "../../src/core/execution/command.ts";
-import { jsonWeight, textWeight } from "../../src/core/json-weight.ts";
-import { PACE } from "../../src/core/pace.ts";
-import { ExecutionDriver } from "../../src/engine/drive.ts";
-import { IsolateBudget } from "../../src/engine/isolate-budget.ts";
+import { jsonWeight, textWeight } from "../../src/core/json/json-weight.ts";
+import { PACE } from "../../src/core/timings.ts";
+import { ExecutionDriver } from "../../src/engine/run/driver.ts";
+import { IsolateBudget } from "../../src/engine/run/isolate-budget.ts";
 import type { AgentRequest, CallHooks, MemoryShare, Ports } from "../../src/engine/ports.ts";
 import { MemoryLog } from "../../src/adapters/log/memory-log.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";

@@ -2,13 +2,13 @@
 // entry in the index that expires soon after the last report of it.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { ledgerEntry } from "../../src/core/execution/summary.ts";
+import { ledgerEntry } from "../../src/core/monitoring/index-entry.ts";
 import { evolve } from "../../src/core/execution/evolve.ts";
 import { startExecution } from "../../src/core/execution/start.ts";
-import { PACE } from "../../src/core/pace.ts";
-import type { ExecutionDriver } from "../../src/engine/drive.ts";
-import { refreshListing } from "../../src/engine/listing-refresh.ts";
-import { timerAlarm } from "../../src/engine/timer-alarm.ts";
+import { PACE } from "../../src/core/timings.ts";
+import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
+import { refreshListing } from "../../src/engine/watch/listing-refresh.ts";
+import { timerAlarm } from "../../src/engine/run/timer-alarm.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { VirtualTime } from "./simulation/virtual-time.ts";
 

@@ -2,9 +2,9 @@
 // every receiver has it, nothing twice without need, and the latest state wins.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { PACE } from "../../src/core/pace.ts";
-import type { ExecutionDriver, Watcher } from "../../src/engine/drive.ts";
-import { Outbox, type Receiver } from "../../src/engine/outbox.ts";
+import { PACE } from "../../src/core/timings.ts";
+import type { ExecutionDriver, Watcher } from "../../src/engine/run/driver.ts";
+import { Outbox, type Receiver } from "../../src/engine/watch/outbox.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
 
 const RETENTION_S = 600;

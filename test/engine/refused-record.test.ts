@@ -1,9 +1,9 @@
 // A record that storage refuses: the run goes on from what the log holds, or ends, by its deadline (I1); whoever waits
 // is not left waiting; nothing that was not written is seen (I9).
 import { expect, test } from "vitest";
-import { PACE } from "../../src/core/pace.ts";
-import { EventFeed } from "../../src/engine/feed.ts";
-import { waitForCaller } from "../../src/engine/wait.ts";
+import { PACE } from "../../src/core/timings.ts";
+import { EventFeed } from "../../src/engine/watch/feed.ts";
+import { waitForCaller } from "../../src/engine/watch/wait.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import type { Life } from "./simulation/platform.ts";
 import { drained } from "./simulation/virtual-time.ts";

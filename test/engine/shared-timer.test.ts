@@ -1,7 +1,7 @@
 // A clock whose timers share one of the platform's: each comes when it is due, in order, and the platform is asked as
 // seldom as may be.
 import { expect, test } from "vitest";
-import { SharedTimer } from "../../src/engine/shared-timer.ts";
+import { SharedTimer } from "../../src/engine/run/shared-timer.ts";
 import { VirtualTime } from "./simulation/virtual-time.ts";
 
 function world() {

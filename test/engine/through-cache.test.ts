@@ -1,16 +1,16 @@
 // Executions that ask the same at once, on a virtual clock: a stage that follows another execution's call does so
 // within its own try, ends together with it also where it fails, and is not delayed by a call that is gone.
 import { beforeEach, describe, expect, test } from "vitest";
-import type { CacheKey } from "../../src/core/cache-key.ts";
-import { type CachedResult, entryText, readEntry } from "../../src/core/cached-result.ts";
+import type { CacheKey } from "../../src/core/caching/cache-key.ts";
+import { type CachedResult, entryText, readEntry } from "../../src/core/caching/cached-result.ts";
 import type { ResolvedStage } from "../../src/contract/stage.ts";
 import type { CallOutcome } from "../../src/core/execution/command.ts";
 import { decide } from "../../src/core/execution/decide.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { type FlightCaller, type Released, SingleFlight } from "../../src/core/single-flight.ts";
+import { type FlightCaller, type Released, SingleFlight } from "../../src/core/caching/single-flight.ts";
 import type { AgentHealth, AgentRequest, CallHooks, Clock, ResultCache } from "../../src/engine/ports.ts";
-import { runStage } from "../../src/engine/run-stage.ts";
+import { runStage } from "../../src/engine/call/run-stage.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
 

@@ -1,9 +1,9 @@
 // The arithmetic of the queue in which an isolate's runs come up after an outage, with a simulated platform: alarms
 // that fire together, objects that wait in memory or set their alarm to their turn, machines that are late, restarts.
 import { describe, expect, test } from "vitest";
-import { PACE } from "../../src/core/pace.ts";
+import { PACE } from "../../src/core/timings.ts";
 import { WakeQueue } from "../../src/core/resilience/wake-queue.ts";
-import { wakeTurn } from "../../src/engine/wake-turn.ts";
+import { wakeTurn } from "../../src/engine/run/recovery-pacing.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
 
 const START = 1_764_000_000_000;

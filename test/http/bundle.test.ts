@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { build } from "esbuild";
 import { expect, test } from "vitest";
-import { COORDINATOR_CONFIG, readWorkerConfig } from "../../src/cli/wrangler-config.ts";
+import { COORDINATOR_CONFIG, readWorkerConfig } from "../../src/cli/config/wrangler-config.ts";
 
 /** Of which the packages that carry the product are 190 kB: Upstash's two 105, zod 60, hono 14, parser and p-limit 6. */
 const MOST_BYTES = 496_000;

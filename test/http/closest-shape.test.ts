@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { AgentRegistration } from "../../src/contract/agent.ts";
 import { PipelineStage } from "../../src/contract/stage.ts";
 import type * as z from "../../src/contract/zod.ts";
-import { parseWith } from "../../src/http/body.ts";
+import { parseWith } from "../../src/http/request/body.ts";
 
 function faults(schema: z.ZodMiniType, value: unknown): string[] {
   const parsed = parseWith(schema, value);

@@ -2,7 +2,7 @@
 import { array, assert, boolean, nat, property, record, string } from "fast-check";
 import { expect, test } from "vitest";
 import { concatBytes } from "../../src/core/bytes.ts";
-import { EventBytes } from "../../src/http/event-bytes.ts";
+import { EventBytes } from "../../src/http/streaming/event-splitter.ts";
 
 const encoder = new TextEncoder();
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);

@@ -1,6 +1,6 @@
 // What a caller asks for in Accept and Prefer.
 import { expect, test } from "vitest";
-import { asksAnew, preferredType, readPrefer } from "../../src/http/negotiate.ts";
+import { asksAnew, preferredType, readPrefer } from "../../src/http/request/negotiate.ts";
 
 test.each([
   [null, null, null],

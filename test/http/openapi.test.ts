@@ -1,11 +1,11 @@
 // The router against the document: no route missing on either side, every schema reachable, the page made of both.
 import { describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
-import { docsPage } from "../../src/http/docs.ts";
-import { openApi, openApiText, pipelineSchemaText } from "../../src/http/openapi.ts";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { docsPage } from "../../src/http/openapi/docs-page.ts";
+import { openApi, openApiText, pipelineSchemaText } from "../../src/http/openapi/document.ts";
+import { OPERATIONS } from "../../src/http/openapi/operations.ts";
 import { STATUS } from "../../src/http/problem.ts";
-import { allowedMethods, queryParameters } from "../../src/http/surface.ts";
+import { allowedMethods, queryParameters } from "../../src/http/endpoints.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
 const document: any = openApi();

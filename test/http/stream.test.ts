@@ -3,12 +3,12 @@
 import { getLines, getMessages } from "@microsoft/fetch-event-source/lib/cjs/parse.js";
 import { createParser } from "eventsource-parser";
 import { expect, test } from "vitest";
-import { REFUSAL_TYPE } from "../../src/adapters/objects/execution-api.ts";
-import { TERMS_HEADER } from "../../src/adapters/objects/stream-terms.ts";
-import { PACE } from "../../src/core/pace.ts";
+import { REFUSAL_TYPE } from "../../src/adapters/durable/execution-client.ts";
+import { TERMS_HEADER } from "../../src/adapters/durable/stream-terms.ts";
+import { PACE } from "../../src/core/timings.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 import { createApp } from "../../src/http/app.ts";
-import { streamResponse } from "../../src/http/stream.ts";
+import { streamResponse } from "../../src/http/streaming/follower.ts";
 
 const encoder = new TextEncoder();
 const terms = { heartbeat_ms: 15_000, buffer_events: 1_024, stall_ms: 5_000 };

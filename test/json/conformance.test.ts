@@ -1,7 +1,7 @@
 // Both readers of JSON held against RFC 8259: what callers send and what agents answer, as text and through workerd.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parseAnswer } from "../../src/adapters/agents/parse.ts";
-import { readJson } from "../../src/core/json.ts";
+import { readJson } from "../../src/core/json/json.ts";
 import { callsTo, type Calls } from "../support/calls.ts";
 import { type RawAgents, responds, startRawAgents } from "../support/raw-agent.ts";
 import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";

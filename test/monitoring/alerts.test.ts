@@ -2,9 +2,9 @@
 import { describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import type { Alert, AlertName } from "../../src/contract/metrics.ts";
-import { judgeAlerts, readingsOf, type Reading } from "../../src/core/monitoring/alerts.ts";
-import { addReport, emptyFigures } from "../../src/core/monitoring/figures.ts";
-import type { RunEnd } from "../../src/core/monitoring/report.ts";
+import { judgeAlerts, readingsOf, type Reading } from "../../src/core/monitoring/metrics/alerts.ts";
+import { addReport, emptyFigures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
 
 const THRESHOLDS = DEFAULT_CONFIG.alert_thresholds;
 const NOW = 1_764_000_000_000;

@@ -1,10 +1,10 @@
 // The exposition in both formats, read back by the strict readers of Prometheus' own authors, which are shown to be
 // strict: what is spoilt they refuse.
 import { describe, expect, test } from "vitest";
-import { exposition } from "../../src/core/monitoring/exposition.ts";
-import { familiesOf } from "../../src/core/monitoring/families.ts";
-import { addReport, emptyFigures } from "../../src/core/monitoring/figures.ts";
-import type { RunEnd } from "../../src/core/monitoring/report.ts";
+import { exposition } from "../../src/core/monitoring/metrics/exposition.ts";
+import { familiesOf } from "../../src/core/monitoring/metrics/families.ts";
+import { addReport, emptyFigures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
 import { familiesIn, promtoolOn, readMetrics, type ReadFamily } from "../support/prometheus.ts";
 
 function figuresOf(runs: readonly (readonly [RunEnd, number])[]) {

@@ -2,9 +2,9 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { exposition } from "../../src/core/monitoring/exposition.ts";
-import { familiesOf } from "../../src/core/monitoring/families.ts";
-import { addReport, emptyFigures } from "../../src/core/monitoring/figures.ts";
+import { exposition } from "../../src/core/monitoring/metrics/exposition.ts";
+import { familiesOf } from "../../src/core/monitoring/metrics/families.ts";
+import { addReport, emptyFigures } from "../../src/core/monitoring/metrics/run-metrics.ts";
 
 interface Dashboard {
   panels: { title: string; gridPos: Record<"x" | "y" | "w" | "h", number>; targets: { expr: string }[] }[];

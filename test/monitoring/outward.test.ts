@@ -3,13 +3,13 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readOutward } from "../../src/adapters/outward.ts";
-import { spansJson } from "../../src/adapters/otlp/encode.ts";
-import { readHeaders } from "../../src/adapters/otlp/export.ts";
+import { readOutward } from "../../src/adapters/outbound/outbound.ts";
+import { spansJson } from "../../src/adapters/outbound/otlp-encode.ts";
+import { readHeaders } from "../../src/adapters/outbound/otlp-export.ts";
 import { isLogged, logLine } from "../../src/core/monitoring/log-line.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { type Span, spansOf } from "../../src/core/monitoring/spans.ts";
+import { type Span, spansOf } from "../../src/core/monitoring/tracing/spans.ts";
 import {
   executionEvent,
   nextTry,

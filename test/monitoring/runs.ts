@@ -3,8 +3,8 @@ import type { CoordinatorConfig } from "../../src/contract/config.ts";
 import type { ResolvedStage } from "../../src/contract/stage.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { emptyFigures, addReport, type Figures } from "../../src/core/monitoring/figures.ts";
-import { type RunReport, runReport, type RunShape } from "../../src/core/monitoring/report.ts";
+import { emptyFigures, addReport, type Figures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { type RunReport, runReport, type RunShape } from "../../src/core/monitoring/metrics/report.ts";
 import { makeSpec } from "../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "../engine/support.ts";
 

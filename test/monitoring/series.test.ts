@@ -2,11 +2,11 @@
 // within a part of the index, over its restarts, and where parts are merged.
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/contract/limits.ts";
-import { addReport, emptyFigures, type Figures } from "../../src/core/monitoring/figures.ts";
-import { mergeParts } from "../../src/core/monitoring/merge-parts.ts";
-import { keptNames, OTHER } from "../../src/core/monitoring/names.ts";
-import type { RunReport } from "../../src/core/monitoring/report.ts";
-import { FiguresStore } from "../../src/objects/figures-store.ts";
+import { addReport, emptyFigures, type Figures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { mergeParts } from "../../src/core/monitoring/metrics/merge-parts.ts";
+import { keptNames, OTHER } from "../../src/core/monitoring/metrics/names.ts";
+import type { RunReport } from "../../src/core/monitoring/metrics/report.ts";
+import { FiguresStore } from "../../src/objects/execution-index/metrics-store.ts";
 
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 26);

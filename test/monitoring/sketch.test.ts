@@ -6,7 +6,7 @@ import {
   mergeSketch,
   quantile,
   type Sketch,
-} from "../../src/core/monitoring/sketch.ts";
+} from "../../src/core/monitoring/metrics/sketch.ts";
 import { seeded } from "../support/chance.ts";
 
 const SAMPLES = 100_000;

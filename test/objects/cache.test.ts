@@ -2,10 +2,10 @@
 // earlier versions have stored stays; what followers wait for when their leader's object does not answer.
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Made } from "../../src/adapters/embedded/result-cache.ts";
+import type { Made } from "../../src/adapters/durable/result-cache-client.ts";
 import type { Env } from "../../src/compose.ts";
-import { entryText } from "../../src/core/cached-result.ts";
-import { PACE } from "../../src/core/pace.ts";
+import { entryText } from "../../src/core/caching/cached-result.ts";
+import { PACE } from "../../src/core/timings.ts";
 
 vi.mock("cloudflare:workers", () => ({
   DurableObject: class {
@@ -18,7 +18,7 @@ vi.mock("cloudflare:workers", () => ({
   },
 }));
 
-const { CacheObject } = await import("../../src/objects/cache.ts");
+const { CacheObject } = await import("../../src/objects/result-cache/result-cache.ts");
 
 const FAMILY = "family-hash";
 const keyOf = (exact: string, family = FAMILY) => ({ tenant: "acme", exact, family });

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { openApiText } from "../../src/http/openapi.ts";
+import { openApiText } from "../../src/http/openapi/document.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "openapi-"));
 const file = join(folder, "openapi.json");

@@ -2,14 +2,14 @@
 // from outside, and that crashes in each recovery where its id begins with `poison-`, and a catalog that can be made
 // to fail for a while. What a promise rejects with and nobody catches is written where tests look for it.
 import type { Env } from "../../src/compose.ts";
-import type { Parcel } from "../../src/adapters/objects/courier-api.ts";
-import type { LedgerReport } from "../../src/adapters/objects/ledger-api.ts";
-import type { KeptTurn } from "../../src/core/conversation.ts";
+import type { Parcel } from "../../src/adapters/durable/delivery-client.ts";
+import type { LedgerReport } from "../../src/adapters/durable/execution-index-client.ts";
+import type { KeptTurn } from "../../src/core/monitoring/conversation-turn.ts";
 import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";
 import { ConversationObject as RealConversation } from "../../src/objects/conversation.ts";
-import { CourierObject as RealCourier } from "../../src/objects/courier.ts";
+import { CourierObject as RealCourier } from "../../src/objects/delivery-queue.ts";
 import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
-import { LedgerObject as RealLedger } from "../../src/objects/ledger.ts";
+import { LedgerObject as RealLedger } from "../../src/objects/execution-index/execution-index.ts";
 
 // The classes below stand before those of the same names here.
 export * from "../../src/index.ts";

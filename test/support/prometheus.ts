@@ -6,7 +6,7 @@
 import { type SpawnSyncReturns, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { TextFormat } from "../../src/core/monitoring/exposition.ts";
+import type { TextFormat } from "../../src/core/monitoring/metrics/exposition.ts";
 
 export interface ReadFamily {
   /** As OpenMetrics names it: a counter's without `_total`, in both formats. */

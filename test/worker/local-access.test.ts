@@ -1,7 +1,7 @@
 // A coordinator without keys in real workerd, before pages of other sites: a name that was made to resolve to this
 // machine reads nothing, and no page but its own starts or changes anything.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { OPERATIONS } from "../../src/http/openapi/operations.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";

@@ -2,7 +2,7 @@
 // and what holds for every path (methods, media types).
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { OPERATIONS } from "../../src/http/openapi/operations.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";

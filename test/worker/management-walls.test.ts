@@ -13,8 +13,8 @@ import {
 } from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorCode } from "../../src/contract/problem.ts";
-import { openApi } from "../../src/http/openapi.ts";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { openApi } from "../../src/http/openapi/document.ts";
+import { OPERATIONS } from "../../src/http/openapi/operations.ts";
 import { STATUS } from "../../src/http/problem.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";

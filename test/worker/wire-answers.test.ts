@@ -1,7 +1,7 @@
 // What answers say of themselves, in real workerd: how they were chosen (Vary, Preference-Applied), that nothing keeps
 // them, 202 where a run has not ended, and what a cursor beyond the end of a run gets.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../src/http/operations.ts";
+import { OPERATIONS } from "../../src/http/openapi/operations.ts";
 import {
   after,
   type AgentServer,

@@ -2,8 +2,8 @@
 // twice, paths that lost a segment, names that a URL parser takes for steps; and how much of many faults is listed.
 import { request } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { OPERATIONS, type Operation } from "../../src/http/operations.ts";
-import { queryParameters } from "../../src/http/surface.ts";
+import { OPERATIONS, type Operation } from "../../src/http/openapi/operations.ts";
+import { queryParameters } from "../../src/http/endpoints.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";

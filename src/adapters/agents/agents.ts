@@ -3,7 +3,7 @@
 // and kept nowhere.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { type AllowedHosts, agentUrl } from "../../core/agent-target.ts";
+import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 import { readAnswer, readFailure } from "./answer.ts";

@@ -2,8 +2,8 @@
 // what API.md section 4 says is a contract failure; one that stops too early is truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
-import { shownUrl } from "../../core/agent-target.ts";
-import { agentWords } from "../../core/agent-words.ts";
+import { shownUrl } from "../../core/security/agent-target.ts";
+import { agentWords } from "../../core/resilience/agent-words.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { textWithin, wholeText } from "./body.ts";

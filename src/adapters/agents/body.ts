@@ -2,7 +2,7 @@
 // cannot become a large one, and UTF-8 is decoded fatally.
 import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { readBytes } from "../bytes.ts";
+import { readBytes } from "../platform/read-bytes.ts";
 
 type Fault =
   | { reason: "too_large"; limit_bytes: number }

@@ -4,10 +4,10 @@ import { AgentAnswer, AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { cutText, isLowSurrogate } from "../../contract/text.ts";
-import { wordsOf } from "../../core/agent-words.ts";
-import { type JsonFault, readJson, readMembers } from "../../core/json.ts";
+import { wordsOf } from "../../core/resilience/agent-words.ts";
+import { type JsonFault, readJson, readMembers } from "../../core/json/json.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
-import { answerBytes } from "../../core/weight.ts";
+import { answerBytes } from "../../core/json/weight.ts";
 import { BodyFault } from "./body.ts";
 import { ACCEPT_ENCODING } from "./codings.ts";
 

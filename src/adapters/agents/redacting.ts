@@ -2,9 +2,9 @@
 // answer or a failure, has lost them, and a failure the query of the agent's URL, too. Any other call passes untouched.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/redact.ts";
+import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/security/redact.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
-import { answerBytes } from "../../core/weight.ts";
+import { answerBytes } from "../../core/json/weight.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 
 /** The Worker secret that a registration's `secret:NAME` stands for. */

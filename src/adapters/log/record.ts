@@ -1,9 +1,9 @@
 // The record: the events of one turn (or of several that were committed together) as bytes, with a checksum, cut
 // into chunks. Owns the format and its version; reading proves every byte or says what is wrong.
 import { concatBytes } from "../../core/bytes.ts";
-import { parseDigits, writeJson } from "../../core/exact-integer.ts";
+import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { PACE } from "../../core/pace.ts";
+import { PACE } from "../../core/timings.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
 import { crc32 } from "./crc32.ts";
 

@@ -1,8 +1,8 @@
 // The rate limit in Redis, one count for all regions, as @upstash/ratelimit counts it. That lets calls through on its
 // own timeout and throws where Redis refuses: here neither happens. Where Redis is lost, the isolate counts.
-import type { RateLimit, RateVerdict } from "../../core/resilience/sliding-window.ts";
+import type { RateLimit, RateVerdict } from "../../core/security/rate-limit.ts";
 import type { Clock } from "../../engine/ports.ts";
-import { LocalLimiter, type RateLimiter } from "../embedded/rate-limiter.ts";
+import { LocalLimiter, type RateLimiter } from "../durable/rate-limit-client.ts";
 import { type GuardedRedis, LOST, type Redis } from "./redis.ts";
 
 export class UpstashLimiter implements RateLimiter {

@@ -1,7 +1,7 @@
 // The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day; under the hash of
 // its family the name of the last one; and under its execution the names of all that it has made, which go with it.
 // There is no single flight: who else is at a call is not known here.
-import type { CacheKey } from "../../core/cache-key.ts";
+import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,
   entryText,
@@ -11,11 +11,11 @@ import {
   madeBy,
   readEntry,
   type RunResults,
-} from "../../core/cached-result.ts";
-import type { FlightCaller } from "../../core/single-flight.ts";
+} from "../../core/caching/cached-result.ts";
+import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import type { CacheFinding, Clock, ResultCache } from "../../engine/ports.ts";
-import { hashedKey } from "../embedded/hashed-key.ts";
-import { SHARED_MS, within } from "../embedded/within.ts";
+import { hashedKey } from "../platform/cache-key-hash.ts";
+import { SHARED_MS, within } from "../platform/time-limit.ts";
 import { type GuardedRedis, LOST } from "./redis.ts";
 
 const WHAT = "results are neither found nor kept";

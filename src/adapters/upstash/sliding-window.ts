@@ -2,7 +2,7 @@
 // package's module and not by its name, which leads to a CommonJS file that cannot be pruned.
 import { Ratelimit } from "@upstash/ratelimit/dist/index.mjs";
 import type { Redis } from "@upstash/redis/cloudflare";
-import type { RateLimit } from "../../core/resilience/sliding-window.ts";
+import type { RateLimit } from "../../core/security/rate-limit.ts";
 
 export function slidingWindow(redis: Redis, limit: RateLimit): Ratelimit {
   return new Ratelimit({

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { PipelineStage } from "../../contract/stage.ts";
 import { Graph } from "../run/graph.tsx";
-import { waiting } from "../run/story.ts";
+import { waiting } from "../run/run-view.ts";
 import { Card, Failure } from "../ui/parts.tsx";
 import type { Draft } from "./draft.ts";
 import { Editor } from "./editor.tsx";

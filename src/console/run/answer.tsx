@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { JsonTree } from "../ui/json-tree.tsx";
 import { Card, Empty } from "../ui/parts.tsx";
-import { isOver, type Story } from "./story.ts";
+import { isOver, type Story } from "./run-view.ts";
 
 interface Citation {
   mark: string;

@@ -3,7 +3,7 @@
 import { useSignal } from "@preact/signals";
 import { client } from "../lib/session.ts";
 import { Failure } from "../ui/parts.tsx";
-import { isOver, type Story } from "./story.ts";
+import { isOver, type Story } from "./run-view.ts";
 
 export function Controls({ story }: { story: Story }) {
   const busy = useSignal(false);

@@ -7,7 +7,7 @@ import { duration, plural } from "../lib/format.ts";
 import { go, to } from "../lib/route.ts";
 import { JsonTree } from "../ui/json-tree.tsx";
 import { Status } from "../ui/parts.tsx";
-import type { StageStory, Story } from "./story.ts";
+import type { StageStory, Story } from "./run-view.ts";
 
 const TABS = [
   ["results", "Results"],

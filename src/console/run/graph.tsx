@@ -6,7 +6,7 @@ import { useNow } from "../lib/clock.ts";
 import { Icon } from "../ui/icons.tsx";
 import { layOut, NODE } from "./layout.ts";
 import { criticalPath, timeOf } from "./path.ts";
-import { isOver, type StageStory, type Story } from "./story.ts";
+import { isOver, type StageStory, type Story } from "./run-view.ts";
 
 interface GraphProps {
   stages: readonly StageStory[];

@@ -1,6 +1,6 @@
 // Which stages the run's length hangs on, while it runs: the chain of dependencies on which most time was spent. When
 // it is over, the coordinator's own figures say it.
-import type { StageStory, Story } from "./story.ts";
+import type { StageStory, Story } from "./run-view.ts";
 
 /** Time spent on tries and the waits between them, up to `now`. */
 export function timeOf(stage: StageStory, now: number): number {

@@ -14,7 +14,7 @@ import { Ask } from "./ask.tsx";
 import { Controls } from "./controls.tsx";
 import { Details } from "./details.tsx";
 import { Graph } from "./graph.tsx";
-import { isOver, type Story, waiting } from "./story.ts";
+import { isOver, type Story, waiting } from "./run-view.ts";
 import { Timeline } from "./timeline.tsx";
 import { createWatch } from "./watch.ts";
 

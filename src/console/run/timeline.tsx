@@ -3,7 +3,7 @@
 import { useNow } from "../lib/clock.ts";
 import { duration } from "../lib/format.ts";
 import { criticalPath, timeOf } from "./path.ts";
-import { isOver, type Span, type StageStory, type Story } from "./story.ts";
+import { isOver, type Span, type StageStory, type Story } from "./run-view.ts";
 
 const SHORTEST_AXIS_MS = 400;
 const TICKS = 5;

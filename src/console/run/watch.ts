@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { CoordinatorClientError, type ExecutionEvent } from "../../client/index.ts";
 import { client, eventsOf } from "../lib/session.ts";
-import { complete, type Story, tell } from "./story.ts";
+import { complete, type Story, tell } from "./run-view.ts";
 
 const LONGEST_WAIT_MS = 3_000;
 

@@ -1,13 +1,13 @@
 // advance: starts everything that may start now, and completes the execution when nothing is left. The only place
 // that begins a call; does nothing unless the execution runs (I11).
 import { Meter } from "../expressions/cel.ts";
-import { PACE } from "../pace.ts";
+import { PACE } from "../timings.ts";
 import { evaluateCondition } from "../pipeline/condition.ts";
 import { endExecution, loseStage, skipStage } from "./endings.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
 import { nextToStart, specOf } from "./schedule.ts";
 import { type ExecutionState, stageOf } from "./state.ts";
-import type { Turn } from "./turn.ts";
+import type { Turn } from "./batch.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 
 export function advance(turn: Turn): void {

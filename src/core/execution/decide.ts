@@ -3,8 +3,8 @@
 // `advance`, and every end goes through `endExecution`.
 import { classify, retryAfter } from "../resilience/classify.ts";
 import { budgetDelay, retryDelay } from "../resilience/retry.ts";
-import { overwrittenBytes } from "../weight.ts";
-import { PACE } from "../pace.ts";
+import { overwrittenBytes } from "../json/weight.ts";
+import { PACE } from "../timings.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
 import {
@@ -19,7 +19,7 @@ import type { LogEvent } from "./log-event.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
 import { startExecution } from "./start.ts";
-import { Turn } from "./turn.ts";
+import { Turn } from "./batch.ts";
 
 export interface Decision {
   /** What happened, to be committed together; none where nothing did. */

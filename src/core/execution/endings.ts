@@ -8,10 +8,10 @@ import { isoTime, timeOf } from "../time.ts";
 import { evolve } from "./evolve.ts";
 import { keepText } from "./log-event.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
-import { jsonBytes } from "../weight.ts";
+import { jsonBytes } from "../json/weight.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
-import type { Draft, Turn } from "./turn.ts";
+import type { Draft, Turn } from "./batch.ts";
 import { terminalData } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;

@@ -1,6 +1,6 @@
 // nextActions(state, now): what the world has to do for an execution. The shell compares it with what it holds:
 // calls that it does not have are begun, calls that are not here any more are aborted.
-import { PACE } from "../pace.ts";
+import { PACE } from "../timings.ts";
 import { nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
 

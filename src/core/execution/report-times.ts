@@ -2,10 +2,10 @@
 // refused is made again, and whether the alarm that has come shows that all of them were delivered. Nothing is stored
 // for any of it: a wait follows from how long ago the change was, so that a new instance goes on where the last one
 // stopped, and the alarm is moved on to what the run itself waits for only once every receiver has the report.
-import { PACE } from "../pace.ts";
+import { PACE } from "../timings.ts";
 import { nextActions } from "./next-actions.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
-import { retainedUntil } from "./summary.ts";
+import { retainedUntil } from "../monitoring/index-entry.ts";
 
 /** True where a crash before the report must be followed by an alarm that comes soon: an end, and a pause. */
 export function needsAlarm({ status }: ExecutionState): boolean {

@@ -1,8 +1,8 @@
 // The first turn: execution.started with all that the run is pinned to, and the stages that can go at once.
-import { jsonBytes } from "../weight.ts";
+import { jsonBytes } from "../json/weight.ts";
 import { advance } from "./advance.ts";
 import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";
-import { Turn } from "./turn.ts";
+import { Turn } from "./batch.ts";
 
 export function startExecution(spec: RunSpec, now: number): Turn {
   const { execution_id, query, conversation_id, pipeline, pipeline_version, stages, ...kept } = spec;

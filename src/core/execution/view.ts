@@ -1,10 +1,10 @@
 // The PipelineExecution of a state: what GET answers and what the terminal event carries.
 import type { PerformanceMetrics, PipelineExecution } from "../../contract/execution.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import { jsonPieces } from "../json-pieces.ts";
+import { jsonPieces } from "../json/json-pieces.ts";
 import { criticalPath, sinks } from "../pipeline/graph.ts";
 import { isoTime } from "../time.ts";
-import { utf8Bytes } from "../weight.ts";
+import { utf8Bytes } from "../json/weight.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 /** The execution as it stands. */

@@ -1,5 +1,5 @@
 // Functions of bytes: to and from text, JSON, their items.
-import { parseJson } from "../exact-integer.ts";
+import { parseJson } from "../json/exact-integer.ts";
 import type { Definition } from "./definition.ts";
 import { CHARS, type Meter } from "./meter.ts";
 import { Fault, type Value } from "./values.ts";

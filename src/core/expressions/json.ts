@@ -1,6 +1,6 @@
 // What an expression gives, as JSON: for agents and events, which know no other values.
 import { LIMITS } from "../../contract/limits.ts";
-import { integerOf } from "../exact-integer.ts";
+import { integerOf } from "../json/exact-integer.ts";
 import { base64 } from "./bytes.ts";
 import { CHARS, type Meter } from "./meter.ts";
 import { Duration, Fault, FORBIDDEN_KEYS, isMap, Optional, TypeValue, Uint, type Value } from "./values.ts";

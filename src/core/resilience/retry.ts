@@ -1,6 +1,6 @@
 // The delay before the next try: full jitter under an exponential ceiling, drawn once and written down; and what a
 // spent retry budget makes of it.
-import { PACE } from "../pace.ts";
+import { PACE } from "../timings.ts";
 
 export interface Backoff {
   retry_delay_seconds: number;

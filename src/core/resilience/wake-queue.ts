@@ -2,7 +2,7 @@
 // outage ends: a few at once, further ones one after another. Time comes in from outside; what is kept is one number,
 // and the turns that alarms were set to. A turn that is far away is no reason to stay in memory: the run's alarm is
 // set to it, and an alarm that comes at a time that was given has its turn.
-import { PACE } from "../pace.ts";
+import { PACE } from "../timings.ts";
 
 export interface Turn {
   /** When it comes, ms since the epoch. */

@@ -2,9 +2,9 @@
 // what it does, not by its headers: the operation declares whether it starts work, and whether a cursor makes it attach
 // instead. A reconnecting reader is neither counted nor refused; an empty cursor is no cursor, so that call is counted.
 import type { MiddlewareHandler } from "hono";
-import type { RateVerdict } from "../../core/resilience/sliding-window.ts";
+import type { RateVerdict } from "../../core/security/rate-limit.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
-import { readCursor } from "../launch.ts";
+import { readCursor } from "../runs/start-or-attach.ts";
 
 export const rateLimit: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { limiter, clock } = call.var.services;

@@ -1,13 +1,13 @@
 // The operator's log of calls that were not let in (401, 403): one WARN line with the reason, the method and the path,
 // and never what was presented. Each isolate writes at most one line of a reason in REFUSAL_LINE_MS.
-import { writeLog } from "../../adapters/system.ts";
+import { writeLog } from "../../adapters/platform/system.ts";
 import type { Services } from "../../compose.ts";
 import type { ApiKey } from "../../contract/access.ts";
 import { admitLine, type LineCount } from "../../core/monitoring/line-limit.ts";
 import { isLogged, logLine } from "../../core/monitoring/log-line.ts";
-import { PACE } from "../../core/pace.ts";
+import { PACE } from "../../core/timings.ts";
 import type { Call } from "../context.ts";
-import type { Refusal } from "./guard.ts";
+import type { Refusal } from "./authenticate.ts";
 
 /** By reason, for each environment. */
 const counts = new WeakMap<Services, Map<string, LineCount>>();

@@ -2,7 +2,7 @@
 // an error that names the variable and what was expected.
 import type { MiddlewareHandler } from "hono";
 import { composeServices } from "../../compose.ts";
-import { forCallers } from "../../core/bad-variable.ts";
+import { forCallers } from "../../core/config/bad-variable.ts";
 import { type AppEnv, problem } from "../context.ts";
 
 export const services: MiddlewareHandler<AppEnv> = async (call, next) => {

@@ -13,12 +13,12 @@ export const about = new Hono<AppEnv>()
 
 // The document and all that it is made of are loaded at the first question for it: no run needs them.
 async function document(): Promise<Response> {
-  const { openApiText } = await import("../openapi.ts");
+  const { openApiText } = await import("../openapi/document.ts");
   return jsonText(openApiText());
 }
 
 async function schema(): Promise<Response> {
-  const { pipelineSchemaText } = await import("../openapi.ts");
+  const { pipelineSchemaText } = await import("../openapi/document.ts");
   return jsonText(pipelineSchemaText(), 200, {
     "content-type": "application/schema+json",
     // Editors fetch it from pages of their own; it is the same for everybody.
@@ -27,7 +27,7 @@ async function schema(): Promise<Response> {
 }
 
 async function docs(call: Call): Promise<Response> {
-  const { docsPage } = await import("../docs.ts");
+  const { docsPage } = await import("../openapi/docs-page.ts");
   const { html, policy } = await docsPage();
   return call.html(html, 200, { "content-security-policy": policy });
 }

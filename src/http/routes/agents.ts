@@ -1,17 +1,17 @@
 // /v1/agents: the registry. A URL that may not be called is refused here already.
 import { Hono } from "hono/tiny";
-import type { Standing } from "../../adapters/embedded/agent-health.ts";
-import type { CatalogSnapshot } from "../../adapters/objects/catalog-api.ts";
+import type { Standing } from "../../adapters/durable/agent-health-client.ts";
+import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";
-import { isLoopbackHost } from "../../core/access/local.ts";
-import { type AllowedHosts, agentUrl } from "../../core/agent-target.ts";
+import { isLoopbackHost } from "../../core/security/local-access.ts";
+import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
 import { shownState } from "../../core/resilience/breaker.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
-import { invalid, parseWith, readBody } from "../body.ts";
+import { invalid, parseWith, readBody } from "../request/body.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
-import { registrationOf } from "../plan-run.ts";
+import { registrationOf } from "../runs/run-spec.ts";
 
 export const agents = new Hono<AppEnv>()
   .get("/", list)

@@ -1,8 +1,8 @@
 // /v1/config: the CoordinatorConfig that holds, and RFC 7396 patches of it.
 import { Hono } from "hono/tiny";
 import { ConfigPatch } from "../../contract/config.ts";
-import { effectiveConfig } from "../../core/config.ts";
-import { readBody } from "../body.ts";
+import { effectiveConfig } from "../../core/config/config.ts";
+import { readBody } from "../request/body.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
 
 export const config = new Hono<AppEnv>().get("/", read).patch("/", patch);

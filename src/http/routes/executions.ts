@@ -5,19 +5,26 @@ import {
   type ExecutionText,
   refusalOf,
   STATUS_HEADER,
-} from "../../adapters/objects/execution-api.ts";
+} from "../../adapters/durable/execution-client.ts";
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { isTerminal } from "../../core/execution/state.ts";
-import { parseWith, readJsonBody, readOptionalBody } from "../body.ts";
+import { parseWith, readJsonBody, readOptionalBody } from "../request/body.ts";
 import { type AppEnv, type Call, jsonText, problem, queryOf } from "../context.ts";
-import { executionText, type Followed, locationOf, prepare, readCursor, runHeaders } from "../launch.ts";
-import { preferredType, readPrefer } from "../negotiate.ts";
-import { JSON_TYPE, SSE_TYPE } from "../surface.ts";
-import { planRun } from "../plan-run.ts";
-import { comeBackLater, isPassing, streamHead, streamResponse } from "../stream.ts";
+import {
+  executionText,
+  type Followed,
+  locationOf,
+  prepare,
+  readCursor,
+  runHeaders,
+} from "../runs/start-or-attach.ts";
+import { preferredType, readPrefer } from "../request/negotiate.ts";
+import { JSON_TYPE, SSE_TYPE } from "../endpoints.ts";
+import { planRun } from "../runs/run-spec.ts";
+import { comeBackLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
 export const executions = new Hono<AppEnv>()
   .post("/", start)

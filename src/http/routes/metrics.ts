@@ -1,8 +1,8 @@
 // /v1/metrics: the specification's figures, of the tenant's executions of the last `window_seconds`.
 import { Hono } from "hono/tiny";
-import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
-import { metricsOf } from "../../core/monitoring/metrics.ts";
-import { PACE } from "../../core/pace.ts";
+import { emptyFigures, mergeFigures } from "../../core/monitoring/metrics/run-metrics.ts";
+import { metricsOf } from "../../core/monitoring/metrics/metrics.ts";
+import { PACE } from "../../core/timings.ts";
 import { type AppEnv, type Call, queryOf } from "../context.ts";
 
 export const metrics = new Hono<AppEnv>().get("/", read);

@@ -2,24 +2,24 @@
 // that nobody has written yet.
 import { Hono } from "hono/tiny";
 import type { Settings } from "../../compose.ts";
-import type { CatalogSnapshot, Precondition } from "../../adapters/objects/catalog-api.ts";
+import type { CatalogSnapshot, Precondition } from "../../adapters/durable/catalog-client.ts";
 import type { WrittenPipeline } from "../../contract/management.ts";
 import { ValidationRequest } from "../../contract/requests.ts";
 import { cutName, Name } from "../../contract/names.ts";
 import { type Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
-import { effectiveConfig } from "../../core/config.ts";
+import { effectiveConfig } from "../../core/config/config.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import { hintsOf } from "../../core/pipeline/hints.ts";
 import { resolveStage } from "../../core/pipeline/plan.ts";
-import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
-import { mean } from "../../core/monitoring/sketch.ts";
+import { emptyFigures, mergeFigures } from "../../core/monitoring/metrics/run-metrics.ts";
+import { mean } from "../../core/monitoring/metrics/sketch.ts";
 import { judgeDefinition } from "../../core/pipeline/verdict.ts";
-import { parseWith, readBody } from "../body.ts";
+import { parseWith, readBody } from "../request/body.ts";
 import { type AppEnv, type Call, problem, queryOf } from "../context.ts";
-import { registrationOf } from "../plan-run.ts";
-import { etagOf, isUnchanged, writeCondition } from "../etag.ts";
+import { registrationOf } from "../runs/run-spec.ts";
+import { etagOf, isUnchanged, writeCondition } from "../request/etag.ts";
 
 export const pipelines = new Hono<AppEnv>()
   .get("/", list)

@@ -1,11 +1,11 @@
 // GET /metrics: the tenant's figures since it came into being, as Prometheus text, or as OpenMetrics where the scraper
 // asks for it.
 import { Hono } from "hono/tiny";
-import { exposition, type TextFormat } from "../../core/monitoring/exposition.ts";
-import { familiesOf } from "../../core/monitoring/families.ts";
+import { exposition, type TextFormat } from "../../core/monitoring/metrics/exposition.ts";
+import { familiesOf } from "../../core/monitoring/metrics/families.ts";
 import { type AppEnv, type Call } from "../context.ts";
-import { preferredType } from "../negotiate.ts";
-import { EXPOSITION_TYPES } from "../surface.ts";
+import { preferredType } from "../request/negotiate.ts";
+import { EXPOSITION_TYPES } from "../endpoints.ts";
 
 const FORMATS: Readonly<Record<string, { format: TextFormat; type: string }>> = {
   "text/plain": { format: "prometheus", type: "text/plain; version=0.0.4; charset=utf-8" },

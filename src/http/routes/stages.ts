@@ -3,14 +3,14 @@
 import { Hono } from "hono/tiny";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { StageExecutionRequest } from "../../contract/requests.ts";
-import { parseJson } from "../../core/exact-integer.ts";
+import { parseJson } from "../../core/json/exact-integer.ts";
 import { isTerminal } from "../../core/execution/state.ts";
-import { wholeText } from "../../engine/text-stream.ts";
-import { parseWith, readJsonBody } from "../body.ts";
+import { wholeText } from "../../engine/watch/text-stream.ts";
+import { parseWith, readJsonBody } from "../request/body.ts";
 import { type AppEnv, type Call, jsonText, problem } from "../context.ts";
-import { prepare, runHeaders } from "../launch.ts";
-import { readPrefer } from "../negotiate.ts";
-import { planStage } from "../plan-run.ts";
+import { prepare, runHeaders } from "../runs/start-or-attach.ts";
+import { readPrefer } from "../request/negotiate.ts";
+import { planStage } from "../runs/run-spec.ts";
 
 export const stages = new Hono<AppEnv>().post("/execute", execute);
 

@@ -4,10 +4,10 @@
 import { decodeRecords } from "../../../src/adapters/log/record.ts";
 import { type LogStorage, StorageLog } from "../../../src/adapters/log/storage-log.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
-import { PACE } from "../../../src/core/pace.ts";
-import { ExecutionDriver } from "../../../src/engine/drive.ts";
+import { PACE } from "../../../src/core/timings.ts";
+import { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import type { Agents, Ports } from "../../../src/engine/ports.ts";
-import { SharedTimer } from "../../../src/engine/shared-timer.ts";
+import { SharedTimer } from "../../../src/engine/run/shared-timer.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What chance decides of the platform. */

@@ -1,8 +1,8 @@
 // Reader: one reader of a run's feed, who checks every byte: lifecycle events as they stand in the durable log, none
 // before it is durable (I7, I9), and a text that comes out whole by API.md's one rule.
 import { type LogEvent, wireJson } from "../../../src/core/execution/log-event.ts";
-import type { ExecutionDriver } from "../../../src/engine/drive.ts";
-import { EventFeed } from "../../../src/engine/feed.ts";
+import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
+import { EventFeed } from "../../../src/engine/watch/feed.ts";
 import { hold } from "../../core/simulation/observer.ts";
 
 const decoder = new TextDecoder();

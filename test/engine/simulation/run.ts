@@ -3,7 +3,7 @@
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
-import { PACE } from "../../../src/core/pace.ts";
+import { PACE } from "../../../src/core/timings.ts";
 import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
 import { hold, Observer, Violation } from "../../core/simulation/observer.ts";
 import { Random } from "../../core/simulation/random.ts";

@@ -1,0 +1,165 @@
+// How agents are doing, as an isolate knows it: the breakers that are not closed, in memory, at most HEALTH_AGE_MS
+// old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
+// catalog knows which of them have something standing against them, so that one question covers all agents, and no
+// healthy call asks any. What was told here is known here at once.
+import type { Admission, Breaker, BreakerPolicy, CallVerdict } from "../../core/resilience/breaker.ts";
+import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
+import { AgentMemory } from "./caller-budgets.ts";
+import { SHARED_MS, within } from "../platform/time-limit.ts";
+
+/** A breaker as it travels. */
+export interface Standing extends Omit<Breaker, "probe"> {
+  /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
+  changed_at: number;
+}
+
+/** Every agent of a tenant with failures standing against it. */
+export interface TenantHealth {
+  /** When this was so, ms since the epoch. */
+  at: number;
+  agents: Record<string, Standing>;
+}
+
+/** The object of one agent. */
+export interface AgentHealthRpc {
+  admit(lease_ms: number): Promise<{ admission: Admission; standing: Standing }>;
+  /** @param why the failure's message, where the verdict is one */
+  report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
+  standing(): Promise<Standing>;
+  /** Another registration has taken the agent's place: nothing stands against it. */
+  reset(): Promise<Standing>;
+}
+
+export interface AgentHealthWorld {
+  object(tenant: string, agent_type: string): AgentHealthRpc;
+  /** What the tenant's catalog knows. */
+  tenantHealth(tenant: string): Promise<TenantHealth>;
+  clock: Pick<Clock, "now">;
+}
+
+/** How old the knowledge may be by which a call goes out, and from when on it is refreshed behind the calls. */
+const HEALTH_AGE_MS = 1_900;
+const REFRESH_AGE_MS = 1_000;
+/** Tenants remembered; the one unused longest goes first. */
+const TENANTS = 1_000;
+
+interface Known {
+  at: number;
+  agents: Map<string, Standing>;
+  asked_at: number;
+}
+
+export class IsolateHealth implements AgentHealth {
+  private readonly world: AgentHealthWorld;
+  private readonly tenants = new Map<string, Known>();
+  private readonly memory = new AgentMemory();
+
+  constructor(world: AgentHealthWorld) {
+    this.world = world;
+  }
+
+  admit({ tenant, agent_type }: AgentIdentity, lease_ms: number): Admission | Promise<Admission> {
+    const known = this.known(tenant);
+    const age = this.world.clock.now() - known.at;
+    if (age > HEALTH_AGE_MS) {
+      return this.ask(tenant, known).then(() => this.judge(known, tenant, agent_type, lease_ms));
+    }
+    this.refresh(tenant);
+    return this.judge(known, tenant, agent_type, lease_ms);
+  }
+
+  report(
+    agent: AgentIdentity,
+    verdict: CallVerdict,
+    probe: number | null,
+    policy: BreakerPolicy | null,
+    why?: string,
+  ): void {
+    const { tenant, agent_type } = agent;
+    this.memory.called(agent, verdict, this.world.clock.now());
+    if (policy === null) return;
+    const known = this.known(tenant);
+    const stands = known.agents.get(agent_type);
+    const matters =
+      verdict === "failure" || (verdict === "success" && (stands?.failures ?? 0) > 0) || probe !== null;
+    if (!matters) return;
+    // Not waited for: a report that is lost is a failure more or less.
+    void this.world
+      .object(tenant, agent_type)
+      .report(verdict, probe, policy, why)
+      .then(
+        (standing) => note(known, agent_type, standing),
+        () => {},
+      );
+  }
+
+  refresh(tenant: string): void {
+    const known = this.known(tenant);
+    const now = this.world.clock.now();
+    if (now - known.at <= REFRESH_AGE_MS || now - known.asked_at <= SHARED_MS) return;
+    void this.ask(tenant, known);
+  }
+
+  /** Each asks for itself: what another object has asked is lost with that object. */
+  private async ask(tenant: string, known: Known): Promise<void> {
+    known.asked_at = this.world.clock.now();
+    const health = await within(SHARED_MS, this.world.tenantHealth(tenant), null);
+    // Where nobody answers, nothing more is known than before.
+    if (health === null) known.at = Math.max(known.at, known.asked_at);
+    else this.learn(tenant, health);
+  }
+
+  /** Takes up what somebody else has read of the catalog. */
+  learn(tenant: string, { at, agents }: TenantHealth): void {
+    const known = this.known(tenant);
+    if (at <= known.at) return;
+    known.at = at;
+    for (const [agent_type, standing] of known.agents) {
+      if (standing.changed_at < at && !Object.hasOwn(agents, agent_type)) known.agents.delete(agent_type);
+    }
+    for (const [agent_type, standing] of Object.entries(agents)) note(known, agent_type, standing);
+  }
+
+  placeRetry(agent: AgentIdentity, own: number): number {
+    return this.memory.placeRetry(agent, own, this.world.clock.now());
+  }
+
+  takeHedge(agent: AgentIdentity): boolean {
+    return this.memory.takeHedge(agent, this.world.clock.now());
+  }
+
+  private judge(
+    known: Known,
+    tenant: string,
+    agent_type: string,
+    lease_ms: number,
+  ): Admission | Promise<Admission> {
+    const standing = known.agents.get(agent_type);
+    if (standing === undefined || standing.state === "closed") return { admit: "call" };
+    const retry_at = standing.retry_at ?? 0;
+    if (standing.state === "open" && this.world.clock.now() < retry_at) {
+      return { admit: "refuse", retry_at, last_failure: standing.last_failure };
+    }
+    const asked = this.world.object(tenant, agent_type).admit(lease_ms);
+    return within(SHARED_MS, asked, null).then((answer) => {
+      if (answer === null) return { admit: "call" };
+      note(known, agent_type, answer.standing);
+      return answer.admission;
+    });
+  }
+
+  private known(tenant: string): Known {
+    const known = this.tenants.get(tenant) ?? { at: 0, agents: new Map(), asked_at: 0 };
+    this.tenants.delete(tenant);
+    this.tenants.set(tenant, known);
+    const oldest = this.tenants.keys().next().value;
+    if (this.tenants.size > TENANTS && oldest !== undefined) this.tenants.delete(oldest);
+    return known;
+  }
+}
+
+function note(known: Known, agent_type: string, standing: Standing): void {
+  const before = known.agents.get(agent_type);
+  if (before === undefined || before.changed_at <= standing.changed_at)
+    known.agents.set(agent_type, standing);
+}

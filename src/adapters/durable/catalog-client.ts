@@ -1,0 +1,206 @@
+// What a tenant's catalog answers, and the client of it that the Worker holds: read from the isolate's memory, at
+// most CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version. Where
+// the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
+import type { AgentRegistration } from "../../contract/agent.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { Result } from "../../contract/problem.ts";
+import type { Definitions } from "../../core/config/catalog-bounds.ts";
+import type { LogLevel } from "../../core/monitoring/log-line.ts";
+import type { PipelineChange } from "../../core/pipeline/edit.ts";
+import type { Standing, TenantHealth } from "./agent-health-client.ts";
+import { within } from "../platform/time-limit.ts";
+
+/** Everything that a tenant has defined, and what is known of its agents. */
+export interface CatalogSnapshot extends Definitions {
+  /** What stands against its agents. */
+  health: TenantHealth;
+}
+
+/** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
+export interface CatalogText {
+  /** Definitions as JSON; null where the reader has this revision of them. */
+  definitions: string | null;
+  revision: string;
+  health: TenantHealth;
+}
+
+/** What must hold for a write: nothing, that the pipeline is there, or that it has this version (0: is not there). */
+export type Precondition = null | "exists" | number;
+
+/** The outcome of a write, and the snapshot after it. */
+interface Written<T> {
+  outcome: T;
+  snapshot: CatalogSnapshot;
+}
+
+/** The same as it travels. */
+export interface WrittenText<T> {
+  outcome: T;
+  snapshot: CatalogText;
+}
+
+export interface CatalogRpc {
+  /** @param revision of the definitions that the caller has; null where it has none */
+  snapshot(revision: string | null): Promise<CatalogText>;
+  /** @param environment the config that holds without any patch */
+  changePipeline(
+    name: string,
+    change: PipelineChange,
+    condition: Precondition,
+    environment: CoordinatorConfig,
+  ): Promise<WrittenText<Result<{ created: boolean }>>>;
+  deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
+  /** @param registration null takes it away, also one that stands from the start */
+  setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
+  /** @param environment the config that holds without any patch */
+  patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
+  health(): Promise<TenantHealth>;
+  /** News of an agent's breaker; older news than what is known changes nothing. */
+  noteHealth(agent_type: string, standing: Standing): Promise<void>;
+}
+
+export interface Catalogs {
+  /** @param maxAgeMs 0 asks the object itself */
+  read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** What a read would find in memory, without waiting; null where it would have to ask. */
+  peek(tenant: string): CatalogSnapshot | null;
+  /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
+  write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
+}
+
+/** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
+const CATALOG_AGE_MS = 1_900;
+/** Who has older definitions waits so long for newer ones before it uses those. */
+const CATALOG_WAIT_MS = 3_000;
+/** Definitions older than this are not used: a pipeline that was deleted must not run without end. */
+const CATALOG_STALE_MS = 15 * 60_000;
+/** Tenants an isolate remembers; the one unused longest goes first. */
+const REMEMBERED_TENANTS = 1_000;
+/** Characters of their definitions as JSON, which take a multiple of it in memory. */
+const REMEMBERED_CHARS = 8 * 1024 * 1024;
+
+/** A tenant's definitions as the catalog itself answered them. */
+interface Answered {
+  snapshot: CatalogSnapshot;
+  revision: string;
+  /** Of the definitions as JSON. */
+  chars: number;
+  at: number;
+}
+
+interface Remembered {
+  snapshot: Promise<CatalogSnapshot>;
+  /** The same, once it is there. */
+  known: CatalogSnapshot | null;
+  at: number;
+  /** What `snapshot` falls back on; null where the catalog has never answered. */
+  last: Answered | null;
+}
+
+export interface CatalogsWorld {
+  catalog(tenant: string): CatalogRpc;
+  /** Milliseconds since the epoch. */
+  now(): number;
+  log(level: LogLevel, fields: JsonObject): void;
+}
+
+export function catalogsOver(world: CatalogsWorld): Catalogs {
+  return new RememberedCatalogs(world);
+}
+
+class RememberedCatalogs implements Catalogs {
+  private readonly world: CatalogsWorld;
+  private readonly tenants = new Map<string, Remembered>();
+  /** Tenants whose catalog does not answer: logged once, and again when it does. */
+  private readonly failing = new Set<string>();
+
+  constructor(world: CatalogsWorld) {
+    this.world = world;
+  }
+
+  read(tenant: string, maxAgeMs = CATALOG_AGE_MS): Promise<CatalogSnapshot> {
+    const before = this.tenants.get(tenant);
+    if (before !== undefined && this.world.now() - before.at < maxAgeMs) return before.snapshot;
+    const last = before?.last ?? null;
+    const snapshot = this.ask(tenant, last);
+    const entry: Remembered = { snapshot, known: null, at: this.world.now(), last };
+    this.remember(tenant, entry);
+    snapshot.then(
+      (known) => {
+        entry.known = known;
+      },
+      // A read that failed is not remembered; what a write has put in its place meanwhile stays.
+      () => {
+        if (this.tenants.get(tenant) === entry) this.tenants.delete(tenant);
+      },
+    );
+    return snapshot;
+  }
+
+  peek(tenant: string): CatalogSnapshot | null {
+    const known = this.tenants.get(tenant);
+    return known !== undefined && this.world.now() - known.at < CATALOG_AGE_MS ? known.known : null;
+  }
+
+  async write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>> {
+    const { outcome, snapshot: text } = await write(this.world.catalog(tenant));
+    const last = this.answered(tenant, text, null);
+    const { snapshot } = last;
+    this.remember(tenant, { snapshot: Promise.resolve(snapshot), known: snapshot, at: last.at, last });
+    return { outcome, snapshot };
+  }
+
+  /** @throws where the catalog does not answer and there is nothing to use instead */
+  private async ask(tenant: string, last: Answered | null): Promise<CatalogSnapshot> {
+    const asked = this.world.catalog(tenant).snapshot(last?.revision ?? null);
+    const isUsable = last !== null && this.world.now() - last.at < CATALOG_STALE_MS;
+    const text = isUsable ? await within(CATALOG_WAIT_MS, asked, null) : await asked;
+    if (text === null) return this.fallBack(tenant, last as Answered);
+    const answered = this.answered(tenant, text, last);
+    const entry = this.tenants.get(tenant);
+    if (entry !== undefined) {
+      entry.last = answered;
+      this.makeRoom(tenant);
+    }
+    return answered.snapshot;
+  }
+
+  private fallBack(tenant: string, last: Answered): CatalogSnapshot {
+    if (!this.failing.has(tenant)) {
+      this.failing.add(tenant);
+      const message = "the catalog does not answer: what was read last is used";
+      this.world.log("ERROR", { message, tenant, read_at: new Date(last.at).toISOString() });
+    }
+    return last.snapshot;
+  }
+
+  private answered(tenant: string, text: CatalogText, last: Answered | null): Answered {
+    const { definitions, revision, health } = text;
+    if (this.failing.delete(tenant)) this.world.log("INFO", { message: "the catalog answers again", tenant });
+    const at = this.world.now();
+    if (definitions === null && last !== null) {
+      return { ...last, snapshot: { ...last.snapshot, health }, at };
+    }
+    const read = JSON.parse(definitions as string) as Definitions;
+    return { snapshot: { ...read, health }, revision, chars: (definitions as string).length, at };
+  }
+
+  private remember(tenant: string, entry: Remembered): void {
+    this.tenants.delete(tenant);
+    this.tenants.set(tenant, entry);
+    this.makeRoom(tenant);
+  }
+
+  /** Forgets tenants unused for longest while there are too many, or they hold too much. */
+  private makeRoom(current: string): void {
+    let chars = 0;
+    for (const { last } of this.tenants.values()) chars += last?.chars ?? 0;
+    for (const [tenant, { last }] of this.tenants) {
+      const isRoom = this.tenants.size <= REMEMBERED_TENANTS && chars <= REMEMBERED_CHARS;
+      if (isRoom || tenant === current) return;
+      this.tenants.delete(tenant);
+      chars -= last?.chars ?? 0;
+    }
+  }
+}

@@ -1,0 +1,40 @@
+// A conversation's memory as the Worker and the executions see it: an object for each, read before a run starts and
+// told of each completed run by its outbox.
+import type { ConversationTurn } from "../../contract/execution.ts";
+import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
+import { parseJson } from "../../core/json/exact-integer.ts";
+import { within } from "../platform/time-limit.ts";
+
+export interface ConversationRpc {
+  /** The last `count` turns that are still kept, oldest first: a ConversationTurn[] as JSON, which travels for less. */
+  turns(count: number): Promise<string>;
+  /** Keeps a turn; the same one again changes nothing. */
+  add(turn: KeptTurn): Promise<void>;
+  forget(execution_id: string): Promise<void>;
+}
+
+export interface Conversations {
+  /** The last `count` turns, oldest first; none where the conversation cannot be read in time. */
+  history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
+  add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
+  forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
+}
+
+/** A run starts without what it cannot get so soon, in ms; an object that was evicted comes up in less. */
+const READ_MS = 2_000;
+
+export function conversationsOver(namespace: DurableObjectNamespace): Conversations {
+  const rpc = (tenant: string, conversation_id: string) =>
+    namespace.get(namespace.idFromName(`${tenant}/${conversation_id}`)) as unknown as ConversationRpc;
+  return {
+    async history(tenant, conversation_id, count) {
+      if (count === 0) return [];
+      const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(count), null);
+      if (turns !== null) return parseJson(turns) as ConversationTurn[];
+      console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
+      return [];
+    },
+    add: (tenant, conversation_id, turn) => rpc(tenant, conversation_id).add(turn),
+    forget: (tenant, conversation_id, execution_id) => rpc(tenant, conversation_id).forget(execution_id),
+  };
+}

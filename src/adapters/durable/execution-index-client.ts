@@ -1,0 +1,132 @@
+// The ledger of a tenant's executions, their index and their figures, as the Worker and the executions see it: at most
+// eight objects, each of which keeps the executions whose id falls to it. A list asks all of them and merges by
+// (start, id), newest first; figures merge by adding.
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { ExecutionFilter } from "../../contract/requests.ts";
+import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";
+import { fnv1a } from "../../core/hash.ts";
+import type { Figures } from "../../core/monitoring/metrics/run-metrics.ts";
+import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
+import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
+import { objectIds } from "./object-ids.ts";
+
+/** A place in the list: everything behind it is older. */
+export interface Place {
+  start: number;
+  id: string;
+}
+
+export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
+  before: Place | null;
+};
+
+/** An execution of the list with its place. */
+export interface Listed extends Place {
+  summary: ExecutionSummary;
+}
+
+/** Which figures: of the minutes that reach into the last so many seconds, or of all time. */
+export type Period = { window_seconds: number } | "ever";
+
+export interface FiguresQuery {
+  period: Period;
+  /** All of them where it is not given. */
+  pipeline?: string | undefined;
+  /** Recorded runs wanted, at most. */
+  shapes: number;
+}
+
+export interface LedgerFigures {
+  /** In the order of their first run. */
+  by_pipeline: Map<string, Figures>;
+  /** Executions that have begun and not ended. */
+  open: number;
+  /** Of recent runs, in the order in which they began. */
+  shapes: RunShape[];
+}
+
+/** What is counted of a run. */
+export type Counted = Omit<RunReport, "shape">;
+
+/** A LedgerEntry as it travels: what nobody on the way looks into is JSON, which is read and written for less. */
+export interface LedgerReport
+  extends Pick<LedgerEntry, "start" | "end" | "seq" | "expires">,
+    Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
+  /** An ExecutionSummary. */
+  summary: string;
+  /** Counted; null where nothing is. */
+  counted: string | null;
+  /** A RunShape; null where the run is no example. */
+  shape: string | null;
+}
+
+export interface LedgerRpc {
+  /** Keeps an entry; one that is older than what is kept, or is over, changes nothing. */
+  report(entry: LedgerReport): Promise<void>;
+  /** Newest first. @param query.limit how many at most */
+  list(query: LedgerQuery): Promise<Listed[]>;
+  /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
+  ended(until: number, limit: number): Promise<Place[]>;
+  forget(place: Place): Promise<void>;
+  figures(query: FiguresQuery): Promise<LedgerFigures>;
+}
+
+export interface Ledgers {
+  report(tenant: string, entry: LedgerEntry): Promise<void>;
+  list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
+  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
+  forget(tenant: string, place: Place): Promise<void>;
+  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
+}
+
+const SHARDS = 8;
+
+export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
+  const idOf = objectIds(namespace);
+  const shard = (tenant: string, number: number) =>
+    namespace.get(idOf(`${tenant}/${number}`)) as unknown as LedgerRpc;
+  const shardOf = (tenant: string, id: string) => shard(tenant, fnv1a(id) % SHARDS);
+  const askAll = <T>(tenant: string, question: (rpc: LedgerRpc) => Promise<T>) =>
+    Promise.all(Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))));
+  return {
+    report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(reportOf(entry)),
+    async list(tenant, query) {
+      const answers = await askAll(tenant, (rpc) => rpc.list(query));
+      return answers.flat().toSorted(byPlace).toReversed().slice(0, query.limit);
+    },
+    async ended(tenant, until, limit) {
+      const answers = await askAll(tenant, (rpc) => rpc.ended(until, limit));
+      return answers.flat().toSorted(byPlace).slice(0, limit);
+    },
+    forget: (tenant, place) => shardOf(tenant, place.id).forget(place),
+    figures: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.figures(query))),
+  };
+}
+
+function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): LedgerReport {
+  const { execution_id, status, pipeline, conversation_id } = summary;
+  const { shape = null, ...counted } = report ?? {};
+  return {
+    start,
+    end,
+    seq,
+    expires,
+    execution_id,
+    status,
+    pipeline,
+    conversation_id,
+    summary: JSON.stringify(summary),
+    counted: report === null ? null : JSON.stringify(counted),
+    shape: shape === null ? null : JSON.stringify(shape),
+  };
+}
+
+function merged(answers: readonly LedgerFigures[]): LedgerFigures {
+  const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
+  const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
+  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };
+}
+
+function byPlace(a: Place, b: Place): number {
+  return a.start - b.start || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}

@@ -1,0 +1,65 @@
+// The rate limit without Redis: an object for each caller, which counts. Where it does not answer, the isolate counts
+// for itself, as it does where Redis is gone.
+import {
+  NOTHING_COUNTED,
+  type RateLimit,
+  type RateVerdict,
+  take,
+  type WindowCount,
+} from "../../core/security/rate-limit.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { SHARED_MS, within } from "../platform/time-limit.ts";
+
+export interface RateLimiter {
+  readonly limit: RateLimit;
+  /** Counts one call of this caller. Never rejects. @param later takes work that goes on behind the answer */
+  take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
+}
+
+/** The object that counts one caller's calls. */
+export interface RateLimitRpc {
+  take(limit: RateLimit): Promise<RateVerdict>;
+}
+
+/** Callers that an isolate counts; the one unheard longest goes first. */
+const CALLERS = 10_000;
+
+/** Counts what this isolate sees. */
+export class LocalLimiter implements RateLimiter {
+  readonly limit: RateLimit;
+  private readonly clock: Pick<Clock, "now">;
+  private readonly callers = new Map<string, WindowCount>();
+
+  constructor(limit: RateLimit, clock: Pick<Clock, "now">) {
+    this.limit = limit;
+    this.clock = clock;
+  }
+
+  async take(caller: string): Promise<RateVerdict> {
+    const before = this.callers.get(caller) ?? NOTHING_COUNTED;
+    const { counted, verdict } = take(before, this.limit, this.clock.now());
+    this.callers.delete(caller);
+    this.callers.set(caller, counted);
+    const oldest = this.callers.keys().next().value;
+    if (this.callers.size > CALLERS && oldest !== undefined) this.callers.delete(oldest);
+    return verdict;
+  }
+}
+
+export class EmbeddedLimiter implements RateLimiter {
+  readonly limit: RateLimit;
+  private readonly namespace: DurableObjectNamespace;
+  private readonly local: LocalLimiter;
+
+  constructor(namespace: DurableObjectNamespace, limit: RateLimit, clock: Pick<Clock, "now">) {
+    this.namespace = namespace;
+    this.limit = limit;
+    this.local = new LocalLimiter(limit, clock);
+  }
+
+  async take(caller: string): Promise<RateVerdict> {
+    const object = this.namespace.get(this.namespace.idFromName(caller)) as unknown as RateLimitRpc;
+    const verdict = await within(SHARED_MS, object.take(this.limit), null);
+    return verdict ?? this.local.take(caller);
+  }
+}

@@ -1,0 +1,30 @@
+// What an execution's object tells the Worker of a stream beside its bytes: how its reader is to be served. It comes
+// from the config that the run holds, which only the object knows.
+import { PACE } from "../../core/timings.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+
+export interface StreamTerms {
+  /** A comment line after this long without an event; finds readers that have gone. */
+  heartbeat_ms: number;
+  /** Events held for a reader that does not take them. */
+  buffer_events: number;
+  /** How long a reader may stand still while that buffer is full; 0: not at all. */
+  stall_ms: number;
+}
+
+export const TERMS_HEADER = "x-stream-terms";
+
+/** The terms for readers of this run. */
+export function termsOf(spec: RunSpec): StreamTerms {
+  const { stream_buffer_size, stream_timeout_ms, enable_backpressure } = spec.config;
+  return {
+    heartbeat_ms: spec.on_disconnect === "cancel" ? PACE.HEARTBEAT_WATCHED_MS : PACE.HEARTBEAT_MS,
+    buffer_events: stream_buffer_size,
+    stall_ms: enable_backpressure ? stream_timeout_ms : 0,
+  };
+}
+
+/** The terms that a response of the object carries. */
+export function readTerms(response: Response): StreamTerms {
+  return JSON.parse(response.headers.get(TERMS_HEADER) ?? "") as StreamTerms;
+}

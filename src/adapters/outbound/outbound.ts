@@ -1,0 +1,146 @@
+// What goes outward beside the figures: webhooks and traces, where the operator has said where to. Reads the variables
+// of both and makes of an execution's end the parcels that a courier delivers.
+import { type BadVariable, badAddress, badVariable, entryNumber } from "../../core/config/bad-variable.ts";
+import { textVariable } from "../../core/config/config.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
+import type { LogEvent } from "../../core/execution/log-event.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
+import { ledgerEntry } from "../../core/monitoring/index-entry.ts";
+import { hash64 } from "../../core/hash.ts";
+import type { Alert } from "../../contract/metrics.ts";
+import { spansOf } from "../../core/monitoring/tracing/spans.ts";
+import {
+  executionEvent,
+  parseEvents,
+  type WebhookEvent,
+  WEBHOOK_EVENTS,
+  webhookPayload,
+} from "../../core/monitoring/webhook.ts";
+import { PACE } from "../../core/timings.ts";
+import type { Receiver } from "../../engine/watch/outbox.ts";
+import type { Log } from "../../engine/ports.ts";
+import type { Couriers, Parcel } from "../durable/delivery-client.ts";
+import { spansJson } from "./otlp-encode.ts";
+import { type OtlpTarget, readHeaders } from "./otlp-export.ts";
+import { readSecret, type WebhookTarget } from "./webhook.ts";
+
+export interface Outward {
+  webhook: WebhookTarget | null;
+  otlp: OtlpTarget | null;
+}
+
+const URL_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_URL";
+const SECRET_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_SECRET";
+const EVENTS_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_EVENTS";
+const OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
+const OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
+
+/** Where webhooks and traces go; null where nobody has said. @param version of this service */
+export function readOutward(
+  vars: Readonly<Record<string, unknown>>,
+  version: string,
+): Result<Outward, BadVariable> {
+  const webhook = readWebhook(vars);
+  if (!webhook.ok) return webhook;
+  const endpoint = textVariable(vars, OTLP_ENDPOINT);
+  if (endpoint === undefined) return ok({ webhook: webhook.value, otlp: null });
+  if (!isHttp(endpoint)) return err(badAddress(OTLP_ENDPOINT, endpoint, HTTP_EXPECTED));
+  const headers = readHeaders(textVariable(vars, OTLP_HEADERS));
+  if (!headers.ok) return err(badVariable(OTLP_HEADERS, headers.error));
+  const otlp = { endpoint: endpoint.replace(/\/+$/, ""), headers: headers.value, version };
+  return ok({ webhook: webhook.value, otlp });
+}
+
+function readWebhook(vars: Readonly<Record<string, unknown>>): Result<WebhookTarget | null, BadVariable> {
+  const url = textVariable(vars, URL_VARIABLE);
+  if (url === undefined) return ok(null);
+  if (!isHttp(url)) return err(badAddress(URL_VARIABLE, url, HTTP_EXPECTED));
+  const key = readSecret(textVariable(vars, SECRET_VARIABLE) ?? "");
+  if (!key.ok) return err(badVariable(SECRET_VARIABLE, key.error));
+  const list = textVariable(vars, EVENTS_VARIABLE);
+  const events = parseEvents(list);
+  if (!events.ok) {
+    const wrong = entryNumber(list, events.error);
+    const expected = `of ${WEBHOOK_EVENTS}, comma-separated (entry ${wrong} is none of them)`;
+    return err(badVariable(EVENTS_VARIABLE, expected));
+  }
+  return ok({ url, key: key.value, events: events.value });
+}
+
+const HTTP_EXPECTED = "an absolute URL, https: or http:";
+
+function isHttp(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
+}
+
+/** Who is told of an execution's end beside the ledger. */
+export function outwardReceivers({ webhook, otlp }: Outward, couriers: Couriers, log: Log): Receiver[] {
+  const receivers: Receiver[] = [];
+  if (webhook !== null) {
+    receivers.push({
+      name: "webhook",
+      takesEachPause: webhook.events.has("execution.paused"),
+      receive: (state) => sendAll(couriers, state, executionParcel(state, webhook, log)),
+    });
+  }
+  if (otlp !== null) {
+    receivers.push({
+      name: "traces",
+      receive: (state) => sendAll(couriers, state, spansParcel(state, log.read(0))),
+    });
+  }
+  return receivers;
+}
+
+/** An alert's change as a parcel, or null where nobody wants it. @param now ms since the epoch */
+export function alertParcel(
+  webhook: WebhookTarget | null,
+  tenant: string,
+  alert: Alert,
+  now: number,
+): Parcel | null {
+  const type: WebhookEvent = alert.firing ? "alert.firing" : "alert.resolved";
+  if (webhook?.events.has(type) !== true) return null;
+  const id = messageId(tenant, type, alert.name, alert.stage ?? "", String(now));
+  return { id, kind: "webhook", body: webhookPayload(type, now, tenant, alert), wait_ms: 0 };
+}
+
+async function sendAll(couriers: Couriers, state: ExecutionState, parcel: Parcel | null): Promise<void> {
+  if (parcel !== null) await couriers.send(state.spec.tenant, parcel);
+}
+
+function executionParcel(state: ExecutionState, { events }: WebhookTarget, log: Log): Parcel | null {
+  const type = executionEvent(state.status);
+  const at = state.ended_at ?? state.paused_at;
+  if (type === null || at === null || !events.has(type)) return null;
+  const { tenant, execution_id } = state.spec;
+  // A run ends once, and is paused as often as its caller likes: each pause is a message of its own.
+  const pause = state.ended_at === null ? [String(lastPause(state, log))] : [];
+  const id = messageId(tenant, type, execution_id, String(state.started_at), ...pause);
+  const { summary } = ledgerEntry(state);
+  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summary), wait_ms: 0 };
+}
+
+/** The `seq` of the pause that the state is in. */
+function lastPause(state: ExecutionState, log: Log): number {
+  let seq = 0;
+  for (const event of log.read(0)) {
+    if (event.seq > state.seq) break;
+    if (event.type === "execution.paused") seq = event.seq;
+  }
+  return seq;
+}
+
+function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel | null {
+  if (state.ended_at === null) return null;
+  const spans = spansOf(state, events);
+  if (spans.length === 0) return null;
+  const id = messageId(state.spec.tenant, "spans", state.spec.execution_id, String(state.started_at));
+  return { id, kind: "spans", body: spansJson(spans, PACE.SPANS_BYTES), wait_ms: PACE.SPANS_WAIT_MS };
+}
+
+/** The same for the same news; without a dot, which the signature's text is parted by. */
+function messageId(...parts: readonly string[]): string {
+  const text = parts.join(" ");
+  return `msg_${hash64(text)}${hash64(`${text} `)}`;
+}

@@ -1,0 +1,92 @@
+// Keys and stream tokens with WebCrypto: a key is hashed before it is compared, a token is an HMAC-SHA256.
+import type { ApiKey } from "../../contract/access.ts";
+import { findKey } from "../../core/security/keys.ts";
+import {
+  keyOfToken,
+  readToken,
+  signedText,
+  TOKEN_SECONDS,
+  type TokenRun,
+  tokenText,
+} from "../../core/security/token.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { sha256Hex } from "./system.ts";
+
+export interface Access {
+  /** The key that was presented, as the deployment knows it; null where it does not. */
+  whoHas(key: string): Promise<ApiKey | null>;
+  /**
+   * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
+   * @param key_id of the key that asks for it; null where no keys are asked for
+   */
+  streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
+  /** The tenant to which a token opens this execution's events, and the start of the run; null where it opens nothing. */
+  openedBy(token: string, execution_id: string): Promise<Opened | null>;
+}
+
+interface Opened {
+  tenant: string;
+  /** To be held against the run that is there: ms since the epoch. */
+  started_at: number;
+}
+
+const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
+
+/** @param secret what tokens are signed with */
+export function accessWith(keys: readonly ApiKey[], secret: string, clock: Pick<Clock, "now">): Access {
+  let imported: Promise<CryptoKey> | null = null;
+  const signingKey = () => (imported ??= importKey(secret));
+  return {
+    async whoHas(key) {
+      return findKey(keys, await sha256Hex(key));
+    },
+    async streamToken(tenant, run, key_id) {
+      const expires_at = Math.floor(clock.now() / 1_000) + TOKEN_SECONDS;
+      const claims = { tenant, ...run, key_id: key_id ?? "", expires_at };
+      const text = bytesOf(signedText(claims, keyOfToken(keys, claims, clock.now())));
+      const signature = await crypto.subtle.sign(HMAC, await signingKey(), text);
+      return tokenText(claims, base64Url(new Uint8Array(signature)));
+    },
+    async openedBy(token, execution_id) {
+      const read = readToken(token, execution_id, clock.now());
+      const key = read === null ? null : keyOfToken(keys, read.claims, clock.now());
+      const signature = read === null ? null : fromBase64Url(read.signature);
+      if (read === null || key === null || signature === null) return null;
+      const text = bytesOf(signedText(read.claims, key));
+      const valid = await crypto.subtle.verify(HMAC, await signingKey(), signature, text);
+      return valid ? { tenant: read.claims.tenant, started_at: read.claims.started_at } : null;
+    },
+  };
+}
+
+/** The secret is hashed with a label first, so that a key derived from another secret is not that secret. */
+async function importKey(secret: string): Promise<CryptoKey> {
+  const material = await crypto.subtle.digest(
+    "SHA-256",
+    bytesOf(`agent-coordinator stream token\n${secret}`),
+  );
+  return crypto.subtle.importKey("raw", material, HMAC, false, ["sign", "verify"]);
+}
+
+function bytesOf(text: string): Uint8Array {
+  return new TextEncoder().encode(text);
+}
+
+function base64Url(bytes: Uint8Array): string {
+  return btoa(String.fromCharCode(...bytes))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+function fromBase64Url(text: string): Uint8Array | null {
+  if (!/^[A-Za-z0-9_-]{1,128}$/.test(text)) return null;
+  try {
+    const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    const bytes = new Uint8Array(raw.length);
+    for (let at = 0; at < raw.length; at += 1) bytes[at] = raw.charCodeAt(at);
+    return bytes;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,73 @@
+// The demo without a terminal: a line for each change, and the answer as it comes. What is written cannot be taken
+// back, so a text that starts again is announced and written again.
+import { closing, endingOf } from "./ending.ts";
+import type { Output } from "./output.ts";
+import { BEGINNING, type StageStory, type Story, tell } from "./run-view.ts";
+import { duration, harmless } from "./text.ts";
+
+export function plainOutput(write: (text: string) => void): Output {
+  let story: Story = BEGINNING;
+  /** The answer's text that is in the output already. */
+  let written = "";
+  let inLine = false;
+
+  const line = (text: string): void => {
+    write(`${inLine ? "\n" : ""}${text}\n`);
+    inLine = false;
+  };
+  const piece = (text: string): void => {
+    if (text === "") return;
+    write(harmless(text));
+    inLine = !text.endsWith("\n");
+  };
+  const show = (text: string): void => {
+    if (text.startsWith(written)) piece(text.slice(written.length));
+    else {
+      line("(the text starts again)");
+      piece(text);
+    }
+    written = text;
+  };
+
+  return {
+    starting: (question) => line(`question: ${harmless(question)}`),
+    started: (ms) => line(`coordinator and agents started in ${duration(ms)}`),
+    event: (event) => {
+      const before = story;
+      story = tell(story, event);
+      if (event.type === "stage.delta") {
+        if (written === "" && story.answer.text !== "") line("");
+        show(story.answer.text);
+        return;
+      }
+      for (const [place, stage] of story.stages.entries()) {
+        const was = before.stages[place];
+        if (was !== undefined && was !== stage) line(sentence(stage));
+      }
+    },
+    ended: (execution) => {
+      const { answer, sources } = endingOf(execution);
+      if (answer !== null) show(answer);
+      if (sources.length > 0) {
+        line("");
+        line("sources:");
+        for (const { mark, reference } of sources) line(harmless(`${mark} ${reference}`));
+      }
+      const { summary, details } = closing(execution);
+      line("");
+      line(`${execution.status}: ${harmless(summary)}`);
+      for (const detail of details) line(detail);
+    },
+    failed: (message) => line(harmless(message)),
+    close: () => {},
+  };
+}
+
+function sentence(stage: StageStory): string {
+  const { name, status, started_at, ended_at } = stage;
+  const took = started_at === null || ended_at === null ? "" : ` in ${duration(ended_at - started_at)}`;
+  const tries = status === "running" && stage.attempt > 1 ? `, try ${stage.attempt}` : "";
+  const separator = stage.note === "" ? "" : stage.note.startsWith("(") ? " " : ": ";
+  const note = `${separator}${harmless(stage.note)}`;
+  return `${name} ${status}${took}${tries}${note}`;
+}

@@ -1,0 +1,112 @@
+// What the demo looks like in a terminal: a story as lines, each one row. Pure: the time, the width and the colours
+// are given.
+import type { PipelineExecution } from "../../contract/execution.ts";
+import type { StageStatus } from "../../contract/stage.ts";
+import { closing, type Source } from "./ending.ts";
+import type { StageStory, Story } from "./run-view.ts";
+import { clip, duration, wrap } from "./text.ts";
+
+type Style = "bold" | "dim" | "green" | "red" | "yellow" | "cyan";
+export type Paint = (style: Style, text: string) => string;
+
+export interface View {
+  /** Characters in a row. */
+  columns: number;
+  /** Ms since the epoch. */
+  now: number;
+  paint: Paint;
+}
+
+const SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
+const SPINNER_STEP_MS = 80;
+/** Lines longer than this are tiring to read. */
+const TEXT_COLUMNS = 84;
+const BAR_COLUMNS = 28;
+
+export function spinner(now: number): string {
+  return SPINNER[Math.floor(now / SPINNER_STEP_MS) % SPINNER.length] ?? "";
+}
+
+/** The stages as bars over one time axis, and beneath them the answer as far as it has come. */
+export function storyLines(story: Story, view: View): string[] {
+  const answer = story.answer.text.trimEnd();
+  const stages = story.stages.map((stage) => stageLine(stage, story, view));
+  return answer === "" ? stages : [...stages, "", ...indented(answer, view)];
+}
+
+/** What stays on the screen after the end. */
+export function endLines(
+  story: Story,
+  execution: PipelineExecution,
+  sources: readonly Source[],
+  view: View,
+): string[] {
+  const { paint } = view;
+  const lines = storyLines(story, view);
+  if (sources.length > 0) {
+    lines.push("", `  ${paint("bold", "Sources")}`);
+    for (const source of sources) {
+      lines.push(...indented(`${source.mark} ${source.reference}`, view).map((line) => paint("dim", line)));
+    }
+  }
+  const end = closing(execution);
+  const good = execution.status === "completed";
+  const [first = "", ...rest] = wrap(end.summary, textColumns(view) - 2);
+  lines.push("", `  ${good ? paint("green", "✔") : paint("red", "✘")} ${paint("bold", first)}`);
+  for (const line of rest) lines.push(`    ${paint("bold", line)}`);
+  for (const detail of end.details) {
+    for (const line of wrap(detail, textColumns(view) - 2)) lines.push(`    ${paint("dim", line)}`);
+  }
+  return [...lines, ""];
+}
+
+function stageLine(stage: StageStory, story: Story, view: View): string {
+  const { paint, now, columns } = view;
+  const names = Math.max(...story.stages.map(({ name }) => name.length));
+  const time = stage.started_at === null ? "" : duration((stage.ended_at ?? now) - stage.started_at);
+  const bar = columns >= names + BAR_COLUMNS + 24 ? `${barOf(stage, story, view)}  ` : "";
+  const used = 4 + names + 2 + (bar === "" ? 0 : BAR_COLUMNS + 2) + 9;
+  const note = stage.note === "" ? "" : `  ${paint("dim", clip(stage.note, columns - used - 2))}`;
+  const name = stage.name.padEnd(names);
+  const shown = stage.status === "pending" || stage.status === "skipped" ? paint("dim", name) : name;
+  return `  ${signOf(stage.status, view)} ${shown}  ${bar}${time.padStart(9)}${note}`;
+}
+
+function signOf(status: StageStatus, { paint, now }: View): string {
+  switch (status) {
+    case "pending":
+      return paint("dim", "○");
+    case "running":
+      return paint("cyan", spinner(now));
+    case "completed":
+      return paint("green", "✔");
+    case "failed":
+      return paint("red", "✘");
+    case "skipped":
+      return paint("dim", "–");
+    case "cancelled":
+      return paint("yellow", "■");
+  }
+}
+
+/** When the stage ran, on an axis from the execution's start to its last moment so far. */
+function barOf(stage: StageStory, story: Story, { paint, now }: View): string {
+  const ended = story.stages.every((each) => each.status !== "running" && each.status !== "pending");
+  const last = Math.max(...story.stages.map((each) => each.ended_at ?? 0));
+  const scale = BAR_COLUMNS / Math.max(1, (ended ? last : now) - story.started_at);
+  if (stage.started_at === null) return paint("dim", "·".repeat(BAR_COLUMNS));
+  const from = Math.min(BAR_COLUMNS - 1, Math.floor((stage.started_at - story.started_at) * scale));
+  const to = Math.round(((stage.ended_at ?? now) - story.started_at) * scale);
+  const length = Math.min(BAR_COLUMNS - from, Math.max(1, to - from));
+  const style = stage.status === "failed" ? "red" : stage.status === "running" ? "cyan" : "green";
+  const rest = BAR_COLUMNS - from - length;
+  return paint("dim", "·".repeat(from)) + paint(style, "━".repeat(length)) + paint("dim", "·".repeat(rest));
+}
+
+function indented(text: string, view: View): string[] {
+  return wrap(text, textColumns(view)).map((line) => `  ${line}`);
+}
+
+function textColumns({ columns }: View): number {
+  return Math.max(20, Math.min(TEXT_COLUMNS, columns - 4));
+}

@@ -1,0 +1,63 @@
+// What the index of executions keeps of one: its summary, where it stands in the list, and until when that is worth
+// believing.
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import { cutText } from "../../contract/text.ts";
+import { type RunReport, runReport } from "./metrics/report.ts";
+import { PACE } from "../timings.ts";
+import { isoTime } from "../time.ts";
+import { type ExecutionState, isTerminal } from "../execution/state.ts";
+
+export interface LedgerEntry {
+  summary: ExecutionSummary;
+  /** When it began, ms since the epoch: with the id its place in the list. */
+  start: number;
+  /** When it ended, ms since the epoch; null where it has not. */
+  end: number | null;
+  /** The log's last `seq`: of two entries the later one counts, whichever comes first. */
+  seq: number;
+  /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
+  report: RunReport | null;
+  /** From then on, in ms since the epoch, the execution is gone, or has not told its end and never will. */
+  expires: number;
+}
+
+/** Of a question, this much stands in the list. */
+const QUERY_CHARS = 200;
+
+/** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */
+export function ledgerEntry(state: ExecutionState, now: number = state.updated_at): LedgerEntry {
+  const { spec } = state;
+  return {
+    summary: {
+      execution_id: spec.execution_id,
+      status: state.status,
+      query: cutText(spec.query, QUERY_CHARS),
+      conversation_id: spec.conversation_id,
+      pipeline: spec.pipeline,
+      pipeline_version: spec.pipeline_version,
+      start_time: isoTime(state.started_at),
+      end_time: state.ended_at === null ? null : isoTime(state.ended_at),
+      duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
+      error_info: state.error_info,
+    },
+    start: state.started_at,
+    end: state.ended_at,
+    seq: state.seq,
+    report: runReport(state),
+    expires: expiry(state, now),
+  };
+}
+
+function expiry(state: ExecutionState, now: number): number {
+  if (isTerminal(state.status)) return retainedUntil(state);
+  if (state.spec.storage === "memory") return now + 2 * PACE.MEMORY_LISTED_MS;
+  const { max_pause_seconds } = state.spec.config;
+  const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
+  return Math.max(state.deadline_at, paused) + PACE.LEDGER_GRACE_MS;
+}
+
+/** When an execution that has ended is forgotten, ms since the epoch; whole, as storage keeps an alarm's time. */
+export function retainedUntil({ ended_at, spec }: ExecutionState): number {
+  const kept_ms = spec.storage === "memory" ? PACE.MEMORY_KEPT_MS : spec.config.retention_seconds * 1_000;
+  return Math.floor((ended_at ?? 0) + kept_ms);
+}

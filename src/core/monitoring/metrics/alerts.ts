@@ -1,0 +1,86 @@
+// Alerts: readings against thresholds, with hysteresis, so that a value that trembles at its threshold does not fire
+// and resolve in turn: what fires resolves only once the value has come back by a margin.
+import type { CoordinatorConfig } from "../../../contract/config.ts";
+import type { Alert, AlertName } from "../../../contract/metrics.ts";
+import { type Figures, emptyFigures, mergeFigures } from "./run-metrics.ts";
+import { errorRate } from "./metrics.ts";
+import { mean } from "./sketch.ts";
+
+type Thresholds = CoordinatorConfig["alert_thresholds"];
+
+/** What an alert is told from. */
+export interface Reading {
+  name: AlertName;
+  stage?: string | undefined;
+  /** Null where nothing has ended that it could be told from. */
+  value: number | null;
+}
+
+export interface Judgement {
+  alerts: Alert[];
+  /** Those that have begun or ceased to fire. */
+  changes: Alert[];
+}
+
+/** The way back, as a share: of the threshold, or for a rate that must be high, of what it lacks to 1. */
+const MARGIN = 0.1;
+const MB = 1024 * 1024;
+
+/** @param open executions that have begun and not ended */
+export function readingsOf(byPipeline: ReadonlyMap<string, Figures>, open: number): Reading[] {
+  const all = emptyFigures();
+  for (const figures of byPipeline.values()) mergeFigures(all, figures);
+  const completed = all.by.get("completed") ?? 0;
+  // Whoever cancels has not been failed.
+  const judged = completed + (all.by.get("failed") ?? 0);
+  const ended = all.durations.count > 0;
+  return [
+    { name: "execution_success_rate", value: judged === 0 ? null : completed / judged },
+    { name: "avg_execution_time_ms", value: ended ? mean(all.durations) : null },
+    ...Array.from(all.stages, ([stage, figures]) => ({
+      name: "stage_error_rate" as const,
+      stage,
+      value: errorRate(figures),
+    })),
+    { name: "concurrent_executions", value: open },
+    { name: "memory_usage_mb", value: ended ? all.context_bytes / MB : null },
+  ];
+}
+
+/** @param before the alerts as they were last judged @param now ms since the epoch */
+export function judgeAlerts(
+  before: readonly Alert[],
+  readings: readonly Reading[],
+  thresholds: Thresholds,
+  now: number,
+): Judgement {
+  const known = new Map(before.map((alert) => [keyOf(alert), alert]));
+  const read = new Set(readings.map(keyOf));
+  // A stage that nobody has run lately has no error rate any more; if its alert fired, that is over.
+  const silent = before
+    .filter((alert) => alert.firing && !read.has(keyOf(alert)))
+    .map(({ name, stage }) => ({ name, ...(stage === undefined ? {} : { stage }), value: null }));
+  const alerts = [...readings, ...silent].map((reading): Alert => {
+    const last = known.get(keyOf(reading));
+    const was = last?.firing ?? false;
+    const threshold = thresholds[reading.name];
+    const firing = reading.value !== null && fires(reading.name, reading.value, threshold, was);
+    const since = firing ? (was ? (last?.since ?? null) : new Date(now).toISOString()) : null;
+    return { ...reading, threshold, firing, since };
+  });
+  return {
+    alerts,
+    changes: alerts.filter((alert) => alert.firing !== (known.get(keyOf(alert))?.firing ?? false)),
+  };
+}
+
+function fires(name: AlertName, value: number, threshold: number, was: boolean): boolean {
+  if (name === "execution_success_rate") {
+    return value < (was ? threshold + MARGIN * (1 - threshold) : threshold);
+  }
+  return value > (was ? threshold - MARGIN * threshold : threshold);
+}
+
+function keyOf({ name, stage }: Pick<Reading, "name" | "stage">): string {
+  return `${name} ${stage ?? ""}`;
+}

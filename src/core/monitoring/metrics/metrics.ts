@@ -1,0 +1,64 @@
+// The specification's two objects (GET /v1/metrics) out of figures and recorded runs. Pure arithmetic; nothing is
+// counted here.
+import type { Metrics } from "../../../contract/metrics.ts";
+import { bottlenecksIn } from "./bottlenecks.ts";
+import type { Figures, StageFigures } from "./run-metrics.ts";
+import { opportunitiesIn } from "./opportunities.ts";
+import type { RunEnd, RunShape } from "./report.ts";
+import { mean, quantile } from "./sketch.ts";
+
+/**
+ * @param open executions that have begun and not ended
+ * @param shapes of recent runs, in the order in which they began
+ */
+export function metricsOf(figures: Figures, open: number, shapes: readonly RunShape[]): Metrics {
+  const ended = (status: RunEnd) => figures.by.get(status) ?? 0;
+  const { durations } = figures;
+  const average = mean(durations);
+  return {
+    execution_metrics: {
+      total_executions: durations.count,
+      successful_executions: ended("completed"),
+      failed_executions: ended("failed"),
+      cancelled_executions: ended("cancelled"),
+      success_rate: share(ended("completed"), durations.count, 1),
+      average_duration_ms: average,
+      avg_duration_ms: average,
+      p50_duration_ms: quantile(durations, 0.5),
+      p95_duration_ms: quantile(durations, 0.95),
+      p99_duration_ms: quantile(durations, 0.99),
+      concurrent_executions: open,
+    },
+    stage_metrics: Object.fromEntries(
+      Array.from(figures.stages, ([name, stage]) => [name, stageMetrics(stage)]),
+    ),
+    performance_analytics: {
+      bottlenecks: bottlenecksIn(figures, shapes),
+      optimization_opportunities: opportunitiesIn(shapes),
+    },
+  };
+}
+
+function stageMetrics(stage: StageFigures): Metrics["stage_metrics"][string] {
+  const { durations, retries, cache_hits } = stage;
+  const average = mean(durations);
+  return {
+    executions: durations.count,
+    average_duration_ms: average,
+    avg_duration_ms: average,
+    p95_duration_ms: quantile(durations, 0.95),
+    success_rate: share(stage.by.get("completed")?.count ?? 0, durations.count, 1),
+    error_rate: errorRate(stage),
+    retries,
+    cache_hits,
+  };
+}
+
+/** The share of a stage's executions that failed. */
+export function errorRate(stage: StageFigures): number {
+  return share(stage.by.get("failed")?.count ?? 0, stage.durations.count, 0);
+}
+
+function share(part: number, whole: number, otherwise: number): number {
+  return whole === 0 ? otherwise : part / whole;
+}

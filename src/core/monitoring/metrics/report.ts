@@ -1,0 +1,149 @@
+// What an execution tells the figures when it has ended: a view of its state, made off its own path. Beside durations
+// and outcomes it holds the run's shape, by which a run can be simulated with something changed.
+import type { StageStatus } from "../../../contract/stage.ts";
+import type { JsonObject } from "../../../contract/json.ts";
+import { hash64 } from "../../hash.ts";
+import { timeOf } from "../../time.ts";
+import { specOf } from "../../execution/schedule.ts";
+import { type ExecutionState, isTerminal, type StageState } from "../../execution/state.ts";
+import { observedPath } from "./path.ts";
+
+export type RunEnd = "completed" | "failed" | "cancelled";
+
+export interface RunReport {
+  pipeline: string;
+  /** A stage run on its own, under whose name it is counted as a pipeline. */
+  single?: true;
+  status: RunEnd;
+  /** Pauses included. */
+  duration_ms: number;
+  /** UTF-8 bytes of its stages' data and its context. */
+  context_bytes: number;
+  stages: StageReport[];
+  /** Null where the run is no example: it was paused, cut short by a crash, or did not complete. */
+  shape: RunShape | null;
+}
+
+/** A stage that was begun; one that was skipped did not execute. */
+interface StageReport {
+  stage: string;
+  status: RunEnd;
+  duration_ms: number;
+  /** Of its duration, what lies on the run's critical path; 0 where performance is not monitored. */
+  path_ms: number;
+  retries: number;
+  cached: boolean;
+}
+
+export interface RunShape {
+  started_at: number;
+  max_concurrent_stages: number;
+  /** How long a result would have been worth keeping. */
+  cache_ttl_ms: number;
+  /** In definition order. */
+  stages: StageShape[];
+}
+
+export interface StageShape {
+  stage: string;
+  depends_on: string[];
+  parallel: boolean;
+  timeout_ms: number;
+  /** When it began and ended, in ms after the run's start; both 0 where it never began. */
+  began_ms: number;
+  ended_ms: number;
+  /** How long each try took. */
+  tries_ms: number[];
+  /** Delays sat out between tries. */
+  waits_ms: number;
+  cached: boolean;
+  /** Equal where the agent was asked the same. */
+  asked: string;
+}
+
+/** The report of an execution that has ended, or null where its config wants none or it has not. */
+export function runReport(state: ExecutionState): RunReport | null {
+  const { spec, status, ended_at } = state;
+  if (!isTerminal(status) || ended_at === null || !spec.config.enable_metrics_collection) return null;
+  const monitored = spec.config.enable_performance_monitoring;
+  const path = monitored ? observedPath(spansOf(state)) : new Set<string>();
+  return {
+    pipeline: spec.pipeline,
+    ...(spec.pipeline_version === 0 ? { single: true as const } : {}),
+    status: status as RunEnd,
+    duration_ms: ended_at - state.started_at,
+    context_bytes: state.context_bytes,
+    stages: state.stages.filter(wasBegun).map(({ result }) => ({
+      stage: result.stage,
+      status: result.status as RunEnd,
+      duration_ms: result.duration_ms ?? 0,
+      path_ms: path.has(result.stage) ? (result.duration_ms ?? 0) : 0,
+      retries: Math.max(0, result.attempts - 1),
+      cached: result.cached,
+    })),
+    shape: monitored && status === "completed" ? shapeOf(state) : null,
+  };
+}
+
+const ENDS: ReadonlySet<StageStatus> = new Set(["completed", "failed", "cancelled"]);
+
+function wasBegun(stage: StageState): boolean {
+  return stage.result.start_time !== null && ENDS.has(stage.result.status);
+}
+
+function spansOf(state: ExecutionState) {
+  return state.stages.filter(wasBegun).map(({ result }) => ({
+    name: result.stage,
+    depends_on: specOf(state, result.stage).depends_on,
+    began: timeOf(result.start_time ?? "") - state.started_at,
+    ended: timeOf(result.end_time ?? "") - state.started_at,
+  }));
+}
+
+function shapeOf(state: ExecutionState): RunShape | null {
+  if (state.stills.length > 0 || state.recoveries > 0) return null;
+  const { config, stages } = state.spec;
+  const spans = new Map(spansOf(state).map((span) => [span.name, span]));
+  const told = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
+  const { query, inputs, context, history } = state.spec;
+  const all = fingerprint([query, inputs, context, history]);
+  return {
+    started_at: state.started_at,
+    max_concurrent_stages: config.max_concurrent_stages,
+    cache_ttl_ms: config.cache_ttl_seconds * 1_000,
+    stages: state.stages.map((stage) => {
+      const { name, depends_on, parallel, timeout_seconds } = specOf(state, stage.result.stage);
+      const span = spans.get(name);
+      return {
+        stage: name,
+        depends_on: depends_on.filter((other) => stages.some((known) => known.name === other)),
+        parallel: parallel && config.enable_parallel_execution,
+        timeout_ms: timeout_seconds * 1_000,
+        began_ms: span?.began ?? 0,
+        ended_ms: span?.ended ?? 0,
+        tries_ms: stage.calls.map(([from, to]) => to - from),
+        waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
+        cached: stage.result.cached,
+        asked: span === undefined ? "" : asked(state, name, told, all),
+      };
+    }),
+  };
+}
+
+/** Of a value, this much tells it from another: nobody must read a megabyte for a figure. */
+const FINGERPRINT_CHARS = 16_384;
+
+/**
+ * What a stage was asked: what the result cache goes by, without what differs in every run.
+ * @param all of what every stage of the run is handed
+ */
+function asked(state: ExecutionState, name: string, told: ReadonlyMap<string, string>, all: string): string {
+  const { agent_type, config, depends_on } = specOf(state, name);
+  return fingerprint([name, agent_type, config, depends_on.map((other) => told.get(other)), all]);
+}
+
+function fingerprint(value: JsonObject | null | readonly unknown[]): string {
+  const text = JSON.stringify(value);
+  const part = text.length <= FINGERPRINT_CHARS ? text : `${text.length} ${text.slice(0, FINGERPRINT_CHARS)}`;
+  return hash64(part);
+}

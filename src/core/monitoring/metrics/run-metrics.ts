@@ -1,0 +1,139 @@
+// Figures: what many runs of one pipeline come to, added up by the minute and merged over minutes, shards and
+// pipelines in any order. Added to in place; plain values and Maps, so that they can be stored and sent as they are.
+import { LIMITS } from "../../../contract/limits.ts";
+import { admittedName, OTHER } from "./names.ts";
+import type { RunEnd, RunReport } from "./report.ts";
+import { addValue, emptySketch, mergeSketch, type Sketch } from "./sketch.ts";
+
+/** Upper bounds of the histograms' buckets in seconds; the last bucket has none. From a cache hit to a long pipeline. */
+export const BUCKETS_SECONDS: readonly number[] = [
+  0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
+];
+
+/** A histogram: how many fell into each bucket (not what is below it), and their sum. */
+export interface Tally {
+  count: number;
+  sum_ms: number;
+  buckets: Map<number, number>;
+}
+
+export interface StageFigures {
+  by: Map<RunEnd, Tally>;
+  durations: Sketch;
+  path_ms: number;
+  retries: number;
+  cache_hits: number;
+}
+
+export interface Figures {
+  /** Of runs of a stage on its own, and of no other. */
+  single?: true;
+  by: Map<RunEnd, number>;
+  runs: Tally;
+  durations: Sketch;
+  /** The largest context. */
+  context_bytes: number;
+  stages: Map<string, StageFigures>;
+}
+
+export function emptyFigures(): Figures {
+  return {
+    by: new Map(),
+    runs: emptyTally(),
+    durations: emptySketch(),
+    context_bytes: 0,
+    stages: new Map(),
+  };
+}
+
+/** Counts a run of one pipeline. */
+export function addReport(into: Figures, report: Omit<RunReport, "shape">): void {
+  noteKind(into, report.single === true);
+  into.by.set(report.status, (into.by.get(report.status) ?? 0) + 1);
+  addTally(into.runs, report.duration_ms);
+  addValue(into.durations, report.duration_ms);
+  into.context_bytes = Math.max(into.context_bytes, report.context_bytes);
+  for (const stage of report.stages) {
+    const figures = stageFigures(into, admittedName(into.stages, stage.stage, LIMITS.FIGURES_STAGES));
+    addTally(tallyOf(figures.by, stage.status), stage.duration_ms);
+    addValue(figures.durations, stage.duration_ms);
+    figures.path_ms += stage.path_ms;
+    figures.retries += stage.retries;
+    figures.cache_hits += stage.cached ? 1 : 0;
+  }
+}
+
+/** Adds the figures of other runs. @param nameOf the name under which a stage's figures are added */
+export function mergeFigures(
+  into: Figures,
+  other: Figures,
+  nameOf: (stage: string) => string = (stage) => stage,
+): void {
+  noteKind(into, other.single === true);
+  for (const [status, count] of other.by) into.by.set(status, (into.by.get(status) ?? 0) + count);
+  mergeTally(into.runs, other.runs);
+  mergeSketch(into.durations, other.durations);
+  into.context_bytes = Math.max(into.context_bytes, other.context_bytes);
+  for (const [name, stage] of other.stages) {
+    const figures = stageFigures(into, nameOf(name));
+    for (const [status, tally] of stage.by) mergeTally(tallyOf(figures.by, status), tally);
+    mergeSketch(figures.durations, stage.durations);
+    figures.path_ms += stage.path_ms;
+    figures.retries += stage.retries;
+    figures.cache_hits += stage.cache_hits;
+  }
+}
+
+/** Adds further figures of a pipeline to those that there are of it. */
+export function mergeByName(into: Map<string, Figures>, name: string, other: Figures): void {
+  const known = into.get(name) ?? emptyFigures();
+  const nameOf = (stage: string) => admittedName(known.stages, stage, LIMITS.FIGURES_STAGES);
+  mergeFigures(known, other, nameOf);
+  into.set(name, known);
+}
+
+/** A run whose pipeline has no figures of its own: nor have its stages. */
+export function asOther<R extends Pick<RunReport, "pipeline" | "single" | "stages">>(report: R): R {
+  const { single: _, ...rest } = report;
+  const stages = report.stages.map((stage) => ({ ...stage, stage: OTHER }));
+  return { ...rest, pipeline: OTHER, stages } as R;
+}
+
+/** To be called before anything is added. */
+function noteKind(into: Figures, single: boolean): void {
+  if (single && (into.runs.count === 0 || into.single === true)) into.single = true;
+  else delete into.single;
+}
+
+function stageFigures(figures: Figures, name: string): StageFigures {
+  const known = figures.stages.get(name);
+  if (known !== undefined) return known;
+  const fresh = { by: new Map(), durations: emptySketch(), path_ms: 0, retries: 0, cache_hits: 0 };
+  figures.stages.set(name, fresh);
+  return fresh;
+}
+
+function emptyTally(): Tally {
+  return { count: 0, sum_ms: 0, buckets: new Map() };
+}
+
+function tallyOf(by: Map<RunEnd, Tally>, status: RunEnd): Tally {
+  const tally = by.get(status) ?? emptyTally();
+  by.set(status, tally);
+  return tally;
+}
+
+function addTally(tally: Tally, ms: number): void {
+  tally.count += 1;
+  tally.sum_ms += ms;
+  const fits = BUCKETS_SECONDS.findIndex((bound) => ms <= bound * 1_000);
+  const bucket = fits === -1 ? BUCKETS_SECONDS.length : fits;
+  tally.buckets.set(bucket, (tally.buckets.get(bucket) ?? 0) + 1);
+}
+
+function mergeTally(into: Tally, other: Tally): void {
+  into.count += other.count;
+  into.sum_ms += other.sum_ms;
+  for (const [bucket, count] of other.buckets)
+    into.buckets.set(bucket, (into.buckets.get(bucket) ?? 0) + count);
+}

@@ -1,0 +1,190 @@
+// One execution as spans: a root for the run and one for each try of each stage, out of the log alone, so that a log
+// that is read again gives the same spans. A try's span is the one that its agent was called with.
+import type { StageError, Usage } from "../../../contract/stage.ts";
+import { isAmount } from "../../../contract/usage.ts";
+import type { LogEvent } from "../../execution/log-event.ts";
+import type { ExecutionState } from "../../execution/state.ts";
+import { ERROR_TYPE, GENAI, OPERATION } from "./genai.ts";
+import { callSpanId, runSpanId } from "./trace-context.ts";
+
+export type AttributeValue = string | number | bigint | boolean;
+
+export interface Span {
+  trace_id: string;
+  span_id: string;
+  /** Null of a root. */
+  parent_span_id: string | null;
+  name: string;
+  /** A try calls somebody else; a run is our own work. */
+  kind: "internal" | "client";
+  /** Ms since the epoch. */
+  began: number;
+  ended: number;
+  attributes: Record<string, AttributeValue>;
+  /** Null where nothing failed. */
+  error: string | null;
+  events: { at: number; name: string }[];
+}
+
+/** Spans of an execution that has ended; none where its caller's trace is not sampled. */
+export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span[] {
+  const { spec } = state;
+  const [, trace_id = "", caller = "", flags = "00"] = (spec.traceparent ?? "").split("-");
+  if (trace_id === "" || state.ended_at === null || (Number.parseInt(flags, 16) & SAMPLED) === 0) return [];
+  const root = runSpanId(spec.execution_id);
+  const tries = new Tries(state, trace_id, root);
+  const noted: Span["events"] = [];
+  for (const event of events) {
+    tries.take(event);
+    if (NOTED.has(event.type)) noted.push({ at: Date.parse(event.timestamp), name: event.type });
+  }
+  const run: Span = {
+    trace_id,
+    span_id: root,
+    // A run that nobody called with a trace has one that names its own span.
+    parent_span_id: caller === root ? null : caller,
+    name: `${OPERATION.RUN} ${spec.pipeline}`,
+    kind: "internal",
+    began: state.started_at,
+    ended: state.ended_at,
+    attributes: {
+      [GENAI.OPERATION]: OPERATION.RUN,
+      [GENAI.AGENT_NAME]: spec.pipeline,
+      [GENAI.CONVERSATION_ID]: spec.conversation_id,
+      ...tokensOf(state.usage),
+      "coordinator.tenant": spec.tenant,
+      "coordinator.execution_id": spec.execution_id,
+      "coordinator.pipeline_version": spec.pipeline_version,
+      "coordinator.status": state.status,
+      ...(state.error_info === null ? {} : { [ERROR_TYPE]: state.error_info.code }),
+    },
+    error: state.status === "failed" ? (state.error_info?.message ?? state.status) : null,
+    events: noted,
+  };
+  return [run, ...tries.ended];
+}
+
+const SAMPLED = 1;
+
+/** What happened to a run as a whole, told as events of its span. */
+const NOTED: ReadonlySet<string> = new Set([
+  "execution.paused",
+  "execution.resumed",
+  "execution.recovered",
+  "stage.fallback",
+  "stage.skipped",
+]);
+
+interface Open {
+  span: Span;
+  stage: string;
+}
+
+/** The tries, as the log opens and closes them. */
+class Tries {
+  readonly ended: Span[] = [];
+  private readonly open = new Map<string, Open>();
+  private readonly state: ExecutionState;
+  private readonly trace_id: string;
+  private readonly root: string;
+
+  constructor(state: ExecutionState, trace_id: string, root: string) {
+    this.state = state;
+    this.trace_id = trace_id;
+    this.root = root;
+  }
+
+  take(event: LogEvent): void {
+    const at = Date.parse(event.timestamp);
+    switch (event.type) {
+      case "stage.started":
+        this.begin(event, at);
+        break;
+      case "stage.retrying":
+      case "stage.failed":
+        this.end(event, at, event.data["error"] as StageError);
+        break;
+      case "stage.completed":
+        this.end(event, at, null, event.data["usage"] as Usage | null);
+        break;
+      case "stage.cancelled":
+        this.cut(event.stage ?? "", at, "cancelled");
+        break;
+      case "execution.recovered":
+        for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a restart");
+        break;
+      case "execution.paused":
+        if (event.data["mode"] !== "abort") break;
+        for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a pause");
+        break;
+      default:
+    }
+  }
+
+  private begin(event: LogEvent, at: number): void {
+    const stage = event.stage as string;
+    const agent = String(event.data["agent_type"]);
+    const { execution_id, conversation_id } = this.state.spec;
+    const span: Span = {
+      trace_id: this.trace_id,
+      span_id: callSpanId(execution_id, event.seq),
+      parent_span_id: this.root,
+      name: `${OPERATION.CALL} ${agent}`,
+      kind: "client",
+      began: at,
+      ended: at,
+      attributes: {
+        [GENAI.OPERATION]: OPERATION.CALL,
+        [GENAI.AGENT_NAME]: agent,
+        [GENAI.CONVERSATION_ID]: conversation_id,
+        "coordinator.stage": stage,
+        "coordinator.attempt": event.attempt ?? 1,
+      },
+      error: null,
+      events: [],
+    };
+    this.open.set(stage, { span, stage });
+  }
+
+  private end(event: LogEvent, at: number, error: StageError | null, usage: Usage | null = null): void {
+    const open = this.open.get(event.stage ?? "");
+    // A stage that failed between two tries has none under way.
+    if (open === undefined) return;
+    const { span } = open;
+    span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
+    Object.assign(span.attributes, tokensOf(usage ?? {}));
+    // Nobody was called for it.
+    if (event.data["cached"] === true) span.attributes["coordinator.cached"] = true;
+    if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
+    this.close(open, at, error === null ? null : { type: error.code, message: error.message });
+  }
+
+  private cut(stage: string, at: number, why: string): void {
+    const open = this.open.get(stage);
+    if (open !== undefined) this.close(open, at, { type: why.replaceAll(" ", "_"), message: why });
+  }
+
+  private close({ span, stage }: Open, at: number, error: { type: string; message: string } | null): void {
+    this.open.delete(stage);
+    span.ended = Math.max(at, span.began);
+    if (error !== null) {
+      span.attributes[ERROR_TYPE] = error.type;
+      span.error = error.message;
+    }
+    this.ended.push(span);
+  }
+}
+
+/** Tokens, where an agent counts them under the usual names. */
+function tokensOf(usage: Usage): Record<string, number | bigint> {
+  const found: Record<string, number | bigint> = {};
+  const names = [
+    [GENAI.INPUT_TOKENS, ["input_tokens", "prompt_tokens"]],
+    [GENAI.OUTPUT_TOKENS, ["output_tokens", "completion_tokens"]],
+  ] as const;
+  for (const [attribute, candidates] of names) {
+    const count = candidates.map((name) => usage[name]).find(isAmount);
+    if (count !== undefined) found[attribute] = count;
+  }
+  return found;
+}

@@ -1,0 +1,57 @@
+// One call of an agent behind its breaker and its retry budget. Owns what a call's end says of its agent: failures of
+// the retried classes count, aborts and refusals do not, nor does what the agent answers to this request alone.
+//
+// I14: a call that goes out as the probe carries its id back. A healthy agent costs no hop: see AgentHealth.
+import type { CallOutcome } from "../../core/execution/command.ts";
+import { specOf } from "../../core/execution/schedule.ts";
+import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
+import { PACE } from "../../core/timings.ts";
+import type { CallVerdict } from "../../core/resilience/breaker.ts";
+import { classify } from "../../core/resilience/classify.ts";
+import type { AgentRequest, Ports } from "../ports.ts";
+
+/** The call's outcome; a refusal where the breaker is open, and then nothing was called. */
+export async function guardedCall(
+  ports: Pick<Ports, "shared">,
+  state: ExecutionState,
+  request: AgentRequest,
+  signal: AbortSignal,
+  call: () => Promise<CallOutcome>,
+): Promise<CallOutcome> {
+  const health = ports.shared?.health;
+  if (health === undefined) return call();
+  const { config } = state.spec;
+  const { agent_type, timeout_ms, attempt } = request.call;
+  const agent = { tenant: request.tenant, agent_type, registration: request.registration };
+  const policy = config.enable_circuit_breaker ? config.circuit_breaker : null;
+  let probe: number | null = null;
+  if (policy !== null) {
+    const asked = health.admit(agent, timeout_ms + PACE.PROBE_GRACE_MS);
+    const admission = asked instanceof Promise ? await asked : asked;
+    if (admission.admit === "refuse") {
+      const { retry_at, last_failure } = admission;
+      return { ok: false, failure: { kind: "refused", agent_type, retry_at, last_failure } };
+    }
+    if (admission.admit === "probe") probe = admission.id;
+  }
+  const outcome = await call();
+  const verdict = verdictOn(outcome, signal);
+  const why = outcome.ok || verdict !== "failure" ? undefined : classify(outcome.failure).error.message;
+  health.report(agent, verdict, probe, policy, why);
+  // Turning the breaker off turns the budget off.
+  if (policy === null || verdict !== "failure" || outcome.ok || !mayFollow(state, request)) return outcome;
+  const budget_wait_ms = health.placeRetry(agent, attempt);
+  return budget_wait_ms === 0 ? outcome : { ...outcome, budget_wait_ms };
+}
+
+/** Whether the stage may be tried again: a place in the budget is for a try that is made. */
+function mayFollow(state: ExecutionState, { call }: AgentRequest): boolean {
+  const { retry_attempts } = specOf(state, call.stage);
+  return call.attempt < retry_attempts && stageOf(state, call.stage).rescued === null;
+}
+
+function verdictOn(outcome: CallOutcome, signal: AbortSignal): CallVerdict {
+  if (signal.aborted) return "void";
+  if (outcome.ok) return "success";
+  return classify(outcome.failure).retry === "yes" ? "failure" : "void";
+}

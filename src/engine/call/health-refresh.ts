@@ -1,0 +1,37 @@
+// While calls run that others will follow, what is known of their agents is kept fresh, so that none of them has to
+// ask on its way. One timer a run, however many calls it makes: setting one costs the platform more than a turn.
+import type { ExecutionState } from "../../core/execution/state.ts";
+import { PACE } from "../../core/timings.ts";
+import type { Ports } from "../ports.ts";
+
+export class HealthPulse {
+  private readonly ports: Pick<Ports, "clock" | "shared">;
+  private readonly calling: () => ExecutionState | null;
+  private stop: (() => void) | null = null;
+
+  /** @param calling the run's state, where a call is under way */
+  constructor(ports: Pick<Ports, "clock" | "shared">, calling: () => ExecutionState | null) {
+    this.ports = ports;
+    this.calling = calling;
+  }
+
+  /** To be told when a call has begun. */
+  beat(): void {
+    const { clock, shared } = this.ports;
+    const state = this.calling();
+    if (this.stop !== null || shared === undefined || state === null) return;
+    if (!state.spec.config.enable_circuit_breaker) return;
+    if (!state.stages.some((stage) => stage.phase === "pending")) return;
+    this.stop = clock.after(PACE.HEALTH_REFRESH_MS, () => {
+      this.stop = null;
+      shared.health.refresh(state.spec.tenant);
+      this.beat();
+    });
+  }
+
+  /** Nothing is under way any more. */
+  rest(): void {
+    this.stop?.();
+    this.stop = null;
+  }
+}

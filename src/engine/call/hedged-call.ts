@@ -1,0 +1,70 @@
+// A call with a second one behind it (hedge_after_ms): where the first has given no byte by then, the same is asked
+// again under the key `.hedge`, and whichever speaks or answers first is heard; the other is aborted. One outcome, as
+// of one call. A failure is the outcome only when the other cannot do better any more.
+import type { CallOutcome } from "../../core/execution/command.ts";
+import type { AgentHealth, AgentRequest, CallHooks, Ports } from "../ports.ts";
+
+export interface HedgeHooks extends CallHooks {
+  another(task: () => Promise<void>): void;
+}
+
+export function hedgedCall(
+  ports: Pick<Ports, "agents" | "clock">,
+  health: AgentHealth,
+  request: AgentRequest,
+  after_ms: number,
+  hooks: HedgeHooks,
+): Promise<CallOutcome> {
+  return new Promise((resolve) => {
+    const sides = new Set<AbortController>();
+    let heard: AbortController | null = null;
+    let anyByte = false;
+    let over = false;
+    const end = (outcome: CallOutcome) => {
+      if (over) return;
+      over = true;
+      stopTimer();
+      resolve(outcome);
+      for (const side of sides) side.abort();
+    };
+    /** True where this side is the one that is heard; the first to ask is. */
+    const listen = (side: AbortController) => {
+      if (heard === null) {
+        heard = side;
+        for (const other of sides) if (other !== side) other.abort();
+      }
+      return heard === side && !over;
+    };
+    const send = async (sent: AgentRequest) => {
+      const side = new AbortController();
+      sides.add(side);
+      const outcome = await ports.agents.call(sent, {
+        signal: side.signal,
+        hears_silence: hooks.hears_silence,
+        alive: () => {
+          anyByte = true;
+          if (heard === null || heard === side) hooks.alive();
+        },
+        delta: (text) => {
+          if (listen(side)) hooks.delta(text);
+        },
+        progress: (progress) => {
+          if (listen(side)) hooks.progress(progress);
+        },
+      });
+      sides.delete(side);
+      if (heard !== null && heard !== side) return;
+      if (outcome.ok || heard === side || sides.size === 0) end(outcome);
+    };
+    const stopTimer = ports.clock.after(after_ms, () => {
+      hooks.another(async () => {
+        const { tenant, registration, call } = request;
+        if (over || anyByte) return;
+        if (!health.takeHedge({ tenant, agent_type: call.agent_type, registration })) return;
+        await send({ ...request, idempotency_key: `${request.idempotency_key}.hedge` });
+      });
+    });
+    hooks.signal.addEventListener("abort", () => end({ ok: false, failure: { kind: "rejected" } }));
+    void send(request);
+  });
+}

@@ -1,0 +1,151 @@
+// runStage: one call of one stage, from the state to its outcome: what the result cache knows, else the agent as its
+// breaker allows it, hedged where the stage asks for it. Owns the try's clock (timeout_seconds, and the silence of
+// idle_timeout_seconds); an answer that comes later is nobody's.
+import type { AgentCall } from "../../contract/agent.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+import { shownAgent } from "../../core/security/agent-target.ts";
+import type { CallOutcome } from "../../core/execution/command.ts";
+import { dataOf } from "../../core/execution/evolve.ts";
+import type { Invocation } from "../../core/execution/next-actions.ts";
+import { specOf } from "../../core/execution/schedule.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
+import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
+import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
+import { hedgedCall } from "./hedged-call.ts";
+import { guardedCall } from "./guarded-call.ts";
+import type { AgentRequest, CallHooks, Ports } from "../ports.ts";
+import { lastResult, throughCache } from "./cached-call.ts";
+
+export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress"> {
+  /** Runs a task that needs one more of the object's connections, as soon as one is free. */
+  another(task: () => Promise<void>): void;
+}
+
+type StagePorts = Pick<Ports, "agents" | "clock" | "shared">;
+
+const REJECTED: CallOutcome = { ok: false, failure: { kind: "rejected" } };
+
+/** Calls the stage's agent; resolves with the outcome, also when the try's time is over or `signal` aborts. */
+export async function runStage(
+  ports: StagePorts,
+  state: ExecutionState,
+  invocation: Invocation,
+  hooks: StageHooks,
+): Promise<CallOutcome> {
+  const stage = specOf(state, invocation.stage);
+  const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
+  const request = agentRequest(state, invocation, fallback, ports.clock.now());
+  if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
+  const call = (heard: StageHooks, waited_ms: number) => {
+    const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);
+    const time_ms = stage.timeout_seconds * 1_000 - waited_ms;
+    return guardedCall(ports, state, timed, heard.signal, () => tryCall(ports, stage, timed, time_ms, heard));
+  };
+  if (invocation.kind === "fallback") return call(hooks, 0);
+  return throughCache(ports, state, stage, request, invocation.call, hooks, call);
+}
+
+/** The request with the time that is left of its try. */
+function withoutWait(request: AgentRequest, waited_ms: number): AgentRequest {
+  const { call } = request;
+  return { ...request, call: { ...call, timeout_ms: Math.max(1, call.timeout_ms - waited_ms) } };
+}
+
+/** One try: its answer, or that its time is over. @param time_ms what it has of it */
+function tryCall(
+  ports: StagePorts,
+  stage: ResolvedStage,
+  request: AgentRequest,
+  time_ms: number,
+  hooks: StageHooks,
+): Promise<CallOutcome> {
+  // What came before the try may have taken so long that nobody waits for it any more.
+  if (hooks.signal.aborted) return Promise.resolve(REJECTED);
+  const cut = new AbortController();
+  const idleMs = stage.idle_timeout_seconds === undefined ? null : stage.idle_timeout_seconds * 1_000;
+  return new Promise<CallOutcome>((resolve) => {
+    let stopIdle = () => {};
+    const end = (outcome: CallOutcome) => {
+      stopTry();
+      stopIdle();
+      resolve(outcome.ok ? outcome : withUrl(outcome, request));
+    };
+    let failed: CallFailure | null = null;
+    const timeUp = (timeout_ms: number, idle: boolean) => {
+      end({ ok: false, failure: failed ?? { kind: "timeout", timeout_ms, idle } });
+      cut.abort();
+    };
+    const failing = (failure: CallFailure) => {
+      failed = failure;
+    };
+    const watchSilence = () => {
+      if (idleMs === null) return;
+      stopIdle();
+      stopIdle = ports.clock.after(idleMs, () => timeUp(idleMs, true));
+    };
+    const stopTry = ports.clock.after(time_ms, () => timeUp(time_ms, false));
+    watchSilence();
+    hooks.signal.addEventListener("abort", () => {
+      cut.abort();
+      // Nobody waits for this outcome: it frees the connection's place, whatever the agent's side still does.
+      end(REJECTED);
+    });
+    const heard = {
+      ...hooks,
+      signal: cut.signal,
+      alive: watchSilence,
+      failing,
+      hears_silence: idleMs !== null,
+    };
+    const answer =
+      stage.hedge_after_ms === undefined || ports.shared === undefined
+        ? ports.agents.call(request, heard)
+        : hedgedCall(ports, ports.shared.health, request, stage.hedge_after_ms, heard);
+    void answer.then(end);
+  });
+}
+
+/** The failure with the agent's URL, as it may be shown. */
+function withUrl(outcome: Extract<CallOutcome, { ok: false }>, { registration }: AgentRequest): CallOutcome {
+  if (registration === null) return outcome;
+  return { ...outcome, failure: { ...outcome.failure, url: shownAgent(registration) } };
+}
+
+function agentRequest(
+  state: ExecutionState,
+  invocation: Invocation,
+  fallback: Fallback | null,
+  now: number,
+): AgentRequest {
+  const { spec } = state;
+  const stage = specOf(state, invocation.stage);
+  const simple = fallback?.strategy === "use_simple_model" ? fallback : null;
+  const agent_type = simple?.agent_type ?? stage.agent_type;
+  const call: AgentCall = {
+    execution_id: spec.execution_id,
+    conversation_id: spec.conversation_id,
+    stage: stage.name,
+    agent_type,
+    attempt: invocation.attempt,
+    query: spec.query,
+    config: simple?.config ?? stage.config,
+    inputs: {
+      ...spec.inputs,
+      ...Object.fromEntries(stage.depends_on.map((name) => [name, dataOf(state, name)])),
+    },
+    context: state.context,
+    history: spec.history,
+    timeout_ms: Math.max(1, Math.min(stage.timeout_seconds * 1_000, state.deadline_at - now)),
+  };
+  return {
+    tenant: spec.tenant,
+    registration: spec.agents[agent_type] ?? null,
+    call,
+    idempotency_key: `${spec.execution_id}.${stage.name}${simple === null ? "" : ".fallback"}`,
+    traceparent:
+      spec.traceparent === null
+        ? null
+        : callTraceparent(spec.traceparent, spec.execution_id, invocation.call),
+  };
+}

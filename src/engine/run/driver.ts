@@ -1,0 +1,415 @@
+// driveExecution: the one loop of a run. Commands go in, events come out into the log, and whatever the state then
+// asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
+//
+// Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
+// that call is the state's), I9 (the first turn is written before its calls, a later one behind them: a verb's and the
+// last at once, one that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
+// the state does not want is aborted), I15 (while anything is under way the object's alarm is being handled or is set).
+//
+// A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, lets go of
+// everybody who waits, and its owner opens another one from the log.
+import pLimit from "p-limit";
+import { LIMITS } from "../../contract/limits.ts";
+import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
+import { decide } from "../../core/execution/decide.ts";
+import { replay } from "../../core/execution/evolve.ts";
+import type { LogEvent } from "../../core/execution/log-event.ts";
+import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
+import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { PACE } from "../../core/timings.ts";
+import { GroupCommit } from "./group-commit.ts";
+import { HealthPulse } from "../call/health-refresh.ts";
+import { LiveText } from "./live-text.ts";
+import { type Log, LogCorrupted, type Ports } from "../ports.ts";
+import { RunMemory } from "./run-memory.ts";
+import { runStage } from "../call/run-stage.ts";
+
+interface CallUnderWay {
+  abort: AbortController;
+  live: LiveText;
+}
+
+/** Who wants to hear of a run while it runs: feeds and waiting callers. */
+export interface Watcher {
+  /**
+   * True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer, and
+   * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds answers and
+   * calls back until it is durable, but not the chunks of an answer that has begun (see `confirm`).
+   */
+  readonly sees_turns: boolean;
+  /** A call has begun; its text will grow. */
+  callBegan(live: LiveText): void;
+  /** Something new is there: events, or text. */
+  wake(): void;
+}
+
+export class ExecutionDriver {
+  private readonly ports: Ports;
+  private current: ExecutionState | null;
+  private readonly commit: GroupCommit;
+  private readonly calls = new Map<number, CallUnderWay>();
+  private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
+  private readonly watchers = new Set<Watcher>();
+  private readonly pulse: HealthPulse;
+  private readonly memory: RunMemory;
+  private stopTimer: () => void = () => {};
+  /** What the timer is set to, ms since the epoch. */
+  private timerAt: number | null = null;
+  private sleeping = false;
+  /** Readers are told of what was said once a timer has come. */
+  private textIsDue = false;
+  /** When they last were, ms since the epoch. */
+  private textToldAt = 0;
+  private handlers = 0;
+  private idle: PromiseWithResolvers<void> | null = null;
+  private broken: { cause: unknown } | null = null;
+  /** What an earlier instance left has been taken up, or there was nothing. */
+  private isAwake = false;
+  private readonly onFault: (cause: unknown) => void;
+
+  private constructor(ports: Ports, state: ExecutionState | null, onFault: (cause: unknown) => void) {
+    this.ports = ports;
+    this.onFault = onFault;
+    this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
+    this.current = state;
+    this.memory = new RunMemory(ports.memory, state);
+    this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
+      written: () => {
+        this.settle();
+        this.wake(false);
+      },
+      durable: () => this.wake(true),
+      failed: (cause) => this.fail(cause),
+      isFollowed: () => this.isFollowed(),
+    });
+  }
+
+  /**
+   * The driver of whatever the log holds. Starts nothing: see `wakeUp`.
+   * @param onFault called once, when the driver breaks: its owner is to open another one
+   * @throws LogCorrupted
+   */
+  static open(ports: Ports, onFault: (cause: unknown) => void = () => {}): ExecutionDriver {
+    return new ExecutionDriver(ports, restore(ports.log), onFault);
+  }
+
+  get state(): ExecutionState | null {
+    return this.current;
+  }
+
+  /** What broke this driver; null while it works. What it says after that is not in the log. */
+  get fault(): { cause: unknown } | null {
+    return this.broken;
+  }
+
+  /** The last `seq` that is known to be durable, and so may be seen. */
+  get durableSeq(): number {
+    return this.commit.durableSeq;
+  }
+
+  /** Whether the call that began with this `seq` is in flight. */
+  isCalling(call: number): boolean {
+    return this.calls.has(call);
+  }
+
+  /** Resolves once everything written so far is durable: for who tells of it where no gate holds his words back. */
+  confirm(): Promise<void> {
+    return this.commit.confirm();
+  }
+
+  /**
+   * Takes up what an earlier instance left; once, and before any other command.
+   * @param crashes how often in a row an instance has come up to end in a crash, as the platform counts it
+   * @param cut how many of those were cut in a recovery at this place of the log, before it had written anything
+   */
+  wakeUp(crashes = 0, cut = 0): void {
+    if (this.isAwake || this.current === null || isTerminal(this.current.status)) return;
+    this.submit({ type: "recover", crashes, cut });
+  }
+
+  /**
+   * Decides a command and does what follows from it. The refusal, or null where it was obeyed; a caller must look at
+   * `fault` before it acknowledges anything.
+   */
+  submit(command: Command): Refusal | null {
+    if (this.broken !== null) return null;
+    this.isAwake = true;
+    const decision = decide(this.current, command, this.ports.clock.now());
+    this.current = decision.state;
+    if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
+    if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
+    if (decision.events.length > 0) {
+      this.commit.add(decision.events);
+      // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
+      // a run that kills its object comes to an end. Later calls go out first: a commit would hold them up.
+      if (command.type === "start" || command.type === "recover") this.commit.write();
+      if (this.isBroken()) return null;
+      this.act();
+      if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
+      else this.commit.writeWithin(this.patience());
+    } else if (command.type === "tick" || command.type === "recover") {
+      this.act();
+    }
+    if (this.isBroken()) return null;
+    this.settle();
+    if (decision.events.length > 0) this.moveAlarm();
+    return decision.refusal;
+  }
+
+  /** As `submit`, for what comes from within: there is no caller who could be told of what is thrown. */
+  private proceed(command: Command): void {
+    try {
+      this.submit(command);
+    } catch (cause) {
+      this.fail(cause);
+    }
+  }
+
+  private isBroken(): boolean {
+    return this.broken !== null;
+  }
+
+  private fail(cause: unknown): void {
+    if (this.broken !== null) return;
+    this.broken = { cause };
+    this.commit.discard();
+    this.stopTimer();
+    this.pulse.rest();
+    const calls = [...this.calls.values()];
+    this.calls.clear();
+    for (const { abort } of calls) abort.abort();
+    this.onFault(cause);
+    this.idle?.resolve();
+    this.idle = null;
+    for (const watcher of this.watchers) watcher.wake();
+  }
+
+  /** Writes what waits for company: whoever is answered now must not be told what could still be lost. */
+  flush(): void {
+    this.commit.write();
+  }
+
+  /**
+   * Resolves when the run needs nobody in memory: it has ended, or waits for something further off than a short
+   * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
+   */
+  async drive(): Promise<void> {
+    const leave = this.attend();
+    try {
+      // A long wait has no timer here: what the alarm has come for is decided now.
+      if (!this.isBusy()) this.proceed({ type: "tick" });
+      this.settle();
+      await this.idle?.promise;
+    } finally {
+      leave();
+    }
+  }
+
+  /**
+   * The alarm is being handled until the function given back is called: meanwhile it is not set anew, which would make
+   * the platform forget how often its handler has crashed.
+   */
+  attend(): () => void {
+    this.handlers += 1;
+    return () => {
+      this.handlers -= 1;
+    };
+  }
+
+  /** The run has ended and stays in memory: who counts what is there is told so. */
+  stays(): void {
+    this.memory.stays();
+  }
+
+  /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */
+  get isAtRest(): boolean {
+    return this.handlers === 0 && !this.isBusy();
+  }
+
+  /** When the alarm must come next, ms since the epoch; null where the run has ended. */
+  alarmAt(): number | null {
+    if (this.current === null) return null;
+    return this.isBusy() ? this.ports.clock.now() : nextActions(this.current).wake_at;
+  }
+
+  watch(watcher: Watcher): () => void {
+    this.watchers.add(watcher);
+    for (const { live } of this.calls.values()) watcher.callBegan(live);
+    // What was waiting for company is about to be seen.
+    if (watcher.sees_turns) {
+      this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
+      void this.commit.confirm();
+    }
+    return () => this.watchers.delete(watcher);
+  }
+
+  get watcherCount(): number {
+    return this.watchers.size;
+  }
+
+  /** The durable events after `seq`. */
+  eventsAfter(seq: number): Generator<LogEvent> {
+    return this.commit.eventsAfter(seq);
+  }
+
+  private isUrgent(command: Command): boolean {
+    if (command.type === "pause" || command.type === "resume" || command.type === "cancel") return true;
+    return this.current !== null && isTerminal(this.current.status);
+  }
+
+  /** How long a turn may wait for company, ms. */
+  private patience(): number {
+    return this.isFollowed() ? PACE.WATCHED_COMMIT_MS : PACE.GROUP_COMMIT_MS;
+  }
+
+  private isFollowed(): boolean {
+    for (const watcher of this.watchers) if (watcher.sees_turns) return true;
+    return false;
+  }
+
+  private act(): void {
+    if (this.current === null) return;
+    const { invoke, wake_at } = nextActions(this.current);
+    const wanted = new Set(invoke.map((invocation) => invocation.call));
+    for (const [call, { abort }] of this.calls) {
+      if (wanted.has(call)) continue;
+      this.memory.ended(call);
+      this.calls.delete(call);
+      abort.abort();
+    }
+    for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
+    if (this.calls.size > 0) this.pulse.beat();
+    else this.pulse.rest();
+    this.setTimer(wake_at);
+  }
+
+  private begin(invocation: Invocation): void {
+    const state = this.current as ExecutionState;
+    const { stage, attempt, call } = invocation;
+    const live = new LiveText(state.spec.execution_id, stage, attempt, call);
+    const abort = new AbortController();
+    this.calls.set(call, { abort, live });
+    for (const watcher of this.watchers) watcher.callBegan(live);
+    const wanted = () => this.calls.get(call)?.abort === abort;
+    const hooks = {
+      signal: abort.signal,
+      another: (task: () => Promise<void>) => void this.slots(task),
+      delta: (text: string) => {
+        if (!wanted()) return;
+        const failure = this.memory.said(call, text);
+        if (failure !== null) {
+          end({ ok: false, failure });
+          abort.abort();
+          return;
+        }
+        live.say(text);
+        this.tellText();
+      },
+      progress: (progress: NonNullable<LiveText["progress"]>) => {
+        if (!wanted()) return;
+        live.progress = progress;
+        live.progressCount += 1;
+        this.tellText();
+      },
+    };
+    let began_at = this.ports.clock.now();
+    const end = (ended: CallOutcome) => {
+      if (!wanted()) return;
+      const said = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
+      const outcome = this.memory.answered(call, said);
+      this.calls.delete(call);
+      this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
+    };
+    void this.slots(async () => {
+      // It may have been called off while it waited for its place.
+      if (!wanted()) return;
+      began_at = this.ports.clock.now();
+      end(await runStage(this.ports, state, invocation, hooks));
+    });
+  }
+
+  private setTimer(wake_at: number | null): void {
+    const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
+    // With a call under way the object stays anyway; without, only a short sleep is worth staying for.
+    const wanted = this.calls.size > 0 || ms <= PACE.SLEEP_MS ? wake_at : null;
+    this.sleeping = wanted !== null && this.calls.size === 0;
+    // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
+    if (wanted === this.timerAt) return;
+    this.stopTimer();
+    this.stopTimer = () => {};
+    this.timerAt = wanted;
+    if (wanted === null) return;
+    this.stopTimer = this.ports.clock.after(Math.min(ms, MAX_TIMER_MS), () => {
+      this.timerAt = null;
+      this.proceed({ type: "tick" });
+    });
+  }
+
+  private isBusy(): boolean {
+    return this.calls.size > 0 || this.commit.isWaiting || this.sleeping;
+  }
+
+  /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
+  private settle(): void {
+    if (this.broken !== null) return;
+    if (this.isBusy()) {
+      if (this.idle !== null) return;
+      this.idle = Promise.withResolvers<void>();
+      if (this.handlers === 0) this.setAlarm();
+    } else if (this.idle !== null) {
+      this.idle.resolve();
+      this.idle = null;
+    }
+  }
+
+  private setAlarm(): void {
+    const soon = this.ports.clock.now() + PACE.ALARM_JOIN_MS;
+    const wake_at = this.current === null ? null : nextActions(this.current).wake_at;
+    this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
+  }
+
+  /** I15: a turn that made nobody busy may still have changed when the run must wake: a resume before a long wait. */
+  private moveAlarm(): void {
+    if (this.current === null || this.idle !== null || this.handlers > 0) return;
+    const { wake_at } = nextActions(this.current);
+    if (wake_at !== null) this.ports.alarm.set(wake_at);
+  }
+
+  /** What follows closely on another text waits and is merged: the longer, the more there are to hear it. */
+  private tellText(): void {
+    if (this.textIsDue) return;
+    const gap_ms = Math.max(PACE.TEXT_GAP_LEAST_MS, this.watchers.size * PACE.TEXT_GAP_MS);
+    const now = this.ports.clock.now();
+    const tell = () => {
+      this.textIsDue = false;
+      this.textToldAt = this.ports.clock.now();
+      this.wake(true);
+    };
+    if (now - this.textToldAt >= gap_ms) return tell();
+    this.textIsDue = true;
+    // A clock that was set back must not keep a text waiting.
+    this.ports.clock.after(Math.min(gap_ms, this.textToldAt + gap_ms - now), tell);
+  }
+
+  private wake(sees_turns: boolean): void {
+    for (const watcher of this.watchers) if (watcher.sees_turns === sees_turns) watcher.wake();
+  }
+}
+
+function restore(log: Log): ExecutionState | null {
+  try {
+    return replay(log.read(0));
+  } catch (cause) {
+    // Every byte is as it was written, and still it is no execution's log.
+    if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
+    throw cause;
+  }
+}
+
+/** I5: a try's failure is written before the next try begins, or a crash could repeat both. */
+function isRetry(event: LogEvent): boolean {
+  return event.type === "stage.retrying";
+}
+
+/** setTimeout's bound: 2^31 - 1 ms. */
+const MAX_TIMER_MS = 2_147_483_647;

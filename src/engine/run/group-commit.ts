@@ -1,0 +1,113 @@
+// The writing side of a run's log: events wait here until their commit, alone or in company, and are given to readers
+// once the disk has them. Owns what is not written yet, and the last events, for readers that follow closely.
+//
+// The disk is asked only where somebody must know: whatever leaves the object by a call or an answer is held back by
+// the platform until all that was written before it is durable, and only a stream's chunks are not.
+import type { LogEvent } from "../../core/execution/log-event.ts";
+import type { Clock, Log } from "../ports.ts";
+
+/** Enough for readers that keep up; a reader further behind reads the log. */
+const RECENT_EVENTS = 64;
+
+export interface Commits {
+  /** A record is on its way to the disk. */
+  written(): void;
+  /** More is known to be durable than before, and so may be seen. */
+  durable(): void;
+  /** A record was refused: what waits is lost, and the log ends before it. */
+  failed(cause: unknown): void;
+  /** Somebody is there who must know when it is. */
+  isFollowed(): boolean;
+}
+
+export class GroupCommit {
+  private readonly log: Log;
+  private readonly clock: Clock;
+  private readonly commits: Commits;
+  private unwritten: LogEvent[] = [];
+  private recent: LogEvent[] = [];
+  private durable: number;
+  private written: number;
+  private stop: (() => void) | null = null;
+  /** When what waits is written, ms since the epoch. */
+  private due = 0;
+
+  /** @param seq the last one that the log holds */
+  constructor(log: Log, clock: Clock, seq: number, commits: Commits) {
+    this.log = log;
+    this.clock = clock;
+    this.durable = seq;
+    this.written = seq;
+    this.commits = commits;
+  }
+
+  /** The last `seq` that is known to be durable. */
+  get durableSeq(): number {
+    return this.durable;
+  }
+
+  /** True while there is something that is not written yet. */
+  get isWaiting(): boolean {
+    return this.unwritten.length > 0;
+  }
+
+  add(events: readonly LogEvent[]): void {
+    this.unwritten.push(...events);
+  }
+
+  /** What waits is written in so many ms, if not before. */
+  writeWithin(ms: number): void {
+    if (this.unwritten.length === 0) return;
+    const due = this.clock.now() + ms;
+    if (this.stop !== null && this.due <= due) return;
+    this.stop?.();
+    this.due = due;
+    this.stop = this.clock.after(ms, () => this.write());
+  }
+
+  write(): void {
+    this.stop?.();
+    this.stop = null;
+    if (this.unwritten.length === 0) return;
+    const events = this.unwritten;
+    this.unwritten = [];
+    try {
+      this.log.append(events);
+    } catch (cause) {
+      this.commits.failed(cause);
+      return;
+    }
+    this.recent.push(...events);
+    if (this.recent.length > RECENT_EVENTS) this.recent = this.recent.slice(-RECENT_EVENTS);
+    this.written = events.at(-1)?.seq ?? this.written;
+    if (this.commits.isFollowed()) void this.confirm();
+    this.commits.written();
+  }
+
+  /** Gives up what is not written. */
+  discard(): void {
+    this.stop?.();
+    this.stop = null;
+    this.unwritten = [];
+  }
+
+  /** Resolves once everything written so far is known to be durable. */
+  async confirm(): Promise<void> {
+    const seq = this.written;
+    if (seq <= this.durable) return;
+    await this.log.synced();
+    if (seq <= this.durable) return;
+    this.durable = seq;
+    this.commits.durable();
+  }
+
+  /** The durable events after `seq`. */
+  *eventsAfter(seq: number): Generator<LogEvent> {
+    const first = this.recent[0]?.seq ?? Number.POSITIVE_INFINITY;
+    const source = seq + 1 >= first ? this.recent : this.log.read(seq);
+    for (const event of source) {
+      if (event.seq > this.durable) return;
+      if (event.seq > seq) yield event;
+    }
+  }
+}

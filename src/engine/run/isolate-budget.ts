@@ -1,0 +1,114 @@
+// What the runs of one isolate hold of its memory together, and how much each may take. An isolate that needs more
+// than its 128 MB is killed with all that runs in it, other tenants' runs among it: so a run is refused more before.
+//
+// A part is kept for small runs, and a part for other tenants: one tenant's large runs take neither. What a large run
+// takes is doubled from step to step, so that of many that grow together those that are ahead have room to end, and
+// not all of them fail at once with a little each. Objects go
+// without saying so; what a dead one held is taken back when the room is needed, by its next instance, by the
+// collector that has found it, or after the time for which the platform keeps an object that does nothing.
+import { LIMITS } from "../../contract/limits.ts";
+import { PACE } from "../../core/timings.ts";
+import type { Clock, MemoryShare } from "../ports.ts";
+
+interface Holding {
+  bytes: number;
+  tenant: string;
+  /** The object that holds it. */
+  holder: WeakRef<object>;
+  /** Since when nothing happens in it, ms since the epoch; null while something does. */
+  restsSince: number | null;
+}
+
+export class IsolateBudget {
+  private readonly limit: number;
+  private readonly holdings = new Map<string, Holding>();
+  private readonly tenants = new Map<string, number>();
+  private total = 0;
+
+  constructor(limit_bytes: number = PACE.ISOLATE_BYTES) {
+    this.limit = limit_bytes;
+  }
+
+  /** What all of them hold, in bytes. */
+  get held(): number {
+    return this.total;
+  }
+
+  /**
+   * The share of one run, of which it holds nothing yet; what an earlier instance held it takes over.
+   * @param run names it in this isolate @param holder the object that has it in memory
+   */
+  share(run: string, tenant: string, holder: object, clock: Pick<Clock, "now">): MemoryShare {
+    const of = { tenant, holder: new WeakRef(holder) };
+    const holdings = this.holdings;
+    return {
+      get isLarge() {
+        return (holdings.get(run)?.bytes ?? 0) > PACE.ISOLATE_SMALL_BYTES;
+      },
+      take: (bytes, isBrief = false) => {
+        if (!this.fits(run, tenant, bytes, isBrief, clock.now())) return false;
+        this.put(run, { ...of, bytes: roomFor(bytes), restsSince: null });
+        return true;
+      },
+      keep: (bytes) => this.put(run, { ...of, bytes: roomFor(bytes), restsSince: null }),
+      rest: () => this.restSince(run, clock.now()),
+      leave: () => this.restSince(run, Number.NEGATIVE_INFINITY),
+      free: () => this.remove(run),
+    };
+  }
+
+  private fits(run: string, tenant: string, wanted: number, isBrief: boolean, now: number): boolean {
+    const bytes = roomFor(wanted);
+    const more = bytes - (this.holdings.get(run)?.bytes ?? 0);
+    const isLarge = bytes > PACE.ISOLATE_SMALL_BYTES && !isBrief;
+    const most = isLarge ? this.limit * PACE.ISOLATE_SHARE : this.limit;
+    const hasRoom = () =>
+      this.total + more <= most && (this.tenants.get(tenant) ?? 0) + more <= most * PACE.ISOLATE_SHARE;
+    if (more <= 0 || hasRoom()) return true;
+    this.prune(now);
+    return hasRoom();
+  }
+
+  private put(run: string, holding: Holding): void {
+    this.remove(run);
+    this.holdings.set(run, holding);
+    this.count(holding.tenant, holding.bytes);
+  }
+
+  private restSince(run: string, since: number): void {
+    const holding = this.holdings.get(run);
+    if (holding !== undefined) holding.restsSince = since;
+  }
+
+  private remove(run: string): void {
+    const holding = this.holdings.get(run);
+    if (holding === undefined) return;
+    this.holdings.delete(run);
+    this.count(holding.tenant, -holding.bytes);
+  }
+
+  private count(tenant: string, bytes: number): void {
+    this.total += bytes;
+    const left = (this.tenants.get(tenant) ?? 0) + bytes;
+    if (left === 0) this.tenants.delete(tenant);
+    else this.tenants.set(tenant, left);
+  }
+
+  private prune(now: number): void {
+    for (const [run, { holder, restsSince }] of this.holdings) {
+      const gone = restsSince !== null && now - restsSince >= PACE.ISOLATE_REST_MS;
+      if (gone || holder.deref() === undefined) this.remove(run);
+    }
+  }
+}
+
+/** What a run takes that holds so much, in bytes: a small one no more, a large one up to twice as much. */
+function roomFor(bytes: number): number {
+  if (bytes <= PACE.ISOLATE_SMALL_BYTES) return bytes;
+  let room: number = PACE.ISOLATE_SMALL_BYTES;
+  while (room < bytes) room *= 2;
+  return Math.max(bytes, Math.min(room, LIMITS.CONTEXT_MB * 1024 * 1024));
+}
+
+/** Of this isolate. */
+export const isolateBudget = new IsolateBudget();

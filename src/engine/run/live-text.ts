@@ -1,0 +1,106 @@
+// LiveText: what a call under way has said so far and nobody logs. Readers hold a reference and remember how much
+// of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are sent
+// is the same for all of them, and encoded once.
+import type { AgentProgress } from "../../contract/agent.ts";
+import type { StageDelta, StageProgress } from "../../contract/event.ts";
+import type { LogEvent } from "../../core/execution/log-event.ts";
+import { encodeTransient } from "../watch/sse.ts";
+
+export class LiveText {
+  readonly execution_id: string;
+  readonly stage: string;
+  readonly attempt: number;
+  /** The `seq` of the call's stage.started. */
+  readonly call: number;
+  /** UTF-16 units said so far. */
+  length = 0;
+  /** What was said, in order. Not one string: to read the end of one that grows is to copy all of it. */
+  private said: string[] = [];
+  progress: AgentProgress | null = null;
+  /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
+  progressCount = 0;
+  private lastDelta: { from: number; to: number; piece: Uint8Array } | null = null;
+  private lastProgress: { count: number; piece: Uint8Array } | null = null;
+
+  constructor(execution_id: string, stage: string, attempt: number, call: number) {
+    this.execution_id = execution_id;
+    this.stage = stage;
+    this.attempt = attempt;
+    this.call = call;
+  }
+
+  say(text: string): void {
+    this.said.push(text);
+    this.length += text.length;
+  }
+
+  /** The whole text so far. */
+  get text(): string {
+    this.said = [this.said.join("")];
+    return this.said[0] as string;
+  }
+
+  /** What has come since `from`, in UTF-16 units, as a delta's bytes. */
+  deltaPiece(from: number): Uint8Array {
+    const to = this.length;
+    if (this.lastDelta?.from !== from || this.lastDelta.to !== to) {
+      this.lastDelta = { from, to, piece: encodeTransient(deltaEvent(this, this.since(from), from)) };
+    }
+    return this.lastDelta.piece;
+  }
+
+  /** The last progress as an event's bytes; to be asked for once there is one. */
+  progressPiece(): Uint8Array {
+    if (this.lastProgress?.count !== this.progressCount) {
+      this.lastProgress = { count: this.progressCount, piece: encodeTransient(this.progressEvent()) };
+    }
+    return this.lastProgress.piece;
+  }
+
+  private since(from: number): string {
+    let begin = this.length;
+    let first = this.said.length;
+    while (first > 0 && begin > from) {
+      first -= 1;
+      begin -= (this.said[first] as string).length;
+    }
+    return this.said
+      .slice(first)
+      .join("")
+      .slice(from - begin);
+  }
+
+  private progressEvent(): StageProgress {
+    const { message, fraction } = this.progress as AgentProgress;
+    return {
+      execution_id: this.execution_id,
+      type: "stage.progress",
+      stage: this.stage,
+      attempt: this.attempt,
+      status: "running",
+      message,
+      data: { message, ...(fraction === undefined ? {} : { fraction }) },
+    };
+  }
+}
+
+/** The delta by which the call of this stage.started or stage.completed has said `text`, and nothing else. */
+export function wholeDelta(event: LogEvent, text: string): StageDelta {
+  const { execution_id, stage, attempt } = event;
+  return deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, text, 0);
+}
+
+function deltaEvent(
+  of: { execution_id: string; stage: string; attempt: number },
+  text: string,
+  offset: number,
+): StageDelta {
+  return {
+    execution_id: of.execution_id,
+    type: "stage.delta",
+    stage: of.stage,
+    attempt: of.attempt,
+    status: "running",
+    data: { partial_answer: text, offset },
+  };
+}

@@ -1,0 +1,42 @@
+// When a run that its alarm has woken may be taken up: at once, but after an outage, which wakes all runs of an isolate
+// together. Were they all taken up at once, no request would be served until the last of them has made its calls.
+import { PACE } from "../../core/timings.ts";
+import { WakeQueue } from "../../core/resilience/wake-queue.ts";
+import type { Clock } from "../ports.ts";
+
+/** Of this isolate: a few numbers. A turn that an object held itself could be lost with it. */
+const isolateQueue = new WakeQueue();
+
+export interface Waking {
+  /** What the alarm was set to, ms since the epoch; null where that is not known. */
+  scheduled: number | null;
+  /** False where the alarm must not be set anew: the platform counts the crashes of this one's handler. */
+  mayMove: boolean;
+  /** The run has ended: what is left to do for it costs little, and waits for no turn. */
+  hasEnded: () => boolean;
+}
+
+/** Resolves with null when the run may be taken up, or with the time that its alarm is to be set to instead. */
+export async function wakeTurn(clock: Clock, waking: Waking, queue = isolateQueue): Promise<number | null> {
+  const { scheduled, mayMove, hasEnded } = waking;
+  const began = clock.now();
+  let turn = scheduled === null ? null : queue.claim(scheduled);
+  if (turn === null) {
+    if (!queue.isOpen(began) && hasEnded()) return null;
+    turn = queue.next(began);
+  }
+  for (let now = began; ; now = clock.now()) {
+    if (queue.isLate(turn, now)) turn = queue.next(now, turn.rounds + 1);
+    const wait_ms = turn.at - now;
+    if (wait_ms <= 0) return null;
+    if (wait_ms > PACE.WAKING_HOLD_MS && mayMove) {
+      queue.give(turn, now);
+      return turn.at;
+    }
+    // A handler has 15 minutes: what is left of a longer wait is none.
+    if (now - began >= PACE.ALARM_HOLD_MS) return null;
+    await new Promise<void>((resolve) => {
+      clock.after(Math.min(wait_ms, PACE.ALARM_HOLD_MS), resolve);
+    });
+  }
+}

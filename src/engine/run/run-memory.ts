@@ -1,0 +1,95 @@
+// What one run holds in memory, as its driver adds it up: its state, and the texts of its calls as they come. An
+// answer, or a text, for which the isolate has no room is a failure of its call.
+import { jsonWeight, textWeight } from "../../core/json/json-weight.ts";
+import type { CallOutcome } from "../../core/execution/command.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+import { PACE } from "../../core/timings.ts";
+import type { MemoryShare } from "../ports.ts";
+
+/** What a run takes before any of its stages has an answer, in bytes. */
+export function specWeight({ query, history, context, inputs }: RunSpec): number {
+  return (
+    PACE.ISOLATE_RUN_BYTES +
+    textWeight(query) +
+    jsonWeight(history) +
+    jsonWeight(context) +
+    jsonWeight(inputs)
+  );
+}
+
+/** What a run takes as it is, in bytes. */
+function stateWeight(state: ExecutionState): number {
+  const data = state.stages.reduce((sum, { result }) => sum + jsonWeight(result.data), 0);
+  return specWeight({ ...state.spec, context: state.context }) + data;
+}
+
+export class RunMemory {
+  private readonly share: MemoryShare | undefined;
+  private kept = 0;
+  /** Of the texts of calls in flight, by call. */
+  private readonly texts = new Map<number, number>();
+
+  /** @param state what is in memory already */
+  constructor(share: MemoryShare | undefined, state: ExecutionState | null) {
+    this.share = share;
+    if (share === undefined || state === null) return;
+    this.kept = stateWeight(state);
+    share.keep(this.kept);
+  }
+
+  /** The run has been started with this. */
+  started(spec: RunSpec): void {
+    if (this.share === undefined) return;
+    this.kept = specWeight(spec);
+    this.share.keep(this.kept);
+  }
+
+  /** A call has said so much more; the failure of the call where there is no room for it. */
+  said(call: number, text: string): CallFailure | null {
+    if (this.share === undefined) return null;
+    const before = this.texts.get(call) ?? 0;
+    const after = before + textWeight(text);
+    this.texts.set(call, after);
+    // Asked for by the piece, a share would cost as much as the text.
+    if (Math.floor(before / STEP) === Math.floor(after / STEP) || this.share.take(this.held)) return null;
+    return { kind: "isolate_full", bytes: after };
+  }
+
+  /** The outcome of a call that has ended, or its failure where its answer does not fit. */
+  answered(call: number, outcome: CallOutcome): CallOutcome {
+    this.ended(call);
+    if (this.share === undefined || !outcome.ok) return outcome;
+    const { data, context } = outcome.answer;
+    const bytes = jsonWeight(data) + jsonWeight(context);
+    this.kept += bytes;
+    if (this.share.take(this.held)) return outcome;
+    this.kept -= bytes;
+    return { ok: false, failure: { kind: "isolate_full", bytes } };
+  }
+
+  /** The call has ended, if without an answer, and its text with it. */
+  ended(call: number): void {
+    if (this.texts.delete(call)) this.share?.keep(this.held);
+  }
+
+  /** The run has ended. */
+  over(): void {
+    this.share?.leave();
+  }
+
+  /** The run has ended, and stays: its reports were refused. */
+  stays(): void {
+    this.share?.keep(this.held);
+  }
+
+  private get held(): number {
+    let sum = this.kept;
+    for (const bytes of this.texts.values()) sum += bytes;
+    return sum;
+  }
+}
+
+/** What a text holds is taken by so much at a time, in bytes. */
+const STEP = 64 * 1024;

@@ -1,0 +1,41 @@
+// The feed as bytes: a ReadableStream that is pulled, so that nothing is made ahead of its reader. What an object writes
+// is read by its Worker alone, which greets the reader, keeps the connection open and goes on with another stream
+// where this one dies: a stream that was meant to end closes with END_MARK, which no blank line follows and no reader
+// ever sees.
+import { concatBytes } from "../../core/bytes.ts";
+import type { EventFeed } from "./feed.ts";
+
+/** The last bytes of a stream that has come to its end; one that stops without them has been cut. */
+export const END_MARK = ":end";
+
+const endMark = new TextEncoder().encode(END_MARK);
+
+/**
+ * The feed as bytes. Pulled: a chunk is made when the last one is gone, of what is there by then.
+ * @param onClose called once, when the reader has everything or has gone
+ */
+export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<Uint8Array> {
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        for (;;) {
+          const { pieces, end } = feed.take();
+          const parts = end === "terminal" ? [...pieces, endMark] : pieces;
+          if (parts.length > 0) controller.enqueue(concatBytes(parts));
+          if (end !== "no") {
+            controller.close();
+            onClose();
+          }
+          if (end !== "no" || parts.length > 0) return;
+          await feed.changed();
+        }
+      },
+      cancel() {
+        feed.close();
+        onClose();
+      },
+    },
+    // Nothing is made ahead of the reader: what it has not taken stays in the log.
+    { highWaterMark: 0 },
+  );
+}

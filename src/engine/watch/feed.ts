@@ -1,0 +1,199 @@
+// eventFeed: from the log to one reader. Lifecycle events are pulled from the log by cursor, so that a slow reader
+// costs a number and not a queue; a call's text is passed on between its start and its end, merged into as few
+// deltas as the reader is slow. Keeps I7 (the bytes of a lifecycle event are the log's) and the order of API.md
+// section 3: a delta comes after its call's durable start and before its end. What many readers are sent alike is
+// encoded once.
+import { keptText, type LogEvent, wireJson } from "../../core/execution/log-event.ts";
+import { PACE } from "../../core/timings.ts";
+import type { ExecutionDriver, Watcher } from "../run/driver.ts";
+import { type LiveText, wholeDelta } from "../run/live-text.ts";
+import { encodeEvent, encodeTransient } from "./sse.ts";
+
+/** What a reader may be sent now. */
+export interface Portion {
+  /** Whole events as the stream's bytes, in order. */
+  pieces: Uint8Array[];
+  /** Nothing will come after this. */
+  end: "no" | "terminal" | "closed";
+}
+
+/** How a text has been passed on to this reader. */
+interface Followed {
+  live: LiveText;
+  sent: number;
+  progressSent: number;
+}
+
+const ENDS_CALL: ReadonlySet<string> = new Set([
+  "stage.completed",
+  "stage.failed",
+  "stage.retrying",
+  "stage.cancelled",
+  "stage.fallback",
+]);
+
+/** The bytes of events that readers who keep up share; they live as long as the driver remembers the events. */
+const encoded = new WeakMap<LogEvent, Uint8Array>();
+
+export class EventFeed implements Watcher {
+  readonly sees_turns = true;
+  private readonly driver: ExecutionDriver;
+  /** Lifecycle events up to this one the reader has, or says it has. */
+  private readonly after: number;
+  /** How far the log has been gone through; never beyond what is durable. */
+  private cursor: number;
+  private readonly passesText: boolean;
+  private readonly followed = new Map<number, Followed>();
+  /** The reader may have heard a part of a text that has ended since: it is given the whole. */
+  private finishesTexts: boolean;
+  private news = false;
+  private waiting: (() => void) | null = null;
+  private closed = false;
+  private readonly unwatch: () => void;
+
+  /**
+   * @param after the last `seq` that the reader has; one beyond the end of a run that goes on gets its end all the same
+   * @param resumes it has read this stream before, and was cut off
+   * @param awaitsEnd it had a stream of this run while the run went on, and has not had its end
+   */
+  constructor(driver: ExecutionDriver, after: number, resumes = false, awaitsEnd = false) {
+    this.driver = driver;
+    this.after = after;
+    const { durableSeq, state } = driver;
+    const isBeyond = after > durableSeq;
+    const hasEnded = state !== null && state.ended_at !== null;
+    // The last event of a run that has ended is its end.
+    const from = isBeyond && awaitsEnd && hasEnded ? state.seq - 1 : after;
+    this.cursor = Math.min(from, durableSeq);
+    this.finishesTexts = resumes && !isBeyond;
+    this.passesText = driver.state?.spec.config.enable_streaming !== false;
+    this.unwatch = driver.watch(this);
+  }
+
+  callBegan(live: LiveText): void {
+    if (!this.passesText) return;
+    this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
+    // A reader that has fallen behind by whole calls holds no more of their texts than this; their results it gets.
+    let held = 0;
+    for (const [call, followed] of [...this.followed].toReversed()) {
+      held += followed.live.length;
+      if (held <= PACE.READER_TEXT_CHARS) continue;
+      this.followed.delete(call);
+      this.finishesTexts = true;
+    }
+  }
+
+  wake(): void {
+    this.news = true;
+    this.waiting?.();
+    this.waiting = null;
+  }
+
+  /** What the reader may see now, as much as fits one chunk; nothing where there is nothing new. */
+  take(): Portion {
+    this.news = false;
+    // A broken driver's stream stops without its end: the reader goes on with the driver that comes after it.
+    if (this.driver.fault) this.close();
+    if (this.closed) return { pieces: [], end: "closed" };
+    const pieces: Uint8Array[] = [];
+    let bytes = 0;
+    const add = (more: readonly Uint8Array[]) => {
+      for (const piece of more) {
+        pieces.push(piece);
+        bytes += piece.byteLength;
+      }
+    };
+    for (const event of this.driver.eventsAfter(this.cursor)) {
+      add(this.before(event));
+      if (event.seq > this.after || this.isEnd(event)) add([lifecyclePiece(event)]);
+      add(this.behind(event));
+      this.cursor = event.seq;
+      if (bytes < PACE.STREAM_CHUNK_BYTES) continue;
+      // The rest stays in the log until this much is gone.
+      this.news = true;
+      return { pieces, end: this.endsHere() };
+    }
+    for (const followed of this.followed.values()) {
+      if (followed.live.call <= this.cursor) add(this.growth(followed));
+    }
+    return { pieces, end: this.endsHere() };
+  }
+
+  /** Resolves when there may be something new, or after close. */
+  async changed(): Promise<void> {
+    if (this.closed || this.news) return;
+    await new Promise<void>((resolve) => {
+      this.waiting = resolve;
+    });
+  }
+
+  close(): void {
+    this.closed = true;
+    this.followed.clear();
+    this.unwatch();
+    this.wake();
+  }
+
+  private isEnd({ seq }: LogEvent): boolean {
+    const { state } = this.driver;
+    return state !== null && state.ended_at !== null && seq === state.seq;
+  }
+
+  private endsHere(): "no" | "terminal" {
+    const { state } = this.driver;
+    if (state === null || state.ended_at === null || this.cursor < state.seq) return "no";
+    this.close();
+    return "terminal";
+  }
+
+  /** What must come before an event: the rest of the text of the call that it ends. */
+  private before(event: LogEvent): Uint8Array[] {
+    if (!this.passesText || !ENDS_CALL.has(event.type)) return [];
+    const pieces: Uint8Array[] = [];
+    let isFollowed = false;
+    for (const [call, followed] of this.followed) {
+      if (followed.live.stage !== event.stage || call >= event.seq) continue;
+      isFollowed = true;
+      pieces.push(...this.growth(followed));
+      this.followed.delete(call);
+    }
+    if (isFollowed || !this.finishesTexts || event.type !== "stage.completed") return pieces;
+    // The call ended while this reader was away.
+    const text = keptText(event);
+    if (text !== null) pieces.push(encodeTransient(wholeDelta(event, text)));
+    return pieces;
+  }
+
+  /** What must come behind it: where a call is repeated under its attempt, the text so far is void. */
+  private behind(event: LogEvent): Uint8Array[] {
+    if (!this.passesText) return [];
+    if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];
+    for (const [call, { live }] of this.followed) {
+      if (live.stage === event.stage && call < event.seq) this.followed.delete(call);
+    }
+    return [encodeTransient(wholeDelta(event, ""))];
+  }
+
+  private growth(followed: Followed): Uint8Array[] {
+    const { live } = followed;
+    const pieces: Uint8Array[] = [];
+    if (live.progressCount > followed.progressSent) {
+      followed.progressSent = live.progressCount;
+      pieces.push(live.progressPiece());
+    }
+    if (live.length > followed.sent) {
+      pieces.push(live.deltaPiece(followed.sent));
+      followed.sent = live.length;
+    }
+    return pieces;
+  }
+}
+
+function lifecyclePiece(event: LogEvent): Uint8Array {
+  let piece = encoded.get(event);
+  if (piece === undefined) {
+    piece = encodeEvent(event.seq, event.type, wireJson(event));
+    encoded.set(event, piece);
+  }
+  return piece;
+}

@@ -1,0 +1,169 @@
+// The outbox (I13): what an execution reports to others, off its own path. Each receiver gets each change of status,
+// or the latest where it comes too late for one, and drops what it has already; the end is reported until every
+// receiver has it, or until the execution is forgotten. A receiver that has a report is not given it again by this
+// instance.
+//
+// Nothing is written for it: see core/execution/report-times.ts.
+import type { ExecutionStatus } from "../../contract/execution.ts";
+import { needsAlarm, nextReportAt } from "../../core/execution/report-times.ts";
+import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { PACE } from "../../core/timings.ts";
+import type { ExecutionDriver, Watcher } from "../run/driver.ts";
+import type { Ports } from "../ports.ts";
+
+export interface Receiver {
+  /** As the operator's log names it. */
+  name: string;
+  /** It is given every pause, also one that was over before the report; others get the latest state. */
+  takesEachPause?: boolean;
+  /** Takes what it needs of the state. Rejects where it must be given it again; may be given it twice. */
+  receive(state: ExecutionState): Promise<void>;
+}
+
+/** What the outbox asks of the object that has it. */
+export interface OutboxKeeper {
+  /** An end or a pause is to be reported: where this instance dies now, an alarm must bring another to `settle`. */
+  pending(): void;
+  /** Every receiver has it. */
+  delivered(): void;
+}
+
+export class Outbox implements Watcher {
+  // Nobody sees the turns in between: they may share a commit.
+  readonly sees_turns = false;
+  private readonly driver: ExecutionDriver;
+  private readonly ports: Pick<Ports, "clock" | "chance">;
+  private readonly queues: readonly ReportQueue[];
+  private readonly keeper: OutboxKeeper;
+  private noticed: ExecutionStatus | null = null;
+  private delivery: Promise<string[]> | null = null;
+  private stopTimer: () => void = () => {};
+
+  constructor(
+    driver: ExecutionDriver,
+    ports: Pick<Ports, "clock" | "chance">,
+    receivers: readonly Receiver[],
+    keeper: OutboxKeeper,
+  ) {
+    this.driver = driver;
+    this.ports = ports;
+    this.queues = receivers.map((receiver) => new ReportQueue(receiver));
+    this.keeper = keeper;
+    driver.watch(this);
+  }
+
+  /** True while an end or a pause is to be reported that some receiver does not have. */
+  get needsAlarm(): boolean {
+    return this.queues.some(({ states }) => states.some(needsAlarm));
+  }
+
+  /** True while some receiver does not have the latest change. */
+  get isPending(): boolean {
+    return this.queues.some(({ states }) => states.length > 0);
+  }
+
+  callBegan(): void {}
+
+  wake(): void {
+    const { state, fault } = this.driver;
+    // What a broken driver says is not in the log.
+    if (fault) this.stopTimer();
+    if (fault || state === null || state.status === this.noticed) return;
+    const first = this.noticed === null;
+    this.notice();
+    if (needsAlarm(state)) this.keeper.pending();
+    // An end is reported after the answers to callers who wait for it. A run that is over by then is reported once
+    // instead of twice.
+    this.reportAfter(first && !isTerminal(state.status) ? PACE.OUTBOX_FIRST_MS : 0);
+  }
+
+  /** Takes the state as a change, also one that an earlier instance wrote. */
+  notice(): void {
+    const { state, fault } = this.driver;
+    if (fault || state === null || state.status === this.noticed) return;
+    this.noticed = state.status;
+    for (const queue of this.queues) queue.add(state);
+  }
+
+  /** Delivers what is pending. The names of the receivers that refused. */
+  async settle(): Promise<readonly string[]> {
+    this.notice();
+    while (this.isPending) {
+      this.delivery ??= this.deliver();
+      const refused = await this.delivery;
+      if (refused.length > 0) return refused;
+    }
+    return [];
+  }
+
+  /** As `settle`, but a receiver that does not answer for so long counts as one that refused. */
+  async settleWithin(ms: number): Promise<readonly string[]> {
+    const late = Promise.withResolvers<readonly string[]>();
+    const stop = this.ports.clock.after(ms, () => {
+      late.resolve(this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name));
+    });
+    const refused = await Promise.race([this.settle(), late.promise]);
+    stop();
+    return refused;
+  }
+
+  private async deliver(): Promise<string[]> {
+    const taken = await Promise.all(this.queues.map((queue) => queue.deliver()));
+    this.delivery = null;
+    return this.queues.filter((_, at) => taken[at] === false).map(({ name }) => name);
+  }
+
+  private reportAfter(ms: number): void {
+    this.stopTimer();
+    this.stopTimer = this.ports.clock.after(ms, () => {
+      void this.settle().then((refused) => {
+        if (refused.length === 0) this.keeper.delivered();
+        else this.reportAgain();
+      });
+    });
+  }
+
+  /** An end and a pause have the alarm for it; all else this instance tries again. */
+  private reportAgain(): void {
+    const { state, fault } = this.driver;
+    if (fault || state === null || needsAlarm(state)) return;
+    const { clock, chance } = this.ports;
+    const at = nextReportAt(state, clock.now(), chance());
+    if (at !== null) this.reportAfter(at - clock.now());
+  }
+}
+
+/** What one receiver has yet to be given, oldest first. */
+class ReportQueue {
+  readonly name: string;
+  states: ExecutionState[] = [];
+  private readonly receiver: Receiver;
+
+  constructor(receiver: Receiver) {
+    this.name = receiver.name;
+    this.receiver = receiver;
+  }
+
+  add(state: ExecutionState): void {
+    const kept = this.receiver.takesEachPause === true ? this.states.filter(isPause) : [];
+    this.states = [...kept, state];
+  }
+
+  /** False where the receiver refused. */
+  async deliver(): Promise<boolean> {
+    for (let state = this.states[0]; state !== undefined; state = this.states[0]) {
+      try {
+        await this.receiver.receive(state);
+      } catch {
+        return false;
+      }
+      // A change that came meanwhile may have taken its place.
+      if (this.states[0] === state) this.states = this.states.slice(1);
+    }
+    return true;
+  }
+}
+
+function isPause({ status }: ExecutionState): boolean {
+  return status === "paused";
+}

@@ -1,0 +1,48 @@
+// Presence: who is there for an execution with `on_disconnect: cancel`. When there were watchers and the last one
+// has been gone for DISCONNECT_GRACE_MS, the execution is cancelled. After a restart nobody is there yet, so for a
+// run whose caller stayed to watch the grace begins at once.
+import { isTerminal } from "../../core/execution/state.ts";
+import { PACE } from "../../core/timings.ts";
+import type { ExecutionDriver } from "../run/driver.ts";
+import type { Clock } from "../ports.ts";
+
+export class Presence {
+  private readonly driver: ExecutionDriver;
+  private readonly clock: Clock;
+  private there = 0;
+  private stop: () => void = () => {};
+
+  private constructor(driver: ExecutionDriver, clock: Clock) {
+    this.driver = driver;
+    this.clock = clock;
+  }
+
+  /** Null where nobody's leaving matters. @param restarted the run was begun by an instance that is gone */
+  static of(driver: ExecutionDriver, clock: Clock, restarted: boolean): Presence | null {
+    const state = driver.state;
+    if (state?.spec.on_disconnect !== "cancel" || isTerminal(state.status)) return null;
+    const presence = new Presence(driver, clock);
+    if (restarted && state.spec.watched) presence.awaitSomebody();
+    return presence;
+  }
+
+  /** Somebody has come; the function given back, called once or more, says that they have left. */
+  enter(): () => void {
+    this.there += 1;
+    this.stop();
+    let left = false;
+    return () => {
+      if (left) return;
+      left = true;
+      this.there -= 1;
+      if (this.there === 0) this.awaitSomebody();
+    };
+  }
+
+  private awaitSomebody(): void {
+    this.stop();
+    this.stop = this.clock.after(PACE.DISCONNECT_GRACE_MS, () => {
+      this.driver.submit({ type: "cancel", reason: "the last watcher has gone" });
+    });
+  }
+}

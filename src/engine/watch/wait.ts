@@ -1,0 +1,83 @@
+// A caller who waits for JSON: until the execution has ended, is paused, or the caller's patience is over. An answer is
+// held back by the platform until what it tells is durable; one that has begun already is not, and waits itself.
+import { PACE } from "../../core/timings.ts";
+import type { ExecutionDriver, Watcher } from "../run/driver.ts";
+import type { Clock } from "../ports.ts";
+import type { Text } from "./text-stream.ts";
+
+/** Resolves also where the driver breaks. @param wait_ms how long at most; null waits for the end */
+export async function waitForCaller(
+  driver: ExecutionDriver,
+  clock: Clock,
+  wait_ms: number | null,
+): Promise<void> {
+  if (driver.state?.status !== "running" || driver.fault !== null || wait_ms === 0) return;
+  const over = Promise.withResolvers<void>();
+  const watcher: Watcher = {
+    // Nobody sees the turns in between, so they may share a commit.
+    sees_turns: false,
+    callBegan: () => {},
+    wake: () => {
+      if (driver.state?.status !== "running" || driver.fault !== null) over.resolve();
+    },
+  };
+  const unwatch = driver.watch(watcher);
+  const stop = wait_ms === null ? () => {} : clock.after(wait_ms, () => over.resolve());
+  await over.promise;
+  stop();
+  unwatch();
+}
+
+/**
+ * A caller whose leaving matters (`on_disconnect: cancel`) and who waits for longer than a heartbeat: only writing
+ * tells that a caller has gone, so spaces go out, which JSON allows before its value. Null where the end came first.
+ * @param text the answer, of what is written by then: it goes out once that is durable
+ * @param leave called once, when the caller has its answer or has gone
+ */
+export async function answerWatched(
+  driver: ExecutionDriver,
+  over: Promise<void>,
+  text: () => Text,
+  clock: Clock,
+  leave: () => void,
+): Promise<ReadableStream<Uint8Array> | null> {
+  if (await comesFirst(over, clock)) {
+    leave();
+    return null;
+  }
+  const encoder = new TextEncoder();
+  let answer: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        if (answer === null && !(await comesFirst(over, clock))) {
+          controller.enqueue(encoder.encode(" "));
+          return;
+        }
+        if (answer === null) {
+          const whole = text();
+          await driver.confirm();
+          answer = new Response(whole).body?.getReader() as ReadableStreamDefaultReader<Uint8Array>;
+        }
+        const { done, value } = await answer.read();
+        if (!done) {
+          controller.enqueue(value);
+          return;
+        }
+        controller.close();
+        leave();
+      },
+      cancel: leave,
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** True where `over` resolves within a heartbeat. */
+async function comesFirst(over: Promise<void>, clock: Clock): Promise<boolean> {
+  const beat = Promise.withResolvers<false>();
+  const stop = clock.after(PACE.HEARTBEAT_WATCHED_MS, () => beat.resolve(false));
+  const first = await Promise.race([over.then(() => true), beat.promise]);
+  stop();
+  return first;
+}

@@ -1,0 +1,17 @@
+// Without keys, requests of other sites' pages are refused before anything else looks at them: core/access/local.ts.
+import type { MiddlewareHandler } from "hono";
+import { localRefusal } from "../../core/security/local-access.ts";
+import { type AppEnv, problem } from "../context.ts";
+import { logRefusal } from "./refusal-log.ts";
+
+export const local: MiddlewareHandler<AppEnv> = async (call, next) => {
+  const { auth, local: access } = call.var.services.settings;
+  if (auth !== "none") return next();
+  const { method, url, headers } = call.req.raw;
+  const [host, origin, site] = [headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site")];
+  const refused = localRefusal({ method, url, host, origin, site }, access);
+  if (refused === null) return next();
+  const refusal = { code: "FORBIDDEN" as const, ...refused };
+  logRefusal(call, refusal, null);
+  return problem(call, refusal);
+};

@@ -1,0 +1,48 @@
+// Every operation of the surface, described: its endpoint with what it takes and what it answers. openapi.ts makes the
+// document of it. No call needs it, and no part of it is evaluated before somebody asks for the document.
+import { ABOUT, FIGURES } from "./operations/about.ts";
+import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";
+import type { Description } from "./operations/description.ts";
+import { EXECUTIONS } from "./operations/executions.ts";
+import { type Endpoint, type OperationId, type QueryOf, SURFACE } from "../endpoints.ts";
+
+export interface Operation extends Endpoint, Description {
+  id: string;
+  tag: string;
+}
+
+/** Every parameter of the endpoint's query is described. */
+type Described<Id extends OperationId> = [QueryOf<Id>] extends [never]
+  ? Description
+  : Description & { parameters: Readonly<Record<keyof QueryOf<Id>, string>> };
+
+/** By the tag that the document groups them under. */
+const SUBJECTS = {
+  executions: EXECUTIONS,
+  pipelines: PIPELINES,
+  agents: AGENTS,
+  config: CONFIG,
+  figures: FIGURES,
+  about: ABOUT,
+};
+
+const DESCRIPTIONS: { readonly [Id in OperationId]: Described<Id> } = {
+  ...EXECUTIONS,
+  ...PIPELINES,
+  ...AGENTS,
+  ...CONFIG,
+  ...FIGURES,
+  ...ABOUT,
+};
+
+const TAGS = Object.fromEntries(
+  Object.entries(SUBJECTS).flatMap(([tag, subject]) => Object.keys(subject).map((id) => [id, tag])),
+);
+
+/** In the surface's order. */
+export const OPERATIONS: readonly Operation[] = (Object.keys(SURFACE) as OperationId[]).map((id) => ({
+  id,
+  tag: TAGS[id] ?? "",
+  ...SURFACE[id],
+  ...DESCRIPTIONS[id],
+}));

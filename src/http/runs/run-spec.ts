@@ -1,0 +1,224 @@
+// From a request to the RunSpec of a run: the definition, the config and the agents as the catalog has them now,
+// pinned; and the name of the execution, drawn or derived.
+import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
+import { randomExecutionId, sha256Hex } from "../../adapters/platform/system.ts";
+import type { Services, Settings } from "../../compose.ts";
+import type { RegisteredAgent } from "../../contract/agent.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
+import type { ExecutionRequest, StageExecutionRequest } from "../../contract/requests.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Pipeline } from "../../contract/pipeline.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
+import type { ResolvedStage, StageOverride } from "../../contract/stage.ts";
+import { effectiveConfig } from "../../core/config/config.ts";
+import { runConfig } from "../../core/execution/run-config.ts";
+import type { PublicSpec, RunSpec } from "../../core/execution/run-spec.ts";
+import { canonicalJson } from "../../core/json/json.ts";
+import { readTraceparent, rootTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
+import { leftOut, planAlone, planStages } from "../../core/pipeline/plan.ts";
+import { agentTypesOf } from "../../core/resilience/fallback.ts";
+import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
+
+/** How a caller named the execution, if at all. */
+export interface Naming {
+  execution_id: string;
+  /** What a repetition is recognised by; null where the id was drawn and nobody can repeat it. */
+  digest: string | null;
+}
+
+/**
+ * The execution's id, drawn or derived, and what a repetition is compared by.
+ * @param own the caller's own id, where there is one
+ * @param key the Idempotency-Key, where there is one
+ * @param body the request's JSON as it was sent, for it is what a repetition must equal
+ */
+export async function nameExecution(
+  tenant: string,
+  own: string | undefined,
+  body: unknown,
+  key: string | null,
+): Promise<Naming> {
+  if (key === null && own === undefined) return { execution_id: randomExecutionId(), digest: null };
+  const digest = await sha256Hex(canonicalJson(own !== undefined && key !== null ? { key, body } : body));
+  const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
+  return { execution_id, digest };
+}
+
+export interface RunContext {
+  tenant: string;
+  naming: Naming;
+  watched: boolean;
+  traceparent: string | null;
+  /** The request's headers ask for new results. */
+  no_cache: boolean;
+}
+
+/** Everything a pipeline's run is pinned to, or why it cannot be run. */
+export async function planRun(
+  services: Services,
+  request: ExecutionRequest,
+  context: RunContext,
+): Promise<Result<RunSpec>> {
+  const { settings, catalogs } = services;
+  const [read, history] = await Promise.all([
+    catalogs.read(context.tenant),
+    historyOf(services, context.tenant, request.conversation_id),
+  ]);
+  let catalog = read;
+  const wanted = request.pipeline_version ?? 0;
+  // Somebody has just written it elsewhere, or has just created it: the isolate's memory may be behind.
+  if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
+    catalog = await catalogs.read(context.tenant, 0);
+  }
+  const pipeline = pipelineOf(catalog, request.pipeline, wanted);
+  if (!pipeline.ok) return pipeline;
+  const config = configOf(settings, catalog);
+  const stages = stagesOf(pipeline.value, request.pipeline_config, config);
+  if (!stages.ok) return stages;
+  const { query, conversation_id, on_disconnect, context: given } = request;
+  const { name, version } = pipeline.value;
+  const shown = { query, conversation_id, pipeline: name, pipeline_version: version, stages: stages.value };
+  const kept = {
+    context: given,
+    inputs: {},
+    ...leavingOut(leftOut(request.pipeline_config)),
+    on_disconnect,
+    history: remembered(history, config),
+    ...bypassOf(request, context),
+  };
+  return ok(pin(shown, kept, context, catalog, settings, config));
+}
+
+/** Everything the run of one stage on its own is pinned to: a pipeline of that stage, its inputs given. */
+export async function planStage(
+  services: Services,
+  request: StageExecutionRequest,
+  context: RunContext,
+): Promise<Result<RunSpec>> {
+  const { settings, catalogs } = services;
+  const [catalog, history] = await Promise.all([
+    catalogs.read(context.tenant),
+    historyOf(services, context.tenant, request.conversation_id),
+  ]);
+  const config = configOf(settings, catalog);
+  // What it depends on is not run here: `inputs` stand for it.
+  const stages = planAlone(request.stage, Object.keys(request.inputs), config);
+  if (!stages.ok) return stages;
+  const { query, conversation_id, inputs, context: given, stage } = request;
+  const shown = { query, conversation_id, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
+  const kept = {
+    context: given,
+    inputs,
+    ...leavingOut(stage.depends_on.filter((name) => !Object.hasOwn(inputs, name))),
+    on_disconnect: "continue" as const,
+    history: remembered(history, config),
+    ...bypassOf(request, context),
+  };
+  return ok(pin(shown, kept, context, catalog, settings, config));
+}
+
+/** A field of the spec, where there is something to say. */
+function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
+  return left_out.length === 0 ? {} : { left_out };
+}
+
+/** Configs and plans of the catalogs that the isolate remembers: most runs begin as the one before did. */
+const configs = new WeakMap<CatalogSnapshot, CoordinatorConfig>();
+const plans = new WeakMap<Pipeline, { config: CoordinatorConfig; stages: Result<ResolvedStage[]> }>();
+
+function configOf(settings: Settings, catalog: CatalogSnapshot): CoordinatorConfig {
+  const known = configs.get(catalog);
+  if (known !== undefined) return known;
+  const config = effectiveConfig(settings.config, catalog.config);
+  configs.set(catalog, config);
+  return config;
+}
+
+function stagesOf(
+  pipeline: Pipeline,
+  overrides: Readonly<Record<string, StageOverride>>,
+  config: CoordinatorConfig,
+): Result<ResolvedStage[]> {
+  if (Object.keys(overrides).length > 0) return planStages(pipeline.stages, overrides, config);
+  const known = plans.get(pipeline);
+  if (known?.config === config) return known.stages;
+  const stages = planStages(pipeline.stages, {}, config);
+  plans.set(pipeline, { config, stages });
+  return stages;
+}
+
+/** The conversation's turns, read beside the catalog; none are asked for where the config is known to want none. */
+async function historyOf(
+  { catalogs, conversations, settings }: Services,
+  tenant: string,
+  conversation_id: string,
+): Promise<ConversationTurn[]> {
+  const known = catalogs.peek(tenant);
+  const wanted = known === null ? LIMITS.HISTORY_TURNS : configOf(settings, known).context_memory_size;
+  return conversations.history(tenant, conversation_id, wanted);
+}
+
+function remembered(
+  history: ConversationTurn[],
+  { context_memory_size }: CoordinatorConfig,
+): ConversationTurn[] {
+  return history.slice(Math.max(0, history.length - context_memory_size));
+}
+
+/** The body and the headers may both ask for a run that bypasses the result cache. */
+function bypassOf(
+  { cache }: Pick<ExecutionRequest, "cache">,
+  { no_cache }: RunContext,
+): Pick<RunSpec, "bypass_cache"> {
+  return cache === "bypass" || no_cache ? { bypass_cache: true } : {};
+}
+
+function pin(
+  shown: PublicSpec,
+  kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect" | "history" | "bypass_cache">,
+  context: RunContext,
+  catalog: CatalogSnapshot,
+  settings: Settings,
+  config: CoordinatorConfig,
+): RunSpec {
+  const persisted = config.enable_context_persistence && config.context_storage_backend === "durable_object";
+  return {
+    execution_id: context.naming.execution_id,
+    ...shown,
+    ...kept,
+    tenant: context.tenant,
+    watched: context.watched,
+    config: runConfig(config, shown.stages),
+    agents: Object.fromEntries(
+      agentTypesOf(shown.stages, config).map((agent_type) => [
+        agent_type,
+        registrationOf(catalog, settings, agent_type),
+      ]),
+    ),
+    digest: context.naming.digest,
+    traceparent:
+      readTraceparent(context.traceparent) ??
+      rootTraceparent(crypto.getRandomValues(new Uint8Array(16)), context.naming.execution_id),
+    storage: persisted ? "durable_object" : "memory",
+  };
+}
+
+/** The registration that holds: the tenant's own, else the reference agent of that name where they are bound. */
+export function registrationOf(
+  catalog: CatalogSnapshot,
+  settings: Settings,
+  agent_type: string,
+): RegisteredAgent | null {
+  // By own keys only: `toString` is a name like any other.
+  if (Object.hasOwn(catalog.agents, agent_type)) return catalog.agents[agent_type] ?? null;
+  if (!settings.hasReferenceAgents || !REFERENCE_AGENTS.includes(agent_type)) return null;
+  return { binding: "AGENTS", path: `/${agent_type}`, protocol: "native" };
+}
+
+function pipelineOf(catalog: CatalogSnapshot, name: string, wanted: number): Result<Pipeline> {
+  const pipeline = Object.hasOwn(catalog.pipelines, name) ? catalog.pipelines[name] : undefined;
+  if (pipeline === undefined) return err({ code: "PIPELINE_NOT_FOUND", pipeline: name });
+  if (pipeline.version >= wanted) return ok(pipeline);
+  return err({ code: "PIPELINE_NOT_FOUND", pipeline: name, version: { wanted, latest: pipeline.version } });
+}

@@ -1,0 +1,138 @@
+// What the Worker holds for one reader, and how it is handed over: at most `buffer_events` events, or
+// READER_BUFFER_BYTES and the event that passes them. A reader that stands still for longer than `stall_ms` with that
+// full is closed; one that has nothing to read is sent a comment line now and then, which finds those that have gone.
+import type { StreamTerms } from "../../adapters/durable/stream-terms.ts";
+import { PACE } from "../../core/timings.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { concatBytes } from "../../core/bytes.ts";
+import type { WholeEvents } from "./event-splitter.ts";
+
+const encoder = new TextEncoder();
+// No blank line after either: a well-known client (fetch-event-source) takes each for the end of a message, and hands
+// its caller an empty one.
+const GREETING = encoder.encode(`retry: ${PACE.RECONNECT_MS}\n`);
+const BEAT = encoder.encode(": \n");
+
+export class ReaderBuffer {
+  private readonly terms: StreamTerms;
+  private readonly clock: Clock;
+  private readonly onGone: () => void;
+  private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
+  private pieces: Uint8Array[] = [GREETING];
+  private events = 0;
+  private bytes = 0;
+  private closed = false;
+  /** Set while the reader waits for bytes. */
+  private hungry: (() => void) | null = null;
+  /** Set while the writer waits for room. */
+  private room: (() => void) | null = null;
+  private lastSent: number;
+  private stopBeat: () => void;
+  private stopStall: (() => void) | null = null;
+
+  /** @param onGone called once, when nothing more is wanted: the reader has gone, or stood still for too long */
+  constructor(terms: StreamTerms, clock: Clock, onGone: () => void) {
+    this.terms = terms;
+    this.clock = clock;
+    this.onGone = onGone;
+    this.lastSent = clock.now();
+    this.stopBeat = clock.after(terms.heartbeat_ms, () => this.beat());
+  }
+
+  get isClosed(): boolean {
+    return this.closed;
+  }
+
+  /** What the reader reads. To be asked for once. */
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        start: (controller) => {
+          this.controller = controller;
+        },
+        pull: async () => {
+          this.stopStall?.();
+          this.stopStall = null;
+          const fed = Promise.withResolvers<void>();
+          this.hungry = fed.resolve;
+          this.hand();
+          await fed.promise;
+        },
+        cancel: () => {
+          this.end();
+          this.onGone();
+        },
+      },
+      { highWaterMark: 0 },
+    );
+  }
+
+  /** Takes events for the reader; resolves when there is room for more, or after the end. */
+  async put({ pieces, events }: WholeEvents): Promise<void> {
+    if (this.closed || events === 0) return;
+    for (const piece of pieces) {
+      this.pieces.push(piece);
+      this.bytes += piece.byteLength;
+    }
+    this.events += events;
+    this.hand();
+    if (this.events < this.terms.buffer_events && this.bytes < PACE.READER_BUFFER_BYTES) return;
+    if (this.terms.stall_ms === 0) {
+      this.standsStill();
+      return;
+    }
+    this.stopStall = this.clock.after(this.terms.stall_ms, () => this.standsStill());
+    const room = Promise.withResolvers<void>();
+    this.room = room.resolve;
+    await room.promise;
+  }
+
+  /** Closes behind what is held. */
+  finish(): void {
+    this.closed = true;
+    this.stopBeat();
+    this.hand();
+  }
+
+  private hand(): void {
+    const { controller, hungry } = this;
+    if (hungry === null || controller === null || (this.pieces.length === 0 && !this.closed)) return;
+    if (this.pieces.length > 0) controller.enqueue(concatBytes(this.pieces));
+    this.pieces = [];
+    this.events = 0;
+    this.bytes = 0;
+    this.lastSent = this.clock.now();
+    if (this.closed) controller.close();
+    this.hungry = null;
+    hungry();
+    this.room?.();
+    this.room = null;
+  }
+
+  private beat(): void {
+    const quiet = this.clock.now() - this.lastSent;
+    // A reader that is not waiting has not taken what was sent last: there is nothing to keep open.
+    if (quiet >= this.terms.heartbeat_ms && this.hungry !== null) {
+      this.pieces.push(BEAT);
+      this.hand();
+    }
+    const next = quiet >= this.terms.heartbeat_ms ? this.terms.heartbeat_ms : this.terms.heartbeat_ms - quiet;
+    this.stopBeat = this.clock.after(next, () => this.beat());
+  }
+
+  private standsStill(): void {
+    this.end();
+    this.controller?.close();
+    this.onGone();
+  }
+
+  private end(): void {
+    this.closed = true;
+    this.pieces = [];
+    this.hungry?.();
+    this.hungry = null;
+    this.stopBeat();
+    this.stopStall?.();
+    this.room?.();
+  }
+}

@@ -1,0 +1,252 @@
+// The Durable Object of a part of a tenant's ledger: one row an execution, written at its start and at its end, and
+// the figures of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
+// only what it shows. What has expired is not listed, and is taken out by the object's own alarm.
+//
+// Reports wait a little for each other and are written together, since nobody waits for them; whoever asks sees them.
+// I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
+// report gets past that row, which outlives the execution by a day.
+import { DurableObject } from "cloudflare:workers";
+import type {
+  Counted,
+  FiguresQuery,
+  LedgerFigures,
+  LedgerQuery,
+  LedgerReport,
+  LedgerRpc,
+  Listed,
+  Place,
+} from "../../adapters/durable/execution-index-client.ts";
+import { monitorOf } from "../../adapters/durable/monitor-client.ts";
+import type { Env } from "../../compose.ts";
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { RunShape } from "../../core/monitoring/metrics/report.ts";
+import { PACE } from "../../core/timings.ts";
+import { FiguresStore } from "./metrics-store.ts";
+
+/** What CREATE TABLE makes of the columns that are read. */
+interface Row extends Record<string, SqlStorageValue> {
+  start: number;
+  id: string;
+  summary: string;
+}
+
+/** A row that has ended is kept this long at least, so that its end is counted once. */
+const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
+
+export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
+  private readonly sql: SqlStorage;
+  private readonly store: FiguresStore;
+  private waiting: LedgerReport[] = [];
+  /** The writing of those that wait. */
+  private gathering: { now: () => void; written: Promise<void> } | null = null;
+  private hasAlarm = false;
+  private newsIsDue = false;
+  /** Ms since the epoch. */
+  private newsTold = 0;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.sql = ctx.storage.sql;
+    this.store = new FiguresStore(ctx.storage.kv);
+    this.sql.exec(
+      `CREATE TABLE IF NOT EXISTS executions (
+        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
+        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
+        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
+      ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
+    );
+  }
+
+  async report(entry: LedgerReport): Promise<void> {
+    const now = Date.now();
+    // Nobody would list it, and nobody would count it any more.
+    if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
+    this.waiting.push(entry);
+    this.gathering ??= this.gather();
+    await this.gathering.written;
+    this.tellMonitor();
+    if (this.hasAlarm) return;
+    this.hasAlarm = true;
+    if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
+  }
+
+  async list(query: LedgerQuery): Promise<Listed[]> {
+    await this.gathered();
+    const wanted: (readonly [string, SqlStorageValue[]])[] = [["expires > ?", [Date.now()]]];
+    for (const column of ["status", "pipeline", "conversation_id"] as const) {
+      const value = query[column];
+      if (value !== undefined) wanted.push([`${column} = ?`, [value]]);
+    }
+    if (query.before !== null) wanted.push(["(start, id) < (?, ?)", [query.before.start, query.before.id]]);
+    const conditions = wanted.map(([condition]) => condition).join(" AND ");
+    const values = wanted.flatMap(([, bound]) => bound);
+    const rows = this.sql.exec<Row>(
+      `SELECT start, id, summary FROM executions WHERE ${conditions} ORDER BY start DESC, id DESC LIMIT ?`,
+      ...values,
+      query.limit,
+    );
+    return Array.from(rows, (row) => ({
+      ...placeOf(row),
+      summary: JSON.parse(row.summary) as ExecutionSummary,
+    }));
+  }
+
+  async ended(until: number, limit: number): Promise<Place[]> {
+    await this.gathered();
+    const rows = this.sql.exec<Row>(
+      "SELECT start, id FROM executions WHERE ended <= ? AND expires > ? ORDER BY start, id LIMIT ?",
+      until,
+      Date.now(),
+      limit,
+    );
+    return Array.from(rows, placeOf);
+  }
+
+  /** Its place stays taken, so that a report that comes twice is not counted twice. */
+  async forget(place: Place): Promise<void> {
+    await this.gathered();
+    this.sql.exec(
+      "UPDATE executions SET expires = 0, conversation_id = '', summary = '', shape = NULL WHERE start = ? AND id = ?",
+      place.start,
+      place.id,
+    );
+  }
+
+  async figures({ period, pipeline, shapes }: FiguresQuery): Promise<LedgerFigures> {
+    await this.gathered();
+    const now = Date.now();
+    return {
+      by_pipeline: this.store.read(period, now, pipeline),
+      open: this.open(now, pipeline),
+      shapes:
+        shapes === 0 || period === "ever"
+          ? []
+          : this.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
+    };
+  }
+
+  override async alarm(): Promise<void> {
+    await this.gathered();
+    const now = Date.now();
+    this.sql.exec(
+      "DELETE FROM executions WHERE expires <= ? AND (ended IS NULL OR ended <= ?)",
+      now,
+      now - REMEMBERED_MS,
+    );
+    const figures = this.store.sweep(now);
+    const left = this.sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length;
+    this.hasAlarm = left > 0 || figures;
+    if (this.hasAlarm) await this.armSweep();
+  }
+
+  private gather(): NonNullable<LedgerObject["gathering"]> {
+    const { promise, resolve: now } = Promise.withResolvers<void>();
+    setTimeout(now, PACE.LEDGER_GATHER_MS);
+    const written = promise.then(() => {
+      this.gathering = null;
+      this.flush();
+    });
+    return { now, written };
+  }
+
+  /** Whoever asks sees every report that has come. */
+  private async gathered(): Promise<void> {
+    this.gathering?.now();
+    // Who reported is told of a failure.
+    await this.gathering?.written.catch(() => {});
+  }
+
+  /** Writes what has been reported. A failure is told to all who wait, who come again. */
+  private flush(): void {
+    const entries = this.waiting;
+    this.waiting = [];
+    try {
+      this.ctx.storage.transactionSync(() => {
+        const now = Date.now();
+        for (const entry of entries) {
+          const isNews = this.write(entry);
+          if (isNews && entry.counted !== null && entry.end !== null) {
+            this.store.count(JSON.parse(entry.counted) as Counted, entry.end, now);
+          }
+        }
+        this.store.write();
+      });
+    } catch (cause) {
+      this.store.forget();
+      throw cause;
+    }
+  }
+
+  /** Writes the entry's row; false where the one that is there is as new. A run without storage reports to be kept. */
+  private write(entry: LedgerReport): boolean {
+    const written = this.sql.exec(
+      `INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+       ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
+         expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
+         WHERE excluded.seq > executions.seq OR
+           (excluded.seq = executions.seq AND executions.ended IS NULL AND excluded.expires > executions.expires)`,
+      entry.start,
+      entry.execution_id,
+      entry.seq,
+      entry.status,
+      entry.pipeline,
+      entry.conversation_id,
+      entry.end,
+      entry.expires,
+      entry.summary,
+      entry.shape,
+    );
+    return written.rowsWritten > 0;
+  }
+
+  /** A start that was never followed by an end stops counting at its deadline. */
+  private open(now: number, pipeline: string | undefined): number {
+    const rows = this.sql.exec<{ open: number }>(
+      `SELECT count(*) AS open FROM executions
+       WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
+      now + PACE.LEDGER_GRACE_MS,
+      pipeline ?? null,
+      pipeline ?? null,
+    );
+    return rows.one().open;
+  }
+
+  private shapes(since: number, pipeline: string | undefined, limit: number): RunShape[] {
+    const rows = this.sql.exec<{ shape: string }>(
+      `SELECT shape FROM executions WHERE start >= ? AND shape IS NOT NULL AND (? IS NULL OR pipeline = ?)
+       ORDER BY start DESC LIMIT ?`,
+      since,
+      pipeline ?? null,
+      pipeline ?? null,
+      limit,
+    );
+    return Array.from(rows, (row) => JSON.parse(row.shape) as RunShape);
+  }
+
+  /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
+  private tellMonitor(): void {
+    if (this.newsIsDue) return;
+    this.newsIsDue = true;
+    setTimeout(
+      () => {
+        this.newsIsDue = false;
+        this.newsTold = Date.now();
+        const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
+        void monitorOf(this.env.MONITOR, tenant)
+          .news()
+          .catch(() => {});
+      },
+      Math.max(0, this.newsTold + PACE.ALERT_NEWS_MS - Date.now()),
+    );
+  }
+
+  private async armSweep(): Promise<void> {
+    await this.ctx.storage.setAlarm(Date.now() + PACE.LEDGER_SWEEP_MS);
+  }
+}
+
+function placeOf(row: Row): Place {
+  return { start: row.start, id: row.id };
+}
