@@ -102,7 +102,7 @@ export function observationsOf(where: () => { agents: AgentServer; coordinator: 
   async function evicted(): Promise<number> {
     const { coordinator } = where();
     const { execution_id } = await run("quick");
-    await coordinator.evict(execution_id);
+    await coordinator.abort(execution_id);
     return (await coordinator.api("GET", `/v1/executions/${execution_id}`)).status;
   }
 

@@ -14,7 +14,7 @@ import { startAlone } from "../support/workerd.ts";
 /** What a neighbour's run of one instant stage may take meanwhile. */
 const NEIGHBOUR_MS = 500;
 /** Other processes hold the machine up as well, but not each time. */
-const MOST_TRIES = 5;
+const MOST_TRIES = 3;
 /** What a few results of 1 MiB, their copies and the heap's own growth may add. */
 const GROWTH_BYTES = 400 * 2 ** 20;
 

@@ -14,7 +14,7 @@ import { readStream } from "./stream.ts";
 /** Of an error's body no more than this is read: what is passed on of it is far less, and a page has much markup. */
 const WORDS_BYTES = 64 * 1024;
 /** The status decides what follows: its body, which may hang or drip, has this long to give its words. */
-const WORDS_MS = 250;
+const WORDS_MS = 500;
 
 export async function readAnswer(
   response: Response,
