@@ -334,7 +334,7 @@ function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> 
     enabled: enabled.value,
     auth,
     config: config.value,
-    allowedHosts: hosts.value,
+    allowedHosts: hosts.value ?? unlistedHosts(auth),
     corsOrigins: origins.value,
     local: local.value,
     hasReferenceAgents: isFetcher(env["AGENTS"]),
@@ -344,7 +344,13 @@ function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> 
 /** The hosts of a coordinator that runs: a bad list has stopped its first request, so here it allows none. */
 function allowedHosts(env: Env): AllowedHosts {
   const hosts = parseAllowedHosts(textVariable(env, AGENT_HOSTS));
-  return hosts.ok ? hosts.value : new Set();
+  if (!hosts.ok) return new Set();
+  return hosts.value ?? unlistedHosts(textVariable(env, "AGENT_COORDINATOR_AUTH"));
+}
+
+/** Whom a coordinator without a list of hosts may call beside the public internet. */
+function unlistedHosts(auth: string | undefined): AllowedHosts {
+  return auth === "none" ? "loopback" : null;
 }
 
 /** A secret; local development may hold JSON in wrangler.toml as such. */

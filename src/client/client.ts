@@ -1,81 +1,134 @@
-// CoordinatorClient: the specification's methods in camelCase over the HTTP of API.md, typed by the same contract
-// that the coordinator validates with. Every method throws CoordinatorClientError, told apart by its `code`.
+// CoordinatorClient: the specification's methods in camelCase over the HTTP of API.md, typed by the same contract that
+// the coordinator validates with. The calls about executions are here, those about pipelines and about the coordinator
+// itself in the classes that it extends.
 import type { z } from "zod";
-import type { CoordinatorConfig } from "../contract/config.ts";
 import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";
-import type { Validation } from "../contract/management.ts";
-import type { Pipeline } from "../contract/pipeline.ts";
-import type { DefinitionError } from "../contract/problem.ts";
 import type { StageResult } from "../contract/stage.ts";
 import type { ExecutionTrace } from "../contract/trace.ts";
 import { CoordinatorClientError } from "./errors.ts";
-import { type ExecutionEvent, isTerminalEvent } from "./events.ts";
+import { isTerminalEvent, type StreamUpdate } from "./events.ts";
 import { follow, type FollowOptions, pause } from "./follow.ts";
-import type { Alert, ConfigPatch, Metrics, StageMetrics } from "./metrics.ts";
+import { PipelineCalls } from "./pipeline-calls.ts";
 import type {
-  Agent,
   CallOptions,
   ExecuteOptions,
   Execution,
-  Registration,
   RunRequest,
   Stage,
   StageRun,
   StartOptions,
-  WriteOptions,
 } from "./requests.ts";
-import { type ClientOptions, Transport } from "./transport.ts";
 
-/** Tries of a start that nothing answered. */
+/** Tries of a start that got no answer. */
 const START_TRIES = 5;
 
-export class CoordinatorClient {
-  private readonly http: Transport;
-
-  constructor(options: ClientOptions) {
-    this.http = new Transport(options);
-  }
-
+/**
+ * Calls one coordinator.
+ *
+ * Every method throws `CoordinatorClientError`, told apart by its `code`, or the reason of the `signal` that the caller
+ * aborted. Besides the codes that a method lists, any call may end with `NETWORK_ERROR` (no answer),
+ * `INVALID_RESPONSE` (the answer is no coordinator's), `UNAUTHORIZED`, `FORBIDDEN`, `INVALID_REQUEST` (`errors` names
+ * each bad field) or `INTERNAL_ERROR`, and a call that starts work with `RATE_LIMITED` or `COORDINATOR_DISABLED`.
+ *
+ * Answers are read with JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits that JavaScript is
+ * to read are strings where agents send them.
+ *
+ * @example
+ * const client = new CoordinatorClient({ baseUrl: "http://localhost:8787" });
+ * const execution = await client.executePipeline({
+ *   query: "What are the benefits of renewable energy?",
+ *   conversation_id: "conv_123",
+ * });
+ * console.log(execution.status, execution.final_result);
+ */
+export class CoordinatorClient extends PipelineCalls {
   /**
-   * Runs a pipeline and resolves with what became of it: also one that failed is a result, and one that somebody has
-   * paused comes back with the status `paused`. With `onUpdate` the events come as they happen. A connection that
-   * breaks is taken up again; the pipeline runs once.
+   * Runs a pipeline and resolves with the execution. An execution that failed is a result, too: look at its `status`
+   * and `error_info`. One that is paused comes back with the status `paused` where no callback is given; with one the
+   * call waits for its end. A connection that breaks is reopened, and the pipeline runs once.
+   *
+   * @param request `query` and `conversation_id`, and what differs from the defaults: the pipeline (`rag`), a
+   * `pipeline_config` of single fields by stage, a `context`
+   * @param options `onUpdate` (or `streamCallback`) sees each event as it comes, with `partial_answer`
+   * @throws CoordinatorClientError `PIPELINE_NOT_FOUND`; `INVALID_PIPELINE_CONFIG`, `CIRCULAR_DEPENDENCY` or
+   * `MISSING_DEPENDENCY` for a `pipeline_config` that breaks the definition; `IDEMPOTENCY_MISMATCH` for another request
+   * under the same key; also what a callback throws
+   * @example
+   * const request = {
+   *   query: "What are the benefits of renewable energy?",
+   *   conversation_id: "conv_123",
+   *   pipeline_config: { source_retrieval: { config: { search_strategy: "keyword" } } },
+   * };
+   * const execution = await client.executePipeline(request, {
+   *   onUpdate: ({ type, status, partial_answer }) => {
+   *     if (type === "stage.delta") console.log("so far:", partial_answer);
+   *     if (type === "execution.completed") console.log(status, partial_answer);
+   *   },
+   * });
    */
   async executePipeline(request: RunRequest, options: ExecuteOptions = {}): Promise<Execution> {
-    const { onUpdate, signal } = options;
+    const { onUpdate, streamCallback, signal } = options;
+    const callbacks = [onUpdate, streamCallback].filter((callback) => callback !== undefined);
     const start = startOf(request, options);
-    if (onUpdate === undefined) return this.start(start, signal);
+    if (callbacks.length === 0) return this.start(start, signal);
     const open = (after: number | null, cut: AbortSignal) =>
       this.http.open("/v1/executions", {
         ...start,
         headers: { ...start.headers, ...followHeaders(after) },
         signal: cut,
       });
-    for await (const event of follow(open, signal === undefined ? {} : { signal })) {
-      await onUpdate(event);
-      if (!isTerminalEvent(event)) continue;
-      return event.data.truncated === true ? this.getExecution(event.execution_id, options) : event.data;
+    for await (const update of follow(open, signal === undefined ? {} : { signal })) {
+      for (const callback of callbacks) await callback(update);
+      if (!isTerminalEvent(update)) continue;
+      return update.data.truncated === true ? this.getExecution(update.execution_id, options) : update.data;
     }
     throw new CoordinatorClientError("INVALID_RESPONSE", "the stream had no terminal event");
   }
 
-  /** Starts a pipeline and comes back at once; `stream` and `getExecution` follow it. */
+  /**
+   * Starts a pipeline and resolves at once; `stream` and `getExecution` follow the run.
+   *
+   * @returns the execution as it begins; its `stream_url` opens its events in a browser, for 24 hours
+   * @throws CoordinatorClientError as `executePipeline`
+   * @example
+   * const { execution_id } = await client.startExecution({ query: "What is a heat pump?", conversation_id: "c1" });
+   */
   async startExecution(request: RunRequest, options: StartOptions = {}): Promise<Execution> {
     const start = startOf(request, options);
     return this.start({ ...start, headers: { ...start.headers, prefer: "respond-async" } }, options.signal);
   }
 
   /**
-   * Every event after `options.after` (0), until the terminal one; reconnects by itself. Where the config's
-   * `enable_streaming` is false there are no deltas and no progress among them.
+   * Iterates over the events of an execution until its terminal one, and reconnects where the connection breaks. Where
+   * the config's `enable_streaming` is false there are no deltas and no progress among them.
+   *
+   * @param options `after`, the last `seq` that is known already (0, the beginning); `maxRetries`, the tries in a row
+   * without an event (10)
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`, or the last error after `maxRetries`
+   * @example
+   * for await (const update of client.stream(execution_id)) {
+   *   if (update.type === "stage.delta") console.log(update.partial_answer);
+   * }
    */
-  stream(execution_id: string, options: FollowOptions = {}): AsyncGenerator<ExecutionEvent, void, undefined> {
+  stream(execution_id: string, options: FollowOptions = {}): AsyncGenerator<StreamUpdate, void, undefined> {
     const open = (after: number | null, signal: AbortSignal) =>
       this.http.open(`${pathOf(execution_id)}/events`, { headers: followHeaders(after), signal });
     return follow(open, options);
   }
 
+  /**
+   * Runs one stage by itself, as a durable execution. A stage that fails is a result, too.
+   *
+   * @param stage as in a pipeline; `timeout_seconds` in seconds
+   * @param run `query`, and the `inputs` that the stage's dependencies would give, by stage name
+   * @throws CoordinatorClientError `INVALID_PIPELINE_CONFIG`; `IDEMPOTENCY_MISMATCH` as of `executePipeline`
+   * @example
+   * const { status, data, duration_ms } = await client.executeStage(
+   *   { name: "search", agent_type: "source_retrieval" },
+   *   { query: "What is a heat pump?" },
+   * );
+   */
   async executeStage(stage: Stage, run: StageRun, options: StartOptions = {}): Promise<StageResult> {
     return this.http.json("/v1/stages/execute", {
       method: "POST",
@@ -85,10 +138,26 @@ export class CoordinatorClient {
     });
   }
 
+  /**
+   * Reads an execution as it is now.
+   *
+   * @returns durations in ms, times as RFC 3339
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`
+   * @example
+   * const { status, current_stage } = await client.getExecution(execution_id);
+   */
   async getExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
     return this.http.json(pathOf(execution_id), { signal: options.signal });
   }
 
+  /**
+   * Lists executions, the newest first. A change shows within a second.
+   *
+   * @param filter by `status`, `pipeline` or `conversation_id`; `limit` entries a page (1 to 100, 20 by default)
+   * @returns a page; `next_cursor` as `cursor` gives the next one while `has_more`
+   * @example
+   * const { data } = await client.listExecutions({ status: "failed", limit: 10 });
+   */
   async listExecutions(
     filter: Partial<z.output<typeof ExecutionFilter>> = {},
     options: CallOptions = {},
@@ -97,12 +166,26 @@ export class CoordinatorClient {
     return this.http.json("/v1/executions", { query, signal: options.signal });
   }
 
-  /** Forgets an execution that has ended. */
+  /**
+   * Deletes an execution that has ended, with its events.
+   *
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` while it runs
+   * @example
+   * await client.deleteExecution(execution_id);
+   */
   async deleteExecution(execution_id: string, options: CallOptions = {}): Promise<void> {
     await this.http.answered(pathOf(execution_id), { method: "DELETE", signal: options.signal });
   }
 
-  /** `drain` lets the stages in flight finish, `abort` stops them, to run again after resume. */
+  /**
+   * Pauses an execution: no stage starts until it is resumed. Pausing twice changes nothing.
+   *
+   * @param options `mode`: `drain` (the default) lets the stages in flight finish, `abort` stops them, to run again
+   * after the resume
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it has ended
+   * @example
+   * await client.pauseExecution(execution_id, { mode: "abort" });
+   */
   async pauseExecution(
     execution_id: string,
     { mode = "drain", signal }: CallOptions & { mode?: PauseMode } = {},
@@ -110,159 +193,57 @@ export class CoordinatorClient {
     return this.http.json(`${pathOf(execution_id)}/pause`, { method: "POST", body: { mode }, signal });
   }
 
+  /**
+   * Resumes a paused execution. Completed stages are not called again.
+   *
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it is not paused
+   * @example
+   * await client.resumeExecution(execution_id);
+   */
   async resumeExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
     return this.http.json(`${pathOf(execution_id)}/resume`, { method: "POST", signal: options.signal });
   }
 
+  /**
+   * Cancels an execution and aborts its calls in flight. Cancelling twice changes nothing.
+   *
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it has completed or failed
+   * @example
+   * const { status } = await client.cancelExecution(execution_id); // "cancelled"
+   */
   async cancelExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
     return this.http.json(`${pathOf(execution_id)}/cancel`, { method: "POST", signal: options.signal });
   }
 
+  /**
+   * Reads every event of an execution with its time, its stage, its attempt and its error.
+   *
+   * @returns times as RFC 3339 with milliseconds
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`
+   * @example
+   * for (const { timestamp, stage, event_type } of (await client.getExecutionTrace(execution_id)).events) {
+   *   console.log(timestamp, stage, event_type);
+   * }
+   */
   async getExecutionTrace(execution_id: string, options: CallOptions = {}): Promise<ExecutionTrace> {
     return this.http.json(`${pathOf(execution_id)}/trace`, { signal: options.signal });
   }
 
-  /** Deletes what ended longer ago than this; to be called again while `has_more`. */
+  /**
+   * Deletes executions that ended some time ago. One call deletes a part: repeat it while `has_more`.
+   *
+   * @param older_than_seconds in seconds since their end; 0 means all that have ended
+   * @returns how many it `deleted`, and whether there are more
+   * @example
+   * let result = await client.cleanupCompletedExecutions(86_400);
+   * while (result.has_more) result = await client.cleanupCompletedExecutions(86_400);
+   */
   async cleanupCompletedExecutions(
     older_than_seconds: number,
     options: CallOptions = {},
   ): Promise<z.infer<typeof CleanupResult>> {
     const body = { older_than_seconds };
     return this.http.json("/v1/executions/cleanup", { method: "POST", body, signal: options.signal });
-  }
-
-  /** Writes a pipeline whole. */
-  async configurePipeline(
-    name: string,
-    stages: readonly Stage[],
-    options: WriteOptions = {},
-  ): Promise<Pipeline> {
-    return this.http.json(pipelinePath(name), {
-      method: "PUT",
-      body: { stages },
-      headers: { "if-match": options.ifMatch, "if-none-match": options.ifNoneMatch },
-      signal: options.signal,
-    });
-  }
-
-  async getPipelineConfig(name: string, options: CallOptions = {}): Promise<Pipeline> {
-    return this.http.json(pipelinePath(name), { signal: options.signal });
-  }
-
-  async listPipelines(options: CallOptions = {}): Promise<Pipeline[]> {
-    return (await this.http.json<{ data: Pipeline[] }>("/v1/pipelines", { signal: options.signal })).data;
-  }
-
-  async deletePipeline(name: string, options: WriteOptions = {}): Promise<void> {
-    const headers = { "if-match": options.ifMatch };
-    await this.http.answered(pipelinePath(name), { method: "DELETE", headers, signal: options.signal });
-  }
-
-  /** Adds a stage at the end, or before another one. */
-  async addStage(
-    pipeline: string,
-    stage: Stage,
-    options: WriteOptions & { before?: string } = {},
-  ): Promise<Pipeline> {
-    return this.http.json(`${pipelinePath(pipeline)}/stages`, {
-      method: "POST",
-      query: { before: options.before },
-      body: stage,
-      headers: { "if-match": options.ifMatch },
-      signal: options.signal,
-    });
-  }
-
-  async removeStage(pipeline: string, stage: string, options: WriteOptions = {}): Promise<Pipeline> {
-    return this.http.json(`${pipelinePath(pipeline)}/stages/${encodeURIComponent(stage)}`, {
-      method: "DELETE",
-      headers: { "if-match": options.ifMatch },
-      signal: options.signal,
-    });
-  }
-
-  /** Everything that is wrong with a definition, and its graph; a definition that is wrong is no error. */
-  async validatePipelineConfig(stages: readonly unknown[], options: CallOptions = {}): Promise<Validation> {
-    const body = { stages };
-    return this.http.json("/v1/pipelines/validate", { method: "POST", body, signal: options.signal });
-  }
-
-  /** What depends on what, which stages may run side by side, and the longest chain. */
-  async resolveDependencies(
-    stages: readonly unknown[],
-    options: CallOptions = {},
-  ): Promise<Pick<Validation, "dependencies" | "layers" | "critical_path">> {
-    const { dependencies, layers, critical_path } = await this.validatePipelineConfig(stages, options);
-    return { dependencies, layers, critical_path };
-  }
-
-  /** The cycles of a definition; none where there is no error of that kind. */
-  async detectCircularDependencies(
-    stages: readonly unknown[],
-    options: CallOptions = {},
-  ): Promise<DefinitionError[]> {
-    const { errors } = await this.validatePipelineConfig(stages, options);
-    return errors.filter((error) => error.code === "CIRCULAR_DEPENDENCY");
-  }
-
-  async getConfig(options: CallOptions = {}): Promise<CoordinatorConfig> {
-    return this.http.json("/v1/config", { signal: options.signal });
-  }
-
-  /** Merges deeply; null gives a key its default back. */
-  async updateConfig(patch: ConfigPatch, options: CallOptions = {}): Promise<CoordinatorConfig> {
-    return this.http.json("/v1/config", { method: "PATCH", body: patch, signal: options.signal });
-  }
-
-  async getPerformanceMetrics(
-    window: { pipeline?: string; window_seconds?: number } = {},
-    options: CallOptions = {},
-  ): Promise<Metrics> {
-    return this.http.json("/v1/metrics", { query: window, signal: options.signal });
-  }
-
-  /** The metrics of every stage by name. */
-  async getStageMetrics(
-    window: { pipeline?: string; window_seconds?: number } = {},
-    options: CallOptions = {},
-  ): Promise<Record<string, StageMetrics>> {
-    return (await this.getPerformanceMetrics(window, options)).stage_metrics;
-  }
-
-  /** Where the time goes, and what could be done about it. */
-  async analyzeBottlenecks(
-    window: { pipeline?: string; window_seconds?: number } = {},
-    options: CallOptions = {},
-  ): Promise<Metrics["performance_analytics"]> {
-    return (await this.getPerformanceMetrics(window, options)).performance_analytics;
-  }
-
-  async getAlerts(options: CallOptions = {}): Promise<Alert[]> {
-    return (await this.http.json<{ data: Alert[] }>("/v1/alerts", { signal: options.signal })).data;
-  }
-
-  async registerAgent(
-    agent_type: string,
-    registration: Registration,
-    options: CallOptions = {},
-  ): Promise<Agent> {
-    return this.http.json(agentPath(agent_type), {
-      method: "PUT",
-      body: registration,
-      signal: options.signal,
-    });
-  }
-
-  async getAgent(agent_type: string, options: CallOptions = {}): Promise<Agent> {
-    return this.http.json(agentPath(agent_type), { signal: options.signal });
-  }
-
-  async listAgents(options: CallOptions = {}): Promise<Agent[]> {
-    return (await this.http.json<{ data: Agent[] }>("/v1/agents", { signal: options.signal })).data;
-  }
-
-  async unregisterAgent(agent_type: string, options: CallOptions = {}): Promise<void> {
-    await this.http.answered(agentPath(agent_type), { method: "DELETE", signal: options.signal });
   }
 
   /** May be repeated: its key names the run. */
@@ -292,12 +273,4 @@ function followHeaders(after: number | null): Record<string, string | undefined>
 
 function pathOf(execution_id: string): string {
   return `/v1/executions/${encodeURIComponent(execution_id)}`;
-}
-
-function pipelinePath(name: string): string {
-  return `/v1/pipelines/${encodeURIComponent(name)}`;
-}
-
-function agentPath(agent_type: string): string {
-  return `/v1/agents/${encodeURIComponent(agent_type)}`;
 }

@@ -7,7 +7,10 @@ import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
 /** What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress. */
 export type AgentPiece = string | { text: string } | AgentProgress;
 
-/** What an agent has to work with. `config` and `inputs` are the call's, as the schemas made them. */
+/**
+ * What an agent has to work with. `config` and `inputs` are the call's, as the schemas made them. The call is read with
+ * JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits belong in strings.
+ */
 export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
   config: Config;
   inputs: Inputs;

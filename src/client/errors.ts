@@ -7,6 +7,16 @@ import { cutText } from "../contract/text.ts";
 /** `NETWORK_ERROR`: nothing answered. `INVALID_RESPONSE`: what answered is no coordinator. */
 export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
 
+/**
+ * What every call of the client throws, but for the reason of an aborted signal.
+ *
+ * @example
+ * try {
+ *   await client.getPipelineConfig("mine");
+ * } catch (cause) {
+ *   if (!(cause instanceof CoordinatorClientError) || cause.code !== "PIPELINE_NOT_FOUND") throw cause;
+ * }
+ */
 export class CoordinatorClientError extends Error {
   readonly code: ClientErrorCode;
   /** The HTTP status; null where no answer came. */
@@ -15,7 +25,7 @@ export class CoordinatorClientError extends Error {
   readonly errors: readonly InputError[];
   /** The whole problem document, where one came. */
   readonly problem: Problem | null;
-  /** How long to wait before another try, where the answer says so. */
+  /** How many seconds to wait before another try, where the answer says so. */
   readonly retryAfterSeconds: number | null;
 
   constructor(

@@ -2,7 +2,7 @@
 // Last-Event-ID, drops what it has had already, applies the delta rule, and ends at the terminal event.
 import { createParser } from "eventsource-parser";
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
-import { type ExecutionEvent, isTerminalEvent, StageTexts, type WireEvent } from "./events.ts";
+import { isTerminalEvent, type StreamUpdate, UpdateReader, type WireEvent } from "./events.ts";
 
 export interface FollowOptions {
   /** Ends the iteration by throwing its reason. */
@@ -14,7 +14,7 @@ export interface FollowOptions {
 }
 
 /** Opens the stream behind `after`; null where no event is known. Rejects where nothing answers. */
-export type OpenStream = (after: number | null, signal: AbortSignal) => Promise<Response>;
+type OpenStream = (after: number | null, signal: AbortSignal) => Promise<Response>;
 
 const DEFAULTS = {
   maxRetries: 10,
@@ -31,9 +31,9 @@ const DEFAULTS = {
 export async function* follow(
   open: OpenStream,
   options: FollowOptions = {},
-): AsyncGenerator<ExecutionEvent, void, undefined> {
+): AsyncGenerator<StreamUpdate, void, undefined> {
   const { signal, maxRetries = DEFAULTS.maxRetries } = options;
-  const texts = new StageTexts();
+  const reader = new UpdateReader();
   let seq = options.after ?? 0;
   let retryMs = DEFAULTS.retryMs;
   let failures = 0;
@@ -51,16 +51,13 @@ export async function* follow(
       for await (const event of eventsOf(response, connection, (ms) => (retryMs = ms))) {
         heard = true;
         failures = 0;
-        if (event.type === "stage.delta") {
-          yield { ...event, text: texts.apply(event) };
-          continue;
-        }
         if ("seq" in event) {
           if (event.seq <= seq) continue;
           seq = event.seq;
         }
-        yield event;
-        if (isTerminalEvent(event)) return;
+        const update = reader.update(event);
+        yield update;
+        if (isTerminalEvent(update)) return;
       }
       failure = new CoordinatorClientError("NETWORK_ERROR", "the stream ended before the execution did");
     } catch (cause) {

@@ -2,9 +2,16 @@
 // `agent-coordinator/agent`, which alone needs zod at run time.
 export { CoordinatorClient } from "./client.ts";
 export { type ClientErrorCode, CoordinatorClientError } from "./errors.ts";
-export { type ExecutionEvent, isTerminalEvent, type TerminalEvent, type TextEvent } from "./events.ts";
+export {
+  type ExecutionEvent,
+  isTerminalEvent,
+  type StreamUpdate,
+  type TerminalEvent,
+  type TextEvent,
+} from "./events.ts";
 export type { FollowOptions } from "./follow.ts";
-export type { Alert, Bottleneck, ConfigPatch, Metrics, StageMetrics } from "./metrics.ts";
+export type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "./metrics.ts";
+export type { AddStageOptions } from "./pipeline-calls.ts";
 export type { ClientOptions } from "./transport.ts";
 export type {
   Agent,
@@ -16,5 +23,6 @@ export type {
   Stage,
   StageRun,
   StartOptions,
+  UpdateCallback,
   WriteOptions,
 } from "./requests.ts";

@@ -13,3 +13,11 @@ type Patched<Value> = Value extends readonly unknown[]
   : Value extends object
     ? { [Key in keyof Value]?: Value[Key] | null }
     : Value;
+
+/** Which executions the metrics count. */
+export interface MetricsWindow {
+  /** Those of one pipeline; of all where it is left out. */
+  pipeline?: string;
+  /** Those that ended in the last so many seconds, 1 to 86,400; a day where it is left out. */
+  window_seconds?: number;
+}

@@ -5,7 +5,7 @@ import type { PipelineExecution } from "../contract/execution.ts";
 import type { ExecutionRequest, StageExecutionRequest } from "../contract/requests.ts";
 import type { Agent as AgentSchema } from "../contract/management.ts";
 import type { PipelineStage } from "../contract/stage.ts";
-import type { ExecutionEvent } from "./events.ts";
+import type { StreamUpdate } from "./events.ts";
 
 /** A run to start; only `query` and `conversation_id` are required. */
 export type RunRequest = z.input<typeof ExecutionRequest>;
@@ -23,13 +23,21 @@ export interface CallOptions {
 }
 
 export interface StartOptions extends CallOptions {
-  /** Repetitions with the same key attach to the same run; drawn where it is left out. */
+  /** Repetitions with the same key attach to the same run; a random one where it is left out. */
   idempotencyKey?: string;
 }
 
+/** Takes an event with the specification's `partial_answer`. */
+export type UpdateCallback = (update: StreamUpdate) => void | Promise<void>;
+
 export interface ExecuteOptions extends StartOptions {
-  /** The specification's stream callback: every event as it comes. What it throws or rejects with ends the call. */
-  onUpdate?: (event: ExecutionEvent) => void | Promise<void>;
+  /**
+   * Called with every event as it comes; the next one waits for the promise that it returns. What it throws or rejects
+   * with ends the call, and the run goes on.
+   */
+  onUpdate?: UpdateCallback;
+  /** The specification's name for `onUpdate`. Where both are given, both are called. */
+  streamCallback?: UpdateCallback;
 }
 
 export interface WriteOptions extends CallOptions {

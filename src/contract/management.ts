@@ -11,6 +11,8 @@ export const BreakerState = z.object({
   failures: z.number().check(z.int()),
   opened_at: z.nullable(z.iso.datetime()),
   retry_at: z.nullable(z.iso.datetime()),
+  /** Why the last of the failures failed; absent where there is none. */
+  last_failure: z.optional(z.string()),
 });
 export type BreakerState = z.infer<typeof BreakerState>;
 
@@ -28,12 +30,31 @@ export const Agent = z.object({
 export const AgentList = z.object({ data: z.array(Agent) });
 export const PipelineList = z.object({ data: z.array(Pipeline) });
 
+/** What a valid definition may still do otherwise than its author expects. */
+export const Hint = z.lazy(() =>
+  z.object({
+    code: z.enum(["INDEPENDENT_STAGES_ALONE", "AGENT_NOT_REGISTERED"]),
+    message: z.string(),
+    stage: z.string(),
+  }),
+);
+export type Hint = z.infer<typeof Hint>;
+
+/** Absent in the answers of earlier versions. */
+const Hints = z.optional(z.lazy(() => z.array(Hint).check(z.maxLength(LIMITS.ERRORS))));
+
+/** A pipeline as the answer to a change of it: as GET has it, and what may be worth a look. */
+export const WrittenPipeline = z.lazy(() => z.extend(Pipeline, { hints: Hints }));
+export type WrittenPipeline = z.infer<typeof WrittenPipeline>;
+
 export const Validation = z.object({
   valid: z.boolean(),
   /** The first of them. */
   errors: z.array(DefinitionError).check(z.maxLength(LIMITS.ERRORS)),
   /** How many there are in all, where there are any. */
   error_count: z.optional(z.number().check(z.int())),
+  /** What refuses nothing and may still not be meant. */
+  hints: Hints,
   /** Each stage's dependencies. */
   dependencies: z.record(z.string(), z.array(z.string())),
   /** Stages that can run side by side, layer after layer; empty where there is a cycle. */

@@ -45,6 +45,10 @@ const Bottleneck = z.object({
   percentage_of_total: z.number().check(z.gte(0), z.lte(100)),
   cause: z.string(),
   recommendation: z.string(),
+  /** The specification's name for `cause`; the same text. */
+  root_cause: z.string(),
+  /** The specification's name for `recommendation`; the same text. */
+  optimization_recommendation: z.string(),
 });
 export type Bottleneck = z.infer<typeof Bottleneck>;
 

@@ -72,6 +72,8 @@ export const StageError = z.object({
   /** The agent's HTTP status, where it gave one. */
   status: z.optional(z.number().check(z.int())),
   retryable: z.boolean(),
+  /** The agent that was called: its URL without user and query, or `binding:NAME/path`. Absent in older logs. */
+  url: z.optional(z.string()),
 });
 export type StageError = z.infer<typeof StageError>;
 

@@ -30,17 +30,38 @@ export function keptUsage(reported: unknown): Usage | undefined {
 }
 
 function isUsage(name: string, value: unknown): boolean {
-  return Number.isFinite(value) || (typeof value === "string" && TEXTS.has(name));
+  return (
+    typeof value === "bigint" || Number.isFinite(value) || (typeof value === "string" && TEXTS.has(name))
+  );
 }
 
 /** The sum of two usages, by name. Sums stay finite: one that would not is the largest number that there is. */
 export function addUsage(total: Usage, usage: Usage): Usage {
   const sum: Usage = { ...total };
   for (const [name, value] of Object.entries(usage)) {
-    if (typeof value !== "number") continue;
+    if (!isAmount(value)) continue;
     const before = Object.hasOwn(sum, name) ? sum[name] : 0;
-    const added = (typeof before === "number" ? before : 0) + value;
-    sum[name] = Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, added));
+    sum[name] = plus(isAmount(before) ? before : 0, value);
   }
   return sum;
+}
+
+/** A number of a usage; a BigInt is an integer that a double would change (core/exact-integer.ts). */
+export function isAmount(value: unknown): value is number | bigint {
+  return typeof value === "number" || typeof value === "bigint";
+}
+
+/** Integers of which one is a BigInt add up exactly; all else as doubles do. */
+function plus(a: number | bigint, b: number | bigint): number | bigint {
+  const isExact = typeof a === "bigint" || typeof b === "bigint";
+  const added = Number(a) + Number(b);
+  if (isExact && Number.isFinite(added) && isWhole(a) && isWhole(b)) {
+    const sum = BigInt(a) + BigInt(b);
+    return JSON.stringify(Number(sum)) === String(sum) ? Number(sum) : sum;
+  }
+  return Math.min(Number.MAX_VALUE, Math.max(-Number.MAX_VALUE, added));
+}
+
+function isWhole(value: number | bigint): boolean {
+  return typeof value === "bigint" || Number.isInteger(value);
 }

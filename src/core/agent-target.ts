@@ -1,14 +1,18 @@
 // Where a call may go: the rules for an agent's URL. Asked when an agent is registered and again at every call, for
 // the list of allowed hosts may have changed in between. The URL parser has undone every disguise by then: decimal,
 // octal, hex and full-width hosts come out of it as plain addresses and names.
+import type { AgentRegistration } from "../contract/agent.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
 import { isPublicV4, isPublicV6 } from "./ip-address.ts";
 
-/** AGENT_COORDINATOR_AGENT_HOSTS as a set of `host[:port]`; null where it is not set. */
-export type AllowedHosts = ReadonlySet<string> | null;
+/**
+ * AGENT_COORDINATOR_AGENT_HOSTS as a set of `host[:port]`. Where it is not set: null, and `loopback` for a coordinator
+ * without keys, which may call the machine that it runs on, as well.
+ */
+export type AllowedHosts = ReadonlySet<string> | "loopback" | null;
 
-/** The list, or the first entry of it that is no host. */
-export function parseAllowedHosts(list: string | undefined): Result<AllowedHosts, string> {
+/** The list, null where it is empty, or the first entry of it that is no host. */
+export function parseAllowedHosts(list: string | undefined): Result<ReadonlySet<string> | null, string> {
   const entries = (list ?? "")
     .split(",")
     .map((entry) => entry.trim().toLowerCase())
@@ -20,7 +24,7 @@ export function parseAllowedHosts(list: string | undefined): Result<AllowedHosts
 
 /** The URL as it will be called, or why it may not be. */
 export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, string> {
-  if (!URL.canParse(text)) return err("is not an absolute URL");
+  if (!URL.canParse(text) || HOST_AND_PORT.test(text)) return err(notAbsolute(text, allowed));
   const url = new URL(text);
   if (url.protocol !== "https:" && url.protocol !== "http:") return err("must be https:");
   if (url.username !== "" || url.password !== "")
@@ -28,13 +32,15 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
   if (url.hash !== "") return err("must not have a fragment");
   if (url.port === "0") return err("must not have the port 0, at which nothing listens");
   if (hasEmptyLabel(url.hostname)) return err(`names the host ${url.host}, in which there is an empty label`);
-  if (allowed !== null) {
+  if (allowed === "loopback" && isLoopback(url.hostname)) return ok(url);
+  if (allowed !== null && allowed !== "loopback") {
     if (isListed(url, allowed)) return ok(url);
     return err(`names the host ${url.host}, which AGENT_COORDINATOR_AGENT_HOSTS does not allow`);
   }
   if (url.protocol === "http:") {
+    const own = allowed === "loopback" ? "this machine's own names and " : "";
     return err(
-      `must be https: (http: only for hosts in AGENT_COORDINATOR_AGENT_HOSTS, and ${url.host} is not)`,
+      `must be https: (http: only for ${own}hosts in AGENT_COORDINATOR_AGENT_HOSTS, and ${url.host} is not)`,
     );
   }
   if (!isPublicHost(url.hostname)) {
@@ -43,6 +49,41 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
     );
   }
   return ok(url);
+}
+
+/** `localhost:9334/x`, which the URL parser takes for a URL of the scheme `localhost:`. */
+const HOST_AND_PORT = /^[\w.-]+:\d/;
+/** What begins with a host, as people write it when they leave the scheme out. */
+const HOST_FIRST =
+  /^(?:localhost|\[[\da-f:.]+\]|[\w-]+(?:\.[\w-]+)+\.?|[\w-]+(?=:\d))(?::\d{1,5})?(?:[/?#]|$)/i;
+
+/** Why a text is no URL, with the URL that was probably meant. */
+function notAbsolute(text: string, allowed: AllowedHosts): string {
+  const rest = text.trim().replace(/^\/\//, "");
+  const fault = "is not an absolute URL";
+  if (!HOST_FIRST.test(rest) || !URL.canParse(`https://${rest}`)) return fault;
+  const url = new URL(`http://${rest}`);
+  const isPlain = isLoopback(url.hostname) || (allowed instanceof Set && isListed(url, allowed));
+  const meant = isPlain ? url : new URL(`https://${rest}`);
+  return `${fault}: write ${shownUrl(meant)}${meant.search === "" ? "" : "?…"}`;
+}
+
+/** The machine's own name and addresses, as the URL parser writes them. */
+export function isLoopback(hostname: string): boolean {
+  return /^(?:localhost\.?|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+}
+
+/** A URL as it may be shown: without user, query and fragment, each of which may hold a credential. */
+export function shownUrl(url: URL): string {
+  return url.origin === "null" ? `${url.protocol}…` : `${url.origin}${url.pathname}`;
+}
+
+/** The agent that a registration names, as it may be shown. */
+export function shownAgent(registration: AgentRegistration): string | undefined {
+  if ("binding" in registration) {
+    return `binding:${registration.binding}${(registration.path ?? "/").replace(/[?#].*$/, "")}`;
+  }
+  return URL.canParse(registration.url) ? shownUrl(new URL(registration.url)) : undefined;
 }
 
 function isListed(url: URL, allowed: ReadonlySet<string>): boolean {

@@ -6,6 +6,8 @@ const OBJECT = 32;
 const LIST = 32;
 const PLACE = 8;
 const NUMBER = 12;
+/** An integer of up to 128 bits that no double holds; longer ones take less than their text. */
+const BIGINT = 32;
 /** A key's place; its text is shared by all objects that have it. */
 const KEY = 16;
 /** A text's own. */
@@ -15,6 +17,7 @@ const TEXT = 20;
 export function jsonWeight(value: unknown): number {
   if (typeof value === "string") return textWeight(value);
   if (typeof value === "number") return NUMBER;
+  if (typeof value === "bigint") return BIGINT;
   if (value === null || typeof value !== "object") return 0;
   if (Array.isArray(value)) {
     let sum = LIST;

@@ -1,19 +1,23 @@
 // Reads JSON text from outside (callers' bodies, agents' answers): RFC 8259, and nothing that could hurt
-// later: no nesting beyond a bound, no key that could change a prototype, no number that is not finite, and no integer
-// that would come out with other digits.
+// later: no nesting beyond a bound, no key that could change a prototype, no number that is not finite. Integers keep
+// their digits.
 import { LIMITS } from "../contract/limits.ts";
 import { RESERVED_KEYS } from "../contract/names.ts";
 import { err, ok, type Result } from "../contract/problem.ts";
+import { joinPointer, mayChange, parseDigits } from "./exact-integer.ts";
+import { faultPosition, placeAt, type TextPlace } from "./json-place.ts";
 
 /** Why a text was refused. `truncated` is a text that ends before its value does. */
 export interface JsonFault {
-  reason: "syntax" | "truncated" | "depth" | "reserved_key" | "not_finite" | "inexact_integer";
+  reason: "syntax" | "truncated" | "depth" | "reserved_key" | "not_finite";
   /** JSON pointer to the place, "" for the whole text. */
   pointer: string;
   detail: string;
+  /** Where a text that is not JSON stops being it. */
+  place?: TextPlace;
 }
 
-/** Parses `text`; the value is safe to walk recursively and to spread. */
+/** Parses `text`; the value is safe to walk recursively and to spread. An integer that a double would change is a BigInt. */
 export function readJson(text: string, maxDepth: number = LIMITS.JSON_DEPTH): Result<unknown, JsonFault> {
   let value: unknown;
   try {
@@ -22,11 +26,19 @@ export function readJson(text: string, maxDepth: number = LIMITS.JSON_DEPTH): Re
     return err(
       endsEarly(text, cause instanceof Error ? cause.message : "")
         ? { reason: "truncated", pointer: "", detail: "ends in the middle of a JSON value" }
-        : { reason: "syntax", pointer: "", detail: "is not JSON" },
+        : syntaxFault(text),
     );
   }
-  const fault = inspect(value, maxDepth) ?? inexactInteger(text);
-  return fault === null ? ok(value) : err(fault);
+  const fault = inspect(value, maxDepth);
+  if (fault !== null) return err(fault);
+  return ok(mayChange(text) ? parseDigits(text) : value);
+}
+
+function syntaxFault(text: string): JsonFault {
+  const place = placeAt(text, faultPosition(text));
+  const { line, column, position } = place;
+  const detail = `is not JSON: line ${line}, column ${column} (position ${position})`;
+  return { reason: "syntax", pointer: "", detail, place };
 }
 
 /**
@@ -60,12 +72,12 @@ function inspect(root: unknown, maxDepth: number): JsonFault | null {
       if (!isArray && RESERVED_KEYS.has(key)) {
         return {
           reason: "reserved_key",
-          pointer: join(at.pointer, key),
+          pointer: joinPointer(at.pointer, key),
           detail: `the key ${key} is refused`,
         };
       }
       if (plain) continue;
-      const pointer = join(at.pointer, key);
+      const pointer = joinPointer(at.pointer, key);
       if (typeof child === "number") return notFinite(pointer);
       stack.push({ value: child as object, pointer, depth: at.depth + 1 });
     }
@@ -80,69 +92,6 @@ function isInfinite(value: unknown): boolean {
 
 function notFinite(pointer: string): JsonFault {
   return { reason: "not_finite", pointer, detail: "is not a finite number" };
-}
-
-function join(pointer: string, key: string): string {
-  return `${pointer}/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
-}
-
-/**
- * The first integer of a text, which is JSON, that would be written with another value than it was read with. Integers
- * up to 15 digits are exact, and few texts have longer ones: only those are read twice.
- */
-function inexactInteger(text: string): JsonFault | null {
-  if (!mayHaveInexactInteger(text)) return null;
-  // The parser knows of each number how it was written, but not where: a mark in its place lets the walk find it.
-  const marked: unknown = JSON.parse(text, markInexact);
-  const pointer = marked === INEXACT ? "" : pointerTo(marked, INEXACT, "");
-  // The digits are part of a string, or a later member of the same name has replaced the number.
-  if (pointer === null) return null;
-  const detail = "is an integer beyond 2^53 whose digits would change: send it as a string";
-  return { reason: "inexact_integer", pointer, detail };
-}
-
-/** Looks at digits and their neighbours alone: what has a fraction or an exponent is a decimal, which may be rounded. */
-function mayHaveInexactInteger(text: string): boolean {
-  for (const { 0: digits, index } of text.matchAll(/\d{16,}/g)) {
-    const before = text.slice(Math.max(0, index - 2), index);
-    const after = text.slice(index + digits.length, index + digits.length + 1);
-    const isWhole = /(?:^|[[,:\s])-?$/.test(before) && /^[\],}\s]?$/.test(after);
-    if (isWhole && !survives(digits, Number(digits))) return true;
-  }
-  return false;
-}
-
-const INEXACT = Symbol("an integer that would change");
-
-function markInexact(_key: string, value: unknown, context?: { source?: string }): unknown {
-  return typeof value === "number" && !survives(context?.source ?? "", value) ? INEXACT : value;
-}
-
-/** True where `value`, written as JSON again, is the integer that `source` is; true of what is no integer. */
-function survives(source: string, value: number): boolean {
-  if (!/^-?\d{16,}$/.test(source)) return true;
-  if (!Number.isFinite(value)) return false;
-  const written = JSON.stringify(value);
-  return written === source || integerOf(written) === BigInt(source);
-}
-
-/** The integer that a number's shortest form denotes: `1e+21`, `1.5e+22` and plain digits. */
-function integerOf(written: string): bigint {
-  const [, sign = "", whole = "", fraction = "", exponent = "0"] =
-    /^(-?)(\d+)(?:\.(\d+))?(?:e\+(\d+))?$/.exec(written) ?? [];
-  const digits = (whole + fraction).padEnd(whole.length + Number(exponent), "0");
-  return BigInt(sign + (digits === "" ? "0" : digits));
-}
-
-/** Where `wanted` is in a value whose nesting was found to be bounded; null where it is not. */
-function pointerTo(value: unknown, wanted: unknown, pointer: string): string | null {
-  if (value === null || typeof value !== "object") return null;
-  for (const [key, child] of Object.entries(value)) {
-    const at = join(pointer, key);
-    const found = child === wanted ? at : pointerTo(child, wanted, at);
-    if (found !== null) return found;
-  }
-  return null;
 }
 
 /**

@@ -23,6 +23,23 @@ export function redactText(text: string, credentials: readonly string[]): string
   return tail >= LEAST_PREFIX ? clean.slice(0, clean.length - tail) + REDACTED : clean;
 }
 
+/**
+ * A text that was cut out of a longer one, without any of the credentials: also where it begins in the middle of one, or
+ * is a piece of one.
+ */
+export function redactExcerpt(text: string, credentials: readonly string[]): string {
+  const isPiece = credentials.some((credential) => text.length >= LEAST_PREFIX && credential.includes(text));
+  if (isPiece) return REDACTED;
+  let head = 0;
+  for (const credential of credentials) {
+    for (let length = Math.min(credential.length - 1, text.length); length > head; length -= 1) {
+      if (text.startsWith(credential.slice(-length))) head = length;
+    }
+  }
+  const kept = head >= LEAST_PREFIX ? REDACTED + text.slice(head) : text;
+  return redactText(kept, credentials);
+}
+
 /** A JSON value without any of the credentials, in keys too. */
 export function redactValue<T>(value: T, credentials: readonly string[]): T {
   if (typeof value === "string") return redactText(value, credentials) as T;

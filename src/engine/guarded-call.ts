@@ -29,13 +29,15 @@ export async function guardedCall(
     const asked = health.admit(agent, timeout_ms + PACE.PROBE_GRACE_MS);
     const admission = asked instanceof Promise ? await asked : asked;
     if (admission.admit === "refuse") {
-      return { ok: false, failure: { kind: "refused", agent_type, retry_at: admission.retry_at } };
+      const { retry_at, last_failure } = admission;
+      return { ok: false, failure: { kind: "refused", agent_type, retry_at, last_failure } };
     }
     if (admission.admit === "probe") probe = admission.id;
   }
   const outcome = await call();
   const verdict = verdictOn(outcome, signal);
-  health.report(agent, verdict, probe, policy);
+  const why = outcome.ok || verdict !== "failure" ? undefined : classify(outcome.failure).error.message;
+  health.report(agent, verdict, probe, policy, why);
   // Turning the breaker off turns the budget off.
   if (policy === null || verdict !== "failure" || outcome.ok || !mayFollow(state, request)) return outcome;
   const budget_wait_ms = health.placeRetry(agent, attempt);

@@ -132,12 +132,17 @@ export interface AgentIdentity {
 export interface AgentHealth {
   /** Whether a call may go out; answered at once where nothing is known against the agent. */
   admit(agent: AgentIdentity, lease_ms: number): Admission | Promise<Admission>;
-  /** Tells what came of a call, off its path. @param policy null where the breaker is turned off */
+  /**
+   * Tells what came of a call, off its path.
+   * @param policy null where the breaker is turned off
+   * @param why the failure's message, where the verdict is one
+   */
   report(
     agent: AgentIdentity,
     verdict: CallVerdict,
     probe: number | null,
     policy: BreakerPolicy | null,
+    why?: string,
   ): void;
   /** Keeps what is known fresh, off any path. */
   refresh(tenant: string): void;

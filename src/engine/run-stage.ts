@@ -3,6 +3,7 @@
 // idle_timeout_seconds); an answer that comes later is nobody's.
 import type { AgentCall } from "../contract/agent.ts";
 import type { ResolvedStage } from "../contract/stage.ts";
+import { shownAgent } from "../core/agent-target.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import { dataOf } from "../core/execution/evolve.ts";
 import type { Invocation } from "../core/execution/next-actions.ts";
@@ -68,7 +69,7 @@ function tryCall(
     const end = (outcome: CallOutcome) => {
       stopTry();
       stopIdle();
-      resolve(outcome);
+      resolve(outcome.ok ? outcome : withUrl(outcome, request));
     };
     let failed: CallFailure | null = null;
     const timeUp = (timeout_ms: number, idle: boolean) => {
@@ -103,6 +104,12 @@ function tryCall(
         : hedgedCall(ports, ports.shared.health, request, stage.hedge_after_ms, heard);
     void answer.then(end);
   });
+}
+
+/** The failure with the agent's URL, as it may be shown. */
+function withUrl(outcome: Extract<CallOutcome, { ok: false }>, { registration }: AgentRequest): CallOutcome {
+  if (registration === null) return outcome;
+  return { ...outcome, failure: { ...outcome.failure, url: shownAgent(registration) } };
 }
 
 function agentRequest(

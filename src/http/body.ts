@@ -5,7 +5,9 @@ import type * as z from "../contract/zod.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../contract/problem.ts";
 import { cutText } from "../contract/text.ts";
+import { isExact, pointerToExact } from "../core/exact-integer.ts";
 import { readJson } from "../core/json.ts";
+import { closestShape } from "./closest-shape.ts";
 
 /** The body as JSON. @param alsoTaken media types beside application/json */
 export async function readJsonBody(
@@ -42,14 +44,19 @@ export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): R
     : err(invalid(parsed.error.issues.flatMap((issue) => told(issue, value))));
 }
 
-/** The body, read and held against its schema. */
+/**
+ * The body, read and held against its schema. For what is defined, not for the data of a run: what browsers and clients
+ * in JavaScript read, change and write again may hold no integer that they would change.
+ */
 export async function readBody<S extends z.ZodMiniType>(
   request: Request,
   schema: S,
   alsoTaken: readonly string[] = [],
 ): Promise<Result<z.output<S>>> {
   const json = await readJsonBody(request, alsoTaken);
-  return json.ok ? parseWith(schema, json.value) : json;
+  if (!json.ok) return json;
+  const exact = pointerToExact(json.value);
+  return exact === null ? parseWith(schema, json.value) : err(invalid([{ pointer: exact, detail: INEXACT }]));
 }
 
 /** The body held against its schema, or `otherwise` where there is none. */
@@ -67,6 +74,8 @@ export async function readOptionalBody<S extends z.ZodMiniType>(
   const json = jsonOf(text.value);
   return json.ok ? parseWith(schema, json.value) : json;
 }
+
+const INEXACT = "is an integer beyond 2^53 whose digits JavaScript would change: send it as a string";
 
 export function invalid(errors: InputError[]): CoordinatorError {
   return { code: "INVALID_REQUEST", errors };
@@ -92,14 +101,16 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
     return issue.keys.map((key) => ({ pointer: pointer([...path, key]), detail: "is not a known field" }));
   }
   if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    // Of several shapes, the one that the value comes closest to.
-    const closest = issue.errors.reduce((best, other) => (other.length < best.length ? other : best));
-    return closest.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root));
+    const { issues, own } = closestShape(issue.errors, valueAt(root, path));
+    return [
+      ...own.map((fault) => ({
+        pointer: pointer([...path, ...fault.path.map(String)]),
+        detail: fault.detail,
+      })),
+      ...issues.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root)),
+    ];
   }
-  const value = path.reduce<unknown>(
-    (at, key) => (at !== null && typeof at === "object" ? (at as Record<string, unknown>)[key] : undefined),
-    root,
-  );
+  const value = valueAt(root, path);
   if (issue.code === "invalid_key" || value === undefined) {
     // Of a key, the fault itself and not that there is one.
     const fault = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
@@ -107,7 +118,15 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   }
   // What stands under an agent's `headers` may be a credential in the wrong place: it is not told back.
   const shown = path.includes("headers") ? "" : `, received ${show(value)}`;
-  return [{ pointer: pointer(path), detail: `${issue.message}${shown}` }];
+  const message = isExact(value) ? issue.message.replace(/bigint$/, "an integer beyond 2^53") : issue.message;
+  return [{ pointer: pointer(path), detail: `${message}${shown}` }];
+}
+
+function valueAt(root: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>(
+    (at, key) => (at !== null && typeof at === "object" ? (at as Record<string, unknown>)[key] : undefined),
+    root,
+  );
 }
 
 /** The value as evidence: short, printable, and never a whole document. */

@@ -6,7 +6,14 @@ import { ConfigPatch, CoordinatorConfig } from "../contract/config.ts";
 import { EventList, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
 import { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import { PipelineExecution } from "../contract/execution.ts";
-import { Agent, AgentList, Health, PipelineList, Validation } from "../contract/management.ts";
+import {
+  Agent,
+  AgentList,
+  Health,
+  PipelineList,
+  Validation,
+  WrittenPipeline,
+} from "../contract/management.ts";
 import { AlertList, Metrics } from "../contract/metrics.ts";
 import { Pipeline, PipelineDefinition } from "../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../contract/problem.ts";
@@ -46,6 +53,7 @@ const ANSWERS = {
   StageProgress,
   EventList,
   Pipeline,
+  WrittenPipeline,
   PipelineList,
   Validation,
   Agent,

@@ -32,8 +32,13 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     return { admission, standing: this.shown() };
   }
 
-  async report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy): Promise<Standing> {
-    await this.become(reported(this.breaker, verdict, probe, policy, Date.now(), Math.random()));
+  async report(
+    verdict: CallVerdict,
+    probe: number | null,
+    policy: BreakerPolicy,
+    why?: string,
+  ): Promise<Standing> {
+    await this.become(reported(this.breaker, verdict, probe, policy, Date.now(), Math.random(), why));
     return this.shown();
   }
 

@@ -1,8 +1,5 @@
-// The Durable Object of one execution: a thin shell that hands requests and alarms to the engine. Owns the way in
-// (fetch where a gone client must be noticed, RPC for all else, the alarm) and nothing of what is decided.
-//
-// I15: the alarm's handler joins the running loop and re-arms before it returns; it never throws, since the platform
-// gives up on an alarm after six failures.
+// The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the way in (fetch
+// where a gone client must be noticed, RPC for all else, the alarm) and nothing of what is decided.
 import { DurableObject } from "cloudflare:workers";
 import {
   type ControlCommand,
@@ -17,74 +14,34 @@ import {
   withStreamUrl,
 } from "../adapters/objects/execution-api.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/objects/stream-terms.ts";
-import { hasEnded } from "../adapters/log/last-event.ts";
-import { RECORD_PREFIX } from "../adapters/log/record.ts";
-import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";
-import { writeLog } from "../adapters/system.ts";
-import {
-  composeListing,
-  composePorts,
-  composeReceivers,
-  composeServices,
-  composeShared,
-  type Env,
-  forgetExecution,
-} from "../compose.ts";
-import { LIMITS } from "../contract/limits.ts";
+import { composeServices, composeShared, type Env, forgetExecution } from "../compose.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import { parseJson } from "../core/exact-integer.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { retainedUntil } from "../core/execution/summary.ts";
-import { nextActions } from "../core/execution/next-actions.ts";
-import { executionPieces } from "../core/execution/view.ts";
-import { logLine, lostReports } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/pace.ts";
-import { alarmWork } from "../engine/alarm-work.ts";
-import { ExecutionDriver } from "../engine/drive.ts";
+import type { ExecutionDriver } from "../engine/drive.ts";
 import { eventListPieces, tracePieces } from "../engine/event-list.ts";
 import { EventFeed } from "../engine/feed.ts";
-import { isolateBudget } from "../engine/isolate-budget.ts";
-import { refreshListing } from "../engine/listing-refresh.ts";
-import { LogLines } from "../engine/log-lines.ts";
-import { Outbox } from "../engine/outbox.ts";
-import { LogCorrupted, type Ports } from "../engine/ports.ts";
-import { Presence } from "../engine/presence.ts";
-import { specWeight } from "../engine/run-memory.ts";
-import { wakeTurn } from "../engine/wake-turn.ts";
 import { sseStream } from "../engine/feed-stream.ts";
-import { type Text, textOf } from "../engine/text-stream.ts";
-import { brotliDecoder } from "./brotli.ts";
+import { LogCorrupted } from "../engine/ports.ts";
+import type { Text } from "../engine/text-stream.ts";
 import { answerWatched, waitForCaller } from "../engine/wait.ts";
+import { executionIdOf, IsolateFull, RunKeeper } from "./run-keeper.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
-  private ports: Ports;
-  /** False for a run without storage, whose alarm is a timer. */
-  private isPersisted = true;
-  private driver: ExecutionDriver | null = null;
-  private presence: Presence | null = null;
-  private outbox: Outbox | null = null;
-  /** What the log held when it was last read. */
-  private lastKnown: ExecutionState | null = null;
-  private readonly feeds = new Set<EventFeed>();
-  /** Texts on their way to a caller. */
-  private texts = 0;
-  /** Watchers of the driver that belong to this object and not to a caller. */
-  private ownWatchers = 0;
-  /** An alarm is being handled. */
-  private isHandling = false;
-  /** One is, or was set by this instance to come soon. */
-  private alarmIsDue = false;
-  /** In a row, without anything written in between: records that were refused, alarms whose handling went wrong. */
-  private faults = 0;
+  private readonly runs: RunKeeper;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.ports = this.portsOf();
+    this.runs = new RunKeeper(ctx, env);
   }
 
   override async fetch(request: Request): Promise<Response> {
     const { searchParams } = new URL(request.url);
-    if (request.method === "POST") return this.follow(await request.json(), request.signal);
+    if (request.method === "POST") {
+      return this.follow(parseJson(await request.text()) as FollowMessage, request.signal);
+    }
     const reader = {
       after: Number(searchParams.get("after")),
       resumes: searchParams.has("resumes"),
@@ -95,95 +52,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
-    this.alarmIsDue = true;
-    this.isHandling = true;
-    const again = await this.conductUntilIdle(info);
-    this.isHandling = false;
-    this.rest();
-    this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
-    if (again === null) return;
-    if (this.isPersisted) await this.ctx.storage.setAlarm(again);
-    else this.ports.alarm.set(again);
-  }
-
-  /** The alarm's work. When it must come again, ms since the epoch, or null. */
-  private async conductUntilIdle(info: AlarmInvocationInfo | undefined): Promise<number | null> {
-    // How often in a row the platform has seen the handler of this alarm crash.
-    const crashes = info?.retryCount ?? 0;
-    // Whether a retry has the time of its first try is not documented: it proves nothing.
-    const scheduled = info === undefined || info.isRetry ? null : info.scheduledTime;
-    const before = this.faults;
-    try {
-      if (this.driver === null) {
-        const waking = { scheduled, mayMove: crashes === 0, hasEnded: () => hasEnded(this.ctx.storage) };
-        const later = await wakeTurn(this.ports.clock, waking);
-        // A request may have taken it up meanwhile.
-        if (later !== null && this.driver === null) return later;
-        this.makeRoom(false);
-      }
-      const counted = Math.max(crashes, before);
-      const driver = await this.takeUp(counted);
-      if (driver.fault !== null) return this.retryAt();
-      this.faults = 0;
-      const work = await alarmWork(driver, this.outbox, this.ports, scheduled);
-      if (work.next === "release") this.release(work.state);
-      if (work.next !== "forget") return work.at;
-      this.noteLost(work.state, work.lost);
-      await this.wipe();
-      return null;
-    } catch (cause) {
-      // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
-      if (cause instanceof LogCorrupted) return null;
-      if (cause instanceof IsolateFull) {
-        return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
-      }
-      // A record that was refused has been counted.
-      if (this.faults === before) this.faults += 1;
-      return this.retryAt();
-    }
-  }
-
-  /** Takes the run up, its recovery marked where the platform has counted crashes, and stays until it needs nobody. */
-  private async takeUp(crashes: number): Promise<ExecutionDriver> {
-    const isMarked = this.driver === null && crashes > 0;
-    const cut = isMarked ? await markRecovery(this.ctx.storage, RECORD_PREFIX) : 0;
-    const driver = this.driver ?? this.conduct();
-    const leave = driver.attend();
-    try {
-      this.open({ crashes, cut }, driver);
-      if (isMarked) clearMark(this.ctx.storage);
-      // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
-      // crashes has its alarm handled, and set anew, before that.
-      if (crashes < PACE.FRUITLESS_RECOVERIES) await this.held(driver.drive());
-      return driver;
-    } finally {
-      leave();
-    }
-  }
-
-  /** Resolves with the task, or once the platform would end the handler. */
-  private async held(task: Promise<void>): Promise<void> {
-    const over = Promise.withResolvers<void>();
-    const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, over.resolve);
-    await Promise.race([task, over.promise]);
-    stop();
-  }
-
-  /** When to try again after a fault, ms since the epoch: later each time, and at the deadline if that is sooner. */
-  private retryAt(): number {
-    const now = this.ports.clock.now();
-    const wait_ms = PACE.ALARM_RETRY_MS * 2 ** Math.min(Math.max(0, this.faults - 1), MOST_DOUBLINGS);
-    const due = this.lastKnown === null ? null : nextActions(this.lastKnown).wake_at;
-    return due !== null && due > now ? Math.min(due, now + wait_ms) : now + wait_ms;
+    await this.runs.handleAlarm(info);
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
-    const asked = JSON.parse(message) as RunMessage;
+    const asked = parseJson(message) as RunMessage;
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
-    await waitForCaller(started.value, this.ports.clock, asked.wait_ms);
-    const text = this.shown(started.value);
-    this.rest();
+    await waitForCaller(started.value, this.runs.clock, asked.wait_ms);
+    const text = this.runs.shown(started.value);
+    this.runs.rest();
     return ok(text);
   }
 
@@ -192,7 +70,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
-    await this.noticePause();
+    await this.runs.noticePause();
     return this.answer((driver) => {
       driver.wakeUp();
       const refusal = driver.submit(command);
@@ -213,8 +91,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     await driver.confirm();
     const pieces =
       view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after);
-    const text = this.textOf(pieces);
-    this.rest();
+    const text = this.runs.textOf(pieces);
+    this.runs.rest();
     return ok(text);
   }
 
@@ -228,17 +106,17 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
     // A report in flight must not come after this and put the execution back into the index. Where the alarm is
     // retention's, every receiver has the end, if from an instance that is gone.
-    const { outbox } = this;
+    const { outbox } = this.runs;
     if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
-      this.noteLost(state, await outbox.settleWithin(PACE.REPORT_WAIT_MS));
+      this.runs.noteLost(state, await outbox.settleWithin(PACE.REPORT_WAIT_MS));
     }
     await forgetExecution(this.env, state);
-    await this.wipe();
+    await this.runs.wipe();
     return ok(null);
   }
 
   async isCalling(call: number): Promise<boolean> {
-    return this.driver?.isCalling(call) ?? false;
+    return this.runs.isCalling(call);
   }
 
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
@@ -249,15 +127,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (answer === "stream") {
       return this.openStream(driver, { after, resumes: after > 0, awaitsEnd: again }, signal);
     }
-    const stay = this.presence?.enter() ?? (() => {});
-    const over = waitForCaller(driver, this.ports.clock, answer.wait_ms);
+    const stay = this.runs.presence?.enter() ?? (() => {});
+    const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
     const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
-    const text = () => withStreamUrl(this.shown(driver), stream_url);
-    const patient = await answerWatched(driver, over, text, this.ports.clock, stay);
+    const text = () => withStreamUrl(this.runs.shown(driver), stream_url);
+    const patient = await answerWatched(driver, over, text, this.runs.clock, stay);
     if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
     const body = text();
-    this.rest();
+    this.runs.rest();
     return new Response(body, { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
   }
 
@@ -270,21 +148,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       return opened;
     }
     if (message.spec === null) return this.absent();
-    if (this.ports.memory?.take(specWeight(message.spec)) === false) {
-      this.ports.memory.free();
-      return err(NO_ROOM);
-    }
-    if (message.spec.storage === "memory") {
-      this.isPersisted = false;
-      this.ports = this.portsOf();
-      this.driver = this.conduct();
-    }
-    const driver = this.driver as ExecutionDriver;
-    if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
-    driver.submit({ type: "start", spec: message.spec });
-    this.presence = Presence.of(driver, this.ports.clock, false);
-    return ok(working(driver));
+    try {
+      return ok(this.runs.start(message.spec));
+    } catch (cause) {
+      if (cause instanceof IsolateFull) return err(NO_ROOM);
+      throw cause;
+    }
   }
 
   private async stream(reader: Reader, started_at: number | null, signal: AbortSignal): Promise<Response> {
@@ -299,15 +169,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   private openStream(driver: ExecutionDriver, reader: Reader, signal: AbortSignal): Response {
     const feed = new EventFeed(driver, reader.after, reader.resumes, reader.awaitsEnd);
-    this.feeds.add(feed);
-    const leave = this.presence?.enter();
+    this.runs.feeds.add(feed);
+    const leave = this.runs.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);
     const stream = sseStream(feed, () => {
-      this.feeds.delete(feed);
+      this.runs.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
       leave?.();
-      this.rest();
+      this.runs.rest();
     });
     const terms = termsOf((driver.state as ExecutionState).spec);
     return new Response(stream, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
@@ -319,8 +189,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
-    const answer = refusal === null ? ok(this.shown(opened.value)) : err(refusal);
-    this.rest();
+    const answer = refusal === null ? ok(this.runs.shown(opened.value)) : err(refusal);
+    this.runs.rest();
     return answer;
   }
 
@@ -338,7 +208,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private absent(): Result<never> {
-    this.ports.memory?.free();
+    this.runs.leave();
     return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
   }
 
@@ -354,7 +224,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   private tryOpen(): Result<ExecutionDriver> {
     try {
-      return ok(this.open());
+      return ok(this.runs.open());
     } catch (cause) {
       if (cause instanceof IsolateFull) return err(NO_ROOM);
       if (!(cause instanceof LogCorrupted)) throw cause;
@@ -362,193 +232,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  /**
-   * Whoever comes first finds the log and takes up what it holds. A run that has recovered in vain too often is taken up
-   * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
-   * @param alarm what the alarm's handler knows; absent where somebody else asks
-   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
-   */
-  private open(
-    alarm?: { crashes: number; cut: number },
-    driver: ExecutionDriver = this.driver ?? this.conduct(),
-  ): ExecutionDriver {
-    const isSuspect = (driver.state?.fruitless ?? 0) >= PACE.FRUITLESS_RECOVERIES;
-    if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
-    // Kept once it has come up: one that could not is no driver for the next who asks.
-    working(driver);
-    if (this.driver !== driver) {
-      this.driver = driver;
-      this.presence = Presence.of(driver, this.ports.clock, true);
-      if (isSuspect) void this.keepAlarm();
-    }
-    return driver;
-  }
-
-  /** A run that waits for its alarm has one, also where the platform has dropped it. */
-  private async keepAlarm(): Promise<void> {
-    if (!this.isHandling && (await this.ctx.storage.getAlarm()) === null) {
-      this.ports.alarm.set(this.ports.clock.now() + PACE.ALARM_JOIN_MS);
-    }
-  }
-
-  /**
-   * Takes the room for a run that is not in memory yet.
-   * @param isBrief a caller asks, and not the alarm, with which the run goes on
-   * @throws IsolateFull
-   */
-  private makeRoom(isBrief: boolean): void {
-    // What storage has is about what memory will have; a run of the largest size must always find room.
-    const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
-    if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
-  }
-
-  /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
-  private conduct(): ExecutionDriver {
-    this.makeRoom(true);
-    const driver = ExecutionDriver.open(this.ports, (cause) => this.faulted(driver, cause));
-    this.lastKnown = driver.state;
-    driver.watch(new LogLines(driver, this.ports.clock, writeLog));
-    const { alarm, clock, log } = this.ports;
-    this.outbox = new Outbox(driver, this.ports, composeReceivers(this.env, log), {
-      // An end without an alarm near (a cancelled pause) needs one that sees the outbox and retention through.
-      pending: () => {
-        if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
-      },
-      // A run that has ended before its alarm came never needs the handler.
-      delivered: () => {
-        if (this.isHandling || this.driver !== driver) return;
-        this.moveOn(driver);
-        this.rest();
-      },
-    });
-    this.ownWatchers = driver.watcherCount;
-    return driver;
-  }
-
-  /** Every receiver has an end or a pause: the alarm, which was set to come soon, is set to what comes next. */
-  private moveOn(driver: ExecutionDriver): void {
-    const { state } = driver;
-    if (state === null) return;
-    if (isTerminal(state.status)) {
-      this.ports.alarm.set(retainedUntil(state));
-      this.release(state);
-    } else if (state.status === "paused") {
-      // With a call in flight the alarm must come soon all the same.
-      const until = driver.alarmAt() ?? 0;
-      if (until > this.ports.clock.now()) this.ports.alarm.set(until);
-    }
-  }
-
-  /** The log has refused a record: what this driver holds is not true. The next who comes opens another one. */
-  private faulted(driver: ExecutionDriver, cause: unknown): void {
-    this.faults += 1;
-    const fields = {
-      message: "a record was refused",
-      execution_id: this.executionId(),
-      ...faultFields(cause),
-    };
-    writeLog("ERROR", logLine("ERROR", this.ports.clock.now(), fields));
-    if (this.driver === driver || this.driver === null) {
-      this.driver = null;
-      this.presence = null;
-      this.outbox = null;
-    }
-    if (!this.isHandling) this.ports.alarm.set(this.retryAt());
-  }
-
-  private portsOf(): Ports {
-    const onTimer = () => {
-      if (!this.isHandling) void this.alarm();
-    };
-    const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, onTimer, brotliDecoder());
-    const set = (at: number) => {
-      const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
-      // What a pause reports must come through, too.
-      const due = this.outbox?.needsAlarm === true ? Math.min(at, soon) : at;
-      this.alarmIsDue = due <= soon;
-      ports.alarm.set(due);
-    };
-    const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
-    const memory = isolateBudget.share(this.ctx.id.toString(), tenant, this, ports.clock);
-    return { ...ports, alarm: { set }, memory };
-  }
-
-  /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
-  private async noticePause(): Promise<void> {
-    const opened = this.tryOpen();
-    if (!opened.ok || opened.value.state?.status !== "paused") return;
-    const { outbox } = this;
-    if (!wasReported(opened.value.state, await this.ctx.storage.getAlarm())) outbox?.notice();
-  }
-
-  /** A line for an execution that is forgotten before every receiver had its end. */
-  private noteLost(state: ExecutionState, receivers: readonly string[]): void {
-    if (receivers.length > 0) writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
-  }
-
-  /**
-   * Nothing may happen in the run for now: a large one is let go of until somebody asks, for the platform keeps an
-   * object long after that.
-   */
-  private rest(): void {
-    const { driver } = this;
-    if (driver === null || driver.state === null || this.isHandling || this.texts > 0) return;
-    const { state } = driver;
-    const isEnded = isTerminal(state.status);
-    const isPending = this.outbox?.isPending === true;
-    if (isPending && isEnded) driver.stays();
-    // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
-    if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
-    if (this.presence !== null && !isEnded) return;
-    if (this.ports.memory?.isLarge === true) this.release(state);
-    else this.ports.memory?.rest();
-  }
-
-  /** The execution as it stands, and as it is written before it is answered. @throws what broke the driver */
-  private shown(driver: ExecutionDriver): ExecutionText {
-    driver.flush();
-    const state = working(driver).state as ExecutionState;
-    return { status: state.status, started_at: state.started_at, json: this.textOf(executionPieces(state)) };
-  }
-
-  /** A text that is read from the run while it goes out: until then the run stays in memory. */
-  private textOf(pieces: Iterator<string>): Text {
-    const text = textOf(pieces, () => {
-      this.texts -= 1;
-      this.rest();
-    });
-    if (typeof text !== "string") this.texts += 1;
-    return text;
-  }
-
-  /** Forgets everything, so that the object is as one that never was. */
-  private async wipe(): Promise<void> {
-    await this.ctx.storage.deleteAll();
-    this.ports.memory?.free();
-    this.driver = null;
-    this.presence = null;
-    this.outbox = null;
-    this.lastKnown = null;
-    this.isPersisted = true;
-    this.ports = this.portsOf();
-    for (const feed of this.feeds) feed.close();
-  }
-
-  /**
-   * Lets go of a run that has ended and been told of: the platform keeps an object long after that, and what the log
-   * holds need not be held beside it. Whoever comes next reads the log.
-   */
-  private release({ spec }: ExecutionState): void {
-    if (spec.storage !== "durable_object") return;
-    this.ports.memory?.free();
-    this.driver = null;
-    this.presence = null;
-    this.outbox = null;
-    this.lastKnown = null;
-  }
-
   private executionId(): string {
-    return (this.ctx.id.name ?? "").split("/").at(-1) ?? "";
+    return executionIdOf(this.ctx);
   }
 }
 
@@ -559,28 +244,11 @@ interface Reader {
   awaitsEnd: boolean;
 }
 
-/** A run is not brought into memory: see engine/isolate-budget.ts. */
-class IsolateFull extends Error {}
-
 const NO_ROOM: CoordinatorError = {
   code: "RESOURCE_EXHAUSTED",
   what: "memory",
   retry_after_seconds: PACE.ISOLATE_RETRY_MS / 1_000,
 };
-
-/** The driver, where it works. @throws what broke it */
-function working(driver: ExecutionDriver): ExecutionDriver {
-  if (driver.fault !== null) throw driver.fault.cause;
-  return driver;
-}
-
-/** The name of the fault and the first words of its message, which name no data. */
-function faultFields(cause: unknown): Record<string, string> {
-  return cause instanceof Error ? { cause: cause.name, detail: cause.message } : { cause: String(cause) };
-}
-
-/** Of the wait after a fault: 5 s, doubled up to 85 minutes. */
-const MOST_DOUBLINGS = 10;
 
 function refuse(error: CoordinatorError): Response {
   return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });

@@ -118,6 +118,28 @@ test("a run's results fold, its events open, its error is told in words", async 
   expect(await alert.textContent()).toMatch(/An agent answered with an error in two.*out of ink/);
 });
 
+test("an agent's own words are shown whole, with where it was called; nothing of them is more than text", async () => {
+  const words = `${"long".repeat(60)} <img src=x onerror="window.struck = 1"> the end`;
+  await register(stack, agents, {
+    wordy: (_call, response) => {
+      response.writeHead(400, { "content-type": "application/json" }).end(JSON.stringify({ error: words }));
+    },
+  });
+  await stack.client.configurePipeline("wordy", [{ name: "only", agent_type: "wordy" }]);
+  const { execution_id } = await run("wordy", "say it");
+  await page.setViewportSize({ width: 390, height: 800 });
+  await page.goto(`${stack.url}/#/run/${execution_id}`);
+  await page.getByRole("alert").waitFor();
+  await page.locator(".result-head").click();
+  const body = page.locator(".result-body");
+  expect(await body.textContent()).toContain(`the agent answered 400: ${words}`);
+  expect(await body.textContent()).toContain(`It was called at ${agents.url("/wordy")} and answered 400.`);
+  expect(await page.getByRole("alert").textContent()).toContain(words);
+  expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);
+  expect(await page.evaluate("window.struck")).toBeUndefined();
+  expect(await page.locator(".run img").count()).toBe(0);
+});
+
 test("a definition is marked while it is typed, drawn beside the text, and saved over nothing but what was read", async () => {
   await page.goto(`${stack.url}/#/pipelines/good`);
   const text = page.getByRole("textbox", { name: "Definition as JSON" });
@@ -158,6 +180,26 @@ test("a definition is marked while it is typed, drawn beside the text, and saved
   await eventually(nodes, (names) => names.length === 3);
   await eventually(
     () => faults.getByRole("button").count(),
+    (count) => count === 0,
+  );
+  // A hint is no error: it is named with its place, and the definition is saved all the same.
+  await text.fill(
+    '{"stages": [{"name": "one", "agent_type": "fine"},\n{"name": "two", "agent_type": "fine", "depends_on": ["one"]},\n{"name": "three",\n"agent_type": "nobody"}]}',
+  );
+  const hints = page.getByRole("list", { name: "Hints" });
+  await hints.getByText("three the agent nobody is not registered", { exact: false }).waitFor();
+  expect(await hints.getByRole("button").count()).toBe(4);
+  expect(await hints.textContent()).toContain("three runs alone, although it could overlap one, two");
+  expect(await hints.getByRole("button").last().textContent()).toContain("line 4");
+  expect(await faults.getByRole("button").count()).toBe(0);
+  expect(await page.locator(".node.is-faulty").count()).toBe(0);
+  expect(await save.isDisabled()).toBe(false);
+
+  await text.fill(
+    '{"stages": [{"name": "one", "agent_type": "fine"},\n{"name": "two", "agent_type": "fine", "depends_on": ["one"]},\n{"name": "three", "agent_type": "fine", "depends_on": ["two"]}]}',
+  );
+  await eventually(
+    () => hints.getByRole("button").count(),
     (count) => count === 0,
   );
   await save.click();
@@ -242,4 +284,12 @@ test("health shows the figures that the API gives, the agents with their breaker
   const shown = page.locator(".agents li");
   expect(await shown.count()).toBe(known.length);
   expect(await shown.filter({ hasText: "broken" }).textContent()).toContain("breaker closed");
+  // One that has failed since says why, in the agent's own words and as text.
+  await register(stack, agents, { inkless: failsWith(500, { detail: "<b>no ink</b>" }) });
+  await stack.client.configurePipeline("inkless", [
+    { name: "only", agent_type: "inkless", retry_attempts: 1 },
+  ]);
+  await run("inkless", "write");
+  await page.reload();
+  await shown.filter({ hasText: "last failure: <b>no ink</b>" }).waitFor();
 });

@@ -180,7 +180,13 @@ test("a cached stage says so, and a failed run says why in words", async () => {
   await ask("again");
   await becomes("echo", /completed/);
   await ask("again");
-  await becomes("echo", /completed, cached/);
+  await becomes("echo", /completed, from the cache/);
+  const row = page.locator(".timeline-rows li").first();
+  expect(await row.locator(".timeline-name").textContent()).toMatch(/completed.*, from the cache/);
+  expect(await row.locator(".bar.is-cached").getAttribute("title")).toBe("from the cache");
+  expect(await page.locator(".legend").textContent()).toContain("from the cache");
+  await page.locator(".result-head").first().click();
+  expect(await page.locator(".result-body").textContent()).toContain("from the cache");
   await ask("doomed");
   await becomes("broken", /failed/);
   const alert = page.getByRole("alert");

@@ -13,7 +13,14 @@ const TSC = join(ROOT, "node_modules", "typescript", "bin", "tsc");
 let folder: string;
 
 const CONSUMER = `
-import { CoordinatorClient, CoordinatorClientError, type ExecutionEvent } from "agent-coordinator";
+import {
+  type Bottleneck,
+  CoordinatorClient,
+  CoordinatorClientError,
+  type ExecutionEvent,
+  type Stage,
+  type StreamUpdate,
+} from "agent-coordinator";
 import { defineAgent } from "agent-coordinator/agent";
 import { z } from "zod";
 
@@ -42,6 +49,43 @@ export async function ask(): Promise<string> {
   // @ts-expect-error -- the query is required
   await client.startExecution({ conversation_id: "c" });
   return new CoordinatorClientError("RATE_LIMITED", "x").code;
+}
+export async function answer(): Promise<string> {
+  let text = "";
+  await client.executePipeline(
+    { query: "q", conversation_id: "c" },
+    {
+      streamCallback: (update: StreamUpdate) => {
+        if (update.status === "completed") text = update.partial_answer ?? text;
+        if (update.type === "stage.delta") text = update.partial_answer;
+        // @ts-expect-error -- not every update has it
+        if (update.type === "stage.completed") text = update.partial_answer;
+      },
+    },
+  );
+  return text;
+}
+export async function configure(stages: readonly Stage[]): Promise<number> {
+  await client.configurePipeline(stages);
+  await client.configurePipeline(stages, { ifNoneMatch: "*" });
+  await client.configurePipeline("mine", stages, { ifMatch: "x" });
+  await client.addStage({ name: "a", agent_type: "b" }, { before: "c" });
+  await client.addStage("mine", { name: "a", agent_type: "b" });
+  await client.removeStage("a");
+  await client.removeStage("mine", "a", { ifMatch: "x" });
+  // @ts-expect-error -- a name needs stages
+  await client.configurePipeline("mine");
+  // @ts-expect-error -- a stage needs a name
+  await client.addStage({ agent_type: "b" });
+  const { version } = await client.getPipelineConfig({ signal: AbortSignal.timeout(1_000) });
+  return version + (await client.getPipelineConfig("mine")).version;
+}
+export async function causes(): Promise<string[]> {
+  const found: Bottleneck[] = await client.analyzePerformanceBottlenecks({ pipeline: "rag", window_seconds: 60 });
+  const { total_executions } = await client.getExecutionMetrics();
+  // @ts-expect-error -- a window has no such field
+  await client.getExecutionMetrics({ hours: total_executions });
+  return found.flatMap(({ root_cause, optimization_recommendation }) => [root_cause, optimization_recommendation]);
 }
 export async function worst(): Promise<"high" | "medium" | "low" | undefined> {
   const { performance_analytics, stage_metrics } = await client.getPerformanceMetrics();

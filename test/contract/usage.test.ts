@@ -26,6 +26,10 @@ describe("kept", () => {
     expect(keptUsage(reported)).toBeUndefined(),
   );
 
+  test("an integer that a double would change", () => {
+    expect(keptUsage({ input_tokens: 9007199254740993n })).toEqual({ input_tokens: 9007199254740993n });
+  });
+
   test("as it came where it has few members", () => {
     expect(Object.keys(keptUsage({ z: 1, model: "m", input_tokens: 2, a: 3 }) ?? {})).toEqual([
       "z",
@@ -49,6 +53,15 @@ describe("added", () => {
     const total = addUsage({ tokens: 3 }, { tokens: 4, cost: 0.5, model: "m" });
     expect(total).toEqual({ tokens: 7, cost: 0.5 });
     expect(addUsage(total, { toString: 1 })).toEqual({ tokens: 7, cost: 0.5, toString: 1 });
+  });
+
+  test("integers beyond 2^53 exactly, with decimals as doubles", () => {
+    expect(addUsage({}, { a: 9007199254740993n })).toEqual({ a: 9007199254740993n });
+    expect(addUsage({ a: 9007199254740993n }, { a: 1 })).toEqual({ a: 9007199254740994 });
+    expect(addUsage({ a: 2 }, { a: 9007199254740993n })).toEqual({ a: 9007199254740995n });
+    expect(addUsage({ a: 9007199254740993n }, { a: -9007199254740993n })).toEqual({ a: 0 });
+    expect(addUsage({ a: 9007199254740993n }, { a: 0.5 })).toEqual({ a: 9007199254740992 });
+    expect(addUsage({ a: 10n ** 308n }, { a: 10n ** 308n })).toEqual({ a: Number.MAX_VALUE });
   });
 
   test("they stay finite", () => {

@@ -144,6 +144,57 @@ describe("without a list", () => {
   });
 });
 
+describe("without keys and a list", () => {
+  const OWN = /^(?:localhost\.?|127\.[\d.]+|\[::1\])$/;
+
+  test.each([
+    "http://localhost:9334/x",
+    "http://LOCALHOST./",
+    "http://127.0.0.1:9334/x",
+    "http://127.9.9.9/",
+    "http://2130706433:1/",
+    "http://[::1]:9334/x",
+    "https://localhost/",
+    "https://agents.example.com/",
+  ])("allows %s", (url) => {
+    expect(agentUrl(url, "loopback")).toMatchObject({ ok: true });
+  });
+
+  test("and nothing else that is refused with keys", () => {
+    for (const vector of [...HOSTS.map((host) => `http://${host}/agent`), ...TRICKS]) {
+      const isOwn = URL.canParse(vector) && OWN.test(new URL(vector).hostname);
+      if (!isOwn) expect(agentUrl(vector, "loopback").ok, vector).toBe(false);
+    }
+    for (const url of ["http://0.0.0.0/", "http://[::]/", "http://x.localhost/", "http://u:p@localhost/"]) {
+      expect(agentUrl(url, "loopback").ok, url).toBe(false);
+    }
+  });
+});
+
+describe("a URL without its scheme", () => {
+  test.each([
+    ["localhost:9334/x", "write http://localhost:9334/x"],
+    ["127.0.0.1:9334", "write http://127.0.0.1:9334/"],
+    ["[::1]:9334/x", "write http://[::1]:9334/x"],
+    ["localhost/x?key=abc", "write http://localhost/x?…"],
+    ["agents.example.com/x", "write https://agents.example.com/x"],
+    ["//agents.example.com/x", "write https://agents.example.com/x"],
+    ["agents.example.com:8443/x", "write https://agents.example.com:8443/x"],
+    ["inner:9000/x", "write http://inner:9000/x"],
+  ])("%s: %s", (text, advice) => {
+    const refused = agentUrl(text, new Set(["inner:9000"]));
+    expect(refused).toEqual({ ok: false, error: `is not an absolute URL: ${advice}` });
+  });
+
+  test.each(["", "agent", "/x", "user:secret@example.com/x", "data:text/plain,x"])(
+    "nothing is guessed of %j",
+    (text) => {
+      const refused = agentUrl(text, null);
+      expect(!refused.ok && refused.error).not.toMatch(/write|secret/);
+    },
+  );
+});
+
 describe("with a list", () => {
   const listed = (list: string) => {
     const hosts = parseAllowedHosts(list);

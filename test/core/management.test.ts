@@ -17,6 +17,7 @@ describe("judgeDefinition", () => {
     expect(judgeDefinition([stage("a"), stage("b", "a"), stage("c", "a"), stage("d", "c")])).toEqual({
       valid: true,
       errors: [],
+      hints: expect.any(Array),
       dependencies: { a: [], b: ["a"], c: ["a"], d: ["c"] },
       layers: [["a"], ["b", "c"], ["d"]],
       critical_path: ["a", "c", "d"],

@@ -1,7 +1,13 @@
 // Credentials taken out of texts: whole, cut, and in pieces wherever a stream cuts them.
 import { array, assert, constantFrom, nat, oneof, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
-import { credentialTexts, RedactingStream, redactText, redactValue } from "../../src/core/redact.ts";
+import {
+  credentialTexts,
+  redactExcerpt,
+  RedactingStream,
+  redactText,
+  redactValue,
+} from "../../src/core/redact.ts";
 
 const CANARY = "canary-7f3a9b2c";
 const credentials = credentialTexts([`Bearer ${CANARY}`]);
@@ -23,6 +29,18 @@ describe("redactText", () => {
   test("leaves everything alone where a credential is too short to hide", () => {
     expect(credentialTexts(["abc", "x abc"])).toEqual([]);
   });
+});
+
+test("a text that was cut out of another loses whatever piece of one it has, where that gives it away", () => {
+  const whole = `say Bearer ${CANARY}, please`;
+  for (let from = 0; from < whole.length; from += 1) {
+    for (let to = from + 1; to <= whole.length; to += 1) {
+      const shown = redactExcerpt(whole.slice(from, to), credentials);
+      for (let at = 0; at + 8 <= CANARY.length; at += 1)
+        expect(shown).not.toContain(CANARY.slice(at, at + 8));
+    }
+  }
+  expect(redactExcerpt("nothing of it", credentials)).toBe("nothing of it");
 });
 
 test("values lose them at any depth, in keys too", () => {

@@ -42,9 +42,12 @@ describe("the specification's figures", async () => {
     // The critical path leaves out the decision, which ran beside the longer rewriting.
     expect(bottlenecks[0]?.impact_score).toBeCloseTo(2_200 / 3_120, 10);
     expect(bottlenecks[1]?.impact_score).toBeCloseTo(800 / 3_120, 10);
-    for (const { cause, recommendation } of bottlenecks) {
-      expect(cause).toMatch(/^slow agent: /);
-      expect(recommendation).toContain("ms sooner");
+    for (const bottleneck of bottlenecks) {
+      expect(bottleneck.cause).toMatch(/^slow agent: /);
+      expect(bottleneck.recommendation).toContain("ms sooner");
+      // Each text has the specification's name, too.
+      expect(bottleneck.root_cause).toBe(bottleneck.cause);
+      expect(bottleneck.optimization_recommendation).toBe(bottleneck.recommendation);
     }
   });
 });

@@ -7,6 +7,8 @@ import { readOutward } from "../../src/adapters/outward.ts";
 import { spansJson } from "../../src/adapters/otlp/encode.ts";
 import { readHeaders } from "../../src/adapters/otlp/export.ts";
 import { isLogged, logLine } from "../../src/core/monitoring/log-line.ts";
+import { replay } from "../../src/core/execution/evolve.ts";
+import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { type Span, spansOf } from "../../src/core/monitoring/spans.ts";
 import {
   executionEvent,
@@ -148,6 +150,22 @@ describe("the spans of a run", () => {
     expect((whole?.ended ?? 0) - (whole?.began ?? 0)).toBe(100);
     expect(whole?.span_id).not.toBe(cut?.span_id);
     expect(root?.events.map(({ name }) => name)).toEqual(["execution.paused", "execution.resumed"]);
+  });
+
+  test("counts tokens beyond 2^53 with all their digits, as an int of OTLP where it has 64 bits", async () => {
+    const usage = { input_tokens: 9007199254740993n, output_tokens: 2n ** 63n };
+    const bench = new Bench(async () => ({ ok: true, answer: { data: {}, usage }, bytes: 2 }));
+    const { traceparent: _, ...fields } = makeSpec([makeStage("a")]);
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await (await bench.start({ ...fields, traceparent })).until();
+    const [root] = spansOf(replay(bench.log) as ExecutionState, bench.log);
+    // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
+    const [{ attributes }] = JSON.parse(spansJson([root as Span], 1_000_000)) as [any];
+    expect(attributes).toContainEqual({
+      key: "gen_ai.usage.input_tokens",
+      value: { intValue: "9007199254740993" },
+    });
+    expect(attributes).toContainEqual({ key: "gen_ai.usage.output_tokens", value: { doubleValue: 2 ** 63 } });
   });
 
   test("that failed says why, in the root too, and one without a trace has no spans", async () => {

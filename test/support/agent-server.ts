@@ -8,6 +8,8 @@ export interface SeenCall {
   path: string;
   headers: IncomingMessage["headers"];
   body: AgentCall;
+  /** The body as it came. */
+  text: string;
   at: number;
   /** True once the caller has closed the connection before the answer was complete. */
   aborted: boolean;
@@ -49,6 +51,7 @@ export async function startAgentServer(): Promise<AgentServer> {
       path,
       headers: request.headers,
       body: JSON.parse(text) as AgentCall,
+      text,
       at: Date.now(),
       aborted: false,
     };

@@ -184,12 +184,12 @@ describe("texts are cut between characters", () => {
 });
 
 describe("integers beyond 2^53", () => {
-  test("of an agent are refused, with their place", async () => {
-    const body = '{"data":{"ids":[1,{"a/b":1234567890123456789}]}}';
+  test("beyond the largest double are refused, with their place", async () => {
+    const body = `{"data":{"ids":[1,{"a/b":${"9".repeat(400)}}]}}`;
     for (const sent of [answer(body), stream(`event: result\ndata: ${body}\n\n`)]) {
       const { result, calls } = await run(sent);
       expect([result.error.code, calls]).toEqual(["AGENT_PROCESSING_ERROR", 2]);
-      expect(result.error.message).toContain("/data/ids/1/a~1b is an integer beyond 2^53");
+      expect(result.error.message).toContain("/data/ids/1/a~1b is not a finite number");
     }
   });
 
@@ -200,7 +200,7 @@ describe("integers beyond 2^53", () => {
     expect(result.data).toEqual({ a: 2 ** 53, b: 0.1, c: "1234567890123456789", d: 1_000, e: 0 });
   });
 
-  test("of a caller are refused, with their place: no two bodies share a digest", async () => {
+  test("of a caller are told apart: no two bodies share a digest", async () => {
     const { pipeline } = await run(answer('{"data":{}}'));
     const send = async (id: string) => {
       const response = await coordinator.fetch("/v1/executions", {
@@ -211,14 +211,41 @@ describe("integers beyond 2^53", () => {
       // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
       return { status: response.status, body: (await response.json()) as any };
     };
-    const refused = await send("9007199254740993");
-    expect([refused.status, refused.body.code, refused.body.errors[0].pointer]).toEqual([
-      400,
-      "INVALID_REQUEST",
-      "/context/id",
-    ]);
-    expect((await send("9007199254740992")).status).toBe(200);
-    expect((await send("9007199254740991")).status).toBe(422);
+    const first = await send("9007199254740993");
+    expect(first.status).toBe(200);
+    const other = await send("9007199254740992");
+    expect([other.status, other.body.code]).toEqual([422, "IDEMPOTENCY_MISMATCH"]);
+    const again = await send("9007199254740993");
+    expect([again.status, again.body.execution_id]).toEqual([200, first.body.execution_id]);
+  });
+
+  test("where a number with a meaning belongs are refused, with their place", async () => {
+    const { pipeline } = await run(answer('{"data":{}}'));
+    const send = (body: string) =>
+      coordinator.fetch("/v1/executions", {
+        method: "POST",
+        headers: { "content-type": "application/json" },
+        body: `{"query":"q","conversation_id":"c","pipeline":"${pipeline}",${body}}`,
+      });
+    for (const [body, pointer] of [
+      ['"pipeline_version":9007199254740993', "/pipeline_version"],
+      ['"context":9007199254740993', "/context"],
+      [
+        `"pipeline_config":{"${pipeline}":{"timeout_seconds":9007199254740993}}`,
+        `/pipeline_config/${pipeline}/timeout_seconds`,
+      ],
+      [`"pipeline_config":{"${pipeline}":9007199254740993}`, `/pipeline_config/${pipeline}`],
+    ] as const) {
+      const response = await send(body);
+      // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
+      const problem = (await response.json()) as any;
+      expect([response.status, problem.code, problem.errors[0].pointer]).toEqual([
+        400,
+        "INVALID_REQUEST",
+        pointer,
+      ]);
+      expect(problem.errors[0].detail).toContain("received 9007199254740993");
+    }
   });
 });
 

@@ -215,6 +215,9 @@ describe("agents", () => {
     [{ binding: "AGENTS", headers: { "coordinator-stage": "secret:X" } }, "/headers/coordinator-stage"],
     [{ binding: "AGENTS", headers: { "bad name": "secret:X" } }, "/headers/bad name"],
     [{ binding: "AGENTS", protocol: "other" }, "/protocol"],
+    [{ url: "https://agents.example.com/", protocol: "other" }, "/protocol"],
+    [{ url: "https://agents.example.com/", binding: "AGENTS" }, "/binding"],
+    [{ protocol: "native" }, ""],
   ])(
     "%o is refused at %s, and never told back where it may be a credential",
     async (registration, pointer) => {

@@ -40,10 +40,7 @@ beforeAll(async () => {
   chmodSync(join(folder, "curl"), 0o755);
   port = await freePort();
   stack = await startStack({
-    coordinatorVars: {
-      AGENT_COORDINATOR_AUTH: "none",
-      AGENT_COORDINATOR_AGENT_HOSTS: `localhost:${port}`,
-    },
+    coordinatorVars: { AGENT_COORDINATOR_AUTH: "none" },
     agentVars: {},
     onLog: () => {},
   });
@@ -99,6 +96,25 @@ test("a page starts a run and follows it", async () => {
   const code = `import { EventSource } from "eventsource";\n${page}\nprocess.on("exit", () => console.log(text));`;
   const { stdout } = await run(process.execPath, ["--input-type=module", "-e", code], { cwd: ROOT });
   expect(stdout).toMatch(/hedge.*\[\d\]\n$/s);
+});
+
+test("a TypeScript program runs a pipeline with the client", async () => {
+  const [code = ""] = snippets("call-from-typescript.md", "ts");
+  const below = join(ROOT, ".wrangler", `client-${process.pid}`);
+  mkdirSync(below, { recursive: true });
+  try {
+    const file = join(below, "ask.ts");
+    writeFileSync(file, code.replace('"./src/', '"../../src/'));
+    const { stdout } = await run(process.execPath, [file]);
+    // Piece by piece: no other snippet asks this question, so that the cache does not answer it.
+    expect(stdout.match(/^running /gm)?.length).toBeGreaterThan(3);
+    // The last piece, the answer of the terminal event, and the result are the same text.
+    const [, answer = ""] = /\ncompleted ([^]*?)\n\{\n {2}answer: /.exec(stdout) ?? [];
+    expect(answer).toMatch(/\[1\]/);
+    expect(stdout).toContain(`\nrunning ${answer}\ncompleted ${answer}\n`);
+  } finally {
+    rmSync(below, { recursive: true });
+  }
 });
 
 test("the README's agent answers, as the stage of its pipeline", async () => {

@@ -9,7 +9,9 @@ import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 import { readAnswer, readFailure } from "./answer.ts";
 import { ACCEPT_ENCODING, type BrotliDecoder } from "./codings.ts";
 import { OpenConnections } from "./open-connections.ts";
+import { clip } from "./parse.ts";
 import { secretName } from "./redacting.ts";
+import { rejection } from "./rejection.ts";
 
 /** What Headers takes; what it does not, it throws back with the value in its message. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -25,6 +27,14 @@ export interface AgentWorld {
   brotli?: BrotliDecoder | null;
 }
 
+/** Where a call goes. */
+interface Target {
+  href: string;
+  send: (init: RequestInit, signal: AbortSignal) => Promise<Response>;
+  /** What it means that `send` has rejected. */
+  rejected: (cause: unknown) => CallFailure;
+}
+
 export class HttpAgents implements Agents {
   private readonly world: AgentWorld;
   private readonly connections = new OpenConnections();
@@ -38,6 +48,7 @@ export class HttpAgents implements Agents {
     if ("failure" in target) return { ok: false, failure: target.failure };
     const headers = this.headers(request);
     if ("failure" in headers) return { ok: false, failure: headers.failure };
+    const brotli = this.world.brotli ?? null;
     let response: Response;
     try {
       const init: RequestInit = {
@@ -49,18 +60,19 @@ export class HttpAgents implements Agents {
         signal: hooks.signal,
       };
       response = await target.send(init, hooks.signal);
-    } catch {
-      return { ok: false, failure: { kind: "rejected" } };
+    } catch (cause) {
+      return { ok: false, failure: target.rejected(cause) };
     }
     hooks.alive();
-    const brotli = this.world.brotli ?? null;
-    return response.ok ? readAnswer(response, hooks, brotli) : readFailure(response, hooks, brotli);
+    return response.ok
+      ? readAnswer(response, hooks, brotli)
+      : readFailure(response, target.href, hooks, brotli);
   }
 
   private target(
     registration: AgentRegistration | null,
     agent_type: string,
-  ): { send: (init: RequestInit, signal: AbortSignal) => Promise<Response> } | { failure: CallFailure } {
+  ): Target | { failure: CallFailure } {
     if (registration === null) return { failure: { kind: "unregistered", agent_type } };
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
@@ -69,13 +81,18 @@ export class HttpAgents implements Agents {
         return { failure: { kind: "not_callable", detail } };
       }
       // A binding has no host; the name is what the agent sees as its own.
-      return { send: (init) => service.fetch(`https://agent.internal${registration.path ?? "/"}`, init) };
+      const href = `https://agent.internal${registration.path ?? "/"}`;
+      // What the Worker at the other end has thrown comes with its message.
+      const rejected = (cause: unknown) => ({ kind: "rejected" as const, words: thrownWords(cause) });
+      return { href, send: (init) => service.fetch(href, init), rejected };
     }
     const url = agentUrl(registration.url, this.world.allowedHosts);
     if (!url.ok)
       return { failure: { kind: "not_callable", detail: `the URL of the agent ${agent_type} ${url.error}` } };
     const { href, origin } = url.value;
     return {
+      href,
+      rejected: (cause) => rejection(cause, url.value),
       send: (init, signal) => this.connections.send(origin, signal, () => this.world.fetch(href, init)),
     };
   }
@@ -105,4 +122,10 @@ export class HttpAgents implements Agents {
     headers.set("coordinator-timeout-ms", String(Math.round(call.timeout_ms)));
     return { headers };
   }
+}
+
+/** The message of an error; null for the platform's own, which say nothing of the agent. */
+function thrownWords(cause: unknown): string | null {
+  const message = cause instanceof Error ? cause.message : "";
+  return message === "" || /^internal error/i.test(message) ? null : clip(message);
 }

@@ -1,19 +1,20 @@
-// An agent's reply to an outcome: JSON or an event stream on success, problem details on failure. A reply that is not
+// An agent's reply to an outcome: JSON or an event stream on success, its own words on failure. A reply that is not
 // what API.md section 4 says is a contract failure; one that stops too early is truncated.
-import type { AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
+import { shownUrl } from "../../core/agent-target.ts";
+import { agentWords } from "../../core/agent-words.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { textWithin, wholeText } from "./body.ts";
 import { type BrotliDecoder, decodedBody } from "./codings.ts";
-import { bodyFailure, clip, fail, parseAnswer, parseProblem, problemDetail } from "./parse.ts";
+import { bodyFailure, clip, fail, failureWords, parseAnswer, parseProblem, WRAPPER } from "./parse.ts";
 import { readStream } from "./stream.ts";
 
-/** A problem document is a few lines; more of an error's body is not read. */
-const PROBLEM_BYTES = 64 * 1024;
-/** The status decides what follows: its body, which may hang or drip, has this long to give a detail. */
-const PROBLEM_MS = 250;
+/** Of an error's body no more than this is read: what is passed on of it is far less, and a page has much markup. */
+const WORDS_BYTES = 64 * 1024;
+/** The status decides what follows: its body, which may hang or drip, has this long to give its words. */
+const WORDS_MS = 250;
 
 export async function readAnswer(
   response: Response,
@@ -23,12 +24,16 @@ export async function readAnswer(
   const { status } = response;
   const type = mediaType(response);
   if (status === 204 || status === 205 || response.body === null) {
-    return fail({ kind: "contract", detail: `status ${status} has no body`, status });
+    const detail = `status ${status} has no body: answer 200 with ${WRAPPER}`;
+    return fail({ kind: "contract", detail, status });
   }
   if (type !== "text/event-stream" && !isJson(type)) {
-    discard(response);
-    const detail = `its content type is ${type === "" ? "missing" : clip(type)}`;
-    return fail({ kind: "contract", detail, status });
+    const given = `its content type is ${type === "" ? "missing" : clip(type)}`;
+    const detail = `${given}, and not application/json or text/event-stream`;
+    const failure = { kind: "contract" as const, detail, status };
+    hooks.failing?.(failure);
+    const words = agentWords(await textOf(response, brotli), type);
+    return fail({ ...failure, excerpt: words === null ? undefined : clip(words) });
   }
   try {
     const body = (await decodedBody(response, brotli)) ?? response.body;
@@ -40,9 +45,13 @@ export async function readAnswer(
   }
 }
 
-/** What a failure status means: known with the headers. Its body is problem details, or is not looked at. */
+/**
+ * What a failure status means: known with the headers. Its body says why, in problem details or in its own way.
+ * @param href what was called
+ */
 export async function readFailure(
   response: Response,
+  href: string,
   hooks: CallHooks,
   brotli: BrotliDecoder | null,
 ): Promise<CallOutcome> {
@@ -56,25 +65,39 @@ export async function readFailure(
     kind: "status" as const,
     status,
     detail: null,
+    location: status >= 300 && status < 400 ? shownLocation(headers.get("location"), href) : null,
     retryable: null,
     retry_after_ms: waits ? retryAfterMs(headers.get("retry-after"), Date.now()) : null,
   };
   hooks.failing?.(failure);
-  const problem = await problemOf(response, brotli);
-  return fail({ ...failure, detail: problemDetail(problem), retryable: problem.retryable ?? null });
+  const type = mediaType(response);
+  const text = await textOf(response, brotli);
+  const problem = isJson(type) ? parseProblem(text) : {};
+  return fail({
+    ...failure,
+    ...failureWords(problem, agentWords(text, type)),
+    retryable: problem.retryable ?? null,
+  });
 }
 
-async function problemOf(response: Response, brotli: BrotliDecoder | null): Promise<AgentProblem> {
-  if (isJson(mediaType(response))) {
-    try {
-      const body = await decodedBody(response, brotli);
-      if (body !== null) return parseProblem(await textWithin(body, PROBLEM_BYTES, PROBLEM_MS));
-    } catch {
-      // An unknown coding: the status is enough.
-    }
+/** Where a redirect leads, without what may hold a credential. */
+function shownLocation(location: string | null, href: string): string | null {
+  if (location === null) return null;
+  if (!URL.canParse(location, href)) return clip(location.replace(/[?#].*$/s, ""));
+  return clip(shownUrl(new URL(location, href)));
+}
+
+/** What has come of a body in time; "" where it cannot be decoded. */
+async function textOf(response: Response, brotli: BrotliDecoder | null): Promise<string> {
+  let text = "";
+  try {
+    const body = await decodedBody(response, brotli);
+    if (body !== null) text = await textWithin(body, WORDS_BYTES, WORDS_MS);
+  } catch {
+    // An unknown coding: the status is enough.
   }
   discard(response);
-  return {};
+  return text;
 }
 
 function mediaType(response: Response): string {

@@ -66,8 +66,8 @@ export async function wholeText(
 }
 
 /**
- * The text of what has come of a body by its end, within `ms` and `limit_bytes`; "" where that is no UTF-8. For a body
- * that may be missing: never rejects.
+ * The text of what has come of a body by its end, within `ms` and `limit_bytes`; what is no UTF-8 in it becomes U+FFFD.
+ * For a body that may be missing: never rejects.
  */
 export async function textWithin(
   body: ReadableStream<Uint8Array>,
@@ -84,20 +84,16 @@ export async function textWithin(
     for (let bytes = 0; ; ) {
       const next = await Promise.race([reader.read(), late]);
       if (next?.value === undefined) break;
+      pieces.push(next.value.subarray(0, limit_bytes - bytes));
       bytes += next.value.byteLength;
-      if (bytes > limit_bytes) break;
-      pieces.push(next.value);
+      if (bytes >= limit_bytes) break;
     }
   } catch {
     // The connection was lost: what has come may be whole.
   }
   clearTimeout(timer);
   void reader.cancel().catch(() => {});
-  try {
-    return UTF8.decode(concatBytes(pieces));
-  } catch {
-    return "";
-  }
+  return new TextDecoder().decode(concatBytes(pieces));
 }
 
 /** Made once: to make a decoder costs more than to decode an answer. */

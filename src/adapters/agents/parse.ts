@@ -3,8 +3,9 @@
 import { AgentAnswer, AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { cutText } from "../../contract/text.ts";
-import { readJson, readMembers } from "../../core/json.ts";
+import { cutText, isLowSurrogate } from "../../contract/text.ts";
+import { wordsOf } from "../../core/agent-words.ts";
+import { type JsonFault, readJson, readMembers } from "../../core/json.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { answerBytes } from "../../core/weight.ts";
 import { BodyFault } from "./body.ts";
@@ -13,24 +14,66 @@ import { ACCEPT_ENCODING } from "./codings.ts";
 /** Of an agent's own words, this much is passed on. */
 const DETAIL_CHARS = 500;
 
+/** Before and after the place at which a text is no JSON, so much of it is shown. */
+const EXCERPT_CHARS = 24;
+/** Of the keys that an answer has instead of `data`. */
+const KEYS_MOST = 8;
+/** What an answer looks like. */
+export const WRAPPER = '{"data": {…}}';
+
 /** The answer that a JSON text holds. Used for a whole body and for a stream's `result`. */
 export function parseAnswer(text: string, status: number): CallOutcome {
   const json = readJson(text);
-  if (!json.ok) {
-    if (json.error.reason === "truncated") return fail({ kind: "truncated", detail: json.error.detail });
-    return fail({ kind: "contract", detail: `${json.error.pointer} ${json.error.detail}`.trim(), status });
-  }
+  if (!json.ok) return fail(jsonFailure(text, json.error, status));
   const answer = AgentAnswer.safeParse(json.value);
-  if (!answer.success) {
-    const issue = answer.error.issues[0];
-    const detail = `${["", ...(issue?.path ?? [])].join("/")} ${issue?.message ?? ""}`.trim();
-    return fail({ kind: "contract", detail, status });
-  }
+  if (!answer.success) return fail({ kind: "contract", ...answerFault(json.value), status });
   const bytes = answerBytes(answer.data);
   if (bytes > LIMITS.RESULT_BYTES) {
     return fail({ kind: "result_too_large", limit_bytes: LIMITS.RESULT_BYTES, bytes });
   }
   return { ok: true, answer: answer.data, bytes };
+}
+
+function jsonFailure(
+  text: string,
+  { reason, pointer, detail, place }: JsonFault,
+  status: number,
+): CallFailure {
+  if (reason === "truncated") {
+    if (text.trim() === "") return { kind: "truncated", detail: `it is empty, and not ${WRAPPER}` };
+    return { kind: "truncated", detail: `${detail}, after`, excerpt: excerptAt(text, text.length) };
+  }
+  if (place === undefined) return { kind: "contract", detail: `${pointer} ${detail}`.trim(), status };
+  return { kind: "contract", detail: `${detail}, near`, excerpt: excerptAt(text, place.position), status };
+}
+
+/** The text around a place. Its beginning may be the middle of a credential: redactExcerpt knows. */
+function excerptAt(text: string, position: number): string {
+  const from = Math.max(0, position - EXCERPT_CHARS);
+  const start = isLowSurrogate(text.charCodeAt(from)) ? from + 1 : from;
+  return clip(text.slice(start, position + EXCERPT_CHARS).replaceAll(/\s+/g, " "));
+}
+
+/** What is wrong with a JSON value that is no answer: mostly that it has no `data` around it. */
+function answerFault(value: unknown): { detail: string; excerpt?: string } {
+  if (value === null || typeof value !== "object" || Array.isArray(value)) {
+    return { detail: `answer ${WRAPPER}, and not ${kindOf(value)}` };
+  }
+  if ("data" in value) return { detail: `/data is ${kindOf(value.data)}: answer ${WRAPPER}` };
+  const words = wordsOf(value);
+  if (words !== null) {
+    return { detail: `/data is missing (answer ${WRAPPER}), and the answer says`, excerpt: clip(words) };
+  }
+  const keys = Object.keys(value).slice(0, KEYS_MOST);
+  const missing = `/data is missing: answer ${WRAPPER}`;
+  if (keys.length === 0) return { detail: `${missing}, and not {}` };
+  return { detail: `${missing}, and put into it what is there now`, excerpt: clip(keys.join(", ")) };
+}
+
+function kindOf(value: unknown): string {
+  if (value === null) return "null";
+  if (Array.isArray(value)) return "a list";
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
 /** A failure's body; its status has said enough where the body is no problem document. */
@@ -44,9 +87,18 @@ export function readProblem(text: string): AgentProblem | null {
   return problem.success ? problem.data : null;
 }
 
-export function problemDetail(problem: AgentProblem): string | null {
-  const text = problem.detail ?? problem.title;
-  return text === undefined ? null : clip(text);
+/**
+ * What a failure says: problem details in their own words, anything else beside the status.
+ * @param words of the body, in whatever form it has them
+ */
+export function failureWords(
+  { detail, title }: AgentProblem,
+  words: string | null,
+): { detail: string | null; words?: string } {
+  if (detail !== undefined && detail.trim() !== "") return { detail: clip(detail) };
+  // A title is the least of what problem details say: other members may say more.
+  if (title !== undefined && (words === null || words === title.trim())) return { detail: clip(title) };
+  return words === null ? { detail: null } : { detail: null, words: clip(words) };
 }
 
 /** What a body that broke off means. */

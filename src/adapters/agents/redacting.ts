@@ -1,8 +1,9 @@
 // Agents that are called with credentials, behind a wall: whatever comes back of such a call, text as it streams, an
-// answer or a failure, has lost them. A call without credentials passes through untouched.
+// answer or a failure, has lost them, and a failure the query of the agent's URL, too. Any other call passes untouched.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { credentialTexts, RedactingStream, redactValue } from "../../core/redact.ts";
+import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/redact.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
 import { answerBytes } from "../../core/weight.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 
@@ -22,27 +23,68 @@ export class RedactingAgents implements Agents {
 
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
     const credentials = this.credentialsOf(request.tenant, request.registration);
-    if (credentials.length === 0) return this.inner.call(request, hooks);
+    // An agent's error may name what it was called by; an answer may have any word that a query has, too.
+    const inFailure = [...credentials, ...queryTexts(request.registration)];
+    if (inFailure.length === 0) return this.inner.call(request, hooks);
+    const failing = (failure: CallFailure) => hooks.failing?.(redactFailure(failure, inFailure));
+    const outcome = await (credentials.length === 0
+      ? this.inner.call(request, { ...hooks, failing })
+      : this.callWith(credentials, request, { ...hooks, failing }));
+    return outcome.ok ? outcome : { ...outcome, failure: redactFailure(outcome.failure, inFailure) };
+  }
+
+  private async callWith(
+    credentials: readonly string[],
+    request: AgentRequest,
+    hooks: CallHooks,
+  ): Promise<CallOutcome> {
     const text = new RedactingStream(credentials);
     const outcome = await this.inner.call(request, {
-      signal: hooks.signal,
-      alive: () => hooks.alive(),
-      hears_silence: hooks.hears_silence,
+      ...hooks,
       delta: (piece) => pass(text.push(piece), hooks),
       progress: (progress) => hooks.progress(redactValue(progress, credentials)),
-      failing: (failure) => hooks.failing?.(redactValue(failure, credentials)),
     });
     pass(text.rest(), hooks);
+    if (!outcome.ok) return outcome;
     const redacted = redactValue(outcome, credentials);
     // The replacement has another length than the credential.
-    return redacted.ok ? { ...redacted, bytes: answerBytes(redacted.answer) } : redacted;
+    return { ...redacted, bytes: answerBytes(redacted.answer) };
   }
 
   private credentialsOf(tenant: string, registration: AgentRegistration | null): string[] {
     const references = Object.values(registration?.headers ?? {});
     const values = references.map((reference) => this.secret(secretName(tenant, reference)) ?? "");
-    return credentialTexts(values);
+    return credentialTexts(values.flatMap(writtenForms));
   }
+}
+
+/** A credential as JSON writes it, and as a text whose white space was joined has it. */
+function writtenForms(value: string): string[] {
+  return [value, JSON.stringify(value).slice(1, -1), value.replaceAll(/\s+/g, " ")];
+}
+
+/** The texts of a URL's query that an agent's error may repeat: the whole, and each value. */
+function queryTexts(registration: AgentRegistration | null): string[] {
+  if (registration === null) return [];
+  const target =
+    "url" in registration ? registration.url : `https://agent.internal${registration.path ?? "/"}`;
+  const search = URL.canParse(target) ? new URL(target).search : "";
+  if (search === "") return [];
+  const raw = search.slice(1).split("&");
+  const values = [
+    ...raw.map((pair) => pair.slice(pair.indexOf("=") + 1)),
+    ...new URLSearchParams(search).values(),
+  ];
+  return [search, ...credentialTexts([search.slice(1), ...values].flatMap(writtenForms))];
+}
+
+/** What the agent has written into a failure; its kind and cause are words of this program. */
+function redactFailure(failure: CallFailure, credentials: readonly string[]): CallFailure {
+  const { kind } = failure;
+  const redacted = { ...redactValue(failure, credentials), kind } as CallFailure;
+  if (failure.kind === "rejected") return { ...redacted, cause: failure.cause } as CallFailure;
+  if (!("excerpt" in failure) || failure.excerpt === undefined) return redacted;
+  return { ...redacted, excerpt: redactExcerpt(failure.excerpt, credentials) } as CallFailure;
 }
 
 function pass(text: string, hooks: CallHooks): void {

@@ -3,11 +3,12 @@
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { AgentDelta, AgentProgress } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import { isHighSurrogate } from "../../contract/text.ts";
+import { cutText, isHighSurrogate } from "../../contract/text.ts";
+import { agentWords } from "../../core/agent-words.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { readMembers } from "../../core/json.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { bodyFailure, clip, parseAnswer, readProblem, problemDetail } from "./parse.ts";
+import { bodyFailure, clip, failureWords, parseAnswer, readProblem } from "./parse.ts";
 import { BodyText } from "./body.ts";
 
 /**
@@ -15,6 +16,8 @@ import { BodyText } from "./body.ts";
  * connection open for the next call, and its agent sees no caller that hangs up.
  */
 const CLOSE_GRACE_MS = 1_000;
+/** Of an event that is not what it should be. */
+const SHOWN_CHARS = 100;
 
 export async function readStream(
   body: ReadableStream<Uint8Array>,
@@ -60,7 +63,15 @@ class StreamReading {
       case "delta": {
         const delta = AgentDelta.safeParse(readMembers(event.data));
         if (delta.success) this.pass(delta.data.text);
-        else this.end({ kind: "contract", detail: "a delta event is malformed", status: this.status });
+        else {
+          const detail = 'a delta event is not {"text": "…"}, but';
+          this.end({
+            kind: "contract",
+            detail,
+            excerpt: cutText(clip(event.data), SHOWN_CHARS),
+            status: this.status,
+          });
+        }
         return;
       }
       case "progress": {
@@ -85,14 +96,18 @@ class StreamReading {
 
   private takeError(data: string): void {
     const problem = readProblem(data);
+    const words = agentWords(data, "");
     if (problem === null) {
-      this.end({ kind: "contract", detail: "an error event is not problem details", status: this.status });
+      const detail = "an error event is not problem details";
+      const excerpt = words === null ? undefined : clip(words);
+      this.end({ kind: "contract", detail, excerpt, status: this.status });
       return;
     }
+    const given = failureWords(problem, words);
     this.end({
       kind: "stream_error",
       status: problem.status ?? null,
-      detail: problemDetail(problem),
+      detail: given.detail ?? given.words ?? null,
       retryable: problem.retryable ?? null,
     });
   }

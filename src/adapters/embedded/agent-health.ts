@@ -23,7 +23,8 @@ export interface TenantHealth {
 /** The object of one agent. */
 export interface AgentHealthRpc {
   admit(lease_ms: number): Promise<{ admission: Admission; standing: Standing }>;
-  report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy): Promise<Standing>;
+  /** @param why the failure's message, where the verdict is one */
+  report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
   standing(): Promise<Standing>;
   /** Another registration has taken the agent's place: nothing stands against it. */
   reset(): Promise<Standing>;
@@ -72,6 +73,7 @@ export class IsolateHealth implements AgentHealth {
     verdict: CallVerdict,
     probe: number | null,
     policy: BreakerPolicy | null,
+    why?: string,
   ): void {
     const { tenant, agent_type } = agent;
     this.memory.called(agent, verdict, this.world.clock.now());
@@ -84,7 +86,7 @@ export class IsolateHealth implements AgentHealth {
     // Not waited for: a report that is lost is a failure more or less.
     void this.world
       .object(tenant, agent_type)
-      .report(verdict, probe, policy)
+      .report(verdict, probe, policy, why)
       .then(
         (standing) => note(known, agent_type, standing),
         () => {},
@@ -135,7 +137,9 @@ export class IsolateHealth implements AgentHealth {
     const standing = known.agents.get(agent_type);
     if (standing === undefined || standing.state === "closed") return { admit: "call" };
     const retry_at = standing.retry_at ?? 0;
-    if (standing.state === "open" && this.world.clock.now() < retry_at) return { admit: "refuse", retry_at };
+    if (standing.state === "open" && this.world.clock.now() < retry_at) {
+      return { admit: "refuse", retry_at, last_failure: standing.last_failure };
+    }
     const asked = this.world.object(tenant, agent_type).admit(lease_ms);
     return within(SHARED_MS, asked, null).then((answer) => {
       if (answer === null) return { admit: "call" };

@@ -1,6 +1,7 @@
 // The record: the events of one turn (or of several that were committed together) as bytes, with a checksum, cut
 // into chunks. Owns the format and its version; reading proves every byte or says what is wrong.
 import { concatBytes } from "../../core/bytes.ts";
+import { parseDigits, writeJson } from "../../core/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { PACE } from "../../core/pace.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
@@ -18,6 +19,8 @@ const CHUNK_DIGITS = 4;
 interface Payload {
   v: number;
   events: LogEvent[];
+  /** The events hold integers that JSON.parse would change. Marked, so that reading the others costs no more. */
+  exact?: true;
 }
 
 /**
@@ -35,7 +38,8 @@ export const RECORD_PREFIX = "log/";
 export function encodeRecord(events: readonly LogEvent[]): Chunk[] {
   const first = events[0]?.seq ?? 0;
   const payload: Payload = { v: FORMAT, events: [...events] };
-  const body = encoder.encode(JSON.stringify(payload));
+  const { json, hasExact } = writeJson(payload);
+  const body = encoder.encode(hasExact ? JSON.stringify({ ...payload, exact: true }) : json);
   const bytes = new Uint8Array(CHECKSUM_BYTES + body.byteLength);
   new DataView(bytes.buffer).setUint32(0, crc32(body));
   bytes.set(body, CHECKSUM_BYTES);
@@ -117,7 +121,9 @@ function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
 /** Whole bytes may still be another program's. */
 function readPayload(key: string, body: Uint8Array): Partial<Payload> | null {
   try {
-    return JSON.parse(new TextDecoder().decode(body)) as Partial<Payload> | null;
+    const text = new TextDecoder().decode(body);
+    const payload = JSON.parse(text) as Partial<Payload> | null;
+    return payload?.exact === true ? (parseDigits(text) as Partial<Payload>) : payload;
   } catch {
     throw new LogCorrupted(`${key} is not JSON`);
   }

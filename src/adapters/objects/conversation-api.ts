@@ -2,6 +2,7 @@
 // told of each completed run by its outbox.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/conversation.ts";
+import { parseJson } from "../../core/exact-integer.ts";
 import { within } from "../embedded/within.ts";
 
 export interface ConversationRpc {
@@ -29,7 +30,7 @@ export function conversationsOver(namespace: DurableObjectNamespace): Conversati
     async history(tenant, conversation_id, count) {
       if (count === 0) return [];
       const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(count), null);
-      if (turns !== null) return JSON.parse(turns) as ConversationTurn[];
+      if (turns !== null) return parseJson(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },

@@ -131,7 +131,11 @@ function attributes(values: Readonly<Record<string, AttributeValue>>): Json[] {
 function typed(value: AttributeValue): Json {
   if (typeof value === "string") return { stringValue: value };
   if (typeof value === "boolean") return { boolValue: value };
-  return Number.isInteger(value) ? { intValue: String(value) } : { doubleValue: value };
+  // An int of OTLP has 64 bits.
+  if (typeof value === "bigint" && BigInt.asIntN(64, value) !== value) return { doubleValue: Number(value) };
+  return typeof value === "bigint" || Number.isInteger(value)
+    ? { intValue: String(value) }
+    : { doubleValue: value };
 }
 
 function nanos(ms: number): string {

@@ -265,6 +265,9 @@ function Agents({ agents }: { agents: readonly Agent[] }) {
                   breaker.retry_at !== null &&
                   `, tries again ${moment(breaker.retry_at)}`}
               </span>
+              {breaker.last_failure !== undefined && (
+                <span class="mono quiet last-failure">last failure: {breaker.last_failure}</span>
+              )}
             </li>
           ))}
         </ul>

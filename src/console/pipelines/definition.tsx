@@ -103,6 +103,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
           onSave={() => void save()}
         />
         <Faults marks={marks} text={text} onShow={show} />
+        <Hints marks={draft.hints.value} text={text} onShow={show} />
         <p class="small quiet" role="status">
           {note.value}
         </p>
@@ -137,15 +138,31 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
   );
 }
 
-function Faults({
-  marks,
-  text,
-  onShow,
-}: {
+interface MarksProps {
   marks: readonly Mark[];
   text: string;
   onShow: (from: number, to: number) => void;
-}) {
+}
+
+/** What may not be meant, and does not stand in the way of saving. */
+function Hints({ marks, text, onShow }: MarksProps) {
+  return (
+    <ul id="definition-hints" class="faults hints" aria-label="Hints" aria-live="polite">
+      {marks.map(({ from, to, message, stage }, at) => (
+        <li key={at}>
+          <button type="button" onClick={() => onShow(from, to)}>
+            <span class="tabular">line {text.slice(0, from).split("\n").length}</span>
+            <span>
+              Hint: {stage} {message}
+            </span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Faults({ marks, text, onShow }: MarksProps) {
   return (
     <ul id="definition-errors" class="faults" aria-label="Errors" aria-live="polite">
       {marks.map(({ from, to, message, stage }, at) => (

@@ -6,7 +6,7 @@ import type { Validation } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { client, pipelineTag } from "../lib/session.ts";
 import { readJson, writeJson } from "./json-text.ts";
-import { type Mark, markOf, stagesIn } from "./marks.ts";
+import { hintMark, type Mark, markOf, stagesIn } from "./marks.ts";
 
 const QUIET_MS = 250;
 
@@ -32,6 +32,11 @@ export function createDraft(name: string, isNew: boolean) {
     if (text.value === "") return [];
     if (stagesIn(read.value) === null) return [{ from: 0, to: 1, message: NO_STAGES, stage: null }];
     return (verdict.value?.errors ?? []).map((error) => markOf(error, read.value));
+  });
+
+  const hints = computed<readonly Mark[]>(() => {
+    if (stagesIn(read.value) === null) return [];
+    return (verdict.value?.hints ?? []).map((hint) => hintMark(hint, read.value));
   });
 
   // Whatever is typed is judged by the coordinator as soon as the typing rests.
@@ -107,6 +112,7 @@ export function createDraft(name: string, isNew: boolean) {
     text,
     read,
     marks,
+    hints,
     verdict,
     version,
     isLoaded,

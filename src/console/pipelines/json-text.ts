@@ -122,11 +122,16 @@ function scalar(token: Token, source: string): unknown {
   if (token.kind === "word" && Object.hasOwn(WORDS, source)) return WORDS[source];
   if (token.kind === "word") throw new Fault(token, "Text belongs in double quotes");
   if (token.kind === "string" || token.kind === "number") {
+    let value: unknown;
     try {
-      return JSON.parse(source) as unknown;
+      value = JSON.parse(source);
     } catch {
       throw new Fault(token, token.kind === "string" ? "This text has no end" : "This is no number");
     }
+    if (/^-?\d{16,}$/.test(source) && JSON.stringify(value) !== source) {
+      throw new Fault(token, "This integer would lose digits: put it in double quotes");
+    }
+    return value;
   }
   throw new Fault(token, "A value belongs here");
 }

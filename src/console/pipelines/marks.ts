@@ -1,4 +1,5 @@
 // Where in the text an error of the verdict stands. The verdict names a stage and a field in words; the text has places.
+import type { Hint } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { JsonText, Spot } from "./json-text.ts";
 
@@ -30,6 +31,16 @@ export function markOf(error: DefinitionError, text: JsonText): Mark {
   const spot = at < 0 ? undefined : fieldSpot(error, words, path, text);
   const { from, to } = spot ?? text.spots.get("/stages#") ?? { from: 0, to: 1 };
   return { from, to, message: error.message, stage: error.stage ?? nameIn(stages[at]) };
+}
+
+/** Where a hint belongs: the field that decides what it is about, else the stage's name. */
+export function hintMark({ code, message, stage }: Hint, text: JsonText): Mark {
+  const at = (stagesIn(text) ?? []).findLastIndex((candidate) => nameIn(candidate) === stage);
+  const path = `/stages/${at}`;
+  const field = code === "AGENT_NOT_REGISTERED" ? "agent_type" : "parallel";
+  const spot = text.spots.get(`${path}/${field}`) ?? text.spots.get(`${path}/name`);
+  const { from, to } = spot ?? { from: 0, to: 1 };
+  return { from, to, message, stage };
 }
 
 function fieldSpot(error: DefinitionError, words: string, path: string, text: JsonText): Spot | undefined {

@@ -115,6 +115,12 @@ function Result({
               {told(result.error.code).title}. <span class="mono">{result.error.message}</span>
             </p>
           )}
+          {result?.error?.url !== undefined && (
+            <p class="quiet">
+              It was called at <span class="mono">{result.error.url}</span>
+              {result.error.status !== undefined && ` and answered ${result.error.status}`}.
+            </p>
+          )}
           {stage.note !== "" && result?.error == null && <p class="quiet">{stage.note}</p>}
           {result?.data != null && <JsonTree value={result.data} open={2} />}
           {result?.usage != null && <JsonTree name="usage" value={result.usage} open={0} />}

@@ -129,7 +129,7 @@ function stateOf(stage: StageStory, story: Story | null, now: number): string {
     }
     case "completed": {
       const time = duration(timeOf(stage, now));
-      if (stage.result?.cached === true) return "completed, cached";
+      if (stage.result?.cached === true) return "completed, from the cache";
       if (stage.fallback !== null) return "completed by fallback";
       return `completed ${time}${attempt > 1 ? `, ${attempt} tries` : ""}`;
     }

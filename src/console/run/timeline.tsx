@@ -46,13 +46,13 @@ export function Timeline({ story, onSelect }: { story: Story; onSelect: (stage: 
               {stage.spans.map((span) => (
                 <i
                   key={`${span.kind}${span.from}`}
-                  class={`bar bar-${span.kind} is-${span.outcome}`}
-                  title={titleOf(span, end)}
+                  class={`bar bar-${span.kind} is-${span.outcome}${isFromCache(stage, span) ? " is-cached" : ""}`}
+                  title={isFromCache(stage, span) ? "from the cache" : titleOf(span, end)}
                   style={place(span.from, Math.min(span.to ?? end, end))}
                 />
               ))}
             </span>
-            <span class="timeline-time">{stage.spans.length === 0 ? "–" : duration(timeOf(stage, end))}</span>
+            <span class="timeline-time">{timeText(stage, end)}</span>
           </li>
         ))}
       </ul>
@@ -63,6 +63,11 @@ export function Timeline({ story, onSelect }: { story: Story; onSelect: (stage: 
         {some(story, ({ kind }) => kind === "wait") && (
           <span>
             <i class="swatch bar-wait" /> wait before a retry
+          </span>
+        )}
+        {story.stages.some(({ result }) => result?.cached === true) && (
+          <span>
+            <i class="swatch bar-try is-cached" /> from the cache
           </span>
         )}
         {some(story, ({ outcome }) => outcome === "failed") && (
@@ -81,6 +86,15 @@ export function Timeline({ story, onSelect }: { story: Story; onSelect: (stage: 
       </figcaption>
     </figure>
   );
+}
+
+/** Of a stage whose result was kept: the span in which nobody was called. */
+function isFromCache({ result }: StageStory, { kind, outcome }: Span): boolean {
+  return result?.cached === true && kind === "try" && outcome === "completed";
+}
+
+function timeText(stage: StageStory, end: number): string {
+  return stage.spans.length === 0 ? "–" : duration(timeOf(stage, end));
 }
 
 function some(story: Story, has: (span: Span) => boolean): boolean {
@@ -115,8 +129,9 @@ function titleOf({ kind, attempt, from, to, outcome }: Span, end: number): strin
 }
 
 function spoken(stage: StageStory, end: number, critical: boolean): string {
-  const tries = stage.spans.filter((span) => span.kind === "try").length;
-  const time =
-    tries === 0 ? "" : `, ${duration(timeOf(stage, end))}, ${tries} ${tries === 1 ? "try" : "tries"}`;
-  return ` ${stage.status}${time}${critical ? ", on the critical path" : ""}`;
+  const called = stage.spans.filter((span) => span.kind === "try" && !isFromCache(stage, span)).length;
+  const time = stage.spans.length === 0 ? "" : `, ${duration(timeOf(stage, end))}`;
+  const tries = called === 0 ? "" : `, ${called} ${called === 1 ? "try" : "tries"}`;
+  const cached = stage.result?.cached === true ? ", from the cache" : "";
+  return ` ${stage.status}${time}${tries}${cached}${critical ? ", on the critical path" : ""}`;
 }

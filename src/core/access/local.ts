@@ -3,6 +3,7 @@
 // owner of a name can make it resolve to the developer's own machine (DNS rebinding), and the page then reads every
 // answer as its own. `Origin`: a page can send a form, or a fetch whose answer it cannot read, to any address.
 import { err, ok, type Result } from "../../contract/problem.ts";
+import { isLoopback } from "../agent-target.ts";
 import { type BadVariable, badAddress, badEntry } from "../bad-variable.ts";
 import { textVariable } from "../config.ts";
 
@@ -91,6 +92,12 @@ function isServed(host: string, hosts: ReadonlySet<string>): boolean {
   if (name.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(name)) return true;
   const plain = withoutDot(name);
   return plain === "localhost" || plain.endsWith(".localhost") || hosts.has(plain);
+}
+
+/** True where a request's `Host` is the machine's own. */
+export function isLoopbackHost(host: string | null): boolean {
+  const name = host === null ? null : hostname(host);
+  return name !== null && isLoopback(name);
 }
 
 /** `name.` is the same name, marked as absolute. */

@@ -1,4 +1,5 @@
 // Functions of bytes: to and from text, JSON, their items.
+import { parseJson } from "../exact-integer.ts";
 import type { Definition } from "./definition.ts";
 import { CHARS, type Meter } from "./meter.ts";
 import { Fault, type Value } from "./values.ts";
@@ -50,7 +51,7 @@ function parsed(bytes: Uint8Array, meter: Meter): Value | Fault {
   // At worst there is a value for every other character.
   meter.chars(PARSER_CHARS + bytes.length, CHARS.PARSED);
   try {
-    return JSON.parse(text) as Value;
+    return parseJson(text) as Value;
   } catch {
     return new Fault("json() of bytes that are no JSON");
   }

@@ -1,22 +1,14 @@
 // What an expression gives, as JSON: for agents and events, which know no other values.
 import { LIMITS } from "../../contract/limits.ts";
+import { integerOf } from "../exact-integer.ts";
 import { base64 } from "./bytes.ts";
 import { CHARS, type Meter } from "./meter.ts";
-import {
-  Duration,
-  Fault,
-  FORBIDDEN_KEYS,
-  isMap,
-  Optional,
-  quoted,
-  TypeValue,
-  Uint,
-  type Value,
-} from "./values.ts";
+import { Duration, Fault, FORBIDDEN_KEYS, isMap, Optional, TypeValue, Uint, type Value } from "./values.ts";
 
 /**
  * The value as JSON, copied and charged: a value may hold another many times over, and JSON writes it out each time.
- * Bytes become base64, times ISO 8601, durations seconds ("1.5s"), an empty optional null.
+ * Bytes become base64, times ISO 8601, durations seconds ("1.5s"), an empty optional null; integers
+ * keep their digits.
  * @throws CostExceeded
  */
 export function toJson(value: Value, meter: Meter, depth = 0): unknown {
@@ -30,7 +22,7 @@ export function toJson(value: Value, meter: Meter, depth = 0): unknown {
     case "number":
       return Number.isFinite(value) ? value : new Fault("a number that is not finite is no JSON");
     case "bigint":
-      return integer(value);
+      return integerOf(value);
     default:
       return value === null ? null : object(value, meter, depth);
   }
@@ -38,7 +30,7 @@ export function toJson(value: Value, meter: Meter, depth = 0): unknown {
 
 function object(value: Exclude<Value, null>, meter: Meter, depth: number): unknown {
   if (value instanceof Optional) return value.value === undefined ? null : toJson(value.value, meter, depth);
-  if (value instanceof Uint) return integer(value.value);
+  if (value instanceof Uint) return integerOf(value.value);
   if (value instanceof Uint8Array) return base64(value, meter);
   if (value instanceof Date) return value.toISOString();
   if (value instanceof Duration) return seconds(value);
@@ -67,13 +59,6 @@ function map(value: Readonly<Record<string, Value>>, meter: Meter, depth: number
     made[key] = json;
   }
   return made;
-}
-
-function integer(value: bigint): number | Fault {
-  const number = Number(value);
-  return Number.isSafeInteger(number)
-    ? number
-    : new Fault(() => `the integer ${quoted(`${value}`)} is too large for JSON`);
 }
 
 function seconds({ nanoseconds }: Duration): string {

@@ -23,6 +23,7 @@ export function bottlenecksIn(figures: Figures, runs: readonly RunShape[]): Bott
     .map(([stage, { path_ms, durations }]) => {
       const impact_score = path_ms / path;
       const average = mean(durations);
+      const { cause, recommendation } = reasonOf(stage, average, runs);
       return {
         stage,
         impact_score,
@@ -30,7 +31,10 @@ export function bottlenecksIn(figures: Figures, runs: readonly RunShape[]): Bott
         average_duration_ms: average,
         avg_duration_ms: average,
         percentage_of_total: (100 * durations.sum) / total,
-        ...reasonOf(stage, average, runs),
+        cause,
+        recommendation,
+        root_cause: cause,
+        optimization_recommendation: recommendation,
       };
     })
     .filter(({ impact_score }) => impact_score >= LEAST_IMPACT)

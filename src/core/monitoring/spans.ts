@@ -1,12 +1,13 @@
 // One execution as spans: a root for the run and one for each try of each stage, out of the log alone, so that a log
 // that is read again gives the same spans. A try's span is the one that its agent was called with.
 import type { StageError, Usage } from "../../contract/stage.ts";
+import { isAmount } from "../../contract/usage.ts";
 import type { LogEvent } from "../execution/log-event.ts";
 import type { ExecutionState } from "../execution/state.ts";
 import { ERROR_TYPE, GENAI, OPERATION } from "./genai.ts";
 import { callSpanId, runSpanId } from "./trace-context.ts";
 
-export type AttributeValue = string | number | boolean;
+export type AttributeValue = string | number | bigint | boolean;
 
 export interface Span {
   trace_id: string;
@@ -175,14 +176,14 @@ class Tries {
 }
 
 /** Tokens, where an agent counts them under the usual names. */
-function tokensOf(usage: Usage): Record<string, number> {
-  const found: Record<string, number> = {};
+function tokensOf(usage: Usage): Record<string, number | bigint> {
+  const found: Record<string, number | bigint> = {};
   const names = [
     [GENAI.INPUT_TOKENS, ["input_tokens", "prompt_tokens"]],
     [GENAI.OUTPUT_TOKENS, ["output_tokens", "completion_tokens"]],
   ] as const;
   for (const [attribute, candidates] of names) {
-    const count = candidates.map((name) => usage[name]).find((value) => typeof value === "number");
+    const count = candidates.map((name) => usage[name]).find(isAmount);
     if (count !== undefined) found[attribute] = count;
   }
   return found;

@@ -6,6 +6,7 @@ import type { Validation } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
 import { criticalPath, dependencies, layers } from "./graph.ts";
+import { hintsOf } from "./hints.ts";
 import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
@@ -13,22 +14,37 @@ import { validatePipeline } from "./validate.ts";
  * @param observed_ms how long stages of these names take on average; the critical path goes by it where all of the
  * definition's stages have been seen, and else by the number of stages
  * @param max_retry_attempts the config's, as it is now
+ * @param isRegistered whether there is an agent of this type
  */
 export function judgeDefinition(
   candidates: readonly unknown[],
   observed_ms: ReadonlyMap<string, number> = new Map(),
   max_retry_attempts = DEFAULT_CONFIG.max_retry_attempts,
+  isRegistered: (agent_type: string) => boolean = () => true,
 ): Validation {
   // Far beyond the limit nothing else is worth the time that it would take.
   if (candidates.length > LIMITS.STAGES) {
     const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
     const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message }];
-    return { valid: false, errors, error_count: 1, dependencies: {}, layers: [], critical_path: [] };
+    return {
+      valid: false,
+      errors,
+      error_count: 1,
+      hints: [],
+      dependencies: {},
+      layers: [],
+      critical_path: [],
+    };
   }
   const errors: DefinitionError[] = [];
+  /** Of the others too much is unknown for a hint. */
+  const whole: PipelineStage[] = [];
   const stages = candidates.flatMap((candidate, at) => {
     const parsed = PipelineStage.safeParse(candidate);
-    if (parsed.success) return [parsed.data];
+    if (parsed.success) {
+      whole.push(parsed.data);
+      return [parsed.data];
+    }
     errors.push(...parsed.error.issues.map(({ path, message }) => fault(candidate, at, path, message)));
     const rest = graphOf(candidate);
     return rest === null ? [] : [rest];
@@ -41,6 +57,7 @@ export function judgeDefinition(
     valid: errors.length === 0,
     errors: errors.slice(0, LIMITS.ERRORS),
     ...(errors.length === 0 ? {} : { error_count: errors.length }),
+    hints: hintsOf(whole, stages, isRegistered),
     dependencies: dependencies(stages),
     layers: order,
     critical_path: order.length === 0 ? [] : criticalPath(stages, weightOf(stages, observed_ms)).path,

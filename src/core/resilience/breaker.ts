@@ -1,6 +1,7 @@
 // The circuit breaker of one agent, as a value and its transitions. Closed it counts consecutive failures; open it
 // refuses until retry_at; then it is half-open and lets one probe through (I14), whose verdict closes or opens it.
 // Only the probe's verdict counts while it is not closed: what older calls still report is late news.
+import { cutText } from "../../contract/text.ts";
 
 export interface Breaker {
   state: "closed" | "open" | "half_open";
@@ -9,6 +10,8 @@ export interface Breaker {
   /** ms since the epoch; null while closed. */
   opened_at: number | null;
   retry_at: number | null;
+  /** Why the last of the failures failed, in short; absent where none has been reported, and in older records. */
+  last_failure?: string;
   /** The probe under way. One that never reports (a crash) loses its place at `until`. */
   probe: { id: number; until: number } | null;
 }
@@ -24,10 +27,13 @@ export type Admission =
   | { admit: "call" }
   /** The one call that is let through; its report carries the id. */
   | { admit: "probe"; id: number }
-  | { admit: "refuse"; retry_at: number };
+  | { admit: "refuse"; retry_at: number; last_failure?: string | undefined };
 
 /** What came of a call, as far as a breaker cares; `void` is a call that says nothing (an abort, a 4xx). */
 export type CallVerdict = "success" | "failure" | "void";
+
+/** Of the last failure's message: one row holds the breaker, and its refusals repeat it. */
+const LAST_FAILURE_CHARS = 300;
 
 /** How much a recovery time varies around the configured one, so that not all come back at once. */
 const JITTER = 0.1;
@@ -40,9 +46,10 @@ export function admit(
 ): { breaker: Breaker; admission: Admission } {
   if (breaker.state === "closed") return { breaker, admission: { admit: "call" } };
   const retry_at = breaker.retry_at ?? now;
-  if (now < retry_at) return { breaker, admission: { admit: "refuse", retry_at } };
+  const { last_failure } = breaker;
+  if (now < retry_at) return { breaker, admission: { admit: "refuse", retry_at, last_failure } };
   if (breaker.probe !== null && now < breaker.probe.until) {
-    return { breaker, admission: { admit: "refuse", retry_at: breaker.probe.until } };
+    return { breaker, admission: { admit: "refuse", retry_at: breaker.probe.until, last_failure } };
   }
   // Never an id that was given before: a probe that was given up may still report.
   const id = Math.max((breaker.probe?.id ?? 0) + 1, now);
@@ -56,6 +63,7 @@ export function admit(
  * The breaker after a call's report.
  * @param probe the id that the call was admitted with; null where it was no probe
  * @param chance uniform in [0, 1)
+ * @param why the failure's message, where the verdict is one
  */
 export function reported(
   breaker: Breaker,
@@ -64,17 +72,19 @@ export function reported(
   policy: BreakerPolicy,
   now: number,
   chance: number,
+  why?: string,
 ): Breaker {
+  const last = why === undefined ? {} : { last_failure: cutText(why, LAST_FAILURE_CHARS) };
   if (breaker.state === "closed") {
     if (verdict === "void") return breaker;
     if (verdict === "success") return CLOSED;
     const failures = breaker.failures + 1;
-    if (failures < policy.failure_threshold) return { ...breaker, failures };
-    return opened(failures, policy, now, chance);
+    if (failures < policy.failure_threshold) return { ...breaker, failures, ...last };
+    return { ...opened(failures, policy, now, chance), ...last };
   }
   if (probe === null || breaker.probe?.id !== probe) return breaker;
   if (verdict === "success") return CLOSED;
-  if (verdict === "failure") return opened(breaker.failures + 1, policy, now, chance);
+  if (verdict === "failure") return { ...opened(breaker.failures + 1, policy, now, chance), ...last };
   // It has told nothing: the next call is the probe.
   return { ...breaker, probe: { id: probe, until: now } };
 }

@@ -2,33 +2,61 @@
 // description of everything that can befall a call. API.md section 2, "Retried" and "Codes".
 import type { StageError } from "../../contract/stage.ts";
 
-/** How a call ended without an answer, with its evidence. */
-export type CallFailure =
+/** How a call ended without an answer, with its evidence, and which agent was called, as it may be shown. */
+export type CallFailure = CallFault & { url?: string | undefined };
+
+/** Why a fetch was rejected, as far as the platform's message allows to tell. */
+export type RejectionCause =
+  /** Nothing listens, or the connection was closed or reset before the answer's headers. */
+  | "connection"
+  /** The name has no address. */
+  | "dns"
+  | "tls"
+  /** Of an https: name: the platform has one message for both. */
+  | "dns_or_tls";
+
+type CallFault =
   /** Nobody registered the agent type. */
   | { kind: "unregistered"; agent_type: string }
   /** The registration names what may not or cannot be called: a host, a binding, a secret. */
   | { kind: "not_callable"; detail: string }
-  | { kind: "rejected" }
+  | {
+      kind: "rejected";
+      cause?: RejectionCause | undefined;
+      /** What a Worker that is called over a service binding has thrown. */
+      words?: string | null;
+    }
   | { kind: "timeout"; timeout_ms: number; idle: boolean }
-  | { kind: "truncated"; detail: string }
+  | { kind: "truncated"; detail: string; excerpt?: string | undefined }
   | {
       kind: "status";
       status: number;
+      /** Of problem details. */
       detail: string | null;
+      /** What the body says in any other form. */
+      words?: string | null;
+      /** Of a redirect. */
+      location?: string | null;
       retryable: boolean | null;
       retry_after_ms: number | null;
     }
   /** An `error` event in a stream, whose HTTP status was 200. */
   | { kind: "stream_error"; status: number | null; detail: string | null; retryable: boolean | null }
   /** A reply that is not what the contract says. */
-  | { kind: "contract"; detail: string; status: number }
+  | {
+      kind: "contract";
+      detail: string;
+      status: number;
+      /** The place in the body, or what the body says, in the agent's own words. */
+      excerpt?: string | undefined;
+    }
   | { kind: "body_too_large"; limit_bytes: number }
   | { kind: "result_too_large"; limit_bytes: number; bytes: number }
   | { kind: "context_too_large"; limit_bytes: number; bytes: number }
   /** The runs beside it leave no room for the answer. */
   | { kind: "isolate_full"; bytes: number }
   /** Never made: the agent's breaker is open. */
-  | { kind: "refused"; agent_type: string; retry_at: number }
+  | { kind: "refused"; agent_type: string; retry_at: number; last_failure?: string | undefined }
   /** No call either: a fallback to the last good result, of which there is none. */
   | { kind: "nothing_cached" };
 
@@ -40,27 +68,37 @@ const UNAVAILABLE_STATUS: ReadonlySet<number> = new Set([429, 502, 503, 504]);
 
 /** The stage's error for a failure, and whether another try may follow. */
 export function classify(failure: CallFailure): { error: StageError; retry: RetryRule } {
+  const { error, retry } = classified(failure);
+  return { error: failure.url === undefined ? error : { ...error, url: failure.url }, retry };
+}
+
+function classified(failure: CallFailure): { error: StageError; retry: RetryRule } {
+  const agent = failure.url === undefined ? "the agent" : `the agent at ${failure.url}`;
   switch (failure.kind) {
     case "unregistered":
       return verdict("AGENT_UNAVAILABLE", `no agent is registered as ${failure.agent_type}`, "no");
     case "not_callable":
       return verdict("AGENT_UNAVAILABLE", failure.detail, "no");
-    case "rejected":
-      return verdict("AGENT_UNAVAILABLE", "the agent could not be reached", "yes");
+    case "rejected": {
+      const why = rejectionWords(failure.cause, failure.words ?? null);
+      return verdict("AGENT_UNAVAILABLE", `${agent} could not be reached${why}`, "yes");
+    }
     case "timeout":
       return verdict(
         "STAGE_TIMEOUT",
         failure.idle
-          ? `the agent was silent for ${failure.timeout_ms} ms`
-          : `the agent did not answer within ${failure.timeout_ms} ms`,
+          ? `${agent} was silent for ${failure.timeout_ms} ms`
+          : `${agent} did not answer within ${failure.timeout_ms} ms`,
         "yes",
       );
-    case "truncated":
-      return verdict("AGENT_PROCESSING_ERROR", `the agent's answer was cut short: ${failure.detail}`, "yes");
+    case "truncated": {
+      const detail = `the agent's answer was cut short: ${withExcerpt(failure)}`;
+      return verdict("AGENT_PROCESSING_ERROR", detail, "yes");
+    }
     case "status":
       return verdict(
         UNAVAILABLE_STATUS.has(failure.status) ? "AGENT_UNAVAILABLE" : "AGENT_PROCESSING_ERROR",
-        failure.detail ?? `the agent answered ${failure.status}`,
+        failure.detail ?? statusWords(failure),
         retryOfStatus(failure.status, failure.retryable),
         failure.status,
       );
@@ -77,7 +115,7 @@ export function classify(failure: CallFailure): { error: StageError; retry: Retr
     case "contract":
       return verdict(
         "AGENT_PROCESSING_ERROR",
-        `the agent's answer is not what the contract says: ${failure.detail}`,
+        `the agent's answer is not what the contract says: ${withExcerpt(failure)}`,
         "once",
         failure.status,
       );
@@ -107,12 +145,44 @@ export function classify(failure: CallFailure): { error: StageError; retry: Retr
       );
     case "refused": {
       const again = new Date(failure.retry_at).toISOString();
-      const detail = `the circuit breaker of ${failure.agent_type} is open: it is called again from ${again} on`;
-      return verdict("AGENT_UNAVAILABLE", detail, "no");
+      const open = `the circuit breaker of ${failure.agent_type} is open: it is called again from ${again} on`;
+      const why = failure.last_failure === undefined ? "" : `; its last failure: ${failure.last_failure}`;
+      return verdict("AGENT_UNAVAILABLE", open + why, "no");
     }
     case "nothing_cached":
       return verdict("AGENT_UNAVAILABLE", "there is no earlier result", "no");
   }
+}
+
+function rejectionWords(cause: RejectionCause | undefined, words: string | null): string {
+  switch (cause) {
+    case "connection":
+      return ": the connection was refused (nothing listens there), or it was reset or closed before an answer";
+    case "dns":
+      return ": its name could not be resolved (DNS)";
+    case "tls":
+      return ": the TLS handshake failed (a certificate that is not trusted, or no TLS at this port)";
+    case "dns_or_tls":
+      return (
+        ": its name could not be resolved (DNS), or the TLS handshake failed (a certificate that is not trusted, " +
+        "or no TLS at this port)"
+      );
+    case undefined:
+      return words === null ? "" : `: ${words}`;
+  }
+}
+
+function statusWords(failure: Extract<CallFailure, { kind: "status" }>): string {
+  const { status, words = null, location = null } = failure;
+  const answered = `the agent answered ${status}`;
+  if (location !== null) {
+    return `${answered} with Location: ${location}; redirects are not followed, so register that URL if it is the agent's`;
+  }
+  return words === null ? answered : `${answered}: ${words}`;
+}
+
+function withExcerpt({ detail, excerpt }: { detail: string; excerpt?: string | undefined }): string {
+  return excerpt === undefined ? detail : `${detail}: ${excerpt}`;
 }
 
 /** The Retry-After that counts, in ms: only 429 and 503 may ask for one. */

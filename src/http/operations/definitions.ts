@@ -1,13 +1,18 @@
 // Of what is run, who does the work, and how: pipelines, agents, the config.
 import { AgentRegistration } from "../../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../../contract/config.ts";
-import { Agent, AgentList, PipelineList, Validation } from "../../contract/management.ts";
+import { Agent, AgentList, PipelineList, Validation, WrittenPipeline } from "../../contract/management.ts";
 import { Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
 import { ValidationRequest } from "../../contract/requests.ts";
 import { PipelineStage } from "../../contract/stage.ts";
 import { type Answer, DEFINITION, DELETED, type Description } from "./description.ts";
 
 const pipeline = (description: string): Answer => ({ description, schema: Pipeline, headers: ["ETag"] });
+const written = (description: string): Answer => ({
+  description,
+  schema: WrittenPipeline,
+  headers: ["ETag"],
+});
 const agent = (description: string): Answer => ({ description, schema: Agent });
 
 export const PIPELINES = {
@@ -32,7 +37,7 @@ export const PIPELINES = {
     summary: "Write a whole definition",
     body: { schema: PipelineDefinition },
     headers: ["If-Match", "If-None-Match"],
-    answers: { 200: pipeline("Replaced"), 201: pipeline("New") },
+    answers: { 200: written("Replaced"), 201: written("New") },
     errors: ["PRECONDITION_FAILED", ...DEFINITION],
   },
   delete_pipeline: {
@@ -46,13 +51,13 @@ export const PIPELINES = {
     body: { schema: PipelineStage },
     parameters: { before: "The stage before which it goes; at the end where there is none" },
     headers: ["If-Match"],
-    answers: { 201: pipeline("The pipeline with it") },
+    answers: { 201: written("The pipeline with it") },
     errors: ["PIPELINE_NOT_FOUND", "STAGE_NOT_FOUND", "PRECONDITION_FAILED", ...DEFINITION],
   },
   remove_stage: {
     summary: "One stage out",
     headers: ["If-Match"],
-    answers: { 200: pipeline("The pipeline without it") },
+    answers: { 200: written("The pipeline without it") },
     errors: ["PIPELINE_NOT_FOUND", "STAGE_NOT_FOUND", "PRECONDITION_FAILED", ...DEFINITION],
   },
 } satisfies Record<string, Description>;

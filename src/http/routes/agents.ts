@@ -5,7 +5,8 @@ import type { CatalogSnapshot } from "../../adapters/objects/catalog-api.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";
-import { agentUrl } from "../../core/agent-target.ts";
+import { isLoopbackHost } from "../../core/access/local.ts";
+import { type AllowedHosts, agentUrl } from "../../core/agent-target.ts";
 import { shownState } from "../../core/resilience/breaker.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import { invalid, parseWith, readBody } from "../body.ts";
@@ -51,7 +52,7 @@ async function put(call: Call): Promise<Response> {
   const registration = await readBody(call.req.raw, AgentRegistration);
   if (!registration.ok) return problem(call, registration.error);
   if ("url" in registration.value) {
-    const url = agentUrl(registration.value.url, services.settings.allowedHosts);
+    const url = agentUrl(registration.value.url, hostsFor(call));
     if (!url.ok) return problem(call, invalid([{ pointer: "/url", detail: url.error }]));
   }
   const before = registered(call, await catalogNow(call), agent_type.value);
@@ -63,6 +64,14 @@ async function put(call: Call): Promise<Response> {
   const standing = await services.agentHealth(tenant, agent_type.value).reset();
   const body = shown(call, agent_type.value, registration.value, standing);
   return call.json(body, before === null ? 201 : 200);
+}
+
+/** The hosts that this request may name: the machine's own only where the coordinator is reached there itself. */
+function hostsFor(call: Call): AllowedHosts {
+  const { allowedHosts } = call.var.services.settings;
+  return allowedHosts === "loopback" && !isLoopbackHost(call.req.header("host") ?? null)
+    ? null
+    : allowedHosts;
 }
 
 async function remove(call: Call): Promise<Response> {
@@ -100,6 +109,7 @@ function breakerOf(standing: Standing, now: number): BreakerState {
     failures: standing.failures,
     opened_at: time(standing.opened_at),
     retry_at: time(standing.retry_at),
+    ...(standing.last_failure === undefined ? {} : { last_failure: standing.last_failure }),
   };
 }
 

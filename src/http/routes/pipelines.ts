@@ -1,7 +1,9 @@
 // /v1/pipelines: whole definitions with their versions and ETags, one stage in or out, and the verdict on a definition
 // that nobody has written yet.
 import { Hono } from "hono/tiny";
+import type { Settings } from "../../compose.ts";
 import type { CatalogSnapshot, Precondition } from "../../adapters/objects/catalog-api.ts";
+import type { WrittenPipeline } from "../../contract/management.ts";
 import { ValidationRequest } from "../../contract/requests.ts";
 import { cutName, Name } from "../../contract/names.ts";
 import { type Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
@@ -9,12 +11,14 @@ import { type CoordinatorError, err, ok, type Result } from "../../contract/prob
 import { PipelineStage } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
+import { hintsOf } from "../../core/pipeline/hints.ts";
 import { resolveStage } from "../../core/pipeline/plan.ts";
 import { emptyFigures, mergeFigures } from "../../core/monitoring/figures.ts";
 import { mean } from "../../core/monitoring/sketch.ts";
 import { judgeDefinition } from "../../core/pipeline/verdict.ts";
 import { parseWith, readBody } from "../body.ts";
 import { type AppEnv, type Call, problem, queryOf } from "../context.ts";
+import { registrationOf } from "../plan-run.ts";
 import { etagOf, isUnchanged, writeCondition } from "../etag.ts";
 
 export const pipelines = new Hono<AppEnv>()
@@ -83,7 +87,13 @@ async function validate(call: Call): Promise<Response> {
   const { services, tenant } = call.var;
   const [times, catalog] = await Promise.all([observed(call), services.catalogs.read(tenant)]);
   const { max_retry_attempts } = effectiveConfig(services.settings.config, catalog.config);
-  return call.json(judgeDefinition(request.value.stages, times, max_retry_attempts));
+  const judged = judgeDefinition(
+    request.value.stages,
+    times,
+    max_retry_attempts,
+    registeredIn(catalog, services.settings),
+  );
+  return call.json(judged);
 }
 
 /** How long the tenant's stages take on average, by name, in ms. */
@@ -107,7 +117,13 @@ async function change(call: Call, name: string, what: PipelineChange): Promise<R
   if (!outcome.ok) return problem(call, outcome.error);
   const { body, etag } = shown(call, snapshot, snapshot.pipelines[name] as Pipeline);
   const isNew = outcome.value.created || what.kind === "add_stage";
-  return call.json(body, isNew ? 201 : 200, { etag });
+  const hints = hintsOf(body.stages, body.stages, registeredIn(snapshot, services.settings));
+  const written: WrittenPipeline = { ...body, hints };
+  return call.json(written, isNew ? 201 : 200, { etag });
+}
+
+function registeredIn(catalog: CatalogSnapshot, settings: Settings): (agent_type: string) => boolean {
+  return (agent_type) => registrationOf(catalog, settings, agent_type) !== null;
 }
 
 /** What the request's headers ask of the pipeline as it stands now. */

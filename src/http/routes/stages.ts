@@ -3,6 +3,7 @@
 import { Hono } from "hono/tiny";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { StageExecutionRequest } from "../../contract/requests.ts";
+import { parseJson } from "../../core/exact-integer.ts";
 import { isTerminal } from "../../core/execution/state.ts";
 import { wholeText } from "../../engine/text-stream.ts";
 import { parseWith, readJsonBody } from "../body.ts";
@@ -29,7 +30,7 @@ async function execute(call: Call): Promise<Response> {
   const text = await run.value.tell();
   if (!text.ok) return problem(call, text.error);
   const { execution_id } = run.value;
-  const execution = JSON.parse(await wholeText(text.value.json)) as PipelineExecution;
+  const execution = parseJson(await wholeText(text.value.json)) as PipelineExecution;
   const result = execution.stage_results[request.value.stage.name];
   const status = isTerminal(text.value.status) ? 200 : 202;
   return jsonText(JSON.stringify(result), status, runHeaders(execution_id, prefer));

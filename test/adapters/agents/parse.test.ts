@@ -32,7 +32,7 @@ describe("an answer weighs the UTF-8 bytes of what is kept of it", () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: "binary" }), fc.jsonValue({ maxDepth: 3 })), (data) => {
         const outcome = parseAnswer(JSON.stringify({ data }), 200);
-        // Keys that could change a prototype, and integers beyond 2^53, are refused.
+        // Keys that could change a prototype are refused.
         fc.pre(outcome.ok);
         expect(outcome.ok && outcome.bytes).toBe(Buffer.byteLength(JSON.stringify(data)));
       }),
@@ -70,8 +70,8 @@ describe("an answer is no answer", () => {
     ['{"data":[1]}', "/data"],
     ["[]", ""],
     ["null", ""],
-    ['{"data":{"n":12345678901234567890}}', "/data/n is an integer beyond 2^53"],
-    ['{"data":{},"context":{"a":[9007199254740993]}}', "/context/a/0 is an integer beyond 2^53"],
+    ['{"data":12345678901234567890}', "/data"],
+    [`{"data":{"n":1${"0".repeat(309)}}}`, "/data/n is not a finite number"],
   ])("%s", (text, detail) => {
     const outcome = parseAnswer(text, 200);
     expect(outcome).toMatchObject({ ok: false, failure: { kind: "contract", status: 200 } });
