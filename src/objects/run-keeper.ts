@@ -26,6 +26,7 @@ import { refreshListing } from "../engine/listing-refresh.ts";
 import { LogLines } from "../engine/log-lines.ts";
 import { Outbox } from "../engine/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
+import { restWatch } from "../engine/rest-watch.ts";
 import { Presence } from "../engine/presence.ts";
 import { specWeight } from "../engine/run-memory.ts";
 import { type Text, textOf } from "../engine/text-stream.ts";
@@ -243,6 +244,10 @@ export class RunKeeper {
         this.rest();
       },
     });
+    const rested = () => {
+      if (this.driver === driver) this.rest();
+    };
+    driver.watch(restWatch(driver, this.ports, rested));
     this.ownWatchers = driver.watcherCount;
     return driver;
   }
