@@ -33,11 +33,11 @@ export const PACE = {
   WAKING_AT_ONCE: 20,
   /** From one of those to the next: what a run's first commits and calls take of a small machine. */
   WAKING_GAP_MS: 40,
-  /** A run that finds its turn this late takes a new one at the end of the queue, so often at most. */
+  /** A run that finds its turn this late takes a new one at the end of the queue, so often as long as others wait. */
   WAKING_LATE_MS: 100,
   WAKING_ROUNDS: 2,
-  /** A turn that is further off is waited for by alarm: memory for so long costs more than a row. */
-  WAKING_HOLD_MS: 2_000,
+  /** A turn that is further off is waited for by alarm. Until then it is cheaper to stay: an alarm is a commit. */
+  WAKING_HOLD_MS: 60_000,
   /** An alarm that has not come so long after its turn never will. */
   WAKING_CLAIM_MS: 60_000,
   /** What runs may hold in memory together: an isolate has 128 MB, and what is read and sent needs the other half. */

@@ -26,6 +26,7 @@ import { refreshListing } from "../engine/watch/listing-refresh.ts";
 import { LogLines } from "../engine/watch/log-lines.ts";
 import { Outbox } from "../engine/watch/outbox.ts";
 import { LogCorrupted, type Ports } from "../engine/ports.ts";
+import { restWatch } from "../engine/run/rest-watch.ts";
 import { Presence } from "../engine/watch/presence.ts";
 import { specWeight } from "../engine/run/run-memory.ts";
 import { type Text, textOf } from "../engine/watch/text-stream.ts";
@@ -243,6 +244,10 @@ export class RunKeeper {
         this.rest();
       },
     });
+    const rested = () => {
+      if (this.driver === driver) this.rest();
+    };
+    driver.watch(restWatch(driver, this.ports, rested));
     this.ownWatchers = driver.watcherCount;
     return driver;
   }

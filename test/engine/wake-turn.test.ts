@@ -21,13 +21,18 @@ class Isolate {
   moved = 0;
   /** How late timers and alarms are, ms. */
   late = () => 0;
+  /** When what is due at a time comes instead, ms since the epoch. */
+  delayed = (at: number) => at;
   /** The alarms that have not fired. */
   readonly alarms = new Map<number, number>();
   private epoch = 0;
 
   readonly clock = {
     now: () => this.time.now,
-    after: (ms: number, task: () => void) => this.time.after(ms + this.late(), task),
+    after: (ms: number, task: () => void) => {
+      const at = this.delayed(this.time.now + ms + this.late());
+      return this.time.after(at - this.time.now, task);
+    },
   };
 
   alarm(run: number, at: number, options: { ended?: boolean; retried?: boolean } = {}): void {
@@ -90,14 +95,30 @@ describe("runs whose alarms fire together", () => {
     );
   });
 
-  test("those whose turn is far off do not wait in memory, and set their alarm once", async () => {
+  test("those whose turn is far off leave memory one here and one there, and set their alarm once", async () => {
     const isolate = new Isolate();
     for (let run = 0; run < 5_000; run += 1) isolate.alarm(run, START);
-    await isolate.run(START + 100);
-    expect(isolate.held).toBeLessThanOrEqual(PACE.WAKING_HOLD_MS / PACE.WAKING_GAP_MS);
+    const moves: number[] = [];
+    for (let second = 1; second <= 60; second += 1) {
+      const before = isolate.moved;
+      await isolate.run(START + second * 1_000);
+      moves.push(isolate.moved - before);
+    }
+    // 3,480 runs have turns beyond a minute.
+    expect(isolate.moved).toBe(5_000 - PACE.WAKING_AT_ONCE - PACE.WAKING_HOLD_MS / PACE.WAKING_GAP_MS - 1);
+    expect(Math.max(...moves)).toBeLessThan(70);
+    expect(Math.min(...moves)).toBeGreaterThan(50);
+    expect(isolate.held).toBe(0);
     await isolate.run();
-    expect(isolate.moved).toBeGreaterThan(4_900);
-    expect(isolate.moved).toBeLessThan(5_000);
+    expect(isolate.up.size).toBe(5_000);
+  });
+
+  test("1,500 wait in memory, and no alarm is set for them", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 1_500; run += 1) isolate.alarm(run, START);
+    await isolate.run();
+    expect([isolate.moved, isolate.up.size]).toEqual([0, 1_500]);
+    expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(PACE.WAKING_AT_ONCE);
   });
 
   test("alarms that come in peace wait for nothing", async () => {
@@ -139,7 +160,7 @@ describe("runs whose alarms fire together", () => {
     const times = [...isolate.up.values()].filter((at) => at >= again).toSorted((a, b) => a - b);
     for (let at = 0; at + 50 < times.length; at += 1) {
       const span = (times[at + 50] ?? 0) - (times[at] ?? 0);
-      expect(span).toBeGreaterThanOrEqual((50 - PACE.WAKING_AT_ONCE) * PACE.WAKING_GAP_MS);
+      expect(span).toBeGreaterThanOrEqual((49 - PACE.WAKING_AT_ONCE) * PACE.WAKING_GAP_MS);
     }
     expect((times.at(-1) ?? 0) - again).toBeLessThanOrEqual(2_000 * PACE.WAKING_GAP_MS);
   });
@@ -159,6 +180,21 @@ describe("runs whose alarms fire together", () => {
     for (let run = 0; run < 500; run += 1) slow.alarm(run, START);
     await slow.run();
     expect(slow.up.size).toBe(500);
+    expect(slow.gaps.filter((gap) => gap < PACE.WAKING_GAP_MS)).toHaveLength(PACE.WAKING_AT_ONCE);
+  });
+
+  test("a machine that stands still for a while does not take up at once all whose turn came meanwhile", async () => {
+    const isolate = new Isolate();
+    for (let run = 0; run < 1_500; run += 1) isolate.alarm(run, START);
+    // Three times it stands still for ten seconds: what should have come then comes together.
+    const stalls = [5_000, 25_000, 50_000].map((at) => [START + at, START + at + 10_000] as const);
+    const until = (at: number) => stalls.find(([from, to]) => from <= at && at < to)?.[1] ?? at;
+    isolate.delayed = until;
+    await isolate.run();
+    expect(isolate.up.size).toBe(1_500);
+    const together = Map.groupBy(isolate.up.values(), (at) => at);
+    const most = Math.max(...[...together.values()].map((at) => at.length));
+    expect(most).toBe(PACE.WAKING_AT_ONCE + 1);
   });
 });
 

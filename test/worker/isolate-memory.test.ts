@@ -3,7 +3,7 @@
 // runs go on; reading and waking what is large is bounded alike.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { type AgentServer, answers, hangs, startAgentServer } from "../support/agent-server.ts";
+import { type AgentServer, answers, failsWith, hangs, startAgentServer } from "../support/agent-server.ts";
 import { type Calls, callsTo } from "../support/calls.ts";
 import { eventually } from "../support/eventually.ts";
 import { KEYED, KEYS } from "../support/keys.ts";
@@ -43,6 +43,7 @@ async function world(): Promise<World> {
       AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
       AGENT_COORDINATOR_CACHING: "false",
       AGENT_COORDINATOR_STAGE_TIMEOUT: "300",
+      AGENT_COORDINATOR_CIRCUIT_BREAKER: "false",
       ...KEYED,
     };
     const server = await startWorkerd({ state: state.path, vars, heapMb: HEAP_MB });
@@ -234,3 +235,40 @@ test("large runs that wait come up after a restart as far as there is room", asy
   );
   expect((await acme.read(last)).status).toBe("running");
 }, 180_000);
+
+test("large runs that wait for a retry leave memory, and come up again one beside the other", async () => {
+  const of = await world();
+  const calledBy = new Map<string, number>();
+  of.agents.on("/later", async (call, response, count) => {
+    const { execution_id, attempt } = call.body;
+    calledBy.set(execution_id, (calledBy.get(execution_id) ?? 0) + 1);
+    if (attempt === 1) return failsWith(503, {}, { "retry-after": "25" })(call, response, count);
+    // Long enough for the others to find no room.
+    await sleep(3_000);
+    return answers({ answer: "late" })(call, response, count);
+  });
+  const { acme } = await of.boot();
+  await acme.agent("later", of.agents.url("/later"));
+  const names = Array.from({ length: STAGES }, (_, at) => `s${at}`);
+  // Exclusive: it is called when all the others have ended.
+  const later = { name: "later", agent_type: "later", depends_on: [names.at(-1)] };
+  await acme.pipeline("later", [
+    ...names.map((name) => ({ name, agent_type: "large", parallel: true })),
+    later,
+  ]);
+  const ids = Array.from({ length: 5 }, (_, at) => `later-${at}`);
+  // Were they to stay in memory, the third could not be filled.
+  for (const id of ids) await filled(acme, id, "later");
+  expect(await isRunning(acme, ids[0] ?? "")).toBe(true);
+  for (const id of ids) {
+    await eventually(
+      () => isRunning(acme, id),
+      (is) => !is,
+      90_000,
+    );
+  }
+  const ended = await acme.fetch("/v1/executions?status=completed&limit=100");
+  const { data } = (await ended.json()) as { data: { execution_id: string }[] };
+  expect(data.map(({ execution_id }) => execution_id).toSorted()).toEqual(ids);
+  expect([...calledBy.values()]).toEqual(ids.map(() => 2));
+}, 240_000);

@@ -1,7 +1,7 @@
 // In which order and how fast the runs of one isolate come up when their alarms fire together, as they all do when an
-// outage ends: a few at once, further ones one after another. Time comes in from outside; what is kept is one number,
-// and the turns that alarms were set to. A turn that is far away is no reason to stay in memory: the run's alarm is
-// set to it, and an alarm that comes at a time that was given has its turn.
+// outage ends: a few at once, further ones one after another. Time comes in from outside; what is kept is a few numbers,
+// and the turns that alarms were set to. A turn that is far away is not waited for in memory: the run's alarm is set to
+// it, and an alarm that comes at a time that was given has its turn.
 import { PACE } from "../timings.ts";
 
 export interface Turn {
@@ -14,6 +14,8 @@ export interface Turn {
 export class WakeQueue {
   /** When the bucket of turns will be full again, ms since the epoch. */
   private fullAt = 0;
+  /** When a run was last taken up in spite of a late machine, ms since the epoch. */
+  private lateAt = 0;
   /** The rounds of runs whose alarm was set to their turn, by that time: ascending, and no two have the same. */
   private readonly given = new Map<number, number>();
 
@@ -48,10 +50,26 @@ export class WakeQueue {
   }
 
   /**
-   * A turn that is taken this late shows a machine with more to do than it can: what is running goes first, and the
-   * run takes a new turn; but not for ever.
+   * How long a run stays in memory before its alarm is set to its turn, ms; null where it waits for the turn itself.
+   * Alarms are set one here and one there: all at once would keep the disk from everybody else.
    */
-  isLate({ at, rounds }: Turn, now: number): boolean {
-    return now - at >= PACE.WAKING_LATE_MS && rounds < PACE.WAKING_ROUNDS;
+  stay({ at }: Turn, now: number): number | null {
+    if (at - now <= PACE.WAKING_HOLD_MS) return null;
+    const place = Math.round(at / PACE.WAKING_GAP_MS);
+    return Math.floor(((place * GOLDEN) % 1) * PACE.WAKING_HOLD_MS);
+  }
+
+  /**
+   * False where the run must take a new turn. One that is taken late shows a machine with more to do than it can: what
+   * is running goes first; but not for ever, and then one run at a time.
+   */
+  admits({ at, rounds }: Turn, now: number): boolean {
+    if (now - at < PACE.WAKING_LATE_MS) return true;
+    if (rounds < PACE.WAKING_ROUNDS || Math.abs(now - this.lateAt) < PACE.WAKING_GAP_MS) return false;
+    this.lateAt = now;
+    return true;
   }
 }
+
+/** Multiples of it, cut to their fraction, are spread evenly, however many there are. */
+const GOLDEN = (Math.sqrt(5) - 1) / 2;

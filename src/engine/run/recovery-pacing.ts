@@ -25,18 +25,26 @@ export async function wakeTurn(clock: Clock, waking: Waking, queue = isolateQueu
     if (!queue.isOpen(began) && hasEnded()) return null;
     turn = queue.next(began);
   }
+  // Until then it stays in memory, and is then to wait by its alarm.
+  let leaves_at: number | null = null;
   for (let now = began; ; now = clock.now()) {
-    if (queue.isLate(turn, now)) turn = queue.next(now, turn.rounds + 1);
-    const wait_ms = turn.at - now;
-    if (wait_ms <= 0) return null;
-    if (wait_ms > PACE.WAKING_HOLD_MS && mayMove) {
+    if (turn.at <= now) {
+      if (queue.admits(turn, now)) return null;
+      turn = queue.next(now, turn.rounds + 1);
+      leaves_at = null;
+      continue;
+    }
+    const stay_ms: number | null = mayMove && leaves_at === null ? queue.stay(turn, now) : null;
+    if (stay_ms !== null) leaves_at = now + stay_ms;
+    if (leaves_at !== null && leaves_at <= now) {
       queue.give(turn, now);
       return turn.at;
     }
     // A handler has 15 minutes: what is left of a longer wait is none.
     if (now - began >= PACE.ALARM_HOLD_MS) return null;
+    const wait_ms = Math.min(leaves_at ?? turn.at, began + PACE.ALARM_HOLD_MS) - now;
     await new Promise<void>((resolve) => {
-      clock.after(Math.min(wait_ms, PACE.ALARM_HOLD_MS), resolve);
+      clock.after(wait_ms, resolve);
     });
   }
 }
