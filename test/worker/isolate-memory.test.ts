@@ -126,7 +126,7 @@ async function filled(calls: Calls, id: string, pipeline: string): Promise<void>
   await eventually(
     () => isFilled(calls, id, pipeline),
     (is) => is,
-    30_000,
+    90_000,
   );
 }
 
