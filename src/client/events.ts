@@ -4,7 +4,8 @@ import type { StageDelta, StageProgress } from "../contract/event.ts";
 import type { LIFECYCLE_TYPES } from "../contract/lifecycle.ts";
 import type { PipelineExecution } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
-import type { StageError, StageResult } from "../contract/stage.ts";
+import type { PauseMode } from "../contract/requests.ts";
+import type { PipelineStage, StageError, StageResult } from "../contract/stage.ts";
 
 type LifecycleType = (typeof LIFECYCLE_TYPES)[number];
 type TerminalType = "execution.completed" | "execution.failed" | "execution.cancelled";
@@ -36,8 +37,19 @@ export type TextEvent = StageDelta & {
   text: string;
 };
 
+/** What a run was started with. */
+interface StartedData {
+  query: string;
+  conversation_id: string;
+  pipeline: string;
+  pipeline_version: number;
+  stages: readonly PipelineStage[];
+}
+
 export type ExecutionEvent =
-  | Told<"execution.started" | "execution.paused" | "execution.resumed" | "execution.recovered", JsonObject>
+  | Told<"execution.started", StartedData>
+  | Told<"execution.paused", { mode: PauseMode }>
+  | Told<"execution.resumed" | "execution.recovered", JsonObject>
   | TerminalEvent
   | ToldOfStage<"stage.started" | "stage.cancelled", JsonObject>
   | ToldOfStage<"stage.retrying", { error: StageError; delay_ms: number; next_attempt: number }>
