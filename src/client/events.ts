@@ -26,12 +26,22 @@ interface ToldOfStage<Type extends LifecycleType, Data> extends Told<Type, Data>
   attempt?: number;
 }
 
-/** The last event of every execution. Its data is the PipelineExecution, without its bulk where `truncated`. */
+/**
+ * The last event of every execution. Its data is the PipelineExecution, without its bulk where `truncated`.
+ *
+ * @example
+ * const answerOf = (event: TerminalEvent) => (event.type === "execution.completed" ? event.data.final_result : null);
+ */
 export type TerminalEvent = Told<TerminalType, PipelineExecution>;
 
 type CompletedStageEvent = ToldOfStage<"stage.completed", StageResult>;
 
-/** A piece of a stage's text, with all of that text. */
+/**
+ * A piece of a stage's text, with all of that text. `data.offset` is in UTF-16 units from the start of the text.
+ *
+ * @example
+ * const lengthOf = ({ stage, attempt, text }: TextEvent) => `${stage}, try ${attempt}: ${text.length} characters`;
+ */
 export type TextEvent = StageDelta & {
   /** The whole text of the stage's attempt so far. */
   text: string;
@@ -46,6 +56,13 @@ interface StartedData {
   stages: readonly PipelineStage[];
 }
 
+/**
+ * An event of an execution, told apart by its `type`. Logged ones have a `seq` and a `timestamp` (RFC 3339); deltas and
+ * progress have neither. A later version of the coordinator may send types that are not among these: pass over them.
+ *
+ * @example
+ * const errorOf = (event: ExecutionEvent) => (event.type === "stage.retrying" ? event.data.error.message : null);
+ */
 export type ExecutionEvent =
   | Told<"execution.started", StartedData>
   | Told<"execution.paused", { mode: PauseMode }>
@@ -66,6 +83,8 @@ export type WireEvent = Exclude<ExecutionEvent, TextEvent> | StageDelta;
 /**
  * Whether the event is the execution's last one; its data is then the execution.
  *
+ * @param event as `stream` and callbacks give it
+ * @returns true for `execution.completed`, `execution.failed` and `execution.cancelled`. Nothing is thrown
  * @example
  * for await (const update of client.stream(execution_id)) {
  *   if (isTerminalEvent(update)) console.log(update.data.final_result);
@@ -87,6 +106,9 @@ export function isTerminalEvent(event: ExecutionEvent): event is TerminalEvent {
  *   wrote; absent where it has neither.
  * - `execution.completed` (status `completed`): the answer of the final result, else that of the last final stage that
  *   has one; absent where there is none.
+ *
+ * @example
+ * const shown = ({ status, partial_answer }: StreamUpdate) => `${status}: ${partial_answer ?? ""}`;
  */
 export type StreamUpdate =
   | (TextEvent & { partial_answer: string })
