@@ -1,30 +1,6 @@
 // The events of an execution as a reader of the client gets them: API.md section 3 in types, with the rule of deltas
 // applied (every delta carries the stage's whole text so far) and with the answer where something completes.
-import type { StageDelta, StageProgress } from "../contract/event.ts";
-import type { LIFECYCLE_TYPES } from "../contract/lifecycle.ts";
-import type { PipelineExecution } from "../contract/execution.ts";
-import type { JsonObject } from "../contract/json.ts";
-import type { PauseMode } from "../contract/requests.ts";
-import type { PipelineStage, StageError, StageResult } from "../contract/stage.ts";
-
-type LifecycleType = (typeof LIFECYCLE_TYPES)[number];
-type TerminalType = "execution.completed" | "execution.failed" | "execution.cancelled";
-
-interface Told<Type extends LifecycleType, Data> {
-  execution_id: string;
-  /** 1, 2, 3 … without a gap. */
-  seq: number;
-  timestamp: string;
-  type: Type;
-  status: string;
-  message: string;
-  data: Data;
-}
-
-interface ToldOfStage<Type extends LifecycleType, Data> extends Told<Type, Data> {
-  stage: string;
-  attempt?: number;
-}
+import type { EventOf, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
 
 /**
  * The last event of every execution. Its data is the PipelineExecution, without its bulk where `truncated`.
@@ -32,9 +8,7 @@ interface ToldOfStage<Type extends LifecycleType, Data> extends Told<Type, Data>
  * @example
  * const answerOf = (event: TerminalEvent) => (event.type === "execution.completed" ? event.data.final_result : null);
  */
-export type TerminalEvent = Told<TerminalType, PipelineExecution>;
-
-type CompletedStageEvent = ToldOfStage<"stage.completed", StageResult>;
+export type TerminalEvent = EventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
 
 /**
  * A piece of a stage's text, with all of that text. `data.offset` is in UTF-16 units from the start of the text.
@@ -47,15 +21,6 @@ export type TextEvent = StageDelta & {
   text: string;
 };
 
-/** What a run was started with. */
-interface StartedData {
-  query: string;
-  conversation_id: string;
-  pipeline: string;
-  pipeline_version: number;
-  stages: readonly PipelineStage[];
-}
-
 /**
  * An event of an execution, told apart by its `type`. Logged ones have a `seq` and a `timestamp` (RFC 3339); deltas and
  * progress have neither. A later version of the coordinator may send types that are not among these: pass over them.
@@ -63,19 +28,7 @@ interface StartedData {
  * @example
  * const errorOf = (event: ExecutionEvent) => (event.type === "stage.retrying" ? event.data.error.message : null);
  */
-export type ExecutionEvent =
-  | Told<"execution.started", StartedData>
-  | Told<"execution.paused", { mode: PauseMode }>
-  | Told<"execution.resumed" | "execution.recovered", JsonObject>
-  | TerminalEvent
-  | ToldOfStage<"stage.started" | "stage.cancelled", JsonObject>
-  | ToldOfStage<"stage.retrying", { error: StageError; delay_ms: number; next_attempt: number }>
-  | ToldOfStage<"stage.fallback", { strategy: string; reason: string }>
-  | ToldOfStage<"stage.skipped", { reason: string }>
-  | CompletedStageEvent
-  | ToldOfStage<"stage.failed", StageResult>
-  | StageProgress
-  | TextEvent;
+export type ExecutionEvent = LifecycleEvent | StageProgress | TextEvent;
 
 /** An event as it came over the wire. */
 export type WireEvent = Exclude<ExecutionEvent, TextEvent> | StageDelta;
@@ -151,7 +104,7 @@ export class UpdateReader {
   }
 
   /** The text that led to this result; a fallback's and the cache's results were not written by the attempt. */
-  private textOf({ stage, attempt, data }: CompletedStageEvent): string | undefined {
+  private textOf({ stage, attempt, data }: EventOf<"stage.completed">): string | undefined {
     if (data.cached || data.fallback !== null) return undefined;
     const known = this.texts.get(stage);
     return known?.attempt === attempt && known?.text !== "" ? known?.text : undefined;

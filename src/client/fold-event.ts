@@ -1,6 +1,6 @@
 // The fold of a run's events, live or replayed, into its view. The console and the demo both use it, so that a reload, a
 // second window and a terminal agree. Pure.
-import type { StageDelta, StageProgress } from "../contract/event.ts";
+import type { EventOf, StageDelta, StageProgress } from "../contract/event.ts";
 import type { PipelineExecution } from "../contract/execution.ts";
 import type { StageResult } from "../contract/stage.ts";
 import {
@@ -12,8 +12,6 @@ import {
   type StageSpan,
   type StageView,
 } from "./run-view.ts";
-
-type EventOf<Type extends LoggedEvent["type"]> = Extract<LoggedEvent, { type: Type }>;
 
 /**
  * Folds one event into the view of its run. Pure: it returns another view, or the same one where nothing changes.
@@ -63,7 +61,7 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "execution.cancelled":
       return end(view, at, event.data);
     case "stage.started":
-      return change(view, event.stage, (stage) => start(stage, at, event.attempt ?? 1));
+      return change(view, event.stage, (stage) => start(stage, at, event.attempt));
     case "stage.retrying":
       return change(view, event.stage, (stage) => retry(stage, at, event.data));
     case "stage.fallback": {

@@ -1,6 +1,6 @@
 // The view of a run, which fold-event.ts makes of its events: what the console and the demo show. Times are those of
 // the events, in ms since the epoch.
-import type { StageDelta } from "../contract/event.ts";
+import type { LifecycleEvent, StageDelta } from "../contract/event.ts";
 import type { ExecutionStatus, PipelineExecution } from "../contract/execution.ts";
 import type { PipelineStage, StageResult, StageStatus } from "../contract/stage.ts";
 import type { ExecutionEvent } from "./events.ts";
@@ -20,7 +20,7 @@ export type RunEvent = ExecutionEvent | StageDelta;
  * @example
  * const line = ({ seq, type, message }: LoggedEvent) => `${seq} ${type}: ${message}`;
  */
-export type LoggedEvent = Extract<ExecutionEvent, { seq: number }>;
+export type LoggedEvent = LifecycleEvent;
 
 /**
  * A try of a stage, or the wait before its next try; `from` and `to` in ms since the epoch. `to` is null while a try
