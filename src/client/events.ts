@@ -22,7 +22,7 @@ export type TextEvent = StageDelta & {
 };
 
 /**
- * An event of an execution, told apart by its `type`. Logged ones have a `seq` and a `timestamp` (RFC 3339); deltas and
+ * An event of an execution; its `type` says which. Logged ones have a `seq` and a `timestamp` (RFC 3339); deltas and
  * progress have neither. A later version of the coordinator may send types that are not among these: pass over them.
  *
  * @example

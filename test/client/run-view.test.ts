@@ -157,7 +157,7 @@ describe("an event that is not known", () => {
     { data: null },
     { type: undefined },
     { type: 7 },
-  ])("whatever is in it: %o", (rest) => {
+  ])("with any fields: %o", (rest) => {
     const before = fold(FULL.slice(0, 7)) as RunView;
     const view = foldEvent(before, unknown(before.seq + 1, rest));
     expect({ ...view, seq: 0 }).toEqual({ ...before, seq: 0 });
@@ -206,7 +206,7 @@ describe("an event that comes again", () => {
             .filter(({ at }) => at === place)
             .flatMap(({ of, kind }) => {
               const again = FULL[Math.min(of, place)] as RunEvent;
-              // Deltas have no number: only those of calls that have ended can be told to be late.
+              // Deltas have no number: only those of calls that have ended are known to be late.
               if (kind === "again") return "seq" in again && of < place ? [again] : [];
               return [unknown(seq, { seq: undefined, type: `later.${seq}` })];
             }),
