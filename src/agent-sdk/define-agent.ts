@@ -4,12 +4,29 @@ import * as z from "zod";
 import { AgentCall } from "../contract/agent-call.ts";
 import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
 
-/** What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress. */
+/**
+ * What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress, whose `fraction` is
+ * from 0 to 1.
+ *
+ * @example
+ * async function* write(): AsyncGenerator<AgentPiece> {
+ *   yield { message: "reading the sources", fraction: 0.2 };
+ *   yield "A heat pump ";
+ *   yield { text: "moves heat." };
+ * }
+ */
 export type AgentPiece = string | { text: string } | AgentProgress;
 
 /**
  * What an agent has to work with. `config` and `inputs` are the call's, as the schemas made them. The call is read with
- * JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits belong in strings.
+ * JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits belong in strings. `timeout_ms` is in ms.
+ *
+ * @example
+ * async function search({ query, config, signal, remainingMs }: AgentWork<{ url: string }, unknown>) {
+ *   if (remainingMs() < 500) throw new AgentError("Too little time is left.", { status: 504 });
+ *   const response = await fetch(`${config.url}?q=${encodeURIComponent(query)}`, { signal });
+ *   return { data: { found: await response.text() } };
+ * }
  */
 export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
   config: Config;
@@ -42,13 +59,24 @@ type AgentDefinition<
   ) => Promise<TypedAnswer<z.input<Result>>> | AsyncGenerator<AgentPiece, TypedAnswer<z.input<Result>>, void>;
 };
 
-/** An error with words that the caller may read; everything else thrown is told as a bare 500. */
+/**
+ * An error with words that the caller may read; everything else that an agent throws is answered as a bare 500.
+ * `retryAfterSeconds` is in seconds.
+ *
+ * @example
+ * const refusal = new AgentError("The index is being rebuilt.", { status: 503, retryAfterSeconds: 30 });
+ * console.log(refusal.retryable); // true
+ */
 export class AgentError extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly retryAfterSeconds: number | undefined;
 
-  /** `retryable` follows from the status (the coordinator's own rule) unless it is said. */
+  /**
+   * @param message what callers read
+   * @param options `status`, of HTTP (500); `retryable`, by default as the coordinator judges the status;
+   * `retryAfterSeconds`, sent as `Retry-After`
+   */
   constructor(
     message: string,
     options: { status?: number; retryable?: boolean; retryAfterSeconds?: number; cause?: unknown } = {},
@@ -70,6 +98,27 @@ const encoder = new TextEncoder();
  * Defines an agent. `run` is an async function, or an async generator whose yields are streamed as deltas and
  * progress to callers that accept an event stream (others get the whole as JSON). Whatever fails before the
  * first yield is answered with its own HTTP status, later failures as the stream's `error` event.
+ *
+ * @param definition the zod schemas of `config`, `inputs` and `result`, and `run`; `secret` where calls must carry one
+ * @returns a handler that never rejects: a call that does not fit the schemas is answered 400, one without the secret
+ * 401, one that takes longer than its `timeout_ms` 504. What it takes after the request (a Worker's `env`) goes to `run`
+ * @throws nothing; errors of `run` become the answer (see `AgentError`)
+ * @example
+ * import { defineAgent } from "agent-coordinator/agent";
+ * import { z } from "zod";
+ *
+ * const agent = defineAgent({
+ *   config: z.object({ loud: z.boolean().default(false) }),
+ *   inputs: z.object({}),
+ *   result: z.object({ answer: z.string() }),
+ *   async *run({ query, config }) {
+ *     const answer = config.loud ? query.toUpperCase() : query;
+ *     yield answer;
+ *     return { data: { answer }, usage: { output_tokens: answer.length } };
+ *   },
+ * });
+ *
+ * export default { fetch: (request: Request) => agent(request) };
  */
 export function defineAgent<
   Config extends z.ZodType,

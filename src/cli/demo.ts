@@ -5,8 +5,9 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
-import { ask, remembered } from "./ask.ts";
+import { CoordinatorClient, CoordinatorClientError, type Execution } from "../client/index.ts";
 import { readMarkdown, serveMarkdown } from "./documents.ts";
 import type { Output } from "./terminal/output.ts";
 import { plainOutput } from "./terminal/plain.ts";
@@ -59,20 +60,38 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
     resources.defer(() => stack.close());
     output.started(performance.now() - began);
     const { query, conversation = "demo" } = wishes;
-    const events = ask(stack.url, { query, conversation_id: conversation });
-    for (;;) {
-      const { done, value } = await events.next();
-      if (!done) {
-        output.event(value);
-        continue;
-      }
-      output.ended(value);
-      if (wishes.conversation !== undefined) await remembered(stack.url, value);
-      return value.status === "completed" ? 0 : 1;
-    }
+    const client = new CoordinatorClient({ baseUrl: stack.url });
+    const execution = await client.executePipeline(
+      { query, conversation_id: conversation },
+      { onUpdate: (update) => output.event(update) },
+    );
+    output.ended(execution);
+    if (wishes.conversation !== undefined) await untilListed(client, execution);
+    return execution.status === "completed" ? 0 : 1;
   } catch (error) {
-    output.failed([error instanceof Error ? error.message : String(error), ...logs].join("\n"));
+    output.failed([messageOf(error), ...logs].join("\n"));
     return 1;
+  }
+}
+
+/** The message of what ended the demo; the coordinator's own errors with their code. */
+function messageOf(error: unknown): string {
+  if (error instanceof CoordinatorClientError) return `${error.code}: ${error.message}`;
+  return error instanceof Error ? error.message : String(error);
+}
+
+/**
+ * Resolves when the list shows that the execution has ended, or after two seconds: only then does the conversation have
+ * it as a turn. It does so within a second of the end.
+ */
+async function untilListed(
+  client: CoordinatorClient,
+  { execution_id, conversation_id }: Execution,
+): Promise<void> {
+  for (let tries = 0; tries < 40; tries += 1) {
+    const { data } = await client.listExecutions({ conversation_id });
+    if (data.some((at) => at.execution_id === execution_id && at.status !== "running")) return;
+    await sleep(50);
   }
 }
 

@@ -89,6 +89,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Starts a pipeline and resolves at once; `stream` and `getExecution` follow the run.
    *
+   * @param request as of `executePipeline`
    * @returns the execution as it begins; its `stream_url` opens its events in a browser, for 24 hours
    * @throws CoordinatorClientError as `executePipeline`
    * @example
@@ -103,6 +104,7 @@ export class CoordinatorClient extends PipelineCalls {
    * Iterates over the events of an execution until its terminal one, and reconnects where the connection breaks. Where
    * the config's `enable_streaming` is false there are no deltas and no progress among them.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @param options `after`, the last `seq` that is known already (0, the beginning); `maxRetries`, the tries in a row
    * without an event (10)
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`, or the last error after `maxRetries`
@@ -141,6 +143,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Reads an execution as it is now.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @returns durations in ms, times as RFC 3339
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`
    * @example
@@ -169,6 +172,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Deletes an execution that has ended, with its events.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` while it runs
    * @example
    * await client.deleteExecution(execution_id);
@@ -180,6 +184,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Pauses an execution: no stage starts until it is resumed. Pausing twice changes nothing.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @param options `mode`: `drain` (the default) lets the stages in flight finish, `abort` stops them, to run again
    * after the resume
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it has ended
@@ -196,6 +201,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Resumes a paused execution. Completed stages are not called again.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it is not paused
    * @example
    * await client.resumeExecution(execution_id);
@@ -207,6 +213,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Cancels an execution and aborts its calls in flight. Cancelling twice changes nothing.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it has completed or failed
    * @example
    * const { status } = await client.cancelExecution(execution_id); // "cancelled"
@@ -218,6 +225,7 @@ export class CoordinatorClient extends PipelineCalls {
   /**
    * Reads every event of an execution with its time, its stage, its attempt and its error.
    *
+   * @param execution_id as `startExecution` and `listExecutions` give it
    * @returns times as RFC 3339 with milliseconds
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`
    * @example

@@ -4,11 +4,17 @@ import type { ErrorCode, InputError, Problem } from "../contract/problem.ts";
 import { retryAfterMs } from "../contract/retry-after.ts";
 import { cutText } from "../contract/text.ts";
 
-/** `NETWORK_ERROR`: nothing answered. `INVALID_RESPONSE`: what answered is no coordinator. */
+/**
+ * The code of a `CoordinatorClientError`: one of the coordinator's, or `NETWORK_ERROR` where nothing answered, or
+ * `INVALID_RESPONSE` where what answered is no coordinator.
+ *
+ * @example
+ * const MESSAGES: Partial<Record<ClientErrorCode, string>> = { RATE_LIMITED: "Too many questions: wait a little." };
+ */
 export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
 
 /**
- * What every call of the client throws, but for the reason of an aborted signal.
+ * What every call of the client throws, but for the reason of an aborted signal. `retryAfterSeconds` is in seconds.
  *
  * @example
  * try {

@@ -1,52 +1,34 @@
 // The events of an execution as a reader of the client gets them: API.md section 3 in types, with the rule of deltas
 // applied (every delta carries the stage's whole text so far) and with the answer where something completes.
-import type { StageDelta, StageProgress } from "../contract/event.ts";
-import type { LIFECYCLE_TYPES } from "../contract/lifecycle.ts";
-import type { PipelineExecution } from "../contract/execution.ts";
-import type { JsonObject } from "../contract/json.ts";
-import type { StageError, StageResult } from "../contract/stage.ts";
+import type { EventOf, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
 
-type LifecycleType = (typeof LIFECYCLE_TYPES)[number];
-type TerminalType = "execution.completed" | "execution.failed" | "execution.cancelled";
+/**
+ * The last event of every execution. Its data is the PipelineExecution, without its bulk where `truncated`.
+ *
+ * @example
+ * const answerOf = (event: TerminalEvent) => (event.type === "execution.completed" ? event.data.final_result : null);
+ */
+export type TerminalEvent = EventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
 
-interface Told<Type extends LifecycleType, Data> {
-  execution_id: string;
-  /** 1, 2, 3 … without a gap. */
-  seq: number;
-  timestamp: string;
-  type: Type;
-  status: string;
-  message: string;
-  data: Data;
-}
-
-interface ToldOfStage<Type extends LifecycleType, Data> extends Told<Type, Data> {
-  stage: string;
-  attempt?: number;
-}
-
-/** The last event of every execution. Its data is the PipelineExecution, without its bulk where `truncated`. */
-export type TerminalEvent = Told<TerminalType, PipelineExecution>;
-
-type CompletedStageEvent = ToldOfStage<"stage.completed", StageResult>;
-
-/** A piece of a stage's text, with all of that text. */
+/**
+ * A piece of a stage's text, with all of that text. `data.offset` is in UTF-16 units from the start of the text.
+ *
+ * @example
+ * const lengthOf = ({ stage, attempt, text }: TextEvent) => `${stage}, try ${attempt}: ${text.length} characters`;
+ */
 export type TextEvent = StageDelta & {
   /** The whole text of the stage's attempt so far. */
   text: string;
 };
 
-export type ExecutionEvent =
-  | Told<"execution.started" | "execution.paused" | "execution.resumed" | "execution.recovered", JsonObject>
-  | TerminalEvent
-  | ToldOfStage<"stage.started" | "stage.cancelled", JsonObject>
-  | ToldOfStage<"stage.retrying", { error: StageError; delay_ms: number; next_attempt: number }>
-  | ToldOfStage<"stage.fallback", { strategy: string; reason: string }>
-  | ToldOfStage<"stage.skipped", { reason: string }>
-  | CompletedStageEvent
-  | ToldOfStage<"stage.failed", StageResult>
-  | StageProgress
-  | TextEvent;
+/**
+ * An event of an execution; its `type` says which. Logged ones have a `seq` and a `timestamp` (RFC 3339); deltas and
+ * progress have neither. A later version of the coordinator may send types that are not among these: pass over them.
+ *
+ * @example
+ * const errorOf = (event: ExecutionEvent) => (event.type === "stage.retrying" ? event.data.error.message : null);
+ */
+export type ExecutionEvent = LifecycleEvent | StageProgress | TextEvent;
 
 /** An event as it came over the wire. */
 export type WireEvent = Exclude<ExecutionEvent, TextEvent> | StageDelta;
@@ -54,6 +36,8 @@ export type WireEvent = Exclude<ExecutionEvent, TextEvent> | StageDelta;
 /**
  * Whether the event is the execution's last one; its data is then the execution.
  *
+ * @param event as `stream` and callbacks give it
+ * @returns true for `execution.completed`, `execution.failed` and `execution.cancelled`. Nothing is thrown
  * @example
  * for await (const update of client.stream(execution_id)) {
  *   if (isTerminalEvent(update)) console.log(update.data.final_result);
@@ -75,6 +59,9 @@ export function isTerminalEvent(event: ExecutionEvent): event is TerminalEvent {
  *   wrote; absent where it has neither.
  * - `execution.completed` (status `completed`): the answer of the final result, else that of the last final stage that
  *   has one; absent where there is none.
+ *
+ * @example
+ * const shown = ({ status, partial_answer }: StreamUpdate) => `${status}: ${partial_answer ?? ""}`;
  */
 export type StreamUpdate =
   | (TextEvent & { partial_answer: string })
@@ -117,7 +104,7 @@ export class UpdateReader {
   }
 
   /** The text that led to this result; a fallback's and the cache's results were not written by the attempt. */
-  private textOf({ stage, attempt, data }: CompletedStageEvent): string | undefined {
+  private textOf({ stage, attempt, data }: EventOf<"stage.completed">): string | undefined {
     if (data.cached || data.fallback !== null) return undefined;
     const known = this.texts.get(stage);
     return known?.attempt === attempt && known?.text !== "" ? known?.text : undefined;

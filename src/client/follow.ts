@@ -4,6 +4,13 @@ import { createParser } from "eventsource-parser";
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 import { isTerminalEvent, type StreamUpdate, UpdateReader, type WireEvent } from "./events.ts";
 
+/**
+ * How `stream` follows an execution.
+ *
+ * @example
+ * const options: FollowOptions = { after: 7, maxRetries: 3, signal: AbortSignal.timeout(60_000) };
+ * for await (const { type } of client.stream(execution_id, options)) console.log(type);
+ */
 export interface FollowOptions {
   /** Ends the iteration by throwing its reason. */
   signal?: AbortSignal;

@@ -9,9 +9,21 @@ export {
   type TerminalEvent,
   type TextEvent,
 } from "./events.ts";
+export { foldEvent } from "./fold-event.ts";
 export type { FollowOptions } from "./follow.ts";
 export type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "./metrics.ts";
 export type { AddStageOptions } from "./pipeline-calls.ts";
+export {
+  addExecution,
+  isRunOver,
+  type LoggedEvent,
+  pendingStage,
+  type RunEvent,
+  type RunView,
+  type StageNote,
+  type StageSpan,
+  type StageView,
+} from "./run-view.ts";
 export type { ClientOptions } from "./transport.ts";
 export type {
   Agent,

@@ -157,6 +157,7 @@ export abstract class ManagementCalls {
   /**
    * Reads one agent's registration and the state of its circuit breaker.
    *
+   * @param agent_type as stages name it
    * @throws CoordinatorClientError `AGENT_NOT_FOUND`
    * @example
    * const { breaker } = await client.getAgent("answer_generation");
@@ -178,6 +179,7 @@ export abstract class ManagementCalls {
   /**
    * Removes an agent from the registry. Stages that call it fail with `AGENT_UNAVAILABLE` from then on.
    *
+   * @param agent_type as stages name it
    * @throws CoordinatorClientError `AGENT_NOT_FOUND`
    * @example
    * await client.unregisterAgent("translator");

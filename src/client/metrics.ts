@@ -1,12 +1,50 @@
 // What the coordinator says of itself, as API.md sections 6 and 7 write it: the contract's own types, under the names
 // that a client imports.
 import type { CoordinatorConfig } from "../contract/config.ts";
-import type { Metrics } from "../contract/metrics.ts";
+import type * as Contract from "../contract/metrics.ts";
 
-export type { Alert, Bottleneck, Metrics } from "../contract/metrics.ts";
+/**
+ * A threshold of the config with its value now. `threshold` and `value` are in the unit that the name ends in, rates
+ * from 0 to 1; `since` is RFC 3339.
+ *
+ * @example
+ * const firing: Alert[] = (await client.getAlerts()).filter((alert) => alert.firing);
+ */
+export type Alert = Contract.Alert;
+
+/**
+ * A stage that runs spend their time in. Durations in ms, `impact_score` from 0 to 1, `percentage_of_total` from 0 to
+ * 100.
+ *
+ * @example
+ * const line = ({ stage, impact, root_cause }: Bottleneck) => `${stage} (${impact}): ${root_cause}`;
+ */
+export type Bottleneck = Contract.Bottleneck;
+
+/**
+ * All metrics: of executions, of each stage, and what follows from them. Durations in ms, rates from 0 to 1.
+ *
+ * @example
+ * const { performance_analytics }: Metrics = await client.getPerformanceMetrics();
+ * console.log(performance_analytics.optimization_opportunities);
+ */
+export type Metrics = Contract.Metrics;
+
+/**
+ * The metrics of one stage. Durations in ms, rates from 0 to 1.
+ *
+ * @example
+ * const slow = ({ p95_duration_ms }: StageMetrics) => p95_duration_ms > 5_000;
+ */
 export type StageMetrics = Metrics["stage_metrics"][string];
 
-/** Any part of the config; null gives a key its default back. */
+/**
+ * Any part of the config, in the units that the names end in; null gives a key its default back.
+ *
+ * @example
+ * const patch: ConfigPatch = { stage_timeout_seconds: 30, circuit_breaker: { failure_threshold: null } };
+ * await client.updateConfig(patch);
+ */
 export type ConfigPatch = { [Key in keyof CoordinatorConfig]?: Patched<CoordinatorConfig[Key]> | null };
 type Patched<Value> = Value extends readonly unknown[]
   ? Value
@@ -14,7 +52,13 @@ type Patched<Value> = Value extends readonly unknown[]
     ? { [Key in keyof Value]?: Value[Key] | null }
     : Value;
 
-/** Which executions the metrics count. */
+/**
+ * Which executions the metrics count.
+ *
+ * @example
+ * const lastHour: MetricsWindow = { pipeline: "rag", window_seconds: 3_600 };
+ * const { total_executions } = await client.getExecutionMetrics(lastHour);
+ */
 export interface MetricsWindow {
   /** Those of one pipeline; of all where it is left out. */
   pipeline?: string;

@@ -8,7 +8,13 @@ import type { CallOptions, Stage, WriteOptions } from "./requests.ts";
 
 const DEFAULT_PIPELINE = "rag";
 
-/** How `addStage` writes: `before` names the stage in front of which the new one goes. */
+/**
+ * How `addStage` writes: `before` names the stage in front of which the new one goes.
+ *
+ * @example
+ * const first: AddStageOptions = { before: "query_rewriting" };
+ * await client.addStage({ name: "opening", agent_type: "context_decision" }, first);
+ */
 export type AddStageOptions = WriteOptions & { before?: string };
 
 export abstract class PipelineCalls extends ManagementCalls {
@@ -76,6 +82,7 @@ export abstract class PipelineCalls extends ManagementCalls {
   /**
    * Deletes a pipeline; runs in progress end as they began. It always needs the name.
    *
+   * @param name of the pipeline; it has no default
    * @throws CoordinatorClientError `PIPELINE_NOT_FOUND`; `PRECONDITION_FAILED` where `ifMatch` does not hold
    * @example
    * await client.deletePipeline("short");
@@ -88,6 +95,7 @@ export abstract class PipelineCalls extends ManagementCalls {
   /**
    * Adds one stage to a pipeline, at the end or before another stage.
    *
+   * @param stage as in a definition; `timeout_seconds` in seconds
    * @param pipeline `rag` where it is left out
    * @param options `before`, the name of the stage in front of which the new one goes
    * @returns the whole definition afterwards
@@ -114,6 +122,7 @@ export abstract class PipelineCalls extends ManagementCalls {
   /**
    * Removes one stage from a pipeline.
    *
+   * @param stage its name
    * @param pipeline `rag` where it is left out: of two strings the first one names the pipeline
    * @returns the whole definition afterwards
    * @throws CoordinatorClientError `PIPELINE_NOT_FOUND`, `STAGE_NOT_FOUND`; `MISSING_DEPENDENCY` where another stage
@@ -157,6 +166,7 @@ export abstract class PipelineCalls extends ManagementCalls {
   /**
    * Computes the graph of a definition.
    *
+   * @param stages of the definition, which need not be written
    * @returns each stage's `dependencies`, the `layers` of stages that may run side by side, and the longest chain,
    * `critical_path`; the last two are empty where there is a cycle
    * @example
@@ -173,6 +183,7 @@ export abstract class PipelineCalls extends ManagementCalls {
   /**
    * Finds the cycles of a definition.
    *
+   * @param stages of the definition, which need not be written
    * @returns an error `CIRCULAR_DEPENDENCY` for each; an empty list where there is none
    * @example
    * const cycles = await client.detectCircularDependencies([

@@ -7,29 +7,94 @@ import type { Agent as AgentSchema } from "../contract/management.ts";
 import type { PipelineStage } from "../contract/stage.ts";
 import type { StreamUpdate } from "./events.ts";
 
-/** A run to start; only `query` and `conversation_id` are required. */
+/**
+ * A run to start; only `query` and `conversation_id` are required.
+ *
+ * @example
+ * const request: RunRequest = { query: "What is a heat pump?", conversation_id: "c1", pipeline: "rag" };
+ */
 export type RunRequest = z.input<typeof ExecutionRequest>;
-/** A stage as it is written: what has a default may be left out. */
+/**
+ * A stage as it is written: what has a default may be left out. Times in the unit that the name ends in;
+ * `retry_attempts` is the total number of tries.
+ *
+ * @example
+ * const stage: Stage = { name: "search", agent_type: "source_retrieval", timeout_seconds: 30, retry_attempts: 2 };
+ */
 export type Stage = z.input<typeof PipelineStage>;
+/**
+ * What `executeStage` runs a stage with: the query, and the data that its dependencies would give.
+ *
+ * @example
+ * const run: StageRun = { query: "What is a heat pump?", inputs: { query_rewriting: { queries: ["heat pump"] } } };
+ */
 export type StageRun = Omit<z.input<typeof StageExecutionRequest>, "stage">;
-/** A registered agent with its breaker. */
+/**
+ * A registered agent with its breaker; `opened_at` and `retry_at` are RFC 3339.
+ *
+ * @example
+ * const failing = (agents: readonly Agent[]) => agents.filter(({ breaker }) => breaker.state !== "closed");
+ */
 export type Agent = z.infer<typeof AgentSchema>;
+/**
+ * Where an agent is: a URL, or the name of a service binding with a path; and the headers of its calls, each the name
+ * of a secret of the coordinator.
+ *
+ * @example
+ * const registration: Registration = {
+ *   url: "https://agents.example.com/search",
+ *   headers: { authorization: "secret:SEARCH_AGENT" },
+ * };
+ */
 export type Registration = z.input<typeof AgentRegistration>;
-/** A run with the URL, token and all, by which a browser's EventSource follows it while it is not terminal. */
+/**
+ * A run with the URL, token and all, by which a browser's EventSource follows it while it is not terminal. Durations in
+ * ms, times as RFC 3339.
+ *
+ * @example
+ * const execution: Execution = await client.getExecution(execution_id);
+ * console.log(execution.status, execution.duration_ms);
+ */
 export type Execution = PipelineExecution & { stream_url?: string };
 
+/**
+ * What every call takes.
+ *
+ * @example
+ * const options: CallOptions = { signal: AbortSignal.timeout(5_000) };
+ * const { status } = await client.getExecution(execution_id, options);
+ */
 export interface CallOptions {
+  /** Ends the call: it rejects with the reason of the signal. */
   signal?: AbortSignal;
 }
 
+/**
+ * How a run is started.
+ *
+ * @example
+ * const options: StartOptions = { idempotencyKey: "order-4711" };
+ * await client.startExecution({ query: "What is a heat pump?", conversation_id: "c1" }, options);
+ */
 export interface StartOptions extends CallOptions {
   /** Repetitions with the same key attach to the same run; a random one where it is left out. */
   idempotencyKey?: string;
 }
 
-/** Takes an event with the specification's `partial_answer`. */
+/**
+ * Takes an event with the specification's `partial_answer`; the next event waits for the promise that it returns.
+ *
+ * @example
+ * const show: UpdateCallback = ({ type, partial_answer }) => console.log(type, partial_answer);
+ */
 export type UpdateCallback = (update: StreamUpdate) => void | Promise<void>;
 
+/**
+ * How a run is started and seen.
+ *
+ * @example
+ * const options: ExecuteOptions = { onUpdate: ({ type }) => console.log(type), signal: AbortSignal.timeout(60_000) };
+ */
 export interface ExecuteOptions extends StartOptions {
   /**
    * Called with every event as it comes; the next one waits for the promise that it returns. What it throws or rejects
@@ -40,6 +105,13 @@ export interface ExecuteOptions extends StartOptions {
   streamCallback?: UpdateCallback;
 }
 
+/**
+ * What must hold for a pipeline to be written, against overwriting the change of another editor.
+ *
+ * @example
+ * const onlyNew: WriteOptions = { ifNoneMatch: "*" };
+ * await client.configurePipeline("short", [{ name: "answer", agent_type: "answer_generation" }], onlyNew);
+ */
 export interface WriteOptions extends CallOptions {
   /** Writes only where the pipeline still has this ETag. */
   ifMatch?: string;

@@ -1,6 +1,13 @@
 // One HTTP call of the client: where to, as whom, and what the answer is.
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 
+/**
+ * Which coordinator a client calls, and as whom.
+ *
+ * @example
+ * const options: ClientOptions = { baseUrl: "https://coordinator.example.com", apiKey: "key" };
+ * const client = new CoordinatorClient(options);
+ */
 export interface ClientOptions {
   /** Where the coordinator is, as `https://host` or `https://host/prefix`. */
   baseUrl: string;

@@ -1,23 +1,109 @@
-// The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
-// transient ones, which are neither.
+// The events of an execution (API.md section 3), each type with its own data: lifecycle events, which are logged and
+// numbered, and the transient ones, which are neither.
 import * as z from "./zod.ts";
-import { JsonObject } from "./json.ts";
-import { LIFECYCLE_TYPES } from "./lifecycle.ts";
+import { PipelineExecution } from "./execution.ts";
+import type { LIFECYCLE_TYPES } from "./lifecycle.ts";
+import { PauseMode } from "./requests.ts";
+import { ResolvedStage, StageError, StageResult } from "./stage.ts";
+
+const Int = z.number().check(z.int());
+
+/** What a run was started with, as its first event shows it. */
+export const StartedData = z.lazy(() =>
+  z.object({
+    query: z.string(),
+    conversation_id: z.string(),
+    pipeline: z.string(),
+    pipeline_version: Int,
+    stages: z.array(ResolvedStage),
+  }),
+);
+export type StartedData = z.infer<typeof StartedData>;
+
+/** The fields of every lifecycle event, in their order on the wire, with those that some types have among them. */
+function fields<Type extends string, Own extends Record<string, z.ZodMiniType>, Data extends z.ZodMiniType>(
+  type: Type,
+  own: Own,
+  data: Data,
+) {
+  return {
+    execution_id: z.string(),
+    /** 1, 2, 3 … without a gap. */
+    seq: z.number().check(z.int(), z.gte(1)),
+    timestamp: z.iso.datetime(),
+    type: z.literal(type),
+    ...own,
+    message: z.string(),
+    data,
+  };
+}
+
+const Nothing = () => z.object({});
+
+function ofExecution<Type extends string, Status extends string, Data extends z.ZodMiniType>(
+  type: Type,
+  status: readonly Status[],
+  data: Data,
+) {
+  return z.object(fields(type, { status: z.enum(status) }, data));
+}
+
+function ofStage<Type extends string, Status extends string, Data extends z.ZodMiniType>(
+  type: Type,
+  status: Status,
+  data: Data,
+) {
+  return z.object(fields(type, { stage: z.string(), status: z.literal(status), attempt: Int }, data));
+}
 
 /** A lifecycle event, as it is stored and as a reader gets it: the same bytes at every replay. */
-export const LifecycleEvent = z.object({
-  execution_id: z.string(),
-  /** 1, 2, 3 … without a gap. */
-  seq: z.number().check(z.int(), z.gte(1)),
-  timestamp: z.iso.datetime(),
-  type: z.enum(LIFECYCLE_TYPES),
-  stage: z.optional(z.string()),
-  status: z.string(),
-  attempt: z.optional(z.number().check(z.int())),
-  message: z.string(),
-  data: JsonObject,
-});
-export type LifecycleEvent = z.infer<typeof LifecycleEvent>;
+export const LifecycleEvent = z.lazy(() =>
+  z.discriminatedUnion("type", [
+    ofExecution("execution.started", ["running"], StartedData),
+    ofExecution("execution.paused", ["paused"], z.object({ mode: PauseMode })),
+    ofExecution("execution.resumed", ["running"], Nothing()),
+    ofExecution(
+      "execution.recovered",
+      ["running", "paused"],
+      // The stages whose calls were interrupted.
+      z.object({ stages: z.array(z.string()), recoveries: Int }),
+    ),
+    ofExecution("execution.completed", ["completed"], PipelineExecution),
+    ofExecution("execution.failed", ["failed"], PipelineExecution),
+    ofExecution("execution.cancelled", ["cancelled"], PipelineExecution),
+    ofStage("stage.started", "running", z.object({ agent_type: z.string() })),
+    ofStage(
+      "stage.retrying",
+      "running",
+      z.object({ error: StageError, delay_ms: z.number(), next_attempt: Int }),
+    ),
+    ofStage("stage.fallback", "running", z.object({ strategy: z.string(), reason: z.string() })),
+    ofStage("stage.completed", "completed", StageResult),
+    ofStage("stage.failed", "failed", StageResult),
+    // A stage that is skipped has no attempt.
+    z.object(
+      fields(
+        "stage.skipped",
+        { stage: z.string(), status: z.literal("skipped") },
+        z.object({ reason: z.string() }),
+      ),
+    ),
+    ofStage("stage.cancelled", "cancelled", Nothing()),
+  ]),
+);
+export type LifecycleEvent = Readable<z.infer<typeof LifecycleEvent>>;
+
+/** `stage` and `attempt` may be read of every event: they are undefined where its type has none. */
+type Readable<Event> = Event extends { attempt: number }
+  ? Event
+  : Event extends { stage: string }
+    ? Event & { attempt?: undefined }
+    : Event & { stage?: undefined; attempt?: undefined };
+
+export type LifecycleType = (typeof LIFECYCLE_TYPES)[number];
+
+/** The lifecycle events of some types. */
+export type EventOf<Type extends LifecycleType> = Extract<LifecycleEvent, { type: Type }>;
 
 /** A piece of a running stage's text; `offset` in UTF-16 units from the start of that attempt's text. */
 export const StageDelta = z.object({
@@ -41,5 +127,5 @@ export const StageProgress = z.object({
 });
 export type StageProgress = z.infer<typeof StageProgress>;
 
-/** What GET …/events answers to whoever asks for JSON. */
-export const EventList = z.object({ data: z.array(LifecycleEvent) });
+/** What GET …/events answers where JSON is asked for. */
+export const EventList = z.lazy(() => z.object({ data: z.array(LifecycleEvent) }));

@@ -61,7 +61,10 @@ export const StageOverride = z.lazy(() =>
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export type ResolvedStage = PipelineStage & { timeout_seconds: number; retry_attempts: number };
+export const ResolvedStage = z.lazy(() =>
+  z.extend(PipelineStage, { timeout_seconds: Seconds, retry_attempts: z.number().check(z.int(), z.gte(1)) }),
+);
+export type ResolvedStage = z.infer<typeof ResolvedStage>;
 
 export const StageStatus = z.enum(["pending", "running", "completed", "failed", "skipped", "cancelled"]);
 export type StageStatus = z.infer<typeof StageStatus>;

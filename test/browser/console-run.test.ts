@@ -197,6 +197,34 @@ test("a cached stage says so, and a failed run says why in words", async () => {
   expect(await page.getByText("The run failed before it had one.").isVisible()).toBe(true);
 });
 
+test("a run with event types that the page does not know is shown like one without them", async () => {
+  const id = await ask("again");
+  await becomes("echo", /completed/);
+  const plain = await seen(page);
+  // As a later version of the coordinator may write it, to a tab that was open across its deploy.
+  let later = 0;
+  await context.route(`**/v1/executions/${id}/events*`, async (route) => {
+    const response = await route.fetch();
+    const body = (await response.text()).replaceAll("event: stage.completed\n", (known) => {
+      later += 1;
+      const data = {
+        execution_id: id,
+        seq: 2.5,
+        type: "stage.waiting",
+        stage: "echo",
+        data: { reason: "x" },
+      };
+      return `event: stage.waiting\ndata: ${JSON.stringify(data)}\nid: 2.5\n\n${known}`;
+    });
+    await route.fulfill({ response, body });
+  });
+  await page.reload();
+  await becomes("echo", /completed/);
+  expect(later).toBe(1);
+  expect(await seen(page)).toEqual(plain);
+  expect(complaints.list).toEqual([]);
+});
+
 test("a reload and a second window in mid-run show what the first one shows", async () => {
   gates.plan.open();
   gates.search.open();

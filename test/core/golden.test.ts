@@ -1,6 +1,7 @@
 // A log of format v1 replays for ever: from its bytes to the stream, the trace and the last view that it once gave.
 import { readdirSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { LifecycleEvent } from "../../src/contract/event.ts";
 import { decodeRecords } from "../../src/adapters/log/record.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import { wireJson } from "../../src/core/execution/log-event.ts";
@@ -73,6 +74,16 @@ describe.each(names)("%s", (name) => {
   test("gives its golden trace: every event as it was", () => {
     const trace = lifecycle(stream).map((message) => /^data: (.*)$/m.exec(message)?.[1]);
     expect(events.map(wireJson)).toEqual(trace);
+  });
+
+  test("has events of the shapes that the contract has, and no field beside them", () => {
+    for (const event of events) {
+      const wire: unknown = JSON.parse(wireJson(event));
+      // The contract's parser drops what it does not know; final_stages came later.
+      const { data, ...parsed } = LifecycleEvent.parse(wire);
+      const { final_stages: _, ...rest } = { final_stages: [], ...data };
+      expect({ ...parsed, data: rest }).toEqual(wire);
+    }
   });
 
   test("gives its golden last view, and it is what the terminal event carries", () => {

@@ -8,7 +8,14 @@ import { LogCorrupted } from "../../src/engine/ports.ts";
 
 function event(seq: number, message = "m"): LogEvent {
   const timestamp = "2026-11-23T12:00:00.000Z";
-  return { execution_id: "ex", seq, timestamp, type: "stage.started", status: "running", message, data: {} };
+  const logged = {
+    execution_id: "ex",
+    seq,
+    timestamp,
+    type: "execution.resumed",
+    status: "running",
+  } as const;
+  return { ...logged, message, data: {} };
 }
 
 const read = (chunks: readonly Chunk[], from = 1) => [

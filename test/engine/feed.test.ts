@@ -1,7 +1,7 @@
 // The feed of one reader, against a driver that a test plays: late joiners, repeated calls, slow readers, readers that
 // come back, and how much goes into one chunk.
 import { expect, test } from "vitest";
-import type { LogEvent } from "../../src/core/execution/log-event.ts";
+import type { LogEvent, LogEventOf } from "../../src/core/execution/log-event.ts";
 import { PACE } from "../../src/core/timings.ts";
 import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { EventFeed } from "../../src/engine/watch/feed.ts";
@@ -34,19 +34,12 @@ class Played {
     return this.log.filter((event) => event.seq > seq && event.seq <= this.durableSeq);
   }
 
-  tell(type: LogEvent["type"], more: Partial<LogEvent> = {}): void {
+  tell(type: LogEvent["type"], more: object = {}): void {
     this.state.seq += 1;
     const { seq } = this.state;
-    this.log.push({
-      execution_id: "e",
-      seq,
-      timestamp: "",
-      type,
-      status: "",
-      message: "",
-      data: {},
-      ...more,
-    });
+    const event = { execution_id: "e", seq, timestamp: "", type, status: "", message: "", data: {}, ...more };
+    // The feed looks at few of the fields that a real one has.
+    this.log.push(event as unknown as LogEvent);
     if (type.startsWith("execution.comp")) this.state.ended_at = 1;
   }
 
@@ -58,7 +51,7 @@ class Played {
     return live;
   }
 
-  end(live: LiveText, internal: LogEvent["internal"] = {}): void {
+  end(live: LiveText, internal: LogEventOf<"stage.completed">["internal"] = {}): void {
     this.lives.splice(this.lives.indexOf(live), 1);
     const data = { data: { answer: live.text } };
     this.tell("stage.completed", { stage: live.stage, attempt: live.attempt, data, internal });

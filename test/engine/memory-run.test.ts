@@ -53,7 +53,7 @@ test("a run without storage is listed two minutes after its last report, and a m
     type: "execution.cancelled",
     status: "cancelled",
     message: "",
-    data: {},
+    data: { error_info: null },
   });
   expect(ledgerEntry(ended, 999_000).expires).toBe(60_000 + PACE.MEMORY_KEPT_MS);
 });

@@ -1,5 +1,6 @@
 // The router against the document: no route missing on either side, every schema reachable, the page made of both.
 import { describe, expect, test } from "vitest";
+import { LIFECYCLE_TYPES } from "../../src/contract/lifecycle.ts";
 import { createApp } from "../../src/http/app.ts";
 import { docsPage } from "../../src/http/openapi/docs-page.ts";
 import { openApi, openApiText, pipelineSchemaText } from "../../src/http/openapi/document.ts";
@@ -68,6 +69,21 @@ describe("the document", () => {
     expect(document.paths["/v1/executions"].post.responses["200"].content).toHaveProperty(
       "text/event-stream",
     );
+  });
+
+  test("has the data of each type of event, as the log has it", () => {
+    const { LifecycleEvent } = document.components.schemas;
+    const shapes = LifecycleEvent.oneOf.map(({ properties }: { properties: Record<string, object> }) => [
+      (properties["type"] as { const: string }).const,
+      properties["data"],
+    ]);
+    expect(shapes.map(([type]: [string]) => type)).toEqual(LIFECYCLE_TYPES);
+    const data = Object.fromEntries(shapes);
+    expect(data["execution.completed"]).toEqual({ $ref: "#/components/schemas/PipelineExecution" });
+    expect(data["stage.failed"]).toEqual({ $ref: "#/components/schemas/StageResult" });
+    expect(Object.keys(data["execution.started"].properties)).toContain("stages");
+    expect(data["stage.retrying"].required).toEqual(["error", "delay_ms", "next_attempt"]);
+    expect(data["execution.paused"].properties.mode.enum).toEqual(["drain", "abort"]);
   });
 
   test("has bounds from the schemas that validate", () => {

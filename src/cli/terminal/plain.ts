@@ -1,12 +1,13 @@
 // The demo without a terminal: a line for each change, and the answer as it comes. What is written cannot be taken
 // back, so a text that starts again is announced and written again.
+import { foldEvent, type RunView, type StageView } from "../../client/index.ts";
 import { closing, endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
-import { BEGINNING, type StageStory, type Story, tell } from "./run-view.ts";
+import { noteOf } from "./stage-note.ts";
 import { duration, harmless } from "./text.ts";
 
 export function plainOutput(write: (text: string) => void): Output {
-  let story: Story = BEGINNING;
+  let view: RunView | null = null;
   /** The answer's text that is in the output already. */
   let written = "";
   let inLine = false;
@@ -33,16 +34,20 @@ export function plainOutput(write: (text: string) => void): Output {
     starting: (question) => line(`question: ${harmless(question)}`),
     started: (ms) => line(`coordinator and agents started in ${duration(ms)}`),
     event: (event) => {
-      const before = story;
-      story = tell(story, event);
+      const before = view;
+      view = foldEvent(view, event);
       if (event.type === "stage.delta") {
-        if (written === "" && story.answer.text !== "") line("");
-        show(story.answer.text);
+        const { text } = view?.answer ?? { text: "" };
+        if (written === "" && text !== "") line("");
+        show(text);
         return;
       }
-      for (const [place, stage] of story.stages.entries()) {
-        const was = before.stages[place];
-        if (was !== undefined && was !== stage) line(sentence(stage));
+      for (const [place, stage] of (view?.stages ?? []).entries()) {
+        const was = before?.stages[place];
+        if (was === undefined || was === stage) continue;
+        // An event of the execution touches every stage: only those that read differently have a line.
+        const isItsOwn = "stage" in event && event.stage === stage.name;
+        if (isItsOwn || sentence(was) !== sentence(stage)) line(sentence(stage));
       }
     },
     ended: (execution) => {
@@ -63,11 +68,13 @@ export function plainOutput(write: (text: string) => void): Output {
   };
 }
 
-function sentence(stage: StageStory): string {
-  const { name, status, started_at, ended_at } = stage;
+function sentence(stage: StageView): string {
+  const { name, started_at, ended_at } = stage;
+  // The note says that it waits for its next try.
+  const status = stage.status === "retrying" ? "running" : stage.status;
   const took = started_at === null || ended_at === null ? "" : ` in ${duration(ended_at - started_at)}`;
   const tries = status === "running" && stage.attempt > 1 ? `, try ${stage.attempt}` : "";
-  const separator = stage.note === "" ? "" : stage.note.startsWith("(") ? " " : ": ";
-  const note = `${separator}${harmless(stage.note)}`;
-  return `${name} ${status}${took}${tries}${note}`;
+  const note = noteOf(stage);
+  const separator = note === "" ? "" : note.startsWith("(") ? " " : ": ";
+  return `${name} ${status}${took}${tries}${separator}${harmless(note)}`;
 }

@@ -1,9 +1,9 @@
 // What the demo looks like in a terminal: a story as lines, each one row. Pure: the time, the width and the colours
 // are given.
+import type { RunView, StageView } from "../../client/index.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
-import type { StageStatus } from "../../contract/stage.ts";
 import { closing, type Source } from "./ending.ts";
-import type { StageStory, Story } from "./run-view.ts";
+import { noteOf } from "./stage-note.ts";
 import { clip, duration, wrap } from "./text.ts";
 
 type Style = "bold" | "dim" | "green" | "red" | "yellow" | "cyan";
@@ -22,21 +22,23 @@ const SPINNER_STEP_MS = 80;
 /** Lines longer than this are tiring to read. */
 const TEXT_COLUMNS = 84;
 const BAR_COLUMNS = 28;
+const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running", "retrying"]);
 
 export function spinner(now: number): string {
   return SPINNER[Math.floor(now / SPINNER_STEP_MS) % SPINNER.length] ?? "";
 }
 
 /** The stages as bars over one time axis, and beneath them the answer as far as it has come. */
-export function storyLines(story: Story, view: View): string[] {
-  const answer = story.answer.text.trimEnd();
+export function storyLines(story: RunView | null, view: View): string[] {
+  if (story === null) return [];
+  const answer = story.answer?.text.trimEnd() ?? "";
   const stages = story.stages.map((stage) => stageLine(stage, story, view));
   return answer === "" ? stages : [...stages, "", ...indented(answer, view)];
 }
 
 /** What stays on the screen after the end. */
 export function endLines(
-  story: Story,
+  story: RunView | null,
   execution: PipelineExecution,
   sources: readonly Source[],
   view: View,
@@ -60,23 +62,25 @@ export function endLines(
   return [...lines, ""];
 }
 
-function stageLine(stage: StageStory, story: Story, view: View): string {
+function stageLine(stage: StageView, story: RunView, view: View): string {
   const { paint, now, columns } = view;
   const names = Math.max(...story.stages.map(({ name }) => name.length));
   const time = stage.started_at === null ? "" : duration((stage.ended_at ?? now) - stage.started_at);
   const bar = columns >= names + BAR_COLUMNS + 24 ? `${barOf(stage, story, view)}  ` : "";
   const used = 4 + names + 2 + (bar === "" ? 0 : BAR_COLUMNS + 2) + 9;
-  const note = stage.note === "" ? "" : `  ${paint("dim", clip(stage.note, columns - used - 2))}`;
+  const words = noteOf(stage);
+  const note = words === "" ? "" : `  ${paint("dim", clip(words, columns - used - 2))}`;
   const name = stage.name.padEnd(names);
   const shown = stage.status === "pending" || stage.status === "skipped" ? paint("dim", name) : name;
   return `  ${signOf(stage.status, view)} ${shown}  ${bar}${time.padStart(9)}${note}`;
 }
 
-function signOf(status: StageStatus, { paint, now }: View): string {
+function signOf(status: StageView["status"], { paint, now }: View): string {
   switch (status) {
     case "pending":
       return paint("dim", "○");
     case "running":
+    case "retrying":
       return paint("cyan", spinner(now));
     case "completed":
       return paint("green", "✔");
@@ -90,15 +94,15 @@ function signOf(status: StageStatus, { paint, now }: View): string {
 }
 
 /** When the stage ran, on an axis from the execution's start to its last moment so far. */
-function barOf(stage: StageStory, story: Story, { paint, now }: View): string {
-  const ended = story.stages.every((each) => each.status !== "running" && each.status !== "pending");
+function barOf(stage: StageView, story: RunView, { paint, now }: View): string {
+  const ended = story.stages.every((each) => !UNENDED.has(each.status));
   const last = Math.max(...story.stages.map((each) => each.ended_at ?? 0));
   const scale = BAR_COLUMNS / Math.max(1, (ended ? last : now) - story.started_at);
   if (stage.started_at === null) return paint("dim", "·".repeat(BAR_COLUMNS));
   const from = Math.min(BAR_COLUMNS - 1, Math.floor((stage.started_at - story.started_at) * scale));
   const to = Math.round(((stage.ended_at ?? now) - story.started_at) * scale);
   const length = Math.min(BAR_COLUMNS - from, Math.max(1, to - from));
-  const style = stage.status === "failed" ? "red" : stage.status === "running" ? "cyan" : "green";
+  const style = stage.status === "failed" ? "red" : UNENDED.has(stage.status) ? "cyan" : "green";
   const rest = BAR_COLUMNS - from - length;
   return paint("dim", "·".repeat(from)) + paint(style, "━".repeat(length)) + paint("dim", "·".repeat(rest));
 }

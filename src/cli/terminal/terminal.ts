@@ -1,10 +1,10 @@
 // A live picture at the end of a terminal, drawn over itself. Owns the cursor: it is hidden while the picture lives
 // and comes back however the process ends.
 import { styleText } from "node:util";
+import { foldEvent, type RunView } from "../../client/index.ts";
 import { endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
 import { endLines, type Paint, spinner, storyLines, type View } from "./screen.ts";
-import { BEGINNING, type Story, tell } from "./run-view.ts";
 import { clip, duration } from "./text.ts";
 
 const FRAME_MS = 40;
@@ -19,7 +19,7 @@ const CLEAR_BELOW = "\u001b[J";
 export function liveOutput(out: NodeJS.WriteStream): Output {
   const paint: Paint = (style, text) => styleText(style, text, { stream: out });
   const view = (): View => ({ columns: out.columns, now: Date.now(), paint });
-  let story: Story = BEGINNING;
+  let story: RunView | null = null;
   let rows = 0;
   let picture: () => string[] = () => [];
 
@@ -56,12 +56,11 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
       picture = () => storyLines(story, view());
     },
     event: (event) => {
-      story = tell(story, event);
+      story = foldEvent(story, event);
     },
     ended: (execution) => {
       const { answer, sources } = endingOf(execution);
-      const told = answer === null ? story : { ...story, answer: { ...story.answer, text: answer } };
-      settle(endLines(told, execution, sources, view()));
+      settle(endLines(answer === null ? story : withAnswer(story, answer), execution, sources, view()));
     },
     failed: (message) => {
       settle([...picture(), "", ...message.split("\n").map((line) => `  ${paint("red", line)}`), ""]);
@@ -72,4 +71,9 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
       restore();
     },
   };
+}
+
+/** The view with the answer of the execution's end, which may be another than the text that was streamed. */
+function withAnswer(story: RunView | null, text: string): RunView | null {
+  return story && { ...story, answer: { stage: "", attempt: 0, ...story.answer, text } };
 }

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { PipelineStage } from "../../contract/stage.ts";
 import { Graph } from "../run/graph.tsx";
-import { waiting } from "../run/run-view.ts";
+import { pendingStage } from "../../client/index.ts";
 import { Card, Failure } from "../ui/parts.tsx";
 import type { Draft } from "./draft.ts";
 import { Editor } from "./editor.tsx";
@@ -125,7 +125,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
       <div class="definition-side">
         <Card title="Graph" id="graph-title">
           <Graph
-            stages={shown.current.map(waiting)}
+            stages={shown.current.map(pendingStage)}
             story={null}
             selected={null}
             onSelect={select}

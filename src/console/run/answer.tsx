@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { JsonTree } from "../ui/json-tree.tsx";
 import { Card, Empty } from "../ui/parts.tsx";
-import { isOver, type Story } from "./run-view.ts";
+import { isRunOver, type RunView } from "../../client/index.ts";
 
 interface Citation {
   mark: string;
@@ -17,10 +17,10 @@ interface Final {
   citations: readonly Citation[];
 }
 
-export function Answer({ story }: { story: Story }) {
+export function Answer({ story }: { story: RunView }) {
   const final = readFinal(story.execution?.final_result);
-  const speaker = story.stages.find((stage) => stage.name === story.speaker);
-  const over = isOver(story.status);
+  const speaker = story.stages.find((stage) => stage.name === story.answer?.stage);
+  const over = isRunOver(story.status);
   const text = final?.answer ?? speaker?.text ?? "";
   const writing = !over && speaker?.status === "running";
   const result = story.execution?.final_result;
@@ -60,7 +60,7 @@ export function Answer({ story }: { story: Story }) {
   );
 }
 
-function NoText({ story, result }: { story: Story; result: unknown }) {
+function NoText({ story, result }: { story: RunView; result: unknown }) {
   if (story.status === "completed" && result !== null) return <JsonTree value={result} open={2} />;
   if (story.status === "failed") return <Empty title="No answer">The run failed before it had one.</Empty>;
   if (story.status === "cancelled")

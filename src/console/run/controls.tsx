@@ -3,12 +3,12 @@
 import { useSignal } from "@preact/signals";
 import { client } from "../lib/session.ts";
 import { Failure } from "../ui/parts.tsx";
-import { isOver, type Story } from "./run-view.ts";
+import { isRunOver, type RunView } from "../../client/index.ts";
 
-export function Controls({ story }: { story: Story }) {
+export function Controls({ story }: { story: RunView }) {
   const busy = useSignal(false);
   const failure = useSignal<unknown>(null);
-  if (isOver(story.status)) return null;
+  if (isRunOver(story.status)) return null;
   const id = story.execution_id;
   const verb = (act: () => Promise<unknown>) => () => {
     busy.value = true;

@@ -1,13 +1,12 @@
 // What lies behind a run: each stage's result, every event that was logged, and the execution as the API answers it.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { LifecycleEvent } from "../../contract/event.ts";
 import { told } from "../lib/errors.ts";
 import { duration, plural } from "../lib/format.ts";
 import { go, to } from "../lib/route.ts";
 import { JsonTree } from "../ui/json-tree.tsx";
 import { Status } from "../ui/parts.tsx";
-import type { StageStory, Story } from "./run-view.ts";
+import type { LoggedEvent, RunView, StageView } from "../../client/index.ts";
 
 const TABS = [
   ["results", "Results"],
@@ -16,7 +15,7 @@ const TABS = [
 ] as const;
 
 interface DetailsProps {
-  story: Story;
+  story: RunView;
   tab: string;
   selected: string | null;
   onSelect: (stage: string) => void;
@@ -85,7 +84,7 @@ function Result({
   open,
   onSelect,
 }: {
-  stage: StageStory;
+  stage: StageView;
   open: boolean;
   onSelect: (name: string) => void;
 }) {
@@ -121,7 +120,7 @@ function Result({
               {result.error.status !== undefined && ` and answered ${result.error.status}`}.
             </p>
           )}
-          {stage.note !== "" && result?.error == null && <p class="quiet">{stage.note}</p>}
+          {stage.note !== null && result?.error == null && <p class="quiet">{stage.note.message}</p>}
           {result?.data != null && <JsonTree value={result.data} open={2} />}
           {result?.usage != null && <JsonTree name="usage" value={result.usage} open={0} />}
           {result === null && stage.text !== "" && <pre class="partial">{stage.text}</pre>}
@@ -131,7 +130,7 @@ function Result({
   );
 }
 
-function Events({ events, from }: { events: readonly LifecycleEvent[]; from: number }) {
+function Events({ events, from }: { events: readonly LoggedEvent[]; from: number }) {
   const opened = useSignal<ReadonlySet<number>>(new Set());
   const toggle = (seq: number) => {
     const next = new Set(opened.value);

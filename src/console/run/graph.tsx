@@ -6,11 +6,11 @@ import { useNow } from "../lib/clock.ts";
 import { Icon } from "../ui/icons.tsx";
 import { layOut, NODE } from "./layout.ts";
 import { criticalPath, timeOf } from "./path.ts";
-import { isOver, type StageStory, type Story } from "./run-view.ts";
+import { isRunOver, type StageView, type RunView } from "../../client/index.ts";
 
 interface GraphProps {
-  stages: readonly StageStory[];
-  story: Story | null;
+  stages: readonly StageView[];
+  story: RunView | null;
   selected: string | null;
   onSelect: (stage: string) => void;
   /** Names of stages with something wrong, for the editor. */
@@ -36,7 +36,7 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
     const across = layOut(graph, false);
     return across.width * SMALLEST_SCALE <= room ? across : layOut(graph, true);
   }, [shape, room]);
-  const live = story !== null && !isOver(story.status);
+  const live = story !== null && !isRunOver(story.status);
   const now = useNow(live);
   const critical = story === null ? new Set<string>() : criticalPath(story, now);
   const byName = new Map(stages.map((stage) => [stage.name, stage]));
@@ -97,8 +97,8 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
 }
 
 function lineClass(
-  from: StageStory | undefined,
-  to: StageStory | undefined,
+  from: StageView | undefined,
+  to: StageView | undefined,
   critical: ReadonlySet<string>,
 ): string {
   const passed = from?.status === "completed" || from?.status === "skipped";
@@ -108,7 +108,7 @@ function lineClass(
 }
 
 /** What a stage is doing, in few words. */
-function stateOf(stage: StageStory, story: Story | null, now: number): string {
+function stateOf(stage: StageView, story: RunView | null, now: number): string {
   const { status, attempt, definition } = stage;
   const limit = definition.retry_attempts;
   switch (status) {

@@ -14,7 +14,7 @@ import { Ask } from "./ask.tsx";
 import { Controls } from "./controls.tsx";
 import { Details } from "./details.tsx";
 import { Graph } from "./graph.tsx";
-import { isOver, type Story, waiting } from "./run-view.ts";
+import { isRunOver, pendingStage, type RunView } from "../../client/index.ts";
 import { Timeline } from "./timeline.tsx";
 import { createWatch } from "./watch.ts";
 
@@ -30,7 +30,7 @@ export function RunPage() {
 
 /** Before the first question: what is going to happen. */
 function Beginning() {
-  const stages = useSignal<Parameters<typeof waiting>[0][]>([]);
+  const stages = useSignal<Parameters<typeof pendingStage>[0][]>([]);
   const failure = useSignal<unknown>(null);
   const current = client();
   useEffect(() => {
@@ -46,7 +46,7 @@ function Beginning() {
       {failure.value !== null && <Failure cause={failure.value} />}
       {stages.value.length > 0 && (
         <Card title="What will run" id="graph-title">
-          <Graph stages={stages.value.map(waiting)} story={null} selected={null} onSelect={() => {}} />
+          <Graph stages={stages.value.map(pendingStage)} story={null} selected={null} onSelect={() => {}} />
         </Card>
       )}
       <Empty title="Nothing runs yet">
@@ -108,7 +108,7 @@ function Loading() {
   );
 }
 
-function Heading({ story }: { story: Story }) {
+function Heading({ story }: { story: RunView }) {
   return (
     <header class="run-head">
       <div class="run-words">
@@ -128,8 +128,8 @@ function Heading({ story }: { story: Story }) {
   );
 }
 
-function Elapsed({ story }: { story: Story }) {
-  const now = useNow(!isOver(story.status));
+function Elapsed({ story }: { story: RunView }) {
+  const now = useNow(!isRunOver(story.status));
   const { started_at, ended_at } = story;
   return (
     <span class="tabular">
@@ -139,7 +139,7 @@ function Elapsed({ story }: { story: Story }) {
 }
 
 /** Why a run failed, in words. */
-function Trouble({ story }: { story: Story }) {
+function Trouble({ story }: { story: RunView }) {
   const error = story.execution?.error_info;
   if (error === null || error === undefined) return null;
   const { title, advice } = told(error.code);

@@ -3,7 +3,7 @@
 import { useNow } from "../lib/clock.ts";
 import { duration } from "../lib/format.ts";
 import { criticalPath, timeOf } from "./path.ts";
-import { isOver, type Span, type StageStory, type Story } from "./run-view.ts";
+import { isRunOver, type StageSpan, type StageView, type RunView } from "../../client/index.ts";
 
 const SHORTEST_AXIS_MS = 400;
 const TICKS = 5;
@@ -13,8 +13,8 @@ interface Axis {
   length: number;
 }
 
-export function Timeline({ story, onSelect }: { story: Story; onSelect: (stage: string) => void }) {
-  const live = !isOver(story.status);
+export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage: string) => void }) {
+  const live = !isRunOver(story.status);
   const now = useNow(live);
   const end = story.ended_at ?? now;
   const axis = {
@@ -89,15 +89,15 @@ export function Timeline({ story, onSelect }: { story: Story; onSelect: (stage: 
 }
 
 /** Of a stage whose result was kept: the span in which nobody was called. */
-function isFromCache({ result }: StageStory, { kind, outcome }: Span): boolean {
+function isFromCache({ result }: StageView, { kind, outcome }: StageSpan): boolean {
   return result?.cached === true && kind === "try" && outcome === "completed";
 }
 
-function timeText(stage: StageStory, end: number): string {
+function timeText(stage: StageView, end: number): string {
   return stage.spans.length === 0 ? "–" : duration(timeOf(stage, end));
 }
 
-function some(story: Story, has: (span: Span) => boolean): boolean {
+function some(story: RunView, has: (span: StageSpan) => boolean): boolean {
   return story.stages.some(({ spans }) => spans.some(has));
 }
 
@@ -123,12 +123,12 @@ function tickText(ms: number): string {
   return ms < 60_000 ? `${Number((ms / 1_000).toFixed(1))} s` : duration(ms);
 }
 
-function titleOf({ kind, attempt, from, to, outcome }: Span, end: number): string {
+function titleOf({ kind, attempt, from, to, outcome }: StageSpan, end: number): string {
   const time = duration((to ?? end) - from);
   return kind === "wait" ? `wait of ${time} before try ${attempt}` : `try ${attempt}: ${outcome}, ${time}`;
 }
 
-function spoken(stage: StageStory, end: number, critical: boolean): string {
+function spoken(stage: StageView, end: number, critical: boolean): string {
   const called = stage.spans.filter((span) => span.kind === "try" && !isFromCache(stage, span)).length;
   const time = stage.spans.length === 0 ? "" : `, ${duration(timeOf(stage, end))}`;
   const tries = called === 0 ? "" : `, ${called} ${called === 1 ? "try" : "tries"}`;

@@ -1,14 +1,19 @@
 // Follows one execution for as long as a view looks at it: reads it, folds its events as they come, takes the stream
 // up again behind the last event wherever it broke off. Bursts of events are folded at once, and drawn once a frame.
 import { signal } from "@preact/signals";
-import { CoordinatorClientError, type ExecutionEvent } from "../../client/index.ts";
+import {
+  addExecution,
+  CoordinatorClientError,
+  type ExecutionEvent,
+  foldEvent,
+  type RunView,
+} from "../../client/index.ts";
 import { client, eventsOf } from "../lib/session.ts";
-import { complete, type Story, tell } from "./run-view.ts";
 
 const LONGEST_WAIT_MS = 3_000;
 
 export function createWatch(execution_id: string) {
-  const story = signal<Story | null>(null);
+  const story = signal<RunView | null>(null);
   const failure = signal<unknown>(null);
   const leaving = new AbortController();
   const { signal: left } = leaving;
@@ -19,7 +24,7 @@ export function createWatch(execution_id: string) {
     cancelAnimationFrame(frame);
     frame = 0;
     let next = story.peek();
-    for (const event of arrived) next = tell(next, event);
+    for (const event of arrived) next = foldEvent(next, event);
     arrived = [];
     story.value = next;
   };
@@ -41,7 +46,7 @@ export function createWatch(execution_id: string) {
     fold();
     const told = story.peek();
     if (told?.execution?.truncated !== true) return;
-    story.value = complete(told, await client().getExecution(execution_id, { signal: left }));
+    story.value = addExecution(told, await client().getExecution(execution_id, { signal: left }));
   };
 
   const run = async () => {

@@ -1,21 +1,20 @@
 // A turn: the events that one decision makes, each folded at once, so that the next step of the decision sees it.
 // They are committed together. Owns numbering (I6: seq is 1..n without a gap) and the clock that never runs back.
-import type { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
-import type { JsonObject } from "../../contract/json.ts";
 import { isoTime } from "../time.ts";
-import { evolve } from "./evolve.ts";
-import type { Internal, LogEvent } from "./log-event.ts";
+import { evolve, type FoldedEvent } from "./evolve.ts";
+import type { LogEvent } from "./log-event.ts";
 import type { ExecutionState } from "./state.ts";
 
-export interface Draft {
-  type: (typeof LIFECYCLE_TYPES)[number];
-  stage?: string;
-  status: string;
-  attempt?: number;
-  message: string;
-  data: JsonObject;
-  internal?: Internal;
-}
+/** What a turn gives to each event. */
+type Numbered = Pick<LogEvent, "execution_id" | "seq" | "timestamp">;
+
+type Unnumbered<Event> = Event extends Numbered ? Omit<Event, keyof Numbered> : never;
+
+/** An event before it has its number and its time. */
+export type Draft = Unnumbered<LogEvent>;
+
+/** A terminal event before the execution after it is known: only its error is folded. */
+export type EndDraft = Unnumbered<FoldedEvent>;
 
 export class Turn {
   readonly events: LogEvent[] = [];
@@ -49,23 +48,31 @@ export class Turn {
   }
 
   /** The event that a draft would become, for who must see the state after it before it is made. */
-  draw(draft: Draft): LogEvent {
+  draw<D extends Draft | EndDraft>(draft: D): D & Numbered {
     return compose(this.state.spec.execution_id, this.state.seq + 1, this.timestamp, draft);
   }
 }
 
 /** One place decides the order of an event's keys: its bytes are what every replay repeats (I7). */
-function compose(execution_id: string, seq: number, timestamp: string, draft: Draft): LogEvent {
-  return {
+function compose<D extends Draft | EndDraft>(
+  execution_id: string,
+  seq: number,
+  timestamp: string,
+  draft: D,
+): D & Numbered {
+  const { type, stage, status, attempt, message, data, internal } = draft;
+  const event = {
     execution_id,
     seq,
     timestamp,
-    type: draft.type,
-    ...(draft.stage === undefined ? {} : { stage: draft.stage }),
-    status: draft.status,
-    ...(draft.attempt === undefined ? {} : { attempt: draft.attempt }),
-    message: draft.message,
-    data: draft.data,
-    ...(draft.internal === undefined ? {} : { internal: draft.internal }),
+    type,
+    ...(stage === undefined ? {} : { stage }),
+    status,
+    ...(attempt === undefined ? {} : { attempt }),
+    message,
+    data,
+    ...(internal === undefined ? {} : { internal }),
   };
+  // The compiler does not see that the fields which are taken apart and put together in order are the draft's own.
+  return event as unknown as D & Numbered;
 }

@@ -7,15 +7,8 @@ import { overwrittenBytes } from "../json/weight.ts";
 import { PACE } from "../timings.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
-import {
-  type CallEnd,
-  cancelExecution,
-  completeStage,
-  contextLimit,
-  failExecution,
-  loseStage,
-} from "./endings.ts";
-import type { LogEvent } from "./log-event.ts";
+import { cancelExecution, completeStage, contextLimit, failExecution, loseStage } from "./endings.ts";
+import type { CallEnd, LogEvent } from "./log-event.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
 import { startExecution } from "./start.ts";
@@ -202,7 +195,7 @@ function recover(turn: Turn, crashes: number, cut: number): void {
   }
   turn.emit({
     type: "execution.recovered",
-    status: turn.state.status,
+    status: turn.state.status === "paused" ? "paused" : "running",
     message: `recovered; cut short: ${lost.join(", ")}`,
     data: { stages: lost, recoveries: turn.state.recoveries + 1 },
   });

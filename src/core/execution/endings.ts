@@ -6,23 +6,22 @@ import type { StageError, StageResult } from "../../contract/stage.ts";
 import type { CallOutcome } from "./command.ts";
 import { isoTime, timeOf } from "../time.ts";
 import { evolve } from "./evolve.ts";
-import { keepText } from "./log-event.ts";
+import { type CallEnd, keepText } from "./log-event.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
 import { jsonBytes } from "../json/weight.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
-import type { Draft, Turn } from "./batch.ts";
+import type { Turn } from "./batch.ts";
 import { terminalData } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
 
-/** How what stage.started began came to its end. */
-export interface CallEnd {
-  /** When the call was sent, ms since the epoch. */
-  began_at?: number;
-  /** No call was made, and so no try. */
-  uncalled?: true;
-}
+/** What the end of an execution is called, as its last event has it. */
+const ENDS = {
+  completed: { type: "execution.completed", status: "completed" },
+  failed: { type: "execution.failed", status: "failed" },
+  cancelled: { type: "execution.cancelled", status: "cancelled" },
+} as const;
 
 /** @param outcome its `bytes` are what it adds to those of the execution */
 export function completeStage(turn: Turn, name: string, outcome: Answered, end: CallEnd): void {
@@ -151,16 +150,14 @@ export function endExecution(
       data: {},
     });
   }
-  const draft: Draft = {
-    type: `execution.${status}`,
-    status,
+  const event = turn.draw({
+    ...ENDS[status],
     message: reason ?? (error === null ? status : `${status}: ${error.message}`),
     data: { error_info: error },
-  };
+  });
   // The event carries the execution as it is after the event, of whose data only the error is folded.
-  const event = turn.draw(draft);
   const after = evolve(turn.state, event);
-  turn.take({ ...event, data: { ...terminalData(after) } }, after);
+  turn.take({ ...event, data: terminalData(after) }, after);
 }
 
 function finished(

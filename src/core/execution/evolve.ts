@@ -1,16 +1,25 @@
 // evolve(state, event): the only way in which state comes to be. What an event says is taken as it stands, without
 // judging it again, so that a log written by an earlier version folds to the same state for ever.
-import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
+import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { StageError, StageResult, StageStatus } from "../../contract/stage.ts";
+import type { StageResult } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
-import type { LogEvent } from "./log-event.ts";
-import type { PublicSpec, RunSpec } from "./run-spec.ts";
+import type { LogEvent, LogEventOf } from "./log-event.ts";
+import type { RunSpec } from "./run-spec.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
 
+type TerminalEvent = LogEventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
+type WithError<Event> = Event extends { data: unknown }
+  ? Omit<Event, "data"> & { data: Pick<PipelineExecution, "error_info"> }
+  : never;
+/** An event as it is folded: of the execution that a terminal one carries, only the error. */
+export type FoldedEvent = Exclude<LogEvent, TerminalEvent> | WithError<TerminalEvent>;
+
+type StageEvent = Extract<FoldedEvent, { stage: string }>;
+
 /** Folds one event. `state` is null before the first, which must be execution.started. */
-export function evolve(state: ExecutionState | null, event: LogEvent): ExecutionState {
+export function evolve(state: ExecutionState | null, event: FoldedEvent): ExecutionState {
   const at = timeOf(event.timestamp);
   if (state === null) return begin(event, at);
   return settleClock(fold({ ...state, seq: event.seq, updated_at: at }, event, at), at);
@@ -23,13 +32,12 @@ export function replay(events: Iterable<LogEvent>): ExecutionState | null {
   return state;
 }
 
-function begin(event: LogEvent, at: number): ExecutionState {
-  const shown = event.data as unknown as PublicSpec;
-  const kept = event.internal?.spec;
+function begin(event: FoldedEvent, at: number): ExecutionState {
+  const kept = event.type === "execution.started" ? event.internal?.spec : undefined;
   if (event.type !== "execution.started" || kept === undefined) {
     throw new RangeError(`a log begins with execution.started, not with ${event.type}`);
   }
-  const spec: RunSpec = { execution_id: event.execution_id, ...shown, ...kept };
+  const spec: RunSpec = { execution_id: event.execution_id, ...event.data, ...kept };
   return {
     spec,
     status: "running",
@@ -65,12 +73,12 @@ function begin(event: LogEvent, at: number): ExecutionState {
   };
 }
 
-function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionState {
+function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionState {
   switch (event.type) {
     case "execution.started":
       throw new RangeError("execution.started stands twice");
     case "execution.paused": {
-      const held = event.data["mode"] === "abort" ? holdCalls(state, at) : state;
+      const held = event.data.mode === "abort" ? holdCalls(state, at) : state;
       return { ...held, status: "paused", paused_at: at };
     }
     case "execution.resumed":
@@ -82,23 +90,23 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
     case "execution.cancelled":
       return {
         ...state,
-        status: event.status as ExecutionStatus,
+        status: event.status,
         ended_at: at,
         stills: state.still_since === null ? state.stills : [...state.stills, [state.still_since, at]],
-        error_info: (event.data["error_info"] ?? null) as ErrorInfo | null,
+        error_info: event.data.error_info ?? null,
       };
     case "stage.started":
       return withStage(state, event, (stage) => ({
         phase: "calling",
         call: event.seq,
         call_at: at,
-        attempt: event.attempt as number,
+        attempt: event.attempt,
         repeated: event.internal?.repeated === true,
         result: {
           ...stage.result,
           status: "running",
           // A fallback's call is no try.
-          attempts: stage.rescued === null ? (event.attempt as number) : stage.result.attempts,
+          attempts: stage.rescued === null ? event.attempt : stage.result.attempts,
           start_time: stage.result.start_time ?? event.timestamp,
         },
         waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
@@ -108,10 +116,10 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
         ...withStage(state, event, (stage) => ({
           ...callEnded(stage, event, at),
           phase: "waiting",
-          due_at: at + (event.data["delay_ms"] as number),
+          due_at: at + event.data.delay_ms,
           contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
-          result: { ...stage.result, error: event.data["error"] as StageError },
-          waits: [...stage.waits, [at, at + (event.data["delay_ms"] as number)]],
+          result: { ...stage.result, error: event.data.error },
+          waits: [...stage.waits, [at, at + event.data.delay_ms]],
         })),
         fruitless: 0,
       };
@@ -125,7 +133,9 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
   }
 }
 
-function stageEnded(state: ExecutionState, event: LogEvent, at: number): ExecutionState {
+type EndOfStage = LogEventOf<"stage.completed" | "stage.failed" | "stage.skipped" | "stage.cancelled">;
+
+function stageEnded(state: ExecutionState, event: EndOfStage, at: number): ExecutionState {
   const next = withStage(state, event, (stage) => ({
     ...callEnded(stage, event, at),
     phase: "ended",
@@ -133,24 +143,25 @@ function stageEnded(state: ExecutionState, event: LogEvent, at: number): Executi
     waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
     result:
       event.type === "stage.completed" || event.type === "stage.failed"
-        ? (event.data as unknown as StageResult)
+        ? event.data
         : endedWithoutResult(stage.result, event),
   }));
-  const patch = event.internal?.context;
-  const usage = (event.data as unknown as StageResult).usage;
+  const completed = event.type === "stage.completed" ? event : null;
+  const patch = completed?.internal?.context;
+  const usage = completed?.data.usage ?? null;
   return {
     ...next,
     context: patch === undefined ? next.context : mergeContext(next.context, patch),
-    context_bytes: next.context_bytes + (event.internal?.bytes ?? 0),
-    usage: event.type === "stage.completed" && usage !== null ? addUsage(next.usage, usage) : next.usage,
+    context_bytes: next.context_bytes + (completed?.internal?.bytes ?? 0),
+    usage: usage !== null ? addUsage(next.usage, usage) : next.usage,
     fruitless: 0,
   };
 }
 
 /** What the fallback is to do keeps the stage's place: it is looked for, or the agent is called as soon as may be. */
-function fallenBack(stage: StageState, event: LogEvent, at: number): Partial<StageState> {
+function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: number): Partial<StageState> {
   const uncalled = stage.phase === "calling" && event.internal?.uncalled === true;
-  const looking = event.data["strategy"] === "use_cached_results";
+  const looking = event.data.strategy === "use_cached_results";
   return {
     ...callEnded(stage, event, at),
     phase: looking ? "looking" : "held",
@@ -163,24 +174,28 @@ function fallenBack(stage: StageState, event: LogEvent, at: number): Partial<Sta
       status: "running",
       attempts: uncalled ? stage.attempt - 1 : stage.result.attempts,
       start_time: stage.result.start_time ?? event.timestamp,
-      fallback: event.data as unknown as StageResult["fallback"],
+      fallback: event.data,
     },
   };
 }
 
-function endedWithoutResult(result: StageResult, event: LogEvent): StageResult {
-  const skipped = event.type === "stage.skipped";
+function endedWithoutResult(
+  result: StageResult,
+  event: LogEventOf<"stage.skipped" | "stage.cancelled">,
+): StageResult {
   return {
     ...result,
-    status: event.status as StageStatus,
+    status: event.status,
     end_time: event.timestamp,
     duration_ms: result.start_time === null ? 0 : timeOf(event.timestamp) - timeOf(result.start_time),
-    skip_reason: skipped ? (event.data["reason"] as string) : null,
+    skip_reason: event.type === "stage.skipped" ? event.data.reason : null,
   };
 }
 
+type CallEndEvent = EndOfStage | LogEventOf<"stage.retrying" | "stage.fallback">;
+
 /** A call that was cancelled does not say when it was sent: it counts from its stage.started. */
-function callEnded(stage: StageState, event: LogEvent, at: number): Pick<StageState, "calls"> {
+function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
   if (stage.phase !== "calling") return { calls: stage.calls };
   // Nobody was called: the stage took its place on the path, and no agent's time.
   if (event.internal?.uncalled === true) return { calls: [...stage.calls, [at, at]] };
@@ -197,10 +212,10 @@ function closeWait(stage: StageState, at: number): StageState["waits"] {
 
 function withStage(
   state: ExecutionState,
-  event: LogEvent,
+  event: StageEvent,
   change: (stage: StageState) => Partial<StageState>,
 ): ExecutionState {
-  const at = state.index.get(event.stage as string);
+  const at = state.index.get(event.stage);
   if (at === undefined)
     throw new RangeError(`${event.type} names the stage ${event.stage}, which is not there`);
   const stage = state.stages[at] as StageState;

@@ -2,41 +2,59 @@
 // is what only the fold needs and never leaves the object.
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { StageError, StageResult } from "../../contract/stage.ts";
+import type { StageError } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
 
-/** When a call was sent, in ms since the epoch; its end is the event's own timestamp. */
-interface CallEnd {
+/** How what stage.started began came to its end. */
+export interface CallEnd {
+  /** When the call was sent, in ms since the epoch; its end is the event's own timestamp. */
   began_at?: number;
-  /** The answer broke the contract: the next such answer is the last. */
-  contract?: true;
+  /** No call was made, and so no try: a breaker refused it, or the result cache answered. */
+  uncalled?: true;
 }
 
-export interface Internal extends CallEnd {
-  spec?: PrivateSpec;
-  /** What the agent's answer adds to the execution's context. */
-  context?: JsonObject;
-  /** UTF-8 bytes that a stage's data, usage and context patch add, less those of the context that was overwritten. */
-  bytes?: number;
-  /** What a completed call said while it ran, for readers who heard a part of it; the key of `data` that holds it … */
+/** How the text of a completed call is kept, for readers who got a part of it. */
+interface KeptText {
+  /** The key of `data` that holds it … */
   text_in?: string;
   /** … or the text, where `data` does not hold it. */
   text?: string;
-  /** The call has the same attempt as the one before it: a crash or a pause cut that short, or this is the fallback's. */
-  repeated?: true;
-  /** What was begun with stage.started came to no call: a breaker refused it, or the result cache answered. */
-  uncalled?: true;
-  /** Why the stage would have failed, where its fallback takes over. */
-  rescued?: StageError;
 }
 
-export type LogEvent = LifecycleEvent & { internal?: Internal };
+/** What the log keeps of an event beside what readers get, by the event's type; the other types have none. */
+interface Internals {
+  /** `bytes`: UTF-8 bytes of the context. */
+  "execution.started": { spec?: PrivateSpec; bytes?: number };
+  /** The call has the same attempt as the one before it: a crash or a pause interrupted that, or this is the fallback's. */
+  "stage.started": { repeated?: true };
+  /** `contract`: the answer broke the contract; the next such answer is the last. */
+  "stage.retrying": CallEnd & { contract?: true };
+  /** `rescued`: why the stage would have failed, where its fallback takes over. */
+  "stage.fallback": CallEnd & { rescued?: StageError };
+  "stage.completed": CallEnd &
+    KeptText & {
+      /** What the agent's answer adds to the execution's context. */
+      context?: JsonObject;
+      /** UTF-8 bytes that the data, usage and context patch add, less those of the context that was overwritten. */
+      bytes?: number;
+    };
+  "stage.failed": CallEnd;
+}
+
+type WithInternal<Event> = Event extends { type: infer Type }
+  ? Event & { internal?: Type extends keyof Internals ? Internals[Type] : undefined }
+  : never;
+
+export type LogEvent = WithInternal<LifecycleEvent>;
+
+/** The logged events of some types. */
+export type LogEventOf<Type extends LogEvent["type"]> = Extract<LogEvent, { type: Type }>;
 
 /** A text beyond this, in UTF-16 units, is not kept where the stage's data does not hold it anyway. */
 const KEPT_TEXT_CHARS = 64 * 1024;
 
 /** How a completed call's text is kept: by the key of the data that holds it, else as it is. */
-export function keepText(text: string | undefined, data: JsonObject): Pick<Internal, "text" | "text_in"> {
+export function keepText(text: string | undefined, data: JsonObject): KeptText {
   if (text === undefined) return {};
   const held = Object.entries(data).find(([, value]) => value === text);
   if (held !== undefined) return { text_in: held[0] };
@@ -44,10 +62,11 @@ export function keepText(text: string | undefined, data: JsonObject): Pick<Inter
 }
 
 /** The text that the call said which this stage.completed ends; null where it is not known. */
-export function keptText({ internal, data }: LogEvent): string | null {
+export function keptText({ internal, data }: LogEventOf<"stage.completed">): string | null {
   if (internal?.text !== undefined) return internal.text;
   if (internal?.text_in === undefined) return null;
-  return (data as unknown as StageResult).data?.[internal.text_in] as string;
+  const held = data.data?.[internal.text_in];
+  return typeof held === "string" ? held : null;
 }
 
 /** The event as readers get it, as JSON. */

@@ -2,19 +2,13 @@
 // definition, another config, an agent registered elsewhere) changes a run under way.
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
+import type { StartedData } from "../../contract/event.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { ResolvedStage } from "../../contract/stage.ts";
 import type { RunConfig } from "./run-config.ts";
 
 /** What the first event shows to readers. */
-export interface PublicSpec {
-  query: string;
-  conversation_id: string;
-  pipeline: string;
-  pipeline_version: number;
-  stages: ResolvedStage[];
-}
+export type PublicSpec = StartedData;
 
 /** What it keeps to itself. */
 export interface PrivateSpec {

@@ -13,7 +13,7 @@ export function startExecution(spec: RunSpec, now: number): Turn {
       type: "execution.started",
       status: "running",
       message: `${pipeline} started`,
-      data: { ...shown },
+      data: shown,
       internal: {
         spec: kept satisfies PrivateSpec,
         bytes: jsonBytes(kept.context),

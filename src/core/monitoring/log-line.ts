@@ -2,9 +2,10 @@
 // wrong; never a question, an answer, a context or a header. Whatever came from outside is cut, and can neither end a
 // line nor move a terminal.
 import type { CoordinatorConfig } from "../../contract/config.ts";
-import type { LifecycleEvent } from "../../contract/event.ts";
-import { LIFECYCLE_TYPES } from "../../contract/lifecycle.ts";
+import type { LifecycleEvent, LifecycleType } from "../../contract/event.ts";
+import type { ErrorInfo } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import type { StageError } from "../../contract/stage.ts";
 import { cutText } from "../../contract/text.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
 import type { ExecutionState } from "../execution/state.ts";
@@ -14,7 +15,7 @@ export type LogLevel = CoordinatorConfig["log_level"];
 const RANK: Readonly<Record<LogLevel, number>> = { DEBUG: 0, INFO: 1, WARN: 2, ERROR: 3 };
 
 /** Lifecycle events are INFO, but for these. */
-const LEVELS: Partial<Record<(typeof LIFECYCLE_TYPES)[number], LogLevel>> = {
+const LEVELS: Partial<Record<LifecycleType, LogLevel>> = {
   "execution.recovered": "WARN",
   "execution.failed": "ERROR",
   "stage.retrying": "WARN",
@@ -43,16 +44,14 @@ export function eventFields(event: LifecycleEvent, spec: Pick<RunSpec, "tenant" 
     ...(stage === undefined ? {} : { stage }),
     ...(attempt === undefined ? {} : { attempt }),
     status,
-    ...(typeof data["duration_ms"] === "number" ? { duration_ms: data["duration_ms"] } : {}),
-    ...(typeof data["delay_ms"] === "number" ? { delay_ms: data["delay_ms"] } : {}),
-    ...errorFields(data["error"] ?? data["error_info"]),
+    ...("duration_ms" in data && data.duration_ms !== null ? { duration_ms: data.duration_ms } : {}),
+    ...("delay_ms" in data ? { delay_ms: data.delay_ms } : {}),
+    ...errorFields("error" in data ? data.error : "error_info" in data ? data.error_info : null),
   };
 }
 
-function errorFields(error: unknown): JsonObject {
-  if (error === null || typeof error !== "object") return {};
-  const { code, message } = error as { code?: unknown; message?: unknown };
-  return { code, error: typeof message === "string" ? withoutCredentials(message) : null };
+function errorFields(error: StageError | ErrorInfo | null): JsonObject {
+  return error === null ? {} : { code: error.code, error: withoutCredentials(error.message) };
 }
 
 /** What an agent says of its failure may hold what it was refused with. */

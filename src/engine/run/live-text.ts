@@ -2,8 +2,7 @@
 // of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are sent
 // is the same for all of them, and encoded once.
 import type { AgentProgress } from "../../contract/agent.ts";
-import type { StageDelta, StageProgress } from "../../contract/event.ts";
-import type { LogEvent } from "../../core/execution/log-event.ts";
+import type { EventOf, StageDelta, StageProgress } from "../../contract/event.ts";
 import { encodeTransient } from "../watch/sse.ts";
 
 export class LiveText {
@@ -85,9 +84,8 @@ export class LiveText {
 }
 
 /** The delta by which the call of this stage.started or stage.completed has said `text`, and nothing else. */
-export function wholeDelta(event: LogEvent, text: string): StageDelta {
-  const { execution_id, stage, attempt } = event;
-  return deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, text, 0);
+export function wholeDelta(event: EventOf<"stage.started" | "stage.completed">, text: string): StageDelta {
+  return deltaEvent(event, text, 0);
 }
 
 function deltaEvent(

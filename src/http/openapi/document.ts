@@ -244,9 +244,22 @@ function schemasOf(schemas: Readonly<Record<string, z.ZodMiniType>>, io: "input"
   return Object.fromEntries(
     Object.entries(schemas).map(([name, schema]) => [
       name,
-      bare(z.toJSONSchema(schema, { io, reused: "inline" })),
+      bare(z.toJSONSchema(schema, { io, reused: "inline", override: referToLarge(schema) })),
     ]),
   );
+}
+
+/** Written out wherever an event holds them, they would make the document twice as long. */
+const LARGE: ReadonlySet<unknown> = new Set([PipelineExecution, StageResult, LifecycleEvent]);
+const WITH_LARGE: ReadonlySet<unknown> = new Set([LifecycleEvent, EventList]);
+
+/** In the schemas of events, a reference in place of each large schema that has a name. */
+function referToLarge(root: z.ZodMiniType) {
+  return ({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: Json }) => {
+    if (!WITH_LARGE.has(root) || zodSchema === root || !LARGE.has(zodSchema)) return;
+    for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
+    jsonSchema["$ref"] = `#/components/schemas/${NAMES.get(zodSchema)}`;
+  };
 }
 
 /** Without the dialect's name, which the document says once for all by its version. */

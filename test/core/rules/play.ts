@@ -6,7 +6,7 @@ import type { ResolvedStage, StageResult } from "../../../src/contract/stage.ts"
 import type { CallOutcome, Command, Refusal } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
-import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import { type ExecutionState, stageOf } from "../../../src/core/execution/state.ts";
@@ -102,8 +102,8 @@ export class Play {
     return this.log.at(-1) as LogEvent;
   }
 
-  of(type: string): LogEvent[] {
-    return this.log.filter((event) => event.type === type);
+  of<Type extends LogEvent["type"]>(type: Type): LogEventOf<Type>[] {
+    return this.log.filter((event): event is LogEventOf<Type> => event.type === type);
   }
 
   result(stage: string): StageResult {
@@ -112,7 +112,7 @@ export class Play {
 
   /** The delay that the last retry was given, in ms. */
   get delay(): number {
-    return this.of("stage.retrying").at(-1)?.data["delay_ms"] as number;
+    return this.of("stage.retrying").at(-1)?.data.delay_ms ?? Number.NaN;
   }
 }
 

@@ -188,7 +188,7 @@ test("Above 256 KiB the terminal event is without stage data, final_result and c
     context_data: {},
     usage: {},
   });
-  expect((play.last.data["stage_results"] as Record<string, unknown>)["a"]).toMatchObject({
+  expect(play.of("execution.completed")[0]?.data.stage_results["a"]).toMatchObject({
     data: null,
     usage: null,
     attempts: 1,

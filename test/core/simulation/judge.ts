@@ -1,4 +1,5 @@
 // What an answer and a verb must lead to, judged by what the observer knew before they came.
+import type { ErrorInfo } from "../../../src/contract/execution.ts";
 import type { ResolvedStage } from "../../../src/contract/stage.ts";
 import type { Refusal } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
@@ -28,7 +29,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     const first = events[0];
     if (over !== null) {
       hold("I1", events.at(-1) === observer.terminal, () => "an overdue run took an answer");
-      const code = (observer.terminal?.data["error_info"] as { code?: string } | null)?.code;
+      const code = errorInfoOf(observer.terminal)?.code;
       hold(
         "I1",
         over === "pause" || code === "PIPELINE_TIMEOUT",
@@ -70,16 +71,17 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     hold("I5", first?.type === (again ? "stage.retrying" : "stage.failed"), () => {
       return `${failure.kind} in try ${attempt} of ${spec.retry_attempts} led to ${first?.type}`;
     });
-    const error = first?.data["error"] as { code: string; retryable: boolean };
+    if (first?.type !== "stage.retrying" && first?.type !== "stage.failed") return;
+    const { error } = first.data;
     const told = rescued ?? code;
-    hold("I12", error.code === told, () => `${failure.kind} became ${error.code}, not ${told}`);
+    hold("I12", error?.code === told, () => `${failure.kind} became ${error?.code}, not ${told}`);
     hold(
       "I12",
-      rescued !== null || error.retryable === (retried !== "no"),
-      () => `${failure.kind} tells retryable ${error.retryable}`,
+      rescued !== null || error?.retryable === (retried !== "no"),
+      () => `${failure.kind} tells retryable ${error?.retryable}`,
     );
     if (again) {
-      const waits = first?.data["delay_ms"];
+      const waits = first.type === "stage.retrying" ? first.data.delay_ms : undefined;
       const left = observer.deadline - now;
       const most = Math.max(delay, mostBudgetDelay(budget, left, attempt, spec.retry_attempts));
       // Where all places of the budget are taken, half of the longest delay is left to chance.
@@ -90,7 +92,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
       if (budget > 0) world.tally.fault("budget spent");
       return;
     }
-    const info = (events.at(-1)?.data["error_info"] ?? {}) as Record<string, unknown>;
+    const info: Record<string, unknown> = errorInfoOf(events.at(-1)) ?? {};
     const ends = info["failed_stage"] === spec.name;
     hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
     hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
@@ -151,4 +153,9 @@ export function judgeVerb(world: World, command: Verb): Judge {
     if (command.type === "cancel")
       hold("I8", events.at(-1)?.type === "execution.cancelled", () => "cancel did not cancel");
   };
+}
+
+/** The error of an execution that this event ends. */
+function errorInfoOf(event: LogEvent | null | undefined): ErrorInfo | null {
+  return event != null && "error_info" in event.data ? event.data.error_info : null;
 }

@@ -1,7 +1,7 @@
 // Observer: judges a run by its events alone, with a model of its own that shares nothing with the core. Every check
 // names the invariant of DESIGN.md that it holds. After a crash a new observer reads what was committed.
 import type { ResolvedStage } from "../../../src/contract/stage.ts";
-import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 
 export class Violation extends Error {
@@ -182,20 +182,19 @@ export class Observer {
     const { name } = stage.spec;
     hold("I4", stage.standing !== "ended", () => `${event.type} of ${name}, which has ended`);
     const call = stage.standing === "calling";
-    const began = event.internal?.began_at;
+    const { began_at: began, uncalled } = callEndOf(event);
     // A cancelled call's sending is not in the log: it counts from its stage.started.
     if (call) stage.calls += 1;
-    if (call && event.internal?.uncalled !== true)
-      stage.worked += at - Math.min(at, Math.max(began ?? 0, stage.callAt));
+    if (call && uncalled !== true) stage.worked += at - Math.min(at, Math.max(began ?? 0, stage.callAt));
     switch (event.type) {
       case "stage.started":
         this.begun(stage, event, at);
         return;
       case "stage.retrying": {
-        const delay = event.data["delay_ms"] as number;
+        const delay = event.data.delay_ms;
         hold("I5", call, () => `${name} is tried again without a call`);
         hold("I5", event.attempt === stage.attempt, () => `retrying names try ${event.attempt}`);
-        hold("I5", event.data["next_attempt"] === stage.attempt + 1, () => "next_attempt is not the next");
+        hold("I5", event.data.next_attempt === stage.attempt + 1, () => "next_attempt is not the next");
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
         hold("I1", at + delay < this.deadline, () => `${name} would wait past the deadline`);
         stage.standing = "waiting";
@@ -240,16 +239,12 @@ export class Observer {
     }
   }
 
-  private begun(stage: Observed, event: LogEvent, at: number): void {
+  private begun(stage: Observed, event: LogEventOf<"stage.started">, at: number): void {
     const { name, retry_attempts } = stage.spec;
     hold("I11", this.status === "running", () => `${name} started while ${this.status}`);
     hold("I11", at < this.deadline, () => `${name} started after the deadline`);
     hold("I3", stage.readySeq !== null, () => `${name} started before its dependencies ended`);
-    hold(
-      "I5",
-      (event.attempt as number) <= retry_attempts,
-      () => `try ${event.attempt} of ${retry_attempts}`,
-    );
+    hold("I5", event.attempt <= retry_attempts, () => `try ${event.attempt} of ${retry_attempts}`);
     if (stage.standing === "pending") {
       hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);
       this.placeFor(stage);
@@ -263,7 +258,7 @@ export class Observer {
       hold("I7", event.internal?.repeated === true, () => `${name} repeated and does not say so`);
     }
     stage.standing = "calling";
-    stage.attempt = event.attempt as number;
+    stage.attempt = event.attempt;
     stage.shown = true;
     stage.call = event.seq;
     stage.callAt = at;
@@ -272,10 +267,10 @@ export class Observer {
   /** What a call that has ended was: a try, unless nobody was called or it was the fallback's. */
   private tried(stage: Observed, event: LogEvent): void {
     if (stage.rescued !== null) return;
-    stage.tries = event.internal?.uncalled === true ? stage.attempt - 1 : stage.attempt;
+    stage.tries = callEndOf(event).uncalled === true ? stage.attempt - 1 : stage.attempt;
   }
 
-  private rescue(stage: Observed, event: LogEvent): void {
+  private rescue(stage: Observed, event: LogEventOf<"stage.fallback">): void {
     const { name, fallback } = stage.spec;
     hold("I12", stage.rescued === null, () => `${name} falls back a second time`);
     hold(
@@ -284,7 +279,7 @@ export class Observer {
       () => `${name} falls back ${stage.standing}`,
     );
     const strategy = typeof fallback === "string" ? fallback : fallback?.strategy;
-    hold("I12", event.data["strategy"] === strategy, () => `${name} has the fallback ${strategy}`);
+    hold("I12", event.data.strategy === strategy, () => `${name} has the fallback ${strategy}`);
     if (stage.standing === "calling") this.tried(stage, event);
     stage.rescued = event.internal?.rescued?.code ?? "";
     stage.standing = strategy === "use_cached_results" ? "looking" : "cut";
@@ -341,4 +336,9 @@ export class Observer {
 /** A condition that cannot be evaluated fails a stage before it is called. */
 function failsUncalled(stage: Observed): boolean {
   return stage.standing === "pending" && stage.spec.when !== undefined;
+}
+
+/** What the log keeps of the call that an event ends. */
+function callEndOf({ internal = {} }: LogEvent): CallEnd {
+  return "began_at" in internal || "uncalled" in internal ? internal : {};
 }

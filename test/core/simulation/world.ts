@@ -221,7 +221,7 @@ export class World {
   private write(): void {
     this.commitAt = null;
     for (const event of this.unwritten) {
-      if (event.type === "stage.completed") this.done.add(event.stage as string);
+      if (event.type === "stage.completed") this.done.add(event.stage);
       this.disk.push(JSON.stringify(event));
     }
     this.unwritten = [];
@@ -271,7 +271,7 @@ export class World {
     this.disk.push(...disk);
     this.time = time;
     this.committedState = state;
-    for (const { type, stage } of this.log()) if (type === "stage.completed") this.done.add(stage as string);
+    for (const { type, stage } of this.log()) if (type === "stage.completed") this.done.add(stage);
     this.die();
   }
 

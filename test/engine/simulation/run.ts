@@ -135,7 +135,7 @@ export class DriverRun {
     for (const event of events) {
       this.observer.see(event);
       this.accepted = true;
-      if (event.type === "stage.completed") this.done.add(event.stage as string);
+      if (event.type === "stage.completed") this.done.add(event.stage);
       // Written within the group's time, committed within the disk's.
       const late = this.time.now - Date.parse(event.timestamp);
       hold(

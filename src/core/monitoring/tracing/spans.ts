@@ -2,7 +2,7 @@
 // that is read again gives the same spans. A try's span is the one that its agent was called with.
 import type { StageError, Usage } from "../../../contract/stage.ts";
 import { isAmount } from "../../../contract/usage.ts";
-import type { LogEvent } from "../../execution/log-event.ts";
+import type { LogEvent, LogEventOf } from "../../execution/log-event.ts";
 import type { ExecutionState } from "../../execution/state.ts";
 import { ERROR_TYPE, GENAI, OPERATION } from "./genai.ts";
 import { callSpanId, runSpanId } from "./trace-context.ts";
@@ -102,28 +102,28 @@ class Tries {
         break;
       case "stage.retrying":
       case "stage.failed":
-        this.end(event, at, event.data["error"] as StageError);
+        this.end(event, at, event.data.error);
         break;
       case "stage.completed":
-        this.end(event, at, null, event.data["usage"] as Usage | null);
+        this.end(event, at, null, event.data.usage);
         break;
       case "stage.cancelled":
-        this.cut(event.stage ?? "", at, "cancelled");
+        this.cut(event.stage, at, "cancelled");
         break;
       case "execution.recovered":
         for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a restart");
         break;
       case "execution.paused":
-        if (event.data["mode"] !== "abort") break;
+        if (event.data.mode !== "abort") break;
         for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a pause");
         break;
       default:
     }
   }
 
-  private begin(event: LogEvent, at: number): void {
-    const stage = event.stage as string;
-    const agent = String(event.data["agent_type"]);
+  private begin(event: LogEventOf<"stage.started">, at: number): void {
+    const { stage } = event;
+    const agent = event.data.agent_type;
     const { execution_id, conversation_id } = this.state.spec;
     const span: Span = {
       trace_id: this.trace_id,
@@ -138,7 +138,7 @@ class Tries {
         [GENAI.AGENT_NAME]: agent,
         [GENAI.CONVERSATION_ID]: conversation_id,
         "coordinator.stage": stage,
-        "coordinator.attempt": event.attempt ?? 1,
+        "coordinator.attempt": event.attempt,
       },
       error: null,
       events: [],
@@ -146,15 +146,20 @@ class Tries {
     this.open.set(stage, { span, stage });
   }
 
-  private end(event: LogEvent, at: number, error: StageError | null, usage: Usage | null = null): void {
-    const open = this.open.get(event.stage ?? "");
+  private end(
+    event: LogEventOf<"stage.retrying" | "stage.failed" | "stage.completed">,
+    at: number,
+    error: StageError | null,
+    usage: Usage | null = null,
+  ): void {
+    const open = this.open.get(event.stage);
     // A stage that failed between two tries has none under way.
     if (open === undefined) return;
     const { span } = open;
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
     Object.assign(span.attributes, tokensOf(usage ?? {}));
     // Nobody was called for it.
-    if (event.data["cached"] === true) span.attributes["coordinator.cached"] = true;
+    if (event.type !== "stage.retrying" && event.data.cached) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
     this.close(open, at, error === null ? null : { type: error.code, message: error.message });
   }

@@ -1,6 +1,5 @@
 // The trace: a view of the events, and nothing that they do not say.
 import type { LifecycleEvent } from "../../../contract/event.ts";
-import type { JsonObject } from "../../../contract/json.ts";
 import type { TraceEvent } from "../../../contract/trace.ts";
 
 /** One event as the trace has it. */
@@ -17,7 +16,7 @@ export function traceEvent({ timestamp, seq, stage, type, attempt, data }: Lifec
 }
 
 /** A stage's error, or the execution's. */
-function errorIn(data: JsonObject): JsonObject | null {
-  const error = data["error"] ?? data["error_info"] ?? null;
-  return error !== null && typeof error === "object" ? (error as JsonObject) : null;
+function errorIn(data: LifecycleEvent["data"]): TraceEvent["error"] {
+  if ("error" in data) return data.error;
+  return "error_info" in data ? data.error_info : null;
 }

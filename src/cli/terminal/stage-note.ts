@@ -1,0 +1,32 @@
+// What the demo says beside a stage, in both outputs: what it does, why it waits, or how it ended.
+import type { StageView } from "../../client/index.ts";
+
+/** The words beside a stage; empty where there is nothing to say. */
+export function noteOf(stage: StageView): string {
+  const { note } = stage;
+  if (stage.status === "completed") return howCompleted(stage);
+  if (note === null) return stage.status === "failed" ? "failed" : "";
+  switch (note.kind) {
+    case "progress":
+      return stage.fraction === null
+        ? note.message
+        : `${note.message} (${Math.round(stage.fraction * 100)} %)`;
+    case "retry":
+      return `retry in ${note.delay_ms} ms: ${note.message}`;
+    case "fallback":
+      return `fallback ${note.strategy}: ${note.message}`;
+    case "skipped":
+    case "failed":
+      return note.message;
+  }
+}
+
+/** What a reader should know of a result that is not the agent's first answer; empty for one that is. */
+function howCompleted({ attempt, result }: StageView): string {
+  const ways = [
+    ...(result?.cached === true ? ["from the cache"] : []),
+    ...(attempt > 1 ? [`${attempt} tries`] : []),
+    ...(result?.fallback == null ? [] : [`fallback ${result.fallback.strategy}`]),
+  ];
+  return ways.length === 0 ? "" : `(${ways.join(", ")})`;
+}

@@ -1,0 +1,235 @@
+// The fold of a run's events, live or replayed, into its view. The console and the demo both use it, so that a reload, a
+// second window and a terminal agree. Pure.
+import type { EventOf, StageDelta, StageProgress } from "../contract/event.ts";
+import type { PipelineExecution } from "../contract/execution.ts";
+import type { StageResult } from "../contract/stage.ts";
+import {
+  type LoggedEvent,
+  pendingStage,
+  type RunEvent,
+  type RunView,
+  type StageNote,
+  type StageSpan,
+  type StageView,
+} from "./run-view.ts";
+
+/**
+ * Folds one event into the view of its run. Pure: it returns another view, or the same one where nothing changes.
+ *
+ * An event whose `seq` was folded before changes nothing, and neither does a delta or a progress of an attempt that is
+ * over, so a replay from any cursor is safe. Event types that this version does not know leave the view as it is and
+ * move its cursor; fields that it does not know are not read.
+ *
+ * @param view the view before the event; null before the first one
+ * @param event as `stream` gives it, or as it is on the wire
+ * @returns the view after the event; null as long as there was no `execution.started`. Nothing is thrown
+ * @example
+ * let view: RunView | null = null;
+ * for await (const update of client.stream(execution_id)) {
+ *   view = foldEvent(view, update);
+ *   for (const { name, status, attempt } of view?.stages ?? []) console.log(name, status, attempt);
+ * }
+ */
+export function foldEvent(view: RunView, event: RunEvent): RunView;
+export function foldEvent(view: RunView | null, event: RunEvent): RunView | null;
+export function foldEvent(view: RunView | null, event: RunEvent): RunView | null {
+  if (view === null) return event.type === "execution.started" ? begin(event) : null;
+  switch (event.type) {
+    case "stage.delta":
+      return write(view, event);
+    case "stage.progress":
+      return progress(view, event);
+    default:
+      return event.seq <= view.seq ? view : foldLogged(view, event);
+  }
+}
+
+function foldLogged(before: RunView, event: LoggedEvent): RunView {
+  const at = Date.parse(event.timestamp);
+  const view = { ...before, events: [...before.events, event], seq: event.seq };
+  switch (event.type) {
+    case "execution.started":
+      return begin(event);
+    case "execution.paused":
+      return pause(view, at, event.data.mode === "abort");
+    case "execution.resumed":
+      return { ...view, status: "running", pauses: endedPauses(view, at) };
+    case "execution.recovered":
+      return view;
+    case "execution.completed":
+    case "execution.failed":
+    case "execution.cancelled":
+      return end(view, at, event.data);
+    case "stage.started":
+      return change(view, event.stage, (stage) => start(stage, at, event.attempt));
+    case "stage.retrying":
+      return change(view, event.stage, (stage) => retry(stage, at, event.data));
+    case "stage.fallback": {
+      const { strategy, reason } = event.data;
+      return change(view, event.stage, (stage) => ({
+        ...stage,
+        fallback: strategy,
+        note: { kind: "fallback", message: reason, strategy },
+        spans: closed(stage.spans, at, "failed"),
+      }));
+    }
+    case "stage.skipped": {
+      const note: StageNote = { kind: "skipped", message: event.data.reason };
+      return change(view, event.stage, (stage) => ({ ...stage, status: "skipped", note }));
+    }
+    case "stage.cancelled":
+      return change(view, event.stage, (stage) => ({
+        ...stage,
+        status: "cancelled",
+        ended_at: at,
+        retry_at: null,
+        spans: closed(stage.spans, at, "cancelled"),
+      }));
+    case "stage.completed":
+    case "stage.failed":
+      return change(view, event.stage, (stage) => finish(stage, at, event.data));
+    default:
+      return passOver(before, event);
+  }
+}
+
+/** @param event of a later version: `never` makes the compiler ask for an arm for each type that this one knows */
+function passOver(view: RunView, event: never): RunView {
+  const { seq } = event as { seq?: unknown };
+  return typeof seq === "number" && seq > view.seq ? { ...view, seq } : view;
+}
+
+function begin(event: EventOf<"execution.started">): RunView {
+  const { query, pipeline, stages } = event.data;
+  return {
+    execution_id: event.execution_id,
+    query,
+    pipeline,
+    status: "running",
+    started_at: Date.parse(event.timestamp),
+    ended_at: null,
+    stages: stages.map(pendingStage),
+    pauses: [],
+    answer: null,
+    events: [event],
+    seq: event.seq,
+    execution: null,
+  };
+}
+
+/** The rule of deltas: a new attempt empties the text; then it is cut at the offset and appended to. */
+function write(view: RunView, event: StageDelta & { text?: string }): RunView {
+  const { stage: name, attempt, data } = event;
+  const stage = view.stages.find((each) => each.name === name);
+  if (stage === undefined || isLate(stage, attempt)) return view;
+  const text = event.text ?? stage.text.slice(0, data.offset) + data.partial_answer;
+  return { ...change(view, name, () => ({ ...stage, text })), answer: { stage: name, attempt, text } };
+}
+
+function progress(view: RunView, { stage: name, attempt, data }: StageProgress): RunView {
+  const { message, fraction = null } = data;
+  return change(view, name, (stage) =>
+    isLate(stage, attempt) ? stage : { ...stage, note: { kind: "progress", message }, fraction },
+  );
+}
+
+/** Deltas and progress have no `seq`: what a replay brings of an attempt that is over is known by the attempt. */
+function isLate(stage: StageView, attempt: number): boolean {
+  return attempt < stage.attempt || stage.status !== "running";
+}
+
+function start(stage: StageView, at: number, attempt: number): StageView {
+  const span: StageSpan = { kind: "try", attempt, from: at, to: null, outcome: "running" };
+  return {
+    ...stage,
+    status: "running",
+    attempt,
+    started_at: stage.started_at ?? at,
+    retry_at: null,
+    fraction: null,
+    note: null,
+    text: "",
+    // A try without an end was interrupted, by a crash of the coordinator or a pause.
+    spans: [...closed(stage.spans, at, "cancelled"), span],
+  };
+}
+
+function retry(stage: StageView, at: number, data: EventOf<"stage.retrying">["data"]): StageView {
+  const { delay_ms, next_attempt, error } = data;
+  const retry_at = at + delay_ms;
+  const wait: StageSpan = {
+    kind: "wait",
+    attempt: next_attempt,
+    from: at,
+    to: retry_at,
+    outcome: "running",
+  };
+  return {
+    ...stage,
+    status: "retrying",
+    retry_at,
+    note: { kind: "retry", message: error.message, delay_ms },
+    spans: [...closed(stage.spans, at, "failed"), wait],
+  };
+}
+
+function finish(stage: StageView, at: number, result: StageResult): StageView {
+  const failed = result.status === "failed";
+  return {
+    ...stage,
+    status: result.status,
+    attempt: result.attempts,
+    ended_at: at,
+    retry_at: null,
+    fraction: null,
+    fallback: result.fallback?.strategy ?? stage.fallback,
+    note: failed && result.error !== null ? { kind: "failed", message: result.error.message } : null,
+    result,
+    spans: closed(stage.spans, at, failed ? "failed" : "completed"),
+  };
+}
+
+/** @param aborts the stages in flight are stopped, to run again after the resume */
+function pause(view: RunView, at: number, aborts: boolean): RunView {
+  const stages = view.stages.map(
+    (stage): StageView =>
+      aborts && stage.status === "running"
+        ? { ...stage, status: "pending", spans: closed(stage.spans, at, "cancelled") }
+        : stage,
+  );
+  return { ...view, status: "paused", stages, pauses: [...view.pauses, { from: at, to: null }] };
+}
+
+function end(view: RunView, at: number, execution: PipelineExecution): RunView {
+  const stages = view.stages.map((stage) => ({
+    ...stage,
+    retry_at: null,
+    spans: closed(stage.spans, at, "cancelled"),
+    result: stage.result ?? execution.stage_results[stage.name] ?? null,
+  }));
+  return {
+    ...view,
+    status: execution.status,
+    ended_at: at,
+    stages,
+    pauses: endedPauses(view, at),
+    execution,
+  };
+}
+
+function endedPauses({ pauses }: RunView, at: number): RunView["pauses"] {
+  return pauses.map((span) => ({ ...span, to: span.to ?? at }));
+}
+
+/** The spans with those that last ended here; a wait ends where the next thing begins. */
+function closed(spans: readonly StageSpan[], at: number, outcome: StageSpan["outcome"]): StageSpan[] {
+  return spans.map((span) => {
+    if (span.kind === "wait") return span.to !== null && span.to <= at ? span : { ...span, to: at };
+    return span.to === null ? { ...span, to: at, outcome } : span;
+  });
+}
+
+function change(view: RunView, name: string, by: (stage: StageView) => StageView): RunView {
+  const stages = view.stages.map((stage) => (stage.name === name ? by(stage) : stage));
+  return stages.every((stage, place) => stage === view.stages[place]) ? view : { ...view, stages };
+}

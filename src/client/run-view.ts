@@ -1,0 +1,168 @@
+// The view of a run, which fold-event.ts makes of its events: what the console and the demo show. Times are those of
+// the events, in ms since the epoch.
+import type { LifecycleEvent, StageDelta } from "../contract/event.ts";
+import type { ExecutionStatus, PipelineExecution } from "../contract/execution.ts";
+import type { PipelineStage, StageResult, StageStatus } from "../contract/stage.ts";
+import type { ExecutionEvent } from "./events.ts";
+
+/**
+ * An event of a run: as the client's `stream` and callbacks give it, or as it is on the wire.
+ *
+ * @example
+ * const events: RunEvent[] = [];
+ * for await (const update of client.stream(execution_id)) events.push(update);
+ */
+export type RunEvent = ExecutionEvent | StageDelta;
+
+/**
+ * An event that is in the log, and so has a `seq`: every one but the deltas and the progress.
+ *
+ * @example
+ * const line = ({ seq, type, message }: LoggedEvent) => `${seq} ${type}: ${message}`;
+ */
+export type LoggedEvent = LifecycleEvent;
+
+/**
+ * A try of a stage, or the wait before its next try; `from` and `to` in ms since the epoch. `to` is null while a try
+ * lasts, and is the planned end of a wait.
+ *
+ * @example
+ * const lengthOf = ({ from, to }: StageSpan, now: number) => (to ?? now) - from;
+ */
+export interface StageSpan {
+  kind: "try" | "wait";
+  attempt: number;
+  from: number;
+  to: number | null;
+  /** How a try ended. */
+  outcome: "running" | "completed" | "failed" | "cancelled";
+}
+
+/**
+ * What an event says of a stage's present state: the agent's progress, why it waits or falls back, why it was skipped
+ * or failed. `delay_ms` is the wait before the next try, in ms.
+ *
+ * @example
+ * const text = (note: StageNote | null) => (note?.kind === "retry" ? `again in ${note.delay_ms} ms` : note?.message);
+ */
+export type StageNote =
+  | { kind: "progress" | "skipped" | "failed"; message: string }
+  | { kind: "retry"; message: string; delay_ms: number }
+  | { kind: "fallback"; message: string; strategy: string };
+
+/**
+ * One stage of a run as its events have left it.
+ *
+ * @example
+ * const running = (view: RunView) => view.stages.filter(({ status }: StageView) => status === "running");
+ */
+export interface StageView {
+  name: string;
+  definition: PipelineStage;
+  /** `retrying` between two tries. */
+  status: StageStatus | "retrying";
+  /** The try in progress; of a stage that has ended, how many tries there were. */
+  attempt: number;
+  /** When its first try began and when it ended, in ms since the epoch. */
+  started_at: number | null;
+  ended_at: number | null;
+  /** In the order of time. */
+  spans: readonly StageSpan[];
+  /** When the next try begins, in ms since the epoch. */
+  retry_at: number | null;
+  note: StageNote | null;
+  /** The agent's progress, 0 to 1, where it reports that. */
+  fraction: number | null;
+  /** The strategy that gives its result instead of the agent. */
+  fallback: string | null;
+  result: StageResult | null;
+  /** What the attempt has written so far. */
+  text: string;
+}
+
+/**
+ * A run as its events have left it.
+ *
+ * @example
+ * let view: RunView | null = null;
+ * for await (const update of client.stream(execution_id)) view = foldEvent(view, update);
+ * console.log(view?.status, view?.answer?.text);
+ */
+export interface RunView {
+  execution_id: string;
+  query: string;
+  pipeline: string;
+  status: ExecutionStatus;
+  /** In ms since the epoch. */
+  started_at: number;
+  ended_at: number | null;
+  /** In the order of the definition. */
+  stages: readonly StageView[];
+  /** In ms since the epoch; `to` is null while it lasts. */
+  pauses: readonly { from: number; to: number | null }[];
+  /** The text that was written last, and which attempt of which stage wrote it. */
+  answer: { stage: string; attempt: number; text: string } | null;
+  /** The logged events of known types, in order. */
+  events: readonly LoggedEvent[];
+  /** The last `seq` that was folded: the cursor after which a reader goes on. */
+  seq: number;
+  /** The whole execution, once it has ended. */
+  execution: PipelineExecution | null;
+}
+
+/**
+ * Adds the whole execution to the view of a run that has ended, where its last event was `truncated`.
+ *
+ * @param view the view of an ended run
+ * @param execution as `getExecution` gives it
+ * @returns the view with the stages' results and the execution. Nothing is thrown
+ * @example
+ * if (view.execution?.truncated) view = addExecution(view, await client.getExecution(view.execution_id));
+ */
+export function addExecution(view: RunView, execution: PipelineExecution): RunView {
+  const stages = view.stages.map((stage) => ({
+    ...stage,
+    result: execution.stage_results[stage.name] ?? stage.result,
+  }));
+  return { ...view, execution, stages };
+}
+
+/**
+ * Whether an execution of this status has ended.
+ *
+ * @param status of a `RunView` or an `Execution`
+ * @returns false for `running` and `paused`. Nothing is thrown
+ * @example
+ * const { status } = await client.getExecution(execution_id);
+ * if (isRunOver(status)) await client.deleteExecution(execution_id);
+ */
+export function isRunOver(status: ExecutionStatus): boolean {
+  return status !== "running" && status !== "paused";
+}
+
+/**
+ * The view of a stage that has not begun: what there is to show of a definition before it runs.
+ *
+ * @param definition the stage with its defaults filled in, as `getPipelineConfig` gives it
+ * @returns a view with the status `pending`. Nothing is thrown
+ * @example
+ * const { stages } = await client.getPipelineConfig("rag");
+ * console.log(stages.map(pendingStage).map(({ name, status }) => `${name} ${status}`));
+ */
+export function pendingStage(definition: PipelineStage): StageView {
+  return {
+    name: definition.name,
+    definition,
+    status: "pending",
+    attempt: 0,
+    started_at: null,
+    ended_at: null,
+    spans: [],
+    retry_at: null,
+    note: null,
+    fraction: null,
+    fallback: null,
+    result: null,
+    text: "",
+  };
+}
