@@ -51,6 +51,7 @@ function begin(event: LogEvent, at: number): ExecutionState {
       due_at: 0,
       rescued: null,
       contract_faults: 0,
+      began_seq: 0,
       ended_seq: 0,
       calls: [],
       waits: [],
@@ -92,6 +93,7 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
         phase: "calling",
         call: event.seq,
         call_at: at,
+        began_seq: stage.began_seq || event.seq,
         attempt: event.attempt as number,
         repeated: event.internal?.repeated === true,
         result: {
@@ -126,16 +128,21 @@ function fold(state: ExecutionState, event: LogEvent, at: number): ExecutionStat
 }
 
 function stageEnded(state: ExecutionState, event: LogEvent, at: number): ExecutionState {
-  const next = withStage(state, event, (stage) => ({
-    ...callEnded(stage, event, at),
-    phase: "ended",
-    ended_seq: event.seq,
-    waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
-    result:
+  const next = withStage(state, event, (stage) => {
+    const result =
       event.type === "stage.completed" || event.type === "stage.failed"
         ? (event.data as unknown as StageResult)
-        : endedWithoutResult(stage.result, event),
-  }));
+        : endedWithoutResult(stage.result, event);
+    return {
+      ...callEnded(stage, event, at),
+      phase: "ended",
+      // A stage may fail without a call, where its condition cannot be evaluated.
+      began_seq: stage.began_seq || (result.start_time === null ? 0 : event.seq),
+      ended_seq: event.seq,
+      waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+      result,
+    };
+  });
   const patch = event.internal?.context;
   const usage = (event.data as unknown as StageResult).usage;
   return {
@@ -156,6 +163,7 @@ function fallenBack(stage: StageState, event: LogEvent, at: number): Partial<Sta
     phase: looking ? "looking" : "held",
     call: looking ? event.seq : stage.call,
     call_at: looking ? at : stage.call_at,
+    began_seq: stage.began_seq || event.seq,
     rescued: event.internal?.rescued ?? null,
     waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
     result: {
