@@ -3,6 +3,7 @@
 import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { readBytes } from "../platform/read-bytes.ts";
+import { within } from "../platform/time-limit.ts";
 
 type Fault =
   | { reason: "too_large"; limit_bytes: number }
@@ -76,22 +77,16 @@ export async function textWithin(
 ): Promise<string> {
   const reader = body.getReader();
   const pieces: Uint8Array[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    timer = setTimeout(() => resolve(null), ms);
-  });
-  try {
-    for (let bytes = 0; ; ) {
-      const next = await Promise.race([reader.read(), late]);
-      if (next?.value === undefined) break;
-      pieces.push(next.value.subarray(0, limit_bytes - bytes));
-      bytes += next.value.byteLength;
-      if (bytes >= limit_bytes) break;
+  const gather = async () => {
+    for (let bytes = 0; bytes < limit_bytes; ) {
+      const { value } = await reader.read();
+      if (value === undefined) return;
+      pieces.push(value.subarray(0, limit_bytes - bytes));
+      bytes += value.byteLength;
     }
-  } catch {
-    // The connection was lost: what has come may be whole.
-  }
-  clearTimeout(timer);
+  };
+  // Where the connection was lost, what has come may be whole.
+  await within(ms, gather(), undefined);
   void reader.cancel().catch(() => {});
   return new TextDecoder().decode(concatBytes(pieces));
 }
