@@ -67,6 +67,7 @@ export function wasBegun(stage: StageState): boolean {
 
 /** The length of the union of spans, within `from` and `to`. */
 export function covered(spans: readonly Span[], from: number, to: number): number {
+  if (spans.length === 0) return 0;
   let sum = 0;
   let reached = from;
   for (const [begin, end] of spans.toSorted((a, b) => a[0] - b[0])) {
@@ -194,8 +195,11 @@ function shares(state: ExecutionState, stage: StageState, from: number, to: numb
   const name = stage.result.stage;
   const called = stage.phase === "calling" ? [...stage.calls, [stage.call_at, to] as const] : stage.calls;
   const calls = covered(called, from, to);
-  const withPauses = covered([...called, ...stillSpans(state)], from, to);
-  const all = covered([...called, ...stillSpans(state), ...stage.waits], from, to);
+  const stills = stillSpans(state);
+  // Most runs have neither pauses nor retries, and every run's end comes through here.
+  const withPauses = stills.length === 0 ? calls : covered([...called, ...stills], from, to);
+  const all =
+    stage.waits.length === 0 ? withPauses : covered([...called, ...stills, ...stage.waits], from, to);
   return [
     { kind: "stage", stage: name, ms: calls },
     ...wait("retry_wait", name, all - withPauses),
