@@ -3,6 +3,7 @@
 import * as z from "zod";
 import { AgentCall } from "../contract/agent-call.ts";
 import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
+import { equalInConstantTime } from "../contract/constant-time.ts";
 
 /**
  * What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress, whose `fraction` is
@@ -295,14 +296,12 @@ async function admitted(request: Request, secret: string | undefined): Promise<b
   const given = (request.headers.get("authorization") ?? "").replace(/^bearer +/i, "");
   const wanted = secret.replace(/^bearer +/i, "");
   const [a, b] = await Promise.all([sha256(given), sha256(wanted)]);
-  // Digests have one length, and every byte is looked at: the time tells nothing about the secret.
-  let difference = 0;
-  for (let index = 0; index < a.length; index++) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
-  return difference === 0;
+  return equalInConstantTime(a, b);
 }
 
-async function sha256(text: string): Promise<Uint8Array> {
-  return new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text)));
+/** The digest, one character for each byte. */
+async function sha256(text: string): Promise<string> {
+  return String.fromCharCode(...new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text))));
 }
 
 function wantsStream(request: Request): boolean {

@@ -19,9 +19,27 @@ export const ErrorInfo = z.object({
 });
 export type ErrorInfo = z.infer<typeof ErrorInfo>;
 
+/** A part of the time of a run's critical path. */
+const CriticalPathLink = z.object({
+  /**
+   * `stage`: the stage's calls; `retry_wait`: a delay before a further try, or a call that a pause interrupted;
+   * `concurrency_wait`: from the end of the stage before, on which it does not depend, to the place that this freed;
+   * `pause`; `overhead`: the coordinator's own time.
+   */
+  kind: z.enum(["stage", "retry_wait", "concurrency_wait", "pause", "overhead"]),
+  /** The stage whose time it is; null before the first and after the last. */
+  stage: z.nullable(z.string()),
+  ms: z.number(),
+});
+export type CriticalPathLink = z.infer<typeof CriticalPathLink>;
+
 export const PerformanceMetrics = z.object({
+  /** The stages that determined when the run ended, in the order of time. */
   critical_path: z.array(z.string()),
+  /** The time of their calls, waits excluded. */
   critical_path_ms: z.number(),
+  /** Where the run's time went along the path: the `ms` of all add up to its duration. Earlier versions lack it. */
+  critical_path_links: z._default(z.array(CriticalPathLink), []),
   /** Time in which no agent was at work, no retry waited and no pause stood: the coordinator's own. */
   overhead_ms: z.number(),
   stage_ms: z.record(z.string(), z.number()),

@@ -14,7 +14,7 @@ import { nextActions } from "../core/execution/next-actions.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { retainedUntil } from "../core/monitoring/index-entry.ts";
+import { retainedUntil } from "../core/execution/retention.ts";
 import { executionPieces } from "../core/execution/view.ts";
 import { logLine, lostReports } from "../core/monitoring/log-line.ts";
 import { PACE } from "../core/timings.ts";
@@ -32,6 +32,7 @@ import { specWeight } from "../engine/run/run-memory.ts";
 import { type Text, textOf } from "../engine/watch/text-stream.ts";
 import { wakeTurn } from "../engine/run/recovery-pacing.ts";
 import { brotliDecoder } from "./brotli.ts";
+import { withTimeLimit } from "../engine/time-limit.ts";
 
 /** A run is not brought into memory: see engine/isolate-budget.ts. */
 export class IsolateFull extends Error {}
@@ -171,10 +172,7 @@ export class RunKeeper {
 
   /** Resolves with the task, or once the platform would end the handler. */
   private async held(task: Promise<void>): Promise<void> {
-    const over = Promise.withResolvers<void>();
-    const stop = this.ports.clock.after(PACE.ALARM_HOLD_MS, over.resolve);
-    await Promise.race([task, over.promise]);
-    stop();
+    await withTimeLimit(this.ports.clock, PACE.ALARM_HOLD_MS, task, () => {});
   }
 
   /** When to try again after a fault, ms since the epoch: later each time, and at the deadline if that is sooner. */

@@ -2,7 +2,7 @@
 // is forgotten; and what an alarm's own time shows of those before it.
 import { expect, test } from "vitest";
 import { nextReportAt, wasReported } from "../../src/core/execution/report-times.ts";
-import { retainedUntil } from "../../src/core/monitoring/index-entry.ts";
+import { retainedUntil } from "../../src/core/execution/retention.ts";
 import { Play } from "./rules/play.ts";
 import { makeStage } from "./simulation/spec.ts";
 

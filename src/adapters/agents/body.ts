@@ -3,6 +3,7 @@
 import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { readBytes } from "../platform/read-bytes.ts";
+import { within } from "../platform/time-limit.ts";
 
 type Fault =
   | { reason: "too_large"; limit_bytes: number }
@@ -76,26 +77,18 @@ export async function textWithin(
 ): Promise<string> {
   const reader = body.getReader();
   const pieces: Uint8Array[] = [];
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<null>((resolve) => {
-    // In two halves: after work that kept the isolate busy for longer than `ms`, the timer is due before the bytes that
-    // arrived meanwhile are delivered.
-    timer = setTimeout(() => {
-      timer = setTimeout(() => resolve(null), ms / 2);
-    }, ms / 2);
-  });
-  try {
-    for (let bytes = 0; ; ) {
-      const next = await Promise.race([reader.read(), late]);
-      if (next?.value === undefined) break;
-      pieces.push(next.value.subarray(0, limit_bytes - bytes));
-      bytes += next.value.byteLength;
-      if (bytes >= limit_bytes) break;
+  const gather = async () => {
+    for (let bytes = 0; bytes < limit_bytes; ) {
+      const { value } = await reader.read();
+      if (value === undefined) return;
+      pieces.push(value.subarray(0, limit_bytes - bytes));
+      bytes += value.byteLength;
     }
-  } catch {
-    // The connection was lost: what has come may be whole.
-  }
-  clearTimeout(timer);
+  };
+  // Where the connection was lost, what has come may be whole. In two halves: after work that kept the isolate busy for
+  // longer than `ms`, a timer is due before the bytes that arrived meanwhile are delivered.
+  const gathered = gather().then(() => true);
+  if (!(await within(ms / 2, gathered, false))) await within(ms / 2, gathered, false);
   void reader.cancel().catch(() => {});
   return new TextDecoder().decode(concatBytes(pieces));
 }

@@ -10,6 +10,7 @@ import { readMembers } from "../../core/json/json.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { bodyFailure, clip, failureWords, parseAnswer, readProblem } from "./parse.ts";
 import { BodyText } from "./body.ts";
+import { within } from "../platform/time-limit.ts";
 
 /**
  * A stream whose outcome has come is read on for so long, off the call's path: one that ends by then leaves its
@@ -132,12 +133,10 @@ class StreamReading {
 
 /** Reads and discards the rest, for CLOSE_GRACE_MS at most. */
 async function readOn(text: BodyText): Promise<void> {
-  const timer = setTimeout(() => text.cancel(), CLOSE_GRACE_MS);
-  try {
+  const drain = async () => {
     while ((await text.next()) !== null);
-  } catch {
-    // The outcome is complete: a lost connection changes nothing.
-  }
-  clearTimeout(timer);
+  };
+  // The outcome is complete: a lost connection changes nothing.
+  await within(CLOSE_GRACE_MS, drain(), undefined);
   text.cancel();
 }

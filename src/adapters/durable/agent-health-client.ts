@@ -5,6 +5,7 @@
 import type { Admission, Breaker, BreakerPolicy, CallVerdict } from "../../core/resilience/breaker.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "./caller-budgets.ts";
+import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 
 /** A breaker as it travels. */
@@ -51,7 +52,7 @@ interface Known {
 
 export class IsolateHealth implements AgentHealth {
   private readonly world: AgentHealthWorld;
-  private readonly tenants = new Map<string, Known>();
+  private readonly tenants = new Lru<string, Known>({ entries: TENANTS });
   private readonly memory = new AgentMemory();
 
   constructor(world: AgentHealthWorld) {
@@ -149,12 +150,7 @@ export class IsolateHealth implements AgentHealth {
   }
 
   private known(tenant: string): Known {
-    const known = this.tenants.get(tenant) ?? { at: 0, agents: new Map(), asked_at: 0 };
-    this.tenants.delete(tenant);
-    this.tenants.set(tenant, known);
-    const oldest = this.tenants.keys().next().value;
-    if (this.tenants.size > TENANTS && oldest !== undefined) this.tenants.delete(oldest);
-    return known;
+    return this.tenants.get(tenant, () => ({ at: 0, agents: new Map(), asked_at: 0 }));
   }
 }
 

@@ -4,6 +4,7 @@ import { counted, type HedgeCount, mayHedge, NO_HEDGES } from "../../core/resili
 import { fullBudget, placeRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import type { AgentIdentity } from "../../engine/ports.ts";
+import { Lru } from "../platform/lru.ts";
 
 interface Remembered {
   budget: RetryBudget;
@@ -14,7 +15,7 @@ interface Remembered {
 const AGENTS = 2_000;
 
 export class AgentMemory {
-  private readonly agents = new Map<string, Remembered>();
+  private readonly agents = new Lru<string, Remembered>({ entries: AGENTS });
 
   called(agent: AgentIdentity, verdict: CallVerdict, now: number): void {
     const known = this.of(agent, now);
@@ -38,11 +39,6 @@ export class AgentMemory {
 
   private of(agent: AgentIdentity, now: number): Remembered {
     const name = JSON.stringify([agent.tenant, agent.agent_type, agent.registration]);
-    const known = this.agents.get(name) ?? { budget: fullBudget(now), hedges: NO_HEDGES };
-    this.agents.delete(name);
-    this.agents.set(name, known);
-    const oldest = this.agents.keys().next().value;
-    if (this.agents.size > AGENTS && oldest !== undefined) this.agents.delete(oldest);
-    return known;
+    return this.agents.get(name, () => ({ budget: fullBudget(now), hedges: NO_HEDGES }));
   }
 }

@@ -9,6 +9,7 @@ import type { Definitions } from "../../core/config/catalog-bounds.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import type { Standing, TenantHealth } from "./agent-health-client.ts";
+import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
 
 /** Everything that a tenant has defined, and what is known of its agents. */
@@ -111,7 +112,10 @@ export function catalogsOver(world: CatalogsWorld): Catalogs {
 
 class RememberedCatalogs implements Catalogs {
   private readonly world: CatalogsWorld;
-  private readonly tenants = new Map<string, Remembered>();
+  private readonly tenants = new Lru<string, Remembered>({
+    entries: REMEMBERED_TENANTS,
+    weight: { most: REMEMBERED_CHARS, of: ({ last }) => last?.chars ?? 0 },
+  });
   /** Tenants whose catalog does not answer: logged once, and again when it does. */
   private readonly failing = new Set<string>();
 
@@ -120,26 +124,26 @@ class RememberedCatalogs implements Catalogs {
   }
 
   read(tenant: string, maxAgeMs = CATALOG_AGE_MS): Promise<CatalogSnapshot> {
-    const before = this.tenants.get(tenant);
+    const before = this.tenants.peek(tenant);
     if (before !== undefined && this.world.now() - before.at < maxAgeMs) return before.snapshot;
     const last = before?.last ?? null;
     const snapshot = this.ask(tenant, last);
     const entry: Remembered = { snapshot, known: null, at: this.world.now(), last };
-    this.remember(tenant, entry);
+    this.tenants.set(tenant, entry);
     snapshot.then(
       (known) => {
         entry.known = known;
       },
       // A read that failed is not remembered; what a write has put in its place meanwhile stays.
       () => {
-        if (this.tenants.get(tenant) === entry) this.tenants.delete(tenant);
+        if (this.tenants.peek(tenant) === entry) this.tenants.delete(tenant);
       },
     );
     return snapshot;
   }
 
   peek(tenant: string): CatalogSnapshot | null {
-    const known = this.tenants.get(tenant);
+    const known = this.tenants.peek(tenant);
     return known !== undefined && this.world.now() - known.at < CATALOG_AGE_MS ? known.known : null;
   }
 
@@ -147,7 +151,7 @@ class RememberedCatalogs implements Catalogs {
     const { outcome, snapshot: text } = await write(this.world.catalog(tenant));
     const last = this.answered(tenant, text, null);
     const { snapshot } = last;
-    this.remember(tenant, { snapshot: Promise.resolve(snapshot), known: snapshot, at: last.at, last });
+    this.tenants.set(tenant, { snapshot: Promise.resolve(snapshot), known: snapshot, at: last.at, last });
     return { outcome, snapshot };
   }
 
@@ -158,10 +162,10 @@ class RememberedCatalogs implements Catalogs {
     const text = isUsable ? await within(CATALOG_WAIT_MS, asked, null) : await asked;
     if (text === null) return this.fallBack(tenant, last as Answered);
     const answered = this.answered(tenant, text, last);
-    const entry = this.tenants.get(tenant);
+    const entry = this.tenants.peek(tenant);
     if (entry !== undefined) {
       entry.last = answered;
-      this.makeRoom(tenant);
+      this.tenants.trim(tenant);
     }
     return answered.snapshot;
   }
@@ -184,23 +188,5 @@ class RememberedCatalogs implements Catalogs {
     }
     const read = JSON.parse(definitions as string) as Definitions;
     return { snapshot: { ...read, health }, revision, chars: (definitions as string).length, at };
-  }
-
-  private remember(tenant: string, entry: Remembered): void {
-    this.tenants.delete(tenant);
-    this.tenants.set(tenant, entry);
-    this.makeRoom(tenant);
-  }
-
-  /** Forgets tenants unused for longest while there are too many, or they hold too much. */
-  private makeRoom(current: string): void {
-    let chars = 0;
-    for (const { last } of this.tenants.values()) chars += last?.chars ?? 0;
-    for (const [tenant, { last }] of this.tenants) {
-      const isRoom = this.tenants.size <= REMEMBERED_TENANTS && chars <= REMEMBERED_CHARS;
-      if (isRoom || tenant === current) return;
-      this.tenants.delete(tenant);
-      chars -= last?.chars ?? 0;
-    }
   }
 }

@@ -1,5 +1,6 @@
 // The ids of objects that are asked for again and again, a tenant's shards. To make an id of a name is to hash it twice,
 // which costs a tenth of a call.
+import { Lru } from "../platform/lru.ts";
 
 /** Names remembered for each namespace; the one unused longest goes first. */
 const NAMES = 1_000;
@@ -7,13 +8,6 @@ const NAMES = 1_000;
 export type ObjectIds = (name: string) => DurableObjectId;
 
 export function objectIds(namespace: DurableObjectNamespace): ObjectIds {
-  const known = new Map<string, DurableObjectId>();
-  return (name) => {
-    const id = known.get(name) ?? namespace.idFromName(name);
-    known.delete(name);
-    known.set(name, id);
-    const oldest = known.keys().next().value;
-    if (known.size > NAMES && oldest !== undefined) known.delete(oldest);
-    return id;
-  };
+  const known = new Lru<string, DurableObjectId>({ entries: NAMES });
+  return (name) => known.get(name, () => namespace.idFromName(name));
 }

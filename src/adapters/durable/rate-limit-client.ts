@@ -8,6 +8,7 @@ import {
   type WindowCount,
 } from "../../core/security/rate-limit.ts";
 import type { Clock } from "../../engine/ports.ts";
+import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 
 export interface RateLimiter {
@@ -28,7 +29,7 @@ const CALLERS = 10_000;
 export class LocalLimiter implements RateLimiter {
   readonly limit: RateLimit;
   private readonly clock: Pick<Clock, "now">;
-  private readonly callers = new Map<string, WindowCount>();
+  private readonly callers = new Lru<string, WindowCount>({ entries: CALLERS });
 
   constructor(limit: RateLimit, clock: Pick<Clock, "now">) {
     this.limit = limit;
@@ -36,12 +37,9 @@ export class LocalLimiter implements RateLimiter {
   }
 
   async take(caller: string): Promise<RateVerdict> {
-    const before = this.callers.get(caller) ?? NOTHING_COUNTED;
+    const before = this.callers.peek(caller) ?? NOTHING_COUNTED;
     const { counted, verdict } = take(before, this.limit, this.clock.now());
-    this.callers.delete(caller);
     this.callers.set(caller, counted);
-    const oldest = this.callers.keys().next().value;
-    if (this.callers.size > CALLERS && oldest !== undefined) this.callers.delete(oldest);
     return verdict;
   }
 }

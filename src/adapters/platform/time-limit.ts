@@ -1,16 +1,11 @@
 // Time limits on what a call must not wait for.
+import { withTimeLimit } from "../../engine/time-limit.ts";
+import { systemClock } from "./system.ts";
 
 /** How long an object that others share may hold up an execution, in ms. */
 export const SHARED_MS = 250;
 
 /** The promise's value, or `otherwise` where it rejects or takes longer than `ms`. */
 export function within<T, O>(ms: number, promise: Promise<T>, otherwise: O): Promise<T | O> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve(otherwise), ms);
-    const end = (value: T | O) => {
-      clearTimeout(timer);
-      resolve(value);
-    };
-    promise.then(end, () => end(otherwise));
-  });
+  return withTimeLimit(systemClock, ms, promise, () => otherwise).catch(() => otherwise);
 }

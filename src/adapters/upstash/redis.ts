@@ -3,6 +3,8 @@
 // calls, by none of them. What is lost meanwhile is said once.
 import type { Redis } from "@upstash/redis/cloudflare";
 import type { Clock } from "../../engine/ports.ts";
+import { withTimeLimit } from "../../engine/time-limit.ts";
+import { systemClock } from "../platform/system.ts";
 
 export type { Redis };
 
@@ -97,17 +99,11 @@ export class GuardedRedis {
 type Answer<T> = { value: T } | { cause: unknown };
 
 function timed<T>(task: Promise<T>, ms = REDIS_MS): Promise<Answer<T>> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => resolve({ cause: new Error("timeout") }), ms);
-    const end = (answer: Answer<T>) => {
-      clearTimeout(timer);
-      resolve(answer);
-    };
-    task.then(
-      (value) => end({ value }),
-      (cause: unknown) => end({ cause }),
-    );
-  });
+  const answer = task.then(
+    (value): Answer<T> => ({ value }),
+    (cause: unknown): Answer<T> => ({ cause }),
+  );
+  return withTimeLimit(systemClock, ms, answer, () => ({ cause: new Error("timeout") }));
 }
 
 /** Only the kind of fault: its text may hold a command, and so a stage's data. */

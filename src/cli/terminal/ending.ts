@@ -1,6 +1,7 @@
 // What the demo prints when an execution has ended: its answer, its sources and a summary. Reads the data of the
 // reference pipeline's last stage; of any other data it takes what it knows.
 import * as z from "zod";
+import { pathText } from "../../contract/critical-path.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { duration } from "./text.ts";
 
@@ -35,7 +36,7 @@ export function endingOf(execution: PipelineExecution): Ending {
 
 /** What happened in one line, the figures below it, and what to try next. */
 export function closing(execution: PipelineExecution): { summary: string; details: string[] } {
-  const { critical_path, critical_path_ms, overhead_ms, retries, cache_hits } = execution.performance_metrics;
+  const { critical_path_ms, overhead_ms, retries, cache_hits } = execution.performance_metrics;
   const { error_info } = execution;
   const total = duration(execution.duration_ms ?? 0);
   const again = retries === 0 ? "" : `, ${counted(retries, "retry", "retries")}`;
@@ -45,7 +46,7 @@ export function closing(execution: PipelineExecution): { summary: string; detail
     summary: error_info === null ? figures : `${error_info.code} in ${error_info.message}`,
     details: [
       ...(error_info === null ? [] : [figures]),
-      `critical path ${duration(critical_path_ms)}: ${critical_path.join(" → ")}`,
+      `critical path ${duration(critical_path_ms)}: ${pathText(execution, duration)}`,
       ...generatorHint(execution),
       CONSOLE_HINT,
     ],

@@ -38,7 +38,7 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
   }, [shape, room]);
   const live = story !== null && !isRunOver(story.status);
   const now = useNow(live);
-  const critical = story === null ? new Set<string>() : criticalPath(story, now);
+  const critical = story === null ? new Set<string>() : criticalPath(story);
   const byName = new Map(stages.map((stage) => [stage.name, stage]));
   const scale = Math.min(1, Math.max(SMALLEST_SCALE, room / Math.max(1, width)));
   const px = (value: number) => `${value}px`;

@@ -1,5 +1,6 @@
 // Where the time went: a row for each stage, its tries and the waits between them on one axis, growing while the run
 // lives; the stages that the run's length hangs on are marked, and pauses lie behind everything.
+import { pathShare, pathText } from "../../contract/critical-path.ts";
 import { useNow } from "../lib/clock.ts";
 import { duration } from "../lib/format.ts";
 import { criticalPath, timeOf } from "./path.ts";
@@ -21,7 +22,7 @@ export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage
     from: story.started_at,
     length: Math.max(SHORTEST_AXIS_MS, (end - story.started_at) * 1.02),
   };
-  const critical = criticalPath(story, end);
+  const critical = criticalPath(story);
   const place = (from: number, to: number) => placed(axis, from, to);
   return (
     <figure class="timeline" aria-label="Timeline of the run">
@@ -37,7 +38,10 @@ export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage
           <li key={stage.name} class={critical.has(stage.name) ? "is-critical" : ""}>
             <button type="button" class="timeline-name" onClick={() => onSelect(stage.name)}>
               <span>{stage.name}</span>
-              <span class="sr-only">{spoken(stage, end, critical.has(stage.name))}</span>
+              <span class="sr-only">
+                {spoken(stage, end)}
+                {critical.has(stage.name) && onPath(story, stage.name)}
+              </span>
             </button>
             <span class="timeline-track" aria-hidden="true">
               {story.pauses.map((pause) => (
@@ -76,7 +80,7 @@ export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage
           </span>
         )}
         <span>
-          <i class="swatch swatch-critical" /> critical path
+          <i class="swatch swatch-critical" /> critical path{pathOf(story)}
         </span>
         {story.pauses.length > 0 && (
           <span>
@@ -128,10 +132,20 @@ function titleOf({ kind, attempt, from, to, outcome }: StageSpan, end: number): 
   return kind === "wait" ? `wait of ${time} before try ${attempt}` : `try ${attempt}: ${outcome}, ${time}`;
 }
 
-function spoken(stage: StageView, end: number, critical: boolean): string {
+function spoken(stage: StageView, end: number): string {
   const called = stage.spans.filter((span) => span.kind === "try" && !isFromCache(stage, span)).length;
   const time = stage.spans.length === 0 ? "" : `, ${duration(timeOf(stage, end))}`;
   const tries = called === 0 ? "" : `, ${called} ${called === 1 ? "try" : "tries"}`;
   const cached = stage.result?.cached === true ? ", from the cache" : "";
-  return ` ${stage.status}${time}${tries}${cached}${critical ? ", on the critical path" : ""}`;
+  return ` ${stage.status}${time}${tries}${cached}`;
+}
+
+function onPath({ execution }: RunView, name: string): string {
+  const share = execution === null ? null : pathShare(execution, name);
+  return `, on the critical path${share === null ? "" : ` with ${duration(share)}`}`;
+}
+
+function pathOf({ execution }: RunView): string {
+  const text = execution === null ? "" : pathText(execution, duration);
+  return text === "" ? "" : `: ${text}`;
 }

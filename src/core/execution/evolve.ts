@@ -59,6 +59,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       due_at: 0,
       rescued: null,
       contract_faults: 0,
+      began_seq: 0,
       ended_seq: 0,
       calls: [],
       waits: [],
@@ -100,6 +101,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         phase: "calling",
         call: event.seq,
         call_at: at,
+        began_seq: stage.began_seq || event.seq,
         attempt: event.attempt,
         repeated: event.internal?.repeated === true,
         result: {
@@ -136,16 +138,21 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
 type EndOfStage = LogEventOf<"stage.completed" | "stage.failed" | "stage.skipped" | "stage.cancelled">;
 
 function stageEnded(state: ExecutionState, event: EndOfStage, at: number): ExecutionState {
-  const next = withStage(state, event, (stage) => ({
-    ...callEnded(stage, event, at),
-    phase: "ended",
-    ended_seq: event.seq,
-    waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
-    result:
+  const next = withStage(state, event, (stage) => {
+    const result =
       event.type === "stage.completed" || event.type === "stage.failed"
         ? event.data
-        : endedWithoutResult(stage.result, event),
-  }));
+        : endedWithoutResult(stage.result, event);
+    return {
+      ...callEnded(stage, event, at),
+      phase: "ended",
+      // A stage may fail without a call, where its condition cannot be evaluated.
+      began_seq: stage.began_seq || (result.start_time === null ? 0 : event.seq),
+      ended_seq: event.seq,
+      waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+      result,
+    };
+  });
   const completed = event.type === "stage.completed" ? event : null;
   const patch = completed?.internal?.context;
   const usage = completed?.data.usage ?? null;
@@ -167,6 +174,7 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
     phase: looking ? "looking" : "held",
     call: looking ? event.seq : stage.call,
     call_at: looking ? at : stage.call_at,
+    began_seq: stage.began_seq || event.seq,
     rescued: event.internal?.rescued ?? null,
     waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
     result: {

@@ -5,7 +5,7 @@
 import { PACE } from "../timings.ts";
 import { nextActions } from "./next-actions.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
-import { retainedUntil } from "../monitoring/index-entry.ts";
+import { retainedUntil } from "./retention.ts";
 
 /** True where a crash before the report must be followed by an alarm that comes soon: an end, and a pause. */
 export function needsAlarm({ status }: ExecutionState): boolean {

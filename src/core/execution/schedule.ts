@@ -44,7 +44,8 @@ function readyStages(state: ExecutionState): Ready[] {
   return ready;
 }
 
-function isExclusive(state: ExecutionState, stage: ResolvedStage): boolean {
+/** True where the stage runs with no other beside it. */
+export function isExclusive(state: ExecutionState, stage: ResolvedStage): boolean {
   return !stage.parallel || !state.spec.config.enable_parallel_execution;
 }
 

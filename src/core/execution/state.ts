@@ -30,6 +30,8 @@ export interface StageState {
   readonly rescued: StageError | null;
   /** Answers so far that broke the contract. */
   readonly contract_faults: number;
+  /** The `seq` of the event with which it began, at `result.start_time`; 0 before, and where it never began. */
+  readonly began_seq: number;
   /** The `seq` of the event that ended it; 0 before. */
   readonly ended_seq: number;
   /** Tries made, as [sent, ended] in ms since the epoch; what a crash or a pause cut short is not among them. */

@@ -2,9 +2,10 @@
 import type { PerformanceMetrics, PipelineExecution } from "../../contract/execution.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { jsonPieces } from "../json/json-pieces.ts";
-import { criticalPath, sinks } from "../pipeline/graph.ts";
+import { sinks } from "../pipeline/graph.ts";
 import { isoTime } from "../time.ts";
 import { utf8Bytes } from "../json/weight.ts";
+import { covered, criticalPathOf, stagesOn } from "./critical-path.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
 /** The execution as it stands. */
@@ -122,10 +123,11 @@ function performanceOf(state: ExecutionState): PerformanceMetrics {
   const called = state.stages.filter((stage) => stage.calls.length > 0);
   // A Map: a stage may be called like something that every object inherits.
   const stage_ms = new Map(called.map((stage) => [stage.result.stage, total(stage.calls)]));
-  const path = criticalPath(state.spec.stages, (name) => stage_ms.get(name) ?? 0);
+  const links = criticalPathOf(state);
   return {
-    critical_path: path.path.filter((name) => stage_ms.has(name)),
-    critical_path_ms: path.weight,
+    critical_path: stagesOn(links),
+    critical_path_ms: links.reduce((sum, { kind, ms }) => (kind === "stage" ? sum + ms : sum), 0),
+    critical_path_links: links,
     overhead_ms: overhead(state),
     stage_ms: Object.fromEntries(stage_ms),
     retries: state.stages.reduce((sum, stage) => sum + Math.max(0, stage.result.attempts - 1), 0),
@@ -141,15 +143,5 @@ function total(spans: readonly (readonly [number, number])[]): number {
 function overhead(state: ExecutionState): number {
   if (!isTerminal(state.status) || state.ended_at === null) return 0;
   const spans = state.stages.flatMap((stage) => [...stage.calls, ...stage.waits]).concat(state.stills);
-  let covered = 0;
-  let reached = state.started_at;
-  for (const [from, to] of spans.toSorted((a, b) => a[0] - b[0])) {
-    const begin = Math.max(from, reached);
-    const end = Math.min(to, state.ended_at);
-    if (end > begin) {
-      covered += end - begin;
-      reached = end;
-    }
-  }
-  return state.ended_at - state.started_at - covered;
+  return state.ended_at - state.started_at - covered(spans, state.started_at, state.ended_at);
 }

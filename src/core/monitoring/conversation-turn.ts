@@ -2,6 +2,7 @@
 // later run is handed it.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { cutText } from "../../contract/text.ts";
+import { retentionEnd } from "../execution/retention.ts";
 import type { ExecutionState } from "../execution/state.ts";
 import { finalResult } from "../execution/view.ts";
 
@@ -28,7 +29,7 @@ export function turnOf(state: ExecutionState): KeptTurn | null {
     query: cutText(spec.query, QUERY_CHARS),
     answer: bounded(finalResult(state)),
     ended_at,
-    expires: ended_at + spec.config.retention_seconds * 1_000,
+    expires: retentionEnd(ended_at, spec),
   };
 }
 

@@ -5,6 +5,7 @@ import { cutText } from "../../contract/text.ts";
 import { type RunReport, runReport } from "./metrics/report.ts";
 import { PACE } from "../timings.ts";
 import { isoTime } from "../time.ts";
+import { retainedUntil } from "../execution/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
 export interface LedgerEntry {
@@ -54,10 +55,4 @@ function expiry(state: ExecutionState, now: number): number {
   const { max_pause_seconds } = state.spec.config;
   const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
   return Math.max(state.deadline_at, paused) + PACE.LEDGER_GRACE_MS;
-}
-
-/** When an execution that has ended is forgotten, ms since the epoch; whole, as storage keeps an alarm's time. */
-export function retainedUntil({ ended_at, spec }: ExecutionState): number {
-  const kept_ms = spec.storage === "memory" ? PACE.MEMORY_KEPT_MS : spec.config.retention_seconds * 1_000;
-  return Math.floor((ended_at ?? 0) + kept_ms);
 }

@@ -75,8 +75,8 @@ export function sinks<T extends Node>(nodes: readonly T[]): T[] {
 }
 
 /**
- * The path of the greatest summed weight, from a root to a sink, with its weight. Of equal ones the first in
- * definition order. Nodes must be free of cycles.
+ * Of a definition, the path of the greatest summed weight, from a root to a sink, with its weight; that of a run, by
+ * time, is in execution/critical-path.ts. Of equal ones the first in definition order. Nodes must be free of cycles.
  */
 export function criticalPath(
   nodes: readonly Node[],

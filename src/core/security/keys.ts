@@ -1,4 +1,5 @@
 // The keys of a deployment: read from their secret, and looked through in a time that tells nothing of them.
+import { equalInConstantTime } from "../../contract/constant-time.ts";
 import * as z from "../../contract/zod.ts";
 import { ApiKey } from "../../contract/access.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
@@ -38,11 +39,4 @@ export function findKey(keys: readonly ApiKey[], sha256: string): ApiKey | null 
   let found: ApiKey | null = null;
   for (const key of keys) if (equalInConstantTime(key.key_sha256, sha256)) found = key;
   return found;
-}
-
-/** Compares texts of equal length without stopping at the first difference. */
-function equalInConstantTime(a: string, b: string): boolean {
-  let difference = a.length ^ b.length;
-  for (let at = 0; at < a.length; at += 1) difference |= a.charCodeAt(at) ^ b.charCodeAt(at);
-  return difference === 0;
 }

@@ -2,7 +2,7 @@
 // and, once it has ended, retention (I15).
 import { nextReportAt, wasReported } from "../../core/execution/report-times.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { retainedUntil } from "../../core/monitoring/index-entry.ts";
+import { retainedUntil } from "../../core/execution/retention.ts";
 import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver } from "./driver.ts";
 import type { Outbox } from "../watch/outbox.ts";

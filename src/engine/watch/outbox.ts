@@ -10,6 +10,7 @@ import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Ports } from "../ports.ts";
+import { withTimeLimit } from "../time-limit.ts";
 
 export interface Receiver {
   /** As the operator's log names it. */
@@ -97,14 +98,10 @@ export class Outbox implements Watcher {
   }
 
   /** As `settle`, but a receiver that does not answer for so long counts as one that refused. */
-  async settleWithin(ms: number): Promise<readonly string[]> {
-    const late = Promise.withResolvers<readonly string[]>();
-    const stop = this.ports.clock.after(ms, () => {
-      late.resolve(this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name));
-    });
-    const refused = await Promise.race([this.settle(), late.promise]);
-    stop();
-    return refused;
+  settleWithin(ms: number): Promise<readonly string[]> {
+    return withTimeLimit(this.ports.clock, ms, this.settle(), () =>
+      this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name),
+    );
   }
 
   private async deliver(): Promise<string[]> {

@@ -4,6 +4,7 @@ import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
 import type { Text } from "./text-stream.ts";
+import { withTimeLimit } from "../time-limit.ts";
 
 /** Resolves also where the driver breaks. @param wait_ms how long at most; null waits for the end */
 export async function waitForCaller(
@@ -74,10 +75,11 @@ export async function answerWatched(
 }
 
 /** True where `over` resolves within a heartbeat. */
-async function comesFirst(over: Promise<void>, clock: Clock): Promise<boolean> {
-  const beat = Promise.withResolvers<false>();
-  const stop = clock.after(PACE.HEARTBEAT_WATCHED_MS, () => beat.resolve(false));
-  const first = await Promise.race([over.then(() => true), beat.promise]);
-  stop();
-  return first;
+function comesFirst(over: Promise<void>, clock: Clock): Promise<boolean> {
+  return withTimeLimit(
+    clock,
+    PACE.HEARTBEAT_WATCHED_MS,
+    over.then(() => true),
+    () => false,
+  );
 }

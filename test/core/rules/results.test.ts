@@ -84,7 +84,7 @@ test("duration_ms has the pauses in it.", () => {
   expect(play.view.duration_ms).toBe(5_010);
 });
 
-test("The critical path is the path of the greatest time of this run, waiting excluded.", () => {
+test("The critical path is the chain of stages that determined the end, and its time excludes waits.", () => {
   const play = new Play([
     side("quick"),
     side("slow"),
@@ -98,6 +98,11 @@ test("The critical path is the path of the greatest time of this run, waiting ex
   expect(play.view.performance_metrics).toMatchObject({
     critical_path: ["quick", "after_quick", "last"],
     critical_path_ms: 10 + 600 + 5,
+    critical_path_links: [
+      { kind: "stage", stage: "quick", ms: 10 },
+      { kind: "stage", stage: "after_quick", ms: 600 },
+      { kind: "stage", stage: "last", ms: 5 },
+    ],
     stage_ms: { quick: 10, slow: 100, after_quick: 600, last: 5 },
     retries: 1,
   });

@@ -1,12 +1,11 @@
-// The figures of an ended run against those of the observer: the critical path by looking at every path's end, the
-// overhead by knowing that a simulated coordinator takes no time.
+// The figures of an ended run against those of the observer: the critical path by its sum and its edges, the overhead
+// by knowing that a simulated coordinator takes no time.
 import type { PipelineExecution } from "../../../src/contract/execution.ts";
 import { hold } from "./observer.ts";
 import type { World } from "./world.ts";
 
 export function auditMetrics(world: World, view: PipelineExecution): void {
-  const { observer, scenario } = world;
-  const { stages } = scenario.spec;
+  const { observer } = world;
   const metrics = view.performance_metrics;
   const weights = new Map<string, number>();
   for (const [name, seen] of observer.stages) if (seen.calls > 0) weights.set(name, seen.worked);
@@ -18,33 +17,8 @@ export function auditMetrics(world: World, view: PipelineExecution): void {
     () => `stage_ms ${told.join()} is not ${made.join()}`,
   );
 
-  const longest = new Map<string, number>();
-  const measure = (name: string): number => {
-    const known = longest.get(name);
-    if (known !== undefined) return known;
-    const before = stages.find((stage) => stage.name === name)?.depends_on.map(measure) ?? [];
-    const total = Math.max(0, ...before) + (weights.get(name) ?? 0);
-    longest.set(name, total);
-    return total;
-  };
-  const heaviest = Math.max(...stages.map((stage) => measure(stage.name)));
-  hold(
-    "metrics",
-    metrics.critical_path_ms === heaviest,
-    () => `critical path ${metrics.critical_path_ms}, not ${heaviest}`,
-  );
-  const sum = metrics.critical_path.reduce((total, name) => total + (weights.get(name) ?? Number.NaN), 0);
-  hold("metrics", sum === heaviest, () => `the path's stages take ${sum} ms, not ${heaviest}`);
-  for (const [at, name] of metrics.critical_path.entries()) {
-    const next = metrics.critical_path[at + 1];
-    hold(
-      "metrics",
-      next === undefined || world.depends(next, name),
-      () => `${next} does not depend on ${name}`,
-    );
-  }
-
   const duration = view.duration_ms as number;
+  auditPath(world, view);
   const { overhead_ms } = metrics;
   hold(
     "metrics",
@@ -57,4 +31,35 @@ export function auditMetrics(world: World, view: PipelineExecution): void {
     0,
   );
   hold("metrics", metrics.retries === retries, () => `${metrics.retries} retries told, ${retries} made`);
+}
+
+/** The links add up to the duration, and between two stages without an edge is a wait for a place. */
+function auditPath(world: World, view: PipelineExecution): void {
+  const { critical_path, critical_path_ms, critical_path_links: links, stage_ms } = view.performance_metrics;
+  const sum = links.reduce((total, { ms }) => total + ms, 0);
+  hold("metrics", sum === view.duration_ms, () => `the path's links are ${sum} of ${view.duration_ms} ms`);
+  hold(
+    "metrics",
+    links.every(({ ms }) => ms >= 0),
+    () => `a link is negative: ${JSON.stringify(links)}`,
+  );
+  const stages = links.filter(({ kind }) => kind === "stage");
+  const named = stages.map(({ stage }) => stage);
+  hold(
+    "metrics",
+    named.join() === critical_path.join(),
+    () => `${named.join()} is not ${critical_path.join()}`,
+  );
+  const worked = stages.reduce((total, { ms }) => total + ms, 0);
+  hold("metrics", worked === critical_path_ms, () => `${worked} ms is not ${critical_path_ms}`);
+  for (const { stage, ms } of stages) {
+    const most = new Map(Object.entries(stage_ms)).get(stage ?? "") ?? 0;
+    hold("metrics", ms <= most, () => `${stage} has ${ms} ms of its ${most} on the path`);
+  }
+  for (const [at, name] of critical_path.entries()) {
+    const before = critical_path[at - 1];
+    if (before === undefined || world.depends(name, before)) continue;
+    const waited = links.some(({ kind, stage }) => kind === "concurrency_wait" && stage === name);
+    hold("metrics", waited, () => `${name} neither depends on ${before} nor waited for its place`);
+  }
 }

@@ -3,7 +3,6 @@
 import type { Bottleneck, Level } from "../../../contract/metrics.ts";
 import { LIMITS } from "../../../contract/limits.ts";
 import type { Figures } from "./run-metrics.ts";
-import { predecessor, type Span } from "./path.ts";
 import type { RunShape, StageShape } from "./report.ts";
 import { changeStages, saving, withCache, workOf } from "./simulate.ts";
 import { mean } from "./sketch.ts";
@@ -82,9 +81,9 @@ function retries(name: string, runs: readonly RunShape[]): Saving {
 
 /** It could have begun earlier: it waited for a place, or for a stage that it does not depend on. */
 function waiting(name: string, runs: readonly RunShape[]): Saving {
-  const waits = runs.map((run) => waitIn(run, name));
+  const waits = runs.map((run) => stageIn(run, name)?.place_wait);
   const waited = average(waits.map((wait) => wait?.ms ?? 0));
-  const blocker = mostNamed(waits.flatMap((wait) => (wait === null ? [] : [wait.behind])));
+  const blocker = mostNamed(waits.flatMap((wait) => wait?.after ?? []));
   const exclusive = runs.some(
     (run) => stageIn(run, name)?.parallel === false || stageIn(run, blocker)?.parallel === false,
   );
@@ -136,27 +135,6 @@ function slow(name: string, average_ms: number, runs: readonly RunShape[]): Reas
     cause: `slow agent: its calls take ${ms(average_ms)} on average, and neither retries nor waiting explain them`,
     recommendation: `Make the agent of ${name} faster, or give it a smaller model: at half the time a run would end ${ms(saves)} sooner.`,
   };
-}
-
-interface Wait {
-  ms: number;
-  behind: string;
-}
-
-/** How long a stage whose dependencies had ended was kept waiting, and by which stage. */
-function waitIn(run: RunShape, name: string): Wait | null {
-  const spans = run.stages.filter((stage) => stage.tries_ms.length > 0).map(spanOf);
-  const own = spans.find((span) => span.name === name);
-  if (own === undefined) return null;
-  const needed = spans.filter((span) => own.depends_on.includes(span.name));
-  const ready = needed.reduce((latest, span) => Math.max(latest, span.ended), 0);
-  const behind = predecessor(own, spans);
-  if (behind === null || own.began <= ready || own.depends_on.includes(behind.name)) return null;
-  return { ms: own.began - ready, behind: behind.name };
-}
-
-function spanOf(stage: StageShape): Span {
-  return { name: stage.stage, depends_on: stage.depends_on, began: stage.began_ms, ended: stage.ended_ms };
 }
 
 function stageIn(run: RunShape | undefined, name: string): StageShape | undefined {

@@ -3,10 +3,15 @@
 import type { StageStatus } from "../../../contract/stage.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { hash64 } from "../../hash.ts";
-import { timeOf } from "../../time.ts";
 import { specOf } from "../../execution/schedule.ts";
+import {
+  criticalPathOf,
+  placeWait,
+  type PlaceWait,
+  shareOf,
+  wasBegun,
+} from "../../execution/critical-path.ts";
 import { type ExecutionState, isTerminal, type StageState } from "../../execution/state.ts";
-import { observedPath } from "./path.ts";
 
 export type RunEnd = "completed" | "failed" | "cancelled";
 
@@ -29,7 +34,7 @@ interface StageReport {
   stage: string;
   status: RunEnd;
   duration_ms: number;
-  /** Of its duration, what lies on the run's critical path; 0 where performance is not monitored. */
+  /** Of its duration, what is on the run's critical path, pauses excluded; 0 where performance is not monitored. */
   path_ms: number;
   retries: number;
   cached: boolean;
@@ -49,9 +54,6 @@ export interface StageShape {
   depends_on: string[];
   parallel: boolean;
   timeout_ms: number;
-  /** When it began and ended, in ms after the run's start; both 0 where it never began. */
-  began_ms: number;
-  ended_ms: number;
   /** How long each try took. */
   tries_ms: number[];
   /** Delays sat out between tries. */
@@ -59,6 +61,8 @@ export interface StageShape {
   cached: boolean;
   /** Equal where the agent was asked the same. */
   asked: string;
+  /** Where it waited for a place. Shapes that earlier versions recorded lack it. */
+  place_wait?: PlaceWait;
 }
 
 /** The report of an execution that has ended, or null where its config wants none or it has not. */
@@ -66,18 +70,18 @@ export function runReport(state: ExecutionState): RunReport | null {
   const { spec, status, ended_at } = state;
   if (!isTerminal(status) || ended_at === null || !spec.config.enable_metrics_collection) return null;
   const monitored = spec.config.enable_performance_monitoring;
-  const path = monitored ? observedPath(spansOf(state)) : new Set<string>();
+  const path = monitored ? criticalPathOf(state) : [];
   return {
     pipeline: spec.pipeline,
     ...(spec.pipeline_version === 0 ? { single: true as const } : {}),
     status: status as RunEnd,
     duration_ms: ended_at - state.started_at,
     context_bytes: state.context_bytes,
-    stages: state.stages.filter(wasBegun).map(({ result }) => ({
+    stages: state.stages.filter(hasRun).map(({ result }) => ({
       stage: result.stage,
       status: result.status as RunEnd,
       duration_ms: result.duration_ms ?? 0,
-      path_ms: path.has(result.stage) ? (result.duration_ms ?? 0) : 0,
+      path_ms: shareOf(path, result.stage),
       retries: Math.max(0, result.attempts - 1),
       cached: result.cached,
     })),
@@ -87,23 +91,13 @@ export function runReport(state: ExecutionState): RunReport | null {
 
 const ENDS: ReadonlySet<StageStatus> = new Set(["completed", "failed", "cancelled"]);
 
-function wasBegun(stage: StageState): boolean {
-  return stage.result.start_time !== null && ENDS.has(stage.result.status);
-}
-
-function spansOf(state: ExecutionState) {
-  return state.stages.filter(wasBegun).map(({ result }) => ({
-    name: result.stage,
-    depends_on: specOf(state, result.stage).depends_on,
-    began: timeOf(result.start_time ?? "") - state.started_at,
-    ended: timeOf(result.end_time ?? "") - state.started_at,
-  }));
+function hasRun(stage: StageState): boolean {
+  return wasBegun(stage) && ENDS.has(stage.result.status);
 }
 
 function shapeOf(state: ExecutionState): RunShape | null {
   if (state.stills.length > 0 || state.recoveries > 0) return null;
   const { config, stages } = state.spec;
-  const spans = new Map(spansOf(state).map((span) => [span.name, span]));
   const told = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
   const { query, inputs, context, history } = state.spec;
   const all = fingerprint([query, inputs, context, history]);
@@ -113,18 +107,17 @@ function shapeOf(state: ExecutionState): RunShape | null {
     cache_ttl_ms: config.cache_ttl_seconds * 1_000,
     stages: state.stages.map((stage) => {
       const { name, depends_on, parallel, timeout_seconds } = specOf(state, stage.result.stage);
-      const span = spans.get(name);
+      const place_wait = placeWait(state, stage);
       return {
         stage: name,
         depends_on: depends_on.filter((other) => stages.some((known) => known.name === other)),
         parallel: parallel && config.enable_parallel_execution,
         timeout_ms: timeout_seconds * 1_000,
-        began_ms: span?.began ?? 0,
-        ended_ms: span?.ended ?? 0,
         tries_ms: stage.calls.map(([from, to]) => to - from),
         waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
         cached: stage.result.cached,
-        asked: span === undefined ? "" : asked(state, name, told, all),
+        asked: hasRun(stage) ? asked(state, name, told, all) : "",
+        ...(place_wait === null ? {} : { place_wait }),
       };
     }),
   };
