@@ -1,13 +1,14 @@
 // evolve(state, event): the only way in which state comes to be. What an event says is taken as it stands, without
-// judging it again, so that a log written by an earlier version folds to the same state for ever.
+// judging it again, so that a log written by an earlier version folds to the same state for ever. What the first event
+// lacks because its version did not have it, `upcast` fills in.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult, StageStatus } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent } from "./log-event.ts";
-import type { PublicSpec, RunSpec } from "./run-spec.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
+import { upcast } from "./upcast.ts";
 
 /** Folds one event. `state` is null before the first, which must be execution.started. */
 export function evolve(state: ExecutionState | null, event: LogEvent): ExecutionState {
@@ -24,12 +25,7 @@ export function replay(events: Iterable<LogEvent>): ExecutionState | null {
 }
 
 function begin(event: LogEvent, at: number): ExecutionState {
-  const shown = event.data as unknown as PublicSpec;
-  const kept = event.internal?.spec;
-  if (event.type !== "execution.started" || kept === undefined) {
-    throw new RangeError(`a log begins with execution.started, not with ${event.type}`);
-  }
-  const spec: RunSpec = { execution_id: event.execution_id, ...shown, ...kept };
+  const { spec, context_bytes } = upcast(event);
   return {
     spec,
     status: "running",
@@ -57,7 +53,7 @@ function begin(event: LogEvent, at: number): ExecutionState {
     })),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
     context: spec.context,
-    context_bytes: event.internal?.bytes ?? 0,
+    context_bytes,
     usage: {},
     error_info: null,
     recoveries: 0,
@@ -133,11 +129,12 @@ function stageEnded(state: ExecutionState, event: LogEvent, at: number): Executi
     waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
     result:
       event.type === "stage.completed" || event.type === "stage.failed"
-        ? (event.data as unknown as StageResult)
+        ? // A field that came after the event was written has the value of a stage that has no such thing.
+          { ...stage.result, ...(event.data as unknown as StageResult) }
         : endedWithoutResult(stage.result, event),
   }));
   const patch = event.internal?.context;
-  const usage = (event.data as unknown as StageResult).usage;
+  const { usage } = stageOf(next, event.stage as string).result;
   return {
     ...next,
     context: patch === undefined ? next.context : mergeContext(next.context, patch),
