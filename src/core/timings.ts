@@ -22,6 +22,8 @@ export const PACE = {
   RETRY_PLACE_MS: 300,
   /** An alarm whose handling went wrong comes again after this. */
   ALARM_RETRY_MS: 5_000,
+  /** The alarm of a run whose log a later version wrote: until that version is deployed again. One row each time. */
+  FORMAT_RETRY_MS: 600_000,
   /** A report that was refused is made again after as long as it is old, so much at least and at most. */
   REPORT_RETRY_MS: 5_000,
   REPORT_RETRY_MOST_MS: 3_600_000,

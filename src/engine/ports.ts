@@ -165,3 +165,12 @@ export class LogCorrupted extends Error {
     this.evidence = evidence;
   }
 }
+
+/** A log that a later version wrote: whole, and not to be read by this one. That version may come back. */
+export class LogFormatUnknown extends LogCorrupted {
+  constructor(evidence: string) {
+    super(evidence);
+    this.name = "LogFormatUnknown";
+    this.message = `the log was written by a later version: ${evidence}`;
+  }
+}

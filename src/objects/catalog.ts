@@ -10,10 +10,11 @@ import type {
 } from "../adapters/durable/catalog-client.ts";
 import type { Standing, TenantHealth } from "../adapters/durable/agent-health-client.ts";
 import type { Env } from "../compose.ts";
-import type { AgentRegistration, RegisteredAgent } from "../contract/agent.ts";
+import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
+import { withDefaults } from "../contract/defaults.ts";
 import type { JsonObject } from "../contract/json.ts";
-import type { Pipeline } from "../contract/pipeline.ts";
+import { Pipeline } from "../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { boundsFault, type Definitions } from "../core/config/catalog-bounds.ts";
 import { effectiveConfig, patchConfig } from "../core/config/config.ts";
@@ -185,11 +186,13 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   private all(): Definitions {
     const { kv } = this.ctx.storage;
     const stored = new Map<string, Stored>(BUILT_IN.map((pipeline) => [pipeline.name, pipeline]));
-    for (const [, pipeline] of kv.list<Stored>({ prefix: PIPELINE })) stored.set(pipeline.name, pipeline);
+    for (const [, pipeline] of kv.list<Stored>({ prefix: PIPELINE }))
+      stored.set(pipeline.name, upcast(pipeline));
     const pipelines = [...stored.values()].filter((pipeline) => pipeline.stages !== null);
     const agents = Array.from(
       kv.list<RegisteredAgent | null>({ prefix: AGENT }),
-      ([key, agent]) => [key.slice(AGENT.length), agent] as const,
+      ([key, agent]) =>
+        [key.slice(AGENT.length), withDefaults(AgentRegistration, agent) as RegisteredAgent | null] as const,
     );
     return {
       pipelines: Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline])),
@@ -203,7 +206,8 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
 
   private stored(name: string): Stored | undefined {
     const stored = this.ctx.storage.kv.get<Stored>(`${PIPELINE}${name}`);
-    return stored ?? BUILT_IN.find((pipeline) => pipeline.name === name);
+    if (stored !== undefined) return upcast(stored);
+    return BUILT_IN.find((pipeline) => pipeline.name === name);
   }
 
   private put(pipeline: Stored): void {
@@ -215,4 +219,9 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
 function refusalOf(name: string, version: number, condition: Precondition): CoordinatorError | null {
   const holds = condition === null || (condition === "exists" ? version > 0 : version === condition);
   return holds ? null : { code: "PRECONDITION_FAILED", resource: `the pipeline ${name}` };
+}
+
+/** A definition of an earlier version, with the default of what it did not have. */
+function upcast(stored: Stored): Stored {
+  return withDefaults(Pipeline, stored);
 }

@@ -12,6 +12,7 @@ import { composeServices, type Env } from "../compose.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { isDelivered, nextTry } from "../core/monitoring/webhook.ts";
 import { PACE } from "../core/timings.ts";
+import { type Migration, migrate } from "./migrations.ts";
 
 interface Row extends Record<string, SqlStorageValue> {
   id: string;
@@ -19,6 +20,12 @@ interface Row extends Record<string, SqlStorageValue> {
   /** Tries made. */
   made: number;
 }
+
+const SCHEMAS: readonly Migration[] = [
+  `CREATE TABLE IF NOT EXISTS parcels (
+    id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, made INTEGER NOT NULL, due INTEGER NOT NULL
+  ) WITHOUT ROWID`,
+];
 
 /** Connections an object may have open, less one. */
 const AT_ONCE = 5;
@@ -31,17 +38,19 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.sql = ctx.storage.sql;
-    this.sql.exec(
-      `CREATE TABLE IF NOT EXISTS parcels (
-        id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL, made INTEGER NOT NULL, due INTEGER NOT NULL
-      ) WITHOUT ROWID`,
-    );
+    migrate(ctx.storage, SCHEMAS);
   }
 
   async take(parcels: readonly Parcel[]): Promise<void> {
     const now = Date.now();
     for (const { id, kind, body, wait_ms } of parcels) {
-      this.sql.exec("INSERT OR IGNORE INTO parcels VALUES (?, ?, ?, 0, ?)", id, kind, body, now + wait_ms);
+      this.sql.exec(
+        "INSERT OR IGNORE INTO parcels (id, kind, body, made, due) VALUES (?, ?, ?, 0, ?)",
+        id,
+        kind,
+        body,
+        now + wait_ms,
+      );
     }
     await this.arm();
   }

@@ -25,7 +25,7 @@ import { isolateBudget } from "../engine/run/isolate-budget.ts";
 import { refreshListing } from "../engine/watch/listing-refresh.ts";
 import { LogLines } from "../engine/watch/log-lines.ts";
 import { Outbox } from "../engine/watch/outbox.ts";
-import { LogCorrupted, type Ports } from "../engine/ports.ts";
+import { LogCorrupted, LogFormatUnknown, type Ports } from "../engine/ports.ts";
 import { restWatch } from "../engine/run/rest-watch.ts";
 import { Presence } from "../engine/watch/presence.ts";
 import { specWeight } from "../engine/run/run-memory.ts";
@@ -141,6 +141,8 @@ export class RunKeeper {
       await this.wipe();
       return null;
     } catch (cause) {
+      // I15: after a rollback the version that can read the log comes back, and goes on with it.
+      if (cause instanceof LogFormatUnknown) return this.ports.clock.now() + PACE.FORMAT_RETRY_MS;
       // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
       if (cause instanceof LogCorrupted) return null;
       if (cause instanceof IsolateFull) {

@@ -4,7 +4,7 @@ import { crc32 } from "../../src/adapters/log/crc32.ts";
 import { type Chunk, decodeRecords, encodeRecord, recordKeyFrom } from "../../src/adapters/log/record.ts";
 import type { LogEvent } from "../../src/core/execution/log-event.ts";
 import { PACE } from "../../src/core/timings.ts";
-import { LogCorrupted } from "../../src/engine/ports.ts";
+import { LogCorrupted, LogFormatUnknown } from "../../src/engine/ports.ts";
 
 function event(seq: number, message = "m"): LogEvent {
   const timestamp = "2026-11-23T12:00:00.000Z";
@@ -108,7 +108,8 @@ describe("corrupted is", () => {
     "a flipped bit in the checksum": [spoilt(one, (bytes) => (bytes[0] = (bytes[0] as number) ^ 128))],
     "a truncated record": [{ key: one.key, bytes: one.bytes.slice(0, -1) }],
     "a record of no bytes": [{ key: one.key, bytes: new Uint8Array() }],
-    "a record of another format": [forged(one.key, '{"v":2,"events":[]}')],
+    "a record of a format that never was": [forged(one.key, '{"v":"x","events":[]}')],
+    "a record of format 0": [forged(one.key, '{"v":0,"events":[]}')],
     "a record that is not JSON": [forged(one.key, '{"v":1,"ev')],
     "a record without events": [forged(one.key, '{"v":1}')],
     "a record of null": [forged(one.key, "null")],
@@ -118,5 +119,29 @@ describe("corrupted is", () => {
   };
   test.each(Object.entries(cases))("%s", (_, chunks) => {
     expect(() => read(chunks)).toThrow(LogCorrupted);
+  });
+});
+
+describe("the format of a log", () => {
+  const json = JSON.stringify([event(1)]);
+  const first = encodeRecord([event(1)])[0] as Chunk;
+
+  test("stands in its first record", () => {
+    expect(JSON.parse(new TextDecoder().decode(first.bytes.subarray(4)))).toMatchObject({ v: 1 });
+  });
+
+  test("is 1 where the record has none", () => {
+    expect(read([forged(first.key, `{"events":${json}}`)])).toEqual([event(1)]);
+  });
+
+  test.each([2, 3, 1_000])("is refused by its number where this version does not know it: %d", (v) => {
+    const later = forged(first.key, `{"v":${v},"events":${json},"and":"what only that version knows"}`);
+    expect(() => read([later])).toThrow(LogFormatUnknown);
+    expect(() => read([later])).toThrow(`has the format ${v}, and this version reads format 1`);
+  });
+
+  test("is refused as well where a later record has another one", () => {
+    const later = forged(recordKeyFrom(2) + "/0000-0001", `{"v":2,"events":${JSON.stringify([event(2)])}}`);
+    expect(() => read([first, later])).toThrow(LogFormatUnknown);
   });
 });

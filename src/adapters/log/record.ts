@@ -4,13 +4,19 @@ import { concatBytes } from "../../core/bytes.ts";
 import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { PACE } from "../../core/timings.ts";
-import { LogCorrupted } from "../../engine/ports.ts";
+import { LogCorrupted, LogFormatUnknown } from "../../engine/ports.ts";
 import { crc32 } from "./crc32.ts";
 
 const encoder = new TextEncoder();
 
-/** Stands in every record; a log of any released version must be readable for ever. */
+/** The format that is written. It stands in every record, the log's first one included. */
 const FORMAT = 1;
+/** A reader for each format that a released version has written: its logs must be readable for ever. */
+const READERS: ReadonlyMap<number, (key: string, payload: Partial<Payload>) => LogEvent[]> = new Map([
+  [1, readFormat1],
+]);
+/** Of a record that does not carry its format. */
+const FIRST_FORMAT = 1;
 const CHECKSUM_BYTES = 4;
 const SEQ_DIGITS = 10;
 /** Of a chunk's number and count: the largest context that is allowed, stored in one record, has fewer than 1,000. */
@@ -65,7 +71,7 @@ export function recordKeyFrom(seq: number): string {
  * The events of consecutive chunks, in order.
  * @param from the `seq` that the first of them must have
  * @param onRecord called with the first `seq` of each record that was read whole
- * @throws LogCorrupted at a gap, a missing chunk or a bad byte
+ * @throws LogCorrupted at a gap, a missing chunk or a bad byte, LogFormatUnknown at a record of a later version
  */
 export function* decodeRecords(
   chunks: Iterable<readonly [string, unknown]>,
@@ -112,10 +118,19 @@ function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
   const body = bytes.subarray(CHECKSUM_BYTES);
   const checksum = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_BYTES).getUint32(0);
   if (checksum !== crc32(body)) throw new LogCorrupted(`${key} has a wrong checksum`);
-  const payload = readPayload(key, body);
-  if (payload?.v !== FORMAT) throw new LogCorrupted(`${key} has the format ${payload?.v}, not ${FORMAT}`);
-  if (!Array.isArray(payload.events)) throw new LogCorrupted(`${key} holds no events`);
-  return payload.events;
+  const payload = readPayload(key, body) ?? {};
+  const format = payload.v ?? FIRST_FORMAT;
+  const read = READERS.get(format);
+  if (read !== undefined) return read(key, payload);
+  const evidence = `${key} has the format ${format}, and this version reads format ${[...READERS.keys()].join(", ")}`;
+  throw Number.isInteger(format) && format > FORMAT
+    ? new LogFormatUnknown(evidence)
+    : new LogCorrupted(evidence);
+}
+
+function readFormat1(key: string, { events }: Partial<Payload>): LogEvent[] {
+  if (!Array.isArray(events)) throw new LogCorrupted(`${key} holds no events`);
+  return events;
 }
 
 /** Whole bytes may still be another program's. */

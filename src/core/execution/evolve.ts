@@ -1,13 +1,14 @@
 // evolve(state, event): the only way in which state comes to be. What an event says is taken as it stands, without
-// judging it again, so that a log written by an earlier version folds to the same state for ever.
+// judging it again, so that a log written by an earlier version folds to the same state for ever. What the first event
+// lacks because its version did not have it, `upcast` fills in.
 import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageResult } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent, LogEventOf } from "./log-event.ts";
-import type { RunSpec } from "./run-spec.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
+import { upcast } from "./upcast.ts";
 
 type TerminalEvent = LogEventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
 type WithError<Event> = Event extends { data: unknown }
@@ -33,11 +34,10 @@ export function replay(events: Iterable<LogEvent>): ExecutionState | null {
 }
 
 function begin(event: FoldedEvent, at: number): ExecutionState {
-  const kept = event.type === "execution.started" ? event.internal?.spec : undefined;
-  if (event.type !== "execution.started" || kept === undefined) {
+  if (event.type !== "execution.started") {
     throw new RangeError(`a log begins with execution.started, not with ${event.type}`);
   }
-  const spec: RunSpec = { execution_id: event.execution_id, ...event.data, ...kept };
+  const { spec, context_bytes } = upcast(event);
   return {
     spec,
     status: "running",
@@ -66,7 +66,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     })),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
     context: spec.context,
-    context_bytes: event.internal?.bytes ?? 0,
+    context_bytes,
     usage: {},
     error_info: null,
     recoveries: 0,
@@ -141,7 +141,8 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
   const next = withStage(state, event, (stage) => {
     const result =
       event.type === "stage.completed" || event.type === "stage.failed"
-        ? event.data
+        ? // A field that came after the event was written has the value of a stage that has no such thing.
+          { ...stage.result, ...event.data }
         : endedWithoutResult(stage.result, event);
     return {
       ...callEnded(stage, event, at),
@@ -153,13 +154,13 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
       result,
     };
   });
-  const completed = event.type === "stage.completed" ? event : null;
-  const patch = completed?.internal?.context;
-  const usage = completed?.data.usage ?? null;
+  const kept = event.type === "stage.completed" ? event.internal : undefined;
+  const patch = kept?.context;
+  const { usage } = stageOf(next, event.stage).result;
   return {
     ...next,
     context: patch === undefined ? next.context : mergeContext(next.context, patch),
-    context_bytes: next.context_bytes + (completed?.internal?.bytes ?? 0),
+    context_bytes: next.context_bytes + (kept?.bytes ?? 0),
     usage: usage !== null ? addUsage(next.usage, usage) : next.usage,
     fruitless: 0,
   };

@@ -5,7 +5,13 @@ import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 
 /** What is judged or sent for all runs together; the monitor reads it when it needs it. */
-type OfAllRuns = "alert_thresholds" | "metrics_export_interval";
+const OF_ALL_RUNS = ["alert_thresholds", "metrics_export_interval"] as const;
+type OfAllRuns = (typeof OF_ALL_RUNS)[number];
+
+/** Whether a key of the config is none that a run is pinned to. */
+export function isOfAllRuns(key: string): boolean {
+  return OF_ALL_RUNS.some((other) => other === key);
+}
 
 /** Logs of earlier versions hold the whole config. */
 export type RunConfig = Omit<CoordinatorConfig, OfAllRuns> & Partial<Pick<CoordinatorConfig, OfAllRuns>>;

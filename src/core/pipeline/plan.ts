@@ -74,7 +74,10 @@ function overrideFaults(
 }
 
 /** The stage with the values that hold where it names none. */
-export function resolveStage(stage: PipelineStage, config: CoordinatorConfig): ResolvedStage {
+export function resolveStage(
+  stage: PipelineStage,
+  config: Pick<CoordinatorConfig, "stage_timeout_seconds" | "max_retry_attempts">,
+): ResolvedStage {
   return {
     ...stage,
     timeout_seconds: stage.timeout_seconds ?? config.stage_timeout_seconds,

@@ -22,6 +22,7 @@ import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { RunShape } from "../../core/monitoring/metrics/report.ts";
 import { PACE } from "../../core/timings.ts";
+import { type Migration, migrate } from "../migrations.ts";
 import { FiguresStore } from "./metrics-store.ts";
 
 /** What CREATE TABLE makes of the columns that are read. */
@@ -30,6 +31,22 @@ interface Row extends Record<string, SqlStorageValue> {
   id: string;
   summary: string;
 }
+
+const SCHEMAS: readonly Migration[] = [
+  (sql) => {
+    sql.exec(
+      `CREATE TABLE IF NOT EXISTS executions (
+        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
+        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
+        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
+      ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
+    );
+    // The earliest tables lack this column, and were made before there were schema numbers.
+    const shape = sql.exec("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'shape'");
+    if (shape.toArray().length === 0) sql.exec("ALTER TABLE executions ADD COLUMN shape TEXT");
+  },
+];
 
 /** A row that has ended is kept this long at least, so that its end is counted once. */
 const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
@@ -49,14 +66,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     super(ctx, env);
     this.sql = ctx.storage.sql;
     this.store = new FiguresStore(ctx.storage.kv);
-    this.sql.exec(
-      `CREATE TABLE IF NOT EXISTS executions (
-        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
-        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
-        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
-      ) WITHOUT ROWID;
-      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
-    );
+    migrate(ctx.storage, SCHEMAS);
   }
 
   async report(entry: LedgerReport): Promise<void> {
@@ -182,7 +192,9 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   /** Writes the entry's row; false where the one that is there is as new. A run without storage reports to be kept. */
   private write(entry: LedgerReport): boolean {
     const written = this.sql.exec(
-      `INSERT INTO executions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      `INSERT INTO executions
+         (start, id, seq, status, pipeline, conversation_id, ended, expires, summary, shape)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
          expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
          WHERE excluded.seq > executions.seq OR

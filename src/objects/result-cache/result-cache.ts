@@ -39,7 +39,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.rows = new ResultRows(ctx.storage.sql);
+    this.rows = new ResultRows(ctx.storage);
   }
 
   async take(

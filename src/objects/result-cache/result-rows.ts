@@ -1,6 +1,7 @@
 // The rows of a cache object: one row a result, written once, found by (family, exact). Who made a result is part of
 // its entry's text, so that rows of earlier versions and of this one lie in the same table.
 import { madeBy } from "../../core/caching/cached-result.ts";
+import { type Migration, migrate } from "../migrations.ts";
 
 /** A result that is to be written. */
 export interface ResultRow {
@@ -12,17 +13,19 @@ export interface ResultRow {
   entry: string;
 }
 
+const SCHEMAS: readonly Migration[] = [
+  `CREATE TABLE IF NOT EXISTS results (
+    family TEXT NOT NULL, exact TEXT NOT NULL, at INTEGER NOT NULL, entry TEXT NOT NULL,
+    PRIMARY KEY (family, exact)
+  ) WITHOUT ROWID`,
+];
+
 export class ResultRows {
   private readonly sql: SqlStorage;
 
-  constructor(sql: SqlStorage) {
-    this.sql = sql;
-    this.sql.exec(
-      `CREATE TABLE IF NOT EXISTS results (
-        family TEXT NOT NULL, exact TEXT NOT NULL, at INTEGER NOT NULL, entry TEXT NOT NULL,
-        PRIMARY KEY (family, exact)
-      ) WITHOUT ROWID`,
-    );
+  constructor(storage: DurableObjectStorage) {
+    this.sql = storage.sql;
+    migrate(storage, SCHEMAS);
   }
 
   /** The entry of one result. */

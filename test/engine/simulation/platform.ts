@@ -129,6 +129,15 @@ export class Platform {
     this.armAlarm();
   }
 
+  /** Puts records on the disk that another version wrote, with the alarm that it had set. */
+  seed(records: Iterable<readonly [string, Uint8Array]>, alarm: number | null): void {
+    this.disk = { records: new Map(records), alarm, handling: false };
+    this.written = { ...this.disk, records: new Map(this.disk.records) };
+    const sorted = [...this.disk.records].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    this.durable = [...decodeRecords(sorted, 1)];
+    this.armAlarm();
+  }
+
   /** Resolves when everything written so far is on the disk; never for the dead. */
   synced(life: Life): Promise<void> {
     if (life.dead) return new Promise(() => {});
