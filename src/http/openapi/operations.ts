@@ -22,7 +22,7 @@ const SUBJECTS = {
   pipelines: PIPELINES,
   agents: AGENTS,
   config: CONFIG,
-  figures: FIGURES,
+  metrics: FIGURES,
   about: ABOUT,
 };
 
