@@ -116,7 +116,7 @@ export const composeServices = once((env): Result<Services, BadVariable> => {
   const services = readServices(env);
   if (!services.ok) {
     console.error(
-      logLine("ERROR", systemClock.now(), { message: "bad variable", ...forLog(services.error) }),
+      logLine("ERROR", systemClock.now(), { message: "invalid variable", ...forLog(services.error) }),
     );
   }
   return services;
@@ -294,13 +294,13 @@ function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
   }
   const missing = url === undefined ? REDIS_URL : REDIS_TOKEN;
   if ((url === undefined) !== (textVariable(env, REDIS_TOKEN) === undefined)) {
-    return err(badVariable(missing, `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`));
+    return err(badVariable(missing, `a value: ${REDIS_URL} and ${REDIS_TOKEN} must be set together`));
   }
   const text = textVariable(env, RATE_LIMIT);
   if (text === undefined) return ok(null);
   const limit = parseRateLimit(text);
   if (limit === null) {
-    const expected = "REQUESTS/SECONDS, whole numbers from 1 on (60/60)";
+    const expected = "REQUESTS/SECONDS, positive whole numbers (for example 60/60)";
     return err(badSetting(RATE_LIMIT, text, expected));
   }
   const { redis } = composeShared(env);

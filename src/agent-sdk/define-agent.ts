@@ -112,7 +112,7 @@ export function defineAgent<
       const finish = (answer: TypedAnswer<z.input<Result>>): string => {
         const data = definition.result.safeParse(answer.data);
         if (!data.success) {
-          throw new AgentError(`The agent's own result is not valid: ${issuesOf(data.error)}`, {
+          throw new AgentError(`The agent's result is not valid: ${issuesOf(data.error)}`, {
             retryable: false,
           });
         }
@@ -293,11 +293,11 @@ function problemResponse(error: AgentError, headers: Record<string, string> = {}
   });
 }
 
-const tooLate = () => new AgentError("The time for this call is up.", { status: 504 });
+const tooLate = () => new AgentError("The deadline of this call has passed.", { status: 504 });
 const callerGone = () => new AgentError("The caller closed the connection.", { status: 499 });
 
 function methodNotAllowed(): Response {
-  return problemResponse(new AgentError("An agent is called with POST.", { status: 405 }), { allow: "POST" });
+  return problemResponse(new AgentError("Agents accept POST only.", { status: 405 }), { allow: "POST" });
 }
 
 function unauthorized(): Response {

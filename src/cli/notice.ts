@@ -68,7 +68,7 @@ export function packagesOf(files: readonly string[], replaced: readonly string[]
   const faults = read.filter(({ licence, texts }) => licence === "" || texts.length === 0);
   if (faults.length > 0) {
     const names = faults.map(({ name, version }) => `${name} ${version}`).join(", ");
-    throw new Error(`bundled without a licence and its text: ${names}`);
+    throw new Error(`bundled without a licence or its text: ${names}`);
   }
   return read;
 }

@@ -83,7 +83,7 @@ export class CoordinatorClient extends PipelineCalls {
       if (!isTerminalEvent(update)) continue;
       return update.data.truncated === true ? this.getExecution(update.execution_id, options) : update.data;
     }
-    throw new CoordinatorClientError("INVALID_RESPONSE", "the stream had no terminal event");
+    throw new CoordinatorClientError("INVALID_RESPONSE", "the stream ended without a terminal event");
   }
 
   /**

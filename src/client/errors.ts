@@ -57,7 +57,7 @@ export class CoordinatorClientError extends Error {
 /** The error that it is when nothing answers. */
 export function networkError(cause: unknown): CoordinatorClientError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new CoordinatorClientError("NETWORK_ERROR", `no answer: ${why}`, { cause });
+  return new CoordinatorClientError("NETWORK_ERROR", `no response: ${why}`, { cause });
 }
 
 /** The error that a response is. */

@@ -57,7 +57,7 @@ export class Transport {
     } catch (cause) {
       send.signal?.throwIfAborted();
       throw cause instanceof SyntaxError
-        ? new CoordinatorClientError("INVALID_RESPONSE", "the answer is not JSON", {
+        ? new CoordinatorClientError("INVALID_RESPONSE", "the response is not JSON", {
             status: response.status,
             cause,
           })

@@ -65,7 +65,7 @@ const REFUSED_HEADERS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^(cf-.*|cdn-loop|x-forwarded-.*|x-real-ip|forwarded|via|sec-.*)$/i,
-    "is a header that proxies or browsers set, and says who calls",
+    "is a header that proxies or browsers set to identify the caller",
   ],
 ];
 

@@ -40,7 +40,7 @@ const stageFields = {
   fallback: z.optional(FallbackStrategy),
   cache: z.optional(CachePolicy),
   hedge_after_ms: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS * 1000))),
-  /** The longest silence between two pieces of a streamed answer. */
+  /** Maximum time between two chunks of a streamed answer. */
   idle_timeout_seconds: z.optional(Seconds),
 };
 

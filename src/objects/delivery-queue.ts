@@ -57,7 +57,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
       for (const outcome of sent) {
         if (outcome.status === "fulfilled") continue;
         pause_ms = PACE.ALARM_RETRY_MS;
-        this.tell("a courier failed", { error: String(outcome.reason) });
+        this.tell("a delivery failed", { error: String(outcome.reason) });
       }
     }
     await this.arm(pause_ms);
@@ -77,7 +77,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
         else {
           this.drop(id);
           if (!isDelivered(delivery.status))
-            this.tell("webhook given up", { id, status: delivery.status, tries: made + 1 });
+            this.tell("webhook abandoned", { id, status: delivery.status, tries: made + 1 });
         }
       }),
     );
@@ -120,7 +120,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
       this.drop(id);
       if (outcome !== "taken") lost += 1;
     }
-    if (lost > 0) this.tell("traces given up", { traces: lost, outcome });
+    if (lost > 0) this.tell("traces abandoned", { traces: lost, outcome });
   }
 
   /** The spans of all rows; a row that is no list of them is dropped, with a line, and holds up no other. */

@@ -265,7 +265,7 @@ export class RunKeeper {
   private faulted(driver: ExecutionDriver, cause: unknown): void {
     this.faults += 1;
     const fields = {
-      message: "a record was refused",
+      message: "a log record was rejected",
       execution_id: executionIdOf(this.ctx),
       ...faultFields(cause),
     };

@@ -102,7 +102,7 @@ describe("a fault is found before anything is deployed", () => {
     [
       "a main that is missing",
       COORDINATOR.replace("src/index.ts", "src/nowhere.ts"),
-      /^wrangler\.toml: names .*nowhere\.ts as main, which does not exist$/,
+      /^wrangler\.toml: has main .*nowhere\.ts, which does not exist$/,
     ],
     ["no main", COORDINATOR.replace(/^main = .*$/m, ""), /^wrangler\.toml: has no main$/],
     ["no name", COORDINATOR.replace(/^name = .*$/m, ""), /^wrangler\.toml: has no name$/],

@@ -64,11 +64,11 @@ test("plain lines tell retries and skips, and announce a text that starts again"
       "write running",
       "",
       "Helo",
-      "(the text starts again)",
+      "(the answer restarts)",
       "Hello red",
       "write running: retry in 40 ms: cut short",
       "write running, try 2",
-      "(the text starts again)",
+      "(the answer restarts)",
       "Good day",
     ].join("\n"),
   );

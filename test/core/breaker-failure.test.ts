@@ -29,7 +29,7 @@ test("it is cut between characters, and a record without one stays without", () 
 
 test("a refusal names it, and one without it says what it did before", () => {
   const refused = { kind: "refused" as const, agent_type: "a", retry_at: 0 };
-  const open = "the circuit breaker of a is open: it is called again from 1970-01-01T00:00:00.000Z on";
+  const open = "the circuit breaker of a is open: the next call is allowed at 1970-01-01T00:00:00.000Z";
   expect(classify(refused).error.message).toBe(open);
   const named = classify({ ...refused, last_failure: "no ink" });
   expect(named.error.message).toBe(`${open}; its last failure: no ink`);

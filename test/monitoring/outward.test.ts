@@ -144,7 +144,7 @@ describe("the spans of a run", () => {
     await bench.until();
     const { state } = bench.driver;
     const [root, cut, whole] = state === null ? [] : spansOf(state, bench.log);
-    expect(cut).toMatchObject({ error: "cut short by a pause", attributes: { "coordinator.attempt": 1 } });
+    expect(cut).toMatchObject({ error: "interrupted by a pause", attributes: { "coordinator.attempt": 1 } });
     expect((cut?.ended ?? 0) - (cut?.began ?? 0)).toBe(40);
     expect(whole).toMatchObject({ error: null, attributes: { "coordinator.attempt": 1 } });
     expect((whole?.ended ?? 0) - (whole?.began ?? 0)).toBe(100);

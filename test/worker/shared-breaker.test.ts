@@ -243,7 +243,7 @@ describe("fallbacks", () => {
     const own = await stage(failsWith(400, { detail: "no" }), { fallback: "use_simple_model" });
     const failed = await own.run();
     await coordinator.configure({ fallback_strategies: null });
-    expect(failed.error_info.message).toBe("only: no; its fallback failed too: no");
+    expect(failed.error_info.message).toBe("only: no; its fallback also failed: no");
     expect(failed.stage_results.only).toMatchObject({ status: "failed", attempts: 1 });
     expect(own.calls()).toBe(2);
     expect(agents.callsOf(`/${name}`).length).toBe(1);

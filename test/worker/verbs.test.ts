@@ -201,7 +201,7 @@ describe("on_disconnect: cancel", () => {
     expect(Date.now() - left).toBeGreaterThan(4_000);
   }
 
-  test("when the last watcher has gone for 5 s the execution is cancelled", async () => {
+  test("when the last watcher disconnected for 5 s the execution is cancelled", async () => {
     const gone = new AbortController();
     const response = await coordinator.fetch("/v1/executions", {
       method: "POST",

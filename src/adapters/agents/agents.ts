@@ -77,7 +77,7 @@ export class HttpAgents implements Agents {
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
       if (service === null) {
-        const detail = `the agent ${agent_type} names the service binding ${registration.binding}, which is not there`;
+        const detail = `the agent ${agent_type} uses the service binding ${registration.binding}, which does not exist`;
         return { failure: { kind: "not_callable", detail } };
       }
       // A binding has no host; the name is what the agent sees as its own.
@@ -103,7 +103,8 @@ export class HttpAgents implements Agents {
     for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
       const secret = secretName(request.tenant, reference);
       const value = this.world.secret(secret);
-      const fault = value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is no header's value";
+      const fault =
+        value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is not a valid header value";
       if (value === null || fault !== null) {
         const detail = `the agent ${call.agent_type} needs the secret ${secret}, which ${fault}`;
         return { failure: { kind: "not_callable", detail } };

@@ -29,7 +29,7 @@ export async function readAnswer(
   }
   if (type !== "text/event-stream" && !isJson(type)) {
     const given = `its content type is ${type === "" ? "missing" : clip(type)}`;
-    const detail = `${given}, and not application/json or text/event-stream`;
+    const detail = `${given}, not application/json or text/event-stream`;
     const failure = { kind: "contract" as const, detail, status };
     hooks.failing?.(failure);
     const words = agentWords(await textOf(response, brotli), type);
@@ -58,7 +58,7 @@ export async function readFailure(
   const { status, headers } = response;
   if (status < 200 || status > 599) {
     discard(response);
-    return fail({ kind: "contract", detail: `the status ${status} is no answer`, status });
+    return fail({ kind: "contract", detail: `status ${status} is not a valid response status`, status });
   }
   const waits = status === 429 || status === 503;
   const failure = {

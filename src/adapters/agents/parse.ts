@@ -40,7 +40,7 @@ function jsonFailure(
   status: number,
 ): CallFailure {
   if (reason === "truncated") {
-    if (text.trim() === "") return { kind: "truncated", detail: `it is empty, and not ${WRAPPER}` };
+    if (text.trim() === "") return { kind: "truncated", detail: `it is empty; expected ${WRAPPER}` };
     return { kind: "truncated", detail: `${detail}, after`, excerpt: excerptAt(text, text.length) };
   }
   if (place === undefined) return { kind: "contract", detail: `${pointer} ${detail}`.trim(), status };
@@ -57,17 +57,17 @@ function excerptAt(text: string, position: number): string {
 /** What is wrong with a JSON value that is no answer: mostly that it has no `data` around it. */
 function answerFault(value: unknown): { detail: string; excerpt?: string } {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    return { detail: `answer ${WRAPPER}, and not ${kindOf(value)}` };
+    return { detail: `expected ${WRAPPER}, received ${kindOf(value)}` };
   }
-  if ("data" in value) return { detail: `/data is ${kindOf(value.data)}: answer ${WRAPPER}` };
+  if ("data" in value) return { detail: `/data is ${kindOf(value.data)}; expected ${WRAPPER}` };
   const words = wordsOf(value);
   if (words !== null) {
-    return { detail: `/data is missing (answer ${WRAPPER}), and the answer says`, excerpt: clip(words) };
+    return { detail: `/data is missing (expected ${WRAPPER}); the answer says`, excerpt: clip(words) };
   }
   const keys = Object.keys(value).slice(0, KEYS_MOST);
-  const missing = `/data is missing: answer ${WRAPPER}`;
-  if (keys.length === 0) return { detail: `${missing}, and not {}` };
-  return { detail: `${missing}, and put into it what is there now`, excerpt: clip(keys.join(", ")) };
+  const missing = `/data is missing; expected ${WRAPPER}`;
+  if (keys.length === 0) return { detail: `${missing}, received {}` };
+  return { detail: `${missing} around the members received`, excerpt: clip(keys.join(", ")) };
 }
 
 function kindOf(value: unknown): string {
@@ -113,7 +113,7 @@ export function bodyFailure(cause: unknown, status: number): CallFailure {
     case "cut":
       return { kind: "truncated", detail: "it ends in the middle of a character" };
     case "undecodable":
-      return { kind: "truncated", detail: "its content coding cannot be undone" };
+      return { kind: "truncated", detail: "its content coding cannot be decoded" };
     case "unknown_coding": {
       const detail = `its content coding ${clip(fault.coding)} is not one of ${ACCEPT_ENCODING}`;
       return { kind: "contract", detail, status };

@@ -64,7 +64,7 @@ class StreamReading {
         const delta = AgentDelta.safeParse(readMembers(event.data));
         if (delta.success) this.pass(delta.data.text);
         else {
-          const detail = 'a delta event is not {"text": "…"}, but';
+          const detail = 'a delta event must be {"text": "…"}, received';
           this.end({
             kind: "contract",
             detail,

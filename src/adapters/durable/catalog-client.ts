@@ -169,7 +169,7 @@ class RememberedCatalogs implements Catalogs {
   private fallBack(tenant: string, last: Answered): CatalogSnapshot {
     if (!this.failing.has(tenant)) {
       this.failing.add(tenant);
-      const message = "the catalog does not answer: what was read last is used";
+      const message = "the catalog is unavailable: the last copy read is used";
       this.world.log("ERROR", { message, tenant, read_at: new Date(last.at).toISOString() });
     }
     return last.snapshot;
@@ -177,7 +177,8 @@ class RememberedCatalogs implements Catalogs {
 
   private answered(tenant: string, text: CatalogText, last: Answered | null): Answered {
     const { definitions, revision, health } = text;
-    if (this.failing.delete(tenant)) this.world.log("INFO", { message: "the catalog answers again", tenant });
+    if (this.failing.delete(tenant))
+      this.world.log("INFO", { message: "the catalog is available again", tenant });
     const at = this.world.now();
     if (definitions === null && last !== null) {
       return { ...last, snapshot: { ...last.snapshot, health }, at };

@@ -77,8 +77,8 @@ export function* decodeRecords(
   for (const [key, value] of chunks) {
     const { first, at, count } = parseKey(key);
     if (!(value instanceof Uint8Array)) throw new LogCorrupted(`${key} is not bytes`);
-    if (first !== expected) throw new LogCorrupted(`${key} was found where seq ${expected} must follow`);
-    if (at >= count || parts.has(at)) throw new LogCorrupted(`${key} is not a chunk that is missing`);
+    if (first !== expected) throw new LogCorrupted(`${key} was found, expected seq ${expected}`);
+    if (at >= count || parts.has(at)) throw new LogCorrupted(`${key} is an unexpected chunk`);
     // Keys written before chunk numbers were padded sort as text: chunk 10 comes before chunk 2.
     parts.set(at, value);
     if (parts.size < count) continue;
@@ -90,19 +90,19 @@ export function* decodeRecords(
     onRecord?.(first);
     for (const event of events) {
       if (event.seq !== expected) {
-        throw new LogCorrupted(`${key} holds seq ${event.seq} where ${expected} must follow`);
+        throw new LogCorrupted(`${key} holds seq ${event.seq}, expected ${expected}`);
       }
       expected += 1;
       yield event;
     }
   }
-  if (parts.size > 0) throw new LogCorrupted("the last record lacks chunks");
+  if (parts.size > 0) throw new LogCorrupted("the last record has missing chunks");
 }
 
 /** What the key of a chunk says. @throws LogCorrupted */
 export function parseKey(key: string): { first: number; at: number; count: number } {
   const match = /^log\/(\d{10})\/(\d+)-(\d+)$/.exec(key);
-  if (match === null) throw new LogCorrupted(`${key} is no record's key`);
+  if (match === null) throw new LogCorrupted(`${key} is not a valid record key`);
   return { first: Number(match[1]), at: Number(match[2]), count: Number(match[3]) };
 }
 

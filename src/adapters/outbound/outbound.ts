@@ -61,7 +61,7 @@ function readWebhook(vars: Readonly<Record<string, unknown>>): Result<WebhookTar
   const events = parseEvents(list);
   if (!events.ok) {
     const wrong = entryNumber(list, events.error);
-    const expected = `of ${WEBHOOK_EVENTS}, comma-separated (entry ${wrong} is none of them)`;
+    const expected = `a comma-separated list of ${WEBHOOK_EVENTS} (entry ${wrong} is not one)`;
     return err(badVariable(EVENTS_VARIABLE, expected));
   }
   return ok({ url, key: key.value, events: events.value });

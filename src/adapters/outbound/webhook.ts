@@ -21,7 +21,7 @@ export function readSecret(secret: string): Result<Uint8Array<ArrayBuffer>, stri
   } catch {
     // Told below, without the secret.
   }
-  return err(`whsec_ and at least ${LIMITS.WEBHOOK_KEY_BYTES} bytes as base64`);
+  return err(`whsec_ followed by at least ${LIMITS.WEBHOOK_KEY_BYTES} bytes in base64`);
 }
 
 /** Sends one event. Never rejects. @param now ms since the epoch */

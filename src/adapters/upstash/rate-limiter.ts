@@ -18,7 +18,7 @@ export class UpstashLimiter implements RateLimiter {
   }
 
   async take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict> {
-    const lost = "calls are counted by each instance alone";
+    const lost = "each instance counts calls separately";
     const answer = await this.redis.ask(
       lost,
       async (redis) => (await this.windowIn(redis)).limit(caller),

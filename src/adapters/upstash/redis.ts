@@ -57,7 +57,7 @@ export class GuardedRedis {
     this.closedUntil = this.clock.now() + RETRY_MS;
     if (!this.isTold) {
       this.isTold = true;
-      log("ERROR", `Redis does not answer; until it does: ${what}`, answer.cause);
+      log("ERROR", `Redis is unavailable; until it recovers: ${what}`, answer.cause);
     }
     return LOST;
   }
@@ -70,7 +70,7 @@ export class GuardedRedis {
     if (this.failures >= FAILURES) return LOST;
     const answer = await timed(this.open(PATIENT_MS).then(task), PATIENT_MS);
     if ("value" in answer) return answer.value;
-    log("ERROR", `Redis did not answer: ${what}`, answer.cause);
+    log("ERROR", `Redis request failed: ${what}`, answer.cause);
     return LOST;
   }
 
@@ -89,7 +89,7 @@ export class GuardedRedis {
     const answer = await timed(this.open().then((redis) => redis.ping()));
     if (!("value" in answer) || answer.value !== "PONG") return;
     this.failures = 0;
-    if (this.isTold) log("INFO", "Redis answers again", null);
+    if (this.isTold) log("INFO", "Redis is available again", null);
     this.isTold = false;
   }
 }

@@ -18,7 +18,7 @@ import { hashedKey } from "../platform/cache-key-hash.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 import { type GuardedRedis, LOST } from "./redis.ts";
 
-const WHAT = "results are neither found nor kept";
+const WHAT = "results are neither looked up nor cached";
 /** No request to Redis takes this long: what is still being sent belongs to an object that died. */
 const LEFT_BEHIND_MS = 1_000;
 
@@ -89,7 +89,7 @@ export class UpstashCache implements ResultCache {
     const run = runName(tenant, execution_id);
     const sending = this.sending.get(run);
     if (sending !== undefined) await within(SHARED_MS, sending.all, null);
-    await this.redis.askPatiently("results of a deleted execution may be left", (redis) =>
+    await this.redis.askPatiently("cached results of a deleted execution may remain", (redis) =>
       redis.eval(DELETE_OWN, [run], [madeBy(execution_id)]),
     );
   }

@@ -101,7 +101,7 @@ function faultsOf(config: Config, flags: readonly Flag[]): string[] {
   const found: string[] = [];
   if (!config.name && !given.has("name")) found.push("has no name");
   if (config.main === undefined) found.push("has no main");
-  else if (!existsSync(config.main)) found.push(`names ${config.main} as main, which does not exist`);
+  else if (!existsSync(config.main)) found.push(`has main ${config.main}, which does not exist`);
   if (!config.compatibility_date && !given.has("compatibility-date") && !given.has("latest")) {
     found.push("has no compatibility_date");
   }

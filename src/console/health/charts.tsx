@@ -73,7 +73,7 @@ export function Share({ value, wanted }: { value: number; wanted: number | null 
     <span
       class="share"
       role="img"
-      aria-label={`${percent(value)}${wanted === null ? "" : `, wanted ${percent(wanted)}`}`}
+      aria-label={`${percent(value)}${wanted === null ? "" : `, target ${percent(wanted)}`}`}
     >
       <i class={low ? "bad" : ""} style={{ width: `${value * 100}%` }} />
       {wanted !== null && <b style={{ left: `${wanted * 100}%` }} />}

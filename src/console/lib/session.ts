@@ -32,7 +32,7 @@ async function call(input: string, init: RequestInit): Promise<Response> {
       .clone()
       .json()
       .catch(() => null)) as { detail?: string } | null;
-    keyWanted.value = problem?.detail ?? "The coordinator wants a key.";
+    keyWanted.value = problem?.detail ?? "The coordinator requires a key.";
   }
   return response;
 }

@@ -61,7 +61,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
     if (draft.failure.value !== null) return <Failure cause={draft.failure.value} />;
     return (
       <p class="quiet" role="status">
-        Reading the definition
+        Loading the definition
       </p>
     );
   }
@@ -112,10 +112,10 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
             {draft.isStale.value && (
               <div class="trouble-verbs">
                 <button type="button" onClick={() => void draft.load()}>
-                  Load theirs
+                  Load the saved version
                 </button>
                 <button type="button" onClick={() => void save(true)}>
-                  Save over it
+                  Overwrite
                 </button>
               </div>
             )}

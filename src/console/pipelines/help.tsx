@@ -35,7 +35,7 @@ export function Help({ path, value, onRewrite }: HelpProps) {
           </>
         )}
         {known === undefined && stage === undefined && (
-          <p class="quiet">Put the cursor on a field to see what it means and what it may hold.</p>
+          <p class="quiet">Put the cursor on a field to see its meaning and its allowed values.</p>
         )}
         {stage !== undefined && missing.length > 0 && (
           <div class="help-fields">

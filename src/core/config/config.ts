@@ -32,7 +32,7 @@ export function configFromEnvironment(vars: Vars): Result<CoordinatorConfig, Bad
     const isSwitch = typeof DEFAULT_CONFIG[key] === "boolean";
     const parsed = CoordinatorConfig.shape[key].safeParse(valueIn(raw, DEFAULT_CONFIG[key]));
     if (!parsed.success) {
-      const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "another value");
+      const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "a valid value");
       return err(badSetting(variable, raw, expected));
     }
     config[key] = parsed.data;

@@ -172,7 +172,7 @@ function callFailed(
     stage: name,
     status: "running",
     attempt: stage.attempt,
-    message: `${name} will be tried again in ${delay_ms} ms: ${why}`,
+    message: `retrying ${name} in ${delay_ms} ms: ${why}`,
     data: { error, delay_ms, next_attempt: stage.attempt + 1 },
     internal: { ...end, ...(retry === "once" ? { contract: true as const } : {}) },
   });
@@ -193,7 +193,7 @@ function recover(turn: Turn, crashes: number, cut: number): void {
     return;
   }
   if (vain >= PACE.FRUITLESS_RECOVERIES) {
-    endUnrecovered(turn, lost, `recovered ${vain} times in a row without getting further`);
+    endUnrecovered(turn, lost, `recovered ${vain} times in a row without progress`);
     return;
   }
   if (lost.length === 0) {
@@ -203,7 +203,7 @@ function recover(turn: Turn, crashes: number, cut: number): void {
   turn.emit({
     type: "execution.recovered",
     status: turn.state.status,
-    message: `recovered; cut short: ${lost.join(", ")}`,
+    message: `recovered; interrupted: ${lost.join(", ")}`,
     data: { stages: lost, recoveries: turn.state.recoveries + 1 },
   });
   advance(turn);

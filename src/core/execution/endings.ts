@@ -56,7 +56,7 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, end: 
 export function loseStage(turn: Turn, name: string, error: StageError, end: CallEnd = {}): void {
   const { attempt, rescued } = stageOf(turn.state, name);
   if (rescued !== null) {
-    const message = `${rescued.message}; its fallback failed too: ${error.message}`;
+    const message = `${rescued.message}; its fallback also failed: ${error.message}`;
     failStage(turn, name, { ...rescued, message }, end);
     return;
   }
@@ -72,7 +72,7 @@ export function loseStage(turn: Turn, name: string, error: StageError, end: Call
     stage: name,
     status: "running",
     attempt,
-    message: `${name} falls back (${strategy}): ${error.message}`,
+    message: `${name} uses its fallback (${strategy}): ${error.message}`,
     data: { strategy, reason: error.message },
     internal: { ...end, rescued: error },
   });

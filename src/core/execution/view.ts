@@ -42,8 +42,8 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
 }
 
 const MEMORY_NOTE =
-  "kept in memory alone: a restart, a deploy or an eviction loses this execution and its events, " +
-  "and they are forgotten a minute after its end";
+  "kept in memory only: a restart, a deploy or an eviction loses this execution and its events, " +
+  "and they are deleted a minute after its end";
 
 interface Shown {
   execution: PipelineExecution;

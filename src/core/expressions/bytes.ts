@@ -53,7 +53,7 @@ function parsed(bytes: Uint8Array, meter: Meter): Value | Fault {
   try {
     return parseJson(text) as Value;
   } catch {
-    return new Fault("json() of bytes that are no JSON");
+    return new Fault("json() of bytes that are not valid JSON");
   }
 }
 

@@ -285,10 +285,10 @@ function orElse(of: Run, other: Run, plain: boolean): Run {
     frame.meter.spend(STEPS.OPERATION);
     const name = plain ? "orValue" : "or";
     if (!(value instanceof Optional))
-      return new Fault(() => `${name} of ${nameOf(value)}, which is no optional`);
+      return new Fault(() => `${name} of ${nameOf(value)}, which is not an optional`);
     if (value.value !== undefined) return plain ? value.value : value;
     const alternative = other(frame);
     if (plain || alternative instanceof Fault || alternative instanceof Optional) return alternative;
-    return new Fault(() => `or(${nameOf(alternative)}), which is no optional`);
+    return new Fault(() => `or(${nameOf(alternative)}), which is not an optional`);
   };
 }

@@ -73,7 +73,7 @@ function inspect(root: unknown, maxDepth: number): JsonFault | null {
         return {
           reason: "reserved_key",
           pointer: joinPointer(at.pointer, key),
-          detail: `the key ${key} is refused`,
+          detail: `the key ${key} is not allowed`,
         };
       }
       if (plain) continue;

@@ -95,6 +95,6 @@ function override(stage: PipelineStage, change: StageOverride | undefined): Pipe
 }
 
 function noSuchStage(stage: string, names: string[]): DefinitionError {
-  const message = `pipeline_config names ${stage}, which is no stage of this pipeline (${names.join(", ")})`;
+  const message = `pipeline_config names ${stage}, which is not a stage of this pipeline (${names.join(", ")})`;
   return { code: "INVALID_PIPELINE_CONFIG", message, stage };
 }

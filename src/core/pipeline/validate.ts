@@ -31,7 +31,7 @@ function faultsOf(
     errors.push(invalid(`a pipeline has at most ${LIMITS.EDGES} edges, not ${edges}`));
   const seen = new Set<string>();
   for (const stage of stages) {
-    if (seen.has(stage.name)) errors.push(invalid(`the name ${stage.name} stands twice`, stage.name));
+    if (seen.has(stage.name)) errors.push(invalid(`duplicate stage name ${stage.name}`, stage.name));
     seen.add(stage.name);
     errors.push(...dependencyFaults(stage, names), ...conditions(stage));
   }
@@ -42,7 +42,7 @@ function faultsOf(
 function cycleFaults(stages: readonly PipelineStage[]): DefinitionError[] {
   const cycle = findCycle(stages);
   if (cycle === null) return [];
-  const message = `stages wait for one another: ${cycle.join(" → ")}`;
+  const message = `dependency cycle: ${cycle.join(" → ")}`;
   const others = stages.filter((stage) => !cycle.includes(stage.name));
   return [{ code: "CIRCULAR_DEPENDENCY", message, stage: cycle[0] }, ...cycleFaults(others)];
 }
@@ -54,7 +54,7 @@ function dependencyFaults(stage: PipelineStage, names: ReadonlySet<string>): Def
     if (seen.has(dependency)) errors.push(invalid(`depends on ${dependency} twice`, stage.name));
     seen.add(dependency);
     if (!names.has(dependency)) {
-      const message = `depends on ${dependency}, which is no stage of this pipeline`;
+      const message = `depends on ${dependency}, which is not a stage of this pipeline`;
       errors.push({ code: "MISSING_DEPENDENCY", message, stage: stage.name });
     }
   }
@@ -85,7 +85,7 @@ export function unwaitedFault(
   given: readonly string[] = [],
 ): DefinitionError {
   const isStage = stages.some((other) => other.name === name);
-  const what = isStage ? `on which ${stage.name} does not depend` : "which is no stage of this pipeline";
+  const what = isStage ? `on which ${stage.name} does not depend` : "which is not a stage of this pipeline";
   const known = new Set([...given, ...ancestors(stages, stage.name)]);
   known.delete(stage.name);
   return invalid(

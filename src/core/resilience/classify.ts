@@ -92,7 +92,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
         "yes",
       );
     case "truncated": {
-      const detail = `the agent's answer was cut short: ${withExcerpt(failure)}`;
+      const detail = `the agent's answer was truncated: ${withExcerpt(failure)}`;
       return verdict("AGENT_PROCESSING_ERROR", detail, "yes");
     }
     case "status":
@@ -115,7 +115,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
     case "contract":
       return verdict(
         "AGENT_PROCESSING_ERROR",
-        `the agent's answer is not what the contract says: ${withExcerpt(failure)}`,
+        `the agent's answer violates the contract: ${withExcerpt(failure)}`,
         "once",
         failure.status,
       );
@@ -140,24 +140,24 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
     case "isolate_full":
       return verdict(
         "RESOURCE_EXHAUSTED",
-        `there is no room for an answer of ${failure.bytes} bytes beside the runs that are in memory now`,
+        `not enough memory for an answer of ${failure.bytes} bytes beside the runs in memory`,
         "no",
       );
     case "refused": {
       const again = new Date(failure.retry_at).toISOString();
-      const open = `the circuit breaker of ${failure.agent_type} is open: it is called again from ${again} on`;
+      const open = `the circuit breaker of ${failure.agent_type} is open: the next call is allowed at ${again}`;
       const why = failure.last_failure === undefined ? "" : `; its last failure: ${failure.last_failure}`;
       return verdict("AGENT_UNAVAILABLE", open + why, "no");
     }
     case "nothing_cached":
-      return verdict("AGENT_UNAVAILABLE", "there is no earlier result", "no");
+      return verdict("AGENT_UNAVAILABLE", "no cached result is available", "no");
   }
 }
 
 function rejectionWords(cause: RejectionCause | undefined, words: string | null): string {
   switch (cause) {
     case "connection":
-      return ": the connection was refused (nothing listens there), or it was reset or closed before an answer";
+      return ": the connection was refused (no server listens there), or it was reset or closed before an answer";
     case "dns":
       return ": its name could not be resolved (DNS)";
     case "tls":

@@ -30,8 +30,8 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
   if (url.username !== "" || url.password !== "")
     return err("must not carry credentials: use headers with secret:NAME");
   if (url.hash !== "") return err("must not have a fragment");
-  if (url.port === "0") return err("must not have the port 0, at which nothing listens");
-  if (hasEmptyLabel(url.hostname)) return err(`names the host ${url.host}, in which there is an empty label`);
+  if (url.port === "0") return err("must not have the port 0, which is not a valid destination");
+  if (hasEmptyLabel(url.hostname)) return err(`names the host ${url.host}, which has an empty label`);
   if (allowed === "loopback" && isLoopback(url.hostname)) return ok(url);
   if (allowed !== null && allowed !== "loopback") {
     if (isListed(url, allowed)) return ok(url);

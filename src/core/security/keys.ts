@@ -15,13 +15,13 @@ export function parseKeys(secret: string | undefined): Result<ApiKey[], string> 
   const keys = z.array(ApiKey).safeParse(value);
   if (!keys.success) {
     const issue = keys.error.issues[0];
-    const fields = '{"tenant","key_sha256","scopes"}, and "id","name","not_after" if you like';
+    const fields = '{"tenant","key_sha256","scopes"}, and optionally "id","name","not_after"';
     return err(`a JSON array of ${fields} (/${issue?.path.join("/")} is wrong)`);
   }
   const hashes = new Set(keys.data.map((key) => key.key_sha256));
-  if (hashes.size < keys.data.length) return err("keys that differ (the same key_sha256 stands twice)");
+  if (hashes.size < keys.data.length) return err("distinct keys (a key_sha256 is repeated)");
   const ids = new Set(keys.data.map((key) => key.id));
-  if (ids.size < keys.data.length) return err("keys with ids that differ (the same id is given twice)");
+  if (ids.size < keys.data.length) return err("distinct key ids (an id is repeated)");
   return ok(keys.data);
 }
 

@@ -42,7 +42,7 @@ export class Presence {
   private awaitSomebody(): void {
     this.stop();
     this.stop = this.clock.after(PACE.DISCONNECT_GRACE_MS, () => {
-      this.driver.submit({ type: "cancel", reason: "the last watcher has gone" });
+      this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
   }
 }

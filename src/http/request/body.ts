@@ -88,7 +88,7 @@ async function readText(body: ReadableStream<Uint8Array> | null): Promise<Result
     if (bytes !== null) return ok(UTF8.decode(bytes));
     return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes: LIMITS.BODY_BYTES });
   } catch {
-    return err(invalid([{ pointer: "", detail: "is not UTF-8, or was cut short" }]));
+    return err(invalid([{ pointer: "", detail: "is not UTF-8, or was truncated" }]));
   }
 }
 

@@ -44,7 +44,7 @@ export function closestShape(shapes: readonly (readonly Issue[])[], value: unkno
     if (other === undefined || unknown.every((keys) => keys.includes(key))) return [];
     const beside = Object.keys(value as object).filter((name) => known(name, best) && !known(name, other));
     if (beside.length === 0) return [];
-    return [{ path: [key], detail: `cannot be given beside ${beside.join(" and ")}: give one of them` }];
+    return [{ path: [key], detail: `cannot be combined with ${beside.join(" and ")}: give one of them` }];
   });
   const explained = new Set(own.map(({ path }) => String(path[0])));
   return { issues: best.flatMap((issue) => withoutKeys(issue, explained)), own };

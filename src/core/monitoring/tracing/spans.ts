@@ -111,11 +111,11 @@ class Tries {
         this.cut(event.stage ?? "", at, "cancelled");
         break;
       case "execution.recovered":
-        for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a restart");
+        for (const { stage } of this.open.values()) this.cut(stage, at, "interrupted by a restart");
         break;
       case "execution.paused":
         if (event.data["mode"] !== "abort") break;
-        for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a pause");
+        for (const { stage } of this.open.values()) this.cut(stage, at, "interrupted by a pause");
         break;
       default:
     }
