@@ -66,7 +66,7 @@ export interface Settings {
   enabled: boolean;
   /** `none`: every call is tenant `local`. `keys`: every call needs one. */
   auth: "none" | "keys";
-  /** False where AGENT_COORDINATOR_API_KEYS holds none: every call is refused and told how to set them. */
+  /** False if AGENT_COORDINATOR_API_KEYS holds none: every call is refused with instructions to set them. */
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
@@ -74,7 +74,7 @@ export interface Settings {
   local: LocalAccess;
   config: CoordinatorConfig;
   allowedHosts: AllowedHosts;
-  /** The reference agents stand registered where their binding is there. */
+  /** The reference agents are registered by default if their binding exists. */
   hasReferenceAgents: boolean;
 }
 
@@ -140,7 +140,7 @@ export function composePorts(
     clock,
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
-    // Not awaited: the output gate holds whatever depends on it, and breaks the object where it is refused.
+    // Not awaited: the output gate holds back everything that depends on it, and resets the object if the write fails.
     alarm: persist ? { set: (at) => void storage.setAlarm(at).catch(() => {}) } : timerAlarm(clock, onTimer),
     agents: composeAgents(env, brotli),
     shared: composeShared(env),
@@ -175,7 +175,7 @@ export function composeListing(env: Env): Receiver {
   };
 }
 
-/** Who is told of the changes of the execution that has this log. */
+/** The receivers of changes of the execution that has this log. */
 export function composeReceivers(env: Env, log: Log): Receiver[] {
   const { conversations } = composeKeepers(env);
   return [
@@ -191,7 +191,7 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
   ];
 }
 
-/** A variable with a bad value is told at every request; nothing goes out by it. */
+/** A variable with a bad value is reported at every request; nothing is sent with it. */
 function outwardOf(env: Env, log: Log): Receiver[] {
   const services = composeServices(env);
   return services.ok ? outwardReceivers(services.value.outward, services.value.couriers, log) : [];
@@ -231,7 +231,7 @@ export const composeShared = once((env): Shared => {
   return { cache, health, redis };
 });
 
-/** A tenant's catalog, for objects that tell it something. */
+/** A tenant's catalog, for objects that report to it. */
 export function catalogRpc(env: Env, tenant: string): CatalogRpc {
   return env.CATALOG.get(env.CATALOG.idFromName(tenant)) as unknown as CatalogRpc;
 }

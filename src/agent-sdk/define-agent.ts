@@ -34,7 +34,7 @@ type AgentDefinition<
   result: Result;
   /** The shared secret, or where to find it; undefined leaves the agent open, an empty one refuses every call. */
   secret?: string | ((...rest: Rest) => string | undefined);
-  /** Told of every error that was not an AgentError, whose text callers never see. */
+  /** Called with every error that is not an AgentError; callers never see its text. */
   onError?: (error: unknown) => void;
   run: (
     work: AgentWork<z.output<Config>, z.output<Inputs>>,
@@ -42,13 +42,13 @@ type AgentDefinition<
   ) => Promise<TypedAnswer<z.input<Result>>> | AsyncGenerator<AgentPiece, TypedAnswer<z.input<Result>>, void>;
 };
 
-/** An error with words that the caller may read; everything else thrown is told as a bare 500. */
+/** An error whose message the caller may read; any other error becomes a 500 without details. */
 export class AgentError extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly retryAfterSeconds: number | undefined;
 
-  /** `retryable` follows from the status (the coordinator's own rule) unless it is said. */
+  /** `retryable` defaults to the coordinator's rule for the status. */
   constructor(
     message: string,
     options: { status?: number; retryable?: boolean; retryAfterSeconds?: number; cause?: unknown } = {},
@@ -217,7 +217,7 @@ function timeLimit(request: Request, call: AgentCall): number {
   return Number.isFinite(header) && header >= 0 ? header : call.timeout_ms;
 }
 
-/** The promise, or the abort's reason as soon as the signal says so: a handler that ignores it is left behind. */
+/** Settles with the promise, or rejects on abort: a handler that ignores the signal is not awaited. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -246,7 +246,7 @@ async function admitted(request: Request, secret: string | undefined): Promise<b
   const given = (request.headers.get("authorization") ?? "").replace(/^bearer +/i, "");
   const wanted = secret.replace(/^bearer +/i, "");
   const [a, b] = await Promise.all([sha256(given), sha256(wanted)]);
-  // Digests have one length, and every byte is looked at: the time tells nothing about the secret.
+  // Digests have equal length and every byte is compared: the timing reveals nothing about the secret.
   let difference = 0;
   for (let index = 0; index < a.length; index++) difference |= (a[index] ?? 0) ^ (b[index] ?? 0);
   return difference === 0;

@@ -41,7 +41,7 @@ export async function* ask(
   throw new Error("The stream ended before the execution did.");
 }
 
-/** Resolves when the execution's end has been told on, which follows it within a second, or after two. */
+/** Resolves when the execution's end has been reported (usually within a second), or after two seconds. */
 export async function remembered(
   base: string,
   { execution_id, conversation_id }: PipelineExecution,

@@ -29,7 +29,7 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 interface Wishes {
   query: string;
-  /** Undefined where the question stands alone. */
+  /** Undefined for a single question without a conversation. */
   conversation: string | undefined;
   docs: string | undefined;
 }

@@ -22,7 +22,7 @@ export interface StackOptions {
   agentVars: Readonly<Record<string, string>>;
   /** Where storage lies; gone with the process where there is none. */
   state?: string;
-  /** Told of each line that a Worker writes to its console. */
+  /** Called with each line that a Worker writes to its console. */
   onLog: (line: string) => void;
 }
 

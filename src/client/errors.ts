@@ -1,10 +1,10 @@
-// What a call of the client may throw: the coordinator's problem details as an error that is told apart by its `code`
-// (API.md section 8), or NETWORK_ERROR where no answer came.
+// What a call of the client may throw: the coordinator's problem details as an error that is distinguished by its
+// `code` (API.md section 8), or NETWORK_ERROR where no answer came.
 import type { ErrorCode, InputError, Problem } from "../contract/problem.ts";
 import { retryAfterMs } from "../contract/retry-after.ts";
 import { cutText } from "../contract/text.ts";
 
-/** `NETWORK_ERROR`: nothing answered. `INVALID_RESPONSE`: what answered is no coordinator. */
+/** `NETWORK_ERROR`: no response. `INVALID_RESPONSE`: the response is not from a coordinator. */
 export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
 
 /**

@@ -31,7 +31,7 @@ export class Transport {
     this.fetch = own ?? ((input, init) => fetch(input, init));
   }
 
-  /** The response, whatever it says. Rejects where nothing answers. */
+  /** The response, of any status. Rejects if there is no response. */
   async open(path: string, send: Send = {}): Promise<Response> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(send.query ?? {})) {

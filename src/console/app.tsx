@@ -73,7 +73,7 @@ function Lost() {
 }
 
 function focusMain(event: Event): void {
-  // The part of the URL behind # is the view's.
+  // The part of the URL after # belongs to the view.
   event.preventDefault();
   document.getElementById("main")?.focus();
 }

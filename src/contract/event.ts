@@ -41,5 +41,5 @@ export const StageProgress = z.object({
 });
 export type StageProgress = z.infer<typeof StageProgress>;
 
-/** What GET …/events answers to whoever asks for JSON. */
+/** The response of GET …/events as JSON. */
 export const EventList = z.object({ data: z.array(LifecycleEvent) });

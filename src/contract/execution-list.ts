@@ -6,7 +6,7 @@ import { ErrorInfo, ExecutionStatus } from "./execution.ts";
 export const ExecutionSummary = z.object({
   execution_id: z.string(),
   status: ExecutionStatus,
-  /** Its beginning; the whole question stands in the execution. */
+  /** Its beginning; the execution holds the whole question. */
   query: z.string(),
   conversation_id: z.string(),
   pipeline: z.string(),

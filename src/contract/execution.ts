@@ -1,4 +1,4 @@
-// What is answered of an execution: API.md section 2. What is asked stands in requests.ts.
+// Responses about executions: API.md section 2. Requests are in requests.ts.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { EXECUTION_STATUSES, ExecutionId } from "./names.ts";
@@ -22,7 +22,7 @@ export type ErrorInfo = z.infer<typeof ErrorInfo>;
 export const PerformanceMetrics = z.object({
   critical_path: z.array(z.string()),
   critical_path_ms: z.number(),
-  /** Time in which no agent was at work, no retry waited and no pause stood: the coordinator's own. */
+  /** Time in which no agent was at work, no retry waited and no pause lasted: the coordinator's own. */
   overhead_ms: z.number(),
   stage_ms: z.record(z.string(), z.number()),
   retries: z.number().check(z.int()),

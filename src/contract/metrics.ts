@@ -83,7 +83,7 @@ export const Alert = z.object({
   name: AlertName,
   stage: z.optional(z.string()),
   threshold: z.number(),
-  /** Null where nothing has ended lately that it could be told from. */
+  /** Null if too few executions have ended recently to compute it. */
   value: z.nullable(z.number()),
   firing: z.boolean(),
   since: z.nullable(z.iso.datetime()),

@@ -1,4 +1,4 @@
-// The errors that the outside may be told (API.md section 8): the codes, the problem document, and
+// The errors that callers may receive (API.md section 8): the codes, the problem document, and
 // CoordinatorError, the value that carries an error with its evidence through the house. Which status and
 // which words a code gets is decided in http/problem.ts and nowhere else.
 import { LIMITS } from "./limits.ts";
@@ -106,7 +106,7 @@ export type CoordinatorError =
   /** @see core/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };
 
-/** A value or the error that stood in its way. */
+/** A value or an error. */
 export type Result<T, E = CoordinatorError> = { ok: true; value: T } | { ok: false; error: E };
 
 export const ok = <T>(value: T): { ok: true; value: T } => ({ ok: true, value });

@@ -1,4 +1,4 @@
-// What callers send: the bodies and the queries that are held against a schema (API.md sections 1 and 2). Apart from
+// Requests: the bodies and the queries that are validated by a schema (API.md sections 1 and 2). Apart from
 // what is answered, which the Worker checks nowhere and describes only when it is asked to.
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
@@ -52,7 +52,7 @@ export type PauseMode = z.infer<typeof PauseMode>;
 /** The body of POST /v1/executions/:id/pause; may be left out. */
 export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
 
-/** The body of POST /v1/pipelines/validate: stages of any shape, so that a fault is told beside all others. */
+/** The body of POST /v1/pipelines/validate: stages of any shape, so that all errors are reported at once. */
 export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
 
 /** A number in a query: decimal digits and nothing else, so that no other notation is taken for a number. */
@@ -62,7 +62,7 @@ const decimal = (minimum: number, maximum: number) =>
     z.number().check(z.int(), z.gte(minimum), z.lte(maximum)),
   );
 
-/** How many a page has where nobody says. */
+/** Default page size. */
 const PAGE = 20;
 
 /** The query of GET /v1/executions. */

@@ -12,7 +12,7 @@ const NUMBERS = [
 ] as const;
 const TEXTS: ReadonlySet<string> = new Set(["provider", "model"]);
 
-/** What is kept of a reported usage; undefined where the value is no object. */
+/** The stored part of a reported usage; undefined if the value is not an object. */
 export function keptUsage(reported: unknown): Usage | undefined {
   if (reported === null || typeof reported !== "object" || Array.isArray(reported)) return undefined;
   const members = reported as Readonly<Record<string, unknown>>;

@@ -1,8 +1,8 @@
 // The engine's own numbers, each with its unit in its name and its reason beside it. What bounds the outside
-// stands in contract/limits.ts.
+// is in contract/limits.ts.
 
 export const PACE = {
-  /** A turn nobody watches may wait this long for the next one, so that fast stages share a commit. */
+  /** A batch without watchers may wait this long for the next one, so that fast stages share a commit. */
   GROUP_COMMIT_MS: 50,
   /** A turn that is watched waits this long: its calls go out before the commit that would hold them up. */
   WATCHED_COMMIT_MS: 1,
@@ -12,7 +12,7 @@ export const PACE = {
   CONDITION_GAP_MS: 20,
   /** A wait up to this long is slept in memory; a longer one leaves the object to its alarm. */
   SLEEP_MS: 10_000,
-  /** The alarm of a run under way comes so much after its start: a shorter run is over by then and pays for none. */
+  /** Delay of a run's first alarm after its start: a shorter run ends before and pays for none. */
   ALARM_JOIN_MS: 900,
   /** The platform ends an alarm's handler after 15 minutes. */
   ALARM_HOLD_MS: 600_000,
@@ -50,7 +50,7 @@ export const PACE = {
   ISOLATE_RUN_BYTES: 16 * 1024,
   /** The platform takes an object without traffic out of memory after 70 to 140 s. */
   ISOLATE_REST_MS: 150_000,
-  /** A run for which there is no room is tried again after so much, and as much again by chance. */
+  /** Delay before a run refused for lack of memory is retried, plus up to the same again at random. */
   ISOLATE_RETRY_MS: 5_000,
   /** Recoveries in a row that brought no stage any further. */
   FRUITLESS_RECOVERIES: 5,
@@ -65,7 +65,7 @@ export const PACE = {
   RECONNECT_MS: 1_000,
   /** What it waits where it cannot be served now. */
   RECONNECT_LATER_MS: 5_000,
-  /** Between two tellings of a text, for each reader: a telling costs the object and the Worker about half of it. */
+  /** Minimum interval between delta flushes, per reader: a flush costs the object and the Worker about half of it. */
   TEXT_GAP_MS: 0.4,
   /** At least so much: a single text goes out at once, one of a thousand in a second with its neighbours. */
   TEXT_GAP_LEAST_MS: 5,
@@ -85,7 +85,7 @@ export const PACE = {
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** The last watcher of an execution with `on_disconnect: cancel` may be gone this long. */
   DISCONNECT_GRACE_MS: 5_000,
-  /** A run's start is told to the index this much later: most short runs are then told of once, with their end. */
+  /** Delay before a run's start is reported to the index: most short runs are then reported once, with their end. */
   OUTBOX_FIRST_MS: 500,
   /** Reports to an index wait so long for others to be written with: less than the alarm that would look after them. */
   LEDGER_GATHER_MS: 250,
@@ -108,11 +108,11 @@ export const PACE = {
   LEDGER_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
   SAMPLED_RUNS: 32,
-  /** Alerts are judged by what ended so lately. */
+  /** Window of ended executions by which alerts are evaluated. */
   ALERT_WINDOW_SECONDS: 300,
-  /** News of figures makes the alerts be judged again so much later; news in between is judged with it. */
+  /** Delay after a metrics change before alerts are evaluated; changes in between are evaluated with it. */
   ALERT_JUDGE_MS: 1_000,
-  /** A shard tells of news at most so often. */
+  /** Minimum interval between a shard's change notifications. */
   ALERT_NEWS_MS: 5_000,
   /** Lines of the operator's log wait so long for each other, off the run's own path. */
   LOG_WAIT_MS: 100,

@@ -18,7 +18,7 @@ export interface Clock {
 
 /** The log of one execution. Append only. */
 export interface Log {
-  /** Writes the events as one record. Synchronous: whatever is sent after it waits for its commit. */
+  /** Writes the events as one record. Synchronous: everything sent after it waits for its commit. */
   append(events: readonly LogEvent[]): void;
   /** Resolves once everything appended so far is durable. */
   synced(): Promise<void>;
@@ -41,7 +41,7 @@ export interface AgentRequest {
   traceparent: string | null;
 }
 
-/** What a call tells while it runs. */
+/** Callbacks of a running call. */
 export interface CallHooks {
   /** Aborted when the answer is not wanted any more. */
   signal: AbortSignal;
@@ -51,12 +51,12 @@ export interface CallHooks {
   alive(): void;
   /** The call has failed so: only a detail is still read, and is not waited for beyond the try's time. */
   failing?(failure: CallFailure): void;
-  /** The silence between two pieces of an answer counts, so `alive` must be told of each. */
+  /** The silence between two pieces of an answer counts, so `alive` must be called for each. */
   readonly hears_silence: boolean;
 }
 
 export interface Agents {
-  /** Calls an agent. Never rejects: whatever goes wrong is an outcome. */
+  /** Calls an agent. Never rejects: every failure is an outcome. */
   call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome>;
 }
 
@@ -133,7 +133,7 @@ export interface AgentHealth {
   /** Whether a call may go out; answered at once where nothing is known against the agent. */
   admit(agent: AgentIdentity, lease_ms: number): Admission | Promise<Admission>;
   /**
-   * Tells what came of a call, off its path.
+   * Reports the outcome of a call, off its path.
    * @param policy null where the breaker is turned off
    * @param why the failure's message, where the verdict is one
    */

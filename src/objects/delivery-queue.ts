@@ -49,7 +49,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
   /** Never throws: the platform gives up on an alarm whose handler does, and with it on all that waits here. */
   override async alarm(): Promise<void> {
     const services = composeServices(this.env);
-    // A bad variable is told at every request; what waits here waits for better ones.
+    // A bad variable is reported at every request; queued jobs wait for a valid one.
     let pause_ms: number = services.ok ? 0 : PACE.COURIER_PAUSE_MS;
     if (services.ok) {
       const { webhook, otlp } = services.value.outward;
@@ -123,7 +123,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     if (lost > 0) this.tell("traces abandoned", { traces: lost, outcome });
   }
 
-  /** The spans of all rows; a row that is no list of them is dropped, with a line, and holds up no other. */
+  /** The spans of all rows; a row that is not a list of spans is dropped with a log line, and delays no other. */
   private spansOf(rows: readonly Row[]): unknown[] {
     return rows.flatMap(({ id, body }) => {
       try {

@@ -46,7 +46,7 @@ export class RunKeeper {
   private driver: ExecutionDriver | null = null;
   /** False for a run without storage, whose alarm is a timer. */
   private isPersisted = true;
-  /** What the log held when it was last read. */
+  /** The log's content when it was last read. */
   private lastKnown: ExecutionState | null = null;
   /** Texts on their way to a caller. */
   private texts = 0;
@@ -95,7 +95,7 @@ export class RunKeeper {
     return working(driver);
   }
 
-  /** There is no run: nothing of it takes room. */
+  /** There is no run: it uses no memory. */
   leave(): void {
     this.ports.memory?.free();
   }
@@ -139,7 +139,7 @@ export class RunKeeper {
       await this.wipe();
       return null;
     } catch (cause) {
-      // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
+      // A log that cannot be read is kept for inspection; the run cannot continue.
       if (cause instanceof LogCorrupted) return null;
       if (cause instanceof IsolateFull) {
         return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
@@ -150,7 +150,7 @@ export class RunKeeper {
     }
   }
 
-  /** Takes the run up, its recovery marked where the platform has counted crashes, and stays until it needs nobody. */
+  /** Resumes the run, with a recovery mark if the platform has counted crashes, until it need not stay in memory. */
   private async takeUp(crashes: number): Promise<ExecutionDriver> {
     const isMarked = this.driver === null && crashes > 0;
     const cut = isMarked ? await markRecovery(this.ctx.storage, RECORD_PREFIX) : 0;
@@ -196,7 +196,7 @@ export class RunKeeper {
   ): ExecutionDriver {
     const isSuspect = (driver.state?.fruitless ?? 0) >= PACE.FRUITLESS_RECOVERIES;
     if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
-    // Kept once it has come up: one that could not is no driver for the next who asks.
+    // Kept once it has started: a driver that failed to start is not reused.
     working(driver);
     if (this.driver !== driver) {
       this.driver = driver;
@@ -261,7 +261,7 @@ export class RunKeeper {
     }
   }
 
-  /** The log has refused a record: what this driver holds is not true. The next who comes opens another one. */
+  /** The log has rejected a record: this driver's state is invalid. The next caller opens a new driver. */
   private faulted(driver: ExecutionDriver, cause: unknown): void {
     this.faults += 1;
     const fields = {
@@ -316,8 +316,8 @@ export class RunKeeper {
   }
 
   /**
-   * Nothing may happen in the run for now: a large one is let go of until somebody asks, for the platform keeps an
-   * object long after that.
+   * Nothing happens in the run for now: a large one is released from memory until the next request, for the platform
+   * keeps an object long after that.
    */
   rest(): void {
     const { driver } = this;
@@ -326,14 +326,14 @@ export class RunKeeper {
     const isEnded = isTerminal(state.status);
     const isPending = this.outbox?.isPending === true;
     if (isPending && isEnded) driver.stays();
-    // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
+    // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
     if (this.presence !== null && !isEnded) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
   }
 
-  /** The execution as it stands, and as it is written before it is answered. @throws what broke the driver */
+  /** The current execution, after its pending batches are written. @throws the fault that broke the driver */
   shown(driver: ExecutionDriver): ExecutionText {
     driver.flush();
     const state = working(driver).state as ExecutionState;
@@ -364,8 +364,8 @@ export class RunKeeper {
   }
 
   /**
-   * Lets go of a run that has ended and been told of: the platform keeps an object long after that, and what the log
-   * holds need not be held beside it. Whoever comes next reads the log.
+   * Releases a run that has ended and been reported: the platform keeps an object long after that, and what the log
+   * holds need not stay in memory. The next caller reads the log.
    */
   private release({ spec }: ExecutionState): void {
     if (spec.storage !== "durable_object") return;

@@ -66,7 +66,7 @@ export async function wholeText(
 }
 
 /**
- * The text of what has come of a body by its end, within `ms` and `limit_bytes`; what is no UTF-8 in it becomes U+FFFD.
+ * The text of what has come of a body by its end, within `ms` and `limit_bytes`; invalid UTF-8 becomes U+FFFD.
  * For a body that may be missing: never rejects.
  */
 export async function textWithin(

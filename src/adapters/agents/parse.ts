@@ -14,7 +14,7 @@ import { ACCEPT_ENCODING } from "./codings.ts";
 /** Of an agent's own words, this much is passed on. */
 const DETAIL_CHARS = 500;
 
-/** Before and after the place at which a text is no JSON, so much of it is shown. */
+/** Characters shown before and after the position at which a text stops being JSON. */
 const EXCERPT_CHARS = 24;
 /** Of the keys that an answer has instead of `data`. */
 const KEYS_MOST = 8;
@@ -54,7 +54,7 @@ function excerptAt(text: string, position: number): string {
   return clip(text.slice(start, position + EXCERPT_CHARS).replaceAll(/\s+/g, " "));
 }
 
-/** What is wrong with a JSON value that is no answer: mostly that it has no `data` around it. */
+/** Why a JSON value is not a valid answer: usually its `data` wrapper is missing. */
 function answerFault(value: unknown): { detail: string; excerpt?: string } {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     return { detail: `expected ${WRAPPER}, received ${kindOf(value)}` };
@@ -76,7 +76,7 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** A failure's body; its status has said enough where the body is no problem document. */
+/** The body of a failure response; the status is used if the body is not a problem document. */
 export function parseProblem(text: string): AgentProblem {
   return readProblem(text) ?? {};
 }

@@ -76,7 +76,7 @@ class StreamReading {
       }
       case "progress": {
         const progress = AgentProgress.safeParse(readMembers(event.data));
-        // A malformed progress is ignored: it is no reason to lose the answer.
+        // A malformed progress event is ignored: it must not fail the call.
         if (!progress.success) return;
         this.hooks.progress({ ...progress.data, message: clip(progress.data.message) });
         return;

@@ -13,7 +13,7 @@ import { within } from "../platform/time-limit.ts";
 
 /** Everything that a tenant has defined, and what is known of its agents. */
 export interface CatalogSnapshot extends Definitions {
-  /** What stands against its agents. */
+  /** The recorded failures of its agents. */
   health: TenantHealth;
 }
 
@@ -51,12 +51,12 @@ export interface CatalogRpc {
     environment: CoordinatorConfig,
   ): Promise<WrittenText<Result<{ created: boolean }>>>;
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
-  /** @param registration null takes it away, also one that stands from the start */
+  /** @param registration null removes it, also a preset one */
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
   /** @param environment the config that holds without any patch */
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
   health(): Promise<TenantHealth>;
-  /** News of an agent's breaker; older news than what is known changes nothing. */
+  /** Reports an agent's breaker state; a report older than the known state changes nothing. */
   noteHealth(agent_type: string, standing: Standing): Promise<void>;
 }
 

@@ -1,5 +1,5 @@
 // A conversation's memory as the Worker and the executions see it: an object for each, read before a run starts and
-// told of each completed run by its outbox.
+// notified of each completed run by its outbox.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";

@@ -4,7 +4,7 @@ import { fnv1a } from "../../core/hash.ts";
 import { objectIds } from "./object-ids.ts";
 
 export interface Parcel {
-  /** The same for the same news: receivers drop what they have. */
+  /** The same for the same notification: receivers drop duplicates. */
   id: string;
   kind: "webhook" | "spans";
   /** JSON text: an event's payload, or one trace's spans. */

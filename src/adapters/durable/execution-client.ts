@@ -21,7 +21,7 @@ interface Start {
   health: TenantHealth | null;
 }
 
-/** To be told of it as JSON after at most so many ms (null: when it is terminal). */
+/** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
 export interface RunMessage extends Start {
   wait_ms: number | null;
 }
@@ -107,7 +107,7 @@ export interface Executions {
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
-/** Faults of an object's storage come back as refusals, whatever was called. */
+/** Storage faults of an object are returned as refusals by every call. */
 export function executionsOver(namespace: DurableObjectNamespace): Executions {
   const stub = (tenant: string, execution_id: string) =>
     namespace.get(namespace.idFromName(`${tenant}/${execution_id}`));
@@ -121,7 +121,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   ): Promise<Result<T>> =>
     callObject({ execution_id, call, repeatable, probe: () => rpcOf(tenant, PROBE).read() });
   const fetched = async (tenant: string, execution_id: string, path: string, init: RequestInit) => {
-    // Whoever repeats a run attaches to it: the id is the same.
+    // A repeated request attaches to the same run: the id is the same.
     const call = () => stub(tenant, execution_id).fetch(`https://execution/${path}`, init);
     const response = await guarded(tenant, execution_id, call, true);
     return response.ok ? response.value : refusal(response.error);
@@ -145,7 +145,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         return answer.ok ? answer.value : answer;
       };
       return {
-        // Whoever repeats a run attaches to it: the id is the same.
+        // A repeated request attaches to the same run: the id is the same.
         run: (message) => flat((rpc) => rpc.run(message)),
         read: () => flat((rpc) => rpc.read()),
         // A resume that is made twice is refused.

@@ -10,7 +10,7 @@ import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
 import { objectIds } from "./object-ids.ts";
 
-/** A place in the list: everything behind it is older. */
+/** A position in the list: everything after it is older. */
 export interface Place {
   start: number;
   id: string;
@@ -48,7 +48,7 @@ export interface LedgerFigures {
 /** What is counted of a run. */
 export type Counted = Omit<RunReport, "shape">;
 
-/** A LedgerEntry as it travels: what nobody on the way looks into is JSON, which is read and written for less. */
+/** A LedgerEntry on the wire: fields that no intermediary reads are JSON text, which is cheaper to read and write. */
 export interface LedgerReport
   extends Pick<LedgerEntry, "start" | "end" | "seq" | "expires">,
     Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
@@ -56,7 +56,7 @@ export interface LedgerReport
   summary: string;
   /** Counted; null where nothing is. */
   counted: string | null;
-  /** A RunShape; null where the run is no example. */
+  /** A RunShape; null if the run is not an example. */
   shape: string | null;
 }
 

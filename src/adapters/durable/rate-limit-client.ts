@@ -12,7 +12,10 @@ import { SHARED_MS, within } from "../platform/time-limit.ts";
 
 export interface RateLimiter {
   readonly limit: RateLimit;
-  /** Counts one call of this caller. Never rejects. @param later takes work that goes on behind the answer */
+  /**
+   * Counts one call of this caller. Never rejects.
+   * @param later keeps the work alive that continues after the response
+   */
   take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
 }
 

@@ -62,7 +62,7 @@ const SHARDS = 8;
 const PLACE_CHARS = 1_024;
 /** How long a result waits for its run's next question, in ms: that comes at once or not at all. */
 const COMPANY_MS = 2;
-/** What has waited so long was left behind by an object that died, and its timer with it. */
+/** A lookup that has waited this long belongs to an object that died together with its timer. */
 const LEFT_BEHIND_MS = 1_000;
 
 /** What a run has made, since when it waits (ms since the epoch), and the calling off of its sending. */

@@ -1,5 +1,5 @@
 // What a call of an execution's object means that ends without an answer. A commit that storage refuses breaks the
-// object behind its own try/catch, and a file that cannot be opened keeps it from being there at all: only the
+// object after its own try/catch, and a file that cannot be opened prevents its construction: only the
 // Worker that called it can say so.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { sqliteFault } from "../log/sqlite-fault.ts";
@@ -17,7 +17,7 @@ export interface ObjectCall<T> {
   probe: () => Promise<unknown>;
 }
 
-/** The call's answer, or what stands in its way. @throws what is nobody's storage fault, for INTERNAL_ERROR */
+/** The call's answer, or the storage fault that prevents it. @throws any other error, for INTERNAL_ERROR */
 export async function callObject<T>(of: ObjectCall<T>): Promise<Result<T>> {
   const tries = of.repeatable ? TRIES : 1;
   for (let made = 1; ; made += 1) {

@@ -9,7 +9,7 @@ import { crc32 } from "./crc32.ts";
 
 const encoder = new TextEncoder();
 
-/** Stands in every record; a log of any released version must be readable for ever. */
+/** The format number in every record; logs of every released version must stay readable. */
 const FORMAT = 1;
 const CHECKSUM_BYTES = 4;
 const SEQ_DIGITS = 10;

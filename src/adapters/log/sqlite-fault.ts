@@ -1,5 +1,5 @@
 // What SQLite says when a disk lets it down. Its errors reach us as text alone: at a read inside the object, or, at a
-// commit, behind every try/catch of the object, in the Worker that called it.
+// commit, outside every try/catch of the object, in the Worker that called it.
 
 /** `full`: nothing can be written (now). `corrupt`: what is there is not what was written. Null: something else. */
 export function sqliteFault(cause: unknown): "full" | "corrupt" | null {

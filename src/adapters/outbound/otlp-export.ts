@@ -11,7 +11,7 @@ export interface OtlpTarget {
   version: string;
 }
 
-/** OTEL_EXPORTER_OTLP_HEADERS: `name=value`, comma-separated, values percent-encoded. What is wrong is not told. */
+/** OTEL_EXPORTER_OTLP_HEADERS: `name=value`, comma-separated, values percent-encoded. Errors do not name the value. */
 export function readHeaders(list: string | undefined): Result<Record<string, string>, string> {
   const headers: Record<string, string> = {};
   for (const entry of (list ?? "").split(",").filter((part) => part.trim() !== "")) {
@@ -19,7 +19,7 @@ export function readHeaders(list: string | undefined): Result<Record<string, str
     const name = entry.slice(0, at).trim().toLowerCase();
     try {
       const value = decodeURIComponent(entry.slice(at + 1).trim());
-      // Throws at what is no header.
+      // Throws if the name or value is not a valid header.
       headers[name] = new Headers([[name, value]]).get(name) ?? "";
     } catch {
       return err(HEADERS_EXPECTED);

@@ -1,4 +1,4 @@
-// Stands in the bundle for @upstash/core-analytics (the alias in wrangler.toml), which @upstash/ratelimit imports for
+// Replaces @upstash/core-analytics in the bundle (the alias in wrangler.toml), which @upstash/ratelimit imports for
 // figures that are turned off here.
 export function Analytics(): never {
   throw new Error("The rate limit's analytics are not in this bundle.");

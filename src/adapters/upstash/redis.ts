@@ -1,6 +1,6 @@
-// Redis over Upstash's REST protocol, and the wall between its outages and everybody else: nobody waits for it longer
-// than REDIS_MS, and where it does not answer nobody asks it any more. Whether it is back is found out behind the
-// calls, by none of them. What is lost meanwhile is said once.
+// Redis over Upstash's REST protocol, with a circuit breaker around it: no caller waits for it longer than REDIS_MS,
+// and after failures no caller asks it. Recovery is probed in the background, outside any call. An outage is logged
+// once.
 import type { Redis } from "@upstash/redis/cloudflare";
 import type { Clock } from "../../engine/ports.ts";
 
@@ -15,7 +15,7 @@ const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
 const RETRY_MS = 5_000;
 
-/** There is no answer: Redis is not there, slow, or talks nonsense. */
+/** No valid answer: Redis is unreachable, slow, or its response is malformed. */
 export const LOST = Symbol("lost");
 
 export class GuardedRedis {
@@ -34,7 +34,7 @@ export class GuardedRedis {
   /**
    * The task's value, or LOST. Never rejects.
    * @param what is lost without it, for the log
-   * @param later keeps the caller's context alive for what goes on behind the answer
+   * @param later keeps the caller's context alive for work that continues after the response
    */
   async ask<T>(
     what: string,
@@ -51,7 +51,7 @@ export class GuardedRedis {
       this.failures = 0;
       return answer.value;
     }
-    // Whoever has waited once need not wait again.
+    // One timed-out call opens the breaker at once, so that the next call does not wait.
     const waited = this.clock.now() - began >= REDIS_MS / 2;
     this.failures = waited ? FAILURES : this.failures + 1;
     this.closedUntil = this.clock.now() + RETRY_MS;

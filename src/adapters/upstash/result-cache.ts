@@ -1,6 +1,6 @@
 // The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day; under the hash of
 // its family the name of the last one; and under its execution the names of all that it has made, which go with it.
-// There is no single flight: who else is at a call is not known here.
+// There is no single flight: concurrent calls of others are not visible here.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,

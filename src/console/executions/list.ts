@@ -48,7 +48,7 @@ export function createList(filter: Filter) {
     const page = await client().listExecutions(asked, { signal: left });
     const seen = new Set(page.data.map((row) => row.execution_id));
     const before = hasOlder ? (rows.peek() ?? []) : [];
-    // Whoever was pushed off the first page by newer ones stays in the list that somebody has begun to read.
+    // Executions pushed off the first page by newer ones stay in a list that is being read.
     older = [...before, ...older].filter(({ execution_id }, at, all) => {
       const first = all.findIndex((other) => other.execution_id === execution_id) === at;
       return first && !seen.has(execution_id);

@@ -5,7 +5,7 @@ import type { Bucket } from "./figures.ts";
 const WIDTH = 480;
 const HEIGHT = 96;
 
-/** What ended when; failures stand on top. */
+/** Executions by the time of their end; failures are on top. */
 export function Throughput({ buckets }: { buckets: readonly Bucket[] }) {
   const highest = Math.max(1, ...buckets.map(({ succeeded, failed, other }) => succeeded + failed + other));
   const step = WIDTH / Math.max(1, buckets.length);

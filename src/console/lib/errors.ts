@@ -69,7 +69,7 @@ export interface Trouble extends Told {
   detail: string;
 }
 
-/** What is shown of whatever was thrown. */
+/** The text shown for a thrown error. */
 export function troubleOf(cause: unknown): Trouble {
   const code = cause instanceof CoordinatorClientError ? cause.code : "UNKNOWN";
   const detail = cause instanceof Error ? cause.message : String(cause);

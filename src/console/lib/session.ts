@@ -58,14 +58,14 @@ function clientWith(apiKey: string | null): CoordinatorClient {
   return new CoordinatorClient(apiKey === null ? options : { ...options, apiKey });
 }
 
-/** The client of whoever is signed in; a component that calls it follows the signing in. */
+/** The client of the signed-in user; components that call it re-render on sign-in. */
 export function client(): CoordinatorClient {
   return current.value;
 }
 
 /** Takes the key if the coordinator does. @throws CoordinatorClientError where it does not, or nothing answers */
 export async function signIn(candidate: string): Promise<void> {
-  // Reached past the gate: a wrong key is told where it was typed.
+  // Bypasses the sign-in gate: a wrong key is reported next to its field.
   const trial = new CoordinatorClient({ baseUrl: location.origin, apiKey: candidate, fetch: reach });
   await trial.listPipelines();
   sessionStorage.setItem(STORED, candidate);
@@ -106,7 +106,7 @@ addEventListener("offline", () => {
   isCut.value = true;
 });
 
-// Whoever has lost the coordinator asks for it until it answers.
+// After a lost connection the page polls until the coordinator responds.
 effect(() => {
   if (!isCut.value) return undefined;
   const ping = () =>

@@ -20,7 +20,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
   const read = draft.read.value;
   const marks = draft.marks.value;
   const stages = stagesIn(read);
-  // While the text is no JSON the last graph stays.
+  // While the text is not JSON the last graph stays.
   if (stages !== null) shown.current = stages.flatMap(drawable);
   const changed = draft.isChanged.value;
 
@@ -144,7 +144,7 @@ interface MarksProps {
   onShow: (from: number, to: number) => void;
 }
 
-/** What may not be meant, and does not stand in the way of saving. */
+/** Warnings that do not prevent saving. */
 function Hints({ marks, text, onShow }: MarksProps) {
   return (
     <ul id="definition-hints" class="faults hints" aria-label="Hints" aria-live="polite">

@@ -1,4 +1,4 @@
-// A text field for JSON: colours and marks lie in a layer behind the text, which stays a plain textarea, so that
+// A text field for JSON: colours and marks are in a layer under the text, which stays a plain textarea, so that
 // everything that people and their tools know of text fields holds.
 import type { RefObject } from "preact";
 import { useMemo } from "preact/hooks";

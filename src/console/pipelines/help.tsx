@@ -1,4 +1,4 @@
-// What may stand where the cursor is: the field's meaning, what it may hold, and the fields that the stage could have.
+// Help at the cursor: the field's meaning, its allowed values, and the fields that can be added to the stage.
 import { Card } from "../ui/parts.tsx";
 import { FIELDS, typeOf } from "./fields.ts";
 

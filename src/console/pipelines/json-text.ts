@@ -1,4 +1,4 @@
-// Reads JSON that is being typed: where every value stands, and where it stops being JSON. JSON.parse tells neither.
+// Parses JSON that is being typed: the position of every value, and of the first error. JSON.parse reports neither.
 // Pure; places are UTF-16 offsets, as a text field counts them.
 
 export interface Spot {
@@ -11,7 +11,7 @@ interface Token extends Spot {
 }
 
 export interface JsonText {
-  /** What was read; undefined where it is no JSON. */
+  /** The parsed value; undefined if the text is not JSON. */
   value: unknown;
   fault: (Spot & { message: string }) | null;
   /** The places of values by path (`/stages/0/name`), and of keys by path and `#`. */

@@ -8,7 +8,7 @@ export interface Mark extends Spot {
   stage: string | null;
 }
 
-/** The stages of a text, of whatever shape they are; null where there is no list of them. */
+/** The stages of a text, of any shape; null if there is no list of them. */
 export function stagesIn({ value }: JsonText): readonly unknown[] | null {
   const stages = (value as { stages?: unknown } | null | undefined)?.stages;
   return Array.isArray(stages) ? stages : null;

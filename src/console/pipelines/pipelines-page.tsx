@@ -41,7 +41,7 @@ export function PipelinesPage() {
   useEffect(() => void read(), [current]);
   const chosen = name ?? list.value?.[0]?.name;
   const draft = useMemo(() => (chosen === undefined ? null : draftOf(chosen, isNew)), [chosen, isNew]);
-  // What nobody has changed is read again by the next visit: others may write it too.
+  // An unchanged draft is fetched again on the next visit: others may have written it.
   useEffect(
     () => () => {
       if (draft !== null && !draft.isChanged.peek()) {

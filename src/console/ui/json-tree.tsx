@@ -10,7 +10,7 @@ const LONG_TEXT = 400;
 interface TreeProps {
   value: unknown;
   name?: string;
-  /** How many levels stand open at first. */
+  /** Number of levels that are open initially. */
   open?: number;
 }
 

@@ -59,7 +59,7 @@ export function textVariable(vars: Vars, variable: string): string | undefined {
   return typeof raw === "string" && raw !== "" ? raw : undefined;
 }
 
-/** The value that a text stands for, of the type of the key's default; words are taken in any case of letters. */
+/** The value of a text, of the type of the key's default; words are taken in any case of letters. */
 function valueIn(raw: string, like: unknown): unknown {
   if (typeof like === "boolean") return BOOLEANS[raw.toLowerCase()];
   return typeof like === "string" ? raw.toUpperCase() : numberIn(raw);

@@ -11,9 +11,9 @@ export type CallOutcome =
       ok: true;
       answer: AgentAnswer;
       bytes: number;
-      /** What the call said while it ran, where it said anything. */
+      /** The call's deltas, if any. */
       text?: string;
-      /** From the result cache: nobody was called. */
+      /** From the result cache: no agent was called. */
       cached?: true;
     }
   | {
@@ -54,7 +54,7 @@ export type Refusal =
   | { reason: "absent" }
   /** There is one already. */
   | { reason: "exists" }
-  /** The call it answers is not under way any more. */
+  /** The call it answers is no longer in flight. */
   | { reason: "stale" }
   /** The verb does not apply to the status. */
   | { reason: "conflict"; verb: string; status: string };

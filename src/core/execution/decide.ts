@@ -73,7 +73,7 @@ function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal
   }
 }
 
-/** What may still be said to an execution that has ended (I2): nothing that changes it. */
+/** Handles a command to an execution that has ended (I2): nothing changes it. */
 function ended(turn: Turn, command: Exclude<Command, { type: "start" }>): Decision {
   const { state } = turn;
   switch (command.type) {

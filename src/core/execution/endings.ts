@@ -1,5 +1,5 @@
 // How stages and executions end. Every terminal execution.* event is made here, once, last (I8), with the
-// execution as it then stands.
+// execution as it then is.
 import type { ErrorInfo } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult } from "../../contract/stage.ts";
@@ -133,7 +133,7 @@ export function cancelExecution(turn: Turn, reason: string): void {
   endExecution(turn, "cancelled", null, reason);
 }
 
-/** Ends the execution; what is under way is cancelled, what has not begun stays pending. */
+/** Ends the execution; running stages are cancelled, stages that have not started stay pending. */
 export function endExecution(
   turn: Turn,
   status: "completed" | "failed" | "cancelled",

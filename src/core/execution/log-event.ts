@@ -18,7 +18,7 @@ export interface Internal extends CallEnd {
   context?: JsonObject;
   /** UTF-8 bytes that a stage's data, usage and context patch add, less those of the context that was overwritten. */
   bytes?: number;
-  /** What a completed call said while it ran, for readers who heard a part of it; the key of `data` that holds it … */
+  /** The deltas of a completed call, for readers that received a part of them; the key of `data` that holds it … */
   text_in?: string;
   /** … or the text, where `data` does not hold it. */
   text?: string;
@@ -43,7 +43,7 @@ export function keepText(text: string | undefined, data: JsonObject): Pick<Inter
   return text.length <= KEPT_TEXT_CHARS ? { text } : {};
 }
 
-/** The text that the call said which this stage.completed ends; null where it is not known. */
+/** The streamed text of the call that this stage.completed ends; null if it is not known. */
 export function keptText({ internal, data }: LogEvent): string | null {
   if (internal?.text !== undefined) return internal.text;
   if (internal?.text_in === undefined) return null;

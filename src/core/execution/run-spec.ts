@@ -1,5 +1,5 @@
 // RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
-// definition, another config, an agent registered elsewhere) changes a run under way.
+// definition, another config, an agent registered elsewhere) changes a run in flight.
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
@@ -28,13 +28,13 @@ export interface PrivateSpec {
    */
   left_out?: string[];
   on_disconnect: OnDisconnect;
-  /** Whoever started it stayed to watch: after a crash their absence counts. */
+  /** The caller that started it watches it: after a crash their absence counts. */
   watched: boolean;
   config: RunConfig;
-  /** The registration of each agent type the stages name; null where nobody registered it. */
+  /** The registration of each agent type the stages name; null if it is not registered. */
   agents: Record<string, RegisteredAgent | null>;
   history: ConversationTurn[];
-  /** Of the request's body, where the caller named the execution: tells a repetition from another request. */
+  /** Of the request's body, if the caller named the execution: distinguishes a repetition from another request. */
   digest: string | null;
   traceparent: string | null;
   storage: "durable_object" | "memory";

@@ -6,8 +6,8 @@ import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /**
- * Where a stage stands, beside its public status: `calling` has a call under way, `waiting` sits out a delay
- * between tries, `held` was cut short (a pause in mode abort, a crash) and is to be called again under the same
+ * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `waiting` sits out a
+ * delay between tries, `held` was cut short (a pause in mode abort, a crash) and is to be called again under the same
  * attempt; `looking` waits for the last good result to be found. All four keep their place among the concurrent
  * stages.
  */
@@ -20,9 +20,9 @@ export interface StageState {
   readonly call: number;
   /** When that was, ms since the epoch. */
   readonly call_at: number;
-  /** The number of the try under way or last made. */
+  /** The number of the current or last try. */
   readonly attempt: number;
-  /** The call under way has the attempt of one that was cut short. */
+  /** The call in flight has the attempt of one that was interrupted. */
   readonly repeated: boolean;
   /** When the next try may begin, ms since the epoch; only while waiting. */
   readonly due_at: number;
@@ -32,9 +32,9 @@ export interface StageState {
   readonly contract_faults: number;
   /** The `seq` of the event that ended it; 0 before. */
   readonly ended_seq: number;
-  /** Tries made, as [sent, ended] in ms since the epoch; what a crash or a pause cut short is not among them. */
+  /** Tries made, as [sent, ended] in ms since the epoch; calls interrupted by a crash or a pause are not included. */
   readonly calls: readonly (readonly [number, number])[];
-  /** Delays sat out between tries, and calls that a pause cut short, as [begin, end]. */
+  /** Delays between tries, and calls that a pause interrupted, as [begin, end]. */
   readonly waits: readonly (readonly [number, number])[];
 }
 
@@ -47,12 +47,12 @@ export interface ExecutionState {
   /** The last event's time. */
   readonly updated_at: number;
   readonly ended_at: number | null;
-  /** When the whole is over; moves on by the time that a pause stood still. */
+  /** The execution's deadline; a pause extends it by its length. */
   readonly deadline_at: number;
   readonly paused_at: number | null;
-  /** Since when the clock stands still: paused, and no call under way. */
+  /** Since when the clock is stopped: paused, and no call in flight. */
   readonly still_since: number | null;
-  /** Spans in which the clock stood still, as [begin, end]. */
+  /** Spans in which the clock was stopped, as [begin, end]. */
   readonly stills: readonly (readonly [number, number])[];
   /** In definition order. */
   readonly stages: readonly StageState[];

@@ -7,7 +7,7 @@ import { isoTime } from "../time.ts";
 import { utf8Bytes } from "../json/weight.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
-/** The execution as it stands. */
+/** The current execution. */
 export function viewExecution(state: ExecutionState): PipelineExecution {
   const { spec } = state;
   const running = state.stages.filter((stage) => stage.result.status === "running");
@@ -73,7 +73,7 @@ export function executionPieces(state: ExecutionState): Iterator<string> {
 
 /** What the terminal event carries: the whole, or the whole without its bulk where that is too large. */
 export function terminalData(state: ExecutionState): PipelineExecution {
-  // Far beyond the limit nobody needs the text to know it.
+  // Far beyond the limit the check does not need the text.
   if (state.context_bytes <= SURELY_TOO_LARGE) {
     const { execution, json } = show(state);
     if (utf8AtMost(json, LIMITS.TERMINAL_EVENT_BYTES)) return execution;
@@ -137,7 +137,7 @@ function total(spans: readonly (readonly [number, number])[]): number {
   return spans.reduce((sum, [from, to]) => sum + (to - from), 0);
 }
 
-/** The run's time less every moment in which an agent worked, a delay was sat out or a pause stood. */
+/** The run's time less every moment in which an agent worked, a delay was waited for or a pause lasted. */
 function overhead(state: ExecutionState): number {
   if (!isTerminal(state.status) || state.ended_at === null) return 0;
   const spans = state.stages.flatMap((stage) => [...stage.calls, ...stage.waits]).concat(state.stills);

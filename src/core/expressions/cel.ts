@@ -63,7 +63,7 @@ function remember(text: string, expression: Result<Expression, ExpressionError>)
   }
 }
 
-/** The kind of what an expression will give (`dyn` where only data tells), or why it cannot be evaluated. */
+/** The result type of an expression (`dyn` if it depends on data), or why it cannot be evaluated. */
 export function checkExpression(
   { text, tree }: Expression,
   variables: Variables,
@@ -80,7 +80,7 @@ export function keysOf({ tree }: Expression, variable: string): string[] {
 /**
  * Evaluates an expression. What it gives is JSON.
  * @param scope the values of its variables
- * @param meter the budget, which tells afterwards what was spent
+ * @param meter the budget, which afterwards holds the cost
  */
 export function evaluate(
   { text, run, slots }: Expression,

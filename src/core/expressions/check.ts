@@ -1,4 +1,4 @@
-// Whether an expression can be evaluated at all, as far as its text tells: names, functions and kinds that fit, loops
+// Static check of an expression, as far as its text allows: names, functions and kinds that fit, loops
 // that are not nested over data, and a cost within the budget. Of what comes from data the least is assumed, so that
 // nothing is refused here that could be evaluated.
 import { LIMITS } from "../../contract/limits.ts";
@@ -47,9 +47,9 @@ class Refused extends Error {}
 
 class Checker {
   private readonly variables: Variables;
-  /** Steps that the text alone tells of. */
+  /** Steps known from the text alone. */
   private steps = 0;
-  /** How often the node at hand is evaluated, by the loops around it whose length the text tells. */
+  /** How often the node at hand is evaluated, by the enclosing loops whose length is known from the text. */
   private times = 1;
   /** Loops around it over what may be long. */
   private loops = 0;

@@ -112,7 +112,7 @@ for (const [definitions, method] of [
 }
 
 /**
- * The ways to call a function; none where there is no such function.
+ * The overloads of a function; none if the function does not exist.
  * @param count of its arguments, what a method is called on among them
  */
 export function overloadsOf(name: string, method: boolean, count: number): readonly Overload[] {

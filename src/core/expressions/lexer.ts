@@ -11,7 +11,7 @@ export interface Token {
   readonly at: number;
 }
 
-/** A text that is no expression, and where. */
+/** A syntax error in an expression, with its position. */
 export class SyntaxFault extends Error {
   constructor(what: string, at: number) {
     super(`${what} at character ${at + 1}`);

@@ -1,4 +1,4 @@
-// What the index of executions keeps of one: its summary, where it stands in the list, and until when that is worth
+// An entry of the execution index: its summary, its position in the list, and until when that is worth
 // believing.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { cutText } from "../../contract/text.ts";
@@ -17,11 +17,11 @@ export interface LedgerEntry {
   seq: number;
   /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
   report: RunReport | null;
-  /** From then on, in ms since the epoch, the execution is gone, or has not told its end and never will. */
+  /** From then on, in ms since the epoch, the execution is deleted, or will never report its end. */
   expires: number;
 }
 
-/** Of a question, this much stands in the list. */
+/** Characters of a question that the list shows. */
 const QUERY_CHARS = 200;
 
 /** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */

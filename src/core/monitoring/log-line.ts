@@ -1,5 +1,5 @@
-// Lines for the operator's log: one JSON object a line, told by level. A line holds names, numbers and what went
-// wrong; never a question, an answer, a context or a header. Whatever came from outside is cut, and can neither end a
+// Lines for the operator's log: one JSON object a line, filtered by level. A line holds names, numbers and what went
+// wrong; never a question, an answer, a context or a header. Text from outside is cut, and can neither end a
 // line nor move a terminal.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";

@@ -19,10 +19,10 @@ export function executionEvent(status: ExecutionStatus): WebhookEvent | null {
   return EVENTS.find((event) => event === `execution.${status}`) ?? null;
 }
 
-/** Told where nobody says otherwise: every change of an alert, no execution. */
+/** Sent by default: every change of an alert, no execution. */
 const DEFAULT_EVENTS: readonly WebhookEvent[] = ["alert.firing", "alert.resolved"];
 
-/** AGENT_COORDINATOR_WEBHOOK_EVENTS, or the first entry that is no event. */
+/** AGENT_COORDINATOR_WEBHOOK_EVENTS, or the first entry that is not an event. */
 export function parseEvents(list: string | undefined): Result<ReadonlySet<WebhookEvent>, string> {
   if (list === undefined) return ok(new Set(DEFAULT_EVENTS));
   const names = list.split(",").map((name) => name.trim());

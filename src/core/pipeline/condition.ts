@@ -32,7 +32,7 @@ export function conditionFault(text: string): string | null {
   return kind.value === "bool" || kind.value === "dyn" ? null : `gives ${kind.value}, not bool`;
 }
 
-/** The stages whose results a condition names; none for a text that is no condition. */
+/** The stages whose results a condition names; none if the text is not a condition. */
 export function stagesNamed(text: string): string[] {
   const expression = parseExpression(text);
   return expression.ok ? keysOf(expression.value, "results") : [];

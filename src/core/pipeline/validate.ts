@@ -1,5 +1,5 @@
 // Whether a list of stages is a pipeline: every fault at once, each with its stage. The shape of a single stage is
-// the schema's matter (contract/stage.ts); here is what only the whole can tell.
+// checked by the schema (contract/stage.ts); these checks need the whole pipeline.
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
@@ -38,7 +38,7 @@ function faultsOf(
   return [...errors, ...cycleFaults(stages)];
 }
 
-/** One fault a cycle: those that share no stage are all told. */
+/** One error per cycle: all cycles that share no stage are reported. */
 function cycleFaults(stages: readonly PipelineStage[]): DefinitionError[] {
   const cycle = findCycle(stages);
   if (cycle === null) return [];

@@ -1,5 +1,5 @@
-// What an agent says about its own failure, taken from the body of its answer, whatever framework has written that:
-// problem details, `{"error": …}`, FastAPI's `{"detail": [{loc, msg}]}`, a page, plain text.
+// An agent's own message about its failure, taken from the response body of any framework: problem details,
+// `{"error": …}`, FastAPI's `{"detail": [{loc, msg}]}`, a page, plain text.
 import { htmlText } from "./html-text.ts";
 
 /** A text with more undecodable characters than this share of it is not text. */

@@ -1,6 +1,6 @@
 // The circuit breaker of one agent, as a value and its transitions. Closed it counts consecutive failures; open it
 // refuses until retry_at; then it is half-open and lets one probe through (I14), whose verdict closes or opens it.
-// Only the probe's verdict counts while it is not closed: what older calls still report is late news.
+// Only the probe's verdict counts while it is not closed: late reports of older calls are ignored.
 import { cutText } from "../../contract/text.ts";
 
 export interface Breaker {
@@ -12,7 +12,7 @@ export interface Breaker {
   retry_at: number | null;
   /** Why the last of the failures failed, in short; absent where none has been reported, and in older records. */
   last_failure?: string;
-  /** The probe under way. One that never reports (a crash) loses its place at `until`. */
+  /** The probe in flight. One that never reports (a crash) loses its place at `until`. */
   probe: { id: number; until: number } | null;
 }
 
@@ -85,7 +85,7 @@ export function reported(
   if (probe === null || breaker.probe?.id !== probe) return breaker;
   if (verdict === "success") return CLOSED;
   if (verdict === "failure") return { ...opened(breaker.failures + 1, policy, now, chance), ...last };
-  // It has told nothing: the next call is the probe.
+  // It has reported nothing: the next call is the probe.
   return { ...breaker, probe: { id: probe, until: now } };
 }
 

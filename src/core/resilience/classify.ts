@@ -5,7 +5,7 @@ import type { StageError } from "../../contract/stage.ts";
 /** How a call ended without an answer, with its evidence, and which agent was called, as it may be shown. */
 export type CallFailure = CallFault & { url?: string | undefined };
 
-/** Why a fetch was rejected, as far as the platform's message allows to tell. */
+/** Why a fetch was rejected, as far as the platform's message reveals it. */
 export type RejectionCause =
   /** Nothing listens, or the connection was closed or reset before the answer's headers. */
   | "connection"
@@ -16,7 +16,7 @@ export type RejectionCause =
   | "dns_or_tls";
 
 type CallFault =
-  /** Nobody registered the agent type. */
+  /** The agent type is not registered. */
   | { kind: "unregistered"; agent_type: string }
   /** The registration names what may not or cannot be called: a host, a binding, a secret. */
   | { kind: "not_callable"; detail: string }

@@ -34,7 +34,7 @@ function simpleModel(
     config,
   }: { strategy: string; agent_type?: string | undefined; config?: JsonObject | undefined },
 ): Fallback {
-  // Another agent takes the config that it is given; the same one is told to take its simple model.
+  // Another agent takes the config that it is given; the same one is asked to use its simple model.
   const simple = agent_type === undefined ? { model: "simple" } : {};
   return {
     strategy: "use_simple_model",

@@ -1,4 +1,4 @@
-// The keys of a deployment: read from their secret, and looked through in a time that tells nothing of them.
+// The keys of a deployment: parsed from their secret, and compared in constant time.
 import * as z from "../../contract/zod.ts";
 import { ApiKey } from "../../contract/access.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";

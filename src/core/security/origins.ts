@@ -2,7 +2,7 @@
 // than somebody meant.
 import { err, ok, type Result } from "../../contract/problem.ts";
 
-/** The list, or the first entry of it that is no origin. */
+/** The list, or its first entry that is not an origin. */
 export function parseOrigins(list: string | undefined): Result<ReadonlySet<string>, string> {
   const entries = (list ?? "")
     .split(",")

@@ -39,7 +39,10 @@ export function tokenText(claims: TokenClaims, signature: string): string {
   return [tenant, started_at, key_id, expires_at, signature].join(".");
 }
 
-/** What a token claims, or null where it is no token, its time is over or is longer than any has. @param now ms since the epoch */
+/**
+ * What a token claims, or null if it is invalid, expired or valid for longer than any issued token.
+ * @param now ms since the epoch
+ */
 export function readToken(
   token: string,
   execution_id: string,

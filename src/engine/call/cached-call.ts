@@ -176,7 +176,7 @@ function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutc
   return { ok: true, answer, bytes: answerBytes(answer), cached: true };
 }
 
-/** The value, or `aborted` as soon as nobody waits for it any more. */
+/** The value, or `aborted` as soon as no caller waits for it. */
 function orAbort<T>(value: Promise<T>, signal: AbortSignal): Promise<T | "aborted"> {
   if (signal.aborted) return Promise.resolve("aborted");
   return new Promise((resolve) => {

@@ -56,7 +56,7 @@ export class ExecutionDriver {
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
   private sleeping = false;
-  /** Readers are told of what was said once a timer has come. */
+  /** Readers are notified of new text when a timer fires. */
   private textIsDue = false;
   /** When they last were, ms since the epoch. */
   private textToldAt = 0;
@@ -85,7 +85,7 @@ export class ExecutionDriver {
   }
 
   /**
-   * The driver of whatever the log holds. Starts nothing: see `wakeUp`.
+   * The driver of the execution in the log. Starts nothing: see `wakeUp`.
    * @param onFault called once, when the driver breaks: its owner is to open another one
    * @throws LogCorrupted
    */
@@ -112,7 +112,7 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
-  /** Resolves once everything written so far is durable: for who tells of it where no gate holds his words back. */
+  /** Resolves once everything written so far is durable: for output that the output gate does not hold back. */
   confirm(): Promise<void> {
     return this.commit.confirm();
   }
@@ -156,7 +156,7 @@ export class ExecutionDriver {
     return decision.refusal;
   }
 
-  /** As `submit`, for what comes from within: there is no caller who could be told of what is thrown. */
+  /** As `submit`, for internal commands: there is no caller to report an exception to. */
   private proceed(command: Command): void {
     try {
       this.submit(command);
@@ -184,13 +184,13 @@ export class ExecutionDriver {
     for (const watcher of this.watchers) watcher.wake();
   }
 
-  /** Writes what waits for company: whoever is answered now must not be told what could still be lost. */
+  /** Writes pending batches: a response must not contain state that could still be lost. */
   flush(): void {
     this.commit.write();
   }
 
   /**
-   * Resolves when the run needs nobody in memory: it has ended, or waits for something further off than a short
+   * Resolves when the run need not stay in memory: it has ended, or waits for something further off than a short
    * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
    */
   async drive(): Promise<void> {
@@ -216,7 +216,7 @@ export class ExecutionDriver {
     };
   }
 
-  /** The run has ended and stays in memory: who counts what is there is told so. */
+  /** Called when the run has ended and stays in memory, for the memory accounting. */
   stays(): void {
     this.memory.stays();
   }
@@ -330,7 +330,7 @@ export class ExecutionDriver {
 
   private setTimer(wake_at: number | null): void {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
-    // With a call under way the object stays anyway; without, only a short sleep is worth staying for.
+    // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
     const wanted = this.calls.size > 0 || ms <= PACE.SLEEP_MS ? wake_at : null;
     this.sleeping = wanted !== null && this.calls.size === 0;
     // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
@@ -349,7 +349,7 @@ export class ExecutionDriver {
     return this.calls.size > 0 || this.commit.isWaiting || this.sleeping;
   }
 
-  /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
+  /** I15: code that makes a run busy outside the alarm's handler sets the alarm, which then joins. */
   private settle(): void {
     if (this.broken !== null) return;
     if (this.isBusy()) {
@@ -368,7 +368,7 @@ export class ExecutionDriver {
     this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
   }
 
-  /** I15: a turn that made nobody busy may still have changed when the run must wake: a resume before a long wait. */
+  /** I15: a batch that started nothing may still have changed when the run must wake: a resume before a long wait. */
   private moveAlarm(): void {
     if (this.current === null || this.idle !== null || this.handlers > 0) return;
     const { wake_at } = nextActions(this.current);

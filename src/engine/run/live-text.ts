@@ -1,6 +1,6 @@
-// LiveText: what a call under way has said so far and nobody logs. Readers hold a reference and remember how much
-// of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are sent
-// is the same for all of them, and encoded once.
+// LiveText: the streamed text of a call in flight, which is not in the log. Readers hold a reference and remember how
+// much of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are
+// sent is the same for all of them, and encoded once.
 import type { AgentProgress } from "../../contract/agent.ts";
 import type { StageDelta, StageProgress } from "../../contract/event.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
@@ -12,9 +12,9 @@ export class LiveText {
   readonly attempt: number;
   /** The `seq` of the call's stage.started. */
   readonly call: number;
-  /** UTF-16 units said so far. */
+  /** UTF-16 units received so far. */
   length = 0;
-  /** What was said, in order. Not one string: to read the end of one that grows is to copy all of it. */
+  /** The pieces received, in order. Not one string: to read the end of one that grows is to copy all of it. */
   private said: string[] = [];
   progress: AgentProgress | null = null;
   /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
@@ -84,7 +84,7 @@ export class LiveText {
   }
 }
 
-/** The delta by which the call of this stage.started or stage.completed has said `text`, and nothing else. */
+/** The delta that carries `text` of the call of this stage.started or stage.completed. */
 export function wholeDelta(event: LogEvent, text: string): StageDelta {
   const { execution_id, stage, attempt } = event;
   return deltaEvent({ execution_id, stage: stage as string, attempt: attempt as number }, text, 0);

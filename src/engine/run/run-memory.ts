@@ -46,7 +46,7 @@ export class RunMemory {
     this.share.keep(this.kept);
   }
 
-  /** A call has said so much more; the failure of the call where there is no room for it. */
+  /** Accounts for more text of a call; returns the call's failure if there is no room for it. */
   said(call: number, text: string): CallFailure | null {
     if (this.share === undefined) return null;
     const before = this.texts.get(call) ?? 0;

@@ -73,7 +73,7 @@ export class EventFeed implements Watcher {
   callBegan(live: LiveText): void {
     if (!this.passesText) return;
     this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
-    // A reader that has fallen behind by whole calls holds no more of their texts than this; their results it gets.
+    // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
     let held = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
       held += followed.live.length;

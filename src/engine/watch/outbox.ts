@@ -29,7 +29,7 @@ export interface OutboxKeeper {
 }
 
 export class Outbox implements Watcher {
-  // Nobody sees the turns in between: they may share a commit.
+  // No reader sees the batches in between: they may share a commit.
   readonly sees_turns = false;
   private readonly driver: ExecutionDriver;
   private readonly ports: Pick<Ports, "clock" | "chance">;

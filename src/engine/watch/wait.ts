@@ -14,7 +14,7 @@ export async function waitForCaller(
   if (driver.state?.status !== "running" || driver.fault !== null || wait_ms === 0) return;
   const over = Promise.withResolvers<void>();
   const watcher: Watcher = {
-    // Nobody sees the turns in between, so they may share a commit.
+    // No reader sees the batches in between, so they may share a commit.
     sees_turns: false,
     callBegan: () => {},
     wake: () => {

@@ -1,5 +1,5 @@
 // The OpenAPI document, made of the operations and of the zod schemas that validate: nothing is described twice. Made
-// once for each isolate, when somebody first asks.
+// once per isolate, on the first request.
 import * as z from "../../contract/zod.ts";
 import { AgentRegistration } from "../../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../../contract/config.ts";

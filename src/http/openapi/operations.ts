@@ -1,5 +1,5 @@
 // Every operation of the surface, described: its endpoint with what it takes and what it answers. openapi.ts makes the
-// document of it. No call needs it, and no part of it is evaluated before somebody asks for the document.
+// document of it. No call needs it, and it is evaluated only when the document is requested.
 import { ABOUT, FIGURES } from "./operations/about.ts";
 import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";
 import type { Description } from "./operations/description.ts";

@@ -71,7 +71,7 @@ async function start(call: Call): Promise<Response> {
 function followedJson(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
   if (!followed.ok) return problem(call, followed.error);
   const { response } = followed.value;
-  // A caller whose leaving matters has its headers before the end is known: then there is no status to go by.
+  // A caller whose disconnect matters gets its headers before the end is known: then there is no status to go by.
   const status = response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
   return new Response(response.body, {
     status: status === null || isTerminal(status) ? 200 : 202,

@@ -1,5 +1,5 @@
 // /v1/pipelines: whole definitions with their versions and ETags, one stage in or out, and the verdict on a definition
-// that nobody has written yet.
+// that has not been written yet.
 import { Hono } from "hono/tiny";
 import type { Settings } from "../../compose.ts";
 import type { CatalogSnapshot, Precondition } from "../../adapters/durable/catalog-client.ts";
@@ -126,7 +126,7 @@ function registeredIn(catalog: CatalogSnapshot, settings: Settings): (agent_type
   return (agent_type) => registrationOf(catalog, settings, agent_type) !== null;
 }
 
-/** What the request's headers ask of the pipeline as it stands now. */
+/** The request's precondition on the current pipeline. */
 async function conditionOf(call: Call, name: string): Promise<Result<Precondition>> {
   const ifMatch = call.req.header("if-match");
   const ifNoneMatch = call.req.header("if-none-match");

@@ -1,5 +1,5 @@
 // An event stream's bytes, cut into whole events without looking into them: a blank line ends one, and `id:` begins a
-// line of those that have a number. What has come of an event that is not whole yet is held back.
+// line of those that have a number. An incomplete event is buffered.
 import { concatBytes } from "../../core/bytes.ts";
 
 const LF = 10;

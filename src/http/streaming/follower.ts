@@ -1,4 +1,4 @@
-// The Worker's side of an event stream: one unbroken stream for its reader, whatever becomes of the object that
+// The Worker's side of an event stream: one unbroken stream for its reader, across restarts of the object that
 // feeds it. Passes on whole events only, and where the object's stream stops without its end mark (an eviction, a
 // crash, a deploy) goes on with another one after the last `seq`.
 import { refusalOf } from "../../adapters/durable/execution-client.ts";
@@ -34,7 +34,7 @@ export function streamResponse(
   return new Response(follower.buffer.stream(), { headers: { ...SSE_HEADERS, ...headers } });
 }
 
-/** An EventSource ends for good at any status but 200: one that cannot be served now is told when to come back. */
+/** An EventSource ends for good at any status but 200: one that cannot be served now gets a retry delay. */
 export function comeBackLater(): Response {
   return new Response(`retry: ${PACE.RECONNECT_LATER_MS}\n`, { headers: SSE_HEADERS });
 }

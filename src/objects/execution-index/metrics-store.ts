@@ -42,7 +42,7 @@ export class FiguresStore {
 
   /** Counts a run. To be called once for each, and followed by `write`. @param ended ms since the epoch */
   count(report: Counted, ended: number, now: number): void {
-    // A clock that runs ahead elsewhere must not write into a minute that nobody reads yet.
+    // A clock that is ahead elsewhere must not write into a minute that is not read yet.
     const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
     const folded = this.fold(Math.floor(now / MINUTE_MS));
     const counted = this.isAdmitted(report) ? report : asOther(report);

@@ -15,7 +15,7 @@ export interface Span {
   /** Null of a root. */
   parent_span_id: string | null;
   name: string;
-  /** A try calls somebody else; a run is our own work. */
+  /** A try calls another service; a run is internal work. */
   kind: "internal" | "client";
   /** Ms since the epoch. */
   began: number;
@@ -41,7 +41,7 @@ export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span
   const run: Span = {
     trace_id,
     span_id: root,
-    // A run that nobody called with a trace has one that names its own span.
+    // A run without an incoming trace gets a trace id of its own.
     parent_span_id: caller === root ? null : caller,
     name: `${OPERATION.RUN} ${spec.pipeline}`,
     kind: "internal",
@@ -66,7 +66,7 @@ export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span
 
 const SAMPLED = 1;
 
-/** What happened to a run as a whole, told as events of its span. */
+/** Events of the run as a whole, recorded on its span. */
 const NOTED: ReadonlySet<string> = new Set([
   "execution.paused",
   "execution.resumed",
@@ -148,12 +148,12 @@ class Tries {
 
   private end(event: LogEvent, at: number, error: StageError | null, usage: Usage | null = null): void {
     const open = this.open.get(event.stage ?? "");
-    // A stage that failed between two tries has none under way.
+    // A stage that failed between two tries has none in flight.
     if (open === undefined) return;
     const { span } = open;
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
     Object.assign(span.attributes, tokensOf(usage ?? {}));
-    // Nobody was called for it.
+    // No agent was called for it.
     if (event.data["cached"] === true) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
     this.close(open, at, error === null ? null : { type: error.code, message: error.message });
