@@ -43,6 +43,8 @@ export const DefinitionError = z.object({
   code: z.enum(["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"]),
   message: z.string(),
   stage: z.optional(z.string()),
+  /** JSON pointer of the faulty value in the definition (`/stages/0/when`). */
+  pointer: z.optional(z.string()),
 });
 export type DefinitionError = z.infer<typeof DefinitionError>;
 

@@ -173,6 +173,7 @@ describe("pipelines", () => {
     expect(good.body).toEqual({
       valid: true,
       errors: [],
+      hints: [],
       dependencies: { a: [], b: ["a"] },
       layers: [["a"], ["b"]],
       critical_path: ["a", "b"],

@@ -169,9 +169,7 @@ function Faults({ marks, text, onShow }: MarksProps) {
         <li key={at}>
           <button type="button" onClick={() => onShow(from, to)}>
             <span class="quiet tabular">line {text.slice(0, from).split("\n").length}</span>
-            <span>
-              {stage === null || message.startsWith(`${stage} `) ? message : `${stage}: ${message}`}
-            </span>
+            <span>{stage === null ? message : `${stage}: ${message}`}</span>
           </button>
         </li>
       ))}

@@ -6,6 +6,7 @@ import type { Validation } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { client, pipelineTag } from "../lib/session.ts";
 import { readJson, writeJson } from "./json-text.ts";
+import { isField } from "./fields.ts";
 import { hintMark, type Mark, markOf, stagesIn } from "./marks.ts";
 
 const QUIET_MS = 250;
@@ -31,7 +32,7 @@ export function createDraft(name: string, isNew: boolean) {
     if (fault !== null) return [{ ...fault, stage: null }];
     if (text.value === "") return [];
     if (stagesIn(read.value) === null) return [{ from: 0, to: 1, message: NO_STAGES, stage: null }];
-    return (verdict.value?.errors ?? []).map((error) => markOf(error, read.value));
+    return (verdict.value?.errors ?? []).map((error) => markOf(error, read.value, isField));
   });
 
   const hints = computed<readonly Mark[]>(() => {

@@ -38,6 +38,11 @@ export const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words
   sample,
 }));
 
+/** Whether stages have a field of this name. */
+export function isField(name: string): boolean {
+  return Object.hasOwn(schema, name);
+}
+
 /** What a field may hold, in short. */
 export function typeOf(name: string): string {
   return shape(schema[name] ?? {});

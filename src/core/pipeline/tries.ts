@@ -14,5 +14,5 @@ export function triesFault(
   const message =
     `the retry_attempts of the stages add up to ${tries}, and a run makes at most ${LIMITS.RUN_TRIES} tries ` +
     `(a stage without retry_attempts has the config's max_retry_attempts, ${max_retry_attempts})`;
-  return { code: "INVALID_PIPELINE_CONFIG", message };
+  return { code: "INVALID_PIPELINE_CONFIG", message, pointer: "/stages" };
 }

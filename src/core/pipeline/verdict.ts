@@ -25,7 +25,7 @@ export function judgeDefinition(
   // Far beyond the limit nothing else is worth the time that it would take.
   if (candidates.length > LIMITS.STAGES) {
     const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
-    const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message }];
+    const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message, pointer: "/stages" }];
     return {
       valid: false,
       errors,
@@ -39,17 +39,22 @@ export function judgeDefinition(
   const errors: DefinitionError[] = [];
   /** Of the others too much is unknown for a hint. */
   const whole: PipelineStage[] = [];
+  /** The candidates' places of `stages`: those without a name are missing there. */
+  const places: number[] = [];
   const stages = candidates.flatMap((candidate, at) => {
     const parsed = PipelineStage.safeParse(candidate);
     if (parsed.success) {
       whole.push(parsed.data);
+      places.push(at);
       return [parsed.data];
     }
-    errors.push(...parsed.error.issues.map(({ path, message }) => fault(candidate, at, path, message)));
+    errors.push(...parsed.error.issues.map((issue) => fault(candidate, at, issue)));
     const rest = graphOf(candidate);
-    return rest === null ? [] : [rest];
+    if (rest === null) return [];
+    places.push(at);
+    return [rest];
   });
-  errors.push(...validatePipeline(stages));
+  errors.push(...validatePipeline(stages).map((error) => relocated(error, places)));
   const tries = triesFault(stages, max_retry_attempts);
   if (tries !== null) errors.push(tries);
   const order = layers(stages);
@@ -75,16 +80,29 @@ function weightOf(
 function fault(
   candidate: unknown,
   at: number,
-  path: readonly PropertyKey[],
-  message: string,
+  issue: { path: readonly PropertyKey[]; message: string; keys?: readonly string[] },
 ): DefinitionError {
+  const { path, message, keys = [] } = issue;
   const field = path.length === 0 ? "" : `${path.map(String).join("/")}: `;
   const name = nameIn(candidate);
   return {
     code: "INVALID_PIPELINE_CONFIG",
     message: `${name === null ? `stage ${at}: ` : ""}${field}${message}`,
     ...(name === null ? {} : { stage: name }),
+    pointer: `/stages/${at}${[...path, ...keys.slice(0, 1)].map(segment).join("")}`,
   };
+}
+
+/** RFC 6901: a segment's `~` and `/` are escaped. */
+function segment(key: PropertyKey): string {
+  return `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** The error with its pointer into the candidates. @param places the candidates' indexes of the stages validated */
+function relocated(error: DefinitionError, places: readonly number[]): DefinitionError {
+  const [root, list, at, ...rest] = error.pointer?.split("/") ?? [];
+  if (at === undefined) return error;
+  return { ...error, pointer: [root, list, places[Number(at)], ...rest].join("/") };
 }
 
 /** What a stage with faults still says of the graph, so that the others' edges to it are not called missing. */
