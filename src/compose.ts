@@ -1,5 +1,5 @@
-// Bindings and variables to ports and settings: the only place that builds adapters. Settings are read once for each
-// environment object; a bad value is an error that names the variable and what was expected.
+// Builds ports and settings from bindings and variables: the only place that builds adapters. Settings are read once
+// for each environment object; a bad value is an error that names the variable and what was expected.
 import { type Access, accessWith } from "./adapters/platform/access.ts";
 import { type AgentHealthRpc, IsolateHealth } from "./adapters/durable/agent-health-client.ts";
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/durable/rate-limit-client.ts";

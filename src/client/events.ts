@@ -1,4 +1,4 @@
-// The events of an execution as a reader of the client gets them: API.md section 3 in types, with the rule of deltas
+// The events of an execution as the client yields them: API.md section 3 in types, with the rule of deltas
 // applied (every delta carries the stage's whole text so far) and with the answer where something completes.
 import type { StageDelta, StageProgress } from "../contract/event.ts";
 import type { LIFECYCLE_TYPES } from "../contract/lifecycle.ts";

@@ -1,5 +1,5 @@
 // Streams an execution: one iteration over its events across reconnects. Reconnects by Last-Event-ID, drops what it
-// has had already, applies the delta rule, and ends at the terminal event.
+// has already received, applies the delta rule, and ends at the terminal event.
 import { createParser } from "eventsource-parser";
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 import { isTerminalEvent, type StreamUpdate, UpdateReader, type WireEvent } from "./events.ts";

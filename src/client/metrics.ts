@@ -1,4 +1,4 @@
-// What the coordinator says of itself, as API.md sections 6 and 7 write it: the contract's own types, under the names
+// The types of config, metrics and alerts (API.md sections 6 and 7): the contract's own, under the names
 // that a client imports.
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { Metrics } from "../contract/metrics.ts";

@@ -1,4 +1,4 @@
-// One HTTP call of the client: where to, as whom, and what the answer is.
+// One HTTP call of the client: its URL, its credentials and its response.
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 
 export interface ClientOptions {

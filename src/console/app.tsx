@@ -1,4 +1,4 @@
-// The page's frame: where one is, whether the coordinator answers, and the view itself. Where a key is wanted nothing
+// The page's frame: navigation, connection state and the current view. If a key is required, nothing
 // else is shown.
 import type { ComponentType } from "preact";
 import { ExecutionsPage } from "./executions/executions-page.tsx";

@@ -1,4 +1,4 @@
-// Asks for a key where the coordinator wants one. The key is tried before it is kept, and kept for this tab alone.
+// The sign-in form, shown if the coordinator requires a key. The key is tried before it is stored, for this tab only.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { CoordinatorClientError } from "../client/index.ts";

@@ -1,5 +1,5 @@
 // The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
-// transient ones, which are neither.
+// transient events, which are not.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIFECYCLE_TYPES } from "./lifecycle.ts";

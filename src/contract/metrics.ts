@@ -1,4 +1,4 @@
-// The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer.
+// Metrics (API.md section 7): the responses of GET /v1/metrics and GET /v1/alerts.
 import * as z from "./zod.ts";
 
 const Count = z.number().check(z.int(), z.gte(0));

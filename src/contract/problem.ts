@@ -1,6 +1,6 @@
-// The errors that callers may receive (API.md section 8): the codes, the problem document, and
-// CoordinatorError, the value that carries an error with its evidence through the house. Which status and
-// which words a code gets is decided in http/problem.ts and nowhere else.
+// The errors that callers may receive (API.md section 8): the codes, the problem document, and CoordinatorError, the
+// value that carries an error with its evidence internally. The status and message of a code are decided only in
+// http/problem.ts.
 import { LIMITS } from "./limits.ts";
 import * as z from "./zod.ts";
 

@@ -1,5 +1,5 @@
 // Requests: the bodies and the queries that are validated by a schema (API.md sections 1 and 2). Apart from
-// what is answered, which the Worker checks nowhere and describes only when it is asked to.
+// the responses, which the Worker does not validate and describes only in the OpenAPI document.
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { EXECUTION_STATUSES, ExecutionId, Name } from "./names.ts";

@@ -1,5 +1,5 @@
-// PipelineStage (what a definition says of a stage), ResolvedStage (what a run holds of it: the config's
-// values filled in) and StageResult (what became of it). API.md section 2.
+// PipelineStage (a stage in a definition), ResolvedStage (a stage in a run: the config's values filled in) and
+// StageResult (its outcome). API.md section 2.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";

@@ -1,4 +1,4 @@
-// What an agent reports of its own consumption (API.md section 4): which members are kept, and how they add up.
+// Usage reported by agents (API.md section 4): which members are stored, and how they are summed.
 import { LIMITS } from "./limits.ts";
 import type { Usage } from "./stage.ts";
 

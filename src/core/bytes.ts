@@ -1,4 +1,4 @@
-// Bytes put together.
+// Concatenates byte arrays.
 
 /** The parts as one array; a single part is given back as it is. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {

@@ -1,4 +1,4 @@
-// The ports: everything that the engine needs of the world, in one small file. Adapters implement them; tests
+// The ports: every interface through which the engine reaches the outside. Adapters implement them; tests
 // implement them with a virtual clock.
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
 import type { CacheKey } from "../core/caching/cache-key.ts";

@@ -1,4 +1,4 @@
-// What every handler has at hand: the services, and who is calling.
+// The context of every handler: the services, and the caller.
 import type { Context } from "hono";
 import type { Env, Services } from "../compose.ts";
 import type { CoordinatorError } from "../contract/problem.ts";

@@ -1,5 +1,5 @@
 // Problem documents: every CoordinatorError mapped to its status and message, in one exhaustive switch. Nothing
-// else in the house writes an error response. Every text and every list in it is bounded.
+// else writes an error response. Every text and every list in it is bounded.
 import { LIMITS } from "../contract/limits.ts";
 import type { CoordinatorError, ErrorCode, Problem } from "../contract/problem.ts";
 

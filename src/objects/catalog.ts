@@ -1,6 +1,6 @@
 // The Durable Object of one tenant's definitions: pipelines with their versions, agents' registrations, config. A
-// thin shell over storage: what a change makes of a definition is decided in core/, here where no other writer can
-// come in between. A deleted pipeline keeps its version number, so that versions are never reused.
+// thin shell over storage: core/ decides a change; it is applied here, where no other writer can come in between. A
+// deleted pipeline keeps its version number, so that versions are never reused.
 import { DurableObject } from "cloudflare:workers";
 import type {
   CatalogRpc,

@@ -1,5 +1,5 @@
-// The Durable Object that delivers what goes to others' servers: a row a parcel until it is delivered or given up, and
-// one alarm at the earliest that is due. Webhooks go one by one by the standard's schedule, spans together.
+// The Durable Object that delivers webhooks and traces: one row per parcel until it is delivered or abandoned, and
+// one alarm at the earliest due time. Webhooks are sent one by one by the standard's schedule, spans in batches.
 //
 // I13: a parcel is durable when `take` resolves, and leaves only with its delivery: at least once, under one id.
 import { DurableObject } from "cloudflare:workers";

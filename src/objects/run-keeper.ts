@@ -1,5 +1,5 @@
-// What an execution's object holds of its run while the run is in memory: its driver, its outbox, who is present, and the
-// alarm that brings it back. Owns when a run is opened, when it is let go of, and what the alarm's handler does.
+// The in-memory state of an execution's object: its driver, its outbox, its watchers, and the alarm that brings it
+// back. Owns when a run is opened, when it is released, and what the alarm's handler does.
 //
 // I15: the alarm's handler joins the running loop and re-arms before it returns; it never throws, since the platform
 // gives up on an alarm after six failures.

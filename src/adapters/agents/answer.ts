@@ -1,5 +1,5 @@
-// An agent's reply to an outcome: JSON or an event stream on success, its own words on failure. A reply that is not
-// what API.md section 4 says is a contract failure; one that stops too early is truncated.
+// Maps an agent's response to an outcome: JSON or an event stream on success, its error message on failure. A
+// response that violates API.md section 4 is a contract failure; one that stops too early is truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";

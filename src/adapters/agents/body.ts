@@ -1,4 +1,4 @@
-// An agent's body as text, in pieces or at one go: decoded bytes are counted as they come, so that a small compressed body
+// An agent's body as text, in pieces or whole: decoded bytes are counted as they come, so that a small compressed body
 // cannot become a large one, and UTF-8 is decoded fatally.
 import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";

@@ -1,6 +1,6 @@
-// Content codings of agents' answers (RFC 9110, section 8.4.1), their names in any case of letters. The platform undoes
-// `gzip` and `br` where the header is just that, in small letters, and hands over every other body as it came: those
-// are undone here.
+// Content codings of agents' answers (RFC 9110, section 8.4.1), their names in any case of letters. The platform
+// decodes `gzip` and `br` only if the header is exactly that, in lower case, and passes every other body on
+// undecoded: those are decoded here.
 import { BodyFault } from "./body.ts";
 import { inflated } from "./inflate.ts";
 

@@ -1,4 +1,4 @@
-// The texts an agent may send, read and judged: the answer, the problem document, and what a body that broke off
+// Parses and validates what an agent may send: the answer, the problem document, and what a body that broke off
 // means. One reading, whether a text came as a body or as a stream's event.
 import { AgentAnswer, AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";

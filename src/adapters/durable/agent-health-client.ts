@@ -1,4 +1,4 @@
-// How agents are doing, as an isolate knows it: the breakers that are not closed, in memory, at most HEALTH_AGE_MS
+// Agent health as an isolate knows it: the breakers that are not closed, in memory, at most HEALTH_AGE_MS
 // old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
 // catalog knows which agents have recorded failures, so one request covers all agents, and no healthy call makes one.
 // A change reported here is visible here at once.

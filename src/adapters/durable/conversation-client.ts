@@ -1,4 +1,4 @@
-// A conversation's memory as the Worker and the executions see it: an object for each, read before a run starts and
+// The client of a conversation's history: one object per conversation, read before a run starts and
 // notified of each completed run by its outbox.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";

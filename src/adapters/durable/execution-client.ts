@@ -1,5 +1,5 @@
-// What an execution's object answers, and the client of it that the Worker holds. Where a gone client must abort the
-// request it goes by fetch, streams and callers whose leaving matters; all else by RPC, which costs half of that.
+// The responses of an execution's object, and the Worker's client of it. Where a disconnected client must abort the
+// request (streams, and callers whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
 // Owns the headers between the two.
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { CoordinatorError, Result } from "../../contract/problem.ts";

@@ -1,6 +1,6 @@
-// The ledger of a tenant's executions, their index and their figures, as the Worker and the executions see it: at most
-// eight objects, each of which keeps the executions whose id falls to it. A list asks all of them and merges by
-// (start, id), newest first; figures merge by adding.
+// The client of a tenant's execution index and metrics: at most eight objects, each of which keeps the executions
+// whose id hashes to it. A list queries all of them and merges by (start, id), newest first; metrics merge by
+// addition.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";

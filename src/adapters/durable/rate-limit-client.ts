@@ -1,5 +1,5 @@
-// The rate limit without Redis: an object for each caller, which counts. Where it does not answer, the isolate counts
-// for itself, as it does where Redis is gone.
+// The rate limit without Redis: one counting object per caller. If it does not respond, the isolate counts
+// for itself, as it does if Redis is unavailable.
 import {
   NOTHING_COUNTED,
   type RateLimit,

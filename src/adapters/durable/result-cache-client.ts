@@ -1,6 +1,6 @@
-// The result cache without Redis: a few objects a tenant, each with the results of the questions that fall to it, and
-// with the calls in flight, so that two executions that ask the same at once call once. A result waits a moment for
-// its run's next stage, which asks the same object: one hop does for both.
+// The result cache without Redis: a few objects per tenant, each with the results of the questions that hash to it, and
+// with the calls in flight, so that two executions with the same call at once make one. A result waits a moment for
+// its run's next stage, which uses the same object: one hop serves both.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,

@@ -1,6 +1,6 @@
-// What a call of an execution's object means that ends without an answer. A commit that storage refuses breaks the
-// object after its own try/catch, and a file that cannot be opened prevents its construction: only the
-// Worker that called it can say so.
+// Maps a call of an execution's object that ends without a response to an error. A commit that storage refuses breaks
+// the object after its own try/catch, and a file that cannot be opened prevents its construction: only the Worker
+// that called it can say so.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { sqliteFault } from "../log/sqlite-fault.ts";
 

@@ -1,5 +1,5 @@
-// The record: the events of one turn (or of several that were committed together) as bytes, with a checksum, cut
-// into chunks. Owns the format and its version; reading proves every byte or says what is wrong.
+// The record: the events of one batch (or of several that were committed together) as bytes, with a checksum, cut
+// into chunks. Owns the format and its version; reading verifies every byte or reports what is wrong.
 import { concatBytes } from "../../core/bytes.ts";
 import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";

@@ -1,4 +1,4 @@
-// What SQLite says when a disk lets it down. Its errors reach us as text alone: at a read inside the object, or, at a
+// Classifies SQLite's errors on disk faults. They are only available as text: at a read inside the object, or, at a
 // commit, outside every try/catch of the object, in the Worker that called it.
 
 /** `full`: nothing can be written (now). `corrupt`: what is there is not what was written. Null: something else. */

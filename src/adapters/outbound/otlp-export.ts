@@ -1,4 +1,4 @@
-// OTLP over HTTP: one POST to the collector, and whether it took it. Where it goes and with which headers is said by
+// OTLP over HTTP: one POST to the collector, and whether it took it. The destination and the headers come from
 // OpenTelemetry's own variables.
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";

@@ -1,4 +1,4 @@
-// What goes outward beside the figures: webhooks and traces, where the operator has said where to. Reads the variables
+// Outbound deliveries other than metrics: webhooks and traces, if the operator has configured them. Reads the variables
 // of both and makes of an execution's end the parcels that a courier delivers.
 import { type BadVariable, badAddress, badVariable, entryNumber } from "../../core/config/bad-variable.ts";
 import { textVariable } from "../../core/config/config.ts";

@@ -1,4 +1,4 @@
-// The one file that brings in Upstash's client. It is imported when Redis is first asked: a coordinator without Redis
+// The only file that imports Upstash's client. It is loaded on the first use of Redis: a coordinator without Redis
 // never evaluates those 80 kB.
 import { Redis } from "@upstash/redis/cloudflare";
 

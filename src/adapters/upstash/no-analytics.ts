@@ -1,5 +1,5 @@
 // Replaces @upstash/core-analytics in the bundle (the alias in wrangler.toml), which @upstash/ratelimit imports for
-// figures that are turned off here.
+// analytics that are turned off here.
 export function Analytics(): never {
   throw new Error("The rate limit's analytics are not in this bundle.");
 }

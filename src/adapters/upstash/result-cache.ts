@@ -1,5 +1,5 @@
 // The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day; under the hash of
-// its family the name of the last one; and under its execution the names of all that it has made, which go with it.
+// its family the name of the last one; and under its execution the names of all that it has made, deleted with it.
 // There is no single flight: concurrent calls of others are not visible here.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {

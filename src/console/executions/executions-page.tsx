@@ -1,4 +1,4 @@
-// What has run and what runs: newest first, by itself up to date, with filters that the URL keeps.
+// The list of executions: newest first, updated automatically, with filters in the URL.
 import { useEffect, useMemo } from "preact/hooks";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { useNow } from "../lib/clock.ts";

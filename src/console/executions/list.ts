@@ -1,4 +1,4 @@
-// The list of executions as it is kept: the newest page is read again and again, older pages once; each row's stages
+// The state of the list of executions: the newest page is polled, older pages are read once; each row's stages
 // are read with their execution, once it has ended only once.
 import { signal } from "@preact/signals";
 import type { ExecutionStatus, PipelineExecution } from "../../contract/execution.ts";

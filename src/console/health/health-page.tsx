@@ -1,4 +1,4 @@
-// How the coordinator fares: what is wrong first, then how much runs and how well, where the time goes, and the agents.
+// The Health page: alerts first, then throughput, success, bottlenecks and the agents.
 import { useEffect, useMemo } from "preact/hooks";
 import type { Agent, Alert, Metrics } from "../../client/index.ts";
 import { duration, moment, percent, plural, words } from "../lib/format.ts";

@@ -1,4 +1,4 @@
-// Errors in words: what happened, and what to do about it.
+// User-visible texts of errors: a title and advice for each code.
 import { CoordinatorClientError } from "../../client/index.ts";
 
 interface Told {

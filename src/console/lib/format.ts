@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Formats durations, shares, times and counts.
 
 /** `218 ms`, `4.20 s`, `3 min 05 s`, `2 h 14 min`. */
 export function duration(ms: number): string {

@@ -1,5 +1,5 @@
 // The page's route: the part of the URL after `#`, so that any file server can serve it, a reload finds the same
-// view, and the execution that is looked at never goes out in a request for the page.
+// view, and the id of the execution shown is never sent in a request for the page.
 import { signal } from "@preact/signals";
 
 export interface Route {

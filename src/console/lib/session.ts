@@ -1,6 +1,5 @@
-// Who is calling, and whether anybody answers: the key of this tab, the client made of it, and the state of the
-// connection as the calls themselves find it. The key lies in sessionStorage: it ends with the tab, and no other tab
-// has it.
+// The session: the key of this tab, the client made with it, and the state of the connection as observed by calls.
+// The key is in sessionStorage: it ends with the tab, and no other tab has it.
 import { computed, effect, signal } from "@preact/signals";
 import {
   CoordinatorClient,

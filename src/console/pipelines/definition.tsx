@@ -1,4 +1,4 @@
-// One definition: its text, its faults, its graph and what its fields mean.
+// One definition: its text, its errors, its graph and the help on its fields.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { PipelineStage } from "../../contract/stage.ts";

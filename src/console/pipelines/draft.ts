@@ -1,4 +1,4 @@
-// A definition that is being written: its text, what the coordinator says of it while it grows, and its way into the
+// A definition that is being edited: its text, its validation by the coordinator, and saving it to the
 // catalog. A draft outlives the view, so that visiting a run does not lose the text.
 import { computed, effect, signal } from "@preact/signals";
 import { CoordinatorClientError, type Stage } from "../../client/index.ts";

@@ -1,5 +1,5 @@
-// What a stage's fields mean. What they may hold comes from the contract's own schema, made part of the page when it
-// is built; the words are this page's.
+// The meaning of a stage's fields. Their allowed values come from the contract's schema, bundled when the page
+// is built; the descriptions are this page's.
 import schema from "virtual:stage-schema";
 import type { PipelineStage } from "../../contract/stage.ts";
 

@@ -1,4 +1,4 @@
-// The pipelines: which there are, and one of them as text with its graph beside it.
+// The Pipelines page: the list, and one definition as text next to its graph.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Pipeline } from "../../contract/pipeline.ts";

@@ -1,6 +1,5 @@
-// A stage's good result as the cache keeps it, and whether a stage may be answered by one. What comes back out of a
-// store that others can reach is read as strictly as what comes in from outside: an entry that is not a valid result
-// is a miss.
+// A stage's result in the cache, and whether it may replace a call. What is read from a store that others can write
+// is validated as strictly as input from outside: an entry that is not a valid result is a miss.
 import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";

@@ -1,4 +1,4 @@
-// Which CoordinatorConfig holds: PATCH before environment before default. Pure; the environment comes in as a record.
+// The effective CoordinatorConfig: PATCH before environment before default. Pure; the environment comes in as a record.
 import { CoordinatorConfig, DEFAULT_CONFIG } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { err, type InputError, ok, type Result } from "../../contract/problem.ts";

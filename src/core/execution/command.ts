@@ -1,5 +1,5 @@
-// Command: everything that can come into the river. An effect's outcome (an answer, a timer, a restart) comes back
-// in this form and in no other.
+// Command: every input of an execution. An effect's outcome (an answer, a timer, a restart) returns only in this
+// form.
 import type { AgentAnswer } from "../../contract/agent.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";

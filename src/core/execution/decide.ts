@@ -1,4 +1,4 @@
-// decide(state, command, now): what a command makes happen, as events. Pure: time and chance come in with the
+// decide(state, command, now): the events that a command causes. Pure: time and random numbers come with the
 // command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
 // `advance`, and every end goes through `endExecution`.
 import { classify, retryAfter } from "../resilience/classify.ts";

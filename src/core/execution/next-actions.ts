@@ -1,5 +1,5 @@
-// nextActions(state, now): what the world has to do for an execution. The shell compares it with what it holds:
-// calls that it does not have are begun, calls that are not here any more are aborted.
+// nextActions(state, now): the effects that an execution needs. The driver compares them with those in flight:
+// missing calls are started, calls no longer wanted are aborted.
 import { PACE } from "../timings.ts";
 import { nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";

@@ -1,4 +1,4 @@
-// ExecutionState: the fold of the log. Everything that a decision needs and nothing that the log does not say.
+// ExecutionState: the fold of the log. Everything that a decision needs and nothing that is not in the log.
 // Values are never changed in place: `evolve` makes new ones.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";

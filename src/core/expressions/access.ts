@@ -1,4 +1,4 @@
-// Fields and indices: of maps by their own keys, of lists by position, of optionals through what they hold.
+// Fields and indices: of maps by their own keys, of lists by position, of optionals through their value.
 import type { Meter } from "./meter.ts";
 import { keyOf, nameOf } from "./operators.ts";
 import { Fault, isMap, Optional, quoted, type Value } from "./values.ts";

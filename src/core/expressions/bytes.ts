@@ -1,4 +1,4 @@
-// Functions of bytes: to and from text, JSON, their items.
+// Functions of bytes: conversion to and from text and JSON, and access to items.
 import { parseJson } from "../json/exact-integer.ts";
 import type { Definition } from "./definition.ts";
 import { CHARS, type Meter } from "./meter.ts";

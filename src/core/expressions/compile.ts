@@ -1,4 +1,4 @@
-// From an expression's tree to functions that compute it. Names are found once, here; what is left to do for a node
+// Compiles an expression's tree to functions. Names are resolved once, here; what is left to do for a node
 // is its own operation, which it charges to the evaluation's meter.
 import { at, optionalAt } from "./access.ts";
 import type { Node } from "./ast.ts";

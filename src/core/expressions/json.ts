@@ -1,4 +1,4 @@
-// What an expression gives, as JSON: for agents and events, which know no other values.
+// Converts an expression's result to JSON, the only values of agents and events.
 import { LIMITS } from "../../contract/limits.ts";
 import { integerOf } from "../json/exact-integer.ts";
 import { base64 } from "./bytes.ts";

@@ -1,4 +1,4 @@
-// The types that operators take and give, as far as they are known before there are values.
+// The static operand and result types of operators.
 import type { BinarySign } from "./ast.ts";
 import { DYN, mayBe, simple, type Type, unify } from "./types.ts";
 import type { Kind } from "./values.ts";

@@ -1,4 +1,4 @@
-// What a JSON value takes of memory, about: much more than its text where it has many small parts. A megabyte of text
+// The approximate memory of a JSON value: much more than its text if it has many small parts. A megabyte of text
 // of empty lists is 11 MB of heap.
 
 /** Bytes of V8's heap: an object's own, a list's own, one place in either, a number that is not a small integer. */

@@ -1,4 +1,4 @@
-// What values weigh: UTF-8 bytes of their JSON, wherever a limit counts bytes (a stage's result, memory_limit_mb).
+// The size of values: UTF-8 bytes of their JSON, wherever a limit counts bytes (a stage's result, memory_limit_mb).
 import type { AgentAnswer } from "../../contract/agent.ts";
 import type { JsonObject } from "../../contract/json.ts";
 

@@ -1,5 +1,5 @@
-// A conversation's turn: what a completed execution leaves for the next question. Bounded, since every agent of every
-// later run is handed it.
+// A conversation's turn: the part of a completed execution that the next question receives. Bounded, since every
+// agent of every later run receives it.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { cutText } from "../../contract/text.ts";
 import type { ExecutionState } from "../execution/state.ts";

@@ -1,5 +1,5 @@
-// From a definition and a request's `pipeline_config` to the stages of one run: overrides laid over, stages left
-// out, the config's values filled in. What comes out is pinned by the run.
+// Builds the stages of one run from a definition and a request's `pipeline_config`: overrides applied, stages left
+// out, the config's values filled in. The run pins the result.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { CoordinatorError, DefinitionError, Result } from "../../contract/problem.ts";
 import { err, ok } from "../../contract/problem.ts";

@@ -1,5 +1,5 @@
-// How often one run may call agents at most: each stage's tries, added up. Every try is an event of the run's log and a
-// call that may be billed, so the sum is bounded where each stage for itself would be allowed a hundred.
+// The maximum number of agent calls of one run: the sum of each stage's tries. Every try is an event of the run's log
+// and a call that may be billed, so the sum is bounded; each stage alone may have a hundred.
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";

@@ -1,4 +1,4 @@
-// The verdict on a definition that may be anything: its faults at once (the first of them, and how many there are), of
+// Validates a definition of any shape: all errors at once (the first of them, and their number), of
 // single stages and of the whole, and the graph as far as it is known.
 import { DEFAULT_CONFIG } from "../../contract/config.ts";
 import { LIMITS } from "../../contract/limits.ts";

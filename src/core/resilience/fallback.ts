@@ -1,4 +1,4 @@
-// What a stage gives instead of failing: its own fallback, else the config's for its name.
+// The fallback of a stage: its own, else the config's for its name.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { FallbackStrategy, ResolvedStage } from "../../contract/stage.ts";

@@ -1,4 +1,4 @@
-// Which addresses are the public internet's. Everything that a registry sets aside (this host, private networks, link
+// Which IP addresses are public. Everything that a registry sets aside (this host, private networks, link
 // local, shared, documentation, benchmarks, multicast, reserved) is not, nor is an IPv6 address that carries such an
 // IPv4 address inside. IANA's special-purpose registries, 2025.
 

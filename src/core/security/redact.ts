@@ -1,4 +1,4 @@
-// Takes credentials out of what an agent says before anybody keeps or sees it: an agent that echoes the headers it was
+// Removes credentials from an agent's output before it is stored or shown: an agent that echoes the headers it was
 // called with must not bring them into the log, the stream or the answer.
 
 const REDACTED = "[redacted]";

@@ -1,6 +1,6 @@
 // The stream token: `<tenant>.<start>.<key>.<expiry>.<signature>`, which opens one run's events and nothing else. It is
 // bound to the run's start, so that it does not open another run that was started under the same id later, and to the
-// key under which it was made, whose removal ends it. Owns its text; the signature is an adapter's matter.
+// key under which it was made, whose removal ends it. Owns its text; an adapter computes the signature.
 import type { ApiKey } from "../../contract/access.ts";
 import { Tenant } from "../../contract/names.ts";
 import { isExpired } from "./keys.ts";

@@ -1,5 +1,5 @@
-// While calls run that others will follow, what is known of their agents is kept fresh, so that none of them has to
-// ask on its way. One timer a run, however many calls it makes: setting one costs the platform more than a turn.
+// While calls run that others will follow, the health of their agents is refreshed, so that none of them has to
+// fetch it on its path. One timer per run, for any number of calls: setting one costs the platform more than a turn.
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { PACE } from "../../core/timings.ts";
 import type { Ports } from "../ports.ts";

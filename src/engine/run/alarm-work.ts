@@ -1,4 +1,4 @@
-// What the alarm of a run is for that needs nothing in memory: the reports that are pending, what the run waits for,
+// The alarm's work that needs nothing in memory: the reports that are pending, what the run waits for,
 // and, once it has ended, retention (I15).
 import { nextReportAt, wasReported } from "../../core/execution/report-times.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";

@@ -1,13 +1,13 @@
-// driveExecution: the one loop of a run. Commands go in, events come out into the log, and whatever the state then
-// asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
+// driveExecution: the one loop of a run. It turns commands into events in the log, and performs the effects that the
+// state then needs: calls started and aborted, timers set, readers woken. Decides nothing itself.
 //
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (the first turn is written before its calls, a later one behind them: a verb's and the
-// last at once, one that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
-// the state does not want is aborted), I15 (while anything is under way the object's alarm is being handled or is set).
+// that call is the state's), I9 (the first batch is written before its calls, a later one after them: a verb's and the
+// last at once, a watched one within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
+// the state does not want is aborted), I15 (while any call is in flight the object's alarm is being handled or is set).
 //
-// A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, lets go of
-// everybody who waits, and its owner opens another one from the log.
+// A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
+// all waiters, and its owner opens another one from the log.
 import pLimit from "p-limit";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";

@@ -1,4 +1,4 @@
-// The writing side of a run's log: events wait here until their commit, alone or in company, and are given to readers
+// The writing side of a run's log: events wait here until their commit, alone or grouped, and are passed to readers
 // once the disk has them. Owns what is not written yet, and the last events, for readers that follow closely.
 //
 // A sync is requested only where needed: calls and responses that leave the object are held back by the platform

@@ -1,4 +1,4 @@
-// What the runs of one isolate hold of its memory together, and how much each may take. An isolate that needs more
+// The memory that the runs of one isolate use together, and the limit of each. An isolate that needs more
 // than its 128 MB is killed with all that runs in it, other tenants' runs among it: so a run is refused more before.
 //
 // A part is kept for small runs, and a part for other tenants: one tenant's large runs take neither. What a large run

@@ -1,5 +1,5 @@
-// When a run that its alarm has woken may be taken up: at once, but after an outage, which wakes all runs of an isolate
-// together. Were they all taken up at once, no request would be served until the last of them has made its calls.
+// When a run that its alarm has woken may resume: at once, except after an outage, which wakes all runs of an isolate
+// together. If they all resumed at once, no request would be served until the last of them has made its calls.
 import { PACE } from "../../core/timings.ts";
 import { WakeQueue } from "../../core/resilience/wake-queue.ts";
 import type { Clock } from "../ports.ts";

@@ -1,5 +1,5 @@
-// What one run holds in memory, as its driver adds it up: its state, and the texts of its calls as they come. An
-// answer, or a text, for which the isolate has no room is a failure of its call.
+// The memory accounting of one run: its state, and the texts of its calls as they arrive. An answer, or a text, for
+// which the isolate has no room is a failure of its call.
 import { jsonWeight, textWeight } from "../../core/json/json-weight.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";

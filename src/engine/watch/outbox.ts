@@ -1,6 +1,6 @@
-// The outbox (I13): what an execution reports to others, off its own path. Each receiver gets each change of status,
+// The outbox (I13): the reports of an execution to others, off its own path. Each receiver gets each change of status,
 // or the latest where it comes too late for one, and drops what it has already; the end is reported until every
-// receiver has it, or until the execution is forgotten. A receiver that has a report is not given it again by this
+// receiver has it, or until the execution is deleted. A receiver that has a report does not get it again from this
 // instance.
 //
 // Nothing is written for it: see core/execution/report-times.ts.

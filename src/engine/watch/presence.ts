@@ -1,4 +1,4 @@
-// Presence: who is there for an execution with `on_disconnect: cancel`. When there were watchers and the last one has
+// Presence: the watchers of an execution with `on_disconnect: cancel`. When there were watchers and the last one has
 // been gone for DISCONNECT_GRACE_MS, the execution is cancelled. After a restart no watcher is connected yet, so for
 // a run whose caller stayed to watch the grace begins at once.
 import { isTerminal } from "../../core/execution/state.ts";

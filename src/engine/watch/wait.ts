@@ -1,5 +1,5 @@
-// A caller who waits for JSON: until the execution has ended, is paused, or the caller's patience is over. An answer is
-// held back by the platform until what it tells is durable; one that has begun already is not, and waits itself.
+// Waits for a caller of JSON until the execution has ended, is paused, or the caller's time limit is over. A response
+// is held back by the platform until its state is durable; one that has begun already is not, and waits itself.
 import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";

@@ -1,4 +1,4 @@
-// Every operation of the surface, described: its endpoint with what it takes and what it answers. openapi.ts makes the
+// The descriptions of every operation: its endpoint, its input and its responses. document.ts makes the
 // document of it. No call needs it, and it is evaluated only when the document is requested.
 import { ABOUT, FIGURES } from "./operations/about.ts";
 import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";

@@ -1,4 +1,4 @@
-// Of several shapes that a value may have, the one that its author meant, so that a fault is named where it is: told
+// Selects the intended shape of a union's value, so that an error is reported at its place: identified
 // by the keys that only one shape has (`url` or `binding`), and by a key whose constant differs (`strategy`).
 import type * as z from "../../contract/zod.ts";
 

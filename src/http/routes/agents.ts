@@ -1,4 +1,4 @@
-// /v1/agents: the registry. A URL that may not be called is refused here already.
+// /v1/agents: the registry. A URL that may not be called is refused at registration.
 import { Hono } from "hono/tiny";
 import type { Standing } from "../../adapters/durable/agent-health-client.ts";
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";

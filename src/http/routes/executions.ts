@@ -1,4 +1,4 @@
-// /v1/executions: starting a run in its three modes, reading it, following it, and the verbs.
+// /v1/executions: start a run in its three modes, read it, stream it, and control it.
 import { Hono } from "hono/tiny";
 import {
   type ControlCommand,

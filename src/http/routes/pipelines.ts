@@ -1,5 +1,5 @@
-// /v1/pipelines: whole definitions with their versions and ETags, one stage in or out, and the verdict on a definition
-// that has not been written yet.
+// /v1/pipelines: definitions with their versions and ETags, adding and removing a stage, and the validation of a
+// definition that has not been written yet.
 import { Hono } from "hono/tiny";
 import type { Settings } from "../../compose.ts";
 import type { CatalogSnapshot, Precondition } from "../../adapters/durable/catalog-client.ts";

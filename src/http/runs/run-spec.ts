@@ -1,4 +1,4 @@
-// From a request to the RunSpec of a run: the definition, the config and the agents as the catalog has them now,
+// Builds the RunSpec of a run from a request: the definition, the config and the agents as the catalog has them now,
 // pinned; and the name of the execution, drawn or derived.
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { randomExecutionId, sha256Hex } from "../../adapters/platform/system.ts";

@@ -1,6 +1,6 @@
-// What the Worker holds for one reader, and how it is handed over: at most `buffer_events` events, or
-// READER_BUFFER_BYTES and the event that passes them. A reader that stalls for longer than `stall_ms` with that
-// full is closed; one that has nothing to read is sent a comment line now and then, which finds those that have gone.
+// The Worker's buffer for one reader: at most `buffer_events` events, or READER_BUFFER_BYTES and the event that
+// passes them. A reader that stalls for longer than `stall_ms` with that full is closed; an idle one is sent a
+// comment line periodically, which detects disconnects.
 import type { StreamTerms } from "../../adapters/durable/stream-terms.ts";
 import { PACE } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";

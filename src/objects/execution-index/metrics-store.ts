@@ -1,4 +1,4 @@
-// What a part of the ledger keeps of figures: one record for each minute and pipeline, for a day, and one for each
+// The metrics of a shard of the ledger: one record for each minute and pipeline, for a day, and one for each
 // pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
 // the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
 // into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
