@@ -97,7 +97,7 @@ export interface Services {
   clock: Clock;
 }
 
-/** What is built once for each environment; what else it is built from is the same at each call. */
+/** The services built once for each environment; their other inputs are the same at each call. */
 function once<T, Rest extends unknown[]>(
   make: (env: Env, ...rest: Rest) => T,
 ): (env: Env, ...rest: Rest) => T {
@@ -160,7 +160,7 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
   return new RedactingAgents(new HttpAgents(world), secret);
 });
 
-/** Who keeps something of every execution. */
+/** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
   ledgers: ledgersOver(env.LEDGER),
   conversations: conversationsOver(env.CONVERSATIONS),
@@ -197,7 +197,7 @@ function outwardOf(env: Env, log: Log): Receiver[] {
   return services.ok ? outwardReceivers(services.value.outward, services.value.couriers, log) : [];
 }
 
-/** Takes an execution out of what its receivers keep. */
+/** Deletes an execution's data from its receivers. */
 export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
@@ -286,7 +286,7 @@ const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
 const REDIS_URL = "UPSTASH_REDIS_REST_URL";
 const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
 
-/** The limit of calls that start work, where there is one; Redis's variables are looked at here, too. */
+/** The limit of calls that start work, if any; Redis's variables are validated here, too. */
 function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
   const url = textVariable(env, REDIS_URL);
   if (url !== undefined && !/^https?:\/\/[^\s#$./?].\S*$/.test(url)) {

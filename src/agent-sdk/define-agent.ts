@@ -14,13 +14,13 @@ export type AgentPiece = string | { text: string } | AgentProgress;
 export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
   config: Config;
   inputs: Inputs;
-  /** Aborts when the time is up or the caller has gone; hand it to every fetch. */
+  /** Aborts at the deadline or when the caller disconnects; pass it to every fetch. */
   signal: AbortSignal;
   /** Milliseconds that this try still has, never below 0. */
   remainingMs: () => number;
 };
 
-/** What an agent gives back: the contract's answer with typed data. */
+/** An agent's return value: the contract's answer with typed data. */
 type TypedAnswer<Result> = Omit<AgentAnswer, "data"> & { data: Result };
 
 type AgentDefinition<
@@ -68,7 +68,7 @@ const encoder = new TextEncoder();
 
 /**
  * Defines an agent. `run` is an async function, or an async generator whose yields are streamed as deltas and
- * progress to callers that accept an event stream (others get the whole as JSON). Whatever fails before the
+ * progress to callers that accept an event stream (others get the whole as JSON). An error before the
  * first yield is answered with its own HTTP status, later failures as the stream's `error` event.
  */
 export function defineAgent<

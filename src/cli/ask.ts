@@ -62,7 +62,7 @@ function endOf(event: AnyEvent): PipelineExecution | null {
   return ENDS.has(event.type) ? PipelineExecution.parse(event.data) : null;
 }
 
-/** What was too large for its event. */
+/** Fetches the data that was too large for its event. */
 async function read(base: string, execution_id: string): Promise<PipelineExecution> {
   const response = await fetch(`${base}/v1/executions/${execution_id}`);
   if (!response.ok) throw new Error(await refusalOf(response));

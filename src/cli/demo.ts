@@ -76,7 +76,7 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
   }
 }
 
-/** A folder for each conversation, so that two of them can go on at once. */
+/** One folder per conversation, so that several can run at once. */
 function stateOf(conversation: string): string {
   return join(
     ROOT,

@@ -19,11 +19,11 @@ export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
  */
 export class CoordinatorClientError extends Error {
   readonly code: ClientErrorCode;
-  /** The HTTP status; null where no answer came. */
+  /** The HTTP status; null without a response. */
   readonly status: number | null;
-  /** What is wrong with the input, each with a JSON pointer. */
+  /** The errors of the input, each with a JSON pointer. */
   readonly errors: readonly InputError[];
-  /** The whole problem document, where one came. */
+  /** The whole problem document, if there is one. */
   readonly problem: Problem | null;
   /** How many seconds to wait before another try, where the answer says so. */
   readonly retryAfterSeconds: number | null;

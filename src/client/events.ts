@@ -130,7 +130,7 @@ export class UpdateReader {
   }
 }
 
-/** What is shown to people of an agent's data (API.md section 4), where it has that. */
+/** The displayable text of an agent's data (API.md section 4), if it has one. */
 function answerIn(data: unknown): string | undefined {
   const { answer } = Object(data) as { answer?: unknown };
   return typeof answer === "string" ? answer : undefined;

@@ -102,7 +102,7 @@ function isStream(response: Response): boolean {
   return response.ok && (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
 }
 
-/** The events of one connection; aborts it where it falls silent. Leaving the iteration closes it. */
+/** The events of one connection; aborts it when it is silent for too long. Leaving the iteration closes it. */
 async function* eventsOf(
   response: Response,
   connection: AbortController,

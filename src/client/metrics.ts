@@ -18,6 +18,6 @@ type Patched<Value> = Value extends readonly unknown[]
 export interface MetricsWindow {
   /** Those of one pipeline; of all where it is left out. */
   pipeline?: string;
-  /** Those that ended in the last so many seconds, 1 to 86,400; a day where it is left out. */
+  /** Executions that ended in the last this many seconds, 1 to 86,400; default: a day. */
   window_seconds?: number;
 }

@@ -8,7 +8,7 @@ import type { CallOptions, Stage, WriteOptions } from "./requests.ts";
 
 const DEFAULT_PIPELINE = "rag";
 
-/** How `addStage` writes: `before` names the stage in front of which the new one goes. */
+/** Options of `addStage`: `before` is the stage to insert before. */
 export type AddStageOptions = WriteOptions & { before?: string };
 
 export abstract class PipelineCalls extends ManagementCalls {

@@ -9,7 +9,7 @@ import type { StreamUpdate } from "./events.ts";
 
 /** A run to start; only `query` and `conversation_id` are required. */
 export type RunRequest = z.input<typeof ExecutionRequest>;
-/** A stage as it is written: what has a default may be left out. */
+/** A stage in a request: fields with defaults are optional. */
 export type Stage = z.input<typeof PipelineStage>;
 export type StageRun = Omit<z.input<typeof StageExecutionRequest>, "stage">;
 /** A registered agent with its breaker. */

@@ -96,7 +96,7 @@ export const AgentRegistration = z.lazy(() =>
 );
 export type AgentRegistration = z.infer<typeof AgentRegistration>;
 
-/** A registration as the catalog keeps it and a run is pinned to it. */
+/** A registration as stored by the catalog and pinned by a run. */
 export type RegisteredAgent = AgentRegistration & {
   /** Another one at each PUT of the agent, also of the same registration; absent is 0. */
   generation?: number;

@@ -4,7 +4,7 @@ import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIFECYCLE_TYPES } from "./lifecycle.ts";
 
-/** A lifecycle event, as it is stored and as a reader gets it: the same bytes at every replay. */
+/** A lifecycle event, as stored and as sent to readers: the same bytes at every replay. */
 export const LifecycleEvent = z.object({
   execution_id: z.string(),
   /** 1, 2, 3 … without a gap. */

@@ -55,7 +55,7 @@ export const PipelineExecution = z.object({
   execution_metadata: z.object({
     recoveries: z.number().check(z.int()),
     storage: z.enum(["durable_object", "memory"]),
-    /** What an execution without storage loses, and when. */
+    /** Describes when an execution without storage loses its data. */
     storage_note: z.optional(z.string()),
     traceparent: z.nullable(z.string()),
     config: JsonObject,

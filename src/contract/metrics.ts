@@ -10,7 +10,7 @@ const ExecutionMetrics = z.object({
   successful_executions: Count,
   failed_executions: Count,
   cancelled_executions: Count,
-  /** Of all that have ended; 1 where none has. */
+  /** The share of ended executions that completed; 1 if none has ended. */
   success_rate: Share,
   average_duration_ms: Ms,
   avg_duration_ms: Ms,

@@ -7,7 +7,7 @@ import { PipelineStage } from "./stage.ts";
 export const PipelineDefinition = z.strictObject({ stages: z.array(PipelineStage).check(z.minLength(1)) });
 export type PipelineDefinition = z.infer<typeof PipelineDefinition>;
 
-/** A definition as the catalog keeps it and GET answers it. */
+/** A definition as stored by the catalog and returned by GET. */
 export const Pipeline = z.object({
   name: Name,
   version: z.number().check(z.int(), z.gte(1)),

@@ -38,7 +38,7 @@ export const StageExecutionRequest = z.lazy(() =>
     stage: PipelineStage,
     query: Query,
     conversation_id: z._default(ConversationId, "stages"),
-    /** What its dependencies would have given. */
+    /** The results of its dependencies. */
     inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
     context: z._default(JsonObject, {}),
     cache: z.optional(CacheUse),
@@ -96,7 +96,7 @@ export const EventsQuery = z.lazy(() =>
 /** The query of POST /v1/pipelines/:name/stages. */
 export const AddStageQuery = z.lazy(() =>
   z.strictObject({
-    /** The stage before which the new one goes. */
+    /** The stage to insert before. */
     before: z.optional(Name),
   }),
 );

@@ -60,7 +60,7 @@ export const StageOverride = z.lazy(() =>
 );
 export type StageOverride = z.infer<typeof StageOverride>;
 
-/** A stage as a run holds it: what the config supplies is filled in and pinned. */
+/** A stage of a run: values from the config are filled in and pinned. */
 export type ResolvedStage = PipelineStage & { timeout_seconds: number; retry_attempts: number };
 
 export const StageStatus = z.enum(["pending", "running", "completed", "failed", "skipped", "cancelled"]);

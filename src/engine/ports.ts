@@ -12,7 +12,7 @@ import type { FlightCaller } from "../core/caching/single-flight.ts";
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Runs `task` once after `ms`; the function given back calls it off. */
+  /** Runs `task` once after `ms`; the returned function cancels it. */
   after(ms: number, task: () => void): () => void;
 }
 
@@ -47,7 +47,7 @@ export interface CallHooks {
   signal: AbortSignal;
   delta(text: string): void;
   progress(progress: AgentProgress): void;
-  /** Bytes have come. */
+  /** Bytes have arrived. */
   alive(): void;
   /** The call has failed so: only a detail is still read, and is not waited for beyond the try's time. */
   failing?(failure: CallFailure): void;
@@ -67,7 +67,7 @@ export interface Ports {
   agents: Agents;
   /** Uniform in [0, 1). */
   chance(): number;
-  /** What the run holds of its isolate's memory. Absent where that has no bound. */
+  /** The run's share of its isolate's memory. Absent if memory is not limited. */
   memory?: MemoryShare;
   /** What executions share. Absent where they share nothing. */
   shared?: { cache: ResultCache; health: AgentHealth };
@@ -75,20 +75,20 @@ export interface Ports {
 
 /** One run's part of the memory that the runs of an isolate have together. */
 export interface MemoryShare {
-  /** The run holds so much that it should not while nothing happens in it. */
+  /** Whether the run uses so much memory that it should be released while idle. */
   readonly isLarge: boolean;
   /**
    * The run holds so many bytes from now on; false, and nothing changed, where there is no room for more.
    * @param isBrief for a caller who is answered now: such a run may have the room that is kept for small ones
    */
   take(bytes: number, isBrief?: boolean): boolean;
-  /** It holds so many, whether there is room or not: they are there already. */
+  /** Accounts for bytes already in memory, even beyond the limit. */
   keep(bytes: number): void;
   /** Nothing happens in the run: the platform may take its object out of memory without saying so. */
   rest(): void;
-  /** It has ended, and is let go of in a moment: who needs its room may take it. */
+  /** The run has ended and is released soon: others may take its memory. */
   leave(): void;
-  /** It holds nothing any more. */
+  /** Returns all memory. */
   free(): void;
 }
 
@@ -128,7 +128,7 @@ export interface AgentIdentity {
   registration: RegisteredAgent | null;
 }
 
-/** How agents are doing, as far as it is known here. Nothing here rejects. */
+/** The known health of agents. No method rejects. */
 export interface AgentHealth {
   /** Whether a call may go out; answered at once where nothing is known against the agent. */
   admit(agent: AgentIdentity, lease_ms: number): Admission | Promise<Admission>;
@@ -144,7 +144,7 @@ export interface AgentHealth {
     policy: BreakerPolicy | null,
     why?: string,
   ): void;
-  /** Keeps what is known fresh, off any path. */
+  /** Refreshes the known state in the background. */
   refresh(tenant: string): void;
   /**
    * How long another try has to wait for its place in the agent's retry budget, in ms; 0 unless it is spent. A place

@@ -237,7 +237,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 }
 
-/** Who asks for a stream, as EventFeed takes it. */
+/** The requester of a stream, in EventFeed's form. */
 interface Reader {
   after: number;
   resumes: boolean;

@@ -185,9 +185,9 @@ export class RunKeeper {
   }
 
   /**
-   * Whoever comes first finds the log and takes up what it holds. A run that has recovered in vain too often is taken up
+   * The first caller reads the log and resumes its run. A run that has recovered in vain too often is resumed
    * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
-   * @param alarm what the alarm's handler knows; absent where somebody else asks
+   * @param alarm the state of the alarm's handler; absent for other callers
    * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
    */
   open(
@@ -350,7 +350,7 @@ export class RunKeeper {
     return text;
   }
 
-  /** Forgets everything, so that the object is as one that never was. */
+  /** Deletes everything, so that the object is as one that never was. */
   async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
     this.ports.memory?.free();

@@ -26,7 +26,7 @@ export interface AgentWorld {
   brotli?: BrotliDecoder | null;
 }
 
-/** Where a call goes. */
+/** The destination of a call. */
 interface Target {
   href: string;
   send: (init: RequestInit, signal: AbortSignal) => Promise<Response>;

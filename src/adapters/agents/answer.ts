@@ -11,7 +11,7 @@ import { type BrotliDecoder, decodedBody } from "./codings.ts";
 import { bodyFailure, clip, fail, failureWords, parseAnswer, parseProblem, WRAPPER } from "./parse.ts";
 import { readStream } from "./stream.ts";
 
-/** Of an error's body no more than this is read: what is passed on of it is far less, and a page has much markup. */
+/** Maximum bytes read of an error's body: far less is passed on, but an HTML page has much markup. */
 const WORDS_BYTES = 64 * 1024;
 /** The status decides what follows: its body, which may hang or drip, has this long to give its words. */
 const WORDS_MS = 250;
@@ -80,14 +80,14 @@ export async function readFailure(
   });
 }
 
-/** Where a redirect leads, without what may hold a credential. */
+/** A redirect's target, without parts that may hold a credential. */
 function shownLocation(location: string | null, href: string): string | null {
   if (location === null) return null;
   if (!URL.canParse(location, href)) return clip(location.replace(/[?#].*$/s, ""));
   return clip(shownUrl(new URL(location, href)));
 }
 
-/** What has come of a body in time; "" where it cannot be decoded. */
+/** The part of a body received in time; "" if it cannot be decoded. */
 async function textOf(response: Response, brotli: BrotliDecoder | null): Promise<string> {
   let text = "";
   try {

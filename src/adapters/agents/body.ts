@@ -18,7 +18,7 @@ export class BodyFault extends Error {
   }
 }
 
-/** A body's text as it comes; a byte order mark stays in it. */
+/** A body's text as it arrives, including a byte order mark. */
 export class BodyText {
   private readonly decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>;

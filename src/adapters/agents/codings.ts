@@ -6,12 +6,12 @@ import { inflated } from "./inflate.ts";
 
 export const ACCEPT_ENCODING = "gzip, x-gzip, deflate, br";
 
-/** Undoes `br`, for which the platform has no stream of its own. */
+/** Decodes `br`, for which the platform has no stream. */
 export type BrotliDecoder = (body: ReadableStream<Uint8Array>) => Promise<ReadableStream<Uint8Array>>;
 
 const DECODED_BY_PLATFORM: ReadonlySet<string> = new Set(["gzip", "br"]);
 const INFLATED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate"]);
-/** Several may be applied, one over the other; each costs a stream. */
+/** Maximum number of stacked codings; each costs a stream. */
 const CODINGS_MOST = 3;
 
 /**

@@ -18,7 +18,7 @@ const DETAIL_CHARS = 500;
 const EXCERPT_CHARS = 24;
 /** Of the keys that an answer has instead of `data`. */
 const KEYS_MOST = 8;
-/** What an answer looks like. */
+/** The shape of an answer, for messages. */
 export const WRAPPER = '{"data": {…}}';
 
 /** The answer that a JSON text holds. Used for a whole body and for a stream's `result`. */
@@ -47,7 +47,7 @@ function jsonFailure(
   return { kind: "contract", detail: `${detail}, near`, excerpt: excerptAt(text, place.position), status };
 }
 
-/** The text around a place. Its beginning may be the middle of a credential: redactExcerpt knows. */
+/** The text around a position. It may begin in the middle of a credential, which redactExcerpt handles. */
 function excerptAt(text: string, position: number): string {
   const from = Math.max(0, position - EXCERPT_CHARS);
   const start = isLowSurrogate(text.charCodeAt(from)) ? from + 1 : from;
@@ -89,7 +89,7 @@ export function readProblem(text: string): AgentProblem | null {
 
 /**
  * What a failure says: problem details in their own words, anything else beside the status.
- * @param words of the body, in whatever form it has them
+ * @param words the message in the body, in any form
  */
 export function failureWords(
   { detail, title }: AgentProblem,
@@ -101,7 +101,7 @@ export function failureWords(
   return words === null ? { detail: null } : { detail: null, words: clip(words) };
 }
 
-/** What a body that broke off means. */
+/** Maps an interrupted body to a failure. */
 export function bodyFailure(cause: unknown, status: number): CallFailure {
   if (!(cause instanceof BodyFault)) return { kind: "truncated", detail: "the connection was lost" };
   const { fault } = cause;

@@ -78,7 +78,7 @@ function queryTexts(registration: AgentRegistration | null): string[] {
   return [search, ...credentialTexts([search.slice(1), ...values].flatMap(writtenForms))];
 }
 
-/** What the agent has written into a failure; its kind and cause are words of this program. */
+/** The agent's text in a failure; the kind and the cause are the coordinator's. */
 function redactFailure(failure: CallFailure, credentials: readonly string[]): CallFailure {
   const { kind } = failure;
   const redacted = { ...redactValue(failure, credentials), kind } as CallFailure;

@@ -32,7 +32,7 @@ export interface AgentHealthRpc {
 
 export interface AgentHealthWorld {
   object(tenant: string, agent_type: string): AgentHealthRpc;
-  /** What the tenant's catalog knows. */
+  /** The state known to the tenant's catalog. */
   tenantHealth(tenant: string): Promise<TenantHealth>;
   clock: Pick<Clock, "now">;
 }
@@ -40,7 +40,7 @@ export interface AgentHealthWorld {
 /** Maximum age of the state that a call may use, and the age from which it is refreshed in the background. */
 const HEALTH_AGE_MS = 1_900;
 const REFRESH_AGE_MS = 1_000;
-/** Tenants remembered; the one unused longest goes first. */
+/** Maximum number of cached tenants; the least recently used is evicted first. */
 const TENANTS = 1_000;
 
 interface Known {

@@ -10,7 +10,7 @@ interface Remembered {
   hedges: HedgeCount;
 }
 
-/** Agents remembered; the one uncalled longest goes first. */
+/** Maximum number of cached agents; the least recently called is evicted first. */
 const AGENTS = 2_000;
 
 export class AgentMemory {

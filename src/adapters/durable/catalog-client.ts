@@ -11,7 +11,7 @@ import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import type { Standing, TenantHealth } from "./agent-health-client.ts";
 import { within } from "../platform/time-limit.ts";
 
-/** Everything that a tenant has defined, and what is known of its agents. */
+/** All definitions of a tenant, and the known state of its agents. */
 export interface CatalogSnapshot extends Definitions {
   /** The recorded failures of its agents. */
   health: TenantHealth;
@@ -25,7 +25,7 @@ export interface CatalogText {
   health: TenantHealth;
 }
 
-/** What must hold for a write: nothing, that the pipeline is there, or that it has this version (0: is not there). */
+/** The precondition of a write: none, that the pipeline exists, or that it has this version (0: does not exist). */
 export type Precondition = null | "exists" | number;
 
 /** The outcome of a write, and the snapshot after it. */
@@ -43,7 +43,7 @@ export interface WrittenText<T> {
 export interface CatalogRpc {
   /** @param revision of the definitions that the caller has; null where it has none */
   snapshot(revision: string | null): Promise<CatalogText>;
-  /** @param environment the config that holds without any patch */
+  /** @param environment the effective config without a patch */
   changePipeline(
     name: string,
     change: PipelineChange,
@@ -53,7 +53,7 @@ export interface CatalogRpc {
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
   /** @param registration null removes it, also a preset one */
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
-  /** @param environment the config that holds without any patch */
+  /** @param environment the effective config without a patch */
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
   health(): Promise<TenantHealth>;
   /** Reports an agent's breaker state; a report older than the known state changes nothing. */
@@ -63,7 +63,7 @@ export interface CatalogRpc {
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
-  /** What a read would find in memory, without waiting; null where it would have to ask. */
+  /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
@@ -71,11 +71,11 @@ export interface Catalogs {
 
 /** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
 const CATALOG_AGE_MS = 1_900;
-/** Who has older definitions waits so long for newer ones before it uses those. */
+/** How long a caller with older definitions waits for newer ones before it uses the old ones. */
 const CATALOG_WAIT_MS = 3_000;
 /** Definitions older than this are not used: a pipeline that was deleted must not run without end. */
 const CATALOG_STALE_MS = 15 * 60_000;
-/** Tenants an isolate remembers; the one unused longest goes first. */
+/** Maximum number of tenants cached by an isolate; the least recently used is evicted first. */
 const REMEMBERED_TENANTS = 1_000;
 /** Characters of their definitions as JSON, which take a multiple of it in memory. */
 const REMEMBERED_CHARS = 8 * 1024 * 1024;
@@ -94,7 +94,7 @@ interface Remembered {
   /** The same, once it is there. */
   known: CatalogSnapshot | null;
   at: number;
-  /** What `snapshot` falls back on; null where the catalog has never answered. */
+  /** The last snapshot, as a fallback; null if the catalog has never responded. */
   last: Answered | null;
 }
 
@@ -193,7 +193,7 @@ class RememberedCatalogs implements Catalogs {
     this.makeRoom(tenant);
   }
 
-  /** Forgets tenants unused for longest while there are too many, or they hold too much. */
+  /** Evicts the least recently used tenants while there are too many, or they are too large. */
   private makeRoom(current: string): void {
     let chars = 0;
     for (const { last } of this.tenants.values()) chars += last?.chars ?? 0;

@@ -20,7 +20,7 @@ export interface Conversations {
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
 }
 
-/** A run starts without what it cannot get so soon, in ms; an object that was evicted comes up in less. */
+/** Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. */
 const READ_MS = 2_000;
 
 export function conversationsOver(namespace: DurableObjectNamespace): Conversations {

@@ -20,17 +20,17 @@ export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "convers
   before: Place | null;
 };
 
-/** An execution of the list with its place. */
+/** An execution of the list with its position. */
 export interface Listed extends Place {
   summary: ExecutionSummary;
 }
 
-/** Which figures: of the minutes that reach into the last so many seconds, or of all time. */
+/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
 export type Period = { window_seconds: number } | "ever";
 
 export interface FiguresQuery {
   period: Period;
-  /** All of them where it is not given. */
+  /** All pipelines if absent. */
   pipeline?: string | undefined;
   /** Recorded runs wanted, at most. */
   shapes: number;
@@ -45,7 +45,7 @@ export interface LedgerFigures {
   shapes: RunShape[];
 }
 
-/** What is counted of a run. */
+/** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
 
 /** A LedgerEntry on the wire: fields that no intermediary reads are JSON text, which is cheaper to read and write. */
@@ -61,7 +61,7 @@ export interface LedgerReport
 }
 
 export interface LedgerRpc {
-  /** Keeps an entry; one that is older than what is kept, or is over, changes nothing. */
+  /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
   report(entry: LedgerReport): Promise<void>;
   /** Newest first. @param query.limit how many at most */
   list(query: LedgerQuery): Promise<Listed[]>;

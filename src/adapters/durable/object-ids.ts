@@ -1,6 +1,6 @@
 // Cached ids of a tenant's shard objects. Deriving an id from a name hashes it twice, which costs a tenth of a call.
 
-/** Names remembered for each namespace; the one unused longest goes first. */
+/** Maximum number of cached names per namespace; the least recently used is evicted first. */
 const NAMES = 1_000;
 
 export type ObjectIds = (name: string) => DurableObjectId;

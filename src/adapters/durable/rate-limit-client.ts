@@ -24,7 +24,7 @@ export interface RateLimitRpc {
   take(limit: RateLimit): Promise<RateVerdict>;
 }
 
-/** Callers that an isolate counts; the one unheard longest goes first. */
+/** Maximum number of callers that an isolate counts; the least recent is evicted first. */
 const CALLERS = 10_000;
 
 /** Counts what this isolate sees. */

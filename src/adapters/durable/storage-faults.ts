@@ -4,7 +4,7 @@
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { sqliteFault } from "../log/sqlite-fault.ts";
 
-/** An object that was reset under a call is called again so often; it comes up at once. */
+/** Number of retries after an object was reset during a call; it restarts at once. */
 const TRIES = 3;
 
 export interface ObjectCall<T> {
@@ -45,12 +45,12 @@ async function blame(probe: () => Promise<unknown>): Promise<"full" | "corrupt">
   }
 }
 
-/** What the platform says where the fault is its own: nothing. */
+/** Whether the fault is the platform's own, whose message names no cause. */
 function isOpaque(cause: unknown): boolean {
   return cause instanceof Error && cause.message.startsWith("internal error");
 }
 
-/** The caller has gone. */
+/** The caller has disconnected. */
 function isAbort(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "AbortError";
 }

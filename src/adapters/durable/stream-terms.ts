@@ -4,7 +4,7 @@ import { PACE } from "../../core/timings.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 
 export interface StreamTerms {
-  /** A comment line after this long without an event; finds readers that have gone. */
+  /** A comment line after this long without an event; detects disconnected readers. */
   heartbeat_ms: number;
   /** Events buffered for a slow reader. */
   buffer_events: number;

@@ -99,7 +99,7 @@ export function* decodeRecords(
   if (parts.size > 0) throw new LogCorrupted("the last record has missing chunks");
 }
 
-/** What the key of a chunk says. @throws LogCorrupted */
+/** Parses a chunk's key. @throws LogCorrupted */
 export function parseKey(key: string): { first: number; at: number; count: number } {
   const match = /^log\/(\d{10})\/(\d+)-(\d+)$/.exec(key);
   if (match === null) throw new LogCorrupted(`${key} is not a valid record key`);

@@ -1,6 +1,6 @@
 // Time limits on what a call must not wait for.
 
-/** How long an object that others share may hold up an execution, in ms. */
+/** Maximum delay of an execution by a shared object, in ms. */
 export const SHARED_MS = 250;
 
 /** The promise's value, or `otherwise` where it rejects or takes longer than `ms`. */

@@ -2,7 +2,7 @@
 // never evaluates those 80 kB.
 import { Redis } from "@upstash/redis/cloudflare";
 
-/** @param timeout_ms after which a request is given up */
+/** @param timeout_ms after which a request is abandoned */
 export function redisClient(url: string, token: string, timeout_ms: number): Redis {
   return new Redis({
     url,

@@ -6,9 +6,9 @@ import type { Clock } from "../../engine/ports.ts";
 
 export type { Redis };
 
-/** How long Redis may hold up a call, in ms. */
+/** Maximum delay of a call by Redis, in ms. */
 const REDIS_MS = 240;
-/** How long it may hold up what no run waits for, in ms. */
+/** Time limit for requests that no run waits for, in ms. */
 const PATIENT_MS = 2_000;
 /** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
 const FAILURES = 3;

@@ -84,7 +84,7 @@ export class UpstashCache implements ResultCache {
     return entry !== null && isKept(entry, this.clock.now()) ? entry.result : null;
   }
 
-  /** As far as Redis answers: what it keeps of a run ends with its day. */
+  /** Best effort: entries left in Redis expire after a day. */
   async forget({ tenant, execution_id }: RunResults): Promise<void> {
     const run = runName(tenant, execution_id);
     const sending = this.sending.get(run);

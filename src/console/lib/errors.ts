@@ -59,7 +59,7 @@ const WORDS: Readonly<Record<string, Told>> = {
   NOT_FOUND: { title: "Not available on this coordinator", advice: "It may be an older version." },
 };
 
-/** What a code means; its own name where this page does not know it. */
+/** The text of a code; the code itself if this page does not know it. */
 export function told(code: string): Told {
   return WORDS[code] ?? { title: code, advice: "The coordinator’s message is below." };
 }

@@ -19,7 +19,7 @@ export const hasKey = computed(() => key.value !== null);
 /** True from a call that nothing answered until one that something did. */
 export const isCut = signal(false);
 
-/** The tags of what has been read, by path: what a write names to be sure that it changes what was seen. */
+/** The ETags of resources read, by path, which a write sends so that it changes only the version that was read. */
 const etags = new Map<string, string>();
 
 async function call(input: string, init: RequestInit): Promise<Response> {

@@ -6,7 +6,7 @@ import type { PipelineStage } from "../../contract/stage.ts";
 interface Field {
   name: keyof PipelineStage;
   words: string;
-  /** What is put in when the field is added. */
+  /** The value inserted when the field is added. */
   sample: unknown;
 }
 
@@ -43,7 +43,7 @@ export function isField(name: string): boolean {
   return Object.hasOwn(schema, name);
 }
 
-/** What a field may hold, in short. */
+/** A field's allowed values, in short. */
 export function typeOf(name: string): string {
   return shape(schema[name] ?? {});
 }

@@ -28,7 +28,7 @@ export function markOf(error: DefinitionError, text: JsonText, isField: (name: s
   return { from: spot.from, to: spot.to, message: error.message, stage };
 }
 
-/** Where a hint belongs: the field that decides what it is about, else the stage's name. */
+/** The span of a hint: the field that causes it, else the stage's name. */
 export function hintMark({ code, message, stage }: Hint, text: JsonText): Mark {
   const at = (stagesIn(text) ?? []).findLastIndex((candidate) => nameIn(candidate) === stage);
   const path = `/stages/${at}`;

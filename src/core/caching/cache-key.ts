@@ -5,11 +5,11 @@ import { canonicalJson } from "../json/json.ts";
 
 export interface CacheKey {
   tenant: string;
-  /** What the run was asked: the results of one question may lie together. */
+  /** The run's question: results of one question may share a shard. */
   question: string;
   /** The same input to the same generation of the agent: a fresh result under it replaces the call. */
   exact: string;
-  /** The same stage, agent, config and query, whatever else: the last result of these is a fallback. */
+  /** The same stage, agent, config and query, with any other input: the last result of these is a fallback. */
   family: string;
 }
 

@@ -11,7 +11,7 @@ import { fallbackOf } from "../resilience/fallback.ts";
 
 export interface CachedResult {
   data: JsonObject;
-  /** What the answer adds to the execution's context. */
+  /** The answer's additions to the execution's context. */
   context?: JsonObject;
   /** The agent's deltas while it answered. */
   text?: string;
@@ -55,12 +55,12 @@ export function entryText({ by, ...entry }: CachedEntry): string | null {
   return text.length <= ENTRY_CHARS ? text : null;
 }
 
-/** What the text of every entry begins with that this execution has made. Its id needs no escape in JSON. */
+/** The prefix of every entry's text that this execution has made. Its id needs no escape in JSON. */
 export function madeBy(execution_id: string): string {
   return `{"by":"${execution_id}",`;
 }
 
-/** Where a cache keeps what an execution has made. */
+/** The cache keys of an execution's results. */
 export interface RunResults {
   tenant: string;
   execution_id: string;

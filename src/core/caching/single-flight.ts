@@ -96,7 +96,7 @@ export class SingleFlight {
     return [{ key, execution_id }];
   }
 
-  /** What a probe has found. A leader that does not run has a moment left for the result that may be on its way. */
+  /** The outcome of a probe. A leader that does not run gets a grace period for a result that may be in flight. */
   probed({ key, leader }: Probe, runs: boolean, now: number): void {
     const flight = this.flights.get(key);
     if (flight === undefined || !isSame(flight.leader, leader)) return;

@@ -81,7 +81,7 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   return merged;
 }
 
-/** What is kept after a PATCH, where the config that would then hold is one; else what is wrong with it. */
+/** The patch to store after a PATCH if the resulting config is valid; else its errors. */
 export function patchConfig(
   environment: CoordinatorConfig,
   kept: JsonObject,
@@ -95,7 +95,7 @@ export function patchConfig(
   );
 }
 
-/** The config that holds: what was patched over what the environment gives. */
+/** The effective config: the patch over the environment's values. */
 export function effectiveConfig(environment: CoordinatorConfig, patched: JsonObject): CoordinatorConfig {
   return mergePatch(environment, patched) as CoordinatorConfig;
 }

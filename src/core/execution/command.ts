@@ -5,7 +5,7 @@ import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
 
-/** How a call ended. `bytes` is what the answer's data, context and usage weigh as UTF-8 JSON. */
+/** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
 export type CallOutcome =
   | {
       ok: true;
@@ -33,7 +33,7 @@ export type Command =
       outcome: CallOutcome;
       /** When the call was sent, ms since the epoch. */
       began_at: number;
-      /** Uniform in [0, 1): what the next try's delay is drawn from. */
+      /** Uniform in [0, 1): the random number for the next try's delay. */
       chance: number;
     }
   /** Time has passed: tries, deadlines and pauses may be due. */

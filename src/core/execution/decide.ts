@@ -179,9 +179,9 @@ function callFailed(
 }
 
 /**
- * The object came up with this log: calls begun and not ended were lost with the one before it. A run ends by recoveries
- * in vain only where its own work was under way at each of the crashes (calls that were lost, or a recovery that was
- * cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
+ * The object came up with this log: calls begun and not ended were lost with the one before it. A run ends by
+ * recoveries in vain only if its own work was in flight at each of the crashes (calls that were lost, or a recovery
+ * that was cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
  */
 function recover(turn: Turn, crashes: number, cut: number): void {
   const lost = turn.state.stages

@@ -16,7 +16,7 @@ import { terminalData } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
 
-/** How what stage.started began came to its end. */
+/** The outcome of what stage.started began. */
 export interface CallEnd {
   /** When the call was sent, ms since the epoch. */
   began_at?: number;
@@ -52,7 +52,7 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, end: 
   });
 }
 
-/** A stage would fail: where it has a fallback, that takes over; a fallback that fails has none. */
+/** Fails a stage, or starts its fallback if it has one; a failed fallback has no further one. */
 export function loseStage(turn: Turn, name: string, error: StageError, end: CallEnd = {}): void {
   const { attempt, rescued } = stageOf(turn.state, name);
   if (rescued !== null) {
@@ -83,7 +83,7 @@ function defaultAnswer(data: JsonObject): Answered {
   return { ok: true, answer: { data }, bytes: jsonBytes(data) };
 }
 
-/** What the data and the context of an execution may weigh, in bytes. */
+/** The size limit of an execution's data and context, in bytes. */
 export function contextLimit({ spec }: ExecutionState): number {
   return Math.floor(spec.config.memory_limit_mb * 1024 * 1024);
 }

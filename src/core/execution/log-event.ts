@@ -14,7 +14,7 @@ interface CallEnd {
 
 export interface Internal extends CallEnd {
   spec?: PrivateSpec;
-  /** What the agent's answer adds to the execution's context. */
+  /** The answer's additions to the execution's context. */
   context?: JsonObject;
   /** UTF-8 bytes that a stage's data, usage and context patch add, less those of the context that was overwritten. */
   bytes?: number;

@@ -17,7 +17,7 @@ export interface Invocation {
 
 export interface Actions {
   invoke: Invocation[];
-  /** When `tick` is due, ms since the epoch; null where nothing will come by itself (ended). */
+  /** When `tick` is due, ms since the epoch; null if no timer is pending (ended). */
   wake_at: number | null;
 }
 

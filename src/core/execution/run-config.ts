@@ -4,7 +4,7 @@
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 
-/** What is judged or sent for all runs together; the monitor reads it when it needs it. */
+/** Keys that concern all runs together; the monitor reads them when it needs them. */
 type OfAllRuns = "alert_thresholds" | "metrics_export_interval";
 
 /** Logs of earlier versions hold the whole config. */

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import type { RunConfig } from "./run-config.ts";
 
-/** What the first event shows to readers. */
+/** The part of the first event that readers see. */
 export interface PublicSpec {
   query: string;
   conversation_id: string;
@@ -16,7 +16,7 @@ export interface PublicSpec {
   stages: ResolvedStage[];
 }
 
-/** What it keeps to itself. */
+/** Its internal part. */
 export interface PrivateSpec {
   tenant: string;
   context: JsonObject;
@@ -38,7 +38,7 @@ export interface PrivateSpec {
   digest: string | null;
   traceparent: string | null;
   storage: "durable_object" | "memory";
-  /** Every agent is called: the result cache answers for none, and keeps the new results. */
+  /** Every agent is called: the result cache is not read, but stores the new results. */
   bypass_cache?: true;
 }
 

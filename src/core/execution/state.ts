@@ -7,7 +7,7 @@ import type { RunSpec } from "./run-spec.ts";
 
 /**
  * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `waiting` sits out a
- * delay between tries, `held` was cut short (a pause in mode abort, a crash) and is to be called again under the same
+ * delay between tries, `held` was interrupted (a pause in mode abort, a crash) and is to be called again under the same
  * attempt; `looking` waits for the last good result to be found. All four keep their place among the concurrent
  * stages.
  */
@@ -77,7 +77,7 @@ export function stageOf(state: ExecutionState, name: string): StageState {
   return state.stages[state.index.get(name) as number] as StageState;
 }
 
-/** True where the stage takes up one of the concurrent places. */
+/** True if the stage occupies one of the concurrency slots. */
 export function isActive(stage: StageState): boolean {
   return stage.phase !== "pending" && stage.phase !== "ended";
 }

@@ -50,7 +50,7 @@ interface Shown {
   json: string;
 }
 
-/** Of states whose JSON is small: at its end an execution is shown to the log and to whoever waits, all the same. */
+/** Cached views of states whose JSON is small: at its end the same view goes to the log and to every waiting caller. */
 const remembered = new WeakMap<ExecutionState, Shown>();
 
 function show(state: ExecutionState): Shown {
@@ -71,7 +71,7 @@ export function executionPieces(state: ExecutionState): Iterator<string> {
   return jsonPieces(viewExecution(state), PIECE_DEPTH);
 }
 
-/** What the terminal event carries: the whole, or the whole without its bulk where that is too large. */
+/** The execution in the terminal event: whole, or without stage data if that is too large. */
 export function terminalData(state: ExecutionState): PipelineExecution {
   // Far beyond the limit the check does not need the text.
   if (state.context_bytes <= SURELY_TOO_LARGE) {

@@ -9,7 +9,7 @@ import { binaryType } from "./operator-types.ts";
 import { DYN, mayBe, of, ofValue, simple, type Type, unify } from "./types.ts";
 import { Fault, type Kind, quoted, TYPE_NAMES, type Value } from "./values.ts";
 
-/** What is known of a value before there is one. */
+/** The static knowledge about a value. */
 interface Known {
   readonly type: Type;
   /** Its length, where it has one: at least, and at most. */
@@ -32,7 +32,7 @@ interface Variable {
 }
 export type Variables = Readonly<Record<string, Variable>>;
 
-/** The kind of an expression's value, or what is wrong with it. */
+/** The type of an expression's value, or its error. */
 export function check(root: Node, variables: Variables): Kind | "dyn" | Fault {
   try {
     return new Checker(variables).known(root, null).type.kind;

@@ -119,7 +119,7 @@ export function overloadsOf(name: string, method: boolean, count: number): reado
   return OVERLOADS.get(keyOf(name, method, count)) ?? [];
 }
 
-/** What is wrong with a call that no function answers. */
+/** The fault of a call that matches no function. */
 export function noFunction(name: string, count: number): Fault {
   if (name === "matches") return new Fault("matches is not supported: use contains, startsWith or endsWith");
   return new Fault(() => `no function ${quoted(name)} of ${count} argument${count === 1 ? "" : "s"}`);

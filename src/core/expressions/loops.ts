@@ -5,7 +5,7 @@ import { Fault, type Value } from "./values.ts";
 
 type Each = (items: readonly Value[], frame: Frame) => Value | Fault;
 
-/** What a macro does with the items. @param slot of its variable */
+/** The loop body of a macro. @param slot of its variable */
 export function eachOf(macro: LoopMacro, filter: Run | null, body: Run, slot: number): Each {
   switch (macro) {
     case "all":

@@ -41,7 +41,7 @@ const RESULTS: Readonly<Record<"+" | "-" | "*" | "/" | "%", readonly Result[]>> 
   "%": NUMBERS.slice(0, 2),
 };
 
-/** What an operator gives, or null where it takes no values of these types. */
+/** The result type of an operator, or null if it does not accept these types. */
 export function binaryType(sign: BinarySign, left: Type, right: Type): Type | null {
   switch (sign) {
     case "in":

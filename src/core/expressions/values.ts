@@ -72,7 +72,7 @@ export class Optional {
   }
 }
 
-/** What `type(x)` gives. One object for each type, so that equal types are the same object. */
+/** The result of `type(x)`. One object for each type, so that equal types are the same object. */
 export class TypeValue {
   readonly name: string;
   constructor(name: string) {

@@ -56,7 +56,7 @@ export function readMembers(text: string): Readonly<Record<string, unknown>> | n
   }
 }
 
-/** The first thing in a parsed value that may not come in, or null. */
+/** The first forbidden part of a parsed value, or null. */
 function inspect(root: unknown, maxDepth: number): JsonFault | null {
   if (isInfinite(root)) return notFinite("");
   if (root === null || typeof root !== "object") return null;

@@ -13,7 +13,7 @@ export function jsonBytes(value: unknown): number {
   return value === undefined ? 0 : utf8Bytes(JSON.stringify(value));
 }
 
-/** What an answer holds: its data, its context and its usage. */
+/** The size of an answer: its data, its context and its usage. */
 export function answerBytes({ data, context, usage }: AgentAnswer): number {
   return jsonBytes(data) + jsonBytes(context) + jsonBytes(usage);
 }

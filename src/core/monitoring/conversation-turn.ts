@@ -18,7 +18,7 @@ const ANSWER_CHARS = 16 * 1024;
 /** Of a question. */
 const QUERY_CHARS = 4 * 1024;
 
-/** The turn that an execution leaves; null where it leaves none: it has not completed, or was one stage on its own. */
+/** The conversation turn of an execution; null if it has not completed, or was a single stage. */
 export function turnOf(state: ExecutionState): KeptTurn | null {
   const { spec, status, ended_at } = state;
   if (status !== "completed" || ended_at === null) return null;

@@ -9,11 +9,11 @@ import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
 export interface LedgerEntry {
   summary: ExecutionSummary;
-  /** When it began, ms since the epoch: with the id its place in the list. */
+  /** Its start, ms since the epoch: with the id its position in the list. */
   start: number;
   /** When it ended, ms since the epoch; null where it has not. */
   end: number | null;
-  /** The log's last `seq`: of two entries the later one counts, whichever comes first. */
+  /** The log's last `seq`: of two entries the later one counts, in any order of arrival. */
   seq: number;
   /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
   report: RunReport | null;

@@ -55,7 +55,7 @@ function errorFields(error: unknown): JsonObject {
   return { code, error: typeof message === "string" ? withoutCredentials(message) : null };
 }
 
-/** What an agent says of its failure may hold what it was refused with. */
+/** An agent's error message may contain the credential that it was called with. */
 function withoutCredentials(message: string): string {
   return message
     .replaceAll(

@@ -46,7 +46,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** The standard's schedule: what is waited before each try after the first. */
+/** The standard's schedule: the delay before each try after the first. */
 export const RETRY_AFTER_MS: readonly number[] = [
   5 * SECOND,
   5 * MINUTE,
@@ -63,7 +63,7 @@ export const RETRY_AFTER_MS: readonly number[] = [
 const JITTER = 0.1;
 
 export type Delivery =
-  /** The answer's status; null where none came. */
+  /** The response status; null without a response. */
   { status: number | null; retry_after_ms: number | null };
 
 /**

@@ -10,7 +10,7 @@ import {
   type Variables,
 } from "../expressions/cel.ts";
 
-/** What an expression may see; a stage without data is null in `results`. */
+/** The variables of an expression; a stage without data is null in `results`. */
 export interface ConditionScope {
   query: string;
   results: Record<string, unknown>;

@@ -33,7 +33,7 @@ export function planStages(
   return ok(planned.map((stage) => resolveStage(stage, config)));
 }
 
-/** The stage of a run of its own. @param inputs data that is given for what it depends on */
+/** The stage of a single-stage run. @param inputs the results of its dependencies */
 export function planAlone(
   stage: PipelineStage,
   inputs: readonly string[],
@@ -73,7 +73,7 @@ function overrideFaults(
   });
 }
 
-/** The stage with the values that hold where it names none. */
+/** The stage with the config's values for fields that it does not set. */
 export function resolveStage(stage: PipelineStage, config: CoordinatorConfig): ResolvedStage {
   return {
     ...stage,

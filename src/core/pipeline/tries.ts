@@ -4,7 +4,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 
-/** @param max_retry_attempts the config's: the tries of stages that name none */
+/** @param max_retry_attempts the config's: the tries of stages that set none */
 export function triesFault(
   stages: readonly Pick<PipelineStage, "retry_attempts">[],
   max_retry_attempts: number,

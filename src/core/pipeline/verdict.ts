@@ -37,7 +37,7 @@ export function judgeDefinition(
     };
   }
   const errors: DefinitionError[] = [];
-  /** Of the others too much is unknown for a hint. */
+  /** Stages without errors: hints on others would be guesses. */
   const whole: PipelineStage[] = [];
   /** The candidates' places of `stages`: those without a name are missing there. */
   const places: number[] = [];
@@ -105,7 +105,7 @@ function relocated(error: DefinitionError, places: readonly number[]): Definitio
   return { ...error, pointer: [root, list, places[Number(at)], ...rest].join("/") };
 }
 
-/** What a stage with faults still says of the graph, so that the others' edges to it are not called missing. */
+/** The valid edges of a stage with errors, so that edges to it are not reported as missing. */
 function graphOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
   if (name === null) return null;

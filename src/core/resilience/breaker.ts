@@ -29,7 +29,7 @@ export type Admission =
   | { admit: "probe"; id: number }
   | { admit: "refuse"; retry_at: number; last_failure?: string | undefined };
 
-/** What came of a call, as far as a breaker cares; `void` is a call that says nothing (an abort, a 4xx). */
+/** A call's outcome for the breaker; `void` is a call that does not count (an abort, a 4xx). */
 export type CallVerdict = "success" | "failure" | "void";
 
 /** Of the last failure's message: one row holds the breaker, and its refusals repeat it. */
@@ -94,7 +94,7 @@ function opened(failures: number, policy: BreakerPolicy, now: number, chance: nu
   return { state: "open", failures, opened_at: now, retry_at: Math.round(now + recovery_ms), probe: null };
 }
 
-/** The state as it is shown: an open breaker whose time is up would let a probe through. */
+/** The displayed state: an open breaker whose recovery time is over would let a probe through. */
 export function shownState(breaker: Pick<Breaker, "state" | "retry_at">, now: number): Breaker["state"] {
   return breaker.state === "open" && now >= (breaker.retry_at ?? now) ? "half_open" : breaker.state;
 }

@@ -23,7 +23,7 @@ type CallFault =
   | {
       kind: "rejected";
       cause?: RejectionCause | undefined;
-      /** What a Worker that is called over a service binding has thrown. */
+      /** The exception of a Worker that is called over a service binding. */
       words?: string | null;
     }
   | { kind: "timeout"; timeout_ms: number; idle: boolean }
@@ -33,7 +33,7 @@ type CallFault =
       status: number;
       /** Of problem details. */
       detail: string | null;
-      /** What the body says in any other form. */
+      /** The message of a body in any other form. */
       words?: string | null;
       /** Of a redirect. */
       location?: string | null;
@@ -42,12 +42,12 @@ type CallFault =
     }
   /** An `error` event in a stream, whose HTTP status was 200. */
   | { kind: "stream_error"; status: number | null; detail: string | null; retryable: boolean | null }
-  /** A reply that is not what the contract says. */
+  /** A reply that violates the contract. */
   | {
       kind: "contract";
       detail: string;
       status: number;
-      /** The place in the body, or what the body says, in the agent's own words. */
+      /** The place in the body, or the agent's message in it. */
       excerpt?: string | undefined;
     }
   | { kind: "body_too_large"; limit_bytes: number }
@@ -60,7 +60,7 @@ type CallFault =
   /** No call either: a fallback to the last good result, of which there is none. */
   | { kind: "nothing_cached" };
 
-/** `once`: a reply that is not what the contract says is tried once more and no further. */
+/** `once`: a reply that violates the contract is tried only once more. */
 export type RetryRule = "yes" | "once" | "no";
 
 const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);

@@ -12,7 +12,7 @@ export type Fallback =
 
 type Configured = Pick<CoordinatorConfig, "fallback_strategies">;
 
-/** The fallback that holds for a stage; null where it has none. */
+/** The effective fallback of a stage; null if it has none. */
 export function fallbackOf(stage: ResolvedStage, config: Configured): Fallback | null {
   const own = stage.fallback ?? configured(config, stage.name);
   if (own === undefined) return null;

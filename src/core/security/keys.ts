@@ -3,7 +3,7 @@ import * as z from "../../contract/zod.ts";
 import { ApiKey } from "../../contract/access.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 
-/** The keys that the secret holds, or what is wrong with it; never a word of its value. */
+/** The keys in the secret, or its error, which never contains the value. */
 export function parseKeys(secret: string | undefined): Result<ApiKey[], string> {
   if (secret === undefined) return ok([]);
   let value: unknown;

@@ -52,7 +52,7 @@ export function redactValue<T>(value: T, credentials: readonly string[]): T {
   return Object.fromEntries(fields) as T;
 }
 
-/** Takes credentials out of a text that comes in pieces: a possible beginning of one is buffered. */
+/** Removes credentials from a text that arrives in pieces: a possible beginning of one is buffered. */
 export class RedactingStream {
   private readonly credentials: readonly string[];
   private held = "";

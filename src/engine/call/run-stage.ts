@@ -52,7 +52,7 @@ function withoutWait(request: AgentRequest, waited_ms: number): AgentRequest {
   return { ...request, call: { ...call, timeout_ms: Math.max(1, call.timeout_ms - waited_ms) } };
 }
 
-/** One try: its answer, or that its time is over. @param time_ms what it has of it */
+/** One try: its answer, or its timeout. @param time_ms the time left */
 function tryCall(
   ports: StagePorts,
   stage: ResolvedStage,

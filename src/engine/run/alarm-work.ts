@@ -9,9 +9,9 @@ import type { Outbox } from "../watch/outbox.ts";
 import type { Ports } from "../ports.ts";
 
 export type AlarmWork =
-  /** It must come again then, ms since the epoch; null where there is nothing that it could come for. */
+  /** When the alarm must fire again, ms since the epoch; null if there is no reason for it. */
   | { next: "wait"; at: number | null }
-  /** Every receiver has the end: the run is let go of until retention is over. */
+  /** Every receiver has the end: the run is released until its retention is over. */
   | { next: "release"; at: number; state: ExecutionState }
   /** Retention is over. Receivers that never took the end are named. */
   | { next: "forget"; state: ExecutionState; lost: readonly string[] };

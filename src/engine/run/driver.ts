@@ -32,7 +32,7 @@ interface CallUnderWay {
 /** Who wants to hear of a run while it runs: feeds and waiting callers. */
 export interface Watcher {
   /**
-   * True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer, and
+   * True if a watcher is about to see every batch: its commit waits only for its calls to be sent, and
    * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds answers and
    * calls back until it is durable, but not the chunks of an answer that has begun (see `confirm`).
    */
@@ -63,7 +63,7 @@ export class ExecutionDriver {
   private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
   private broken: { cause: unknown } | null = null;
-  /** What an earlier instance left has been taken up, or there was nothing. */
+  /** The work of an earlier instance has been resumed, or there was none. */
   private isAwake = false;
   private readonly onFault: (cause: unknown) => void;
 
@@ -226,7 +226,7 @@ export class ExecutionDriver {
     return this.handlers === 0 && !this.isBusy();
   }
 
-  /** When the alarm must come next, ms since the epoch; null where the run has ended. */
+  /** When the alarm must fire next, ms since the epoch; null if the run has ended. */
   alarmAt(): number | null {
     if (this.current === null) return null;
     return this.isBusy() ? this.ports.clock.now() : nextActions(this.current).wake_at;
@@ -400,7 +400,7 @@ function restore(log: Log): ExecutionState | null {
   try {
     return replay(log.read(0));
   } catch (cause) {
-    // Every byte is as it was written, and still it is no execution's log.
+    // The bytes are intact, but they are not an execution's log.
     if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
     throw cause;
   }

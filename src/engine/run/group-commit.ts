@@ -84,7 +84,7 @@ export class GroupCommit {
     this.commits.written();
   }
 
-  /** Gives up what is not written. */
+  /** Drops unwritten events. */
   discard(): void {
     this.stop?.();
     this.stop = null;

@@ -29,7 +29,7 @@ export class IsolateBudget {
     this.limit = limit_bytes;
   }
 
-  /** What all of them hold, in bytes. */
+  /** The memory of all runs, in bytes. */
   get held(): number {
     return this.total;
   }

@@ -40,7 +40,7 @@ export class LiveText {
     return this.said[0] as string;
   }
 
-  /** What has come since `from`, in UTF-16 units, as a delta's bytes. */
+  /** The text since `from`, in UTF-16 units, as a delta's bytes. */
   deltaPiece(from: number): Uint8Array {
     const to = this.length;
     if (this.lastDelta?.from !== from || this.lastDelta.to !== to) {

@@ -4,7 +4,7 @@ import { PACE } from "../../core/timings.ts";
 import { WakeQueue } from "../../core/resilience/wake-queue.ts";
 import type { Clock } from "../ports.ts";
 
-/** Of this isolate: a few numbers. A turn that an object held itself could be lost with it. */
+/** State of this isolate: a few numbers. A turn kept by an object could be lost with it. */
 const isolateQueue = new WakeQueue();
 
 export interface Waking {

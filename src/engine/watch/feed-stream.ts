@@ -5,7 +5,7 @@
 import { concatBytes } from "../../core/bytes.ts";
 import type { EventFeed } from "./feed.ts";
 
-/** The last bytes of a stream that has come to its end; one that stops without them has been cut. */
+/** The last bytes of a complete stream; one that stops without them was interrupted. */
 export const END_MARK = ":end";
 
 const endMark = new TextEncoder().encode(END_MARK);

@@ -9,11 +9,11 @@ import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import { type LiveText, wholeDelta } from "../run/live-text.ts";
 import { encodeEvent, encodeTransient } from "./sse.ts";
 
-/** What a reader may be sent now. */
+/** The events that a reader may be sent now. */
 export interface Portion {
   /** Whole events as the stream's bytes, in order. */
   pieces: Uint8Array[];
-  /** Nothing will come after this. */
+  /** There are no events after this. */
   end: "no" | "terminal" | "closed";
 }
 
@@ -164,7 +164,7 @@ export class EventFeed implements Watcher {
     return pieces;
   }
 
-  /** What must come behind it: where a call is repeated under its attempt, the text so far is void. */
+  /** The events that must follow it: if a call is repeated under its attempt, the text so far is void. */
   private behind(event: LogEvent): Uint8Array[] {
     if (!this.passesText) return [];
     if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];

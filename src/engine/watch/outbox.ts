@@ -20,7 +20,7 @@ export interface Receiver {
   receive(state: ExecutionState): Promise<void>;
 }
 
-/** What the outbox asks of the object that has it. */
+/** What the outbox needs from its object. */
 export interface OutboxKeeper {
   /** An end or a pause is to be reported: where this instance dies now, an alarm must bring another to `settle`. */
   pending(): void;
@@ -133,7 +133,7 @@ export class Outbox implements Watcher {
   }
 }
 
-/** What one receiver has yet to be given, oldest first. */
+/** The pending reports of one receiver, oldest first. */
 class ReportQueue {
   readonly name: string;
   states: ExecutionState[] = [];

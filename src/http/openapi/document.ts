@@ -30,7 +30,7 @@ import { OPERATIONS, type Operation } from "./operations.ts";
 import { STATUS } from "../problem.ts";
 import { JSON_TYPE, queryParameters, SSE_TYPE } from "../endpoints.ts";
 
-/** What callers send: fields with defaults may be left out. */
+/** Schemas of requests: fields with defaults are optional. */
 const REQUESTS = {
   ExecutionRequest,
   StageExecutionRequest,
@@ -42,7 +42,7 @@ const REQUESTS = {
   AgentRegistration,
   ConfigPatch,
 };
-/** What is answered. */
+/** Schemas of responses. */
 const ANSWERS = {
   PipelineExecution,
   ExecutionList,
@@ -193,7 +193,7 @@ function answersOf(operation: Operation): Json {
   );
 }
 
-/** How a stream is described: the JSON that its `data` lines hold. */
+/** The schema of a stream: the JSON of its `data` lines. */
 const EVENT_STREAM: Json = {
   schema: {
     type: "string",

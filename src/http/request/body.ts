@@ -65,7 +65,7 @@ export async function readOptionalBody<S extends z.ZodMiniType>(
   schema: S,
   otherwise: z.output<S>,
 ): Promise<Result<z.output<S>>> {
-  // An empty body may come as a stream of nothing, with a content type or without: only reading tells.
+  // An empty body may come as a stream of nothing, with a content type or without: only reading shows it.
   const text = await readText(request.body);
   if (!text.ok) return text;
   if (text.value === "") return ok(otherwise);

@@ -4,7 +4,7 @@ import type * as z from "../../contract/zod.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What is wrong with a value of a union: faults of the shape that was meant, and what only the union as a whole tells. */
+/** The errors of a union's value: those of the intended shape, and those of the union as a whole. */
 export interface ShapeFaults {
   issues: readonly Issue[];
   /** By path below the value: why it does not fit, in words of this module. */
@@ -31,7 +31,7 @@ export function closestShape(shapes: readonly (readonly Issue[])[], value: unkno
   const unknown = fitting.map(unknownKeys);
   const known = (key: string, issues: readonly Issue[]) => !unknownKeys(issues).includes(key);
   if (missing.length > 1 && missing.every(({ size }) => size > 0) && isDisjoint(missing)) {
-    // None of the keys that tell the shapes apart is there.
+    // None of the distinguishing keys is present.
     const keys = missing.flatMap((names) => [...names].slice(0, 1));
     const detail = `needs ${keys.join(" or ")}`;
     return {

@@ -26,7 +26,7 @@ export function writeCondition(
   return names(ifNoneMatch, current.etag, true) ? "fails" : current.version;
 }
 
-/** True where the caller's If-None-Match names what it would be given. */
+/** True if the caller's If-None-Match matches the current version. */
 export function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
   return ifNoneMatch !== undefined && names(ifNoneMatch, etag, true);
 }

@@ -152,7 +152,7 @@ function nameOf(call: Call): string {
   return cutName(call.req.param("name") ?? "");
 }
 
-/** A pipeline as GET shows it, with the values that hold where a stage names none, and its tag. */
+/** A pipeline in GET's form, with the config's values for fields that a stage does not set, and its ETag. */
 function shown(call: Call, catalog: CatalogSnapshot, pipeline: Pipeline): { body: Pipeline; etag: string } {
   const config = effectiveConfig(call.var.services.settings.config, catalog.config);
   const stages = pipeline.stages.map((stage) => resolveStage(stage, config));

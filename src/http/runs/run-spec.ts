@@ -23,7 +23,7 @@ import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 /** How a caller named the execution, if at all. */
 export interface Naming {
   execution_id: string;
-  /** What a repetition is recognised by; null if the id is random, so that the request cannot be repeated. */
+  /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
   digest: string | null;
 }
 
@@ -90,7 +90,7 @@ export async function planRun(
   return ok(pin(shown, kept, context, catalog, settings, config));
 }
 
-/** Everything the run of one stage on its own is pinned to: a pipeline of that stage, its inputs given. */
+/** The RunSpec of a single-stage run: a pipeline of that stage, with its inputs. */
 export async function planStage(
   services: Services,
   request: StageExecutionRequest,
@@ -204,7 +204,7 @@ function pin(
   };
 }
 
-/** The registration that holds: the tenant's own, else the reference agent of that name where they are bound. */
+/** The effective registration: the tenant's own, else the reference agent of that name where they are bound. */
 export function registrationOf(
   catalog: CatalogSnapshot,
   settings: Settings,

@@ -43,7 +43,7 @@ export interface Followed {
   again: (after: number) => Promise<Response>;
 }
 
-/** Names and plans the run; what comes back starts it, or attaches to it. */
+/** Names and plans the run; the result starts it, or attaches to it. */
 export async function prepare(call: Call, launch: Launch): Promise<Result<Launchable>> {
   const { body, own, answer, plan } = launch;
   const { services, tenant } = call.var;
@@ -118,7 +118,7 @@ export function locationOf(execution_id: string): string {
 
 /**
  * The stream URL for a browser, with the token that authorises its EventSource. Without keys the token is
- * included too, although it is not checked: a page that works in development then works behind keys.
+ * included too, although it is not checked: a page that works in development then works with keys.
  */
 async function streamUrl(call: Call, run: TokenRun): Promise<string> {
   const { services, tenant, key_id } = call.var;

@@ -48,7 +48,7 @@ export class EventBytes {
     return { pieces, events };
   }
 
-  /** What came last without becoming an event; forgets it. */
+  /** Returns and clears the incomplete last event. */
   takeRest(): Uint8Array {
     const rest = concatBytes(this.held);
     this.held = [];

@@ -46,7 +46,7 @@ export class ReaderBuffer {
     return this.closed;
   }
 
-  /** What the reader reads. To be asked for once. */
+  /** The reader's stream. Call once. */
   stream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
       {
