@@ -35,7 +35,7 @@ async function signIn(on: Page, key: string): Promise<void> {
   await on.getByRole("button", { name: "Sign in" }).click();
 }
 
-test("a wrong key is told, the right one lets in, for this tab alone; a run is followed with its token", async () => {
+test("a wrong key is reported, the right one signs in, for this tab only; a run is streamed with its token", async () => {
   const streams: { url: string; key: string | undefined }[] = [];
   page.on("request", (request) => {
     if (!request.url().includes("/events")) return;

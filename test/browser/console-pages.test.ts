@@ -45,7 +45,7 @@ afterEach(() => context.close());
 const run = (pipeline: string, query: string) =>
   stack.client.executePipeline({ pipeline, query, conversation_id: "pages" });
 
-test("executions come by themselves with their stages; filters stand in the URL; one click leads to everything", async () => {
+test("executions appear automatically with their stages; filters are in the URL; one click leads to everything", async () => {
   await page.goto(`${stack.url}/#/executions`);
   await page.getByText("No executions yet").waitFor();
   const started = await stack.client.startExecution({
@@ -89,7 +89,7 @@ test("executions come by themselves with their stages; filters stand in the URL;
   expect(page.url()).toContain(`#/run/${started.execution_id}`);
 });
 
-test("a run's results fold, its events open, its error is told in words", async () => {
+test("a run's results fold, its events open, its error has a readable text", async () => {
   const good = await run("good", "what is in it");
   await page.goto(`${stack.url}/#/run/${good.execution_id}`);
   const panel = page.getByRole("tabpanel");

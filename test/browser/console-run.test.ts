@@ -222,7 +222,7 @@ test("a reload and a second window in mid-run show what the first one shows", as
   expect(await seen(page)).toEqual(await seen(second));
 });
 
-test("a cut network is said, and the run comes back whole", async () => {
+test("a lost network is shown, and the run is complete after reconnecting", async () => {
   gates.plan.open();
   gates.search.open();
   const id = await ask("research");

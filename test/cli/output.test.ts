@@ -52,7 +52,7 @@ test("a terminal shows each stage's sign, time and note, one row each, and only 
   expect(Math.max(...narrow.map((row) => row.length))).toBeLessThanOrEqual(40);
 });
 
-test("plain lines tell retries and skips, and announce a text that starts again", () => {
+test("plain lines show retries and skips, and announce a text that restarts", () => {
   let written = "";
   const output = plainOutput((text) => {
     written += text;

@@ -6,7 +6,7 @@ import { pathAt, readJson, writeJson } from "../../src/console/pipelines/json-te
 /** Keys that stand twice are a fault here and none to JSON.parse; minus zero is written as zero. */
 const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
 
-test("what is written is read again, whatever it is", () => {
+test("written JSON is read back, for any value", () => {
   fc.assert(
     fc.property(json, (value) => {
       const read = readJson(writeJson(value));
@@ -59,7 +59,7 @@ test.each([
   expect(fault?.from).toBe(text.lastIndexOf(at));
 });
 
-test("a place in the text is told by its path, in the indentation too", () => {
+test("a position in the text has a path, in the indentation too", () => {
   const text = '{\n  "stages": [\n    {"name": "a"}\n  ]\n}';
   const read = readJson(text);
   expect(pathAt(read, text, text.indexOf('"a"') + 1)).toBe("/stages/0/name");

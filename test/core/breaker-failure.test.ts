@@ -7,7 +7,7 @@ const POLICY = { failure_threshold: 2, recovery_timeout_seconds: 60 };
 const failed = (breaker: Breaker, why?: string, probe: number | null = null) =>
   reported(breaker, "failure", probe, POLICY, 1_000, 0.5, why);
 
-test("the last failure's message stands while failures count, and goes with a success", () => {
+test("the last failure's message is kept while failures count, and cleared by a success", () => {
   const once = failed(CLOSED, "first");
   expect(once.last_failure).toBe("first");
   const open = failed(once, "second");

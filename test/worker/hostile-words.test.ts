@@ -134,7 +134,7 @@ describe("an error body of any form", () => {
     expect(message).toBe(`the agent answered 500: ${"x".repeat(499)}`);
   });
 
-  test("stands in the trace, the events and the execution's error too", async () => {
+  test("is in the trace, the events and the execution's error too", async () => {
     const { body, name } = await errorOf(json("500 Oops", '{"error":"no ink"}'));
     expect(body.error_info.message).toBe("only: the agent answered 500: no ink");
     const { body: trace } = await coordinator.api("GET", `/v1/executions/${body.execution_id}/trace`);

@@ -53,7 +53,7 @@ describe.each(MOODS)("Redis %s", (name, begin, end) => {
     return { ms: performance.now() - began, status: body.status };
   }
 
-  test("costs at most 250 ms once, fails nothing, is said once, and ends by itself", async () => {
+  test("costs at most 250 ms once, fails nothing, is logged once, and recovers by itself", async () => {
     const healthy = [];
     for (let made = 0; made < 5; made += 1) healthy.push(await run());
     const usual = Math.max(...healthy.map(({ ms }) => ms));

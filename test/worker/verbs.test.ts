@@ -90,7 +90,7 @@ describe("pause, resume, cancel", () => {
     ).toEqual([1, 1]);
   });
 
-  test("cancel aborts the call under way, ends the execution once, and refuses what cannot apply", async () => {
+  test("cancel aborts the call in flight, ends the execution once, and refuses what cannot apply", async () => {
     const { body } = await coordinator.run({ pipeline: "stuck" }, { prefer: "respond-async" });
     await eventually(
       async () => agents.callsOf("/stuck").length,
