@@ -14,8 +14,8 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
   name: ["The stage’s name; other stages refer to it in depends_on.", "new_stage"],
   agent_type: ["The type of the registered agent that the stage calls.", "query_rewriter"],
   depends_on: ["Stages that must have ended before this one begins; their data are its inputs.", []],
-  required: ["Whether the run fails when this stage does. False gives its dependants null instead.", false],
-  parallel: ["Whether other parallel stages may run beside it. False runs it alone.", true],
+  required: ["Whether a failure of this stage fails the run. If false, its dependants receive null.", false],
+  parallel: ["Whether it may run in parallel with other such stages. If false, it runs alone.", true],
   config: ["Passed to the agent unchanged.", {}],
   timeout_seconds: ["Time limit of one try. Absent: the coordinator’s stage_timeout_seconds.", 30],
   retry_attempts: [
