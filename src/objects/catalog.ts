@@ -193,7 +193,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     );
     return {
       pipelines: Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline])),
-      // Earlier versions kept a null of every agent that was removed.
+      // Earlier versions stored a null for every removed agent.
       agents: Object.fromEntries(
         agents.filter(([agent_type, agent]) => agent !== null || REFERENCE_AGENTS.includes(agent_type)),
       ),

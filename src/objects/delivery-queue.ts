@@ -46,7 +46,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     await this.arm();
   }
 
-  /** Never throws: the platform gives up on an alarm whose handler does, and with it on all that waits here. */
+  /** Never throws: the platform drops an alarm whose handler does, and with it all queued jobs. */
   override async alarm(): Promise<void> {
     const services = composeServices(this.env);
     // A bad variable is reported at every request; queued jobs wait for a valid one.
@@ -85,7 +85,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
 
   private async sendSpans(target: OtlpTarget | null): Promise<void> {
     if (this.due("spans", 1).length === 0) return;
-    // Fresh ones go along before they are due; those that failed keep to their waits.
+    // Fresh ones are sent along before they are due; failed ones keep their delays.
     const rows = this.batch(
       "SELECT id, length(body) AS size FROM parcels WHERE kind = 'spans' AND (due <= ? OR made = 0) ORDER BY due LIMIT ?",
       Date.now(),
@@ -109,7 +109,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     await this.exportSpans(rows.slice(half), target);
   }
 
-  /** Each trace by its own tries: a fresh one is not given up with one that failed before. */
+  /** Each trace by its own tries: a fresh one is not abandoned with one that failed before. */
   private settleSpans(rows: readonly Row[], outcome: Exported): void {
     let lost = 0;
     for (const { id, made } of rows) {
@@ -177,7 +177,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     const due = next?.due ?? null;
     if (due === null) return;
     const at = Math.max(due, Date.now() + pause_ms);
-    // One that comes sooner looks for itself; to set it anew would cost a row for each parcel.
+    // An earlier alarm finds the next due time itself; setting it again would cost a row per parcel.
     const armed = await this.ctx.storage.getAlarm();
     if (armed === null || armed > at) await this.ctx.storage.setAlarm(at);
   }

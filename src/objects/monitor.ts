@@ -1,5 +1,5 @@
 // The Durable Object that monitors a tenant's metrics: evaluates the alerts when metrics change and when a caller
-// asks, and hands every change to a courier; pushes the figures to a collector, where there is one.
+// asks, and passes every change to a courier; pushes the metrics to a collector, if there is one.
 //
 // I13: a change is written together with the parcel that reports it, and the parcel stays until a courier has it.
 import { DurableObject } from "cloudflare:workers";
@@ -44,7 +44,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
       const services = composeServices(this.env);
       if (services.ok) next = await this.watch(services.value);
     } catch {
-      // A shard that does not answer now will be asked again.
+      // A shard that does not respond now is asked again.
     }
     if (next !== null) await this.armBy(next);
   }
@@ -116,7 +116,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     this.kv.put(PUSHED, now);
     const families = familiesOf(by_pipeline, open);
     const body = metricsBody(families, this.tenant, outward.otlp.version, { since, now });
-    // Counts are of all time: a push that is lost is made up for by the next.
+    // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outward.otlp, "metrics", body);
     if (outcome !== "again") return null;
     this.kv.put(NEWS, true);

@@ -236,7 +236,7 @@ export class RunKeeper {
       pending: () => {
         if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
       },
-      // A run that has ended before its alarm came never needs the handler.
+      // A run that has ended before its alarm fired never needs the handler.
       delivered: () => {
         if (this.isHandling || this.driver !== driver) return;
         this.moveOn(driver);
@@ -255,7 +255,7 @@ export class RunKeeper {
       this.ports.alarm.set(retainedUntil(state));
       this.release(state);
     } else if (state.status === "paused") {
-      // With a call in flight the alarm must come soon all the same.
+      // With a call in flight the alarm must still fire soon.
       const until = driver.alarmAt() ?? 0;
       if (until > this.ports.clock.now()) this.ports.alarm.set(until);
     }
@@ -285,7 +285,7 @@ export class RunKeeper {
     const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, onTimer, brotliDecoder());
     const set = (at: number) => {
       const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
-      // What a pause reports must come through, too.
+      // The reports of a pause must be delivered, too.
       const due = this.outbox?.needsAlarm === true ? Math.min(at, soon) : at;
       this.alarmIsDue = due <= soon;
       ports.alarm.set(due);
@@ -301,7 +301,7 @@ export class RunKeeper {
     try {
       driver = this.open();
     } catch {
-      // The caller meets the same fault, and answers for it.
+      // The caller gets the same fault, and reports it.
       return;
     }
     const { state } = driver;

@@ -83,7 +83,7 @@ export class IsolateHealth implements AgentHealth {
     const matters =
       verdict === "failure" || (verdict === "success" && (stands?.failures ?? 0) > 0) || probe !== null;
     if (!matters) return;
-    // Not waited for: a report that is lost is a failure more or less.
+    // Not awaited: a lost report only miscounts one failure.
     void this.world
       .object(tenant, agent_type)
       .report(verdict, probe, policy, why)

@@ -20,7 +20,7 @@ export interface PublicSpec {
 export interface PrivateSpec {
   tenant: string;
   context: JsonObject;
-  /** Data handed to stages beside their dependencies', for a stage that is run on its own. */
+  /** Data passed to stages in addition to their dependencies', for a stage that is run on its own. */
   inputs: Record<string, JsonObject | null>;
   /**
    * Stages of the pipeline that the run leaves out: null to conditions. Absent where there are none, and in runs of

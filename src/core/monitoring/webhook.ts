@@ -67,7 +67,7 @@ export type Delivery =
   { status: number | null; retry_after_ms: number | null };
 
 /**
- * When the next try is due, in ms from now; null where there is none: delivered, given up, or not wanted (410).
+ * When the next try is due, in ms from now; null where there is none: delivered, abandoned, or not wanted (410).
  * @param made tries made, this one included @param chance uniform in [0, 1)
  */
 export function nextTry({ status, retry_after_ms }: Delivery, made: number, chance: number): number | null {

@@ -51,7 +51,7 @@ export function admit(
   if (breaker.probe !== null && now < breaker.probe.until) {
     return { breaker, admission: { admit: "refuse", retry_at: breaker.probe.until, last_failure } };
   }
-  // Never an id that was given before: a probe that was given up may still report.
+  // Never an id that was used before: an abandoned probe may still report.
   const id = Math.max((breaker.probe?.id ?? 0) + 1, now);
   return {
     breaker: { ...breaker, state: "half_open", probe: { id, until: now + lease_ms } },

@@ -29,7 +29,7 @@ export async function alarmWork(
   if (driver.state === null) return { next: "wait", at: null };
   const isKnown = wasReported(driver.state, scheduled);
   const refused = isKnown || outbox === null ? [] : await outbox.settleWithin(PACE.REPORT_WAIT_MS);
-  // What came meanwhile may have changed it.
+  // Events in the meantime may have changed it.
   const { state } = driver;
   const now = clock.now();
   const again = refused.length === 0 ? null : nextReportAt(state, now, chance());

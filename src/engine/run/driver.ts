@@ -141,7 +141,7 @@ export class ExecutionDriver {
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
       // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
-      // a run that kills its object comes to an end. Later calls go out first: a commit would hold them up.
+      // a run that crashes its object comes to an end. Later calls are sent first: a commit would delay them.
       if (command.type === "start" || command.type === "recover") this.commit.write();
       if (this.isBroken()) return null;
       this.act();
@@ -196,7 +196,7 @@ export class ExecutionDriver {
   async drive(): Promise<void> {
     const leave = this.attend();
     try {
-      // A long wait has no timer here: what the alarm has come for is decided now.
+      // A long wait has no timer here: the alarm's reason is decided now.
       if (!this.isBusy()) this.proceed({ type: "tick" });
       this.settle();
       await this.idle?.promise;
@@ -235,7 +235,7 @@ export class ExecutionDriver {
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
     for (const { live } of this.calls.values()) watcher.callBegan(live);
-    // What was waiting for company is about to be seen.
+    // Pending batches are about to be read.
     if (watcher.sees_turns) {
       this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
       void this.commit.confirm();
@@ -321,7 +321,7 @@ export class ExecutionDriver {
       this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     };
     void this.slots(async () => {
-      // It may have been called off while it waited for its place.
+      // It may have been cancelled while it waited for a slot.
       if (!wanted()) return;
       began_at = this.ports.clock.now();
       end(await runStage(this.ports, state, invocation, hooks));

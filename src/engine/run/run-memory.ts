@@ -52,7 +52,7 @@ export class RunMemory {
     const before = this.texts.get(call) ?? 0;
     const after = before + textWeight(text);
     this.texts.set(call, after);
-    // Asked for by the piece, a share would cost as much as the text.
+    // Requesting memory per piece would cost as much as the text.
     if (Math.floor(before / STEP) === Math.floor(after / STEP) || this.share.take(this.held)) return null;
     return { kind: "isolate_full", bytes: after };
   }

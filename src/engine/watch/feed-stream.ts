@@ -12,7 +12,7 @@ const endMark = new TextEncoder().encode(END_MARK);
 
 /**
  * The feed as bytes. Pulled: a chunk is made when the last one is gone, of what is there by then.
- * @param onClose called once, when the reader has everything or has gone
+ * @param onClose called once, when the reader has everything or has disconnected
  */
 export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(

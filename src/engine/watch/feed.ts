@@ -52,7 +52,7 @@ export class EventFeed implements Watcher {
   private readonly unwatch: () => void;
 
   /**
-   * @param after the last `seq` that the reader has; one beyond the end of a run that goes on gets its end all the same
+   * @param after the last `seq` that the reader has; one beyond the end of a running run still gets its end
    * @param resumes it has read this stream before, and was cut off
    * @param awaitsEnd it had a stream of this run while the run went on, and has not had its end
    */

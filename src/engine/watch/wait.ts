@@ -32,7 +32,7 @@ export async function waitForCaller(
  * A caller whose leaving matters (`on_disconnect: cancel`) and who waits for longer than a heartbeat: only writing
  * detects a disconnected caller, so spaces are sent, which JSON allows before its value. Null if the end came first.
  * @param text the answer, of what is written by then: it goes out once that is durable
- * @param leave called once, when the caller has its answer or has gone
+ * @param leave called once, when the caller has its answer or has disconnected
  */
 export async function answerWatched(
   driver: ExecutionDriver,

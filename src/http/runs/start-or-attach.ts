@@ -65,12 +65,12 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     traceparent: call.req.header("traceparent") ?? null,
     no_cache: asksAnew(call.req.header("cache-control") ?? null),
   });
-  // A repetition attaches to its execution even where its pipeline is gone by now.
+  // A repetition attaches to its execution even if its pipeline is deleted by now.
   if (!planned.ok && naming.digest === null) return planned;
   const { execution_id } = naming;
   const start = {
     digest: naming.digest,
-    // Who has had events already wants more of that run, and never another one.
+    // A caller that has received events wants more of that run, and never another one.
     spec: planned.ok && cursor.value === null ? planned.value : null,
     health: services.catalogs.peek(tenant)?.health ?? null,
   };

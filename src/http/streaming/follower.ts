@@ -63,7 +63,7 @@ class Follower {
     this.clock = clock;
     this.bytes = new EventBytes(after);
     this.buffer = new ReaderBuffer(readTerms(first), clock, () => {
-      // The object's reader has gone with this one.
+      // The object's reader is closed with this one.
       this.source?.cancel().catch(() => {});
     });
     void this.follow(first.body);
@@ -90,7 +90,7 @@ class Follower {
         await this.buffer.put(whole);
       }
     } catch {
-      // The object has gone: what is half there will come again whole.
+      // The object's stream ended: an incomplete event is sent again whole.
     }
     return decoder.decode(this.bytes.takeRest()) === END_MARK;
   }

@@ -1,6 +1,6 @@
-// The Durable Object of a part of a tenant's ledger: one row an execution, written at its start and at its end, and
-// the figures of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
-// only what it shows. What has expired is not listed, and is taken out by the object's own alarm.
+// The Durable Object of a shard of a tenant's execution index: one row per execution, written at its start and end, and
+// the metrics of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
+// only what it shows. Expired rows are not listed, and the object's alarm deletes them.
 //
 // Reports are buffered briefly and written together, since no caller waits for them; reads include them.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
