@@ -42,7 +42,7 @@ export function closing(execution: PipelineExecution): { summary: string; detail
   const cached = cache_hits === 0 ? "" : `, ${counted(cache_hits, "stage")} from the cache`;
   const figures = `${total} in total, ${duration(overhead_ms)} of it in the coordinator${again}${cached}`;
   return {
-    summary: error_info === null ? figures : `${error_info.code}: ${error_info.message}`,
+    summary: error_info === null ? figures : `${error_info.code} in ${error_info.message}`,
     details: [
       ...(error_info === null ? [] : [figures]),
       `critical path ${duration(critical_path_ms)}: ${critical_path.join(" → ")}`,
