@@ -1,5 +1,5 @@
-// Bindings and variables to ports and settings: the only place that builds adapters. Settings are read once for each
-// environment object; a bad value is an error that names the variable and what was expected.
+// Builds ports and settings from bindings and variables: the only place that builds adapters. Settings are read once
+// for each environment object; a bad value is an error that names the variable and what was expected.
 import { type Access, accessWith } from "./adapters/platform/access.ts";
 import { type AgentHealthRpc, IsolateHealth } from "./adapters/durable/agent-health-client.ts";
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/durable/rate-limit-client.ts";
@@ -66,7 +66,7 @@ export interface Settings {
   enabled: boolean;
   /** `none`: every call is tenant `local`. `keys`: every call needs one. */
   auth: "none" | "keys";
-  /** False where AGENT_COORDINATOR_API_KEYS holds none: every call is refused and told how to set them. */
+  /** False if AGENT_COORDINATOR_API_KEYS holds none: every call is refused with instructions to set them. */
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
@@ -74,7 +74,7 @@ export interface Settings {
   local: LocalAccess;
   config: CoordinatorConfig;
   allowedHosts: AllowedHosts;
-  /** The reference agents stand registered where their binding is there. */
+  /** The reference agents are registered by default if their binding exists. */
   hasReferenceAgents: boolean;
 }
 
@@ -97,7 +97,7 @@ export interface Services {
   clock: Clock;
 }
 
-/** What is built once for each environment; what else it is built from is the same at each call. */
+/** The services built once for each environment; their other inputs are the same at each call. */
 function once<T, Rest extends unknown[]>(
   make: (env: Env, ...rest: Rest) => T,
 ): (env: Env, ...rest: Rest) => T {
@@ -116,7 +116,7 @@ export const composeServices = once((env): Result<Services, BadVariable> => {
   const services = readServices(env);
   if (!services.ok) {
     console.error(
-      logLine("ERROR", systemClock.now(), { message: "bad variable", ...forLog(services.error) }),
+      logLine("ERROR", systemClock.now(), { message: "invalid variable", ...forLog(services.error) }),
     );
   }
   return services;
@@ -140,7 +140,7 @@ export function composePorts(
     clock,
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
-    // Not awaited: the output gate holds whatever depends on it, and breaks the object where it is refused.
+    // Not awaited: the output gate holds back everything that depends on it, and resets the object if the write fails.
     alarm: persist ? { set: (at) => void storage.setAlarm(at).catch(() => {}) } : timerAlarm(clock, onTimer),
     agents: composeAgents(env, brotli),
     shared: composeShared(env),
@@ -160,7 +160,7 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
   return new RedactingAgents(new HttpAgents(world), secret);
 });
 
-/** Who keeps something of every execution. */
+/** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
   ledgers: ledgersOver(env.LEDGER),
   conversations: conversationsOver(env.CONVERSATIONS),
@@ -175,7 +175,7 @@ export function composeListing(env: Env): Receiver {
   };
 }
 
-/** Who is told of the changes of the execution that has this log. */
+/** The receivers of changes of the execution that has this log. */
 export function composeReceivers(env: Env, log: Log): Receiver[] {
   const { conversations } = composeKeepers(env);
   return [
@@ -191,13 +191,13 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
   ];
 }
 
-/** A variable with a bad value is told at every request; nothing goes out by it. */
+/** A variable with a bad value is reported at every request; nothing is sent with it. */
 function outwardOf(env: Env, log: Log): Receiver[] {
   const services = composeServices(env);
   return services.ok ? outwardReceivers(services.value.outward, services.value.couriers, log) : [];
 }
 
-/** Takes an execution out of what its receivers keep. */
+/** Deletes an execution's data from its receivers. */
 export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
@@ -231,7 +231,7 @@ export const composeShared = once((env): Shared => {
   return { cache, health, redis };
 });
 
-/** A tenant's catalog, for objects that tell it something. */
+/** A tenant's catalog, for objects that report to it. */
 export function catalogRpc(env: Env, tenant: string): CatalogRpc {
   return env.CATALOG.get(env.CATALOG.idFromName(tenant)) as unknown as CatalogRpc;
 }
@@ -286,7 +286,7 @@ const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
 const REDIS_URL = "UPSTASH_REDIS_REST_URL";
 const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
 
-/** The limit of calls that start work, where there is one; Redis's variables are looked at here, too. */
+/** The limit of calls that start work, if any; Redis's variables are validated here, too. */
 function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
   const url = textVariable(env, REDIS_URL);
   if (url !== undefined && !/^https?:\/\/[^\s#$./?].\S*$/.test(url)) {
@@ -294,13 +294,13 @@ function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
   }
   const missing = url === undefined ? REDIS_URL : REDIS_TOKEN;
   if ((url === undefined) !== (textVariable(env, REDIS_TOKEN) === undefined)) {
-    return err(badVariable(missing, `a value, as ${REDIS_URL} and ${REDIS_TOKEN} go together`));
+    return err(badVariable(missing, `a value: ${REDIS_URL} and ${REDIS_TOKEN} must be set together`));
   }
   const text = textVariable(env, RATE_LIMIT);
   if (text === undefined) return ok(null);
   const limit = parseRateLimit(text);
   if (limit === null) {
-    const expected = "REQUESTS/SECONDS, whole numbers from 1 on (60/60)";
+    const expected = "REQUESTS/SECONDS, positive whole numbers (for example 60/60)";
     return err(badSetting(RATE_LIMIT, text, expected));
   }
   const { redis } = composeShared(env);

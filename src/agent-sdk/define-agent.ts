@@ -32,13 +32,13 @@ export type AgentPiece = string | { text: string } | AgentProgress;
 export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
   config: Config;
   inputs: Inputs;
-  /** Aborts when the time is up or the caller has gone; hand it to every fetch. */
+  /** Aborts at the deadline or when the caller disconnects; pass it to every fetch. */
   signal: AbortSignal;
   /** Milliseconds that this try still has, never below 0. */
   remainingMs: () => number;
 };
 
-/** What an agent gives back: the contract's answer with typed data. */
+/** An agent's return value: the contract's answer with typed data. */
 type TypedAnswer<Result> = Omit<AgentAnswer, "data"> & { data: Result };
 
 type AgentDefinition<
@@ -52,7 +52,7 @@ type AgentDefinition<
   result: Result;
   /** The shared secret, or where to find it; undefined leaves the agent open, an empty one refuses every call. */
   secret?: string | ((...rest: Rest) => string | undefined);
-  /** Told of every error that was not an AgentError, whose text callers never see. */
+  /** Called with every error that is not an AgentError; callers never see its text. */
   onError?: (error: unknown) => void;
   run: (
     work: AgentWork<z.output<Config>, z.output<Inputs>>,
@@ -97,7 +97,7 @@ const encoder = new TextEncoder();
 
 /**
  * Defines an agent. `run` is an async function, or an async generator whose yields are streamed as deltas and
- * progress to callers that accept an event stream (others get the whole as JSON). Whatever fails before the
+ * progress to callers that accept an event stream (others get the whole as JSON). An error before the
  * first yield is answered with its own HTTP status, later failures as the stream's `error` event.
  *
  * @param definition the zod schemas of `config`, `inputs` and `result`, and `run`; `secret` where calls must carry one
@@ -162,7 +162,7 @@ export function defineAgent<
       const finish = (answer: TypedAnswer<z.input<Result>>): string => {
         const data = definition.result.safeParse(answer.data);
         if (!data.success) {
-          throw new AgentError(`The agent's own result is not valid: ${issuesOf(data.error)}`, {
+          throw new AgentError(`The agent's result is not valid: ${issuesOf(data.error)}`, {
             retryable: false,
           });
         }
@@ -267,7 +267,7 @@ function timeLimit(request: Request, call: AgentCall): number {
   return Number.isFinite(header) && header >= 0 ? header : call.timeout_ms;
 }
 
-/** The promise, or the abort's reason as soon as the signal says so: a handler that ignores it is left behind. */
+/** Settles with the promise, or rejects on abort: a handler that ignores the signal is not awaited. */
 async function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   let onAbort: (() => void) | undefined;
   const aborted = new Promise<never>((_resolve, reject) => {
@@ -341,11 +341,11 @@ function problemResponse(error: AgentError, headers: Record<string, string> = {}
   });
 }
 
-const tooLate = () => new AgentError("The time for this call is up.", { status: 504 });
+const tooLate = () => new AgentError("The deadline of this call has passed.", { status: 504 });
 const callerGone = () => new AgentError("The caller closed the connection.", { status: 499 });
 
 function methodNotAllowed(): Response {
-  return problemResponse(new AgentError("An agent is called with POST.", { status: 405 }), { allow: "POST" });
+  return problemResponse(new AgentError("Agents accept POST only.", { status: 405 }), { allow: "POST" });
 }
 
 function unauthorized(): Response {

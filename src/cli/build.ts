@@ -1,4 +1,4 @@
-// npm run build: everything that is handed on beside the Worker's source, which wrangler bundles itself: the page, the
+// npm run build: every artefact other than the Worker, which wrangler bundles itself: the page, the
 // client and the helper for agents as a package, and the notices of what the bundles contain.
 import { spawnSync } from "node:child_process";
 import { join } from "node:path";

@@ -1,6 +1,6 @@
-// Builds the page from src/console into dist/console where it is missing or older than its sources, for whoever is
-// about to serve, deploy or test it. A stamp beside it, made of what goes in, tells whether it is. The page is built
-// aside and moved into place, so that nobody serves half of one.
+// Builds the page from src/console into dist/console if it is missing or older than its sources, for the commands
+// that serve, deploy or test it. A stamp file next to it, a hash of the inputs, shows whether it is current. The page
+// is built in a temporary directory and moved into place, so that a partial page is never served.
 import { createHash } from "node:crypto";
 import { existsSync, globSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

@@ -30,7 +30,7 @@ const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 interface Wishes {
   query: string;
-  /** Undefined where the question stands alone. */
+  /** Undefined for a single question without a conversation. */
   conversation: string | undefined;
   docs: string | undefined;
 }
@@ -44,7 +44,7 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
     const agentVars = agentVariables(process.env);
     if (wishes.docs !== undefined) {
       const files = await readMarkdown(wishes.docs);
-      if (files.length === 0) throw new Error(`There is no Markdown file in ${wishes.docs}.`);
+      if (files.length === 0) throw new Error(`No Markdown files found in ${wishes.docs}.`);
       const served = await serveMarkdown(files);
       resources.defer(() => served.close());
       agentVars.set("CORPUS_URL", served.url);

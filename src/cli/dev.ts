@@ -1,5 +1,5 @@
 // npm run dev: the coordinator and the reference agents under `wrangler dev`, offline and without an account. Flags
-// after `npm run dev --` are handed to wrangler, after what is set here, so that they win.
+// after `npm run dev --` are passed to wrangler after the defaults set here, so that they take precedence.
 import { agentsConfig } from "./config/agents-config.ts";
 import { buildConsole } from "./console.ts";
 import { readFlags, valueOf, variablesOf, variableWords, without, wordsOf } from "./config/flags.ts";

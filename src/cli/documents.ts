@@ -1,5 +1,5 @@
 // A folder of Markdown for the agents to search: read once, and served on loopback as the JSON array of
-// {path, text} that CORPUS_URL stands for.
+// {path, text} that CORPUS_URL refers to.
 import { randomUUID } from "node:crypto";
 import { glob, readFile } from "node:fs/promises";
 import { createServer } from "node:http";

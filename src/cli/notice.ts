@@ -1,4 +1,4 @@
-// The notices of third-party packages: what is bundled is distributed, and its licence asks for its text to go with
+// The notices of third-party packages: bundling distributes a package, and its licence requires its text to go with
 // it. They are made of what the bundlers say is in a bundle, so that no list can be forgotten; a package whose licence
 // or licence text is missing fails the build.
 import { createHash } from "node:crypto";
@@ -68,7 +68,7 @@ export function packagesOf(files: readonly string[], replaced: readonly string[]
   const faults = read.filter(({ licence, texts }) => licence === "" || texts.length === 0);
   if (faults.length > 0) {
     const names = faults.map(({ name, version }) => `${name} ${version}`).join(", ");
-    throw new Error(`bundled without a licence and its text: ${names}`);
+    throw new Error(`bundled without a licence or its text: ${names}`);
   }
   return read;
 }

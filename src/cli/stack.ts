@@ -20,9 +20,9 @@ export interface Stack {
 export interface StackOptions {
   coordinatorVars: Readonly<Record<string, string>>;
   agentVars: Readonly<Record<string, string>>;
-  /** Where storage lies; gone with the process where there is none. */
+  /** The storage folder; without one, storage ends with the process. */
   state?: string;
-  /** Told of each line that a Worker writes to its console. */
+  /** Called with each line that a Worker writes to its console. */
   onLog: (line: string) => void;
 }
 

@@ -26,10 +26,11 @@ const START_TRIES = 5;
 /**
  * Calls one coordinator.
  *
- * Every method throws `CoordinatorClientError`, told apart by its `code`, or the reason of the `signal` that the caller
- * aborted. Besides the codes that a method lists, any call may end with `NETWORK_ERROR` (no answer),
- * `INVALID_RESPONSE` (the answer is no coordinator's), `UNAUTHORIZED`, `FORBIDDEN`, `INVALID_REQUEST` (`errors` names
- * each bad field) or `INTERNAL_ERROR`, and a call that starts work with `RATE_LIMITED` or `COORDINATOR_DISABLED`.
+ * Every method throws `CoordinatorClientError`, distinguished by its `code`, or the reason of the `signal` that the
+ * caller aborted. Besides the codes that a method lists, any call may end with `NETWORK_ERROR` (no answer),
+ * `INVALID_RESPONSE` (the response is not from a coordinator), `UNAUTHORIZED`, `FORBIDDEN`, `INVALID_REQUEST`
+ * (`errors` names each bad field) or `INTERNAL_ERROR`, and a call that starts work with `RATE_LIMITED` or
+ * `COORDINATOR_DISABLED`.
  *
  * Answers are read with JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits that JavaScript is
  * to read are strings where agents send them.
@@ -83,7 +84,7 @@ export class CoordinatorClient extends PipelineCalls {
       if (!isTerminalEvent(update)) continue;
       return update.data.truncated === true ? this.getExecution(update.execution_id, options) : update.data;
     }
-    throw new CoordinatorClientError("INVALID_RESPONSE", "the stream had no terminal event");
+    throw new CoordinatorClientError("INVALID_RESPONSE", "the stream ended without a terminal event");
   }
 
   /**

@@ -1,5 +1,5 @@
-// What a call of the client may throw: the coordinator's problem details as an error that is told apart by its `code`
-// (API.md section 8), or NETWORK_ERROR where no answer came.
+// What a call of the client may throw: the coordinator's problem details as an error that is distinguished by its
+// `code` (API.md section 8), or NETWORK_ERROR where no answer came.
 import type { ErrorCode, InputError, Problem } from "../contract/problem.ts";
 import { retryAfterMs } from "../contract/retry-after.ts";
 import { cutText } from "../contract/text.ts";
@@ -25,11 +25,11 @@ export type ClientErrorCode = ErrorCode | "NETWORK_ERROR" | "INVALID_RESPONSE";
  */
 export class CoordinatorClientError extends Error {
   readonly code: ClientErrorCode;
-  /** The HTTP status; null where no answer came. */
+  /** The HTTP status; null without a response. */
   readonly status: number | null;
-  /** What is wrong with the input, each with a JSON pointer. */
+  /** The errors of the input, each with a JSON pointer. */
   readonly errors: readonly InputError[];
-  /** The whole problem document, where one came. */
+  /** The whole problem document, if there is one. */
   readonly problem: Problem | null;
   /** How many seconds to wait before another try, where the answer says so. */
   readonly retryAfterSeconds: number | null;
@@ -63,7 +63,7 @@ export class CoordinatorClientError extends Error {
 /** The error that it is when nothing answers. */
 export function networkError(cause: unknown): CoordinatorClientError {
   const why = cause instanceof Error ? cause.message : String(cause);
-  return new CoordinatorClientError("NETWORK_ERROR", `no answer: ${why}`, { cause });
+  return new CoordinatorClientError("NETWORK_ERROR", `no response: ${why}`, { cause });
 }
 
 /** The error that a response is. */

@@ -1,5 +1,5 @@
-// Following an execution: one iteration over its events, whatever becomes of the connection. Reconnects by
-// Last-Event-ID, drops what it has had already, applies the delta rule, and ends at the terminal event.
+// Streams an execution: one iteration over its events across reconnects. Reconnects by Last-Event-ID, drops what it
+// has already received, applies the delta rule, and ends at the terminal event.
 import { createParser } from "eventsource-parser";
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 import { isTerminalEvent, type StreamUpdate, UpdateReader, type WireEvent } from "./events.ts";
@@ -20,7 +20,7 @@ export interface FollowOptions {
   maxRetries?: number;
 }
 
-/** Opens the stream behind `after`; null where no event is known. Rejects where nothing answers. */
+/** Opens the stream after `after`; null if no event is known. Rejects if there is no response. */
 type OpenStream = (after: number | null, signal: AbortSignal) => Promise<Response>;
 
 const DEFAULTS = {
@@ -30,7 +30,7 @@ const DEFAULTS = {
   longestRetryMs: 30_000,
   /** A stream that was cut after it had brought something is taken up again within this. */
   resumeMs: 100,
-  /** The coordinator writes at least every 15 s: a connection this silent is dead, though nobody said so. */
+  /** The coordinator writes at least every 15 s: a connection that is silent for longer is dead. */
   silenceMs: 45_000,
 };
 
@@ -76,7 +76,7 @@ export async function* follow(
       connection.abort();
     }
     if (failures >= maxRetries) throw failure;
-    // Whoever was heard of is there: nobody gains from waiting.
+    // The coordinator responded since the last failure, so it reconnects without delay.
     const wait = heard
       ? Math.random() * DEFAULTS.resumeMs
       : Math.max(
@@ -109,7 +109,7 @@ function isStream(response: Response): boolean {
   return response.ok && (response.headers.get("content-type") ?? "").startsWith("text/event-stream");
 }
 
-/** The events of one connection; aborts it where it falls silent. Leaving the iteration closes it. */
+/** The events of one connection; aborts it when it is silent for too long. Leaving the iteration closes it. */
 async function* eventsOf(
   response: Response,
   connection: AbortController,

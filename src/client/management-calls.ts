@@ -44,7 +44,7 @@ export abstract class ManagementCalls {
    * @param window which executions count: of one `pipeline`, ended in the last `window_seconds` (a day at most and by
    * default)
    * @returns durations in ms, rates from 0 to 1, `percentage_of_total` from 0 to 100
-   * @throws CoordinatorClientError `INVALID_REQUEST`: a window that is no whole number from 1 to 86,400
+   * @throws CoordinatorClientError `INVALID_REQUEST`: a window that is not a whole number from 1 to 86,400
    * @example
    * const { execution_metrics } = await client.getPerformanceMetrics({ pipeline: "rag", window_seconds: 3_600 });
    */

@@ -1,4 +1,4 @@
-// What the coordinator says of itself, as API.md sections 6 and 7 write it: the contract's own types, under the names
+// The types of config, metrics and alerts (API.md sections 6 and 7): the contract's own, under the names
 // that a client imports.
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type * as Contract from "../contract/metrics.ts";
@@ -62,6 +62,6 @@ type Patched<Value> = Value extends readonly unknown[]
 export interface MetricsWindow {
   /** Those of one pipeline; of all where it is left out. */
   pipeline?: string;
-  /** Those that ended in the last so many seconds, 1 to 86,400; a day where it is left out. */
+  /** Executions that ended in the last this many seconds, 1 to 86,400; default: a day. */
   window_seconds?: number;
 }

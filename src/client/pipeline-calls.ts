@@ -200,7 +200,7 @@ export abstract class PipelineCalls extends ManagementCalls {
   }
 }
 
-/** The arguments of a call that may begin with a pipeline's name; the argument after it is no string. */
+/** The arguments of a call that may begin with a pipeline's name; the argument after it is not a string. */
 type Named<Rest extends unknown[]> = [name: string, ...rest: Rest] | Rest;
 
 /** The same arguments, always with the name. */

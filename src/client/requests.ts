@@ -1,4 +1,4 @@
-// What the client's methods take, in types: the contract's own, as a caller writes them.
+// The parameter types of the client's methods: the contract's own, with optional defaults.
 import type { z } from "zod";
 import type { AgentRegistration } from "../contract/agent.ts";
 import type { PipelineExecution } from "../contract/execution.ts";

@@ -1,4 +1,4 @@
-// One HTTP call of the client: where to, as whom, and what the answer is.
+// One HTTP call of the client: its URL, its credentials and its response.
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 
 /**
@@ -38,7 +38,7 @@ export class Transport {
     this.fetch = own ?? ((input, init) => fetch(input, init));
   }
 
-  /** The response, whatever it says. Rejects where nothing answers. */
+  /** The response, of any status. Rejects if there is no response. */
   async open(path: string, send: Send = {}): Promise<Response> {
     const query = new URLSearchParams();
     for (const [name, value] of Object.entries(send.query ?? {})) {
@@ -64,7 +64,7 @@ export class Transport {
     } catch (cause) {
       send.signal?.throwIfAborted();
       throw cause instanceof SyntaxError
-        ? new CoordinatorClientError("INVALID_RESPONSE", "the answer is not JSON", {
+        ? new CoordinatorClientError("INVALID_RESPONSE", "the response is not JSON", {
             status: response.status,
             cause,
           })

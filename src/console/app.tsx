@@ -1,4 +1,4 @@
-// The page's frame: where one is, whether the coordinator answers, and the view itself. Where a key is wanted nothing
+// The page's frame: navigation, connection state and the current view. If a key is required, nothing
 // else is shown.
 import type { ComponentType } from "preact";
 import { ExecutionsPage } from "./executions/executions-page.tsx";
@@ -52,8 +52,8 @@ export function App() {
       <div role="status" class="connection">
         {isCut.value && (
           <p>
-            <strong>No connection.</strong> What you see may be old; the page goes on by itself as soon as the
-            coordinator answers.
+            <strong>No connection.</strong> This page may be out of date; it updates automatically as soon as
+            the coordinator responds.
           </p>
         )}
       </div>
@@ -66,14 +66,14 @@ export function App() {
 
 function Lost() {
   return (
-    <Empty title="There is no such view">
-      Begin with <a href={to("run")}>a question</a>, or look at <a href={to("executions")}>what has run</a>.
+    <Empty title="Page not found">
+      Start with <a href={to("run")}>a question</a>, or open the <a href={to("executions")}>executions</a>.
     </Empty>
   );
 }
 
 function focusMain(event: Event): void {
-  // The part of the URL behind # is the view's.
+  // The part of the URL after # belongs to the view.
   event.preventDefault();
   document.getElementById("main")?.focus();
 }

@@ -1,4 +1,4 @@
-// Modules that Vite makes.
+// Types of the virtual modules that Vite provides.
 declare module "virtual:stage-schema" {
   /** JSON Schema of each field of a stage, from the contract. */
   const properties: Record<string, Record<string, unknown>>;

@@ -1,4 +1,4 @@
-// Asks for a key where the coordinator wants one. The key is tried before it is kept, and kept for this tab alone.
+// The sign-in form, shown if the coordinator requires a key. The key is tried before it is stored, for this tab only.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { CoordinatorClientError } from "../client/index.ts";
@@ -54,16 +54,16 @@ export function SignIn({ reason }: { reason: string }) {
       </label>
       {isWrong && (
         <p class="bad" role="alert">
-          The coordinator does not know this key. Check it for missing characters, or ask whoever runs the
+          The coordinator does not know this key. Check it for missing characters, or ask the operator of the
           coordinator.
         </p>
       )}
       {failure.value !== null && !isWrong && <Failure cause={failure.value} />}
       <p id="key-note" class="quiet small">
-        It is kept in this tab alone and gone when the tab closes.
+        It is stored in this tab only and removed when the tab closes.
       </p>
       <button type="submit" class="primary" disabled={busy.value || candidate.value.trim() === ""}>
-        {busy.value ? "Trying the key" : "Sign in"}
+        {busy.value ? "Checking the key" : "Sign in"}
       </button>
     </form>
   );

@@ -11,7 +11,8 @@ export default defineConfig({
   root: import.meta.dirname,
   base: "/",
   logLevel: "warn",
-  // Said outright: under a test NODE_ENV is another, and the page would be one with the names of its source files in it.
+  // Set explicitly: under a test NODE_ENV is another, and the page would be one with the names of its source files in
+  // it.
   oxc: { jsx: { runtime: "automatic", importSource: "preact", development: false } },
   build: {
     outDir: join(import.meta.dirname, "../../dist/console"),

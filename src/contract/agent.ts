@@ -1,5 +1,5 @@
 // The contract with an agent (API.md section 4): the answers it may give, and how it is registered. The call that it
-// receives is checked by agents alone, and so stands in a file of its own.
+// receives is checked only by agents, so it has its own file.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { keptUsage } from "./usage.ts";
@@ -65,7 +65,7 @@ const REFUSED_HEADERS: readonly (readonly [RegExp, string])[] = [
   ],
   [
     /^(cf-.*|cdn-loop|x-forwarded-.*|x-real-ip|forwarded|via|sec-.*)$/i,
-    "is a header that proxies or browsers set, and says who calls",
+    "is a header that proxies or browsers set to identify the caller",
   ],
 ];
 
@@ -96,7 +96,7 @@ export const AgentRegistration = z.lazy(() =>
 );
 export type AgentRegistration = z.infer<typeof AgentRegistration>;
 
-/** A registration as the catalog keeps it and a run is pinned to it. */
+/** A registration as stored by the catalog and pinned by a run. */
 export type RegisteredAgent = AgentRegistration & {
   /** Another one at each PUT of the agent, also of the same registration; absent is 0. */
   generation?: number;

@@ -25,9 +25,9 @@ export const CoordinatorConfig = z.strictObject({
   memory_limit_mb: z.number().check(z.gte(0.001), z.lte(LIMITS.CONTEXT_MB)),
   /** False: readers get every lifecycle event, and no stage.delta and no stage.progress. */
   enable_streaming: z.boolean(),
-  /** Events held for a reader that does not take them; at most 64 KiB and one event, whatever their number. */
+  /** Events buffered for a slow reader; at most 64 KiB and one event, for any number. */
   stream_buffer_size: z.number().check(z.int(), z.gte(1), z.lte(65_536)),
-  /** A reader that stands still so long with that full is closed, and comes back by Last-Event-ID. */
+  /** A reader that stalls this long with a full buffer is closed, and reconnects by Last-Event-ID. */
   stream_timeout_ms: z.number().check(z.int(), z.gte(1), z.lte(600_000)),
   /** False: a reader whose buffer is full is not waited for, but closed at once. */
   enable_backpressure: z.boolean(),
@@ -104,7 +104,7 @@ function patchOf(shape: z.core.$ZodLooseShape): z.ZodMiniType<JsonObject> {
   return z.strictObject(Object.fromEntries(fields));
 }
 
-/** The body of PATCH /v1/config. A strategy may come in part: what it is merged into is judged as a whole. */
+/** The body of PATCH /v1/config. A strategy may be partial: the merged config is validated as a whole. */
 export const ConfigPatch = z.lazy(() =>
   patchOf({
     ...CoordinatorConfig.shape,

@@ -1,4 +1,4 @@
-// What the list of a tenant's executions and its clean-up answer: API.md section 1.
+// The responses of the list of executions and of its clean-up: API.md section 1.
 import * as z from "./zod.ts";
 import { ErrorInfo, ExecutionStatus } from "./execution.ts";
 
@@ -6,7 +6,7 @@ import { ErrorInfo, ExecutionStatus } from "./execution.ts";
 export const ExecutionSummary = z.object({
   execution_id: z.string(),
   status: ExecutionStatus,
-  /** Its beginning; the whole question stands in the execution. */
+  /** Its beginning; the execution holds the whole question. */
   query: z.string(),
   conversation_id: z.string(),
   pipeline: z.string(),

@@ -1,4 +1,4 @@
-// What is answered of an execution: API.md section 2. What is asked stands in requests.ts.
+// Responses about executions: API.md section 2. Requests are in requests.ts.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { EXECUTION_STATUSES, ExecutionId } from "./names.ts";
@@ -73,7 +73,7 @@ export const PipelineExecution = z.object({
   execution_metadata: z.object({
     recoveries: z.number().check(z.int()),
     storage: z.enum(["durable_object", "memory"]),
-    /** What an execution without storage loses, and when. */
+    /** Describes when an execution without storage loses its data. */
     storage_note: z.optional(z.string()),
     traceparent: z.nullable(z.string()),
     config: JsonObject,

@@ -1,4 +1,4 @@
-// The JSON nouns: what may stand wherever an agent or a caller may send anything. Text is read by
+// The JSON types: values of fields in which an agent or a caller may send anything. Text is read by
 // core/json.ts, which has already refused depth, dangerous keys and non-finite numbers, so these schemas
 // need not walk the value again. An integer that a double would change is a BigInt (core/exact-integer.ts).
 import * as z from "./zod.ts";

@@ -1,10 +1,10 @@
-// Every number that bounds what the outside may send or receive (API.md section 8), with its unit in its
-// name and its reason beside it. Numbers of the engine's own pace stand in core/timings.ts.
+// Every limit on what callers and agents may send or receive (API.md section 8), with its unit in its
+// name and its reason in its comment. The engine's own timings are in core/timings.ts.
 
 export const LIMITS = {
   /** A caller's body: a question and a few overrides, not a document. */
   BODY_BYTES: 256 * 1024,
-  /** Nesting of any JSON that comes in: keeps every later walk over it shallow. */
+  /** Maximum nesting of input JSON: keeps every later traversal shallow. */
   JSON_DEPTH: 32,
   QUERY_CHARS: 32_768,
   CONVERSATION_ID_CHARS: 128,
@@ -24,14 +24,14 @@ export const LIMITS = {
   EXPRESSION_STEPS: 400_000,
   /** The longest text that it may make, in UTF-16 units: as long as a stage's result. */
   EXPRESSION_TEXT_CHARS: 1024 * 1024,
-  /** The longest list that it may make: ten times what a list of calls may hold. */
+  /** The longest list that it may create: ten times the limit of a list of calls. */
   EXPRESSION_ITEMS: 10_000,
   STAGES: 64,
   EDGES: 256,
   /** Of a tenant: a program that defines more has a fault. */
   PIPELINES: 1_000,
   AGENTS: 1_000,
-  /** What was patched, as UTF-8 JSON: it is read with every run. */
+  /** The stored patch, as UTF-8 JSON: it is read with every run. */
   CONFIG_BYTES: 64 * 1024,
   /** All that a tenant has defined, as UTF-8 JSON: it travels by RPC, which ends at 32 MiB, in two bytes a character. */
   CATALOG_BYTES: 8 * 1024 * 1024,
@@ -54,15 +54,15 @@ export const LIMITS = {
   RUN_TRIES: 512,
   /** Six outgoing connections are all an object has. */
   CONCURRENT_STAGES: 6,
-  /** What an isolate of 128 MB can hold of one execution beside its neighbours. */
+  /** One execution's share of an isolate of 128 MB next to other runs. */
   CONTEXT_MB: 16,
-  /** Conversation turns handed to an agent. */
+  /** Conversation turns passed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
-  /** Names that have figures of their own, each a series of a metric; further ones are counted as `other`. */
+  /** Names with metrics of their own, each a series of a metric; further ones are counted as `other`. */
   FIGURES_PIPELINES: 1_000,
   FIGURES_STAGES: 200,
-  /** Stages run on their own, whose names any caller may choose: they take no pipeline's place. */
+  /** Stages run on their own, whose names any caller may choose: they do not use up pipelines' slots. */
   FIGURES_SINGLE_STAGES: 200,
   /** Entries of a list of errors: a document with thousands of faults is not read to its end. */
   ERRORS: 50,
@@ -70,12 +70,12 @@ export const LIMITS = {
   ERROR_CHARS: 1_000,
   /** A key's name, for people. */
   KEY_NAME_CHARS: 128,
-  /** Figures are kept a day, by the minute. */
+  /** Metrics are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
   /** As for webhooks: what signs must not be guessable from what it signed. */
   TOKEN_SECRET_BYTES: 24,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */
   WEBHOOK_KEY_BYTES: 24,
-  /** A receiver of webhooks or traces answers within this, or has not. */
+  /** Time limit of a receiver of webhooks or traces. */
   EXPORT_TIMEOUT_MS: 15_000,
 } as const;

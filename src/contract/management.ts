@@ -1,5 +1,5 @@
-// What the management surface answers beside definitions: agents with their breakers, the verdict on a pipeline, the
-// lists. API.md sections 1, 4 and 7.
+// Responses of the management endpoints other than definitions: agents with their breakers, the validation of a
+// pipeline, the lists. API.md sections 1, 4 and 7.
 import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
@@ -16,7 +16,7 @@ export const BreakerState = z.object({
 });
 export type BreakerState = z.infer<typeof BreakerState>;
 
-/** A registration as it is answered. Header values are references to secrets, never the secrets. */
+/** A registration in responses. Header values are references to secrets, never the secrets. */
 export const Agent = z.object({
   agent_type: Name,
   url: z.optional(z.string()),
@@ -30,7 +30,7 @@ export const Agent = z.object({
 export const AgentList = z.object({ data: z.array(Agent) });
 export const PipelineList = z.object({ data: z.array(Pipeline) });
 
-/** What a valid definition may still do otherwise than its author expects. */
+/** A warning on a valid definition that may not behave as its author expects. */
 export const Hint = z.lazy(() =>
   z.object({
     code: z.enum(["INDEPENDENT_STAGES_ALONE", "AGENT_NOT_REGISTERED"]),
@@ -59,7 +59,7 @@ export const Validation = z.object({
   dependencies: z.record(z.string(), z.array(z.string())),
   /** Stages that can run side by side, layer after layer; empty where there is a cycle. */
   layers: z.array(z.array(z.string())),
-  /** The longest chain: by what its stages take where all have been seen to run, else by number; empty with a cycle. */
+  /** The longest chain: by duration if all of its stages have run before, else by number; empty with a cycle. */
   critical_path: z.array(z.string()),
 });
 export type Validation = z.infer<typeof Validation>;

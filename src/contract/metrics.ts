@@ -1,4 +1,4 @@
-// The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer.
+// Metrics (API.md section 7): the responses of GET /v1/metrics and GET /v1/alerts.
 import * as z from "./zod.ts";
 
 const Count = z.number().check(z.int(), z.gte(0));
@@ -10,7 +10,7 @@ const ExecutionMetrics = z.object({
   successful_executions: Count,
   failed_executions: Count,
   cancelled_executions: Count,
-  /** Of all that have ended; 1 where none has. */
+  /** The share of ended executions that completed; 1 if none has ended. */
   success_rate: Share,
   average_duration_ms: Ms,
   avg_duration_ms: Ms,
@@ -83,7 +83,7 @@ export const Alert = z.object({
   name: AlertName,
   stage: z.optional(z.string()),
   threshold: z.number(),
-  /** Null where nothing has ended lately that it could be told from. */
+  /** Null if too few executions have ended recently to compute it. */
   value: z.nullable(z.number()),
   firing: z.boolean(),
   since: z.nullable(z.iso.datetime()),

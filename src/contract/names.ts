@@ -1,4 +1,4 @@
-// The names that cross the wall: stages, agent types, pipelines, tenants, executions. One pattern each.
+// Names that callers use: stages, agent types, pipelines, tenants, executions. One pattern each.
 import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
 import { cutText } from "./text.ts";

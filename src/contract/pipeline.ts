@@ -3,11 +3,11 @@ import * as z from "./zod.ts";
 import { Name } from "./names.ts";
 import { PipelineStage } from "./stage.ts";
 
-/** The body of PUT /v1/pipelines/:name and of validate. The limits on stages and edges are told by validate. */
+/** The body of PUT /v1/pipelines/:name and of validate. The limits on stages and edges are checked by validate. */
 export const PipelineDefinition = z.strictObject({ stages: z.array(PipelineStage).check(z.minLength(1)) });
 export type PipelineDefinition = z.infer<typeof PipelineDefinition>;
 
-/** A definition as the catalog keeps it and GET answers it. */
+/** A definition as stored by the catalog and returned by GET. */
 export const Pipeline = z.object({
   name: Name,
   version: z.number().check(z.int(), z.gte(1)),

@@ -1,6 +1,6 @@
-// The errors that the outside may be told (API.md section 8): the codes, the problem document, and
-// CoordinatorError, the value that carries an error with its evidence through the house. Which status and
-// which words a code gets is decided in http/problem.ts and nowhere else.
+// The errors that callers may receive (API.md section 8): the codes, the problem document, and CoordinatorError, the
+// value that carries an error with its evidence internally. The status and message of a code are decided only in
+// http/problem.ts.
 import { LIMITS } from "./limits.ts";
 import * as z from "./zod.ts";
 
@@ -43,6 +43,8 @@ export const DefinitionError = z.object({
   code: z.enum(["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"]),
   message: z.string(),
   stage: z.optional(z.string()),
+  /** JSON pointer of the faulty value in the definition (`/stages/0/when`). */
+  pointer: z.optional(z.string()),
 });
 export type DefinitionError = z.infer<typeof DefinitionError>;
 
@@ -106,7 +108,7 @@ export type CoordinatorError =
   /** @see core/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };
 
-/** A value or the error that stood in its way. */
+/** A value or an error. */
 export type Result<T, E = CoordinatorError> = { ok: true; value: T } | { ok: false; error: E };
 
 export const ok = <T>(value: T): { ok: true; value: T } => ({ ok: true, value });

@@ -1,5 +1,5 @@
-// What callers send: the bodies and the queries that are held against a schema (API.md sections 1 and 2). Apart from
-// what is answered, which the Worker checks nowhere and describes only when it is asked to.
+// Requests: the bodies and the queries that are validated by a schema (API.md sections 1 and 2). Apart from
+// the responses, which the Worker does not validate and describes only in the OpenAPI document.
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { EXECUTION_STATUSES, ExecutionId, Name } from "./names.ts";
@@ -38,7 +38,7 @@ export const StageExecutionRequest = z.lazy(() =>
     stage: PipelineStage,
     query: Query,
     conversation_id: z._default(ConversationId, "stages"),
-    /** What its dependencies would have given. */
+    /** The results of its dependencies. */
     inputs: z._default(z.record(Name, z.nullable(JsonObject)), {}),
     context: z._default(JsonObject, {}),
     cache: z.optional(CacheUse),
@@ -52,7 +52,7 @@ export type PauseMode = z.infer<typeof PauseMode>;
 /** The body of POST /v1/executions/:id/pause; may be left out. */
 export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
 
-/** The body of POST /v1/pipelines/validate: stages of any shape, so that a fault is told beside all others. */
+/** The body of POST /v1/pipelines/validate: stages of any shape, so that all errors are reported at once. */
 export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
 
 /** A number in a query: decimal digits and nothing else, so that no other notation is taken for a number. */
@@ -62,7 +62,7 @@ const decimal = (minimum: number, maximum: number) =>
     z.number().check(z.int(), z.gte(minimum), z.lte(maximum)),
   );
 
-/** How many a page has where nobody says. */
+/** Default page size. */
 const PAGE = 20;
 
 /** The query of GET /v1/executions. */
@@ -96,7 +96,7 @@ export const EventsQuery = z.lazy(() =>
 /** The query of POST /v1/pipelines/:name/stages. */
 export const AddStageQuery = z.lazy(() =>
   z.strictObject({
-    /** The stage before which the new one goes. */
+    /** The stage to insert before. */
     before: z.optional(Name),
   }),
 );

@@ -30,7 +30,7 @@ const FORMS = [
   new RegExp(String.raw`^(?:${DAY}) (?<month>${MONTH}) (?<day>\d\d| \d) ${TIME} (?<year>\d{4})$`),
 ];
 
-/** Milliseconds since the epoch; null for what is no HTTP-date, or no date at all (30 February). */
+/** Milliseconds since the epoch; null if the text is not an HTTP-date, or not a date (30 February). */
 function httpDate(text: string, now: number): number | null {
   const groups = FORMS.map((form) => form.exec(text)?.groups).find((found) => found !== undefined);
   if (groups === undefined) return null;

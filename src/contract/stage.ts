@@ -1,5 +1,5 @@
-// PipelineStage (what a definition says of a stage), ResolvedStage (what a run holds of it: the config's
-// values filled in) and StageResult (what became of it). API.md section 2.
+// PipelineStage (a stage in a definition), ResolvedStage (a stage in a run: the config's values filled in) and
+// StageResult (its outcome). API.md section 2.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
@@ -40,7 +40,7 @@ const stageFields = {
   fallback: z.optional(FallbackStrategy),
   cache: z.optional(CachePolicy),
   hedge_after_ms: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS * 1000))),
-  /** The longest silence between two pieces of a streamed answer. */
+  /** Maximum time between two chunks of a streamed answer. */
   idle_timeout_seconds: z.optional(Seconds),
 };
 

@@ -1,4 +1,4 @@
-// What an agent reports of its own consumption (API.md section 4): which members are kept, and how they add up.
+// Usage reported by agents (API.md section 4): which members are stored, and how they are summed.
 import { LIMITS } from "./limits.ts";
 import type { Usage } from "./stage.ts";
 
@@ -12,7 +12,7 @@ const NUMBERS = [
 ] as const;
 const TEXTS: ReadonlySet<string> = new Set(["provider", "model"]);
 
-/** What is kept of a reported usage; undefined where the value is no object. */
+/** The stored part of a reported usage; undefined if the value is not an object. */
 export function keptUsage(reported: unknown): Usage | undefined {
   if (reported === null || typeof reported !== "object" || Array.isArray(reported)) return undefined;
   const members = reported as Readonly<Record<string, unknown>>;

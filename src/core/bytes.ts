@@ -1,6 +1,6 @@
-// Bytes put together.
+// Concatenates byte arrays.
 
-/** The parts as one array; a single part is given back as it is. */
+/** Concatenates the parts; a single part is returned unchanged. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
   const [only] = parts;
   if (parts.length === 1 && only !== undefined) return only;

@@ -1,5 +1,5 @@
-// FNV-1a: spreads names over places and tells values apart where nobody has a reason to look for collisions. Not for
-// anything that must not be guessed or forged.
+// FNV-1a: a non-cryptographic hash that spreads names over shards and distinguishes values; collisions can be forged.
+// Not for anything that must not be guessed or forged.
 
 const FNV_SEED = 0x811c9dc5;
 

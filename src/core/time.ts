@@ -11,7 +11,7 @@ export function isoTime(ms: number): string {
   return written.text;
 }
 
-/** Milliseconds since the epoch of such a text; NaN of what is no time. */
+/** Milliseconds since the epoch of such a text; NaN if the text is not a time. */
 export function timeOf(text: string): number {
   if (text === written.text) return written.ms;
   if (text !== read.text) read = { ms: Date.parse(text), text };

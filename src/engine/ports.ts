@@ -1,4 +1,4 @@
-// The ports: everything that the engine needs of the world, in one small file. Adapters implement them; tests
+// The ports: every interface through which the engine reaches the outside. Adapters implement them; tests
 // implement them with a virtual clock.
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
 import type { CacheKey } from "../core/caching/cache-key.ts";
@@ -12,13 +12,13 @@ import type { FlightCaller } from "../core/caching/single-flight.ts";
 export interface Clock {
   /** Milliseconds since the epoch. */
   now(): number;
-  /** Runs `task` once after `ms`; the function given back calls it off. */
+  /** Runs `task` once after `ms`; the returned function cancels it. */
   after(ms: number, task: () => void): () => void;
 }
 
 /** The log of one execution. Append only. */
 export interface Log {
-  /** Writes the events as one record. Synchronous: whatever is sent after it waits for its commit. */
+  /** Writes the events as one record. Synchronous: everything sent after it waits for its commit. */
   append(events: readonly LogEvent[]): void;
   /** Resolves once everything appended so far is durable. */
   synced(): Promise<void>;
@@ -41,22 +41,22 @@ export interface AgentRequest {
   traceparent: string | null;
 }
 
-/** What a call tells while it runs. */
+/** Callbacks of a running call. */
 export interface CallHooks {
   /** Aborted when the answer is not wanted any more. */
   signal: AbortSignal;
   delta(text: string): void;
   progress(progress: AgentProgress): void;
-  /** Bytes have come. */
+  /** Bytes have arrived. */
   alive(): void;
   /** The call has failed so: only a detail is still read, and is not waited for beyond the try's time. */
   failing?(failure: CallFailure): void;
-  /** The silence between two pieces of an answer counts, so `alive` must be told of each. */
+  /** The silence between two pieces of an answer counts, so `alive` must be called for each. */
   readonly hears_silence: boolean;
 }
 
 export interface Agents {
-  /** Calls an agent. Never rejects: whatever goes wrong is an outcome. */
+  /** Calls an agent. Never rejects: every failure is an outcome. */
   call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome>;
 }
 
@@ -67,7 +67,7 @@ export interface Ports {
   agents: Agents;
   /** Uniform in [0, 1). */
   chance(): number;
-  /** What the run holds of its isolate's memory. Absent where that has no bound. */
+  /** The run's share of its isolate's memory. Absent if memory is not limited. */
   memory?: MemoryShare;
   /** What executions share. Absent where they share nothing. */
   shared?: { cache: ResultCache; health: AgentHealth };
@@ -75,20 +75,20 @@ export interface Ports {
 
 /** One run's part of the memory that the runs of an isolate have together. */
 export interface MemoryShare {
-  /** The run holds so much that it should not while nothing happens in it. */
+  /** Whether the run uses so much memory that it should be released while idle. */
   readonly isLarge: boolean;
   /**
    * The run holds so many bytes from now on; false, and nothing changed, where there is no room for more.
    * @param isBrief for a caller who is answered now: such a run may have the room that is kept for small ones
    */
   take(bytes: number, isBrief?: boolean): boolean;
-  /** It holds so many, whether there is room or not: they are there already. */
+  /** Accounts for bytes already in memory, even beyond the limit. */
   keep(bytes: number): void;
   /** Nothing happens in the run: the platform may take its object out of memory without saying so. */
   rest(): void;
-  /** It has ended, and is let go of in a moment: who needs its room may take it. */
+  /** The run has ended and is released soon: others may take its memory. */
   leave(): void;
-  /** It holds nothing any more. */
+  /** Returns all memory. */
   free(): void;
 }
 
@@ -128,12 +128,12 @@ export interface AgentIdentity {
   registration: RegisteredAgent | null;
 }
 
-/** How agents are doing, as far as it is known here. Nothing here rejects. */
+/** The known health of agents. No method rejects. */
 export interface AgentHealth {
   /** Whether a call may go out; answered at once where nothing is known against the agent. */
   admit(agent: AgentIdentity, lease_ms: number): Admission | Promise<Admission>;
   /**
-   * Tells what came of a call, off its path.
+   * Reports the outcome of a call, off its path.
    * @param policy null where the breaker is turned off
    * @param why the failure's message, where the verdict is one
    */
@@ -144,7 +144,7 @@ export interface AgentHealth {
     policy: BreakerPolicy | null,
     why?: string,
   ): void;
-  /** Keeps what is known fresh, off any path. */
+  /** Refreshes the known state in the background. */
   refresh(tenant: string): void;
   /**
    * How long another try has to wait for its place in the agent's retry budget, in ms; 0 unless it is spent. A place

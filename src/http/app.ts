@@ -1,5 +1,5 @@
-// The Hono app: routes, and what holds for all of them. Whatever is thrown becomes INTERNAL_ERROR without a word of
-// its cause; a path that exists under another method is told so.
+// The Hono app: routes and global middleware. Every exception becomes INTERNAL_ERROR without its cause; a path that
+// exists under another method gets METHOD_NOT_ALLOWED.
 import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
 import { finish } from "./middleware/response-headers.ts";

@@ -1,4 +1,4 @@
-// What every handler has at hand: the services, and who is calling.
+// The context of every handler: the services, and the caller.
 import type { Context } from "hono";
 import type { Env, Services } from "../compose.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
@@ -14,11 +14,11 @@ export interface AppEnv {
     tenant: string;
     /** Of the key that was presented; null where there is none. */
     key_id: string | null;
-    /** What a stream token that was presented says of the run's start, ms since the epoch; null where there is none. */
+    /** The run's start in the presented stream token, ms since the epoch; null without a token. */
     token_start: number | null;
     /** Of the operation that the path and the method name; undefined where there is none. */
     endpoint: Endpoint | undefined;
-    /** What the operation's query schema gives. */
+    /** The query, parsed by the operation's schema. */
     query: unknown;
   };
 }

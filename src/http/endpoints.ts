@@ -1,6 +1,6 @@
-// The surface as the Worker needs it at each call: every operation with who may call it, which query it takes, whether
-// it starts work and what it answers with. The middlewares read it, and the app finds the methods of a path in it; a
-// test compares it with the router. The descriptions (operations.ts) are loaded with the OpenAPI document.
+// The endpoints: every operation with its permission, its query parameters, whether it starts work and its response
+// types. The middlewares read it, and the app finds the methods of a path in it; a test compares it with the router.
+// The descriptions (operations.ts) are loaded with the OpenAPI document.
 import { AddStageQuery, EventsQuery, ExecutionFilter, MetricsFilter } from "../contract/requests.ts";
 import type * as z from "../contract/zod.ts";
 

@@ -1,5 +1,5 @@
-// What outsiders are told: every CoordinatorError to its status and its words, in one exhaustive switch. Nothing
-// else in the house writes an error response. Every text and every list in it is bounded.
+// Problem documents: every CoordinatorError mapped to its status and message, in one exhaustive switch. Nothing
+// else writes an error response. Every text and every list in it is bounded.
 import { LIMITS } from "../contract/limits.ts";
 import type { CoordinatorError, ErrorCode, Problem } from "../contract/problem.ts";
 
@@ -88,7 +88,7 @@ function tell(error: CoordinatorError): Told {
       const detail =
         version === undefined
           ? `there is no pipeline ${pipeline}`
-          : `the pipeline ${pipeline} is at version ${version.latest}, ${version.wanted} was asked for`;
+          : `the pipeline ${pipeline} is at version ${version.latest}, but version ${version.wanted} was requested`;
       return { title: "Pipeline not found", detail };
     }
     case "STAGE_NOT_FOUND":
@@ -102,7 +102,7 @@ function tell(error: CoordinatorError): Told {
         detail: `no agent is registered as ${error.agent_type}`,
       };
     case "NOT_FOUND":
-      return { title: "Not found", detail: "there is nothing at this path" };
+      return { title: "Not found", detail: "there is no resource at this path" };
     case "METHOD_NOT_ALLOWED":
       return {
         title: "Method not allowed",
@@ -126,7 +126,7 @@ function tell(error: CoordinatorError): Told {
     case "PRECONDITION_FAILED":
       return {
         title: "Precondition failed",
-        detail: `${error.resource} is not what the condition names`,
+        detail: `${error.resource} does not match the precondition`,
       };
     case "INVALID_PIPELINE_CONFIG":
     case "CIRCULAR_DEPENDENCY":
@@ -164,7 +164,7 @@ function tell(error: CoordinatorError): Told {
     case "COORDINATOR_DISABLED":
       return {
         title: "Coordinator disabled",
-        detail: "AGENT_COORDINATOR_ENABLED is false: nothing new is started",
+        detail: "AGENT_COORDINATOR_ENABLED is false: no execution is started",
       };
     case "INTERNAL_ERROR":
       return { title: "Internal error", detail: internalDetail(error.misconfigured) };
@@ -178,7 +178,7 @@ function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED"
     case "memory":
       return {
         title: "Resource exhausted",
-        detail: `the runs in memory leave no room for this one; try again in ${error.retry_after_seconds} s`,
+        detail: `not enough memory for this run beside those in memory; try again in ${error.retry_after_seconds} s`,
         headers: { "retry-after": String(error.retry_after_seconds) },
       };
     case "body": {
@@ -218,7 +218,7 @@ function forbiddenDetail(error: Extract<CoordinatorError, { code: "FORBIDDEN" }>
 const MOST_SHOWN = 100;
 
 function internalDetail(bad: Extract<CoordinatorError, { code: "INTERNAL_ERROR" }>["misconfigured"]): string {
-  if (bad === undefined) return "something went wrong here; it has been logged";
+  if (bad === undefined) return "an internal error occurred and was logged";
   const value =
     bad.shown === undefined ? "a value that cannot be used" : `the value ${JSON.stringify(bad.shown)}`;
   return `the variable ${bad.variable} has ${value}; expected: ${bad.expected}`;
@@ -232,7 +232,7 @@ const DEFINITION_TITLES = {
 
 const UNAUTHORIZED = {
   missing: "this call needs Authorization: Bearer KEY",
-  unknown: "this key is not known here",
+  unknown: "this key is unknown",
   expired: "this key has expired",
   bad_token: "this stream token is not valid for this execution, or has expired",
   not_configured:
@@ -252,7 +252,7 @@ function first(errors: NonNullable<Told["errors"]>): NonNullable<Told["errors"]>
 function summary(lines: readonly string[], count: number): string {
   const text = lines.join("; ");
   if (lines.length === count && text.length <= LIMITS.ERROR_CHARS) return text;
-  const ending = ` (${count} faults in all)`;
+  const ending = ` (${count} errors in total)`;
   return `${clip(text, LIMITS.ERROR_CHARS - ending.length)}${ending}`;
 }
 

@@ -1,5 +1,5 @@
 // The Durable Object of one agent of a tenant: its circuit breaker. Counts what callers report, leases the one probe
-// of a half-open breaker (I14), and tells the tenant's catalog when failures begin or cease to stand against the
+// of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
 import { DurableObject } from "cloudflare:workers";

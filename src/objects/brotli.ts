@@ -1,6 +1,6 @@
-// Brotli undone by the platform, which has no stream for it and decodes it in one place only: in the body of an answer
-// whose header is `br`. An answer that says it otherwise (`BR`, `gzip, br`) is sent through this Worker itself, as one
-// whose header is.
+// Decodes Brotli through the platform, which has no stream for it and decodes it in one place only: in the body of a
+// response whose header is `br`. A response with another spelling (`BR`, `gzip, br`) is sent through this Worker
+// itself, as one whose header is.
 import { exports, WorkerEntrypoint } from "cloudflare:workers";
 import type { BrotliDecoder } from "../adapters/agents/codings.ts";
 

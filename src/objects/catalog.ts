@@ -1,6 +1,6 @@
 // The Durable Object of one tenant's definitions: pipelines with their versions, agents' registrations, config. A
-// thin shell over storage: what a change makes of a definition is decided in core/, here where no other writer can
-// come in between. A pipeline that was deleted leaves its version behind, so that no version ever means two things.
+// thin shell over storage: core/ decides a change; it is applied here, where no other writer can come in between. A
+// deleted pipeline keeps its version number, so that versions are never reused.
 import { DurableObject } from "cloudflare:workers";
 import type {
   CatalogRpc,
@@ -31,7 +31,7 @@ const GENERATION = "generation";
 /** A pipeline as it is stored; without stages it is deleted. */
 type Stored = Pipeline | { name: string; version: number; stages: null };
 
-/** What stands in every tenant's catalog from the start. */
+/** The preset definitions of every tenant's catalog. */
 const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
 
 /** The definitions as they are now; `revision` names them for as long as this instance lives. */
@@ -44,7 +44,7 @@ interface Current {
 export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   private known: Map<string, Standing> | null = null;
   private read: Current | null = null;
-  /** Tells the revisions of one instance from those of another. */
+  /** Distinguishes the revisions of one instance from those of another. */
   private readonly instance = crypto.randomUUID();
   private revisions = 0;
 
@@ -125,7 +125,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     const { kv } = this.ctx.storage;
     if (standing.state === "closed" && standing.failures === 0) known.delete(agent_type);
     else known.set(agent_type, standing);
-    // Failures that stand may be forgotten with this object, a breaker that is not closed may not.
+    // Recorded failures may be lost with this object, a breaker that is not closed may not.
     if (standing.state !== "closed") kv.put(`${HEALTH}${agent_type}`, standing);
     else if (before !== undefined && before.state !== "closed") kv.delete(`${HEALTH}${agent_type}`);
   }
@@ -196,7 +196,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     );
     return {
       pipelines: Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline])),
-      // Earlier versions kept a null of every agent that was removed.
+      // Earlier versions stored a null for every removed agent.
       agents: Object.fromEntries(
         agents.filter(([agent_type, agent]) => agent !== null || REFERENCE_AGENTS.includes(agent_type)),
       ),
@@ -215,7 +215,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   }
 }
 
-/** @param version of the pipeline as it stands; 0 where there is none */
+/** @param version of the current pipeline; 0 if there is none */
 function refusalOf(name: string, version: number, condition: Precondition): CoordinatorError | null {
   const holds = condition === null || (condition === "exists" ? version > 0 : version === condition);
   return holds ? null : { code: "PRECONDITION_FAILED", resource: `the pipeline ${name}` };

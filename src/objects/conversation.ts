@@ -10,7 +10,7 @@ import { type KeptTurn, lastTurns } from "../core/monitoring/conversation-turn.t
 const TURN = "turn/";
 
 export class ConversationObject extends DurableObject<Env> implements ConversationRpc {
-  /** What stands on the disk, by its keys, in the order in which it ended. */
+  /** The stored turns by their keys, in the order in which they ended. */
   private known: Map<string, KeptTurn> | null = null;
   private hasAlarm = false;
 
@@ -30,7 +30,7 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
     all.delete(key);
     all.set(key, turn);
     const last = turns.at(-1);
-    // Seldom: a run that ended before another one is told of after it.
+    // Rare: a run that ended before another one is reported after it.
     if (last !== undefined && order(turn, last) < 0) this.known = inOrder(all);
     if (this.hasAlarm) return;
     this.hasAlarm = true;

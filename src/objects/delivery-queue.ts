@@ -1,5 +1,5 @@
-// The Durable Object that delivers what goes to others' servers: a row a parcel until it is delivered or given up, and
-// one alarm at the earliest that is due. Webhooks go one by one by the standard's schedule, spans together.
+// The Durable Object that delivers webhooks and traces: one row per parcel until it is delivered or abandoned, and
+// one alarm at the earliest due time. Webhooks are sent one by one by the standard's schedule, spans in batches.
 //
 // I13: a parcel is durable when `take` resolves, and leaves only with its delivery: at least once, under one id.
 import { DurableObject } from "cloudflare:workers";
@@ -55,10 +55,10 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     await this.arm();
   }
 
-  /** Never throws: the platform gives up on an alarm whose handler does, and with it on all that waits here. */
+  /** Never throws: the platform drops an alarm whose handler does, and with it all queued jobs. */
   override async alarm(): Promise<void> {
     const services = composeServices(this.env);
-    // A bad variable is told at every request; what waits here waits for better ones.
+    // A bad variable is reported at every request; queued jobs wait for a valid one.
     let pause_ms: number = services.ok ? 0 : PACE.COURIER_PAUSE_MS;
     if (services.ok) {
       const { webhook, otlp } = services.value.outward;
@@ -66,7 +66,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
       for (const outcome of sent) {
         if (outcome.status === "fulfilled") continue;
         pause_ms = PACE.ALARM_RETRY_MS;
-        this.tell("a courier failed", { error: String(outcome.reason) });
+        this.tell("a delivery failed", { error: String(outcome.reason) });
       }
     }
     await this.arm(pause_ms);
@@ -86,7 +86,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
         else {
           this.drop(id);
           if (!isDelivered(delivery.status))
-            this.tell("webhook given up", { id, status: delivery.status, tries: made + 1 });
+            this.tell("webhook abandoned", { id, status: delivery.status, tries: made + 1 });
         }
       }),
     );
@@ -94,7 +94,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
 
   private async sendSpans(target: OtlpTarget | null): Promise<void> {
     if (this.due("spans", 1).length === 0) return;
-    // Fresh ones go along before they are due; those that failed keep to their waits.
+    // Fresh ones are sent along before they are due; failed ones keep their delays.
     const rows = this.batch(
       "SELECT id, length(body) AS size FROM parcels WHERE kind = 'spans' AND (due <= ? OR made = 0) ORDER BY due LIMIT ?",
       Date.now(),
@@ -118,7 +118,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     await this.exportSpans(rows.slice(half), target);
   }
 
-  /** Each trace by its own tries: a fresh one is not given up with one that failed before. */
+  /** Each trace by its own tries: a fresh one is not abandoned with one that failed before. */
   private settleSpans(rows: readonly Row[], outcome: Exported): void {
     let lost = 0;
     for (const { id, made } of rows) {
@@ -129,10 +129,10 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
       this.drop(id);
       if (outcome !== "taken") lost += 1;
     }
-    if (lost > 0) this.tell("traces given up", { traces: lost, outcome });
+    if (lost > 0) this.tell("traces abandoned", { traces: lost, outcome });
   }
 
-  /** The spans of all rows; a row that is no list of them is dropped, with a line, and holds up no other. */
+  /** The spans of all rows; a row that is not a list of spans is dropped with a log line, and delays no other. */
   private spansOf(rows: readonly Row[]): unknown[] {
     return rows.flatMap(({ id, body }) => {
       try {
@@ -186,7 +186,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     const due = next?.due ?? null;
     if (due === null) return;
     const at = Math.max(due, Date.now() + pause_ms);
-    // One that comes sooner looks for itself; to set it anew would cost a row for each parcel.
+    // An earlier alarm finds the next due time itself; setting it again would cost a row per parcel.
     const armed = await this.ctx.storage.getAlarm();
     if (armed === null || armed > at) await this.ctx.storage.setAlarm(at);
   }

@@ -1,5 +1,5 @@
-// The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the way in (fetch
-// where a gone client must be noticed, RPC for all else, the alarm) and nothing of what is decided.
+// The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
+// (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import {
   type ControlCommand,
@@ -105,7 +105,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
     }
     // A report in flight must not come after this and put the execution back into the index. Where the alarm is
-    // retention's, every receiver has the end, if from an instance that is gone.
+    // retention's, every receiver has the end, if from an earlier instance.
     const { outbox } = this.runs;
     if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
       this.runs.noteLost(state, await outbox.settleWithin(PACE.REPORT_WAIT_MS));
@@ -237,7 +237,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 }
 
-/** Who asks for a stream, as EventFeed takes it. */
+/** The requester of a stream, in EventFeed's form. */
 interface Reader {
   after: number;
   resumes: boolean;

@@ -1,7 +1,7 @@
-// The Durable Object that watches a tenant's figures: judges the alerts when there is news of them and when somebody
-// asks, and hands every change to a courier; pushes the figures to a collector, where there is one.
+// The Durable Object that monitors a tenant's metrics: evaluates the alerts when metrics change and when a caller
+// asks, and passes every change to a courier; pushes the metrics to a collector, if there is one.
 //
-// I13: a change is written together with the parcel that tells it, and the parcel stays until a courier has it.
+// I13: a change is written together with the parcel that reports it, and the parcel stays until a courier has it.
 import { DurableObject } from "cloudflare:workers";
 import type { Parcel } from "../adapters/durable/delivery-client.ts";
 import type { MonitorRpc } from "../adapters/durable/monitor-client.ts";
@@ -18,7 +18,7 @@ import { PACE } from "../core/timings.ts";
 
 const FIRING = "firing";
 const OWED = "owed";
-/** When the figures were last pushed, and whether there is news since; ms since the epoch. */
+/** When the metrics were last pushed, and whether they have changed since; ms since the epoch. */
 const PUSHED = "pushed";
 const NEWS = "news";
 const BORN = "born";
@@ -44,7 +44,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
       const services = composeServices(this.env);
       if (services.ok) next = await this.watch(services.value);
     } catch {
-      // A shard that does not answer now will be asked again.
+      // A shard that does not respond now is asked again.
     }
     if (next !== null) await this.armBy(next);
   }
@@ -89,7 +89,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     if (parcels.length > 0) this.kv.put(OWED, [...(this.kv.get<Parcel[]>(OWED) ?? []), ...parcels]);
   }
 
-  /** False where a courier takes nothing now: whoever asks for the alerts gets them all the same. */
+  /** False if a courier accepts nothing now: reads of the alerts succeed regardless. */
   private async handOver({ couriers }: Services): Promise<boolean> {
     try {
       for (const parcel of this.kv.get<Parcel[]>(OWED) ?? []) {
@@ -116,14 +116,14 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     this.kv.put(PUSHED, now);
     const families = familiesOf(by_pipeline, open);
     const body = metricsBody(families, this.tenant, outward.otlp.version, { since, now });
-    // Counts are of all time: a push that is lost is made up for by the next.
+    // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outward.otlp, "metrics", body);
     if (outcome !== "again") return null;
     this.kv.put(NEWS, true);
     return now + config.metrics_export_interval * 1_000;
   }
 
-  /** @param maxAgeMs 0 has it as it stands */
+  /** @param maxAgeMs 0 reads the current state */
   private async config({ catalogs, settings }: Services, maxAgeMs?: number): Promise<CoordinatorConfig> {
     return effectiveConfig(settings.config, (await catalogs.read(this.tenant, maxAgeMs)).config);
   }

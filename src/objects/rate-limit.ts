@@ -1,5 +1,5 @@
 // The Durable Object that counts the calls of one caller. In memory: an object without calls is not evicted before
-// its window has passed. A longer window is written down.
+// its window has passed. A longer window is stored.
 import { DurableObject } from "cloudflare:workers";
 import type { RateLimitRpc } from "../adapters/durable/rate-limit-client.ts";
 import type { Env } from "../compose.ts";

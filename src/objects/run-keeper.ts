@@ -1,5 +1,5 @@
-// What an execution's object holds of its run while the run is in memory: its driver, its outbox, who is present, and the
-// alarm that brings it back. Owns when a run is opened, when it is let go of, and what the alarm's handler does.
+// The in-memory state of an execution's object: its driver, its outbox, its watchers, and the alarm that brings it
+// back. Owns when a run is opened, when it is released, and what the alarm's handler does.
 //
 // I15: the alarm's handler joins the running loop and re-arms before it returns; it never throws, since the platform
 // gives up on an alarm after six failures.
@@ -48,7 +48,7 @@ export class RunKeeper {
   private driver: ExecutionDriver | null = null;
   /** False for a run without storage, whose alarm is a timer. */
   private isPersisted = true;
-  /** What the log held when it was last read. */
+  /** The log's content when it was last read. */
   private lastKnown: ExecutionState | null = null;
   /** Texts on their way to a caller. */
   private texts = 0;
@@ -97,7 +97,7 @@ export class RunKeeper {
     return working(driver);
   }
 
-  /** There is no run: nothing of it takes room. */
+  /** There is no run: it uses no memory. */
   leave(): void {
     this.ports.memory?.free();
   }
@@ -141,9 +141,9 @@ export class RunKeeper {
       await this.wipe();
       return null;
     } catch (cause) {
-      // I15: after a rollback the version that can read the log comes back, and goes on with it.
+      // I15: after a rollback the version that can read the log is deployed again, and continues with it.
       if (cause instanceof LogFormatUnknown) return this.ports.clock.now() + PACE.FORMAT_RETRY_MS;
-      // A log that cannot be read stays as it is, for whoever asks; there is nothing to go on with.
+      // A log that cannot be read is kept for inspection; the run cannot continue.
       if (cause instanceof LogCorrupted) return null;
       if (cause instanceof IsolateFull) {
         return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
@@ -154,7 +154,7 @@ export class RunKeeper {
     }
   }
 
-  /** Takes the run up, its recovery marked where the platform has counted crashes, and stays until it needs nobody. */
+  /** Resumes the run, with a recovery mark if the platform has counted crashes, until it need not stay in memory. */
   private async takeUp(crashes: number): Promise<ExecutionDriver> {
     const isMarked = this.driver === null && crashes > 0;
     const cut = isMarked ? await markRecovery(this.ctx.storage, RECORD_PREFIX) : 0;
@@ -186,9 +186,9 @@ export class RunKeeper {
   }
 
   /**
-   * Whoever comes first finds the log and takes up what it holds. A run that has recovered in vain too often is taken up
+   * The first caller reads the log and resumes its run. A run that has recovered in vain too often is resumed
    * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
-   * @param alarm what the alarm's handler knows; absent where somebody else asks
+   * @param alarm the state of the alarm's handler; absent for other callers
    * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
    */
   open(
@@ -197,7 +197,7 @@ export class RunKeeper {
   ): ExecutionDriver {
     const isSuspect = (driver.state?.fruitless ?? 0) >= PACE.FRUITLESS_RECOVERIES;
     if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
-    // Kept once it has come up: one that could not is no driver for the next who asks.
+    // Kept once it has started: a driver that failed to start is not reused.
     working(driver);
     if (this.driver !== driver) {
       this.driver = driver;
@@ -237,7 +237,7 @@ export class RunKeeper {
       pending: () => {
         if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
       },
-      // A run that has ended before its alarm came never needs the handler.
+      // A run that has ended before its alarm fired never needs the handler.
       delivered: () => {
         if (this.isHandling || this.driver !== driver) return;
         this.moveOn(driver);
@@ -260,17 +260,17 @@ export class RunKeeper {
       this.ports.alarm.set(retainedUntil(state));
       this.release(state);
     } else if (state.status === "paused") {
-      // With a call in flight the alarm must come soon all the same.
+      // With a call in flight the alarm must still fire soon.
       const until = driver.alarmAt() ?? 0;
       if (until > this.ports.clock.now()) this.ports.alarm.set(until);
     }
   }
 
-  /** The log has refused a record: what this driver holds is not true. The next who comes opens another one. */
+  /** The log has rejected a record: this driver's state is invalid. The next caller opens a new driver. */
   private faulted(driver: ExecutionDriver, cause: unknown): void {
     this.faults += 1;
     const fields = {
-      message: "a record was refused",
+      message: "a log record was rejected",
       execution_id: executionIdOf(this.ctx),
       ...faultFields(cause),
     };
@@ -290,7 +290,7 @@ export class RunKeeper {
     const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, onTimer, brotliDecoder());
     const set = (at: number) => {
       const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
-      // What a pause reports must come through, too.
+      // The reports of a pause must be delivered, too.
       const due = this.outbox?.needsAlarm === true ? Math.min(at, soon) : at;
       this.alarmIsDue = due <= soon;
       ports.alarm.set(due);
@@ -306,7 +306,7 @@ export class RunKeeper {
     try {
       driver = this.open();
     } catch {
-      // The caller meets the same fault, and answers for it.
+      // The caller gets the same fault, and reports it.
       return;
     }
     const { state } = driver;
@@ -321,8 +321,8 @@ export class RunKeeper {
   }
 
   /**
-   * Nothing may happen in the run for now: a large one is let go of until somebody asks, for the platform keeps an
-   * object long after that.
+   * Nothing happens in the run for now: a large one is released from memory until the next request, for the platform
+   * keeps an object long after that.
    */
   rest(): void {
     const { driver } = this;
@@ -331,14 +331,14 @@ export class RunKeeper {
     const isEnded = isTerminal(state.status);
     const isPending = this.outbox?.isPending === true;
     if (isPending && isEnded) driver.stays();
-    // Whatever still has a timer, or a caller, would go on with this driver beside the next one.
+    // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
     if (this.presence !== null && !isEnded) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
   }
 
-  /** The execution as it stands, and as it is written before it is answered. @throws what broke the driver */
+  /** The current execution, after its pending batches are written. @throws the fault that broke the driver */
   shown(driver: ExecutionDriver): ExecutionText {
     driver.flush();
     const state = working(driver).state as ExecutionState;
@@ -355,7 +355,7 @@ export class RunKeeper {
     return text;
   }
 
-  /** Forgets everything, so that the object is as one that never was. */
+  /** Deletes everything, so that the object is as one that never was. */
   async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
     this.ports.memory?.free();
@@ -369,8 +369,8 @@ export class RunKeeper {
   }
 
   /**
-   * Lets go of a run that has ended and been told of: the platform keeps an object long after that, and what the log
-   * holds need not be held beside it. Whoever comes next reads the log.
+   * Releases a run that has ended and been reported: the platform keeps an object long after that, and what the log
+   * holds need not stay in memory. The next caller reads the log.
    */
   private release({ spec }: ExecutionState): void {
     if (spec.storage !== "durable_object") return;

@@ -67,7 +67,7 @@ async function settled(): Promise<void> {
 }
 
 describe("what an isolate knows of agents", () => {
-  test("a healthy agent's calls wait for nothing and tell nothing; one question a second is asked behind them", async () => {
+  test("a healthy agent's calls wait for nothing and report nothing; one request a second is made in the background", async () => {
     const world = new World();
     const isolate = world.isolate();
     isolate.learn("acme", { at: world.now, agents: {} });
@@ -116,7 +116,7 @@ describe("what an isolate knows of agents", () => {
     expect(await other.admit(agent("a"), 1_000)).toMatchObject({ admit: "refuse" });
   });
 
-  test("a success is told where failures stand, and once", async () => {
+  test("a success is reported after failures, once", async () => {
     const world = new World();
     const one = world.isolate();
     await one.admit(agent("a"), 1_000);
@@ -134,7 +134,7 @@ describe("what an isolate knows of agents", () => {
     expect(await one.admit(agent("a"), 1_000)).toEqual({ admit: "call" });
   });
 
-  test("once its time is up one isolate gets the probe; where nobody answers, calls go out", async () => {
+  test("after the recovery time one isolate gets the probe; without a response, calls are made", async () => {
     const world = new World();
     const one = world.isolate();
     const other = world.isolate();

@@ -83,12 +83,12 @@ describe("a catalog that does not answer", () => {
     expect(world.catalogs.peek("acme")?.config).toBe("before");
     world.at += 5 * MINUTE;
     expect(await world.read()).toBe("before");
-    const failed = { level: "ERROR", message: expect.stringContaining("does not answer"), tenant: "acme" };
+    const failed = { level: "ERROR", message: expect.stringContaining("is unavailable"), tenant: "acme" };
     expect(world.lines).toEqual([failed]);
     world.mode = "answers";
     world.config.set("acme", "after");
     expect(await world.read("acme", 0)).toBe("after");
-    const back = { level: "INFO", message: expect.stringContaining("answers again"), tenant: "acme" };
+    const back = { level: "INFO", message: expect.stringContaining("is available again"), tenant: "acme" };
     expect(world.lines).toEqual([failed, back]);
     world.mode = "fails";
     expect(await world.read("acme", 0)).toBe("after");

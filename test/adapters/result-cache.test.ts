@@ -93,7 +93,7 @@ test("a run of another tenant with the same id takes nothing along", async () =>
   expect(sent[1]?.object.split("/")[0]).toBe("one");
 });
 
-test("what an object that died has left behind holds nothing up, and goes nowhere", async () => {
+test("the pending results of a dead object delay nothing, and are not sent", async () => {
   const { cache, sent, time } = world();
   await cache.put(keyOf("one", "a"), RUN, RESULT, 60);
   // Its timers die with it.

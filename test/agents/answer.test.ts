@@ -141,7 +141,7 @@ describe("what the sources do not answer", () => {
       environment,
     });
 
-  test("is said, with the nearest passages, which are not cited", async () => {
+  test("is reported, with the nearest passages, which are not cited", async () => {
     const data = await ask("Which gadget did Amenhotep buy from Hatshepsut?");
     expect(data).toMatchObject({ citations: [], grounded: false, nearest: [{ document: "a.md" }, {}] });
     expect(data.answer).toBe(

@@ -126,7 +126,7 @@ describe("the agents", () => {
     expect(data.answer).toBe("A gadget glows green at night. [1]");
   });
 
-  test("search with the rewritten question, whatever its stage is called", async () => {
+  test("search with the rewritten question, for any stage name", async () => {
     const found = await agents.data<{ query: string; expansions: string[] }>("source_retrieval", {
       query: "how is it reset?",
       inputs: { my_rewriter: { query: "How is the circuit breaker reset?", expansions: ["breaker"] } },
@@ -134,7 +134,7 @@ describe("the agents", () => {
     expect(found).toMatchObject({ query: "How is the circuit breaker reset?", expansions: ["breaker"] });
   });
 
-  test("believe a decision, whatever its stage is called", async () => {
+  test("use a decision, for any stage name", async () => {
     const data = await agents.data<AnswerData>("answer_generation", {
       query: QUERY,
       inputs: { gate: { needs_retrieval: false, reason: "greeting" } },

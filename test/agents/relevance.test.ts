@@ -90,7 +90,7 @@ describe("answers", () => {
     }
   });
 
-  test("nine tenths of the others are answered, and each sentence stands in a cited document", async () => {
+  test("nine tenths of the others are answered, and each sentence is in a cited document", async () => {
     let grounded = 0;
     for (const { question } of answerable) {
       const data = await askAll(agents, question);
@@ -118,7 +118,7 @@ describe("answers", () => {
     if (document !== undefined) expect(data.citations.map((cited) => cited.document)).toContain(document);
   });
 
-  test("the circuit breaker opens after a row of failures, and says where that stands", async () => {
+  test("the circuit breaker opens after consecutive failures, and cites its source", async () => {
     const data = await askAll(agents, "How does the circuit breaker decide to open?");
     expect(data.answer).toMatch(/counts consecutive failures.*`failure_threshold`, 5 by default.*\[1\]/s);
     expect(data.citations[0]).toMatchObject({

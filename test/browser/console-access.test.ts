@@ -35,7 +35,7 @@ async function signIn(on: Page, key: string): Promise<void> {
   await on.getByRole("button", { name: "Sign in" }).click();
 }
 
-test("a wrong key is told, the right one lets in, for this tab alone; a run is followed with its token", async () => {
+test("a wrong key is reported, the right one signs in, for this tab only; a run is streamed with its token", async () => {
   const streams: { url: string; key: string | undefined }[] = [];
   page.on("request", (request) => {
     if (!request.url().includes("/events")) return;
@@ -81,14 +81,14 @@ test("another tenant's run is not there, and a key without the scope says so", a
   const { execution_id } = await stack.client.executePipeline({ query: "mine", conversation_id: "c" });
   await page.goto(`${stack.url}/#/run/${execution_id}`);
   await signIn(page, KEYS.globex);
-  await page.getByText("There is no such run").waitFor();
+  await page.getByText("Run not found").waitFor();
   await page.getByRole("button", { name: "Sign out" }).click();
   await signIn(page, KEYS.runner);
   await page.goto(`${stack.url}/#/pipelines/rag`);
   const text = page.getByRole("textbox", { name: "Definition as JSON" });
   await text.fill('{"stages": [{"name": "other", "agent_type": "write"}]}');
   await page.getByRole("button", { name: "Save", exact: true }).click();
-  await page.getByText("This key may not do that").waitFor();
+  await page.getByText("This key lacks permission").waitFor();
 });
 
 test("where no keys are set the page says how to set them", async () => {

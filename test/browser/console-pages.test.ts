@@ -45,9 +45,9 @@ afterEach(() => context.close());
 const run = (pipeline: string, query: string) =>
   stack.client.executePipeline({ pipeline, query, conversation_id: "pages" });
 
-test("executions come by themselves with their stages; filters stand in the URL; one click leads to everything", async () => {
+test("executions appear automatically with their stages; filters are in the URL; one click leads to everything", async () => {
   await page.goto(`${stack.url}/#/executions`);
-  await page.getByText("Nothing has run yet").waitFor();
+  await page.getByText("No executions yet").waitFor();
   const started = await stack.client.startExecution({
     pipeline: "held",
     query: "a held one",
@@ -83,13 +83,13 @@ test("executions come by themselves with their stages; filters stand in the URL;
   await page.reload();
   await eventually(queries, (shown) => shown.join() === "a held one");
   await page.getByLabel("Pipeline").fill("good");
-  await page.getByText("Nothing matches").waitFor();
-  await page.getByRole("link", { name: "Show all of them" }).click();
+  await page.getByText("No matching executions").waitFor();
+  await page.getByRole("link", { name: "Show all executions" }).click();
   await page.getByRole("link", { name: /a held one/ }).click();
   expect(page.url()).toContain(`#/run/${started.execution_id}`);
 });
 
-test("a run's results fold, its events open, its error is told in words", async () => {
+test("a run's results fold, its events open, its error has a readable text", async () => {
   const good = await run("good", "what is in it");
   await page.goto(`${stack.url}/#/run/${good.execution_id}`);
   const panel = page.getByRole("tabpanel");
@@ -157,7 +157,7 @@ test("a definition is marked while it is typed, drawn beside the text, and saved
   const save = page.getByRole("button", { name: "Save", exact: true });
 
   await text.fill('{\n  "stages": [\n    {"name": "one" "agent_type": "fine"}\n  ]\n}');
-  await faults.getByText("A comma or } is missing here").waitFor();
+  await faults.getByText("A comma or } is expected here").waitFor();
   expect(await faults.textContent()).toContain("line 3");
   expect(await nodes()).toEqual(["one", "two"]);
   expect(await save.isDisabled()).toBe(true);
@@ -165,7 +165,7 @@ test("a definition is marked while it is typed, drawn beside the text, and saved
   await text.fill(
     '{"stages": [\n{"name": "one", "agent_type": "fine", "retry_attempts": 0},\n{"name": "two", "agent_type": "fine", "depends_on": ["one", "gone"]}]}',
   );
-  await faults.getByText(/gone, which is no stage/).waitFor();
+  await faults.getByText(/gone, which is not a stage/).waitFor();
   const { errors } = await stack.client.validatePipelineConfig(
     (JSON.parse(await text.inputValue()) as { stages: unknown[] }).stages,
   );
@@ -215,9 +215,9 @@ test("a definition is marked while it is typed, drawn beside the text, and saved
   await text.fill('{"stages": [{"name": "mine", "agent_type": "fine"}]}');
   await eventually(nodes, (names) => names.join() === "mine");
   await save.click();
-  await page.getByText("Somebody has saved this pipeline in the meantime").waitFor();
+  await page.getByText("This pipeline has changed since it was loaded").waitFor();
   expect((await stack.client.getPipelineConfig("good")).stages[0]?.name).toBe("theirs");
-  await page.getByRole("button", { name: "Save over it" }).click();
+  await page.getByRole("button", { name: "Overwrite" }).click();
   await page.getByText("Saved as version 4.").waitFor();
   expect((await stack.client.getPipelineConfig("good")).stages[0]?.name).toBe("mine");
 });
@@ -225,9 +225,9 @@ test("a definition is marked while it is typed, drawn beside the text, and saved
 test("help says what a field means and may hold, adds fields and stages; a new pipeline is begun and saved", async () => {
   await page.goto(`${stack.url}/#/pipelines`);
   await page.getByLabel("New pipeline").last().fill("good");
-  await page.getByText("There is one of this name.").waitFor();
+  await page.getByText("This name is already in use.").waitFor();
   await page.getByLabel("New pipeline").last().fill("fresh");
-  await page.getByRole("button", { name: "Begin" }).click();
+  await page.getByRole("button", { name: "Create" }).click();
   const text = page.getByRole("textbox", { name: "Definition as JSON" });
   await eventually(
     () => text.inputValue(),

@@ -185,14 +185,14 @@ test("where there is nothing, or something is wrong, the page says what to do", 
   await page.goto(`${stack.url}/#/run`);
   await page.getByText("Ask a question above.", { exact: false }).waitFor();
   await page.goto(`${stack.url}/#/run/ex_gone`);
-  await page.getByText("There is no such run").waitFor();
+  await page.getByText("Run not found").waitFor();
   await page.getByRole("link", { name: "See all executions" }).waitFor();
   await page.goto(`${stack.url}/#/pipelines/gone`);
-  await page.getByText("There is no such pipeline").waitFor();
+  await page.getByText("Pipeline not found").waitFor();
   await page.goto(`${stack.url}/#/nowhere`);
-  await page.getByText("There is no such view").waitFor();
+  await page.getByText("Page not found").waitFor();
   await page.goto(`${stack.url}/#/executions?status=paused`);
-  await page.getByText("Nothing matches").waitFor();
+  await page.getByText("No matching executions").waitFor();
   // A coordinator that is older than the page has no figures.
   await page.route(/\/v1\/(metrics|alerts)/, (route) =>
     route.fulfill({
@@ -202,6 +202,6 @@ test("where there is nothing, or something is wrong, the page says what to do", 
     }),
   );
   await page.goto(`${stack.url}/#/health`);
-  await page.getByText("This coordinator does not offer", { exact: false }).waitFor();
+  await page.getByText("This coordinator does not provide", { exact: false }).waitFor();
   await page.close();
 });

@@ -194,7 +194,7 @@ test("a cached stage says so, and a failed run says why in words", async () => {
   expect(await alert.textContent()).toContain("An agent could not be reached in broken");
   expect(await alert.textContent()).toContain("the index is being rebuilt");
   expect(await state("write")).toBe("write, pending");
-  expect(await page.getByText("The run failed before it had one.").isVisible()).toBe(true);
+  expect(await page.getByText("The run failed before it produced an answer.").isVisible()).toBe(true);
 });
 
 test("a run with event types that the page does not know is shown like one without them", async () => {
@@ -250,7 +250,7 @@ test("a reload and a second window in mid-run show what the first one shows", as
   expect(await seen(page)).toEqual(await seen(second));
 });
 
-test("a cut network is said, and the run comes back whole", async () => {
+test("a lost network is shown, and the run is complete after reconnecting", async () => {
   gates.plan.open();
   gates.search.open();
   const id = await ask("research");
@@ -290,5 +290,5 @@ test("pause holds the run, resume lets it go on, cancel ends it", async () => {
   await becomes("search", /cancelled/);
   expect((await stack.client.getExecution(id)).status).toBe("cancelled");
   expect(await page.getByRole("group", { name: "Control the run" }).count()).toBe(0);
-  await page.getByText("The run was cancelled before it had one.").waitFor();
+  await page.getByText("The run was cancelled before it produced an answer.").waitFor();
 });

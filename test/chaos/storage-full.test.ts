@@ -22,7 +22,7 @@ afterEach(async () => {
 /** A question so long that each record is larger than what a small file has room for. */
 const LONG = "x".repeat(30_000);
 
-const VAIN = "recovered 5 times in a row without getting further";
+const VAIN = "recovered 5 times in a row without progress";
 
 async function agentsOf(): Promise<FiveAgents> {
   const agents = await startFiveAgents({ delay: () => 20, fails: () => false });

@@ -35,7 +35,7 @@ afterAll(async () => {
   await state?.remove();
 });
 
-test("the undisturbed run is what the others are held against", async () => {
+test("the undisturbed run is the reference for the others", async () => {
   const run = await disturbed("undisturbed", null, null);
   expect(run.events).toHaveLength(UNDISTURBED);
   expect(run.calls).toHaveLength(5);

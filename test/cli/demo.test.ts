@@ -62,7 +62,7 @@ test("answers from a folder of Markdown, cites it, and leaves nothing", async ()
   await expectNothingLeft(command);
 });
 
-test("tells a developer what to type, line by line", async () => {
+test("prints the commands to type, line by line", async () => {
   const command = demo("How do I register an agent?");
   expect(await command.ended).toBe(0);
   expect(command.output()).toContain(

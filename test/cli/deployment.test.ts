@@ -102,7 +102,7 @@ describe("a fault is found before anything is deployed", () => {
     [
       "a main that is missing",
       COORDINATOR.replace("src/index.ts", "src/nowhere.ts"),
-      /^wrangler\.toml: names .*nowhere\.ts as main, which does not exist$/,
+      /^wrangler\.toml: has main .*nowhere\.ts, which does not exist$/,
     ],
     ["no main", COORDINATOR.replace(/^main = .*$/m, ""), /^wrangler\.toml: has no main$/],
     ["no name", COORDINATOR.replace(/^name = .*$/m, ""), /^wrangler\.toml: has no name$/],
@@ -116,7 +116,7 @@ describe("a fault is found before anything is deployed", () => {
     await expect(plan()).rejects.toThrow(message);
   });
 
-  test("in both files, and both are told", async () => {
+  test("in both files, and both are reported", async () => {
     write(COORDINATOR.replace(/^main = .*$/m, ""), `${AGENTS}\nname = = 1\n`);
     const error = await plan().catch((thrown: unknown) => thrown as Error);
     expect((error as Error).message.split("\n").map((line) => line.split(":")[0])).toEqual([
@@ -137,7 +137,7 @@ describe("a fault is found before anything is deployed", () => {
     );
   });
 
-  test("what a flag gives is no fault", async () => {
+  test("a value set by a flag is not missing", async () => {
     write(COORDINATOR.replace(/^name = .*$/m, "").replace(/^compatibility_date = .*$/m, ""));
     await plan("--name", "mine", "--compatibility-date", "2026-10-20");
   });

@@ -162,7 +162,7 @@ test(
   START_MS,
 );
 
-test("a config that is no TOML ends it with the file and the line, without a stack", async () => {
+test("a config that is not TOML ends it with the file and the line, without a stack", async () => {
   const path = join(folder, "fixtures/agents/wrangler.toml");
   const before = readFileSync(path, "utf8");
   writeFileSync(path, `${before}\nname = = 1\n`);

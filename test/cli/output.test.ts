@@ -56,7 +56,7 @@ test("a terminal shows each stage's sign, time and note, one row each, and only 
   expect(Math.max(...narrow.map((row) => row.length))).toBeLessThanOrEqual(40);
 });
 
-test("plain lines tell retries and skips, and announce a text that starts again", () => {
+test("plain lines show retries and skips, and announce a text that restarts", () => {
   let written = "";
   const output = plainOutput((text) => {
     written += text;
@@ -68,11 +68,11 @@ test("plain lines tell retries and skips, and announce a text that starts again"
       "write running",
       "",
       "Helo",
-      "(the text starts again)",
+      "(the answer restarts)",
       "Hello red",
       "write running: retry in 40 ms: cut short",
       "write running, try 2",
-      "(the text starts again)",
+      "(the answer restarts)",
       "Good day",
     ].join("\n"),
   );

@@ -85,7 +85,7 @@ describe("the specification's unit tests", () => {
     expect(execution.duration_ms).toBeGreaterThan(0);
   });
 
-  test("a stage's failure is retried, and what stays failed is told", async () => {
+  test("a stage's failure is retried, and a lasting failure is reported", async () => {
     agents.on("/flaky", inTurn(failsWith(503), answers({ fine: true })));
     const retried = await client.executeStage(
       { name: "only", agent_type: "flaky", cache: false },

@@ -188,7 +188,7 @@ describe("time and abort", () => {
     expect(await response.json()).toMatchObject({ status: 504, retryable: true });
   });
 
-  test("a function that ignores its signal is left behind", async () => {
+  test("a function that ignores its signal is not awaited", async () => {
     vi.useFakeTimers();
     let begun = false;
     const agent = defineAgent({

@@ -30,7 +30,7 @@ describe("retryAfterSeconds", () => {
   });
 });
 
-test("what is no coordinator's answer is shown, cut between characters", async () => {
+test("a response that is not a coordinator's is shown, cut between characters", async () => {
   const { code, message } = await errorOf(new Response(`${"x".repeat(199)}\u{1f981}`, { status: 502 }));
   expect([code, message.isWellFormed()]).toEqual(["INVALID_RESPONSE", true]);
   expect(message).toMatch(/x{199}$/);

@@ -6,7 +6,7 @@ import { pathAt, readJson, writeJson } from "../../src/console/pipelines/json-te
 /** Keys that stand twice are a fault here and none to JSON.parse; minus zero is written as zero. */
 const json = fc.jsonValue().map((value) => JSON.parse(JSON.stringify(value)) as unknown);
 
-test("what is written is read again, whatever it is", () => {
+test("written JSON is read back, for any value", () => {
   fc.assert(
     fc.property(json, (value) => {
       const read = readJson(writeJson(value));
@@ -32,7 +32,7 @@ test("a text that was cut or changed is a fault exactly where JSON.parse refuses
       }
       const read = readJson(spoilt);
       // This reader is stricter on keys that stand twice, and on integers that a browser would change.
-      if (/stands here twice$|would lose digits/.test(read.fault?.message ?? "")) return;
+      if (/^Duplicate name|would lose digits/.test(read.fault?.message ?? "")) return;
       expect(read.fault === null, spoilt).toBe(parsed !== null);
       if (parsed !== null) expect(read.value).toEqual(parsed.value);
     }),
@@ -42,11 +42,11 @@ test("a text that was cut or changed is a fault exactly where JSON.parse refuses
 });
 
 test.each([
-  ['{"a": 1 "b": 2}', '"b"', "A comma or } is missing here"],
-  ["[1, nope]", "nope", "Text belongs in double quotes"],
-  ['{"a": 1, "a": 2}', '"a"', '"a" stands here twice'],
-  ['{"a": [1, 2}', "}", "A comma or ] is missing here"],
-  ['["open]', '"open]', "This text has no end"],
+  ['{"a": 1 "b": 2}', '"b"', "A comma or } is expected here"],
+  ["[1, nope]", "nope", "Text must be in double quotes"],
+  ['{"a": 1, "a": 2}', '"a"', 'Duplicate name "a"'],
+  ['{"a": [1, 2}', "}", "A comma or ] is expected here"],
+  ['["open]', '"open]', "Unterminated text"],
   [
     "[9007199254740992, -9007199254740993]",
     "-9007199254740993",
@@ -59,7 +59,7 @@ test.each([
   expect(fault?.from).toBe(text.lastIndexOf(at));
 });
 
-test("a place in the text is told by its path, in the indentation too", () => {
+test("a position in the text has a path, in the indentation too", () => {
   const text = '{\n  "stages": [\n    {"name": "a"}\n  ]\n}';
   const read = readJson(text);
   expect(pathAt(read, text, text.indexOf('"a"') + 1)).toBe("/stages/0/name");

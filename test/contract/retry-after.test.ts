@@ -49,7 +49,7 @@ describe("HTTP-date", () => {
   ])("%s", (header, ms) => expect(retryAfterMs(header, NOW)).toBe(ms));
 });
 
-describe("anything else is no Retry-After", () => {
+describe("anything else is not a Retry-After", () => {
   test.each([
     null,
     "",

@@ -84,7 +84,7 @@ describe("keys", () => {
     }
   });
 
-  test("a comparison looks at every character, wherever the first difference stands", () => {
+  test("a comparison reads every character, at any position of the first difference", () => {
     let reads = 0;
     const counted = (text: string) =>
       new Proxy(Object(text) as object, {

@@ -48,7 +48,7 @@ test.each(
   expect(registered(name)).toMatchObject({ ok: true, value: { headers: { [name]: "secret:KEY" } } });
 });
 
-test("what is no header name says so", () => {
+test("an invalid header name is reported", () => {
   expect(registered("a b")).toMatchObject({
     ok: false,
     error: { errors: [{ pointer: "/headers/a b", detail: "is not a header name" }] },

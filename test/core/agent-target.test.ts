@@ -252,7 +252,7 @@ describe("with a list", () => {
     else expect(hosts).toEqual({ ok: false, error: entry });
   });
 
-  test("an empty list is no list", () => {
+  test("an empty list counts as none", () => {
     expect(parseAllowedHosts(undefined)).toEqual({ ok: true, value: null });
     expect(parseAllowedHosts(" , ")).toEqual({ ok: true, value: null });
   });

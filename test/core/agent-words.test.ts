@@ -68,7 +68,7 @@ describe("htmlText", () => {
     expect(htmlText("a<p b")).toBe("a");
   });
 
-  test("costs no more than its length, whatever is left open", () => {
+  test("costs no more than its length, for any unclosed part", () => {
     const began = performance.now();
     for (const piece of ["<script>", "<!--", "<p ", "<", "</", "&#", "<svg></"]) {
       htmlText(piece.repeat(100_000));

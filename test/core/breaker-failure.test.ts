@@ -7,7 +7,7 @@ const POLICY = { failure_threshold: 2, recovery_timeout_seconds: 60 };
 const failed = (breaker: Breaker, why?: string, probe: number | null = null) =>
   reported(breaker, "failure", probe, POLICY, 1_000, 0.5, why);
 
-test("the last failure's message stands while failures count, and goes with a success", () => {
+test("the last failure's message is kept while failures count, and cleared by a success", () => {
   const once = failed(CLOSED, "first");
   expect(once.last_failure).toBe("first");
   const open = failed(once, "second");
@@ -29,7 +29,7 @@ test("it is cut between characters, and a record without one stays without", () 
 
 test("a refusal names it, and one without it says what it did before", () => {
   const refused = { kind: "refused" as const, agent_type: "a", retry_at: 0 };
-  const open = "the circuit breaker of a is open: it is called again from 1970-01-01T00:00:00.000Z on";
+  const open = "the circuit breaker of a is open: the next call is allowed at 1970-01-01T00:00:00.000Z";
   expect(classify(refused).error.message).toBe(open);
   const named = classify({ ...refused, last_failure: "no ink" });
   expect(named.error.message).toBe(`${open}; its last failure: no ink`);

@@ -25,7 +25,7 @@ describe("true", () => {
   });
 });
 
-describe("an error, told as one line of text", () => {
+describe("an error, as one line of text", () => {
   test.each([
     "results.missing.field == 1",
     "results.nothing.field == 1",

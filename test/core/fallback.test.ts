@@ -62,7 +62,7 @@ const stages = array(
   { minLength: 1, maxLength: 3 },
 );
 
-test("fallbacks keep every promise, whatever comes when", () => {
+test("fallbacks keep every invariant, in any order of events", () => {
   const seen = new Map<string, number>();
   assertProperty(
     property(stages, array(step, { minLength: 5, maxLength: 40 }), (drawn, steps) => {
@@ -155,7 +155,7 @@ test("fallbacks keep every promise, whatever comes when", () => {
   }
 });
 
-test("a refusal and a hit are no tries and no agent's time; a fallback's call is no try", () => {
+test("a refusal and a hit are not tries and not agent time; a fallback's call is not a try", () => {
   const spec = makeSpec([makeStage("a", { fallback: "use_simple_model" })]);
   let { state } = decide(null, { type: "start", spec }, 1_000);
   const invoke = () => nextActions(state as ExecutionState).invoke[0] as { call: number; kind: string };

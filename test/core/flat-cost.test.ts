@@ -35,7 +35,7 @@ test("a turn makes anew what it changes and shares the rest, however long the lo
   expect(fresh(90)).toBe(early);
 });
 
-test("a turn has as many events as it has news, however many stages wait", () => {
+test("a batch has one event per change, for any number of waiting stages", () => {
   const stages = Array.from({ length: 64 }, (_, at) => side(`s${at}`));
   const play = new Play(stages, { max_concurrent_stages: 6 });
   expect(play.log).toHaveLength(7);

@@ -35,7 +35,7 @@ test("the critical path of equal ones is the first in definition order; of nothi
   expect(criticalPath([], () => 1)).toEqual({ path: [], weight: 0 });
 });
 
-test("random graphs: no cycle in a DAG, every layer behind those it needs, no path heavier than the critical one", () => {
+test("random graphs: no cycle in a DAG, every layer after those it needs, no path heavier than the critical one", () => {
   const holds = property(integer(), integer({ min: 1, max: 12 }), (seed, size) => {
     const random = new Random(seed);
     const names = Array.from({ length: size }, (_, at) => `n${at}`);

@@ -13,7 +13,7 @@ const stage = (name: string, ...depends_on: string[]) =>
   PipelineStage.parse({ name, agent_type: name, depends_on });
 
 describe("judgeDefinition", () => {
-  test("tells the shape of a good one", () => {
+  test("returns the graph of a valid one", () => {
     expect(judgeDefinition([stage("a"), stage("b", "a"), stage("c", "a"), stage("d", "c")])).toEqual({
       valid: true,
       errors: [],
@@ -24,7 +24,7 @@ describe("judgeDefinition", () => {
     });
   });
 
-  test("tells every fault at once, each with its stage", () => {
+  test("reports every error at once, each with its stage", () => {
     const verdict = judgeDefinition([
       { name: "a", agent_type: "x", depends_on: ["b"] },
       { name: "b", agent_type: "x", depends_on: ["a"] },
@@ -69,7 +69,7 @@ describe("judgeDefinition", () => {
     expect(judgeDefinition(Array.from({ length: 100 }, () => stage("a"))).error_count).toBe(1);
   });
 
-  test("never throws, whatever it is given", () => {
+  test("never throws, for any input", () => {
     assert(
       property(array(jsonValue()), (stages) => {
         expect(typeof judgeDefinition(stages).valid).toBe("boolean");
@@ -107,7 +107,7 @@ describe("changedStages", () => {
     expect(changedStages("p", two, change)).toMatchObject({ ok: false, error: { code } });
   });
 
-  test("a pipeline that is not there is told so, and one keeps its last stage", () => {
+  test("an unknown pipeline is reported, and a pipeline keeps its last stage", () => {
     const remove = { kind: "remove_stage", stage: "a" } as const;
     expect(changedStages("p", null, remove)).toMatchObject({
       ok: false,

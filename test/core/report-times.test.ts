@@ -64,7 +64,7 @@ test("an alarm at retention's end shows that the end was delivered; an earlier o
   ]);
 });
 
-test("retention that is no whole number of ms still has one alarm time", () => {
+test("retention that is not a whole number of ms still has one alarm time", () => {
   const { state } = ended(1.000_5);
   expect(Number.isInteger(retainedUntil(state))).toBe(true);
   expect(wasReported(state, retainedUntil(state))).toBe(true);

@@ -32,7 +32,7 @@ import { makeSpec, makeStage } from "./simulation/spec.ts";
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 10 };
 
 describe("the breaker", () => {
-  test("I14: one probe at a time, whatever is asked and reported when", () => {
+  test("I14: one probe at a time, in any order of requests and reports", () => {
     const step = record({
       ms: integer({ min: 1, max: 4_000 }),
       what: constantFrom("ask", "ask", "success", "failure", "failure", "failure", "void"),
@@ -279,7 +279,7 @@ describe("the result cache", () => {
   const exact = (fields: Partial<AgentCall>, tenant = "acme", registered = registration) =>
     cacheKey(tenant, registered, { ...call, ...fields }).exact;
 
-  test("its key names what the agent is told, in any order, and not who asks when", () => {
+  test("its key contains the agent's input, in any order, and neither caller nor time", () => {
     const same = exact({});
     expect(exact({ execution_id: "ex_2", conversation_id: "c2", attempt: 7, timeout_ms: 5 })).toBe(same);
     expect(exact({ config: { b: { c: [1, 2] }, a: 1 } })).toBe(same);

@@ -89,7 +89,7 @@ test("text that an agent still sends after its call was aborted is not passed on
   expect(after).not.toContain("not heard");
 });
 
-test("fast stages that nobody watches share a commit, and a result waits for its commit 50 ms at most", async () => {
+test("fast stages without watchers share a commit, and a result waits for its commit 50 ms at most", async () => {
   const stages = ["a", "b", "c", "d"].map((name) => makeStage(name));
   const bench = new Bench((_request, _hooks, b) => later(b, 1, said()));
   await bench.start(makeSpec(stages));
@@ -130,7 +130,7 @@ test("a log that is whole and makes no sense is corrupted, not a reason to try f
   await drained();
 });
 
-test("an answer that has begun tells of the end once that is durable, and of nothing before", async () => {
+test("a started response sends the end once it is durable, and nothing before", async () => {
   const bench = new Bench((_request, _hooks, b) => later(b, 5_000, said()));
   await bench.start(makeSpec([makeStage("one")]));
   const { driver } = bench;

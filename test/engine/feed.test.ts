@@ -158,7 +158,7 @@ test("a chunk is bounded: the rest waits in the log, and is asked for at once", 
   expect(taken(feed)).toHaveLength(1);
 });
 
-test("a reader that falls behind by whole texts holds a bounded part, and still gets each whole from its end", () => {
+test("a reader that lags by whole texts buffers a bounded part, and still gets each whole text at its end", () => {
   const driver = new Played();
   const feed = driver.reader();
   const half = "x".repeat(PACE.READER_TEXT_CHARS / 2 + 1);

@@ -77,7 +77,7 @@ describe("the budget", () => {
     expect(share("b", "globex").take(1)).toBe(false);
   });
 
-  test("an instance takes over what the one before it held", () => {
+  test("an instance takes over the share of the previous one", () => {
     const { budget, share } = budgetOf();
     share("a").take(16 * MB);
     const next = share("a");

@@ -222,7 +222,7 @@ test("what a broken driver says is not reported: it is not in the log", async ()
   expect(world.pending).toBe(0);
 });
 
-test("an end that an earlier instance wrote is reported by whoever settles, and by nothing else", async () => {
+test("an end that an earlier instance wrote is reported by settle, and by nothing else", async () => {
   const world = new World();
   world.is("cancelled", 9);
   const outbox = world.open();

@@ -32,7 +32,7 @@ test.each([2, 3, 4])("record %i is refused once: the run completes, each result 
   expect(bench.types.at(-1)).toBe("execution.completed");
 });
 
-test("a start that is refused leaves nothing, and calls nobody", async () => {
+test("a start that is refused leaves nothing, and calls no agent", async () => {
   const bench = new Bench((_request, _hooks, b) => later(b, 100, said()), refusing(1));
   const { driver } = bench;
   await bench.start(makeSpec(chain));
@@ -67,7 +67,7 @@ test("storage that refuses everything until after the deadline: the run ends wit
   expect(bench.ms).toBeLessThan(60_000 + PACE.ALARM_RETRY_MS + 10);
 });
 
-test("whoever waits is let go of, and a reader's stream stops without its end", async () => {
+test("waiters are released, and a reader's stream stops without its end", async () => {
   const bench = new Bench((_request, _hooks, b) => later(b, 100, said()), refusing(2));
   await bench.start(makeSpec(chain));
   const { driver } = bench;

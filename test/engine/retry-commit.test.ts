@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "./support.ts";
 
-test("a try's failure stands in the log before the next try goes out, though nobody watches", async () => {
+test("a try's failure is in the log before the next try starts, even without watchers", async () => {
   const durable: string[][] = [];
   const bench = new Bench((request, _hooks, b) => {
     durable.push([...b.types]);

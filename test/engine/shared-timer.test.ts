@@ -86,7 +86,7 @@ test("a task that fails keeps none of the others from coming", async () => {
   expect(came).toEqual(["beside it@10", "later@20"]);
 });
 
-test("where the clock is set back nobody waits longer for that", async () => {
+test("a clock that is set back does not lengthen a wait", async () => {
   let back = 0;
   const { came, note, time, pass } = world();
   const clock = new SharedTimer({

@@ -165,7 +165,7 @@ describe("runs whose alarms fire together", () => {
     expect((times.at(-1) ?? 0) - again).toBeLessThanOrEqual(2_000 * PACE.WAKING_GAP_MS);
   });
 
-  test("on a machine that is late whoever notices lets the others go first, and still all come up", async () => {
+  test("on a slow machine a late run lets the others go first, and all resume", async () => {
     const isolate = new Isolate();
     const busyUntil = START + 5_000;
     isolate.late = () => (isolate.time.now < busyUntil ? PACE.WAKING_LATE_MS : 0);
@@ -212,7 +212,7 @@ describe("turns", () => {
     expect(queue.isOpen(START + 2 * PACE.WAKING_GAP_MS)).toBe(true);
   });
 
-  test("one that nobody claims is forgotten", () => {
+  test("an unclaimed one is dropped", () => {
     const queue = new WakeQueue();
     queue.give({ at: START, rounds: 0 }, START);
     queue.give({ at: START + 1, rounds: 0 }, START + PACE.WAKING_CLAIM_MS + 1);

@@ -27,10 +27,10 @@ describe("a registration", () => {
         '/protocol Invalid input: expected "native", received 1',
       ],
     ],
-    [{ url: "u", binding: "AGENTS" }, ["/binding cannot be given beside url: give one of them"]],
+    [{ url: "u", binding: "AGENTS" }, ["/binding cannot be combined with url: give one of them"]],
     [
       { url: "u", binding: "AGENTS", path: "/x" },
-      ["/url cannot be given beside binding and path: give one of them"],
+      ["/url cannot be combined with binding and path: give one of them"],
     ],
     [{}, [" needs url or binding"]],
     [{ path: "/x" }, [" needs url or binding"]],

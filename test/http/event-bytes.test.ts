@@ -47,7 +47,7 @@ test("any chunks of any stream give its whole events, and hold back the half one
   );
 });
 
-test("an id counts wherever its line stands, and only there", () => {
+test("an id counts at any position of its line, and only there", () => {
   const reader = new EventBytes(3);
   reader.push(encoder.encode('id: 12\nevent: a\ndata: {"x":"id: 99"}\n\n'));
   expect(reader.seq).toBe(12);

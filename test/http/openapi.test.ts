@@ -31,7 +31,7 @@ describe("the document", () => {
     for (const name of references) expect(Object.keys(document.components.schemas)).toContain(name);
   });
 
-  test("says of every operation behind a key that it may answer 401 and 403, and of none else", () => {
+  test("documents 401 and 403 for every operation that needs a key, and for no other", () => {
     for (const { method, path, permission } of OPERATIONS) {
       const { responses, security } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
       expect("401" in responses && "403" in responses, path).toBe(permission !== "public");
@@ -101,7 +101,7 @@ describe("the document", () => {
   });
 });
 
-test("the schema of a definition stands alone, for editors", () => {
+test("the schema of a definition is self-contained, for editors", () => {
   const schema = JSON.parse(pipelineSchemaText());
   expect(schema.$schema).toBe("https://json-schema.org/draft/2020-12/schema");
   expect(schema.properties.stages.items.required).toEqual(["name", "agent_type"]);

@@ -89,7 +89,7 @@ test.each([
   },
 );
 
-test("a buffer that is not full is no reason to close, however long nobody reads", async () => {
+test("a buffer that is not full does not close the stream, for any length of stall", async () => {
   const { clock, put, settle, gone } = bufferWith({ stream_buffer_size: 10, stream_timeout_ms: 200 });
   put(9);
   await settle();
@@ -153,7 +153,7 @@ test.each([
   expect(await again).toBe(": \n");
 });
 
-test("finish closes behind what is held; a reader that cancels is told of once", async () => {
+test("finish closes after the buffered events; a reader that cancels is reported once", async () => {
   const held = bufferWith({});
   held.put(1);
   held.buffer.finish();

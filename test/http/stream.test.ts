@@ -82,7 +82,7 @@ test.each([true, false])(
   },
 );
 
-test("a death behind the terminal event is found out by 204", async () => {
+test("a crash after the terminal event is detected by 204", async () => {
   const { text, asked } = await readThrough(
     stream([event(1)], true),
     () => new Response(null, { status: 204 }),

@@ -25,7 +25,7 @@ describe("as text", () => {
     if (!answer.ok) expect(["contract", "truncated"]).toContain(answer.failure.kind);
   });
 
-  test("what has no end is told from what is wrong", () => {
+  test("truncated JSON is distinguished from invalid JSON", () => {
     for (const text of ["", "[", '{"a":', '"a', "[1,", "tru", '{"a":1', "-", '"\\u00', "1e"]) {
       expect(readJson(text), text).toMatchObject({ ok: false, error: { reason: "truncated" } });
     }
@@ -173,7 +173,7 @@ describe("through workerd", () => {
     }
   });
 
-  test.each(NOT_UTF8)("what is no UTF-8: %s", async (_name, bytes) => {
+  test.each(NOT_UTF8)("invalid UTF-8: %s", async (_name, bytes) => {
     answer = '{"data":{}}';
     const refused = await send(withBytes(inRequest('"?"'), bytes));
     expect([refused.status, refused.body.code]).toEqual([400, "INVALID_REQUEST"]);

@@ -40,7 +40,7 @@ describe("hysteresis", () => {
   });
 });
 
-test("since is the moment in which it began to fire, and changes are told once", () => {
+test("since is the time at which it began to fire, and changes are reported once", () => {
   const judge = (before: Alert[], value: number, now: number) =>
     judgeAlerts(before, [{ name: "avg_execution_time_ms", value }], THRESHOLDS, now);
   const first = judge([], 6_000, NOW);
@@ -61,7 +61,7 @@ test("since is the moment in which it began to fire, and changes are told once",
   expect(third.changes).toMatchObject([{ firing: false, since: null }]);
 });
 
-test("a stage that nobody runs any more resolves, and is then not spoken of", () => {
+test("a stage without further runs resolves, and is then not reported", () => {
   const fired = judgeAlerts([], [{ name: "stage_error_rate", stage: "s", value: 0.5 }], THRESHOLDS, NOW);
   const gone = judgeAlerts(fired.alerts, [], THRESHOLDS, NOW + 1);
   expect(gone.changes).toMatchObject([{ stage: "s", firing: false, value: null }]);
@@ -75,7 +75,7 @@ test("another threshold is judged at once", () => {
   expect(judgeAlerts([], reading, lower, NOW).alerts[0]).toMatchObject({ firing: true, threshold: 4 });
 });
 
-test("readings come from all pipelines; whoever cancels has not been failed", () => {
+test("readings come from all pipelines; a cancellation is not a failure", () => {
   const figures = (runs: readonly RunEnd[]) => {
     const of = emptyFigures();
     for (const status of runs) {

@@ -97,7 +97,7 @@ describe("the cause of a bottleneck", () => {
       recorded([makeStage("one")], times(10, { one: 400 }), () => ({ fields: { query: "always the same" } })),
     );
     expect(bottleneck.cause).toMatch(/^cache that could have hit: 90 % of runs/);
-    expect(bottleneck.recommendation).toMatch(/results of one be kept .* 360 ms sooner/);
+    expect(bottleneck.recommendation).toMatch(/Cache the results of one .* 360 ms sooner/);
     expect(bottleneck.opportunities[0]).toEqual({
       type: "result_caching",
       potential_improvement_ms: 360,

@@ -46,7 +46,7 @@ describe("the webhook", () => {
     expect(status(503, 1_000)).toBe(5_000);
   });
 
-  test("tells of alerts alone where nobody says otherwise", () => {
+  test("sends only alerts by default", () => {
     expect(parseEvents(undefined)).toEqual({ ok: true, value: new Set(["alert.firing", "alert.resolved"]) });
     expect(parseEvents("execution.failed, alert.firing")).toEqual({
       ok: true,
@@ -90,7 +90,7 @@ describe("the variables", () => {
     expect(readOutward({}, "1")).toEqual({ ok: true, value: { webhook: null, otlp: null } });
   });
 
-  test("a secret of less than 24 bytes is refused, and not told", () => {
+  test("a secret of less than 24 bytes is refused, and not shown", () => {
     const read = readOutward(
       {
         AGENT_COORDINATOR_WEBHOOK_URL: "https://h.example",
@@ -113,7 +113,7 @@ describe("the variables", () => {
 });
 
 describe("a log line", () => {
-  test("is one line of JSON whatever it holds", () => {
+  test("is one line of JSON for any content", () => {
     const line = logLine("INFO", 0, {
       text: "a\nb\u001b[0m\u0085\u2028\u202e\ud800",
       long: "x".repeat(10_000),
@@ -134,7 +134,7 @@ describe("a log line", () => {
 describe("the spans of a run", () => {
   const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
 
-  test("that was paused in the middle of a call: the call cut short, and the one that came after", async () => {
+  test("that was paused in the middle of a call: the interrupted call, and the next one", async () => {
     const bench = new Bench((_request, _hooks, own) => later(own, 100, said()));
     await bench.start(makeSpec([makeStage("one")], {}, { traceparent }));
     await bench.until(40);
@@ -144,7 +144,7 @@ describe("the spans of a run", () => {
     await bench.until();
     const { state } = bench.driver;
     const [root, cut, whole] = state === null ? [] : spansOf(state, bench.log);
-    expect(cut).toMatchObject({ error: "cut short by a pause", attributes: { "coordinator.attempt": 1 } });
+    expect(cut).toMatchObject({ error: "interrupted by a pause", attributes: { "coordinator.attempt": 1 } });
     expect((cut?.ended ?? 0) - (cut?.began ?? 0)).toBe(40);
     expect(whole).toMatchObject({ error: null, attributes: { "coordinator.attempt": 1 } });
     expect((whole?.ended ?? 0) - (whole?.began ?? 0)).toBe(100);

@@ -94,8 +94,8 @@ export const HOSTILE_EXPRESSIONS: readonly HostileExpression[] = [
     "a macro with a shadowing name": "results.objects.items.map(true, 1) == []",
     "a number of 4,000 digits": `${"9".repeat(4_000)} == 1`,
     "a double beyond all": `1e${"9".repeat(400)} > 1.0`,
-    "a string without an end": `"${"a".repeat(4_000)}`,
-    "an escape that is no character": '"\\uD800" == query',
+    "an unterminated string": `"${"a".repeat(4_000)}`,
+    "an escape that is not a valid character": '"\\uD800" == query',
     "a reserved word": "__proto__ == null",
   }),
   ...hostile("limit", {

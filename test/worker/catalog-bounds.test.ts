@@ -143,14 +143,14 @@ test("where the catalog fails, what was read last is run, writes are refused, an
       expect((await alone.api("GET", "/v1/pipelines/one")).status).toBe(200);
       expect((await alone.run({ pipeline: "one" })).body.status).toBe("completed");
     }
-    const lines = () => alone.output().split("the catalog does not answer").length - 1;
+    const lines = () => alone.output().split("the catalog is unavailable").length - 1;
     await expect.poll(lines, { timeout: 5_000 }).toBe(1);
     // It answers again after four seconds.
     const put = async () => (await alone.api("PUT", "/v1/pipelines/new", { stages: [stage()] })).status;
     await expect.poll(put, { timeout: 10_000, interval: 500 }).toBe(201);
     expect((await alone.api("GET", "/v1/config")).body.max_retry_attempts).toBe(3);
     expect(lines()).toBe(1);
-    await expect.poll(() => alone.output(), { timeout: 5_000 }).toContain("the catalog answers again");
+    await expect.poll(() => alone.output(), { timeout: 5_000 }).toContain("the catalog is available again");
   } finally {
     await alone.close();
   }

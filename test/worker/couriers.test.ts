@@ -79,7 +79,7 @@ test("one trace that the collector does not take is given up alone", async () =>
   const lines = server
     .output()
     .split("\n")
-    .filter((line) => line.includes("traces given up"));
+    .filter((line) => line.includes("traces abandoned"));
   expect(lines.map((line) => JSON.parse(line))).toMatchObject([
     { level: "ERROR", traces: 1, outcome: "unfit" },
   ]);
@@ -97,7 +97,7 @@ test("traces keep to their own waits while others come: none is given up early",
     of.collector.on("/v1/traces").filter(({ text }) => text.includes(`"${id}"`)).length;
   // After 1, 6 and 16 seconds, however many come meanwhile.
   expect(tries("run-0")).toBeLessThanOrEqual(3);
-  expect(server.output()).not.toContain("traces given up");
+  expect(server.output()).not.toContain("traces abandoned");
   of.collector.judge = () => undefined;
   await eventually(
     async () => taken(of).size,

@@ -287,7 +287,7 @@ describe("over HTTP", () => {
       status: 422,
       body: {
         code: "INVALID_PIPELINE_CONFIG",
-        detail: expect.stringMatching(/c: when: names results\.x, .*no stage.*it may name a/),
+        detail: expect.stringMatching(/c: when: names results\.x, .*not a stage.*it may name a/),
       },
     });
     expect((await put("results.b == null")).body.detail).toMatch(/results\.b, on which c does not depend/);

@@ -62,7 +62,7 @@ describe.each(HOSTILE_CASES.map((hostile, at) => ({ ...hostile, at })))("$name",
 });
 
 describe("afterwards", () => {
-  test("nothing was rejected that nobody caught", () => {
+  test("there was no unhandled rejection", () => {
     expect(server.output().match(/UNHANDLED.*/g) ?? []).toEqual([]);
   });
 

@@ -134,7 +134,7 @@ describe("an error body of any form", () => {
     expect(message).toBe(`the agent answered 500: ${"x".repeat(499)}`);
   });
 
-  test("stands in the trace, the events and the execution's error too", async () => {
+  test("is in the trace, the events and the execution's error too", async () => {
     const { body, name } = await errorOf(json("500 Oops", '{"error":"no ink"}'));
     expect(body.error_info.message).toBe("only: the agent answered 500: no ink");
     const { body: trace } = await coordinator.api("GET", `/v1/executions/${body.execution_id}/trace`);
@@ -153,17 +153,17 @@ describe("an answer that is none", () => {
     [
       "without its wrapper",
       ok('{"answer":"yes","sources":[]}'),
-      '/data is missing: answer {"data": {…}}, and put into it what is there now: answer, sources',
+      '/data is missing; expected {"data": {…}} around the members received: answer, sources',
     ],
     [
       "that says why",
       ok('{"error":"no ink"}'),
-      '/data is missing (answer {"data": {…}}), and the answer says: no ink',
+      '/data is missing (expected {"data": {…}}); the answer says: no ink',
     ],
-    ["that is a list", ok("[1]"), 'answer {"data": {…}}, and not a list'],
-    ["that is a text", ok('"yes"'), 'answer {"data": {…}}, and not a string'],
-    ["whose data is a text", ok('{"data":"yes"}'), '/data is a string: answer {"data": {…}}'],
-    ["that is empty", ok(""), 'it is empty, and not {"data": {…}}'],
+    ["that is a list", ok("[1]"), 'expected {"data": {…}}, received a list'],
+    ["that is a text", ok('"yes"'), 'expected {"data": {…}}, received a string'],
+    ["whose data is a text", ok('{"data":"yes"}'), '/data is a string; expected {"data": {…}}'],
+    ["that is empty", ok(""), 'it is empty; expected {"data": {…}}'],
     [
       "without a body",
       responds("204 No Content", {}),
@@ -183,12 +183,12 @@ describe("an answer that is none", () => {
     [
       "that is a page",
       page("200 OK", "<title>Dev</title><p>no ink"),
-      "its content type is text/html, and not application/json or text/event-stream: Dev no ink",
+      "its content type is text/html, not application/json or text/event-stream: Dev no ink",
     ],
     [
       "that is plain text",
       responds("200 OK", { "content-type": "text/plain" }, "no ink"),
-      "its content type is text/plain, and not application/json or text/event-stream: no ink",
+      "its content type is text/plain, not application/json or text/event-stream: no ink",
     ],
   ])("%s", async (_name, behaviour, message) => {
     expect((await errorOf(behaviour)).message).toContain(message);

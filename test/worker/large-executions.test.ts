@@ -44,7 +44,7 @@ describe("an execution of 14 answers of 1 MiB", () => {
     for (const name of names) expect(execution.stage_results[name]?.data.text).toBe(TEXT);
   };
 
-  test("is answered to whoever waits, with its results once", async () => {
+  test("is returned to a waiting caller, with its results once", async () => {
     const answer = await coordinator.run(body, headers);
     expect(answer.status).toBe(200);
     isWhole(answer.body);

@@ -102,7 +102,7 @@ describe("a page of another origin", () => {
     expect(answer.headers["access-control-allow-origin"]).toBeUndefined();
   });
 
-  test("its own page, a listed one and a caller that is no page may change things", async () => {
+  test("its own page, a listed one and a caller that is not a page may change things", async () => {
     const url = new URL(coordinator.url);
     const own: Record<string, string>[] = [
       {},

@@ -293,7 +293,7 @@ describe("CORS", () => {
     expect(response.headers.get("vary")).toContain("Origin");
   });
 
-  test("the headers stand on errors and on streams too", async () => {
+  test("errors and streams have the headers too", async () => {
     const headers = { origin: ORIGIN, authorization: `Bearer ${KEYS.acme}` };
     const cases: [string, RequestInit, number][] = [
       ["/v1/config", { headers: { origin: ORIGIN } }, 401],
@@ -351,7 +351,7 @@ describe("every path", () => {
     }
   });
 
-  test("answers 406 to whoever takes nothing that it has, and 415 to a body that is not JSON", async () => {
+  test("answers 406 to a caller that accepts none of its types, and 415 to a body that is not JSON", async () => {
     for (const { method, path, body } of OPERATIONS) {
       const target = concrete(path);
       const label = `${method} ${path}`;

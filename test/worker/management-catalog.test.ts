@@ -24,7 +24,7 @@ const api: Coordinator["api"] = (...call) => coordinator.api(...call);
 const stage = (name: string, ...depends_on: string[]) => ({ name, agent_type: "one", depends_on });
 
 describe("pipelines", () => {
-  test("rag stands from the start, can be replaced and deleted, and never reuses a version", async () => {
+  test("rag is preset, can be replaced and deleted, and never reuses a version", async () => {
     const built = await api("GET", "/v1/pipelines/rag");
     expect(built.body).toMatchObject({ name: "rag", version: 1 });
     expect(built.body.stages.map((at: { name: string }) => at.name)).toContain("answer_generation");
@@ -157,7 +157,7 @@ describe("pipelines", () => {
     }
   });
 
-  test("validate tells every fault at once, with 200", async () => {
+  test("validate reports every error at once, with 200", async () => {
     const bad = await api("POST", "/v1/pipelines/validate", {
       stages: [stage("a", "b"), stage("b", "a"), stage("c", "nobody"), { name: "d", agent_type: 7 }],
     });
@@ -232,7 +232,7 @@ describe("agents", () => {
   );
 });
 
-test("two Workers over one catalog: whoever names the version has it at once, everybody within five seconds", async () => {
+test("two Workers over one catalog: a caller that names the version gets it at once, all others within five seconds", async () => {
   const root = join(import.meta.dirname, "..", "..");
   const vars = { AGENT_COORDINATOR_AUTH: "none", AGENT_COORDINATOR_AGENT_HOSTS: agents.host };
   const object = (name: string, class_name: string) => ({

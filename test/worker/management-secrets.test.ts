@@ -151,7 +151,7 @@ describe("a canary among the secrets", () => {
 
   test.each([
     ["MISSING", "is not set"],
-    ["BROKEN", "is no header's value"],
+    ["BROKEN", "is not a valid header value"],
   ])("a secret %s fails the stage without a call: it %s", async (secret, words) => {
     const name = `agent-${secret}`;
     const seen = await runWith(name, answers({}), secret);

@@ -30,7 +30,7 @@ afterAll(() => closeAll(coordinator, agents));
 test.concurrent("a long wait between tries ends without anybody asking", async () => {
   const started = await coordinator.run({ pipeline: "alone" }, { prefer: "respond-async" });
   expect(started.body.execution_metadata.storage).toBe("memory");
-  expect(started.body.execution_metadata.storage_note).toContain("kept in memory alone");
+  expect(started.body.execution_metadata.storage_note).toContain("kept in memory only");
   await sleep((LONG_WAIT_SECONDS + 1) * 1_000);
   expect(agents.callsOf("/alone")).toHaveLength(2);
   const read = await coordinator.api("GET", `/v1/executions/${started.body.execution_id}`);

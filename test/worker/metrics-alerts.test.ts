@@ -108,7 +108,7 @@ test("it resolves once enough has gone well, and that is told, too", async () =>
   await told("alert.resolved", ({ data }) => data.name === "execution_success_rate");
 });
 
-test("executions under way are seen", async () => {
+test("executions in progress are counted", async () => {
   await coordinator.fetch("/v1/config", {
     method: "PATCH",
     headers: { "content-type": "application/json" },
@@ -151,7 +151,7 @@ test("a delivery that fails is made again after five seconds, with the same id a
   expect(waited).toBeLessThan(8_000);
 });
 
-test("alerts are answered also while no courier takes their news", async () => {
+test("alerts are readable also while no courier accepts their changes", async () => {
   const deaf = await startCoordinator([agents], {
     AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/deaf`,
     AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,

@@ -102,7 +102,7 @@ describe("GET /v1/metrics", () => {
     expect(body.stage_metrics.only.avg_duration_ms).toBeLessThan(150);
   });
 
-  test("tells failures, retries and cancellations apart", async () => {
+  test("distinguishes failures, retries and cancellations", async () => {
     await coordinator.run({ pipeline: "broken" });
     await coordinator.run({ pipeline: "flaky" });
     const begun = await coordinator.run({ pipeline: "hangs" }, { prefer: "respond-async" });
@@ -196,7 +196,7 @@ describe("GET /v1/metrics", () => {
     expect(nothing.performance_analytics).toEqual({ bottlenecks: [], optimization_opportunities: [] });
   });
 
-  test("an object that crashes while it runs leaves one count and nothing under way", async () => {
+  test("an object that crashes while it runs leaves one count and nothing in progress", async () => {
     await coordinator.pipeline("short", [{ name: "only", agent_type: "slow" }]);
     const { body } = await coordinator.run({ pipeline: "short" }, { prefer: "respond-async" });
     await coordinator.abort(body.execution_id);

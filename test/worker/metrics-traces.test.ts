@@ -112,7 +112,7 @@ test("what goes to the collector says who it is from, with the headers that were
   expect(resource.scopeSpans[0].scope.name).toBe("agent-coordinator");
 });
 
-test("a run that nobody called with a trace is a root of its own", async () => {
+test("a run without an incoming trace is a root of its own", async () => {
   // A conversation of its own has no earlier turns, as the first one had none.
   const { body } = await coordinator.run({ pipeline: "two", conversation_id: "another" });
   const [, trace, span] = body.execution_metadata.traceparent.split("-");

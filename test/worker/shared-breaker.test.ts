@@ -84,7 +84,7 @@ describe("the breaker", () => {
     expect((await run()).status).toBe("completed");
   });
 
-  test("a probe that fails opens it again; one that is cancelled tells nothing", async () => {
+  test("a probe that fails opens it again; one that is cancelled does not count", async () => {
     const { run, calls, on, breaker, name } = await stage(failsWith(500));
     for (const _ of [1, 2, 3]) await run();
     await sleep(1_100);
@@ -148,7 +148,7 @@ describe("the breaker", () => {
     expect(calls()).toBe(3);
   });
 
-  test("runs under way refuse within 2 s of its opening", async () => {
+  test("runs in flight refuse within 2 s of its opening", async () => {
     const slow = await stage(after(1_500, answers({})));
     const broken = await stage(failsWith(503));
     await coordinator.pipeline("long", [
@@ -234,7 +234,7 @@ describe("fallbacks", () => {
     expect(call?.body).toMatchObject({ agent_type: simple.name, config: { brief: true }, stage: "only" });
   });
 
-  test("fallback_strategies hold for stages of that name; the stage's own wins; one that fails is said so", async () => {
+  test("fallback_strategies hold for stages of that name; the stage's own wins; a failed one is reported", async () => {
     const { run, name } = await stage(failsWith(400));
     await coordinator.configure({
       fallback_strategies: { only: { strategy: "use_default", data: { from: "config" } } },
@@ -243,7 +243,7 @@ describe("fallbacks", () => {
     const own = await stage(failsWith(400, { detail: "no" }), { fallback: "use_simple_model" });
     const failed = await own.run();
     await coordinator.configure({ fallback_strategies: null });
-    expect(failed.error_info.message).toBe("only: no; its fallback failed too: no");
+    expect(failed.error_info.message).toBe("only: no; its fallback also failed: no");
     expect(failed.stage_results.only).toMatchObject({ status: "failed", attempts: 1 });
     expect(own.calls()).toBe(2);
     expect(agents.callsOf(`/${name}`).length).toBe(1);

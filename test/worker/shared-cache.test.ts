@@ -207,7 +207,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     const fallback = { only: { fallback: "use_cached_results" } };
     const lost = await run({ query: "another question", pipeline_config: fallback });
     expect(lost.execution.status).toBe("failed");
-    expect(lost.execution.error_info.message).toContain("there is no earlier result");
+    expect(lost.execution.error_info.message).toContain("no cached result is available");
   });
 
   test("DELETE takes no result that another execution has made since", async () => {
@@ -305,7 +305,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     const other = await run({ query: "never asked" });
     expect(other.execution.error_info).toMatchObject({
       code: "AGENT_PROCESSING_ERROR",
-      message: "only: broken; its fallback failed too: there is no earlier result",
+      message: "only: broken; its fallback also failed: no cached result is available",
     });
   });
 

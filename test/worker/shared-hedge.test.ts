@@ -71,7 +71,7 @@ test("one that has begun to speak, or answers in time, gets none", async () => {
   expect(quick.calls()).toHaveLength(1);
 });
 
-test("the second one's failure is nobody's as long as the first may still answer", async () => {
+test("the second one's failure is ignored as long as the first may still answer", async () => {
   const { run, calls } = await hedged(after(900, answers({ from: "first" })), failsWith(500));
   expect((await run()).result).toMatchObject({ status: "completed", data: { from: "first" } });
   expect(calls()).toHaveLength(2);

@@ -85,7 +85,7 @@ describe("a reader that takes nothing", () => {
     expect(deltas).toBeLessThan(TORRENT.length * STAGES.length);
   });
 
-  test("is closed at once where enable_backpressure is false, whatever the timeout", async () => {
+  test("is closed at once if enable_backpressure is false, for any timeout", async () => {
     const config = { stream_timeout_ms: 600_000, enable_backpressure: false };
     const { text } = await besideStalled("unwaited", config);
     expect(text).not.toContain("event: execution.completed");

@@ -90,7 +90,7 @@ describe("pause, resume, cancel", () => {
     ).toEqual([1, 1]);
   });
 
-  test("cancel aborts the call under way, ends the execution once, and refuses what cannot apply", async () => {
+  test("cancel aborts the call in flight, ends the execution once, and refuses what cannot apply", async () => {
     const { body } = await coordinator.run({ pipeline: "stuck" }, { prefer: "respond-async" });
     await eventually(
       async () => agents.callsOf("/stuck").length,
@@ -201,7 +201,7 @@ describe("on_disconnect: cancel", () => {
     expect(Date.now() - left).toBeGreaterThan(4_000);
   }
 
-  test("when the last watcher has gone for 5 s the execution is cancelled", async () => {
+  test("when the last watcher disconnected for 5 s the execution is cancelled", async () => {
     const gone = new AbortController();
     const response = await coordinator.fetch("/v1/executions", {
       method: "POST",

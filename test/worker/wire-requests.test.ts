@@ -265,7 +265,7 @@ describe("many faults", () => {
     expect(refused.status).toBe(422);
     // Each missing dependency, and the number of edges.
     expect(expectBounded(refused.body)).toBe(641);
-    expect(refused.body.detail).toContain("641 faults in all");
+    expect(refused.body.detail).toContain("641 errors in total");
     const { status, body } = await api("POST", "/v1/pipelines/validate", { stages });
     expect(status).toBe(200);
     expect(body.errors).toHaveLength(most.entries);

@@ -1,6 +1,5 @@
-// Calls agents: by URL with fetch, or over a service binding. Owns the request (API.md section 4) and the walls
-// around it: only hosts that are allowed, redirects never followed, credentials looked up at the moment of the call
-// and kept nowhere.
+// Calls agents: by URL with fetch, or over a service binding. Owns the request (API.md section 4) and its safeguards:
+// only allowed hosts, no redirects followed, credentials resolved at the moment of the call and never stored.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
@@ -27,7 +26,7 @@ export interface AgentWorld {
   brotli?: BrotliDecoder | null;
 }
 
-/** Where a call goes. */
+/** The destination of a call. */
 interface Target {
   href: string;
   send: (init: RequestInit, signal: AbortSignal) => Promise<Response>;
@@ -77,7 +76,7 @@ export class HttpAgents implements Agents {
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
       if (service === null) {
-        const detail = `the agent ${agent_type} names the service binding ${registration.binding}, which is not there`;
+        const detail = `the agent ${agent_type} uses the service binding ${registration.binding}, which does not exist`;
         return { failure: { kind: "not_callable", detail } };
       }
       // A binding has no host; the name is what the agent sees as its own.
@@ -103,7 +102,8 @@ export class HttpAgents implements Agents {
     for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
       const secret = secretName(request.tenant, reference);
       const value = this.world.secret(secret);
-      const fault = value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is no header's value";
+      const fault =
+        value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is not a valid header value";
       if (value === null || fault !== null) {
         const detail = `the agent ${call.agent_type} needs the secret ${secret}, which ${fault}`;
         return { failure: { kind: "not_callable", detail } };

@@ -1,5 +1,5 @@
-// An agent's reply to an outcome: JSON or an event stream on success, its own words on failure. A reply that is not
-// what API.md section 4 says is a contract failure; one that stops too early is truncated.
+// Maps an agent's response to an outcome: JSON or an event stream on success, its error message on failure. A
+// response that violates API.md section 4 is a contract failure; one that stops too early is truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
@@ -11,7 +11,7 @@ import { type BrotliDecoder, decodedBody } from "./codings.ts";
 import { bodyFailure, clip, fail, failureWords, parseAnswer, parseProblem, WRAPPER } from "./parse.ts";
 import { readStream } from "./stream.ts";
 
-/** Of an error's body no more than this is read: what is passed on of it is far less, and a page has much markup. */
+/** Maximum bytes read of an error's body: far less is passed on, but an HTML page has much markup. */
 const WORDS_BYTES = 64 * 1024;
 /** The status decides what follows: its body, which may hang or drip, has this long to give its words. */
 const WORDS_MS = 500;
@@ -29,7 +29,7 @@ export async function readAnswer(
   }
   if (type !== "text/event-stream" && !isJson(type)) {
     const given = `its content type is ${type === "" ? "missing" : clip(type)}`;
-    const detail = `${given}, and not application/json or text/event-stream`;
+    const detail = `${given}, not application/json or text/event-stream`;
     const failure = { kind: "contract" as const, detail, status };
     hooks.failing?.(failure);
     const words = agentWords(await textOf(response, brotli), type);
@@ -58,7 +58,7 @@ export async function readFailure(
   const { status, headers } = response;
   if (status < 200 || status > 599) {
     discard(response);
-    return fail({ kind: "contract", detail: `the status ${status} is no answer`, status });
+    return fail({ kind: "contract", detail: `status ${status} is not a valid response status`, status });
   }
   const waits = status === 429 || status === 503;
   const failure = {
@@ -80,14 +80,14 @@ export async function readFailure(
   });
 }
 
-/** Where a redirect leads, without what may hold a credential. */
+/** A redirect's target, without parts that may hold a credential. */
 function shownLocation(location: string | null, href: string): string | null {
   if (location === null) return null;
   if (!URL.canParse(location, href)) return clip(location.replace(/[?#].*$/s, ""));
   return clip(shownUrl(new URL(location, href)));
 }
 
-/** What has come of a body in time; "" where it cannot be decoded. */
+/** The part of a body received in time; "" if it cannot be decoded. */
 async function textOf(response: Response, brotli: BrotliDecoder | null): Promise<string> {
   let text = "";
   try {

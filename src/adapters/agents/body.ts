@@ -1,4 +1,4 @@
-// An agent's body as text, in pieces or at one go: decoded bytes are counted as they come, so that a small compressed body
+// An agent's body as text, in pieces or whole: decoded bytes are counted as they come, so that a small compressed body
 // cannot become a large one, and UTF-8 is decoded fatally.
 import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";
@@ -19,7 +19,7 @@ export class BodyFault extends Error {
   }
 }
 
-/** A body's text as it comes; a byte order mark stays in it. */
+/** A body's text as it arrives, including a byte order mark. */
 export class BodyText {
   private readonly decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
   private readonly reader: ReadableStreamDefaultReader<Uint8Array>;
@@ -67,7 +67,7 @@ export async function wholeText(
 }
 
 /**
- * The text of what has come of a body by its end, within `ms` and `limit_bytes`; what is no UTF-8 in it becomes U+FFFD.
+ * The text of what has come of a body by its end, within `ms` and `limit_bytes`; invalid UTF-8 becomes U+FFFD.
  * For a body that may be missing: never rejects.
  */
 export async function textWithin(

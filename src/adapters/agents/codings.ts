@@ -1,17 +1,17 @@
-// Content codings of agents' answers (RFC 9110, section 8.4.1), their names in any case of letters. The platform undoes
-// `gzip` and `br` where the header is just that, in small letters, and hands over every other body as it came: those
-// are undone here.
+// Content codings of agents' answers (RFC 9110, section 8.4.1), their names in any case of letters. The platform
+// decodes `gzip` and `br` only if the header is exactly that, in lower case, and passes every other body on
+// undecoded: those are decoded here.
 import { BodyFault } from "./body.ts";
 import { inflated } from "./inflate.ts";
 
 export const ACCEPT_ENCODING = "gzip, x-gzip, deflate, br";
 
-/** Undoes `br`, for which the platform has no stream of its own. */
+/** Decodes `br`, for which the platform has no stream. */
 export type BrotliDecoder = (body: ReadableStream<Uint8Array>) => Promise<ReadableStream<Uint8Array>>;
 
 const DECODED_BY_PLATFORM: ReadonlySet<string> = new Set(["gzip", "br"]);
 const INFLATED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate"]);
-/** Several may be applied, one over the other; each costs a stream. */
+/** Maximum number of stacked codings; each costs a stream. */
 const CODINGS_MOST = 3;
 
 /**

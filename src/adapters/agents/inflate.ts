@@ -1,5 +1,5 @@
-// A compressed body inflated as it is read. A DecompressionStream holds all that it makes of what is written to it (400
-// MB of a bomb of 400 kB), so it is fed in small steps, and the next one only when what the last one made is read.
+// Inflates a compressed body as it is read. A DecompressionStream buffers all output of a write (400 MB of a bomb of
+// 400 kB), so it is fed in small steps, and the next one only when what the last one made is read.
 import { concatBytes } from "../../core/bytes.ts";
 import { BodyFault } from "./body.ts";
 

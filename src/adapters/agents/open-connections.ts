@@ -1,7 +1,7 @@
-// Which origins may have a kept-alive connection. An agent closes a connection that was idle for long enough, and a call
-// may be sent at that moment: the agent has not received it, and it is sent once more. The platform has one error for
-// that, for a refused connection and for an agent that breaks off. A call is taken for the first only where an earlier
-// answer left a connection open, and where it was lost at once.
+// Tracks which origins may have a kept-alive connection. An agent closes a connection that was idle for long enough,
+// and a call may be sent at that moment: the agent has not received it, and it is sent once more. The platform has
+// one error for that, for a refused connection and for an agent that disconnects. A call is assumed to be the first
+// only if an earlier answer left a connection open, and where it was lost at once.
 
 /** A closed connection is noticed within a round trip; a loss after that comes from an agent that was at work. */
 const LOST_WITHIN_MS = 500;

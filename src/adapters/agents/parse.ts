@@ -1,4 +1,4 @@
-// The texts an agent may send, read and judged: the answer, the problem document, and what a body that broke off
+// Parses and validates what an agent may send: the answer, the problem document, and what a body that broke off
 // means. One reading, whether a text came as a body or as a stream's event.
 import { AgentAnswer, AgentProblem } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
@@ -14,11 +14,11 @@ import { ACCEPT_ENCODING } from "./codings.ts";
 /** Of an agent's own words, this much is passed on. */
 const DETAIL_CHARS = 500;
 
-/** Before and after the place at which a text is no JSON, so much of it is shown. */
+/** Characters shown before and after the position at which a text stops being JSON. */
 const EXCERPT_CHARS = 24;
 /** Of the keys that an answer has instead of `data`. */
 const KEYS_MOST = 8;
-/** What an answer looks like. */
+/** The shape of an answer, for messages. */
 export const WRAPPER = '{"data": {…}}';
 
 /** The answer that a JSON text holds. Used for a whole body and for a stream's `result`. */
@@ -40,34 +40,34 @@ function jsonFailure(
   status: number,
 ): CallFailure {
   if (reason === "truncated") {
-    if (text.trim() === "") return { kind: "truncated", detail: `it is empty, and not ${WRAPPER}` };
+    if (text.trim() === "") return { kind: "truncated", detail: `it is empty; expected ${WRAPPER}` };
     return { kind: "truncated", detail: `${detail}, after`, excerpt: excerptAt(text, text.length) };
   }
   if (place === undefined) return { kind: "contract", detail: `${pointer} ${detail}`.trim(), status };
   return { kind: "contract", detail: `${detail}, near`, excerpt: excerptAt(text, place.position), status };
 }
 
-/** The text around a place. Its beginning may be the middle of a credential: redactExcerpt knows. */
+/** The text around a position. It may begin in the middle of a credential, which redactExcerpt handles. */
 function excerptAt(text: string, position: number): string {
   const from = Math.max(0, position - EXCERPT_CHARS);
   const start = isLowSurrogate(text.charCodeAt(from)) ? from + 1 : from;
   return clip(text.slice(start, position + EXCERPT_CHARS).replaceAll(/\s+/g, " "));
 }
 
-/** What is wrong with a JSON value that is no answer: mostly that it has no `data` around it. */
+/** Why a JSON value is not a valid answer: usually its `data` wrapper is missing. */
 function answerFault(value: unknown): { detail: string; excerpt?: string } {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
-    return { detail: `answer ${WRAPPER}, and not ${kindOf(value)}` };
+    return { detail: `expected ${WRAPPER}, received ${kindOf(value)}` };
   }
-  if ("data" in value) return { detail: `/data is ${kindOf(value.data)}: answer ${WRAPPER}` };
+  if ("data" in value) return { detail: `/data is ${kindOf(value.data)}; expected ${WRAPPER}` };
   const words = wordsOf(value);
   if (words !== null) {
-    return { detail: `/data is missing (answer ${WRAPPER}), and the answer says`, excerpt: clip(words) };
+    return { detail: `/data is missing (expected ${WRAPPER}); the answer says`, excerpt: clip(words) };
   }
   const keys = Object.keys(value).slice(0, KEYS_MOST);
-  const missing = `/data is missing: answer ${WRAPPER}`;
-  if (keys.length === 0) return { detail: `${missing}, and not {}` };
-  return { detail: `${missing}, and put into it what is there now`, excerpt: clip(keys.join(", ")) };
+  const missing = `/data is missing; expected ${WRAPPER}`;
+  if (keys.length === 0) return { detail: `${missing}, received {}` };
+  return { detail: `${missing} around the members received`, excerpt: clip(keys.join(", ")) };
 }
 
 function kindOf(value: unknown): string {
@@ -76,7 +76,7 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** A failure's body; its status has said enough where the body is no problem document. */
+/** The body of a failure response; the status is used if the body is not a problem document. */
 export function parseProblem(text: string): AgentProblem {
   return readProblem(text) ?? {};
 }
@@ -89,7 +89,7 @@ export function readProblem(text: string): AgentProblem | null {
 
 /**
  * What a failure says: problem details in their own words, anything else beside the status.
- * @param words of the body, in whatever form it has them
+ * @param words the message in the body, in any form
  */
 export function failureWords(
   { detail, title }: AgentProblem,
@@ -101,7 +101,7 @@ export function failureWords(
   return words === null ? { detail: null } : { detail: null, words: clip(words) };
 }
 
-/** What a body that broke off means. */
+/** Maps an interrupted body to a failure. */
 export function bodyFailure(cause: unknown, status: number): CallFailure {
   if (!(cause instanceof BodyFault)) return { kind: "truncated", detail: "the connection was lost" };
   const { fault } = cause;
@@ -113,7 +113,7 @@ export function bodyFailure(cause: unknown, status: number): CallFailure {
     case "cut":
       return { kind: "truncated", detail: "it ends in the middle of a character" };
     case "undecodable":
-      return { kind: "truncated", detail: "its content coding cannot be undone" };
+      return { kind: "truncated", detail: "its content coding cannot be decoded" };
     case "unknown_coding": {
       const detail = `its content coding ${clip(fault.coding)} is not one of ${ACCEPT_ENCODING}`;
       return { kind: "contract", detail, status };

@@ -1,4 +1,4 @@
-// Agents that are called with credentials, behind a wall: whatever comes back of such a call, text as it streams, an
+// Agents that are called with credentials. Everything that returns from such a call, streamed text, an
 // answer or a failure, has lost them, and a failure the query of the agent's URL, too. Any other call passes untouched.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
@@ -7,7 +7,7 @@ import type { CallFailure } from "../../core/resilience/classify.ts";
 import { answerBytes } from "../../core/json/weight.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 
-/** The Worker secret that a registration's `secret:NAME` stands for. */
+/** The Worker secret that a registration's `secret:NAME` refers to. */
 export function secretName(tenant: string, reference: string): string {
   return `AGENT_SECRET_${tenant.toUpperCase()}__${reference.slice("secret:".length)}`;
 }
@@ -78,7 +78,7 @@ function queryTexts(registration: AgentRegistration | null): string[] {
   return [search, ...credentialTexts([search.slice(1), ...values].flatMap(writtenForms))];
 }
 
-/** What the agent has written into a failure; its kind and cause are words of this program. */
+/** The agent's text in a failure; the kind and the cause are the coordinator's. */
 function redactFailure(failure: CallFailure, credentials: readonly string[]): CallFailure {
   const { kind } = failure;
   const redacted = { ...redactValue(failure, credentials), kind } as CallFailure;

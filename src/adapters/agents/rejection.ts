@@ -1,7 +1,7 @@
 // Why a fetch was rejected. The platform gives no code, only a message, and two of them for everything (measured on
 // workerd 1.20261026): `Network connection lost.` for a refused, reset or closed connection and for what is not HTTP,
-// `internal error; reference = …` for a name without an address and for every TLS fault. The URL tells some of these
-// apart. Other runtimes' messages (Node's, Cloudflare's) name the cause.
+// `internal error; reference = …` for a name without an address and for every TLS fault. The URL distinguishes some
+// of these apart. Other runtimes' messages (Node's, Cloudflare's) name the cause.
 import type { CallFailure, RejectionCause } from "../../core/resilience/classify.ts";
 
 /** The failure of a call of a URL. The message itself is not passed on: it is the platform's, and may name anything. */

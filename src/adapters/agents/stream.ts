@@ -65,7 +65,7 @@ class StreamReading {
         const delta = AgentDelta.safeParse(readMembers(event.data));
         if (delta.success) this.pass(delta.data.text);
         else {
-          const detail = 'a delta event is not {"text": "…"}, but';
+          const detail = 'a delta event must be {"text": "…"}, received';
           this.end({
             kind: "contract",
             detail,
@@ -77,7 +77,7 @@ class StreamReading {
       }
       case "progress": {
         const progress = AgentProgress.safeParse(readMembers(event.data));
-        // A malformed progress is ignored: it is no reason to lose the answer.
+        // A malformed progress event is ignored: it must not fail the call.
         if (!progress.success) return;
         this.hooks.progress({ ...progress.data, message: clip(progress.data.message) });
         return;

@@ -1,7 +1,7 @@
-// How agents are doing, as an isolate knows it: the breakers that are not closed, in memory, at most HEALTH_AGE_MS
+// Agent health as an isolate knows it: the breakers that are not closed, in memory, at most HEALTH_AGE_MS
 // old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
-// catalog knows which of them have something standing against them, so that one question covers all agents, and no
-// healthy call asks any. What was told here is known here at once.
+// catalog knows which agents have recorded failures, so one request covers all agents, and no healthy call makes one.
+// A change reported here is visible here at once.
 import type { Admission, Breaker, BreakerPolicy, CallVerdict } from "../../core/resilience/breaker.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "./caller-budgets.ts";
@@ -14,7 +14,7 @@ export interface Standing extends Omit<Breaker, "probe"> {
   changed_at: number;
 }
 
-/** Every agent of a tenant with failures standing against it. */
+/** Every agent of a tenant with recorded failures. */
 export interface TenantHealth {
   /** When this was so, ms since the epoch. */
   at: number;
@@ -27,21 +27,21 @@ export interface AgentHealthRpc {
   /** @param why the failure's message, where the verdict is one */
   report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
   standing(): Promise<Standing>;
-  /** Another registration has taken the agent's place: nothing stands against it. */
+  /** Resets the state after the agent was registered anew. */
   reset(): Promise<Standing>;
 }
 
 export interface AgentHealthWorld {
   object(tenant: string, agent_type: string): AgentHealthRpc;
-  /** What the tenant's catalog knows. */
+  /** The state known to the tenant's catalog. */
   tenantHealth(tenant: string): Promise<TenantHealth>;
   clock: Pick<Clock, "now">;
 }
 
-/** How old the knowledge may be by which a call goes out, and from when on it is refreshed behind the calls. */
+/** Maximum age of the state that a call may use, and the age from which it is refreshed in the background. */
 const HEALTH_AGE_MS = 1_900;
 const REFRESH_AGE_MS = 1_000;
-/** Tenants remembered; the one unused longest goes first. */
+/** Maximum number of cached tenants; the least recently used is evicted first. */
 const TENANTS = 1_000;
 
 interface Known {
@@ -84,7 +84,7 @@ export class IsolateHealth implements AgentHealth {
     const matters =
       verdict === "failure" || (verdict === "success" && (stands?.failures ?? 0) > 0) || probe !== null;
     if (!matters) return;
-    // Not waited for: a report that is lost is a failure more or less.
+    // Not awaited: a lost report only miscounts one failure.
     void this.world
       .object(tenant, agent_type)
       .report(verdict, probe, policy, why)
@@ -105,12 +105,12 @@ export class IsolateHealth implements AgentHealth {
   private async ask(tenant: string, known: Known): Promise<void> {
     known.asked_at = this.world.clock.now();
     const health = await within(SHARED_MS, this.world.tenantHealth(tenant), null);
-    // Where nobody answers, nothing more is known than before.
+    // If the request fails, the known state stays unchanged.
     if (health === null) known.at = Math.max(known.at, known.asked_at);
     else this.learn(tenant, health);
   }
 
-  /** Takes up what somebody else has read of the catalog. */
+  /** Adopts a state that another reader of the catalog has fetched. */
   learn(tenant: string, { at, agents }: TenantHealth): void {
     const known = this.known(tenant);
     if (at <= known.at) return;

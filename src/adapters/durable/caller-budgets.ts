@@ -1,4 +1,4 @@
-// What an isolate remembers of the agents that it calls, and nobody else needs to know: retry budgets and counts of
+// Per-isolate state of the agents that it calls, shared with no other isolate: retry budgets and counts of
 // hedges. As gRPC's channels do, each caller has its own.
 import { counted, type HedgeCount, mayHedge, NO_HEDGES } from "../../core/resilience/hedge.ts";
 import { fullBudget, placeRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
@@ -11,7 +11,7 @@ interface Remembered {
   hedges: HedgeCount;
 }
 
-/** Agents remembered; the one uncalled longest goes first. */
+/** Maximum number of cached agents; the least recently called is evicted first. */
 const AGENTS = 2_000;
 
 export class AgentMemory {

@@ -1,6 +1,6 @@
-// What a tenant's catalog answers, and the client of it that the Worker holds: read from the isolate's memory, at
-// most CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version. Where
-// the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
+// The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
+// CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version.
+// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
@@ -12,9 +12,9 @@ import type { Standing, TenantHealth } from "./agent-health-client.ts";
 import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
 
-/** Everything that a tenant has defined, and what is known of its agents. */
+/** All definitions of a tenant, and the known state of its agents. */
 export interface CatalogSnapshot extends Definitions {
-  /** What stands against its agents. */
+  /** The recorded failures of its agents. */
   health: TenantHealth;
 }
 
@@ -26,7 +26,7 @@ export interface CatalogText {
   health: TenantHealth;
 }
 
-/** What must hold for a write: nothing, that the pipeline is there, or that it has this version (0: is not there). */
+/** The precondition of a write: none, that the pipeline exists, or that it has this version (0: does not exist). */
 export type Precondition = null | "exists" | number;
 
 /** The outcome of a write, and the snapshot after it. */
@@ -44,7 +44,7 @@ export interface WrittenText<T> {
 export interface CatalogRpc {
   /** @param revision of the definitions that the caller has; null where it has none */
   snapshot(revision: string | null): Promise<CatalogText>;
-  /** @param environment the config that holds without any patch */
+  /** @param environment the effective config without a patch */
   changePipeline(
     name: string,
     change: PipelineChange,
@@ -52,19 +52,19 @@ export interface CatalogRpc {
     environment: CoordinatorConfig,
   ): Promise<WrittenText<Result<{ created: boolean }>>>;
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
-  /** @param registration null takes it away, also one that stands from the start */
+  /** @param registration null removes it, also a preset one */
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
-  /** @param environment the config that holds without any patch */
+  /** @param environment the effective config without a patch */
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
   health(): Promise<TenantHealth>;
-  /** News of an agent's breaker; older news than what is known changes nothing. */
+  /** Reports an agent's breaker state; a report older than the known state changes nothing. */
   noteHealth(agent_type: string, standing: Standing): Promise<void>;
 }
 
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
-  /** What a read would find in memory, without waiting; null where it would have to ask. */
+  /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
@@ -72,11 +72,11 @@ export interface Catalogs {
 
 /** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
 const CATALOG_AGE_MS = 1_900;
-/** Who has older definitions waits so long for newer ones before it uses those. */
+/** How long a caller with older definitions waits for newer ones before it uses the old ones. */
 const CATALOG_WAIT_MS = 3_000;
 /** Definitions older than this are not used: a pipeline that was deleted must not run without end. */
 const CATALOG_STALE_MS = 15 * 60_000;
-/** Tenants an isolate remembers; the one unused longest goes first. */
+/** Maximum number of tenants cached by an isolate; the least recently used is evicted first. */
 const REMEMBERED_TENANTS = 1_000;
 /** Characters of their definitions as JSON, which take a multiple of it in memory. */
 const REMEMBERED_CHARS = 8 * 1024 * 1024;
@@ -95,7 +95,7 @@ interface Remembered {
   /** The same, once it is there. */
   known: CatalogSnapshot | null;
   at: number;
-  /** What `snapshot` falls back on; null where the catalog has never answered. */
+  /** The last snapshot, as a fallback; null if the catalog has never responded. */
   last: Answered | null;
 }
 
@@ -173,7 +173,7 @@ class RememberedCatalogs implements Catalogs {
   private fallBack(tenant: string, last: Answered): CatalogSnapshot {
     if (!this.failing.has(tenant)) {
       this.failing.add(tenant);
-      const message = "the catalog does not answer: what was read last is used";
+      const message = "the catalog is unavailable: the last copy read is used";
       this.world.log("ERROR", { message, tenant, read_at: new Date(last.at).toISOString() });
     }
     return last.snapshot;
@@ -181,7 +181,8 @@ class RememberedCatalogs implements Catalogs {
 
   private answered(tenant: string, text: CatalogText, last: Answered | null): Answered {
     const { definitions, revision, health } = text;
-    if (this.failing.delete(tenant)) this.world.log("INFO", { message: "the catalog answers again", tenant });
+    if (this.failing.delete(tenant))
+      this.world.log("INFO", { message: "the catalog is available again", tenant });
     const at = this.world.now();
     if (definitions === null && last !== null) {
       return { ...last, snapshot: { ...last.snapshot, health }, at };

@@ -1,5 +1,5 @@
-// A conversation's memory as the Worker and the executions see it: an object for each, read before a run starts and
-// told of each completed run by its outbox.
+// The client of a conversation's history: one object per conversation, read before a run starts and
+// notified of each completed run by its outbox.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
@@ -20,7 +20,7 @@ export interface Conversations {
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
 }
 
-/** A run starts without what it cannot get so soon, in ms; an object that was evicted comes up in less. */
+/** Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. */
 const READ_MS = 2_000;
 
 export function conversationsOver(namespace: DurableObjectNamespace): Conversations {

@@ -1,10 +1,10 @@
-// What goes out of the house to others' servers, as it is handed to a tenant's couriers: at most eight objects, each
-// with the parcels whose id falls to it. Handing over twice is delivering once, or at worst twice under one id.
+// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the parcels whose
+// id hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
 import { fnv1a } from "../../core/hash.ts";
 import { objectIds } from "./object-ids.ts";
 
 export interface Parcel {
-  /** The same for the same news: receivers drop what they have. */
+  /** The same for the same notification: receivers drop duplicates. */
   id: string;
   kind: "webhook" | "spans";
   /** JSON text: an event's payload, or one trace's spans. */

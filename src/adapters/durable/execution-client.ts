@@ -1,5 +1,5 @@
-// What an execution's object answers, and the client of it that the Worker holds. Where a gone client must abort the
-// request it goes by fetch, streams and callers whose leaving matters; all else by RPC, which costs half of that.
+// The responses of an execution's object, and the Worker's client of it. Where a disconnected client must abort the
+// request (streams, and callers whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
 // Owns the headers between the two.
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { CoordinatorError, Result } from "../../contract/problem.ts";
@@ -13,15 +13,15 @@ import { callObject } from "./storage-faults.ts";
 
 /** A run to start, or to attach to where it is there already. */
 interface Start {
-  /** What the caller named it by is compared by this; null where the id was drawn. */
+  /** Fingerprint of the request for a caller-given id; null if the id is random. */
   digest: string | null;
   /** Null where nothing can be started, and only attaching is left. */
   spec: RunSpec | null;
-  /** What the Worker knows of the tenant's agents, so that the first call need not ask; null where it knows nothing. */
+  /** The Worker's known health of the tenant's agents, so that the first call needs no request; null if unknown. */
   health: TenantHealth | null;
 }
 
-/** To be told of it as JSON after at most so many ms (null: when it is terminal). */
+/** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
 export interface RunMessage extends Start {
   wait_ms: number | null;
 }
@@ -38,7 +38,7 @@ export interface FollowMessage extends Start {
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
 
-/** JSON text of a PipelineExecution, with what is needed of it beside it. */
+/** JSON text of a PipelineExecution, with the fields that the Worker needs. */
 export interface ExecutionText {
   status: ExecutionStatus;
   /** Ms since the epoch. */
@@ -46,7 +46,7 @@ export interface ExecutionText {
   json: Text;
 }
 
-/** What is listed of an execution's events: the events themselves, or its trace. */
+/** The form of a list of an execution's events: the events themselves, or its trace. */
 export type EventView = "events" | "trace";
 
 /** Where a browser follows an execution, with the token that lets its EventSource in. */
@@ -84,7 +84,7 @@ export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 /** The status of the execution that a JSON answer holds. */
 export const STATUS_HEADER = "x-execution-status";
 
-/** Who asks for a stream. */
+/** The requester of a stream. */
 interface StreamReader {
   /** The last `seq` that the reader has. */
   after: number;
@@ -92,7 +92,7 @@ interface StreamReader {
   resumes: boolean;
   /** The reader had a stream of this run, which broke off before its end. */
   again: boolean;
-  /** What the reader's token says of the run's start; null where it has none. */
+  /** The run's start in the reader's token; null without a token. */
   started_at: number | null;
 }
 
@@ -107,7 +107,7 @@ export interface Executions {
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
-/** Faults of an object's storage come back as refusals, whatever was called. */
+/** Storage faults of an object are returned as refusals by every call. */
 export function executionsOver(namespace: DurableObjectNamespace): Executions {
   const stub = (tenant: string, execution_id: string) =>
     namespace.get(namespace.idFromName(`${tenant}/${execution_id}`));
@@ -121,7 +121,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   ): Promise<Result<T>> =>
     callObject({ execution_id, call, repeatable, probe: () => rpcOf(tenant, PROBE).read() });
   const fetched = async (tenant: string, execution_id: string, path: string, init: RequestInit) => {
-    // Whoever repeats a run attaches to it: the id is the same.
+    // A repeated request attaches to the same run: the id is the same.
     const call = () => stub(tenant, execution_id).fetch(`https://execution/${path}`, init);
     const response = await guarded(tenant, execution_id, call, true);
     return response.ok ? response.value : refusal(response.error);
@@ -145,7 +145,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         return answer.ok ? answer.value : answer;
       };
       return {
-        // Whoever repeats a run attaches to it: the id is the same.
+        // A repeated request attaches to the same run: the id is the same.
         run: (message) => flat((rpc) => rpc.run(message)),
         read: () => flat((rpc) => rpc.read()),
         // A resume that is made twice is refused.
@@ -159,7 +159,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   };
 }
 
-/** Whether an execution's call is in flight now: an object that was lost with it has come up again without it. */
+/** Whether an execution's call is in flight now: an object restarted after a crash no longer has it. */
 export function callIsRunning(
   namespace: DurableObjectNamespace,
   tenant: string,

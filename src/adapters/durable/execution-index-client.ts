@@ -1,6 +1,6 @@
-// The ledger of a tenant's executions, their index and their figures, as the Worker and the executions see it: at most
-// eight objects, each of which keeps the executions whose id falls to it. A list asks all of them and merges by
-// (start, id), newest first; figures merge by adding.
+// The client of a tenant's execution index and metrics: at most eight objects, each of which keeps the executions
+// whose id hashes to it. A list queries all of them and merges by (start, id), newest first; metrics merge by
+// addition.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";
@@ -10,7 +10,7 @@ import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
 import { objectIds } from "./object-ids.ts";
 
-/** A place in the list: everything behind it is older. */
+/** A position in the list: everything after it is older. */
 export interface Place {
   start: number;
   id: string;
@@ -20,17 +20,17 @@ export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "convers
   before: Place | null;
 };
 
-/** An execution of the list with its place. */
+/** An execution of the list with its position. */
 export interface Listed extends Place {
   summary: ExecutionSummary;
 }
 
-/** Which figures: of the minutes that reach into the last so many seconds, or of all time. */
+/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
 export type Period = { window_seconds: number } | "ever";
 
 export interface FiguresQuery {
   period: Period;
-  /** All of them where it is not given. */
+  /** All pipelines if absent. */
   pipeline?: string | undefined;
   /** Recorded runs wanted, at most. */
   shapes: number;
@@ -45,10 +45,10 @@ export interface LedgerFigures {
   shapes: RunShape[];
 }
 
-/** What is counted of a run. */
+/** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
 
-/** A LedgerEntry as it travels: what nobody on the way looks into is JSON, which is read and written for less. */
+/** A LedgerEntry on the wire: fields that no intermediary reads are JSON text, which is cheaper to read and write. */
 export interface LedgerReport
   extends Pick<LedgerEntry, "start" | "end" | "seq" | "expires">,
     Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
@@ -56,12 +56,12 @@ export interface LedgerReport
   summary: string;
   /** Counted; null where nothing is. */
   counted: string | null;
-  /** A RunShape; null where the run is no example. */
+  /** A RunShape; null if the run is not an example. */
   shape: string | null;
 }
 
 export interface LedgerRpc {
-  /** Keeps an entry; one that is older than what is kept, or is over, changes nothing. */
+  /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
   report(entry: LedgerReport): Promise<void>;
   /** Newest first. @param query.limit how many at most */
   list(query: LedgerQuery): Promise<Listed[]>;

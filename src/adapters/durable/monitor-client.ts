@@ -1,4 +1,4 @@
-// What a tenant's monitor answers, and the client of it: the alerts as they stand, and the news that they may not.
+// The client of a tenant's monitor: reads the current alerts and notifies it of changes.
 import type { Alert } from "../../contract/metrics.ts";
 
 export interface MonitorRpc {

@@ -1,8 +1,7 @@
-// The ids of objects that are asked for again and again, a tenant's shards. To make an id of a name is to hash it twice,
-// which costs a tenth of a call.
+// Cached ids of a tenant's shard objects. Deriving an id from a name hashes it twice, which costs a tenth of a call.
 import { Lru } from "../platform/lru.ts";
 
-/** Names remembered for each namespace; the one unused longest goes first. */
+/** Maximum number of cached names per namespace; the least recently used is evicted first. */
 const NAMES = 1_000;
 
 export type ObjectIds = (name: string) => DurableObjectId;

@@ -1,5 +1,5 @@
-// The rate limit without Redis: an object for each caller, which counts. Where it does not answer, the isolate counts
-// for itself, as it does where Redis is gone.
+// The rate limit without Redis: one counting object per caller. If it does not respond, the isolate counts
+// for itself, as it does if Redis is unavailable.
 import {
   NOTHING_COUNTED,
   type RateLimit,
@@ -13,7 +13,10 @@ import { SHARED_MS, within } from "../platform/time-limit.ts";
 
 export interface RateLimiter {
   readonly limit: RateLimit;
-  /** Counts one call of this caller. Never rejects. @param later takes work that goes on behind the answer */
+  /**
+   * Counts one call of this caller. Never rejects.
+   * @param later keeps the work alive that continues after the response
+   */
   take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
 }
 
@@ -22,7 +25,7 @@ export interface RateLimitRpc {
   take(limit: RateLimit): Promise<RateVerdict>;
 }
 
-/** Callers that an isolate counts; the one unheard longest goes first. */
+/** Maximum number of callers that an isolate counts; the least recent is evicted first. */
 const CALLERS = 10_000;
 
 /** Counts what this isolate sees. */

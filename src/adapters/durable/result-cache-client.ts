@@ -1,6 +1,6 @@
-// The result cache without Redis: a few objects a tenant, each with the results of the questions that fall to it, and
-// with the calls in flight, so that two executions that ask the same at once call once. A result waits a moment for
-// its run's next stage, which asks the same object: one hop does for both.
+// The result cache without Redis: a few objects per tenant, each with the results of the questions that hash to it, and
+// with the calls in flight, so that two executions with the same call at once make one. A result waits a moment for
+// its run's next stage, which uses the same object: one hop serves both.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,
@@ -58,14 +58,14 @@ export interface ResultCacheRpc {
 }
 
 const SHARDS = 8;
-/** Of a question, this much decides where its results lie. */
+/** Characters of a question that determine the shard of its results. */
 const PLACE_CHARS = 1_024;
-/** How long a result waits for its run's next question, in ms: that comes at once or not at all. */
+/** How long a result waits for its run's next lookup, in ms: the lookup follows at once or never. */
 const COMPANY_MS = 2;
-/** What has waited so long was left behind by an object that died, and its timer with it. */
+/** A lookup that has waited this long belongs to an object that died together with its timer. */
 const LEFT_BEHIND_MS = 1_000;
 
-/** What a run has made, since when it waits (ms since the epoch), and the calling off of its sending. */
+/** A run's pending results, since when they wait (ms since the epoch), and the cancellation of their timer. */
 interface Waiting {
   made: Made[];
   at: number;
@@ -153,7 +153,7 @@ export class EmbeddedCache implements ResultCache {
     await this.object(results).forget(execution_id, hashed, at);
   }
 
-  /** What the run has made and has not been sent yet: the caller is to send it, or to drop it. */
+  /** The run's results that are not sent yet: the caller sends or drops them. */
   private taken(key: Pick<CacheKey, "tenant">, execution_id: string): readonly Made[] {
     const run = runOf(key, execution_id);
     const waiting = this.waiting.get(run);

@@ -1,10 +1,10 @@
-// What a call of an execution's object means that ends without an answer. A commit that storage refuses breaks the
-// object behind its own try/catch, and a file that cannot be opened keeps it from being there at all: only the
-// Worker that called it can say so.
+// Maps a call of an execution's object that ends without a response to an error. A commit that storage refuses breaks
+// the object after its own try/catch, and a file that cannot be opened prevents its construction: only the Worker
+// that called it can say so.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { sqliteFault } from "../log/sqlite-fault.ts";
 
-/** An object that was reset under a call is called again so often; it comes up at once. */
+/** Number of retries after an object was reset during a call; it restarts at once. */
 const TRIES = 3;
 
 export interface ObjectCall<T> {
@@ -17,7 +17,7 @@ export interface ObjectCall<T> {
   probe: () => Promise<unknown>;
 }
 
-/** The call's answer, or what stands in its way. @throws what is nobody's storage fault, for INTERNAL_ERROR */
+/** The call's answer, or the storage fault that prevents it. @throws any other error, for INTERNAL_ERROR */
 export async function callObject<T>(of: ObjectCall<T>): Promise<Result<T>> {
   const tries = of.repeatable ? TRIES : 1;
   for (let made = 1; ; made += 1) {
@@ -45,12 +45,12 @@ async function blame(probe: () => Promise<unknown>): Promise<"full" | "corrupt">
   }
 }
 
-/** What the platform says where the fault is its own: nothing. */
+/** Whether the fault is the platform's own, whose message names no cause. */
 function isOpaque(cause: unknown): boolean {
   return cause instanceof Error && cause.message.startsWith("internal error");
 }
 
-/** The caller has gone. */
+/** The caller has disconnected. */
 function isAbort(cause: unknown): boolean {
   return cause instanceof Error && cause.name === "AbortError";
 }

@@ -1,14 +1,14 @@
-// What an execution's object tells the Worker of a stream beside its bytes: how its reader is to be served. It comes
-// from the config that the run holds, which only the object knows.
+// Headers by which an execution's object tells the Worker how to serve a stream's reader. They come from the config
+// that the run holds, which only the object knows.
 import { PACE } from "../../core/timings.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 
 export interface StreamTerms {
-  /** A comment line after this long without an event; finds readers that have gone. */
+  /** A comment line after this long without an event; detects disconnected readers. */
   heartbeat_ms: number;
-  /** Events held for a reader that does not take them. */
+  /** Events buffered for a slow reader. */
   buffer_events: number;
-  /** How long a reader may stand still while that buffer is full; 0: not at all. */
+  /** How long a reader may stall while that buffer is full; 0: not at all. */
   stall_ms: number;
 }
 

@@ -1,7 +1,7 @@
 // CRC-32 (ISO-HDLC, the one of zlib and PNG): finds any flipped or lost byte of a record that a disk gives back. Four
 // bytes a step, by four tables: a log of a thousand events is half a megabyte, and each byte of it is summed.
 
-/** Of a byte, then of a byte with one, two and three bytes of zeros behind it. Signed: larger numbers are slow. */
+/** Of a byte, then of a byte followed by one, two and three zero bytes. Signed: larger numbers are slow. */
 const TABLE = new Int32Array(4 * 256);
 for (let byte = 0; byte < 256; byte += 1) {
   let value = byte;

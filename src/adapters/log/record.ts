@@ -1,5 +1,5 @@
-// The record: the events of one turn (or of several that were committed together) as bytes, with a checksum, cut
-// into chunks. Owns the format and its version; reading proves every byte or says what is wrong.
+// The record: the events of one batch (or of several that were committed together) as bytes, with a checksum, cut
+// into chunks. Owns the format and its version; reading verifies every byte or reports what is wrong.
 import { concatBytes } from "../../core/bytes.ts";
 import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
@@ -9,7 +9,7 @@ import { crc32 } from "./crc32.ts";
 
 const encoder = new TextEncoder();
 
-/** The format that is written. It stands in every record, the log's first one included. */
+/** The format number in every record; logs of every released version must stay readable. */
 const FORMAT = 1;
 /** A reader for each format that a released version has written: its logs must be readable for ever. */
 const READERS: ReadonlyMap<number, (key: string, payload: Partial<Payload>) => LogEvent[]> = new Map([
@@ -83,8 +83,8 @@ export function* decodeRecords(
   for (const [key, value] of chunks) {
     const { first, at, count } = parseKey(key);
     if (!(value instanceof Uint8Array)) throw new LogCorrupted(`${key} is not bytes`);
-    if (first !== expected) throw new LogCorrupted(`${key} was found where seq ${expected} must follow`);
-    if (at >= count || parts.has(at)) throw new LogCorrupted(`${key} is not a chunk that is missing`);
+    if (first !== expected) throw new LogCorrupted(`${key} was found, expected seq ${expected}`);
+    if (at >= count || parts.has(at)) throw new LogCorrupted(`${key} is an unexpected chunk`);
     // Keys written before chunk numbers were padded sort as text: chunk 10 comes before chunk 2.
     parts.set(at, value);
     if (parts.size < count) continue;
@@ -96,19 +96,19 @@ export function* decodeRecords(
     onRecord?.(first);
     for (const event of events) {
       if (event.seq !== expected) {
-        throw new LogCorrupted(`${key} holds seq ${event.seq} where ${expected} must follow`);
+        throw new LogCorrupted(`${key} holds seq ${event.seq}, expected ${expected}`);
       }
       expected += 1;
       yield event;
     }
   }
-  if (parts.size > 0) throw new LogCorrupted("the last record lacks chunks");
+  if (parts.size > 0) throw new LogCorrupted("the last record has missing chunks");
 }
 
-/** What the key of a chunk says. @throws LogCorrupted */
+/** Parses a chunk's key. @throws LogCorrupted */
 export function parseKey(key: string): { first: number; at: number; count: number } {
   const match = /^log\/(\d{10})\/(\d+)-(\d+)$/.exec(key);
-  if (match === null) throw new LogCorrupted(`${key} is no record's key`);
+  if (match === null) throw new LogCorrupted(`${key} is not a valid record key`);
   return { first: Number(match[1]), at: Number(match[2]), count: Number(match[3]) };
 }
 

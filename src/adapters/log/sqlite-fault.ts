@@ -1,7 +1,7 @@
-// What SQLite says when a disk lets it down. Its errors reach us as text alone: at a read inside the object, or, at a
-// commit, behind every try/catch of the object, in the Worker that called it.
+// Classifies SQLite's errors on disk faults. They are only available as text: at a read inside the object, or, at a
+// commit, outside every try/catch of the object, in the Worker that called it.
 
-/** `full`: nothing can be written (now). `corrupt`: what is there is not what was written. Null: something else. */
+/** `full`: writes fail (for now). `corrupt`: the stored data is damaged. Null: any other error. */
 export function sqliteFault(cause: unknown): "full" | "corrupt" | null {
   const text = cause instanceof Error ? cause.message : "";
   if (/SQLITE_(CORRUPT|NOTADB)|disk image is malformed|file is not a database/.test(text)) return "corrupt";

@@ -48,7 +48,9 @@ export class StorageLog implements Log {
       }
     } catch (cause) {
       // A page that SQLite cannot read is a record that cannot be read: no later try will find it whole.
-      throw sqliteFault(cause) === "corrupt" ? new LogCorrupted("SQLite cannot read its file") : cause;
+      throw sqliteFault(cause) === "corrupt"
+        ? new LogCorrupted("SQLite cannot read its database file")
+        : cause;
     }
   }
 

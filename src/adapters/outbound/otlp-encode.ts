@@ -40,7 +40,7 @@ function encodeSpan(span: Span): Json {
 
 /**
  * The spans of one run, its root first, as a JSON list of so many bytes at most. Where that is too few, spans in the
- * middle are left out, and the root says how many: how a run began and how it ended tell the most.
+ * middle are left out, and the root has their number: the first and the last spans are the most useful.
  */
 export function spansJson([root, ...tries]: readonly Span[], most_bytes: number): string {
   if (root === undefined) return "[]";

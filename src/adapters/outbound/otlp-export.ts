@@ -1,4 +1,4 @@
-// OTLP over HTTP: one POST to the collector, and whether it took it. Where it goes and with which headers is said by
+// OTLP over HTTP: one POST to the collector, and whether it took it. The destination and the headers come from
 // OpenTelemetry's own variables.
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
@@ -11,7 +11,7 @@ export interface OtlpTarget {
   version: string;
 }
 
-/** OTEL_EXPORTER_OTLP_HEADERS: `name=value`, comma-separated, values percent-encoded. What is wrong is not told. */
+/** OTEL_EXPORTER_OTLP_HEADERS: `name=value`, comma-separated, values percent-encoded. Errors do not name the value. */
 export function readHeaders(list: string | undefined): Result<Record<string, string>, string> {
   const headers: Record<string, string> = {};
   for (const entry of (list ?? "").split(",").filter((part) => part.trim() !== "")) {
@@ -19,7 +19,7 @@ export function readHeaders(list: string | undefined): Result<Record<string, str
     const name = entry.slice(0, at).trim().toLowerCase();
     try {
       const value = decodeURIComponent(entry.slice(at + 1).trim());
-      // Throws at what is no header.
+      // Throws if the name or value is not a valid header.
       headers[name] = new Headers([[name, value]]).get(name) ?? "";
     } catch {
       return err(HEADERS_EXPECTED);

@@ -1,4 +1,4 @@
-// What goes outward beside the figures: webhooks and traces, where the operator has said where to. Reads the variables
+// Outbound deliveries other than metrics: webhooks and traces, if the operator has configured them. Reads the variables
 // of both and makes of an execution's end the parcels that a courier delivers.
 import { type BadVariable, badAddress, badVariable, entryNumber } from "../../core/config/bad-variable.ts";
 import { textVariable } from "../../core/config/config.ts";
@@ -35,7 +35,7 @@ const EVENTS_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_EVENTS";
 const OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
 
-/** Where webhooks and traces go; null where nobody has said. @param version of this service */
+/** Destinations of webhooks and traces; null if none are configured. @param version of this service */
 export function readOutward(
   vars: Readonly<Record<string, unknown>>,
   version: string,
@@ -61,7 +61,7 @@ function readWebhook(vars: Readonly<Record<string, unknown>>): Result<WebhookTar
   const events = parseEvents(list);
   if (!events.ok) {
     const wrong = entryNumber(list, events.error);
-    const expected = `of ${WEBHOOK_EVENTS}, comma-separated (entry ${wrong} is none of them)`;
+    const expected = `a comma-separated list of ${WEBHOOK_EVENTS} (entry ${wrong} is not one)`;
     return err(badVariable(EVENTS_VARIABLE, expected));
   }
   return ok({ url, key: key.value, events: events.value });
@@ -73,7 +73,7 @@ function isHttp(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
-/** Who is told of an execution's end beside the ledger. */
+/** Receivers of an execution's end, in addition to the ledger. */
 export function outwardReceivers({ webhook, otlp }: Outward, couriers: Couriers, log: Log): Receiver[] {
   const receivers: Receiver[] = [];
   if (webhook !== null) {
@@ -92,7 +92,7 @@ export function outwardReceivers({ webhook, otlp }: Outward, couriers: Couriers,
   return receivers;
 }
 
-/** An alert's change as a parcel, or null where nobody wants it. @param now ms since the epoch */
+/** An alert's change as a parcel, or null if no receiver subscribes to it. @param now ms since the epoch */
 export function alertParcel(
   webhook: WebhookTarget | null,
   tenant: string,
@@ -139,7 +139,7 @@ function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel 
   return { id, kind: "spans", body: spansJson(spans, PACE.SPANS_BYTES), wait_ms: PACE.SPANS_WAIT_MS };
 }
 
-/** The same for the same news; without a dot, which the signature's text is parted by. */
+/** The same for the same notification; without a dot, which separates the parts of the signed text. */
 function messageId(...parts: readonly string[]): string {
   const text = parts.join(" ");
   return `msg_${hash64(text)}${hash64(`${text} `)}`;

@@ -1,5 +1,5 @@
 // The webhook of the operator: signed as Standard Webhooks has it (HMAC-SHA256 over id, time and body), sent once, and
-// what came of it told. Never follows a redirect: the signature was made for one receiver.
+// its outcome reported. Never follows a redirect: the signature was made for one receiver.
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
@@ -19,9 +19,9 @@ export function readSecret(secret: string): Result<Uint8Array<ArrayBuffer>, stri
     const key = Uint8Array.from(atob(encoded), (char) => char.charCodeAt(0));
     if (key.length >= LIMITS.WEBHOOK_KEY_BYTES) return ok(key);
   } catch {
-    // Told below, without the secret.
+    // Reported below, without the secret.
   }
-  return err(`whsec_ and at least ${LIMITS.WEBHOOK_KEY_BYTES} bytes as base64`);
+  return err(`whsec_ followed by at least ${LIMITS.WEBHOOK_KEY_BYTES} bytes in base64`);
 }
 
 /** Sends one event. Never rejects. @param now ms since the epoch */

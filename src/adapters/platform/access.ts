@@ -26,7 +26,7 @@ export interface Access {
 
 interface Opened {
   tenant: string;
-  /** To be held against the run that is there: ms since the epoch. */
+  /** Compared with the existing run's start: ms since the epoch. */
   started_at: number;
 }
 

@@ -9,7 +9,7 @@ const MOST_BYTES = 1024 * 1024;
 
 /**
  * The whole body; null where it has more than `limit_bytes`, and then the rest is not read. Rejects as the stream does.
- * @param onPiece told of each piece as soon as it has come; without it pieces are gathered
+ * @param onPiece called with each piece as it arrives; without it the pieces are collected
  */
 export async function readBytes(
   body: ReadableStream<Uint8Array>,
@@ -20,7 +20,7 @@ export async function readBytes(
   const pieces: Uint8Array[] = [];
   let bytes = 0;
   for (let size = FIRST_BYTES; ; size *= 4) {
-    // Never waits for more than tells that it is too much.
+    // Stops reading as soon as the limit is exceeded.
     const room = Math.min(size, MOST_BYTES, limit_bytes + 1 - bytes);
     const min = onPiece === undefined ? room : 1;
     const { done, value } = await reader.readAtLeast(min, new Uint8Array(room));

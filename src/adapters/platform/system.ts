@@ -1,4 +1,4 @@
-// The real clock and real chance.
+// The real clock and random numbers.
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { Clock } from "../../engine/ports.ts";
 

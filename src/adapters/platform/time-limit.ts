@@ -2,7 +2,7 @@
 import { withTimeLimit } from "../../engine/time-limit.ts";
 import { systemClock } from "./system.ts";
 
-/** How long an object that others share may hold up an execution, in ms. */
+/** Maximum delay of an execution by a shared object, in ms. */
 export const SHARED_MS = 250;
 
 /** The promise's value, or `otherwise` where it rejects or takes longer than `ms`. */

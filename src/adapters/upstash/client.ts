@@ -1,8 +1,8 @@
-// The one file that brings in Upstash's client. It is imported when Redis is first asked: a coordinator without Redis
+// The only file that imports Upstash's client. It is loaded on the first use of Redis: a coordinator without Redis
 // never evaluates those 80 kB.
 import { Redis } from "@upstash/redis/cloudflare";
 
-/** @param timeout_ms after which a request is given up */
+/** @param timeout_ms after which a request is abandoned */
 export function redisClient(url: string, token: string, timeout_ms: number): Redis {
   return new Redis({
     url,

@@ -1,5 +1,5 @@
 // The rate limit in Redis, one count for all regions, as @upstash/ratelimit counts it. That lets calls through on its
-// own timeout and throws where Redis refuses: here neither happens. Where Redis is lost, the isolate counts.
+// own timeout and throws if Redis refuses: this adapter does neither. If Redis is unavailable, the isolate counts.
 import type { RateLimit, RateVerdict } from "../../core/security/rate-limit.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { LocalLimiter, type RateLimiter } from "../durable/rate-limit-client.ts";
@@ -18,7 +18,7 @@ export class UpstashLimiter implements RateLimiter {
   }
 
   async take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict> {
-    const lost = "calls are counted by each instance alone";
+    const lost = "each instance counts calls separately";
     const answer = await this.redis.ask(
       lost,
       async (redis) => (await this.windowIn(redis)).limit(caller),

@@ -1,6 +1,6 @@
-// Redis over Upstash's REST protocol, and the wall between its outages and everybody else: nobody waits for it longer
-// than REDIS_MS, and where it does not answer nobody asks it any more. Whether it is back is found out behind the
-// calls, by none of them. What is lost meanwhile is said once.
+// Redis over Upstash's REST protocol, with a circuit breaker around it: no caller waits for it longer than REDIS_MS,
+// and after failures no caller asks it. Recovery is probed in the background, outside any call. An outage is logged
+// once.
 import type { Redis } from "@upstash/redis/cloudflare";
 import type { Clock } from "../../engine/ports.ts";
 import { withTimeLimit } from "../../engine/time-limit.ts";
@@ -8,16 +8,16 @@ import { systemClock } from "../platform/system.ts";
 
 export type { Redis };
 
-/** How long Redis may hold up a call, in ms. */
+/** Maximum delay of a call by Redis, in ms. */
 const REDIS_MS = 240;
-/** How long it may hold up what no run waits for, in ms. */
+/** Time limit for requests that no run waits for, in ms. */
 const PATIENT_MS = 2_000;
 /** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
 const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
 const RETRY_MS = 5_000;
 
-/** There is no answer: Redis is not there, slow, or talks nonsense. */
+/** No valid answer: Redis is unreachable, slow, or its response is malformed. */
 export const LOST = Symbol("lost");
 
 export class GuardedRedis {
@@ -36,7 +36,7 @@ export class GuardedRedis {
   /**
    * The task's value, or LOST. Never rejects.
    * @param what is lost without it, for the log
-   * @param later keeps the caller's context alive for what goes on behind the answer
+   * @param later keeps the caller's context alive for work that continues after the response
    */
   async ask<T>(
     what: string,
@@ -53,13 +53,13 @@ export class GuardedRedis {
       this.failures = 0;
       return answer.value;
     }
-    // Whoever has waited once need not wait again.
+    // One timed-out call opens the breaker at once, so that the next call does not wait.
     const waited = this.clock.now() - began >= REDIS_MS / 2;
     this.failures = waited ? FAILURES : this.failures + 1;
     this.closedUntil = this.clock.now() + RETRY_MS;
     if (!this.isTold) {
       this.isTold = true;
-      log("ERROR", `Redis does not answer; until it does: ${what}`, answer.cause);
+      log("ERROR", `Redis is unavailable; until it recovers: ${what}`, answer.cause);
     }
     return LOST;
   }
@@ -72,7 +72,7 @@ export class GuardedRedis {
     if (this.failures >= FAILURES) return LOST;
     const answer = await timed(this.open(PATIENT_MS).then(task), PATIENT_MS);
     if ("value" in answer) return answer.value;
-    log("ERROR", `Redis did not answer: ${what}`, answer.cause);
+    log("ERROR", `Redis request failed: ${what}`, answer.cause);
     return LOST;
   }
 
@@ -91,7 +91,7 @@ export class GuardedRedis {
     const answer = await timed(this.open().then((redis) => redis.ping()));
     if (!("value" in answer) || answer.value !== "PONG") return;
     this.failures = 0;
-    if (this.isTold) log("INFO", "Redis answers again", null);
+    if (this.isTold) log("INFO", "Redis is available again", null);
     this.isTold = false;
   }
 }

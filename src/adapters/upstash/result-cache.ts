@@ -1,6 +1,6 @@
 // The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day; under the hash of
-// its family the name of the last one; and under its execution the names of all that it has made, which go with it.
-// There is no single flight: who else is at a call is not known here.
+// its family the name of the last one; and under its execution the names of all that it has made, deleted with it.
+// There is no single flight: concurrent calls of others are not visible here.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,
@@ -18,7 +18,7 @@ import { hashedKey } from "../platform/cache-key-hash.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 import { type GuardedRedis, LOST } from "./redis.ts";
 
-const WHAT = "results are neither found nor kept";
+const WHAT = "results are neither looked up nor cached";
 /** No request to Redis takes this long: what is still being sent belongs to an object that died. */
 const LEFT_BEHIND_MS = 1_000;
 
@@ -84,12 +84,12 @@ export class UpstashCache implements ResultCache {
     return entry !== null && isKept(entry, this.clock.now()) ? entry.result : null;
   }
 
-  /** As far as Redis answers: what it keeps of a run ends with its day. */
+  /** Best effort: entries left in Redis expire after a day. */
   async forget({ tenant, execution_id }: RunResults): Promise<void> {
     const run = runName(tenant, execution_id);
     const sending = this.sending.get(run);
     if (sending !== undefined) await within(SHARED_MS, sending.all, null);
-    await this.redis.askPatiently("results of a deleted execution may be left", (redis) =>
+    await this.redis.askPatiently("cached results of a deleted execution may remain", (redis) =>
       redis.eval(DELETE_OWN, [run], [madeBy(execution_id)]),
     );
   }

@@ -1,4 +1,4 @@
-// The one file that brings in Upstash's rate limit, imported at the first call that is counted in Redis. By the
+// The only file that imports Upstash's rate limit, loaded at the first call that is counted in Redis. By the
 // package's module and not by its name, which leads to a CommonJS file that cannot be pruned.
 import { Ratelimit } from "@upstash/ratelimit/dist/index.mjs";
 import type { Redis } from "@upstash/redis/cloudflare";

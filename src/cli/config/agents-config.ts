@@ -1,4 +1,4 @@
-// The agents' wrangler.toml as `wrangler dev` gets it. wrangler hands flags to the first of several Workers alone, so
+// The agents' wrangler.toml for `wrangler dev`. wrangler passes flags only to the first of several Workers, so
 // the agents' variables go through its environment: a copy of the file names them as secrets, without their values.
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";

@@ -7,7 +7,7 @@ import { type Flag, valueOf, variablesOf, variableWords, without, wordsOf } from
 import { divide } from "./variables.ts";
 import { AGENTS_CONFIG, COORDINATOR_CONFIG, ROOT, readToml } from "./wrangler-config.ts";
 
-/** Set where deployed only: wrangler.toml's own variables would hold for local development too. */
+/** Set only on deployment: wrangler.toml's own variables would apply to local development too. */
 const DEPLOYED_VARS: Readonly<Record<string, string>> = { AGENT_COORDINATOR_RATE_LIMIT: "60/60" };
 /** The environment of the agents, unless their file has one of the coordinator's environment's name. */
 const AGENTS_ENVIRONMENT = "production";
@@ -34,7 +34,7 @@ export interface Deployment {
   agents: string[];
   /** Arguments of wrangler, but for `-c` and the path of the config. */
   coordinator: string[];
-  /** The coordinator's config in place of wrangler.toml, for a file beside it; null where that one serves. */
+  /** The coordinator's config that replaces wrangler.toml, written next to it; null if wrangler.toml is used. */
   config: Record<string, unknown> | null;
   warnings: string[];
 }
@@ -101,7 +101,7 @@ function faultsOf(config: Config, flags: readonly Flag[]): string[] {
   const found: string[] = [];
   if (!config.name && !given.has("name")) found.push("has no name");
   if (config.main === undefined) found.push("has no main");
-  else if (!existsSync(config.main)) found.push(`names ${config.main} as main, which does not exist`);
+  else if (!existsSync(config.main)) found.push(`has main ${config.main}, which does not exist`);
   if (!config.compatibility_date && !given.has("compatibility-date") && !given.has("latest")) {
     found.push("has no compatibility_date");
   }

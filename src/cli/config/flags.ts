@@ -1,5 +1,5 @@
 // Reads wrangler's flags as its own parser does, as far as the commands here must know them: which flag, with which
-// values, in which words it was written.
+// values, and its original spelling.
 
 export interface Flag {
   /** In kebab case, without its hyphens; empty for words before the first flag. */

@@ -1,4 +1,4 @@
-// Which variables the commands hand to which Worker, and where those come from.
+// Which variables the commands pass to which Worker, and their sources.
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";

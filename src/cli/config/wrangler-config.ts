@@ -1,6 +1,6 @@
-// Reads what wrangler.toml says of a Worker, as far as the demo needs it, which starts Workers without wrangler. One
-// file stays the only description. It may have anything that wrangler allows: what says nothing about how the Worker
-// answers on this machine (routes, limits, account_id, environments) is left to wrangler.
+// Reads the parts of wrangler.toml that the demo needs, which starts Workers without wrangler. One file stays the
+// only description. It may have anything that wrangler allows: what says nothing about how the Worker answers on this
+// machine (routes, limits, account_id, environments) is left to wrangler.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "smol-toml";

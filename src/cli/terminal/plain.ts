@@ -24,7 +24,7 @@ export function plainOutput(write: (text: string) => void): Output {
   const show = (text: string): void => {
     if (text.startsWith(written)) piece(text.slice(written.length));
     else {
-      line("(the text starts again)");
+      line("(the answer restarts)");
       piece(text);
     }
     written = text;

@@ -1,4 +1,4 @@
-// What has run and what runs: newest first, by itself up to date, with filters that the URL keeps.
+// The list of executions: newest first, updated automatically, with filters in the URL.
 import { useEffect, useMemo } from "preact/hooks";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { useNow } from "../lib/clock.ts";
@@ -32,7 +32,7 @@ export function ExecutionsPage() {
       {list.failure.value !== null && <Failure cause={list.failure.value} />}
       {rows === null && list.failure.value === null && (
         <p class="quiet" role="status">
-          Reading the executions
+          Loading the executions
         </p>
       )}
       {rows?.length === 0 && <Nothing isFiltered={isFiltered} />}
@@ -56,7 +56,7 @@ export function ExecutionsPage() {
           </ul>
           {list.cursor.value !== null && (
             <button type="button" class="more" onClick={() => void list.more()}>
-              Show older ones
+              Show older executions
             </button>
           )}
         </>
@@ -67,7 +67,7 @@ export function ExecutionsPage() {
 
 function Filters(filter: { status: string; pipeline: string; conversation_id: string }) {
   return (
-    <div class="filters" role="search" aria-label="Filter the executions">
+    <div class="filters" role="search" aria-label="Filter executions">
       <label class="inline-field">
         <span>Status</span>
         <select value={filter.status} onChange={(event) => refine({ status: event.currentTarget.value })}>
@@ -104,15 +104,15 @@ function Filters(filter: { status: string; pipeline: string; conversation_id: st
 function Nothing({ isFiltered }: { isFiltered: boolean }) {
   if (isFiltered) {
     return (
-      <Empty title="Nothing matches">
-        No execution is like that. <a href={to("executions")}>Show all of them</a>.
+      <Empty title="No matching executions">
+        No execution matches these filters. <a href={to("executions")}>Show all executions</a>.
       </Empty>
     );
   }
   return (
-    <Empty title="Nothing has run yet">
+    <Empty title="No executions yet">
       <a href={to("run")}>Ask a question</a>, or start one with <code>POST /v1/executions</code>: it appears
-      here by itself.
+      here automatically.
     </Empty>
   );
 }

@@ -1,4 +1,4 @@
-// The list of executions as it is kept: the newest page is read again and again, older pages once; each row's stages
+// The state of the list of executions: the newest page is polled, older pages are read once; each row's stages
 // are read with their execution, once it has ended only once.
 import { signal } from "@preact/signals";
 import type { ExecutionStatus, PipelineExecution } from "../../contract/execution.ts";
@@ -48,7 +48,7 @@ export function createList(filter: Filter) {
     const page = await client().listExecutions(asked, { signal: left });
     const seen = new Set(page.data.map((row) => row.execution_id));
     const before = hasOlder ? (rows.peek() ?? []) : [];
-    // Whoever was pushed off the first page by newer ones stays in the list that somebody has begun to read.
+    // Executions pushed off the first page by newer ones stay in a list that is being read.
     older = [...before, ...older].filter(({ execution_id }, at, all) => {
       const first = all.findIndex((other) => other.execution_id === execution_id) === at;
       return first && !seen.has(execution_id);

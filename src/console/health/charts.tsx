@@ -5,7 +5,7 @@ import type { Bucket } from "./figures.ts";
 const WIDTH = 480;
 const HEIGHT = 96;
 
-/** What ended when; failures stand on top. */
+/** Executions by the time of their end; failures are on top. */
 export function Throughput({ buckets }: { buckets: readonly Bucket[] }) {
   const highest = Math.max(1, ...buckets.map(({ succeeded, failed, other }) => succeeded + failed + other));
   const step = WIDTH / Math.max(1, buckets.length);
@@ -73,7 +73,7 @@ export function Share({ value, wanted }: { value: number; wanted: number | null 
     <span
       class="share"
       role="img"
-      aria-label={`${percent(value)}${wanted === null ? "" : `, wanted ${percent(wanted)}`}`}
+      aria-label={`${percent(value)}${wanted === null ? "" : `, target ${percent(wanted)}`}`}
     >
       <i class={low ? "bad" : ""} style={{ width: `${value * 100}%` }} />
       {wanted !== null && <b style={{ left: `${wanted * 100}%` }} />}

@@ -1,5 +1,5 @@
-// The figures of the Health page: read together, renewed while somebody looks. What the API gives for a window is asked
-// for several windows, one within the other: their differences are how much happened when.
+// The metrics of the Health page: fetched together, refreshed while the page is visible. What the API gives for a
+// window is asked for several windows, one within the other: their differences are how much happened when.
 import { signal } from "@preact/signals";
 import { type Agent, type Alert, CoordinatorClientError, type Metrics } from "../../client/index.ts";
 import { client } from "../lib/session.ts";

@@ -1,4 +1,4 @@
-// How the coordinator fares: what is wrong first, then how much runs and how well, where the time goes, and the agents.
+// The Health page: alerts first, then throughput, success, bottlenecks and the agents.
 import { useEffect, useMemo } from "preact/hooks";
 import type { Agent, Alert, Metrics } from "../../client/index.ts";
 import { duration, moment, percent, plural, words } from "../lib/format.ts";
@@ -42,15 +42,15 @@ export function HealthPage() {
       {source.failure.value !== null && <Failure cause={source.failure.value} />}
       {figures === null && source.failure.value === null && (
         <p class="quiet" role="status">
-          Reading the figures
+          Loading the metrics
         </p>
       )}
       {figures !== null && (
         <div class="health">
           <Alerts alerts={figures.alerts} />
           {figures.metrics === null ? (
-            <Empty title="No figures">
-              This coordinator does not offer <code>GET /v1/metrics</code>. Update it to see them here.
+            <Empty title="No metrics">
+              This coordinator does not provide <code>GET /v1/metrics</code>. Update it to see them here.
             </Empty>
           ) : (
             <Overview metrics={figures.metrics} alerts={figures.alerts} buckets={figures.buckets} />
@@ -82,8 +82,8 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
               {alert.stage !== undefined && ` in ${alert.stage}`}
             </strong>
             <p>
-              {alert.value === null ? "unknown" : figure(alert.name, alert.value)}, where{" "}
-              {figure(alert.name, alert.threshold)} is the limit
+              {alert.value === null ? "unknown" : figure(alert.name, alert.value)}, threshold{" "}
+              {figure(alert.name, alert.threshold)}
               {alert.since !== null && `, since ${moment(alert.since)}`}
             </p>
           </li>
@@ -94,11 +94,11 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
 }
 
 const ALERTS: Readonly<Record<string, string>> = {
-  execution_success_rate: "Too few runs succeed",
-  avg_execution_time_ms: "Runs take long on average",
-  stage_error_rate: "Too many errors",
-  concurrent_executions: "Many runs at once",
-  memory_usage_mb: "A run holds much data",
+  execution_success_rate: "Low success rate",
+  avg_execution_time_ms: "High average duration",
+  stage_error_rate: "High error rate",
+  concurrent_executions: "Many concurrent executions",
+  memory_usage_mb: "High memory use of a run",
 };
 
 /** An alert's figure in its own unit. */
@@ -122,8 +122,8 @@ function Overview({
   const wanted = alerts.find(({ name }) => name === "execution_success_rate")?.threshold ?? null;
   if (all.total_executions === 0) {
     return (
-      <Empty title="Nothing ended in this window">
-        Choose a longer one, or <a href={to("run")}>ask a question</a>: its figures appear here within
+      <Empty title="No executions ended in this window">
+        Choose a longer one, or <a href={to("run")}>ask a question</a>: its metrics appear here within
         seconds.
       </Empty>
     );
@@ -147,28 +147,28 @@ function Overview({
           <Share value={all.success_rate} wanted={wanted} />
           <p class="quiet small outcome">
             {plural(all.successful_executions, "completed", "completed")}, {all.failed_executions} failed,{" "}
-            {all.cancelled_executions} cancelled{wanted !== null && `; ${percent(wanted)} is wanted`}
+            {all.cancelled_executions} cancelled{wanted !== null && `; target ${percent(wanted)}`}
           </p>
         </Card>
         <Card title="Duration" id="duration-title">
           <Bars
             label="Quantiles of the duration"
             rows={[
-              { name: "half within", value: all.p50_duration_ms, text: duration(all.p50_duration_ms) },
+              { name: "p50", value: all.p50_duration_ms, text: duration(all.p50_duration_ms) },
               {
-                name: "95 % within",
+                name: "p95",
                 value: all.p95_duration_ms,
                 text: duration(all.p95_duration_ms),
                 tone: "soft",
               },
               {
-                name: "99 % within",
+                name: "p99",
                 value: all.p99_duration_ms,
                 text: duration(all.p99_duration_ms),
                 tone: "soft",
               },
               {
-                name: "on average",
+                name: "average",
                 value: all.average_duration_ms,
                 text: duration(all.average_duration_ms),
                 tone: "soft",
@@ -176,7 +176,7 @@ function Overview({
             ]}
           />
         </Card>
-        <Card title="Where the time goes" id="bottlenecks-title">
+        <Card title="Bottlenecks" id="bottlenecks-title">
           <Bottlenecks analytics={performance_analytics} />
         </Card>
       </div>
@@ -189,7 +189,7 @@ function Overview({
 
 function Bottlenecks({ analytics }: { analytics: Metrics["performance_analytics"] }) {
   const { bottlenecks } = analytics;
-  if (bottlenecks.length === 0) return <p class="quiet">No stage stands out.</p>;
+  if (bottlenecks.length === 0) return <p class="quiet">No bottlenecks found.</p>;
   return (
     <Bars
       label="Share of the critical path by stage"
@@ -218,10 +218,10 @@ function Stages({ stages }: { stages: Metrics["stage_metrics"] }) {
             <th scope="col">Stage</th>
             <th scope="col">Runs</th>
             <th scope="col">Average</th>
-            <th scope="col">95 % within</th>
+            <th scope="col">p95</th>
             <th scope="col">Errors</th>
             <th scope="col">Retries</th>
-            <th scope="col">From the cache</th>
+            <th scope="col">Cache hits</th>
           </tr>
         </thead>
         <tbody>
@@ -248,7 +248,7 @@ function Agents({ agents }: { agents: readonly Agent[] }) {
   return (
     <Card title="Agents" id="agents-title">
       {agents.length === 0 ? (
-        <Empty title="No agent is registered">
+        <Empty title="No agents registered">
           Register one with <code>PUT /v1/agents/NAME</code> and a URL; stages then name it as their
           agent_type.
         </Empty>
@@ -263,7 +263,7 @@ function Agents({ agents }: { agents: readonly Agent[] }) {
                 {breaker.failures > 0 && `, ${plural(breaker.failures, "failure")} in a row`}
                 {breaker.state === "open" &&
                   breaker.retry_at !== null &&
-                  `, tries again ${moment(breaker.retry_at)}`}
+                  `, next call allowed ${moment(breaker.retry_at)}`}
               </span>
               {breaker.last_failure !== undefined && (
                 <span class="mono quiet last-failure">last failure: {breaker.last_failure}</span>

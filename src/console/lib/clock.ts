@@ -1,10 +1,10 @@
-// The time as the coordinator has it, and its passing for whatever grows on the screen. Events carry the server's
+// The coordinator's clock, and a ticking signal for animated parts of the page. Events carry the server's
 // time: a laptop whose clock is minutes off must not draw bars minutes long.
 import { signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 
 const FRAME_MS = 100;
-/** The Date header counts whole seconds: less than this is no difference. */
+/** The Date header counts whole seconds: smaller differences are ignored. */
 const NOTICED_MS = 2_000;
 
 let ahead = 0;

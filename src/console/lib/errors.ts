@@ -1,4 +1,4 @@
-// Errors in words: what happened, and what to do about it.
+// User-visible texts of errors: a title and advice for each code.
 import { CoordinatorClientError } from "../../client/index.ts";
 
 interface Told {
@@ -9,58 +9,59 @@ interface Told {
 const WORDS: Readonly<Record<string, Told>> = {
   AGENT_UNAVAILABLE: {
     title: "An agent could not be reached",
-    advice: "Look on the Health page whether it is registered and its breaker closed, then ask again.",
+    advice:
+      "Check on the Health page that it is registered and its circuit breaker is closed, then ask again.",
   },
   STAGE_TIMEOUT: {
     title: "A stage took too long",
-    advice: "Give it a longer timeout_seconds in the pipeline, or make its agent answer sooner.",
+    advice: "Raise its timeout_seconds in the pipeline, or make its agent faster.",
   },
   AGENT_PROCESSING_ERROR: {
     title: "An agent answered with an error",
-    advice: "Its own words are below; the events show each try.",
+    advice: "Its message is below; the events list each try.",
   },
   PIPELINE_TIMEOUT: {
     title: "The whole run took too long",
-    advice: "See in the timeline where the time went, or raise pipeline_timeout_seconds.",
+    advice: "Check in the timeline which stages took long, or raise pipeline_timeout_seconds.",
   },
   INVALID_PIPELINE_CONFIG: {
     title: "The pipeline’s definition is wrong",
-    advice: "Open it under Pipelines: what is wrong is marked there.",
+    advice: "Open it under Pipelines: its errors are marked there.",
   },
   RESOURCE_EXHAUSTED: {
     title: "The run grew too large",
-    advice: "Let the agents answer with less, or raise memory_limit_mb.",
+    advice: "Make the agents return less data, or raise memory_limit_mb.",
   },
   CONTEXT_CORRUPTED: {
     title: "The run’s log cannot be read",
     advice: "Its storage is damaged; ask the question again.",
   },
   EXECUTION_NOT_FOUND: {
-    title: "There is no such run",
-    advice: "It may have been deleted or belong to another key. The list shows those there are.",
+    title: "Run not found",
+    advice: "It may have been deleted or belong to another tenant. The list shows the existing runs.",
   },
   PIPELINE_NOT_FOUND: {
-    title: "There is no such pipeline",
-    advice: "Choose another one, or write it under Pipelines.",
+    title: "Pipeline not found",
+    advice: "Choose another one, or create it under Pipelines.",
   },
   PRECONDITION_FAILED: {
-    title: "Somebody has saved this pipeline in the meantime",
-    advice: "Your text is still here. Load theirs to compare, or save over it.",
+    title: "This pipeline has changed since it was loaded",
+    advice: "Your text is kept. Load the saved version, or overwrite it.",
   },
   RATE_LIMITED: { title: "Too many questions at once", advice: "Wait a moment, then ask again." },
-  FORBIDDEN: { title: "This key may not do that", advice: "Sign in with a key that has the scope." },
-  UNAUTHORIZED: { title: "A key is needed", advice: "Sign in with a key of this coordinator." },
+  FORBIDDEN: { title: "This key lacks permission", advice: "Sign in with a key that has the scope." },
+  UNAUTHORIZED: { title: "API key required", advice: "Sign in with a key of this coordinator." },
   COORDINATOR_DISABLED: {
     title: "The coordinator is switched off",
-    advice: "It starts nothing while AGENT_COORDINATOR_ENABLED is false. What runs goes on.",
+    advice: "It starts no executions while AGENT_COORDINATOR_ENABLED is false. Running ones continue.",
   },
-  NETWORK_ERROR: { title: "Nothing answers", advice: "The page keeps trying and goes on by itself." },
-  NOT_FOUND: { title: "This coordinator does not offer that", advice: "It may be an older version." },
+  NETWORK_ERROR: { title: "No connection", advice: "The page retries automatically." },
+  NOT_FOUND: { title: "Not available on this coordinator", advice: "It may be an older version." },
 };
 
-/** What a code means; its own name where this page does not know it. */
+/** The text of a code; the code itself if this page does not know it. */
 export function told(code: string): Told {
-  return WORDS[code] ?? { title: code, advice: "The coordinator’s own words are below." };
+  return WORDS[code] ?? { title: code, advice: "The coordinator’s message is below." };
 }
 
 export interface Trouble extends Told {
@@ -68,7 +69,7 @@ export interface Trouble extends Told {
   detail: string;
 }
 
-/** What is shown of whatever was thrown. */
+/** The text shown for a thrown error. */
 export function troubleOf(cause: unknown): Trouble {
   const code = cause instanceof CoordinatorClientError ? cause.code : "UNKNOWN";
   const detail = cause instanceof Error ? cause.message : String(cause);

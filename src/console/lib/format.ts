@@ -1,4 +1,4 @@
-// Figures as people read them.
+// Formats durations, shares, times and counts.
 
 /** `218 ms`, `4.20 s`, `3 min 05 s`, `2 h 14 min`. */
 export function duration(ms: number): string {
@@ -10,7 +10,7 @@ export function duration(ms: number): string {
   return `${Math.floor(minutes / 60)} h ${String(minutes % 60).padStart(2, "0")} min`;
 }
 
-/** Seconds that run: always with one decimal, so that the width stays. */
+/** Elapsed seconds: always with one decimal, so that the width is constant. */
 export function seconds(ms: number): string {
   return ms < 60_000 ? `${(Math.max(0, ms) / 1_000).toFixed(1)} s` : duration(ms);
 }

@@ -1,11 +1,11 @@
-// Where the page is: the part of the URL behind `#`, so that any file server can serve it, a reload finds the same
-// view, and the execution that is looked at never goes out in a request for the page.
+// The page's route: the part of the URL after `#`, so that any file server can serve it, a reload finds the same
+// view, and the id of the execution shown is never sent in a request for the page.
 import { signal } from "@preact/signals";
 
 export interface Route {
   /** `run`, `executions`, `pipelines` or `health`. */
   page: string;
-  /** What stands behind the page's name, decoded. */
+  /** The path segments after the page's name, decoded. */
   rest: readonly string[];
   query: URLSearchParams;
 }

@@ -1,6 +1,5 @@
-// Who is calling, and whether anybody answers: the key of this tab, the client made of it, and the state of the
-// connection as the calls themselves find it. The key lies in sessionStorage: it ends with the tab, and no other tab
-// has it.
+// The session: the key of this tab, the client made with it, and the state of the connection as observed by calls.
+// The key is in sessionStorage: it ends with the tab, and no other tab has it.
 import { computed, effect, signal } from "@preact/signals";
 import {
   CoordinatorClient,
@@ -20,7 +19,7 @@ export const hasKey = computed(() => key.value !== null);
 /** True from a call that nothing answered until one that something did. */
 export const isCut = signal(false);
 
-/** The tags of what has been read, by path: what a write names to be sure that it changes what was seen. */
+/** The ETags of resources read, by path, which a write sends so that it changes only the version that was read. */
 const etags = new Map<string, string>();
 
 async function call(input: string, init: RequestInit): Promise<Response> {
@@ -32,7 +31,7 @@ async function call(input: string, init: RequestInit): Promise<Response> {
       .clone()
       .json()
       .catch(() => null)) as { detail?: string } | null;
-    keyWanted.value = problem?.detail ?? "The coordinator wants a key.";
+    keyWanted.value = problem?.detail ?? "The coordinator requires a key.";
   }
   return response;
 }
@@ -58,14 +57,14 @@ function clientWith(apiKey: string | null): CoordinatorClient {
   return new CoordinatorClient(apiKey === null ? options : { ...options, apiKey });
 }
 
-/** The client of whoever is signed in; a component that calls it follows the signing in. */
+/** The client of the signed-in user; components that call it re-render on sign-in. */
 export function client(): CoordinatorClient {
   return current.value;
 }
 
 /** Takes the key if the coordinator does. @throws CoordinatorClientError where it does not, or nothing answers */
 export async function signIn(candidate: string): Promise<void> {
-  // Reached past the gate: a wrong key is told where it was typed.
+  // Bypasses the sign-in gate: a wrong key is reported next to its field.
   const trial = new CoordinatorClient({ baseUrl: location.origin, apiKey: candidate, fetch: reach });
   await trial.listPipelines();
   sessionStorage.setItem(STORED, candidate);
@@ -106,7 +105,7 @@ addEventListener("offline", () => {
   isCut.value = true;
 });
 
-// Whoever has lost the coordinator asks for it until it answers.
+// After a lost connection the page polls until the coordinator responds.
 effect(() => {
   if (!isCut.value) return undefined;
   const ping = () =>

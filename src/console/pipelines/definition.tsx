@@ -1,4 +1,4 @@
-// One definition: its text, its faults, its graph and what its fields mean.
+// One definition: its text, its errors, its graph and the help on its fields.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { PipelineStage } from "../../contract/stage.ts";
@@ -20,7 +20,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
   const read = draft.read.value;
   const marks = draft.marks.value;
   const stages = stagesIn(read);
-  // While the text is no JSON the last graph stays.
+  // While the text is not JSON the last graph stays.
   if (stages !== null) shown.current = stages.flatMap(drawable);
   const changed = draft.isChanged.value;
 
@@ -61,7 +61,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
     if (draft.failure.value !== null) return <Failure cause={draft.failure.value} />;
     return (
       <p class="quiet" role="status">
-        Reading the definition
+        Loading the definition
       </p>
     );
   }
@@ -112,10 +112,10 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
             {draft.isStale.value && (
               <div class="trouble-verbs">
                 <button type="button" onClick={() => void draft.load()}>
-                  Load theirs
+                  Load the saved version
                 </button>
                 <button type="button" onClick={() => void save(true)}>
-                  Save over it
+                  Overwrite
                 </button>
               </div>
             )}
@@ -144,7 +144,7 @@ interface MarksProps {
   onShow: (from: number, to: number) => void;
 }
 
-/** What may not be meant, and does not stand in the way of saving. */
+/** Warnings that do not prevent saving. */
 function Hints({ marks, text, onShow }: MarksProps) {
   return (
     <ul id="definition-hints" class="faults hints" aria-label="Hints" aria-live="polite">
@@ -169,9 +169,7 @@ function Faults({ marks, text, onShow }: MarksProps) {
         <li key={at}>
           <button type="button" onClick={() => onShow(from, to)}>
             <span class="quiet tabular">line {text.slice(0, from).split("\n").length}</span>
-            <span>
-              {stage === null || message.startsWith(`${stage} `) ? message : `${stage}: ${message}`}
-            </span>
+            <span>{stage === null ? message : `${stage}: ${message}`}</span>
           </button>
         </li>
       ))}

@@ -1,11 +1,12 @@
-// A definition that is being written: its text, what the coordinator says of it while it grows, and its way into the
-// catalog. A draft outlives the view, so that a look at a run costs nobody their text.
+// A definition that is being edited: its text, its validation by the coordinator, and saving it to the
+// catalog. A draft outlives the view, so that visiting a run does not lose the text.
 import { computed, effect, signal } from "@preact/signals";
 import { CoordinatorClientError, type Stage } from "../../client/index.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { client, pipelineTag } from "../lib/session.ts";
 import { readJson, writeJson } from "./json-text.ts";
+import { isField } from "./fields.ts";
 import { hintMark, type Mark, markOf, stagesIn } from "./marks.ts";
 
 const QUIET_MS = 250;
@@ -31,7 +32,7 @@ export function createDraft(name: string, isNew: boolean) {
     if (fault !== null) return [{ ...fault, stage: null }];
     if (text.value === "") return [];
     if (stagesIn(read.value) === null) return [{ from: 0, to: 1, message: NO_STAGES, stage: null }];
-    return (verdict.value?.errors ?? []).map((error) => markOf(error, read.value));
+    return (verdict.value?.errors ?? []).map((error) => markOf(error, read.value, isField));
   });
 
   const hints = computed<readonly Mark[]>(() => {
@@ -39,7 +40,7 @@ export function createDraft(name: string, isNew: boolean) {
     return (verdict.value?.hints ?? []).map((hint) => hintMark(hint, read.value));
   });
 
-  // Whatever is typed is judged by the coordinator as soon as the typing rests.
+  // The coordinator validates the text once typing pauses.
   const forget = effect(() => {
     const stages = stagesIn(read.value);
     judging?.abort();
@@ -53,7 +54,7 @@ export function createDraft(name: string, isNew: boolean) {
           if (!asking.signal.aborted) verdict.value = judged;
         })
         .catch(() => {
-          // Without a verdict the text stays as it is; saving tells what is wrong.
+          // Without a verdict the text stays as it is; saving reports its errors.
         });
     }, QUIET_MS);
     return () => clearTimeout(timer);
@@ -88,7 +89,7 @@ export function createDraft(name: string, isNew: boolean) {
     if (stages === null || busy.peek()) return false;
     busy.value = true;
     try {
-      // Theirs is read for its tag alone: what is saved over it is what stands in the text.
+      // The saved version is read only for its ETag: the editor's text overwrites it.
       if (overwrite) await client().getPipelineConfig(name);
       const known = overwrite ? pipelineTag(name) : tag;
       const written = text.peek();
@@ -133,7 +134,7 @@ export function createDraft(name: string, isNew: boolean) {
 
 const NO_STAGES = 'A definition is {"stages": […]}';
 
-/** A stage without what it would have anyway: the text holds what somebody decided. */
+/** A stage without default values: the text holds only explicit choices. */
 function plain(stage: Pipeline["stages"][number], timeout: number, retries: number): Record<string, unknown> {
   const { required, parallel, depends_on, config, timeout_seconds, retry_attempts, ...rest } = stage;
   return {

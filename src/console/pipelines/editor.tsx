@@ -1,5 +1,5 @@
-// A text field for JSON: colours and marks lie in a layer behind the text, which stays a plain textarea, so that
-// everything that people and their tools know of text fields holds.
+// A text field for JSON: colours and marks are in a layer under the text, which stays a plain textarea, so that
+// everything that users and assistive tools expect of text fields works.
 import type { RefObject } from "preact";
 import { useMemo } from "preact/hooks";
 import type { JsonText } from "./json-text.ts";

@@ -1,35 +1,35 @@
-// What a stage's fields mean. What they may hold comes from the contract's own schema, made part of the page when it
-// is built; the words are this page's.
+// The meaning of a stage's fields. Their allowed values come from the contract's schema, bundled when the page
+// is built; the descriptions are this page's.
 import schema from "virtual:stage-schema";
 import type { PipelineStage } from "../../contract/stage.ts";
 
 interface Field {
   name: keyof PipelineStage;
   words: string;
-  /** What is put in when the field is added. */
+  /** The value inserted when the field is added. */
   sample: unknown;
 }
 
 const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknown]> = {
-  name: ["What the stage is called; others depend on it by this name.", "new_stage"],
-  agent_type: ["The registered agent that does the work.", "query_rewriter"],
+  name: ["The stage’s name; other stages refer to it in depends_on.", "new_stage"],
+  agent_type: ["The type of the registered agent that the stage calls.", "query_rewriter"],
   depends_on: ["Stages that must have ended before this one begins; their data are its inputs.", []],
-  required: ["Whether the run fails when this stage does. False gives its dependants null instead.", false],
-  parallel: ["Whether other parallel stages may run beside it. False runs it alone.", true],
-  config: ["Handed to the agent as it is.", {}],
-  timeout_seconds: ["How long one try may take. Absent: the coordinator’s stage_timeout_seconds.", 30],
-  retry_attempts: ["How many tries there are in all. Absent: the coordinator’s max_retry_attempts.", 3],
+  required: ["Whether a failure of this stage fails the run. If false, its dependants receive null.", false],
+  parallel: ["Whether it may run in parallel with other such stages. If false, it runs alone.", true],
+  config: ["Passed to the agent unchanged.", {}],
+  timeout_seconds: ["Time limit of one try. Absent: the coordinator’s stage_timeout_seconds.", 30],
+  retry_attempts: [
+    "Maximum number of tries, including the first. Absent: the coordinator’s max_retry_attempts.",
+    3,
+  ],
   when: [
     "A condition in CEL over query, context and the results it depends on; false skips the stage.",
     "size(query) > 20",
   ],
-  fallback: ["What is given instead when the stage would fail.", "use_cached_results"],
-  cache: [
-    "Whether the same input gives the same answer again; false where the agent remembers things.",
-    false,
-  ],
-  hedge_after_ms: ["After this long a second call is made beside the first; the faster one counts.", 2_000],
-  idle_timeout_seconds: ["The longest silence between two pieces of a streamed answer.", 10],
+  fallback: ["The result to use when the stage’s tries have failed.", "use_cached_results"],
+  cache: ["Whether a result may be reused for the same input; set false if the agent is stateful.", false],
+  hedge_after_ms: ["Delay after which a second, parallel call is made; the first answer wins.", 2_000],
+  idle_timeout_seconds: ["Maximum time between two chunks of a streamed answer.", 10],
 };
 
 export const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words, sample]]) => ({
@@ -38,7 +38,12 @@ export const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words
   sample,
 }));
 
-/** What a field may hold, in short. */
+/** Whether stages have a field of this name. */
+export function isField(name: string): boolean {
+  return Object.hasOwn(schema, name);
+}
+
+/** A field's allowed values, in short. */
 export function typeOf(name: string): string {
   return shape(schema[name] ?? {});
 }

@@ -1,4 +1,4 @@
-// What may stand where the cursor is: the field's meaning, what it may hold, and the fields that the stage could have.
+// Help at the cursor: the field's meaning, its allowed values, and the fields that can be added to the stage.
 import { Card } from "../ui/parts.tsx";
 import { FIELDS, typeOf } from "./fields.ts";
 
@@ -35,7 +35,7 @@ export function Help({ path, value, onRewrite }: HelpProps) {
           </>
         )}
         {known === undefined && stage === undefined && (
-          <p class="quiet">Put the cursor on a field to see what it means and what it may hold.</p>
+          <p class="quiet">Put the cursor on a field to see its meaning and its allowed values.</p>
         )}
         {stage !== undefined && missing.length > 0 && (
           <div class="help-fields">

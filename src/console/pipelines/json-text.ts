@@ -1,4 +1,4 @@
-// Reads JSON that is being typed: where every value stands, and where it stops being JSON. JSON.parse tells neither.
+// Parses JSON that is being typed: the position of every value, and of the first error. JSON.parse reports neither.
 // Pure; places are UTF-16 offsets, as a text field counts them.
 
 export interface Spot {
@@ -11,7 +11,7 @@ interface Token extends Spot {
 }
 
 export interface JsonText {
-  /** What was read; undefined where it is no JSON. */
+  /** The parsed value; undefined if the text is not JSON. */
   value: unknown;
   fault: (Spot & { message: string }) | null;
   /** The places of values by path (`/stages/0/name`), and of keys by path and `#`. */
@@ -40,12 +40,12 @@ class Reading {
   whole(): unknown {
     const value = this.value("");
     const rest = this.tokens[this.at];
-    if (rest !== undefined) throw new Fault(rest, "Nothing may follow here");
+    if (rest !== undefined) throw new Fault(rest, "Unexpected text after the definition");
     return value;
   }
 
   private value(path: string): unknown {
-    const token = this.next("A value is missing here");
+    const token = this.next("A value is expected here");
     const source = this.sourceOf(token);
     let value: unknown;
     if (source === "{") value = this.object(path);
@@ -60,17 +60,17 @@ class Reading {
     const seen = new Set<string>();
     if (this.takes("}")) return {};
     for (;;) {
-      const key = this.next("A name in quotes or } is missing here");
-      if (key.kind !== "string") throw new Fault(key, "A name in double quotes belongs here");
+      const key = this.next("A quoted name or } is expected here");
+      if (key.kind !== "string") throw new Fault(key, "A name in double quotes is expected here");
       const name = scalar(key, this.sourceOf(key)) as string;
       key.kind = "key";
-      if (seen.has(name)) throw new Fault(key, `${JSON.stringify(name)} stands here twice`);
+      if (seen.has(name)) throw new Fault(key, `Duplicate name ${JSON.stringify(name)}`);
       seen.add(name);
       this.spots.set(`${path}/${name}#`, { from: key.from, to: key.to });
-      this.expect(":", "A colon is missing here");
+      this.expect(":", "A colon is expected here");
       entries.push([name, this.value(`${path}/${name}`)]);
       if (this.takes("}")) return Object.fromEntries(entries);
-      this.expect(",", "A comma or } is missing here");
+      this.expect(",", "A comma or } is expected here");
     }
   }
 
@@ -80,7 +80,7 @@ class Reading {
     for (;;) {
       items.push(this.value(`${path}/${items.length}`));
       if (this.takes("]")) return items;
-      this.expect(",", "A comma or ] is missing here");
+      this.expect(",", "A comma or ] is expected here");
     }
   }
 
@@ -120,20 +120,20 @@ class Fault extends Error {
 
 function scalar(token: Token, source: string): unknown {
   if (token.kind === "word" && Object.hasOwn(WORDS, source)) return WORDS[source];
-  if (token.kind === "word") throw new Fault(token, "Text belongs in double quotes");
+  if (token.kind === "word") throw new Fault(token, "Text must be in double quotes");
   if (token.kind === "string" || token.kind === "number") {
     let value: unknown;
     try {
       value = JSON.parse(source);
     } catch {
-      throw new Fault(token, token.kind === "string" ? "This text has no end" : "This is no number");
+      throw new Fault(token, token.kind === "string" ? "Unterminated text" : "Invalid number");
     }
     if (/^-?\d{16,}$/.test(source) && JSON.stringify(value) !== source) {
       throw new Fault(token, "This integer would lose digits: put it in double quotes");
     }
     return value;
   }
-  throw new Fault(token, "A value belongs here");
+  throw new Fault(token, "A value is expected here");
 }
 
 export function readJson(text: string): JsonText {

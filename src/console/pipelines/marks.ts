@@ -1,4 +1,4 @@
-// Where in the text an error of the verdict stands. The verdict names a stage and a field in words; the text has places.
+// The spans of the text that errors and hints of the verdict refer to: an error by its JSON pointer.
 import type { Hint } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { JsonText, Spot } from "./json-text.ts";
@@ -8,7 +8,7 @@ export interface Mark extends Spot {
   stage: string | null;
 }
 
-/** The stages of a text, of whatever shape they are; null where there is no list of them. */
+/** The stages of a text, of any shape; null if there is no list of them. */
 export function stagesIn({ value }: JsonText): readonly unknown[] | null {
   const stages = (value as { stages?: unknown } | null | undefined)?.stages;
   return Array.isArray(stages) ? stages : null;
@@ -19,21 +19,16 @@ export function nameIn(stage: unknown): string | null {
   return typeof name === "string" ? name : null;
 }
 
-export function markOf(error: DefinitionError, text: JsonText): Mark {
+/** @param isField whether stages have a field of this name: of an unknown field the key is marked, not the value */
+export function markOf(error: DefinitionError, text: JsonText, isField: (name: string) => boolean): Mark {
   const stages = stagesIn(text) ?? [];
-  const numbered = /^stage (\d+): /.exec(error.message);
-  const at =
-    numbered === null
-      ? stages.findLastIndex((stage) => error.stage !== undefined && nameIn(stage) === error.stage)
-      : Number(numbered[1]);
-  const words = error.message.replace(/^stage \d+: /, "");
-  const path = `/stages/${at}`;
-  const spot = at < 0 ? undefined : fieldSpot(error, words, path, text);
-  const { from, to } = spot ?? text.spots.get("/stages#") ?? { from: 0, to: 1 };
-  return { from, to, message: error.message, stage: error.stage ?? nameIn(stages[at]) };
+  const pointer = error.pointer ?? `/stages/${indexOf(error.stage, stages)}`;
+  const spot = spotOf(pointer, text, isField) ?? text.spots.get("/stages#") ?? { from: 0, to: 1 };
+  const stage = error.stage ?? nameIn(stages[Number(pointer.split("/")[2])]);
+  return { from: spot.from, to: spot.to, message: error.message, stage };
 }
 
-/** Where a hint belongs: the field that decides what it is about, else the stage's name. */
+/** The span of a hint: the field that causes it, else the stage's name. */
 export function hintMark({ code, message, stage }: Hint, text: JsonText): Mark {
   const at = (stagesIn(text) ?? []).findLastIndex((candidate) => nameIn(candidate) === stage);
   const path = `/stages/${at}`;
@@ -43,27 +38,21 @@ export function hintMark({ code, message, stage }: Hint, text: JsonText): Mark {
   return { from, to, message, stage };
 }
 
-function fieldSpot(error: DefinitionError, words: string, path: string, text: JsonText): Spot | undefined {
-  const { spots } = text;
-  const field = /^([\w/-]+): /.exec(words)?.[1];
-  const unknown = /^(?:.*: )?Unrecognized keys?: "([^"]+)"/.exec(words)?.[1];
-  const edges = error.code === "INVALID_PIPELINE_CONFIG" ? undefined : edgeSpot(words, path, text);
-  return (
-    (unknown === undefined ? undefined : spots.get(`${path}/${unknown}#`)) ??
-    edges ??
-    (field === undefined ? undefined : spots.get(`${path}/${field}`)) ??
-    spots.get(`${path}/name`) ??
-    spots.get(path)
-  );
+/** Coordinators of earlier versions send no pointer: -1, which has no span, where the error names no stage either. */
+function indexOf(name: string | undefined, stages: readonly unknown[]): number {
+  return name === undefined ? -1 : stages.findLastIndex((stage) => nameIn(stage) === name);
 }
 
-/** The dependency that the words name, else all of them. */
-function edgeSpot(words: string, path: string, { spots, value }: JsonText): Spot | undefined {
-  const at = Number(path.split("/")[2]);
-  const edges = (value as { stages: { depends_on?: unknown }[] }).stages[at]?.depends_on;
-  if (!Array.isArray(edges)) return spots.get(`${path}/name`);
-  const named = new Set(words.match(/[\w.-]+/g));
-  // The stage's own name stands in the words too, and is an edge only where the stage depends on itself.
-  const edge = edges.findLastIndex((name) => typeof name === "string" && named.has(name));
-  return spots.get(`${path}/depends_on/${edge}`) ?? spots.get(`${path}/depends_on`);
+/** The span at a pointer, else of its field (one that is absent has none), of the stage's name or of the stage. */
+function spotOf(pointer: string, { spots }: JsonText, isField: (name: string) => boolean): Spot | undefined {
+  const [, , at, field] = pointer.split("/");
+  if (at === undefined) return undefined;
+  const stage = `/stages/${at}`;
+  const inField =
+    field === undefined
+      ? undefined
+      : isField(field)
+        ? (spots.get(pointer) ?? spots.get(`${stage}/${field}`))
+        : spots.get(`${stage}/${field}#`);
+  return inField ?? spots.get(`${stage}/name`) ?? spots.get(stage);
 }

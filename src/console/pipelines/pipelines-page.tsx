@@ -1,4 +1,4 @@
-// The pipelines: which there are, and one of them as text with its graph beside it.
+// The Pipelines page: the list, and one definition as text next to its graph.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Pipeline } from "../../contract/pipeline.ts";
@@ -41,7 +41,7 @@ export function PipelinesPage() {
   useEffect(() => void read(), [current]);
   const chosen = name ?? list.value?.[0]?.name;
   const draft = useMemo(() => (chosen === undefined ? null : draftOf(chosen, isNew)), [chosen, isNew]);
-  // What nobody has changed is read again by the next visit: others may write it too.
+  // An unchanged draft is fetched again on the next visit: others may have written it.
   useEffect(
     () => () => {
       if (draft !== null && !draft.isChanged.peek()) {
@@ -81,7 +81,7 @@ export function PipelinesPage() {
         />
       )}
       {list.value?.length === 0 && name === undefined && (
-        <Empty title="There is no pipeline">Give one a name above to begin with it.</Empty>
+        <Empty title="No pipelines yet">Enter a name above to create one.</Empty>
       )}
     </>
   );
@@ -93,7 +93,7 @@ function NewPipeline({ taken }: { taken: ReadonlySet<string> }) {
     name.value === "" || (NAME.test(name.value) && !taken.has(name.value))
       ? null
       : taken.has(name.value)
-        ? "There is one of this name."
+        ? "This name is already in use."
         : "Letters, digits, and . _ - only.";
   return (
     <form
@@ -110,7 +110,7 @@ function NewPipeline({ taken }: { taken: ReadonlySet<string> }) {
         <span>New pipeline</span>
         <input
           size={16}
-          placeholder="its name"
+          placeholder="name"
           aria-invalid={problem !== null}
           aria-describedby="new-pipeline-problem"
           value={name.value}
@@ -120,7 +120,7 @@ function NewPipeline({ taken }: { taken: ReadonlySet<string> }) {
         />
       </label>
       <button type="submit" disabled={name.value === "" || problem !== null}>
-        Begin
+        Create
       </button>
       <span id="new-pipeline-problem" class="bad small" role="status">
         {problem}

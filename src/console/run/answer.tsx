@@ -62,11 +62,11 @@ export function Answer({ story }: { story: RunView }) {
 
 function NoText({ story, result }: { story: RunView; result: unknown }) {
   if (story.status === "completed" && result !== null) return <JsonTree value={result} open={2} />;
-  if (story.status === "failed") return <Empty title="No answer">The run failed before it had one.</Empty>;
+  if (story.status === "failed")
+    return <Empty title="No answer">The run failed before it produced an answer.</Empty>;
   if (story.status === "cancelled")
-    return <Empty title="No answer">The run was cancelled before it had one.</Empty>;
-  if (story.status === "paused")
-    return <Empty title="Paused">Resume the run, and it goes on where it stood.</Empty>;
+    return <Empty title="No answer">The run was cancelled before it produced an answer.</Empty>;
+  if (story.status === "paused") return <Empty title="Paused">Resume the run to continue it.</Empty>;
   return (
     <div class="answer-waits" aria-hidden="true">
       <i />

@@ -31,7 +31,7 @@ export function Controls({ story }: { story: RunView }) {
         <button
           type="button"
           disabled={busy.value}
-          title="Stages under way finish, no other begins"
+          title="Running stages finish, no further stage starts"
           onClick={verb(() => client().pauseExecution(id))}
         >
           Pause

@@ -60,7 +60,7 @@ export function Details({ story, tab, selected, onSelect }: DetailsProps) {
         {shown === "events" && <Events events={story.events} from={story.started_at} />}
         {shown === "execution" &&
           (story.execution === null ? (
-            <p class="quiet">It stands here when the run has ended.</p>
+            <p class="quiet">It is shown here when the run has ended.</p>
           ) : (
             <JsonTree value={story.execution} />
           ))}

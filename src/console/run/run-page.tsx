@@ -49,9 +49,9 @@ function Beginning() {
           <Graph stages={stages.value.map(pendingStage)} story={null} selected={null} onSelect={() => {}} />
         </Card>
       )}
-      <Empty title="Nothing runs yet">
+      <Empty title="No run yet">
         Ask a question above. Its stages light up here as they run, with a timeline below them and the answer
-        as it is written. Earlier runs stand under <a href={to("executions")}>Executions</a>.
+        as it is written. Earlier runs are listed under <a href={to("executions")}>Executions</a>.
       </Empty>
     </>
   );
@@ -103,7 +103,9 @@ function Run({ id, tab }: { id: string; tab: string }) {
 function Loading() {
   return (
     <p class="quiet" role="status">
-      {isCut.value ? "Nothing answers. The run appears as soon as something does." : "Reading the run"}
+      {isCut.value
+        ? "No connection. The run appears as soon as the coordinator responds."
+        : "Loading the run"}
     </p>
   );
 }

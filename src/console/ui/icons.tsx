@@ -1,4 +1,4 @@
-// Small drawings, in the colour of the text they stand in. Never the only bearer of a meaning: a word stands beside.
+// Icons, in the colour of the surrounding text. Never the only carrier of a meaning: a word is next to each.
 import type { JSX } from "preact";
 
 export type Glyph =

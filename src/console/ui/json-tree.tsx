@@ -1,4 +1,4 @@
-// JSON that folds. Every value is shown as text: what an agent wrote is never markup here. What lies folded is not
+// JSON that folds. Every value is shown as text: what an agent wrote is never markup here. A folded part is not
 // drawn, so that a megabyte costs nothing until it is opened.
 import { useState } from "preact/hooks";
 import { cutText } from "../../contract/text.ts";
@@ -10,7 +10,7 @@ const LONG_TEXT = 400;
 interface TreeProps {
   value: unknown;
   name?: string;
-  /** How many levels stand open at first. */
+  /** Number of levels that are open initially. */
   open?: number;
 }
 

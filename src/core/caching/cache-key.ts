@@ -1,15 +1,15 @@
-// What makes two calls the same (API.md section 6), as canonical text; adapters hash it. Everything that an agent is
-// told and may answer by stands in it; conversation_id, execution and attempt do not.
+// What makes two calls the same (API.md section 6), as canonical text; adapters hash it. Everything that an agent
+// receives and may base its answer on is part of it; conversation_id, execution and attempt are not.
 import type { AgentCall, RegisteredAgent } from "../../contract/agent.ts";
 import { canonicalJson } from "../json/json.ts";
 
 export interface CacheKey {
   tenant: string;
-  /** What the run was asked: the results of one question may lie together. */
+  /** The run's question: results of one question may share a shard. */
   question: string;
   /** The same input to the same generation of the agent: a fresh result under it replaces the call. */
   exact: string;
-  /** The same stage, agent, config and query, whatever else: the last result of these is a fallback. */
+  /** The same stage, agent, config and query, with any other input: the last result of these is a fallback. */
   family: string;
 }
 

@@ -1,5 +1,5 @@
-// A stage's good result as the cache keeps it, and whether a stage may be answered by one. What comes back out of a
-// store that others can reach is read as strictly as what comes in from outside: what is no result is none.
+// A stage's result in the cache, and whether it may replace a call. What is read from a store that others can write
+// is validated as strictly as input from outside: an entry that is not a valid result is a miss.
 import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
@@ -11,9 +11,9 @@ import { fallbackOf } from "../resilience/fallback.ts";
 
 export interface CachedResult {
   data: JsonObject;
-  /** What the answer adds to the execution's context. */
+  /** The answer's additions to the execution's context. */
   context?: JsonObject;
-  /** What the agent said while it answered. */
+  /** The agent's deltas while it answered. */
   text?: string;
   /** UTF-8 bytes of data and context; an earlier version counted UTF-16 units. */
   bytes: number;
@@ -29,12 +29,12 @@ export interface CachedEntry {
 }
 
 export interface CachePolicy {
-  /** A fresh result stands for the call. Without it results are kept for the fallback alone. */
+  /** How long a result replaces the call. Without it results are kept only for the fallback. */
   serve: boolean;
   ttl_seconds: number;
 }
 
-/** A result is kept a day for the fallback, however long it may stand for a call. */
+/** A result is kept a day for the fallback, independent of its cache TTL. */
 export const KEPT_SECONDS = 86_400;
 /** Larger entries, in UTF-16 units, are not kept: a store's requests and rows are bounded. */
 const ENTRY_CHARS = 512 * 1024;
@@ -55,12 +55,12 @@ export function entryText({ by, ...entry }: CachedEntry): string | null {
   return text.length <= ENTRY_CHARS ? text : null;
 }
 
-/** What the text of every entry begins with that this execution has made. Its id needs no escape in JSON. */
+/** The prefix of every entry's text that this execution has made. Its id needs no escape in JSON. */
 export function madeBy(execution_id: string): string {
   return `{"by":"${execution_id}",`;
 }
 
-/** Where a cache keeps what an execution has made. */
+/** The cache keys of an execution's results. */
 export interface RunResults {
   tenant: string;
   execution_id: string;
@@ -97,7 +97,7 @@ export function readEntry(text: unknown): CachedEntry | null {
   return typeof by === "string" ? { by, ...entry } : entry;
 }
 
-/** Whether an entry may stand for a call; both who stored it and who asks may limit how long. */
+/** Whether an entry may replace a call; both the writer's and the reader's TTL apply. */
 export function isFresh(entry: CachedEntry, ttl_seconds: number, now: number): boolean {
   return now < entry.at + Math.min(entry.ttl_seconds, ttl_seconds) * 1_000;
 }

@@ -1,8 +1,8 @@
 // Single flight: which of several identical calls is made, and which callers follow it. Pure: the time comes in.
 //
-// To lead is a lease. It holds while the leader is known to run, and it is never handed on: when the leader ends
+// Leadership is a lease. It lasts while the leader is known to run, and it is never passed on: when the leader ends
 // without a result, or does not run any more, all its followers are released at once and call for themselves. So a
-// follower that has left holds up nothing, and identical runs whose agent fails end together.
+// follower that has left blocks nothing, and identical runs whose agent fails end together.
 //
 // A flight without followers costs nothing: its leader is probed (asked whether the call still runs) only while
 // there is a follower to wait for it.
@@ -96,7 +96,7 @@ export class SingleFlight {
     return [{ key, execution_id }];
   }
 
-  /** What a probe has found. A leader that does not run has a moment left for the result that may be on its way. */
+  /** The outcome of a probe. A leader that does not run gets a grace period for a result that may be in flight. */
   probed({ key, leader }: Probe, runs: boolean, now: number): void {
     const flight = this.flights.get(key);
     if (flight === undefined || !isSame(flight.leader, leader)) return;

@@ -8,7 +8,7 @@ export interface BadVariable {
   expected: string;
   /** The value, for callers and the log. */
   shown?: string;
-  /** What the log gets of an address: its scheme and host. */
+  /** The logged part of an address: its scheme and host. */
   logged?: string;
 }
 

@@ -11,7 +11,7 @@ export interface Definitions {
   pipelines: Record<string, Pipeline>;
   /** Null where a registration that is there from the start was removed. */
   agents: Record<string, RegisteredAgent | null>;
-  /** What was patched. */
+  /** The stored patch. */
   config: JsonObject;
 }
 

@@ -1,4 +1,4 @@
-// Which CoordinatorConfig holds: PATCH before environment before default. Pure; the environment comes in as a record.
+// The effective CoordinatorConfig: PATCH before environment before default. Pure; the environment comes in as a record.
 import { CoordinatorConfig, DEFAULT_CONFIG } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { err, type InputError, ok, type Result } from "../../contract/problem.ts";
@@ -32,7 +32,7 @@ export function configFromEnvironment(vars: Vars): Result<CoordinatorConfig, Bad
     const isSwitch = typeof DEFAULT_CONFIG[key] === "boolean";
     const parsed = CoordinatorConfig.shape[key].safeParse(valueIn(raw, DEFAULT_CONFIG[key]));
     if (!parsed.success) {
-      const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "another value");
+      const expected = isSwitch ? SWITCH : (parsed.error.issues[0]?.message ?? "a valid value");
       return err(badSetting(variable, raw, expected));
     }
     config[key] = parsed.data;
@@ -59,7 +59,7 @@ export function textVariable(vars: Vars, variable: string): string | undefined {
   return typeof raw === "string" && raw !== "" ? raw : undefined;
 }
 
-/** The value that a text stands for, of the type of the key's default; words are taken in any case of letters. */
+/** The value of a text, of the type of the key's default; words are taken in any case of letters. */
 function valueIn(raw: string, like: unknown): unknown {
   if (typeof like === "boolean") return BOOLEANS[raw.toLowerCase()];
   return typeof like === "string" ? raw.toUpperCase() : numberIn(raw);
@@ -81,7 +81,7 @@ export function mergePatch(target: unknown, patch: unknown): unknown {
   return merged;
 }
 
-/** What is kept after a PATCH, where the config that would then hold is one; else what is wrong with it. */
+/** The patch to store after a PATCH if the resulting config is valid; else its errors. */
 export function patchConfig(
   environment: CoordinatorConfig,
   kept: JsonObject,
@@ -95,7 +95,7 @@ export function patchConfig(
   );
 }
 
-/** The config that holds: what was patched over what the environment gives. */
+/** The effective config: the patch over the environment's values. */
 export function effectiveConfig(environment: CoordinatorConfig, patched: JsonObject): CoordinatorConfig {
   return mergePatch(environment, patched) as CoordinatorConfig;
 }

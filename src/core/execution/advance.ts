@@ -14,7 +14,7 @@ export function advance(turn: Turn): void {
   for (const stage of turn.state.stages) {
     if (turn.state.status !== "running") return;
     const name = stage.result.stage;
-    // A fallback's call has the attempt of the try behind which it comes.
+    // A fallback's call has the attempt of the try that it follows.
     if (stage.phase === "held") callStage(turn, name, Math.max(1, stage.attempt), true);
     else if (stage.phase === "waiting" && stage.due_at <= turn.now)
       callStage(turn, name, stage.attempt + 1, false);

@@ -1,4 +1,4 @@
-// A turn: the events that one decision makes, each folded at once, so that the next step of the decision sees it.
+// A batch: the events that one decision makes, each folded at once, so that the next step of the decision sees it.
 // They are committed together. Owns numbering (I6: seq is 1..n without a gap) and the clock that never runs back.
 import { isoTime } from "../time.ts";
 import { evolve, type FoldedEvent } from "./evolve.ts";

@@ -1,19 +1,19 @@
-// Command: everything that can come into the river. An effect's outcome (an answer, a timer, a restart) comes back
-// in this form and in no other.
+// Command: every input of an execution. An effect's outcome (an answer, a timer, a restart) returns only in this
+// form.
 import type { AgentAnswer } from "../../contract/agent.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
 
-/** How a call ended. `bytes` is what the answer's data, context and usage weigh as UTF-8 JSON. */
+/** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
 export type CallOutcome =
   | {
       ok: true;
       answer: AgentAnswer;
       bytes: number;
-      /** What the call said while it ran, where it said anything. */
+      /** The call's deltas, if any. */
       text?: string;
-      /** From the result cache: nobody was called. */
+      /** From the result cache: no agent was called. */
       cached?: true;
     }
   | {
@@ -33,7 +33,7 @@ export type Command =
       outcome: CallOutcome;
       /** When the call was sent, ms since the epoch. */
       began_at: number;
-      /** Uniform in [0, 1): what the next try's delay is drawn from. */
+      /** Uniform in [0, 1): the random number for the next try's delay. */
       chance: number;
     }
   /** Time has passed: tries, deadlines and pauses may be due. */
@@ -54,7 +54,7 @@ export type Refusal =
   | { reason: "absent" }
   /** There is one already. */
   | { reason: "exists" }
-  /** The call it answers is not under way any more. */
+  /** The call it answers is no longer in flight. */
   | { reason: "stale" }
   /** The verb does not apply to the status. */
   | { reason: "conflict"; verb: string; status: string };

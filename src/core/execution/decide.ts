@@ -1,4 +1,4 @@
-// decide(state, command, now): what a command makes happen, as events. Pure: time and chance come in with the
+// decide(state, command, now): the events that a command causes. Pure: time and random numbers come with the
 // command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
 // `advance`, and every end goes through `endExecution`.
 import { classify, retryAfter } from "../resilience/classify.ts";
@@ -66,7 +66,7 @@ function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal
   }
 }
 
-/** What may still be said to an execution that has ended (I2): nothing that changes it. */
+/** Handles a command to an execution that has ended (I2): nothing changes it. */
 function ended(turn: Turn, command: Exclude<Command, { type: "start" }>): Decision {
   const { state } = turn;
   switch (command.type) {
@@ -165,16 +165,16 @@ function callFailed(
     stage: name,
     status: "running",
     attempt: stage.attempt,
-    message: `${name} will be tried again in ${delay_ms} ms: ${why}`,
+    message: `retrying ${name} in ${delay_ms} ms: ${why}`,
     data: { error, delay_ms, next_attempt: stage.attempt + 1 },
     internal: { ...end, ...(retry === "once" ? { contract: true as const } : {}) },
   });
 }
 
 /**
- * The object came up with this log: calls begun and not ended were lost with the one before it. A run ends by recoveries
- * in vain only where its own work was under way at each of the crashes (calls that were lost, or a recovery that was
- * cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
+ * The object came up with this log: calls begun and not ended were lost with the one before it. A run ends by
+ * recoveries in vain only if its own work was in flight at each of the crashes (calls that were lost, or a recovery
+ * that was cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
  */
 function recover(turn: Turn, crashes: number, cut: number): void {
   const lost = turn.state.stages
@@ -186,7 +186,7 @@ function recover(turn: Turn, crashes: number, cut: number): void {
     return;
   }
   if (vain >= PACE.FRUITLESS_RECOVERIES) {
-    endUnrecovered(turn, lost, `recovered ${vain} times in a row without getting further`);
+    endUnrecovered(turn, lost, `recovered ${vain} times in a row without progress`);
     return;
   }
   if (lost.length === 0) {
@@ -196,7 +196,7 @@ function recover(turn: Turn, crashes: number, cut: number): void {
   turn.emit({
     type: "execution.recovered",
     status: turn.state.status === "paused" ? "paused" : "running",
-    message: `recovered; cut short: ${lost.join(", ")}`,
+    message: `recovered; interrupted: ${lost.join(", ")}`,
     data: { stages: lost, recoveries: turn.state.recoveries + 1 },
   });
   advance(turn);

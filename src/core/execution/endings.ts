@@ -1,5 +1,5 @@
 // How stages and executions end. Every terminal execution.* event is made here, once, last (I8), with the
-// execution as it then stands.
+// execution as it then is.
 import type { ErrorInfo } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult } from "../../contract/stage.ts";
@@ -51,11 +51,11 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, end: 
   });
 }
 
-/** A stage would fail: where it has a fallback, that takes over; a fallback that fails has none. */
+/** Fails a stage, or starts its fallback if it has one; a failed fallback has no further one. */
 export function loseStage(turn: Turn, name: string, error: StageError, end: CallEnd = {}): void {
   const { attempt, rescued } = stageOf(turn.state, name);
   if (rescued !== null) {
-    const message = `${rescued.message}; its fallback failed too: ${error.message}`;
+    const message = `${rescued.message}; its fallback also failed: ${error.message}`;
     failStage(turn, name, { ...rescued, message }, end);
     return;
   }
@@ -71,7 +71,7 @@ export function loseStage(turn: Turn, name: string, error: StageError, end: Call
     stage: name,
     status: "running",
     attempt,
-    message: `${name} falls back (${strategy}): ${error.message}`,
+    message: `${name} uses its fallback (${strategy}): ${error.message}`,
     data: { strategy, reason: error.message },
     internal: { ...end, rescued: error },
   });
@@ -82,7 +82,7 @@ function defaultAnswer(data: JsonObject): Answered {
   return { ok: true, answer: { data }, bytes: jsonBytes(data) };
 }
 
-/** What the data and the context of an execution may weigh, in bytes. */
+/** The size limit of an execution's data and context, in bytes. */
 export function contextLimit({ spec }: ExecutionState): number {
   return Math.floor(spec.config.memory_limit_mb * 1024 * 1024);
 }
@@ -132,7 +132,7 @@ export function cancelExecution(turn: Turn, reason: string): void {
   endExecution(turn, "cancelled", null, reason);
 }
 
-/** Ends the execution; what is under way is cancelled, what has not begun stays pending. */
+/** Ends the execution; running stages are cancelled, stages that have not started stay pending. */
 export function endExecution(
   turn: Turn,
   status: "completed" | "failed" | "cancelled",

@@ -77,7 +77,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
 function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionState {
   switch (event.type) {
     case "execution.started":
-      throw new RangeError("execution.started stands twice");
+      throw new RangeError("duplicate execution.started");
     case "execution.paused": {
       const held = event.data.mode === "abort" ? holdCalls(state, at) : state;
       return { ...held, status: "paused", paused_at: at };
@@ -225,8 +225,7 @@ function withStage(
   change: (stage: StageState) => Partial<StageState>,
 ): ExecutionState {
   const at = state.index.get(event.stage);
-  if (at === undefined)
-    throw new RangeError(`${event.type} names the stage ${event.stage}, which is not there`);
+  if (at === undefined) throw new RangeError(`${event.type} names the unknown stage ${event.stage}`);
   const stage = state.stages[at] as StageState;
   return { ...state, stages: state.stages.with(at, { ...stage, ...change(stage) }) };
 }

@@ -1,10 +1,10 @@
-// nextActions(state, now): what the world has to do for an execution. The shell compares it with what it holds:
-// calls that it does not have are begun, calls that are not here any more are aborted.
+// nextActions(state, now): the effects that an execution needs. The driver compares them with those in flight:
+// missing calls are started, calls no longer wanted are aborted.
 import { PACE } from "../timings.ts";
 import { nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
 
-/** A call that must be under way; `call` names it for ever. */
+/** A call that must be in flight; `call` is its permanent id. */
 export interface Invocation {
   stage: string;
   call: number;
@@ -17,19 +17,19 @@ export interface Invocation {
 
 export interface Actions {
   invoke: Invocation[];
-  /** When `tick` is due, ms since the epoch; null where nothing will come by itself (ended). */
+  /** When `tick` is due, ms since the epoch; null if no timer is pending (ended). */
   wake_at: number | null;
 }
 
 export function nextActions(state: ExecutionState): Actions {
   if (state.ended_at !== null) return { invoke: [], wake_at: null };
   const invoke: Invocation[] = [];
-  // A deadline holds only while the clock runs (I1 counts a pause as standing still).
+  // A deadline applies only while the clock runs (I1: a pause stops it).
   let wake_at = state.still_since === null ? state.deadline_at : Number.POSITIVE_INFINITY;
   let conditional = false;
   for (const [at, stage] of state.stages.entries()) {
     if (stage.phase === "pending" && state.spec.stages[at]?.when !== undefined) conditional = true;
-    // To look for a result is no call: a pause in any mode lets it wait (I11).
+    // A cache lookup is not a call: a pause in any mode defers it (I11).
     const looking = stage.phase === "looking" && state.status === "running";
     if (stage.phase === "calling" || looking) {
       const { result, call, attempt, repeated, rescued } = stage;

@@ -1,4 +1,4 @@
-// What a run keeps of the config: the keys that have an effect on it. They are written with its first event and shown
+// The part of the config that a run stores: the keys that affect it. They are written with its first event and shown
 // in every answer about it, so what concerns other runs (64 KiB of strategies for stages that it does not have) or none
 // (alerts, exports) is left out.
 import type { CoordinatorConfig } from "../../contract/config.ts";

@@ -1,5 +1,5 @@
 // RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
-// definition, another config, an agent registered elsewhere) changes a run under way.
+// definition, another config, an agent registered elsewhere) changes a run in flight.
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { StartedData } from "../../contract/event.ts";
@@ -10,11 +10,11 @@ import type { RunConfig } from "./run-config.ts";
 /** What the first event shows to readers. */
 export type PublicSpec = StartedData;
 
-/** What it keeps to itself. */
+/** Its internal part. */
 export interface PrivateSpec {
   tenant: string;
   context: JsonObject;
-  /** Data handed to stages beside their dependencies', for a stage that is run on its own. */
+  /** Data passed to stages in addition to their dependencies', for a stage that is run on its own. */
   inputs: Record<string, JsonObject | null>;
   /**
    * Stages of the pipeline that the run leaves out: null to conditions. Absent where there are none, and in runs of
@@ -22,17 +22,17 @@ export interface PrivateSpec {
    */
   left_out?: string[];
   on_disconnect: OnDisconnect;
-  /** Whoever started it stayed to watch: after a crash their absence counts. */
+  /** The caller that started it watches it: after a crash their absence counts. */
   watched: boolean;
   config: RunConfig;
-  /** The registration of each agent type the stages name; null where nobody registered it. */
+  /** The registration of each agent type the stages name; null if it is not registered. */
   agents: Record<string, RegisteredAgent | null>;
   history: ConversationTurn[];
-  /** Of the request's body, where the caller named the execution: tells a repetition from another request. */
+  /** Of the request's body, if the caller named the execution: distinguishes a repetition from another request. */
   digest: string | null;
   traceparent: string | null;
   storage: "durable_object" | "memory";
-  /** Every agent is called: the result cache answers for none, and keeps the new results. */
+  /** Every agent is called: the result cache is not read, but stores the new results. */
   bypass_cache?: true;
 }
 

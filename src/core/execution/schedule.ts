@@ -6,7 +6,7 @@ import { type ExecutionState, isActive, stageOf } from "./state.ts";
 interface Ready {
   stage: ResolvedStage;
   exclusive: boolean;
-  /** The `seq` at which the last dependency ended: since when it could have gone. */
+  /** The `seq` at which the last dependency ended, from which on it was ready. */
   since: number;
 }
 

@@ -1,4 +1,4 @@
-// The first turn: execution.started with all that the run is pinned to, and the stages that can go at once.
+// The first batch: execution.started with everything that the run pins, and the stages that can start at once.
 import { jsonBytes } from "../json/weight.ts";
 import { advance } from "./advance.ts";
 import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";

@@ -1,4 +1,4 @@
-// ExecutionState: the fold of the log. Everything that a decision needs and nothing that the log does not say.
+// ExecutionState: the fold of the log. Everything that a decision needs and nothing that is not in the log.
 // Values are never changed in place: `evolve` makes new ones.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
@@ -6,8 +6,8 @@ import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /**
- * Where a stage stands, beside its public status: `calling` has a call under way, `waiting` sits out a delay
- * between tries, `held` was cut short (a pause in mode abort, a crash) and is to be called again under the same
+ * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `waiting` sits out a
+ * delay between tries, `held` was interrupted (a pause in mode abort, a crash) and is to be called again under the same
  * attempt; `looking` waits for the last good result to be found. All four keep their place among the concurrent
  * stages.
  */
@@ -20,9 +20,9 @@ export interface StageState {
   readonly call: number;
   /** When that was, ms since the epoch. */
   readonly call_at: number;
-  /** The number of the try under way or last made. */
+  /** The number of the current or last try. */
   readonly attempt: number;
-  /** The call under way has the attempt of one that was cut short. */
+  /** The call in flight has the attempt of one that was interrupted. */
   readonly repeated: boolean;
   /** When the next try may begin, ms since the epoch; only while waiting. */
   readonly due_at: number;
@@ -34,9 +34,9 @@ export interface StageState {
   readonly began_seq: number;
   /** The `seq` of the event that ended it; 0 before. */
   readonly ended_seq: number;
-  /** Tries made, as [sent, ended] in ms since the epoch; what a crash or a pause cut short is not among them. */
+  /** Tries made, as [sent, ended] in ms since the epoch; calls interrupted by a crash or a pause are not included. */
   readonly calls: readonly (readonly [number, number])[];
-  /** Delays sat out between tries, and calls that a pause cut short, as [begin, end]. */
+  /** Delays between tries, and calls that a pause interrupted, as [begin, end]. */
   readonly waits: readonly (readonly [number, number])[];
 }
 
@@ -49,12 +49,12 @@ export interface ExecutionState {
   /** The last event's time. */
   readonly updated_at: number;
   readonly ended_at: number | null;
-  /** When the whole is over; moves on by the time that a pause stood still. */
+  /** The execution's deadline; a pause extends it by its length. */
   readonly deadline_at: number;
   readonly paused_at: number | null;
-  /** Since when the clock stands still: paused, and no call under way. */
+  /** Since when the clock is stopped: paused, and no call in flight. */
   readonly still_since: number | null;
-  /** Spans in which the clock stood still, as [begin, end]. */
+  /** Spans in which the clock was stopped, as [begin, end]. */
   readonly stills: readonly (readonly [number, number])[];
   /** In definition order. */
   readonly stages: readonly StageState[];
@@ -79,7 +79,7 @@ export function stageOf(state: ExecutionState, name: string): StageState {
   return state.stages[state.index.get(name) as number] as StageState;
 }
 
-/** True where the stage takes up one of the concurrent places. */
+/** True if the stage occupies one of the concurrency slots. */
 export function isActive(stage: StageState): boolean {
   return stage.phase !== "pending" && stage.phase !== "ended";
 }

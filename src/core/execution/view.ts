@@ -8,7 +8,7 @@ import { utf8Bytes } from "../json/weight.ts";
 import { covered, criticalPathOf, stagesOn } from "./critical-path.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 
-/** The execution as it stands. */
+/** The current execution. */
 export function viewExecution(state: ExecutionState): PipelineExecution {
   const { spec } = state;
   const running = state.stages.filter((stage) => stage.result.status === "running");
@@ -43,15 +43,15 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
 }
 
 const MEMORY_NOTE =
-  "kept in memory alone: a restart, a deploy or an eviction loses this execution and its events, " +
-  "and they are forgotten a minute after its end";
+  "kept in memory only: a restart, a deploy or an eviction loses this execution and its events, " +
+  "and they are deleted a minute after its end";
 
 interface Shown {
   execution: PipelineExecution;
   json: string;
 }
 
-/** Of states whose JSON is small: at its end an execution is shown to the log and to whoever waits, all the same. */
+/** Cached views of states whose JSON is small: at its end the same view goes to the log and to every waiting caller. */
 const remembered = new WeakMap<ExecutionState, Shown>();
 
 function show(state: ExecutionState): Shown {
@@ -72,9 +72,9 @@ export function executionPieces(state: ExecutionState): Iterator<string> {
   return jsonPieces(viewExecution(state), PIECE_DEPTH);
 }
 
-/** What the terminal event carries: the whole, or the whole without its bulk where that is too large. */
+/** The execution in the terminal event: whole, or without stage data if that is too large. */
 export function terminalData(state: ExecutionState): PipelineExecution {
-  // Far beyond the limit nobody needs the text to know it.
+  // Far beyond the limit the check does not need the text.
   if (state.context_bytes <= SURELY_TOO_LARGE) {
     const { execution, json } = show(state);
     if (utf8AtMost(json, LIMITS.TERMINAL_EVENT_BYTES)) return execution;
@@ -139,7 +139,7 @@ function total(spans: readonly (readonly [number, number])[]): number {
   return spans.reduce((sum, [from, to]) => sum + (to - from), 0);
 }
 
-/** The run's time less every moment in which an agent worked, a delay was sat out or a pause stood. */
+/** The run's time less every moment in which an agent worked, a delay was waited for or a pause lasted. */
 function overhead(state: ExecutionState): number {
   if (!isTerminal(state.status) || state.ended_at === null) return 0;
   const spans = state.stages.flatMap((stage) => [...stage.calls, ...stage.waits]).concat(state.stills);

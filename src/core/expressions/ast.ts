@@ -1,4 +1,4 @@
-// What the parser makes of an expression's text. Macros are nodes of their own; calls are looked up later.
+// The syntax tree of an expression. Macros have their own nodes; function calls are resolved later.
 import type { Value } from "./values.ts";
 
 export type BinarySign = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "+" | "-" | "*" | "/" | "%";

@@ -1,4 +1,4 @@
-// Functions of bytes: to and from text, JSON, their items.
+// Functions of bytes: conversion to and from text and JSON, and access to items.
 import { parseJson } from "../json/exact-integer.ts";
 import type { Definition } from "./definition.ts";
 import { CHARS, type Meter } from "./meter.ts";
@@ -53,7 +53,7 @@ function parsed(bytes: Uint8Array, meter: Meter): Value | Fault {
   try {
     return parseJson(text) as Value;
   } catch {
-    return new Fault("json() of bytes that are no JSON");
+    return new Fault("json() of bytes that are not valid JSON");
   }
 }
 

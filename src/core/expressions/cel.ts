@@ -1,7 +1,7 @@
-// Expressions in CEL, wherever the product takes one: parsed, checked before they are stored, and evaluated within a
-// budget. The only way in: nothing else evaluates what a caller wrote.
+// CEL expressions: parsed, checked before they are stored, and evaluated within a budget. The only entry point:
+// nothing else evaluates a caller's expression.
 //
-// Own code and not a library's, because an expression is hostile input: @marcbachmann/cel-js counts no cost, and
+// Own code instead of a library, because an expression is hostile input: @marcbachmann/cel-js counts no cost, and
 // remembers every function name that it parses and every type that it checks (54 MB after 30 bodies of 64
 // expressions). The tests compare both on random expressions.
 import { LIMITS } from "../../contract/limits.ts";
@@ -63,7 +63,7 @@ function remember(text: string, expression: Result<Expression, ExpressionError>)
   }
 }
 
-/** The kind of what an expression will give (`dyn` where only data tells), or why it cannot be evaluated. */
+/** The result type of an expression (`dyn` if it depends on data), or why it cannot be evaluated. */
 export function checkExpression(
   { text, tree }: Expression,
   variables: Variables,
@@ -80,7 +80,7 @@ export function keysOf({ tree }: Expression, variable: string): string[] {
 /**
  * Evaluates an expression. What it gives is JSON.
  * @param scope the values of its variables
- * @param meter the budget, which tells afterwards what was spent
+ * @param meter the budget, which afterwards holds the cost
  */
 export function evaluate(
   { text, run, slots }: Expression,

@@ -1,4 +1,4 @@
-// Whether an expression can be evaluated at all, as far as its text tells: names, functions and kinds that fit, loops
+// Static check of an expression, as far as its text allows: names, functions and kinds that fit, loops
 // that are not nested over data, and a cost within the budget. Of what comes from data the least is assumed, so that
 // nothing is refused here that could be evaluated.
 import { LIMITS } from "../../contract/limits.ts";
@@ -9,7 +9,7 @@ import { binaryType } from "./operator-types.ts";
 import { DYN, mayBe, of, ofValue, simple, type Type, unify } from "./types.ts";
 import { Fault, type Kind, quoted, TYPE_NAMES, type Value } from "./values.ts";
 
-/** What is known of a value before there is one. */
+/** The static knowledge about a value. */
 interface Known {
   readonly type: Type;
   /** Its length, where it has one: at least, and at most. */
@@ -32,7 +32,7 @@ interface Variable {
 }
 export type Variables = Readonly<Record<string, Variable>>;
 
-/** The kind of an expression's value, or what is wrong with it. */
+/** The type of an expression's value, or its error. */
 export function check(root: Node, variables: Variables): Kind | "dyn" | Fault {
   try {
     return new Checker(variables).known(root, null).type.kind;
@@ -47,9 +47,9 @@ class Refused extends Error {}
 
 class Checker {
   private readonly variables: Variables;
-  /** Steps that the text alone tells of. */
+  /** Steps known from the text alone. */
   private steps = 0;
-  /** How often the node at hand is evaluated, by the loops around it whose length the text tells. */
+  /** How often the node at hand is evaluated, by the enclosing loops whose length is known from the text. */
   private times = 1;
   /** Loops around it over what may be long. */
   private loops = 0;
@@ -110,7 +110,7 @@ class Checker {
         this.expect(this.known(node.right, locals), "bool", "a side of && or ||");
         return any(simple("bool"));
       case "not":
-        return any(this.expect(this.known(node.of, locals), "bool", "what ! is put before"));
+        return any(this.expect(this.known(node.of, locals), "bool", "the operand of !"));
       case "negate": {
         const { type } = this.known(node.of, locals);
         if (!mayBe(type, "int") && !mayBe(type, "double")) throw new Refused(`no operation -${type.kind}`);
@@ -126,11 +126,11 @@ class Checker {
       }
       case "or_else": {
         const optional = this.known(node.of, locals);
-        this.expect(optional, "optional", node.plain ? "what orValue is called on" : "what or is called on");
+        this.expect(optional, "optional", node.plain ? "the receiver of orValue" : "the receiver of or");
         const value = any(optional.type.item ?? DYN);
         const other = this.known(node.other, locals);
-        if (node.plain) return this.either(value, other, "a value and what orValue gives instead");
-        this.expect(other, "optional", "what or gives instead");
+        if (node.plain) return this.either(value, other, "a value and the argument of orValue");
+        this.expect(other, "optional", "the argument of or");
         return any(optional.type);
       }
     }
@@ -144,9 +144,7 @@ class Checker {
     }
     const type = TYPE_NAMES.get(name);
     if (type !== undefined) return any(ofValue(type));
-    throw new Refused(
-      `unknown variable ${quoted(name)}: there are ${Object.keys(this.variables).join(", ")}`,
-    );
+    throw new Refused(`unknown variable ${quoted(name)}; known: ${Object.keys(this.variables).join(", ")}`);
   }
 
   private map({ entries }: Extract<Node, { op: "map" }>, locals: Local | null): Known {
@@ -215,7 +213,7 @@ class Checker {
     const isLong = range.most === Number.POSITIVE_INFINITY;
     if (this.loops > 0 && isLong && !range.partial) {
       throw new Refused(
-        `${macro} inside another loop is not supported, but over a part of that loop's item or a list of known length`,
+        `${macro} inside another loop is supported only over a part of that loop's item or a list of known length`,
       );
     }
     const item = range.type.kind === "map" ? simple("string") : (range.type.item ?? DYN);
@@ -232,7 +230,7 @@ class Checker {
       const least = node.filter === null ? range.least : 0;
       return { ...range, type: of("list", body.type), least };
     }
-    this.expect(body, "bool", `what ${macro} asks of an item`);
+    this.expect(body, "bool", `the predicate of ${macro}`);
     if (macro !== "filter") return any(simple("bool"));
     return { ...range, type: range.type.kind === "map" ? of("list", item) : unlessDyn(range.type), least: 0 };
   }

@@ -1,4 +1,4 @@
-// From an expression's tree to functions that compute it. Names are found once, here; what is left to do for a node
+// Compiles an expression's tree to functions. Names are resolved once, here; what is left to do for a node
 // is its own operation, which it charges to the evaluation's meter.
 import { at, optionalAt } from "./access.ts";
 import type { Node } from "./ast.ts";
@@ -285,10 +285,10 @@ function orElse(of: Run, other: Run, plain: boolean): Run {
     frame.meter.spend(STEPS.OPERATION);
     const name = plain ? "orValue" : "or";
     if (!(value instanceof Optional))
-      return new Fault(() => `${name} of ${nameOf(value)}, which is no optional`);
+      return new Fault(() => `${name} of ${nameOf(value)}, which is not an optional`);
     if (value.value !== undefined) return plain ? value.value : value;
     const alternative = other(frame);
     if (plain || alternative instanceof Fault || alternative instanceof Optional) return alternative;
-    return new Fault(() => `or(${nameOf(alternative)}), which is no optional`);
+    return new Fault(() => `or(${nameOf(alternative)}), which is not an optional`);
   };
 }

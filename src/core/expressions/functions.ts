@@ -112,14 +112,14 @@ for (const [definitions, method] of [
 }
 
 /**
- * The ways to call a function; none where there is no such function.
+ * The overloads of a function; none if the function does not exist.
  * @param count of its arguments, what a method is called on among them
  */
 export function overloadsOf(name: string, method: boolean, count: number): readonly Overload[] {
   return OVERLOADS.get(keyOf(name, method, count)) ?? [];
 }
 
-/** What is wrong with a call that no function answers. */
+/** The fault of a call that matches no function. */
 export function noFunction(name: string, count: number): Fault {
   if (name === "matches") return new Fault("matches is not supported: use contains, startsWith or endsWith");
   return new Fault(() => `no function ${quoted(name)} of ${count} argument${count === 1 ? "" : "s"}`);
@@ -158,7 +158,7 @@ function ofText<T>(value: string, type: string, fit: (value: bigint) => T | Faul
 }
 
 function noNumber(type: string): Fault {
-  return new Fault(`${type}() of a string that is no number`);
+  return new Fault(`${type}() of a string that is not a number`);
 }
 
 function doubleText(value: number, meter: Meter): string {
@@ -171,7 +171,7 @@ function join(list: readonly Value[], separator: string, meter: Meter): string |
   const texts: string[] = [];
   let length = separator.length * Math.max(0, list.length - 1);
   for (const item of list) {
-    if (typeof item !== "string") return new Fault("join() of a list that holds something else than strings");
+    if (typeof item !== "string") return new Fault("join() of a list with items other than strings");
     texts.push(item);
     length += item.length;
     if (length > LIMITS.EXPRESSION_TEXT_CHARS) break;

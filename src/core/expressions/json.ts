@@ -1,4 +1,4 @@
-// What an expression gives, as JSON: for agents and events, which know no other values.
+// Converts an expression's result to JSON, the only values of agents and events.
 import { LIMITS } from "../../contract/limits.ts";
 import { integerOf } from "../json/exact-integer.ts";
 import { base64 } from "./bytes.ts";
@@ -20,7 +20,7 @@ export function toJson(value: Value, meter: Meter, depth = 0): unknown {
     case "boolean":
       return value;
     case "number":
-      return Number.isFinite(value) ? value : new Fault("a number that is not finite is no JSON");
+      return Number.isFinite(value) ? value : new Fault("a number that is not finite has no JSON form");
     case "bigint":
       return integerOf(value);
     default:
@@ -37,7 +37,7 @@ function object(value: Exclude<Value, null>, meter: Meter, depth: number): unkno
   if (value instanceof TypeValue) return value.name;
   if (depth === LIMITS.JSON_DEPTH) return new Fault(`JSON of more than ${LIMITS.JSON_DEPTH} levels`);
   if (Array.isArray(value)) return list(value, meter, depth);
-  return isMap(value) ? map(value, meter, depth) : new Fault("a value that is no JSON");
+  return isMap(value) ? map(value, meter, depth) : new Fault("a value that has no JSON form");
 }
 
 function list(items: readonly Value[], meter: Meter, depth: number): unknown {

@@ -11,7 +11,7 @@ export interface Token {
   readonly at: number;
 }
 
-/** A text that is no expression, and where. */
+/** A syntax error in an expression, with its position. */
 export class SyntaxFault extends Error {
   constructor(what: string, at: number) {
     super(`${what} at character ${at + 1}`);
@@ -80,7 +80,7 @@ function readString(text: string, at: number, open: number): { token: Token; end
   const begin = open + delimiter.length;
   let end = begin;
   while (!text.startsWith(delimiter, end)) {
-    if (end >= text.length) throw new SyntaxFault("a string without an end", at);
+    if (end >= text.length) throw new SyntaxFault("an unterminated string", at);
     if (!triple && (text[end] === "\n" || text[end] === "\r")) {
       throw new SyntaxFault("a line break inside a string", end);
     }
@@ -143,7 +143,7 @@ function unescape(written: string, offset: number, bytes: boolean): string {
     }
     const point = Number.parseInt(written.slice(begin, end), code.base);
     if (point > 0x10ffff || (point >= 0xd800 && point <= 0xdfff)) {
-      throw new SyntaxFault("an escape that is no character", offset + next);
+      throw new SyntaxFault("an escape that is not a valid character", offset + next);
     }
     result += String.fromCodePoint(point);
     at = end;

@@ -5,7 +5,7 @@ import { Fault, type Value } from "./values.ts";
 
 type Each = (items: readonly Value[], frame: Frame) => Value | Fault;
 
-/** What a macro does with the items. @param slot of its variable */
+/** The loop body of a macro. @param slot of its variable */
 export function eachOf(macro: LoopMacro, filter: Run | null, body: Run, slot: number): Each {
   switch (macro) {
     case "all":
@@ -29,7 +29,7 @@ function quantifier(deciding: boolean, body: Run, slot: number): Each {
       const value = step(item, body, slot, frame);
       if (value === deciding) return deciding;
       if (value instanceof Fault) fault ??= value;
-      else if (typeof value !== "boolean") fault ??= notBool("what a loop asks of an item", value);
+      else if (typeof value !== "boolean") fault ??= notBool("a loop's predicate", value);
     }
     return fault ?? !deciding;
   };
@@ -41,7 +41,7 @@ function existsOne(body: Run, slot: number): Each {
     for (const item of items) {
       const value = step(item, body, slot, frame);
       if (value instanceof Fault) return value;
-      if (typeof value !== "boolean") return notBool("what a loop asks of an item", value);
+      if (typeof value !== "boolean") return notBool("a loop's predicate", value);
       if (value) found += 1;
     }
     return found === 1;
@@ -54,7 +54,7 @@ function mapped(filter: Run | null, body: Run, slot: number): Each {
     for (const item of items) {
       const wanted = filter === null ? true : step(item, filter, slot, frame);
       if (wanted instanceof Fault) return wanted;
-      if (typeof wanted !== "boolean") return notBool("what a loop asks of an item", wanted);
+      if (typeof wanted !== "boolean") return notBool("a loop's predicate", wanted);
       if (!wanted) continue;
       const value = step(item, body, slot, frame);
       if (value instanceof Fault) return value;
@@ -70,7 +70,7 @@ function filtered(body: Run, slot: number): Each {
     for (const item of items) {
       const wanted = step(item, body, slot, frame);
       if (wanted instanceof Fault) return wanted;
-      if (typeof wanted !== "boolean") return notBool("what a loop asks of an item", wanted);
+      if (typeof wanted !== "boolean") return notBool("a loop's predicate", wanted);
       if (wanted) keep(made, item, frame);
     }
     return made;

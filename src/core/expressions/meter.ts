@@ -1,6 +1,6 @@
-// What evaluating an expression costs, counted while it is done: a step for each operation, more for what touches a
-// text or a list, by its length. Counted and not timed, since the core has no clock and a run must decide alike
-// wherever it is decided.
+// The cost of evaluating an expression, counted during the evaluation: a step for each operation, more for what
+// touches a text or a list, by its length. Counted and not timed, since the core has no clock and a run must decide
+// alike wherever it is decided.
 import { LIMITS } from "../../contract/limits.ts";
 
 /** UTF-16 units for a step. Each price is set so that a step takes 5 to 30 ns on the machine described in limits.ts. */

@@ -9,7 +9,7 @@ export function keysNamed(root: Node, variable: string): string[] {
   return [...found];
 }
 
-/** @param names that stand for the variable here: its own, unless a loop took it, and those bound to it */
+/** @param names that refer to the variable here: its own, unless a loop took it, and those bound to it */
 function visit(node: Node, names: ReadonlySet<string>, found: Set<string>): void {
   const isVariable = (of: Node) => of.op === "name" && names.has(of.name);
   switch (node.op) {

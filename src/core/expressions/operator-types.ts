@@ -1,4 +1,4 @@
-// The types that operators take and give, as far as they are known before there are values.
+// The static operand and result types of operators.
 import type { BinarySign } from "./ast.ts";
 import { DYN, mayBe, simple, type Type, unify } from "./types.ts";
 import type { Kind } from "./values.ts";
@@ -41,7 +41,7 @@ const RESULTS: Readonly<Record<"+" | "-" | "*" | "/" | "%", readonly Result[]>> 
   "%": NUMBERS.slice(0, 2),
 };
 
-/** What an operator gives, or null where it takes no values of these types. */
+/** The result type of an operator, or null if it does not accept these types. */
 export function binaryType(sign: BinarySign, left: Type, right: Type): Type | null {
   switch (sign) {
     case "in":

@@ -33,7 +33,7 @@ const LOOPS: ReadonlyMap<string, readonly number[]> = new Map([
   ["filter", [2]],
 ]);
 
-/** The tree of an expression, or what is wrong with its text, in one line. */
+/** The syntax tree of an expression, or its error in one line. */
 export function parse(text: string): Result<Node, string> {
   if (text.length > LIMITS.CONDITION_CHARS) {
     return err(`is longer than ${LIMITS.CONDITION_CHARS} characters`);

@@ -71,7 +71,7 @@ function readTimestamp(text: string, meter: Meter): Date | Fault {
   meter.spend(TIMESTAMP_STEPS);
   const ms = text.length < 20 || text.length > 30 ? Number.NaN : new Date(text).getTime();
   const time = timestamp(ms);
-  return time instanceof Fault ? new Fault("timestamp() of a string that is no time in ISO 8601") : time;
+  return time instanceof Fault ? new Fault("timestamp() of a string that is not an ISO 8601 time") : time;
 }
 
 function inZone(time: Date, zone: string, field: (time: Date) => number, meter: Meter): Value | Fault {
@@ -92,7 +92,7 @@ const DURATION_PART = /([0-9]*)\.?([0-9]*)(ns|us|µs|ms|s|m|h)/y;
 
 /** Numbers with units, as "-1h30m" and "2.5s" (Go's ParseDuration). */
 function readDuration(text: string, meter: Meter): Duration | Fault {
-  const fault = new Fault("duration() of a string that is no duration");
+  const fault = new Fault("duration() of a string that is not a duration");
   if (text.length > DURATION_CHARS) return fault;
   meter.spend(text.length * DURATION_STEPS);
   let at = /^[-+]/.test(text) ? 1 : 0;

@@ -1,5 +1,5 @@
-// Types of expressions as far as their text tells them, for checking one before it is stored. Nesting is followed a
-// few levels deep and is then `dyn`: a type is never larger than its expression.
+// Static types of expressions, for checking one before it is stored. Nesting is followed a few levels deep and is
+// then `dyn`: a type is never larger than its expression.
 import type { Kind, Value } from "./values.ts";
 import { kindOf } from "./values.ts";
 

@@ -72,7 +72,7 @@ export class Optional {
   }
 }
 
-/** What `type(x)` gives. One object for each type, so that equal types are the same object. */
+/** The result of `type(x)`. One object for each type, so that equal types are the same object. */
 export class TypeValue {
   readonly name: string;
   constructor(name: string) {
@@ -102,7 +102,7 @@ export function typeOf(kind: Kind): TypeValue {
   return TYPES.get(kind) as TypeValue;
 }
 
-/** The names that stand for a type, as in `type(x) == int`. */
+/** The names of types, as in `type(x) == int`. */
 export const TYPE_NAMES: ReadonlyMap<string, Value> = new Map<string, Value>([
   ...(["bool", "int", "uint", "double", "string", "bytes", "list", "map", "type"] as const).map(
     (kind): [string, Value] => [kind, typeOf(kind)],

@@ -78,7 +78,8 @@ export function joinPointer(pointer: string, key: string): string {
 function keepDigits(_key: string, value: unknown, context?: { source?: string }): unknown {
   if (typeof value !== "number") return value;
   const source = context?.source ?? "";
-  // What is no double at all is infinite, for readers to refuse: a BigInt of a megabyte of digits takes long to make.
+  // A number out of a double's range becomes infinite, which readers refuse: a BigInt of a megabyte of digits takes
+  // long to make.
   const isLong = Number.isFinite(value) && /^-?\d{16,}$/.test(source);
   return isLong && changes(source, value) ? BigInt(source) : value;
 }

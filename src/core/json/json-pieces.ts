@@ -1,4 +1,4 @@
-// JSON text in pieces: of a value that holds megabytes, text that nobody has to hold as one string. The pieces joined
+// JSON text in pieces: of a value that holds megabytes, text that need not be held as one string. The pieces joined
 // are what JSON.stringify gives, so that readers of the whole and readers of the stream get the same bytes.
 
 /**

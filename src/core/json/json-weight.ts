@@ -1,7 +1,7 @@
-// What a JSON value takes of memory, about: much more than its text where it has many small parts. A megabyte of text
+// The approximate memory of a JSON value: much more than its text if it has many small parts. A megabyte of text
 // of empty lists is 11 MB of heap.
 
-/** Bytes of V8's heap: an object's own, a list's own, one place in either, a number that is no small integer. */
+/** Bytes of V8's heap: an object's own, a list's own, one place in either, a number that is not a small integer. */
 const OBJECT = 32;
 const LIST = 32;
 const PLACE = 8;

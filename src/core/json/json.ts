@@ -43,7 +43,7 @@ function syntaxFault(text: string): JsonFault {
 
 /**
  * The members of a JSON object of which the reader picks a few by name and type, and keeps and walks no others: what
- * `readJson` refuses in one member must not void its neighbours. Null for what is no JSON object.
+ * `readJson` refuses in one member must not void its neighbours. Null if the text is not a JSON object.
  */
 export function readMembers(text: string): Readonly<Record<string, unknown>> | null {
   try {
@@ -56,7 +56,7 @@ export function readMembers(text: string): Readonly<Record<string, unknown>> | n
   }
 }
 
-/** The first thing in a parsed value that may not come in, or null. */
+/** The first forbidden part of a parsed value, or null. */
 function inspect(root: unknown, maxDepth: number): JsonFault | null {
   if (isInfinite(root)) return notFinite("");
   if (root === null || typeof root !== "object") return null;
@@ -73,7 +73,7 @@ function inspect(root: unknown, maxDepth: number): JsonFault | null {
         return {
           reason: "reserved_key",
           pointer: joinPointer(at.pointer, key),
-          detail: `the key ${key} is refused`,
+          detail: `the key ${key} is not allowed`,
         };
       }
       if (plain) continue;
@@ -104,7 +104,7 @@ function endsEarly(text: string, message: string): boolean {
   return position !== undefined && Number(position) === text.length;
 }
 
-/** JSON with every object's keys sorted: equal values give equal text, whatever order they came in. */
+/** JSON with every object's keys sorted: equal values give equal text in any key order. */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value !== null && typeof value === "object") {

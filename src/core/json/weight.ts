@@ -1,4 +1,4 @@
-// What values weigh: UTF-8 bytes of their JSON, wherever a limit counts bytes (a stage's result, memory_limit_mb).
+// The size of values: UTF-8 bytes of their JSON, wherever a limit counts bytes (a stage's result, memory_limit_mb).
 import type { AgentAnswer } from "../../contract/agent.ts";
 import type { JsonObject } from "../../contract/json.ts";
 
@@ -13,7 +13,7 @@ export function jsonBytes(value: unknown): number {
   return value === undefined ? 0 : utf8Bytes(JSON.stringify(value));
 }
 
-/** What an answer holds: its data, its context and its usage. */
+/** The size of an answer: its data, its context and its usage. */
 export function answerBytes({ data, context, usage }: AgentAnswer): number {
   return jsonBytes(data) + jsonBytes(context) + jsonBytes(usage);
 }

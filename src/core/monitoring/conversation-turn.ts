@@ -1,5 +1,5 @@
-// A conversation's turn: what a completed execution leaves for the next question. Bounded, since every agent of every
-// later run is handed it.
+// A conversation's turn: the part of a completed execution that the next question receives. Bounded, since every
+// agent of every later run receives it.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { cutText } from "../../contract/text.ts";
 import { retentionEnd } from "../execution/retention.ts";
@@ -19,7 +19,7 @@ const ANSWER_CHARS = 16 * 1024;
 /** Of a question. */
 const QUERY_CHARS = 4 * 1024;
 
-/** The turn that an execution leaves; null where it leaves none: it has not completed, or was one stage on its own. */
+/** The conversation turn of an execution; null if it has not completed, or was a single stage. */
 export function turnOf(state: ExecutionState): KeptTurn | null {
   const { spec, status, ended_at } = state;
   if (status !== "completed" || ended_at === null) return null;

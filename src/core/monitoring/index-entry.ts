@@ -1,4 +1,4 @@
-// What the index of executions keeps of one: its summary, where it stands in the list, and until when that is worth
+// An entry of the execution index: its summary, its position in the list, and until when that is worth
 // believing.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { cutText } from "../../contract/text.ts";
@@ -10,19 +10,19 @@ import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
 export interface LedgerEntry {
   summary: ExecutionSummary;
-  /** When it began, ms since the epoch: with the id its place in the list. */
+  /** Its start, ms since the epoch: with the id its position in the list. */
   start: number;
   /** When it ended, ms since the epoch; null where it has not. */
   end: number | null;
-  /** The log's last `seq`: of two entries the later one counts, whichever comes first. */
+  /** The log's last `seq`: of two entries the later one counts, in any order of arrival. */
   seq: number;
   /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
   report: RunReport | null;
-  /** From then on, in ms since the epoch, the execution is gone, or has not told its end and never will. */
+  /** From then on, in ms since the epoch, the execution is deleted, or will never report its end. */
   expires: number;
 }
 
-/** Of a question, this much stands in the list. */
+/** Characters of a question that the list shows. */
 const QUERY_CHARS = 200;
 
 /** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */

@@ -1,5 +1,5 @@
-// Lines for the operator's log: one JSON object a line, told by level. A line holds names, numbers and what went
-// wrong; never a question, an answer, a context or a header. Whatever came from outside is cut, and can neither end a
+// Lines for the operator's log: one JSON object a line, filtered by level. A line holds names, numbers and what went
+// wrong; never a question, an answer, a context or a header. Text from outside is cut, and can neither end a
 // line nor move a terminal.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { LifecycleEvent, LifecycleType } from "../../contract/event.ts";
@@ -54,7 +54,7 @@ function errorFields(error: StageError | ErrorInfo | null): JsonObject {
   return error === null ? {} : { code: error.code, error: withoutCredentials(error.message) };
 }
 
-/** What an agent says of its failure may hold what it was refused with. */
+/** An agent's error message may contain the credential that it was called with. */
 function withoutCredentials(message: string): string {
   return message
     .replaceAll(

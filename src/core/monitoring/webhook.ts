@@ -19,10 +19,10 @@ export function executionEvent(status: ExecutionStatus): WebhookEvent | null {
   return EVENTS.find((event) => event === `execution.${status}`) ?? null;
 }
 
-/** Told where nobody says otherwise: every change of an alert, no execution. */
+/** Sent by default: every change of an alert, no execution. */
 const DEFAULT_EVENTS: readonly WebhookEvent[] = ["alert.firing", "alert.resolved"];
 
-/** AGENT_COORDINATOR_WEBHOOK_EVENTS, or the first entry that is no event. */
+/** AGENT_COORDINATOR_WEBHOOK_EVENTS, or the first entry that is not an event. */
 export function parseEvents(list: string | undefined): Result<ReadonlySet<WebhookEvent>, string> {
   if (list === undefined) return ok(new Set(DEFAULT_EVENTS));
   const names = list.split(",").map((name) => name.trim());
@@ -46,7 +46,7 @@ const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 
-/** The standard's schedule: what is waited before each try after the first. */
+/** The standard's schedule: the delay before each try after the first. */
 export const RETRY_AFTER_MS: readonly number[] = [
   5 * SECOND,
   5 * MINUTE,
@@ -63,11 +63,11 @@ export const RETRY_AFTER_MS: readonly number[] = [
 const JITTER = 0.1;
 
 export type Delivery =
-  /** The answer's status; null where none came. */
+  /** The response status; null without a response. */
   { status: number | null; retry_after_ms: number | null };
 
 /**
- * When the next try is due, in ms from now; null where there is none: delivered, given up, or not wanted (410).
+ * When the next try is due, in ms from now; null where there is none: delivered, abandoned, or not wanted (410).
  * @param made tries made, this one included @param chance uniform in [0, 1)
  */
 export function nextTry({ status, retry_after_ms }: Delivery, made: number, chance: number): number | null {

@@ -10,7 +10,7 @@ import {
   type Variables,
 } from "../expressions/cel.ts";
 
-/** What an expression may see; a stage without data is null in `results`. */
+/** The variables of an expression; a stage without data is null in `results`. */
 export interface ConditionScope {
   query: string;
   results: Record<string, unknown>;
@@ -29,10 +29,10 @@ export function conditionFault(text: string): string | null {
   if (!expression.ok) return expression.error.message;
   const kind = checkExpression(expression.value, VARIABLES);
   if (!kind.ok) return kind.error.message;
-  return kind.value === "bool" || kind.value === "dyn" ? null : `gives ${kind.value}, not bool`;
+  return kind.value === "bool" || kind.value === "dyn" ? null : `returns ${kind.value}, not bool`;
 }
 
-/** The stages whose results a condition names; none for a text that is no condition. */
+/** The stages whose results a condition names; none if the text is not a condition. */
 export function stagesNamed(text: string): string[] {
   const expression = parseExpression(text);
   return expression.ok ? keysOf(expression.value, "results") : [];
@@ -48,5 +48,7 @@ export function evaluateCondition(
   if (!expression.ok) return err(expression.error.message);
   const result = evaluate(expression.value, { ...scope }, meter);
   if (!result.ok) return err(result.error.message);
-  return typeof result.value === "boolean" ? ok(result.value) : err(`gives ${typeof result.value}, not bool`);
+  return typeof result.value === "boolean"
+    ? ok(result.value)
+    : err(`returns ${typeof result.value}, not bool`);
 }

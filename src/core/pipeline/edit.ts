@@ -1,4 +1,4 @@
-// Changes of a definition: replaced, one stage in, one stage out. Decided on the definition as it stands, so the
+// Edits of a definition: replace, add a stage, remove a stage. Decided on the current definition, so the
 // catalog's object asks this where no other writer can come in between.
 import { DEFAULT_CONFIG } from "../../contract/config.ts";
 import { cutName } from "../../contract/names.ts";
@@ -16,7 +16,7 @@ export type PipelineChange =
 
 /**
  * The stages after a change.
- * @param stages as they stand; null where there is no such pipeline
+ * @param stages the current ones; null if the pipeline does not exist
  * @param max_retry_attempts the config's, as it is now
  */
 export function changedStages(

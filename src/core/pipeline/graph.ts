@@ -1,5 +1,5 @@
 // The shape of a pipeline as a graph: cycles, layers, the longest path. Owns nothing but the arithmetic of edges;
-// works on anything that has a name and dependencies. Names that do not exist are ignored here and told by
+// works on anything that has a name and dependencies. Names that do not exist are ignored here and reported by
 // validate.ts.
 
 export interface Node {
@@ -27,7 +27,7 @@ export function findCycle(nodes: readonly Node[]): string[] | null {
   };
   for (const node of nodes) {
     const cycle = visit(node.name);
-    // Walked from dependant to dependency: told in the direction in which the work would flow.
+    // Walked from dependant to dependency: reversed into the direction of execution.
     if (cycle !== null) return cycle.toReversed();
   }
   return null;
@@ -68,7 +68,7 @@ export function layers(nodes: readonly Node[]): string[][] {
   return result;
 }
 
-/** Nodes that nobody depends on, in definition order. */
+/** Nodes without dependants, in definition order. */
 export function sinks<T extends Node>(nodes: readonly T[]): T[] {
   const used = new Set(nodes.flatMap((node) => node.depends_on));
   return nodes.filter((node) => !used.has(node.name));

@@ -1,5 +1,5 @@
-// From a definition and a request's `pipeline_config` to the stages of one run: overrides laid over, stages left
-// out, the config's values filled in. What comes out is pinned by the run.
+// Builds the stages of one run from a definition and a request's `pipeline_config`: overrides applied, stages left
+// out, the config's values filled in. The run pins the result.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { CoordinatorError, DefinitionError, Result } from "../../contract/problem.ts";
 import { err, ok } from "../../contract/problem.ts";
@@ -33,7 +33,7 @@ export function planStages(
   return ok(planned.map((stage) => resolveStage(stage, config)));
 }
 
-/** The stage of a run of its own. @param inputs data that is given for what it depends on */
+/** The stage of a single-stage run. @param inputs the results of its dependencies */
 export function planAlone(
   stage: PipelineStage,
   inputs: readonly string[],
@@ -98,6 +98,6 @@ function override(stage: PipelineStage, change: StageOverride | undefined): Pipe
 }
 
 function noSuchStage(stage: string, names: string[]): DefinitionError {
-  const message = `pipeline_config names ${stage}, which is no stage of this pipeline (${names.join(", ")})`;
+  const message = `pipeline_config names ${stage}, which is not a stage of this pipeline (${names.join(", ")})`;
   return { code: "INVALID_PIPELINE_CONFIG", message, stage };
 }

@@ -1,10 +1,10 @@
-// How often one run may call agents at most: each stage's tries, added up. Every try is an event of the run's log and a
-// call that may be billed, so the sum is bounded where each stage for itself would be allowed a hundred.
+// The maximum number of agent calls of one run: the sum of each stage's tries. Every try is an event of the run's log
+// and a call that may be billed, so the sum is bounded; each stage alone may have a hundred.
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 
-/** @param max_retry_attempts the config's: the tries of stages that name none */
+/** @param max_retry_attempts the config's: the tries of stages that set none */
 export function triesFault(
   stages: readonly Pick<PipelineStage, "retry_attempts">[],
   max_retry_attempts: number,
@@ -14,5 +14,5 @@ export function triesFault(
   const message =
     `the retry_attempts of the stages add up to ${tries}, and a run makes at most ${LIMITS.RUN_TRIES} tries ` +
     `(a stage without retry_attempts has the config's max_retry_attempts, ${max_retry_attempts})`;
-  return { code: "INVALID_PIPELINE_CONFIG", message };
+  return { code: "INVALID_PIPELINE_CONFIG", message, pointer: "/stages" };
 }

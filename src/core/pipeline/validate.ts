@@ -1,5 +1,5 @@
 // Whether a list of stages is a pipeline: every fault at once, each with its stage. The shape of a single stage is
-// the schema's matter (contract/stage.ts); here is what only the whole can tell.
+// checked by the schema (contract/stage.ts); these checks need the whole pipeline.
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
@@ -22,40 +22,47 @@ function faultsOf(
 ): DefinitionError[] {
   const errors: DefinitionError[] = [];
   const names = new Set(stages.map((stage) => stage.name));
-  if (stages.length === 0) errors.push(invalid("a pipeline needs at least one stage"));
+  if (stages.length === 0) errors.push(invalid("a pipeline needs at least one stage", "/stages"));
   if (stages.length > LIMITS.STAGES) {
-    errors.push(invalid(`a pipeline has at most ${LIMITS.STAGES} stages, not ${stages.length}`));
+    errors.push(invalid(`a pipeline has at most ${LIMITS.STAGES} stages, not ${stages.length}`, "/stages"));
   }
   const edges = stages.reduce((sum, stage) => sum + stage.depends_on.length, 0);
   if (edges > LIMITS.EDGES)
-    errors.push(invalid(`a pipeline has at most ${LIMITS.EDGES} edges, not ${edges}`));
+    errors.push(invalid(`a pipeline has at most ${LIMITS.EDGES} edges, not ${edges}`, "/stages"));
   const seen = new Set<string>();
-  for (const stage of stages) {
-    if (seen.has(stage.name)) errors.push(invalid(`the name ${stage.name} stands twice`, stage.name));
+  for (const [at, stage] of stages.entries()) {
+    if (seen.has(stage.name)) {
+      errors.push(invalid(`duplicate stage name ${stage.name}`, `/stages/${at}/name`, stage.name));
+    }
     seen.add(stage.name);
-    errors.push(...dependencyFaults(stage, names), ...conditions(stage));
+    errors.push(...dependencyFaults(stage, at, names), ...conditions(stage));
   }
-  return [...errors, ...cycleFaults(stages)];
+  return [...errors, ...cycleFaults(stages, stages)];
 }
 
-/** One fault a cycle: those that share no stage are all told. */
-function cycleFaults(stages: readonly PipelineStage[]): DefinitionError[] {
+/** One error per cycle: all cycles that share no stage are reported. */
+function cycleFaults(stages: readonly PipelineStage[], all: readonly PipelineStage[]): DefinitionError[] {
   const cycle = findCycle(stages);
   if (cycle === null) return [];
-  const message = `stages wait for one another: ${cycle.join(" → ")}`;
+  const message = `dependency cycle: ${cycle.join(" → ")}`;
   const others = stages.filter((stage) => !cycle.includes(stage.name));
-  return [{ code: "CIRCULAR_DEPENDENCY", message, stage: cycle[0] }, ...cycleFaults(others)];
+  // The edge that closes the cycle: the first stage depends on the one before the end.
+  const at = all.findLastIndex((stage) => stage.name === cycle[0]);
+  const edge = all[at]?.depends_on.indexOf(cycle.at(-2) ?? "");
+  const pointer = `/stages/${at}/depends_on/${edge}`;
+  return [{ code: "CIRCULAR_DEPENDENCY", message, stage: cycle[0], pointer }, ...cycleFaults(others, all)];
 }
 
-function dependencyFaults(stage: PipelineStage, names: ReadonlySet<string>): DefinitionError[] {
+function dependencyFaults(stage: PipelineStage, at: number, names: ReadonlySet<string>): DefinitionError[] {
   const errors: DefinitionError[] = [];
   const seen = new Set<string>();
-  for (const dependency of stage.depends_on) {
-    if (seen.has(dependency)) errors.push(invalid(`depends on ${dependency} twice`, stage.name));
+  for (const [edge, dependency] of stage.depends_on.entries()) {
+    const pointer = `/stages/${at}/depends_on/${edge}`;
+    if (seen.has(dependency)) errors.push(invalid(`depends on ${dependency} twice`, pointer, stage.name));
     seen.add(dependency);
     if (!names.has(dependency)) {
-      const message = `depends on ${dependency}, which is no stage of this pipeline`;
-      errors.push({ code: "MISSING_DEPENDENCY", message, stage: stage.name });
+      const message = `depends on ${dependency}, which is not a stage of this pipeline`;
+      errors.push({ code: "MISSING_DEPENDENCY", message, stage: stage.name, pointer });
     }
   }
   return errors;
@@ -73,7 +80,7 @@ export function conditionFaults(
 ): DefinitionError[] {
   if (stage.when === undefined) return [];
   const fault = conditionFault(stage.when);
-  if (fault !== null) return [invalid(`when: ${fault}`, stage.name)];
+  if (fault !== null) return [invalid(`when: ${fault}`, whenPointer(stage, stages), stage.name)];
   return resultsNotWaitedFor(stage, stages, given).map((name) => unwaitedFault(name, stage, stages, given));
 }
 
@@ -85,11 +92,12 @@ export function unwaitedFault(
   given: readonly string[] = [],
 ): DefinitionError {
   const isStage = stages.some((other) => other.name === name);
-  const what = isStage ? `on which ${stage.name} does not depend` : "which is no stage of this pipeline";
+  const what = isStage ? `on which ${stage.name} does not depend` : "which is not a stage of this pipeline";
   const known = new Set([...given, ...ancestors(stages, stage.name)]);
   known.delete(stage.name);
   return invalid(
     `when: names results.${clip(name)}, ${what}; ${mayName(stage.name, [...known])}`,
+    whenPointer(stage, stages),
     stage.name,
   );
 }
@@ -120,6 +128,10 @@ function clip(name: string): string {
   return name.length > LIMITS.NAME_CHARS ? `${name.slice(0, LIMITS.NAME_CHARS)}…` : name;
 }
 
-function invalid(message: string, stage?: string): DefinitionError {
-  return { code: "INVALID_PIPELINE_CONFIG", message, ...(stage === undefined ? {} : { stage }) };
+function whenPointer(stage: PipelineStage, stages: readonly PipelineStage[]): string {
+  return `/stages/${stages.indexOf(stage)}/when`;
+}
+
+function invalid(message: string, pointer: string, stage?: string): DefinitionError {
+  return { code: "INVALID_PIPELINE_CONFIG", message, ...(stage === undefined ? {} : { stage }), pointer };
 }

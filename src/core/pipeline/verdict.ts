@@ -1,4 +1,4 @@
-// The verdict on a definition that may be anything: its faults at once (the first of them, and how many there are), of
+// Validates a definition of any shape: all errors at once (the first of them, and their number), of
 // single stages and of the whole, and the graph as far as it is known.
 import { DEFAULT_CONFIG } from "../../contract/config.ts";
 import { LIMITS } from "../../contract/limits.ts";
@@ -25,7 +25,7 @@ export function judgeDefinition(
   // Far beyond the limit nothing else is worth the time that it would take.
   if (candidates.length > LIMITS.STAGES) {
     const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
-    const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message }];
+    const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message, pointer: "/stages" }];
     return {
       valid: false,
       errors,
@@ -37,19 +37,24 @@ export function judgeDefinition(
     };
   }
   const errors: DefinitionError[] = [];
-  /** Of the others too much is unknown for a hint. */
+  /** Stages without errors: hints on others would be guesses. */
   const whole: PipelineStage[] = [];
+  /** The candidates' places of `stages`: those without a name are missing there. */
+  const places: number[] = [];
   const stages = candidates.flatMap((candidate, at) => {
     const parsed = PipelineStage.safeParse(candidate);
     if (parsed.success) {
       whole.push(parsed.data);
+      places.push(at);
       return [parsed.data];
     }
-    errors.push(...parsed.error.issues.map(({ path, message }) => fault(candidate, at, path, message)));
+    errors.push(...parsed.error.issues.map((issue) => fault(candidate, at, issue)));
     const rest = graphOf(candidate);
-    return rest === null ? [] : [rest];
+    if (rest === null) return [];
+    places.push(at);
+    return [rest];
   });
-  errors.push(...validatePipeline(stages));
+  errors.push(...validatePipeline(stages).map((error) => relocated(error, places)));
   const tries = triesFault(stages, max_retry_attempts);
   if (tries !== null) errors.push(tries);
   const order = layers(stages);
@@ -75,19 +80,32 @@ function weightOf(
 function fault(
   candidate: unknown,
   at: number,
-  path: readonly PropertyKey[],
-  message: string,
+  issue: { path: readonly PropertyKey[]; message: string; keys?: readonly string[] },
 ): DefinitionError {
+  const { path, message, keys = [] } = issue;
   const field = path.length === 0 ? "" : `${path.map(String).join("/")}: `;
   const name = nameIn(candidate);
   return {
     code: "INVALID_PIPELINE_CONFIG",
     message: `${name === null ? `stage ${at}: ` : ""}${field}${message}`,
     ...(name === null ? {} : { stage: name }),
+    pointer: `/stages/${at}${[...path, ...keys.slice(0, 1)].map(segment).join("")}`,
   };
 }
 
-/** What a stage with faults still says of the graph, so that the others' edges to it are not called missing. */
+/** RFC 6901: a segment's `~` and `/` are escaped. */
+function segment(key: PropertyKey): string {
+  return `/${String(key).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+}
+
+/** The error with its pointer into the candidates. @param places the candidates' indexes of the stages validated */
+function relocated(error: DefinitionError, places: readonly number[]): DefinitionError {
+  const [root, list, at, ...rest] = error.pointer?.split("/") ?? [];
+  if (at === undefined) return error;
+  return { ...error, pointer: [root, list, places[Number(at)], ...rest].join("/") };
+}
+
+/** The valid edges of a stage with errors, so that edges to it are not reported as missing. */
 function graphOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
   if (name === null) return null;

@@ -1,10 +1,10 @@
-// What an agent says about its own failure, taken from the body of its answer, whatever framework has written that:
-// problem details, `{"error": …}`, FastAPI's `{"detail": [{loc, msg}]}`, a page, plain text.
+// An agent's own message about its failure, taken from the response body of any framework: problem details,
+// `{"error": …}`, FastAPI's `{"detail": [{loc, msg}]}`, a page, plain text.
 import { htmlText } from "./html-text.ts";
 
 /** A text with more undecodable characters than this share of it is not text. */
 const UNDECODABLE_SHARE = 0.1;
-/** Of a list of faults, so many are passed on. */
+/** Maximum number of reported errors of a list. */
 const FAULTS_MOST = 20;
 /** Members that say nothing beyond the status. */
 const SILENT: ReadonlySet<string> = new Set([
@@ -29,7 +29,7 @@ export function agentWords(body: string, type: string): string | null {
   return line === "" ? null : line;
 }
 
-/** The words in a JSON value that an agent gave instead of an answer; null where it has none that are known. */
+/** The error message in a JSON value that an agent sent instead of an answer; null if there is no known one. */
 export function wordsOf(value: unknown): string | null {
   if (typeof value === "string") return value;
   if (Array.isArray(value)) return listed(value);
@@ -68,7 +68,7 @@ function placeOf(loc: unknown): string | null {
   return Array.isArray(loc) && loc.length > 0 ? loc.map(String).join(".") : null;
 }
 
-/** A JSON value in which no member is known to hold words is shown as it is, where it says anything. */
+/** A JSON value without a known message member is shown as it is, unless it is empty. */
 function rest(value: unknown): string | null {
   if (value === null) return null;
   if (typeof value === "object" && Object.keys(value).every((key) => SILENT.has(key))) return null;

@@ -1,6 +1,6 @@
 // The circuit breaker of one agent, as a value and its transitions. Closed it counts consecutive failures; open it
 // refuses until retry_at; then it is half-open and lets one probe through (I14), whose verdict closes or opens it.
-// Only the probe's verdict counts while it is not closed: what older calls still report is late news.
+// Only the probe's verdict counts while it is not closed: late reports of older calls are ignored.
 import { cutText } from "../../contract/text.ts";
 
 export interface Breaker {
@@ -12,7 +12,7 @@ export interface Breaker {
   retry_at: number | null;
   /** Why the last of the failures failed, in short; absent where none has been reported, and in older records. */
   last_failure?: string;
-  /** The probe under way. One that never reports (a crash) loses its place at `until`. */
+  /** The probe in flight. One that never reports (a crash) loses its place at `until`. */
   probe: { id: number; until: number } | null;
 }
 
@@ -29,7 +29,7 @@ export type Admission =
   | { admit: "probe"; id: number }
   | { admit: "refuse"; retry_at: number; last_failure?: string | undefined };
 
-/** What came of a call, as far as a breaker cares; `void` is a call that says nothing (an abort, a 4xx). */
+/** A call's outcome for the breaker; `void` is a call that does not count (an abort, a 4xx). */
 export type CallVerdict = "success" | "failure" | "void";
 
 /** Of the last failure's message: one row holds the breaker, and its refusals repeat it. */
@@ -51,7 +51,7 @@ export function admit(
   if (breaker.probe !== null && now < breaker.probe.until) {
     return { breaker, admission: { admit: "refuse", retry_at: breaker.probe.until, last_failure } };
   }
-  // Never an id that was given before: a probe that was given up may still report.
+  // Never an id that was used before: an abandoned probe may still report.
   const id = Math.max((breaker.probe?.id ?? 0) + 1, now);
   return {
     breaker: { ...breaker, state: "half_open", probe: { id, until: now + lease_ms } },
@@ -85,7 +85,7 @@ export function reported(
   if (probe === null || breaker.probe?.id !== probe) return breaker;
   if (verdict === "success") return CLOSED;
   if (verdict === "failure") return { ...opened(breaker.failures + 1, policy, now, chance), ...last };
-  // It has told nothing: the next call is the probe.
+  // It has reported nothing: the next call is the probe.
   return { ...breaker, probe: { id: probe, until: now } };
 }
 
@@ -94,7 +94,7 @@ function opened(failures: number, policy: BreakerPolicy, now: number, chance: nu
   return { state: "open", failures, opened_at: now, retry_at: Math.round(now + recovery_ms), probe: null };
 }
 
-/** The state as it is shown: an open breaker whose time is up would let a probe through. */
+/** The displayed state: an open breaker whose recovery time is over would let a probe through. */
 export function shownState(breaker: Pick<Breaker, "state" | "retry_at">, now: number): Breaker["state"] {
   return breaker.state === "open" && now >= (breaker.retry_at ?? now) ? "half_open" : breaker.state;
 }

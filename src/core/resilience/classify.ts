@@ -1,11 +1,11 @@
-// What a call that went wrong means: its code, and whether another try may follow. Owns CallFailure, the one
-// description of everything that can befall a call. API.md section 2, "Retried" and "Codes".
+// Classifies failed calls: the error code, and whether another try may follow. Owns CallFailure, the one
+// description of every way in which a call can fail. API.md section 2, "Retried" and "Codes".
 import type { StageError } from "../../contract/stage.ts";
 
 /** How a call ended without an answer, with its evidence, and which agent was called, as it may be shown. */
 export type CallFailure = CallFault & { url?: string | undefined };
 
-/** Why a fetch was rejected, as far as the platform's message allows to tell. */
+/** Why a fetch was rejected, as far as the platform's message reveals it. */
 export type RejectionCause =
   /** Nothing listens, or the connection was closed or reset before the answer's headers. */
   | "connection"
@@ -16,14 +16,14 @@ export type RejectionCause =
   | "dns_or_tls";
 
 type CallFault =
-  /** Nobody registered the agent type. */
+  /** The agent type is not registered. */
   | { kind: "unregistered"; agent_type: string }
   /** The registration names what may not or cannot be called: a host, a binding, a secret. */
   | { kind: "not_callable"; detail: string }
   | {
       kind: "rejected";
       cause?: RejectionCause | undefined;
-      /** What a Worker that is called over a service binding has thrown. */
+      /** The exception of a Worker that is called over a service binding. */
       words?: string | null;
     }
   | { kind: "timeout"; timeout_ms: number; idle: boolean }
@@ -33,7 +33,7 @@ type CallFault =
       status: number;
       /** Of problem details. */
       detail: string | null;
-      /** What the body says in any other form. */
+      /** The message of a body in any other form. */
       words?: string | null;
       /** Of a redirect. */
       location?: string | null;
@@ -42,12 +42,12 @@ type CallFault =
     }
   /** An `error` event in a stream, whose HTTP status was 200. */
   | { kind: "stream_error"; status: number | null; detail: string | null; retryable: boolean | null }
-  /** A reply that is not what the contract says. */
+  /** A reply that violates the contract. */
   | {
       kind: "contract";
       detail: string;
       status: number;
-      /** The place in the body, or what the body says, in the agent's own words. */
+      /** The place in the body, or the agent's message in it. */
       excerpt?: string | undefined;
     }
   | { kind: "body_too_large"; limit_bytes: number }
@@ -60,7 +60,7 @@ type CallFault =
   /** No call either: a fallback to the last good result, of which there is none. */
   | { kind: "nothing_cached" };
 
-/** `once`: a reply that is not what the contract says is tried once more and no further. */
+/** `once`: a reply that violates the contract is tried only once more. */
 export type RetryRule = "yes" | "once" | "no";
 
 const RETRIED_STATUS: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
@@ -92,7 +92,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
         "yes",
       );
     case "truncated": {
-      const detail = `the agent's answer was cut short: ${withExcerpt(failure)}`;
+      const detail = `the agent's answer was truncated: ${withExcerpt(failure)}`;
       return verdict("AGENT_PROCESSING_ERROR", detail, "yes");
     }
     case "status":
@@ -115,7 +115,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
     case "contract":
       return verdict(
         "AGENT_PROCESSING_ERROR",
-        `the agent's answer is not what the contract says: ${withExcerpt(failure)}`,
+        `the agent's answer violates the contract: ${withExcerpt(failure)}`,
         "once",
         failure.status,
       );
@@ -140,24 +140,24 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
     case "isolate_full":
       return verdict(
         "RESOURCE_EXHAUSTED",
-        `there is no room for an answer of ${failure.bytes} bytes beside the runs that are in memory now`,
+        `not enough memory for an answer of ${failure.bytes} bytes beside the runs in memory`,
         "no",
       );
     case "refused": {
       const again = new Date(failure.retry_at).toISOString();
-      const open = `the circuit breaker of ${failure.agent_type} is open: it is called again from ${again} on`;
+      const open = `the circuit breaker of ${failure.agent_type} is open: the next call is allowed at ${again}`;
       const why = failure.last_failure === undefined ? "" : `; its last failure: ${failure.last_failure}`;
       return verdict("AGENT_UNAVAILABLE", open + why, "no");
     }
     case "nothing_cached":
-      return verdict("AGENT_UNAVAILABLE", "there is no earlier result", "no");
+      return verdict("AGENT_UNAVAILABLE", "no cached result is available", "no");
   }
 }
 
 function rejectionWords(cause: RejectionCause | undefined, words: string | null): string {
   switch (cause) {
     case "connection":
-      return ": the connection was refused (nothing listens there), or it was reset or closed before an answer";
+      return ": the connection was refused (no server listens there), or it was reset or closed before an answer";
     case "dns":
       return ": its name could not be resolved (DNS)";
     case "tls":

@@ -1,4 +1,4 @@
-// What a stage gives instead of failing: its own fallback, else the config's for its name.
+// The fallback of a stage: its own, else the config's for its name.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { FallbackStrategy, ResolvedStage } from "../../contract/stage.ts";
@@ -12,7 +12,7 @@ export type Fallback =
 
 type Configured = Pick<CoordinatorConfig, "fallback_strategies">;
 
-/** The fallback that holds for a stage; null where it has none. */
+/** The effective fallback of a stage; null if it has none. */
 export function fallbackOf(stage: ResolvedStage, config: Configured): Fallback | null {
   const own = stage.fallback ?? configured(config, stage.name);
   if (own === undefined) return null;
@@ -34,7 +34,7 @@ function simpleModel(
     config,
   }: { strategy: string; agent_type?: string | undefined; config?: JsonObject | undefined },
 ): Fallback {
-  // Another agent takes the config that it is given; the same one is told to take its simple model.
+  // Another agent takes the config that it is given; the same one is asked to use its simple model.
   const simple = agent_type === undefined ? { model: "simple" } : {};
   return {
     strategy: "use_simple_model",

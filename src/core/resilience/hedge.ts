@@ -1,4 +1,4 @@
-// How many second calls (hedge_after_ms) an agent may be sent: 5 % of its calls over a window, so that an agent that
+// The limit of hedge calls (hedge_after_ms) per agent: 5 % of its calls over a window, so that an agent that
 // is slow throughout is not sent twice the work. The first few are free: a share of few calls means nothing.
 
 /** Calls and hedges of the window now, and of the one before it. */

@@ -1,4 +1,4 @@
-// In which order and how fast the runs of one isolate come up when their alarms fire together, as they all do when an
+// The order and rate in which the runs of one isolate resume when their alarms fire together, as they all do when an
 // outage ends: a few at once, further ones one after another. Time comes in from outside; what is kept is a few numbers,
 // and the turns that alarms were set to. A turn that is far away is not waited for in memory: the run's alarm is set to
 // it, and an alarm that comes at a time that was given has its turn.

@@ -11,7 +11,7 @@ import { isPublicV4, isPublicV6 } from "./ip-address.ts";
  */
 export type AllowedHosts = ReadonlySet<string> | "loopback" | null;
 
-/** The list, null where it is empty, or the first entry of it that is no host. */
+/** The list, null if it is empty, or its first entry that is not a host. */
 export function parseAllowedHosts(list: string | undefined): Result<ReadonlySet<string> | null, string> {
   const entries = (list ?? "")
     .split(",")
@@ -30,8 +30,8 @@ export function agentUrl(text: string, allowed: AllowedHosts): Result<URL, strin
   if (url.username !== "" || url.password !== "")
     return err("must not carry credentials: use headers with secret:NAME");
   if (url.hash !== "") return err("must not have a fragment");
-  if (url.port === "0") return err("must not have the port 0, at which nothing listens");
-  if (hasEmptyLabel(url.hostname)) return err(`names the host ${url.host}, in which there is an empty label`);
+  if (url.port === "0") return err("must not have the port 0, which is not a valid destination");
+  if (hasEmptyLabel(url.hostname)) return err(`names the host ${url.host}, which has an empty label`);
   if (allowed === "loopback" && isLoopback(url.hostname)) return ok(url);
   if (allowed !== null && allowed !== "loopback") {
     if (isListed(url, allowed)) return ok(url);
@@ -57,7 +57,7 @@ const HOST_AND_PORT = /^[\w.-]+:\d/;
 const HOST_FIRST =
   /^(?:localhost|\[[\da-f:.]+\]|[\w-]+(?:\.[\w-]+)+\.?|[\w-]+(?=:\d))(?::\d{1,5})?(?:[/?#]|$)/i;
 
-/** Why a text is no URL, with the URL that was probably meant. */
+/** Why a text is not a URL, with the URL that was probably meant. */
 function notAbsolute(text: string, allowed: AllowedHosts): string {
   const rest = text.trim().replace(/^\/\//, "");
   const fault = "is not an absolute URL";
@@ -93,7 +93,7 @@ function isListed(url: URL, allowed: ReadonlySet<string>): boolean {
 
 /** An exact `host[:port]`, spelled as the URL parser spells it: anything else could never match. */
 function isHost(entry: string): boolean {
-  // To the URL parser a star is a letter; whoever writes one means a pattern.
+  // The URL parser accepts a star as a letter, but its author means a pattern.
   if (entry.includes("*") || !URL.canParse(`https://${entry}`)) return false;
   const url = new URL(`https://${entry}`);
   if (url.port === "0" || hasEmptyLabel(url.hostname)) return false;
@@ -121,7 +121,7 @@ function hasEmptyLabel(hostname: string): boolean {
 
 function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith("[")) return isPublicV6(hostname.slice(1, -1));
-  // The URL parser refuses a last label of digits that is no IPv4 address.
+  // The URL parser refuses a last label of digits that is not an IPv4 address.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname)) return isPublicV4(hostname);
   const labels = hostname.replace(/\.$/, "").split(".");
   // A name without a dot is looked up in the machine's own search domains.

@@ -1,8 +1,8 @@
-// Which addresses are the public internet's. Everything that a registry sets aside (this host, private networks, link
+// Which IP addresses are public. Everything that a registry sets aside (this host, private networks, link
 // local, shared, documentation, benchmarks, multicast, reserved) is not, nor is an IPv6 address that carries such an
 // IPv4 address inside. IANA's special-purpose registries, 2025.
 
-/** [first address, prefix length] of the IPv4 blocks that are nobody's on the internet. */
+/** [first address, prefix length] of the IPv4 blocks that are not public. */
 const RESERVED_V4: readonly (readonly [string, number])[] = [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
@@ -19,7 +19,7 @@ const RESERVED_V4: readonly (readonly [string, number])[] = [
   ["203.0.113.0", 24],
   ["224.0.0.0", 4],
   ["240.0.0.0", 4],
-  // Two clouds' metadata services and hosts stand at addresses that no registry sets aside.
+  // Two clouds' metadata services and hosts are at addresses that no registry sets aside.
   ["100.100.100.200", 32],
   ["168.63.129.16", 32],
 ];
@@ -40,7 +40,7 @@ export function isPublicV6(address: string): boolean {
   // 2001::/23 is for protocols (Teredo, ORCHID), 2001:db8::/32 and 3fff::/20 for documentation.
   if (a === 0x2001 && (b < 0x200 || b === 0xdb8)) return false;
   if (a === 0x3fff && b < 0x1000) return false;
-  // 6to4 carries an IPv4 address, and nobody serves it any more.
+  // 6to4 carries an IPv4 address, and is no longer in use.
   return a !== 0x2002;
 }
 

@@ -1,10 +1,10 @@
-// The keys of a deployment: read from their secret, and looked through in a time that tells nothing of them.
+// The keys of a deployment: parsed from their secret, and compared in constant time.
 import { equalInConstantTime } from "../../contract/constant-time.ts";
 import * as z from "../../contract/zod.ts";
 import { ApiKey } from "../../contract/access.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 
-/** The keys that the secret holds, or what is wrong with it; never a word of its value. */
+/** The keys in the secret, or its error, which never contains the value. */
 export function parseKeys(secret: string | undefined): Result<ApiKey[], string> {
   if (secret === undefined) return ok([]);
   let value: unknown;
@@ -16,13 +16,13 @@ export function parseKeys(secret: string | undefined): Result<ApiKey[], string> 
   const keys = z.array(ApiKey).safeParse(value);
   if (!keys.success) {
     const issue = keys.error.issues[0];
-    const fields = '{"tenant","key_sha256","scopes"}, and "id","name","not_after" if you like';
+    const fields = '{"tenant","key_sha256","scopes"}, and optionally "id","name","not_after"';
     return err(`a JSON array of ${fields} (/${issue?.path.join("/")} is wrong)`);
   }
   const hashes = new Set(keys.data.map((key) => key.key_sha256));
-  if (hashes.size < keys.data.length) return err("keys that differ (the same key_sha256 stands twice)");
+  if (hashes.size < keys.data.length) return err("distinct keys (a key_sha256 is repeated)");
   const ids = new Set(keys.data.map((key) => key.id));
-  if (ids.size < keys.data.length) return err("keys with ids that differ (the same id is given twice)");
+  if (ids.size < keys.data.length) return err("distinct key ids (an id is repeated)");
   return ok(keys.data);
 }
 

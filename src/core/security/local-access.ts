@@ -14,7 +14,7 @@ export interface LocalAccess {
   origins: ReadonlySet<string>;
 }
 
-/** What a request says of itself; null where a header is not there. */
+/** The headers of a request that are checked; null if a header is absent. */
 export interface LocalRequest {
   method: string;
   url: string;
@@ -40,7 +40,7 @@ export function localRefusal(request: LocalRequest, { hosts, origins }: LocalAcc
 const HOSTS = "AGENT_COORDINATOR_HOSTS";
 const PUBLIC_URL = "AGENT_COORDINATOR_PUBLIC_URL";
 
-/** What the environment allows. @param cors origins of AGENT_COORDINATOR_CORS_ORIGINS */
+/** The hosts and origins that the environment allows. @param cors origins of AGENT_COORDINATOR_CORS_ORIGINS */
 export function readLocalAccess(
   vars: Readonly<Record<string, unknown>>,
   cors: ReadonlySet<string>,

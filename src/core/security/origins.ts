@@ -1,8 +1,8 @@
 // AGENT_COORDINATOR_CORS_ORIGINS: the exact origins of pages that may call. Exact, so that no pattern can let in more
-// than somebody meant.
+// than intended.
 import { err, ok, type Result } from "../../contract/problem.ts";
 
-/** The list, or the first entry of it that is no origin. */
+/** The list, or its first entry that is not an origin. */
 export function parseOrigins(list: string | undefined): Result<ReadonlySet<string>, string> {
   const entries = (list ?? "")
     .split(",")

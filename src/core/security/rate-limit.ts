@@ -22,13 +22,13 @@ export interface RateLimit {
 
 export interface RateVerdict {
   allowed: boolean;
-  /** How many more may come now. */
+  /** The number of calls still allowed now. */
   remaining: number;
   /** When there is more room than now, ms since the epoch. */
   reset_at: number;
 }
 
-/** What AGENT_COORDINATOR_RATE_LIMIT says: REQUESTS/SECONDS; null where it says something else. */
+/** Parses AGENT_COORDINATOR_RATE_LIMIT, REQUESTS/SECONDS; null if it is invalid. */
 export function parseRateLimit(text: string): RateLimit | null {
   const [, requests, seconds] = /^(\d{1,9})\/(\d{1,6})$/.exec(text.trim()) ?? [];
   const limit = { requests: Number(requests), seconds: Number(seconds) };

@@ -1,8 +1,8 @@
-// Takes credentials out of what an agent says before anybody keeps or sees it: an agent that echoes the headers it was
+// Removes credentials from an agent's output before it is stored or shown: an agent that echoes the headers it was
 // called with must not bring them into the log, the stream or the answer.
 
 const REDACTED = "[redacted]";
-/** Shorter texts stand in ordinary words: to replace those would destroy answers and hide nothing. */
+/** Shorter texts occur in ordinary words: replacing those would destroy answers and hide nothing. */
 const LEAST_CHARS = 6;
 /** A text that was cut may end in the beginning of a credential; this much of one gives it away. */
 const LEAST_PREFIX = 8;
@@ -52,7 +52,7 @@ export function redactValue<T>(value: T, credentials: readonly string[]): T {
   return Object.fromEntries(fields) as T;
 }
 
-/** Takes credentials out of a text that comes in pieces: what may be the beginning of one is held back. */
+/** Removes credentials from a text that arrives in pieces: a possible beginning of one is buffered. */
 export class RedactingStream {
   private readonly credentials: readonly string[];
   private held = "";
@@ -70,7 +70,7 @@ export class RedactingStream {
     return text.slice(0, text.length - keep);
   }
 
-  /** What was held back and turned out to be harmless, at the end. */
+  /** The buffered rest, which is harmless, at the end. */
   rest(): string {
     return redactText(this.held, this.credentials);
   }

@@ -1,6 +1,6 @@
 // The stream token: `<tenant>.<start>.<key>.<expiry>.<signature>`, which opens one run's events and nothing else. It is
 // bound to the run's start, so that it does not open another run that was started under the same id later, and to the
-// key under which it was made, whose removal ends it. Owns its text; the signature is an adapter's matter.
+// key under which it was made, whose removal ends it. Owns its text; an adapter computes the signature.
 import type { ApiKey } from "../../contract/access.ts";
 import { Tenant } from "../../contract/names.ts";
 import { isExpired } from "./keys.ts";
@@ -39,7 +39,10 @@ export function tokenText(claims: TokenClaims, signature: string): string {
   return [tenant, started_at, key_id, expires_at, signature].join(".");
 }
 
-/** What a token claims, or null where it is no token, its time is over or is longer than any has. @param now ms since the epoch */
+/**
+ * What a token claims, or null if it is invalid, expired or valid for longer than any issued token.
+ * @param now ms since the epoch
+ */
 export function readToken(
   token: string,
   execution_id: string,

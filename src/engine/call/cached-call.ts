@@ -2,7 +2,7 @@
 // the same at once call once, and what is answered is kept. Never keeps a failure; never fails by the cache.
 //
 // A call that follows another execution's waits within its own try: after WAITED_SHARE of it the stage calls its agent
-// all the same, and listens on, since the other call may still answer first.
+// anyway, and keeps listening, since the other call may still answer first.
 import type { ResolvedStage } from "../../contract/stage.ts";
 import { type CacheKey, cacheKey } from "../../core/caching/cache-key.ts";
 import { type CachedResult, cachePolicy } from "../../core/caching/cached-result.ts";
@@ -176,7 +176,7 @@ function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutc
   return { ok: true, answer, bytes: answerBytes(answer), cached: true };
 }
 
-/** The value, or `aborted` as soon as nobody waits for it any more. */
+/** The value, or `aborted` as soon as no caller waits for it. */
 function orAbort<T>(value: Promise<T>, signal: AbortSignal): Promise<T | "aborted"> {
   if (signal.aborted) return Promise.resolve("aborted");
   return new Promise((resolve) => {

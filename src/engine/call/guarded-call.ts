@@ -1,5 +1,6 @@
-// One call of an agent behind its breaker and its retry budget. Owns what a call's end says of its agent: failures of
-// the retried classes count, aborts and refusals do not, nor does what the agent answers to this request alone.
+// One call of an agent behind its breaker and its retry budget. Decides what a call's outcome means for its agent:
+// failures of the retried classes count, aborts and refusals do not, nor does what the agent answers to this request
+// alone.
 //
 // I14: a call that goes out as the probe carries its id back. A healthy agent costs no hop: see AgentHealth.
 import type { CallOutcome } from "../../core/execution/command.ts";

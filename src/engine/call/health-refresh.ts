@@ -1,5 +1,5 @@
-// While calls run that others will follow, what is known of their agents is kept fresh, so that none of them has to
-// ask on its way. One timer a run, however many calls it makes: setting one costs the platform more than a turn.
+// While calls run that others will follow, the health of their agents is refreshed, so that none of them has to
+// fetch it on its path. One timer per run, for any number of calls: setting one costs the platform more than a turn.
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { PACE } from "../../core/timings.ts";
 import type { Ports } from "../ports.ts";
@@ -9,13 +9,13 @@ export class HealthPulse {
   private readonly calling: () => ExecutionState | null;
   private stop: (() => void) | null = null;
 
-  /** @param calling the run's state, where a call is under way */
+  /** @param calling the run's state, if a call is in flight */
   constructor(ports: Pick<Ports, "clock" | "shared">, calling: () => ExecutionState | null) {
     this.ports = ports;
     this.calling = calling;
   }
 
-  /** To be told when a call has begun. */
+  /** Called when a call has started. */
   beat(): void {
     const { clock, shared } = this.ports;
     const state = this.calling();
@@ -29,7 +29,7 @@ export class HealthPulse {
     });
   }
 
-  /** Nothing is under way any more. */
+  /** No call is in flight any more. */
   rest(): void {
     this.stop?.();
     this.stop = null;

@@ -1,5 +1,5 @@
-// A call with a second one behind it (hedge_after_ms): where the first has given no byte by then, the same is asked
-// again under the key `.hedge`, and whichever speaks or answers first is heard; the other is aborted. One outcome, as
+// A call with a hedge call after a delay (hedge_after_ms): where the first has given no byte by then, the same is asked
+// again under the key `.hedge`, and the first to stream or answer wins; the other is aborted. One outcome, as
 // of one call. A failure is the outcome only when the other cannot do better any more.
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { AgentHealth, AgentRequest, CallHooks, Ports } from "../ports.ts";

@@ -1,6 +1,6 @@
 // runStage: one call of one stage, from the state to its outcome: what the result cache knows, else the agent as its
 // breaker allows it, hedged where the stage asks for it. Owns the try's clock (timeout_seconds, and the silence of
-// idle_timeout_seconds); an answer that comes later is nobody's.
+// idle_timeout_seconds); a later answer is dropped.
 import type { AgentCall } from "../../contract/agent.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import { shownAgent } from "../../core/security/agent-target.ts";
@@ -52,7 +52,7 @@ function withoutWait(request: AgentRequest, waited_ms: number): AgentRequest {
   return { ...request, call: { ...call, timeout_ms: Math.max(1, call.timeout_ms - waited_ms) } };
 }
 
-/** One try: its answer, or that its time is over. @param time_ms what it has of it */
+/** One try: its answer, or its timeout. @param time_ms the time left */
 function tryCall(
   ports: StagePorts,
   stage: ResolvedStage,
@@ -60,7 +60,7 @@ function tryCall(
   time_ms: number,
   hooks: StageHooks,
 ): Promise<CallOutcome> {
-  // What came before the try may have taken so long that nobody waits for it any more.
+  // The steps before the try may have taken so long that the run no longer waits for it.
   if (hooks.signal.aborted) return Promise.resolve(REJECTED);
   const cut = new AbortController();
   const idleMs = stage.idle_timeout_seconds === undefined ? null : stage.idle_timeout_seconds * 1_000;
@@ -88,7 +88,7 @@ function tryCall(
     watchSilence();
     hooks.signal.addEventListener("abort", () => {
       cut.abort();
-      // Nobody waits for this outcome: it frees the connection's place, whatever the agent's side still does.
+      // The outcome is unused: awaiting it frees the connection's slot, even if the agent is still working.
       end(REJECTED);
     });
     const heard = {

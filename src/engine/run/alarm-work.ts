@@ -1,4 +1,4 @@
-// What the alarm of a run is for that needs nothing in memory: the reports that are pending, what the run waits for,
+// The alarm's work that needs nothing in memory: the reports that are pending, what the run waits for,
 // and, once it has ended, retention (I15).
 import { nextReportAt, wasReported } from "../../core/execution/report-times.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
@@ -9,9 +9,9 @@ import type { Outbox } from "../watch/outbox.ts";
 import type { Ports } from "../ports.ts";
 
 export type AlarmWork =
-  /** It must come again then, ms since the epoch; null where there is nothing that it could come for. */
+  /** When the alarm must fire again, ms since the epoch; null if there is no reason for it. */
   | { next: "wait"; at: number | null }
-  /** Every receiver has the end: the run is let go of until retention is over. */
+  /** Every receiver has the end: the run is released until its retention is over. */
   | { next: "release"; at: number; state: ExecutionState }
   /** Retention is over. Receivers that never took the end are named. */
   | { next: "forget"; state: ExecutionState; lost: readonly string[] };
@@ -29,7 +29,7 @@ export async function alarmWork(
   if (driver.state === null) return { next: "wait", at: null };
   const isKnown = wasReported(driver.state, scheduled);
   const refused = isKnown || outbox === null ? [] : await outbox.settleWithin(PACE.REPORT_WAIT_MS);
-  // What came meanwhile may have changed it.
+  // Events in the meantime may have changed it.
   const { state } = driver;
   const now = clock.now();
   const again = refused.length === 0 ? null : nextReportAt(state, now, chance());

@@ -1,13 +1,13 @@
-// driveExecution: the one loop of a run. Commands go in, events come out into the log, and whatever the state then
-// asks for is done: calls begun and aborted, timers set, readers woken. Decides nothing itself.
+// driveExecution: the one loop of a run. It turns commands into events in the log, and performs the effects that the
+// state then needs: calls started and aborted, timers set, readers woken. Decides nothing itself.
 //
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (the first turn is written before its calls, a later one behind them: a verb's and the
-// last at once, one that somebody watches within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
-// the state does not want is aborted), I15 (while anything is under way the object's alarm is being handled or is set).
+// that call is the state's), I9 (the first batch is written before its calls, a later one after them: a verb's and the
+// last at once, a watched one within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
+// the state does not want is aborted), I15 (while any call is in flight the object's alarm is being handled or is set).
 //
-// A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, lets go of
-// everybody who waits, and its owner opens another one from the log.
+// A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
+// all waiters, and its owner opens another one from the log.
 import pLimit from "p-limit";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
@@ -32,7 +32,7 @@ interface CallUnderWay {
 /** Who wants to hear of a run while it runs: feeds and waiting callers. */
 export interface Watcher {
   /**
-   * True where somebody is about to see every turn: its commit waits for its calls to go out, and little longer, and
+   * True if a watcher is about to see every batch: its commit waits only for its calls to be sent, and
    * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds answers and
    * calls back until it is durable, but not the chunks of an answer that has begun (see `confirm`).
    */
@@ -56,14 +56,14 @@ export class ExecutionDriver {
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
   private sleeping = false;
-  /** Readers are told of what was said once a timer has come. */
+  /** Readers are notified of new text when a timer fires. */
   private textIsDue = false;
   /** When they last were, ms since the epoch. */
   private textToldAt = 0;
   private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
   private broken: { cause: unknown } | null = null;
-  /** What an earlier instance left has been taken up, or there was nothing. */
+  /** The work of an earlier instance has been resumed, or there was none. */
   private isAwake = false;
   private readonly onFault: (cause: unknown) => void;
 
@@ -85,7 +85,7 @@ export class ExecutionDriver {
   }
 
   /**
-   * The driver of whatever the log holds. Starts nothing: see `wakeUp`.
+   * The driver of the execution in the log. Starts nothing: see `wakeUp`.
    * @param onFault called once, when the driver breaks: its owner is to open another one
    * @throws LogCorrupted
    */
@@ -112,7 +112,7 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
-  /** Resolves once everything written so far is durable: for who tells of it where no gate holds his words back. */
+  /** Resolves once everything written so far is durable: for output that the output gate does not hold back. */
   confirm(): Promise<void> {
     return this.commit.confirm();
   }
@@ -141,7 +141,7 @@ export class ExecutionDriver {
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
       // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
-      // a run that kills its object comes to an end. Later calls go out first: a commit would hold them up.
+      // a run that crashes its object comes to an end. Later calls are sent first: a commit would delay them.
       if (command.type === "start" || command.type === "recover") this.commit.write();
       if (this.isBroken()) return null;
       this.act();
@@ -156,7 +156,7 @@ export class ExecutionDriver {
     return decision.refusal;
   }
 
-  /** As `submit`, for what comes from within: there is no caller who could be told of what is thrown. */
+  /** As `submit`, for internal commands: there is no caller to report an exception to. */
   private proceed(command: Command): void {
     try {
       this.submit(command);
@@ -184,19 +184,19 @@ export class ExecutionDriver {
     for (const watcher of this.watchers) watcher.wake();
   }
 
-  /** Writes what waits for company: whoever is answered now must not be told what could still be lost. */
+  /** Writes pending batches: a response must not contain state that could still be lost. */
   flush(): void {
     this.commit.write();
   }
 
   /**
-   * Resolves when the run needs nobody in memory: it has ended, or waits for something further off than a short
+   * Resolves when the run need not stay in memory: it has ended, or waits for something further off than a short
    * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
    */
   async drive(): Promise<void> {
     const leave = this.attend();
     try {
-      // A long wait has no timer here: what the alarm has come for is decided now.
+      // A long wait has no timer here: the alarm's reason is decided now.
       if (!this.isBusy()) this.proceed({ type: "tick" });
       this.settle();
       await this.idle?.promise;
@@ -216,7 +216,7 @@ export class ExecutionDriver {
     };
   }
 
-  /** The run has ended and stays in memory: who counts what is there is told so. */
+  /** Called when the run has ended and stays in memory, for the memory accounting. */
   stays(): void {
     this.memory.stays();
   }
@@ -226,7 +226,7 @@ export class ExecutionDriver {
     return this.handlers === 0 && !this.isBusy();
   }
 
-  /** When the alarm must come next, ms since the epoch; null where the run has ended. */
+  /** When the alarm must fire next, ms since the epoch; null if the run has ended. */
   alarmAt(): number | null {
     if (this.current === null) return null;
     return this.isBusy() ? this.ports.clock.now() : nextActions(this.current).wake_at;
@@ -235,7 +235,7 @@ export class ExecutionDriver {
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
     for (const { live } of this.calls.values()) watcher.callBegan(live);
-    // What was waiting for company is about to be seen.
+    // Pending batches are about to be read.
     if (watcher.sees_turns) {
       this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
       void this.commit.confirm();
@@ -321,7 +321,7 @@ export class ExecutionDriver {
       this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     };
     void this.slots(async () => {
-      // It may have been called off while it waited for its place.
+      // It may have been cancelled while it waited for a slot.
       if (!wanted()) return;
       began_at = this.ports.clock.now();
       end(await runStage(this.ports, state, invocation, hooks));
@@ -330,7 +330,7 @@ export class ExecutionDriver {
 
   private setTimer(wake_at: number | null): void {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
-    // With a call under way the object stays anyway; without, only a short sleep is worth staying for.
+    // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
     const wanted = this.calls.size > 0 || ms <= PACE.SLEEP_MS ? wake_at : null;
     this.sleeping = wanted !== null && this.calls.size === 0;
     // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
@@ -349,7 +349,7 @@ export class ExecutionDriver {
     return this.calls.size > 0 || this.commit.isWaiting || this.sleeping;
   }
 
-  /** I15: whoever makes a run busy outside the alarm's handler sets the alarm, which then joins. */
+  /** I15: code that makes a run busy outside the alarm's handler sets the alarm, which then joins. */
   private settle(): void {
     if (this.broken !== null) return;
     if (this.isBusy()) {
@@ -368,7 +368,7 @@ export class ExecutionDriver {
     this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
   }
 
-  /** I15: a turn that made nobody busy may still have changed when the run must wake: a resume before a long wait. */
+  /** I15: a batch that started nothing may still have changed when the run must wake: a resume before a long wait. */
   private moveAlarm(): void {
     if (this.current === null || this.idle !== null || this.handlers > 0) return;
     const { wake_at } = nextActions(this.current);
@@ -400,7 +400,7 @@ function restore(log: Log): ExecutionState | null {
   try {
     return replay(log.read(0));
   } catch (cause) {
-    // Every byte is as it was written, and still it is no execution's log.
+    // The bytes are intact, but they are not an execution's log.
     if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
     throw cause;
   }

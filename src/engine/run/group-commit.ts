@@ -1,12 +1,12 @@
-// The writing side of a run's log: events wait here until their commit, alone or in company, and are given to readers
+// The writing side of a run's log: events wait here until their commit, alone or grouped, and are passed to readers
 // once the disk has them. Owns what is not written yet, and the last events, for readers that follow closely.
 //
-// The disk is asked only where somebody must know: whatever leaves the object by a call or an answer is held back by
-// the platform until all that was written before it is durable, and only a stream's chunks are not.
+// A sync is requested only where needed: calls and responses that leave the object are held back by the platform
+// until all that was written before it is durable, and only a stream's chunks are not.
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import type { Clock, Log } from "../ports.ts";
 
-/** Enough for readers that keep up; a reader further behind reads the log. */
+/** Enough for readers that keep up; slower readers read the log. */
 const RECENT_EVENTS = 64;
 
 export interface Commits {
@@ -16,7 +16,7 @@ export interface Commits {
   durable(): void;
   /** A record was refused: what waits is lost, and the log ends before it. */
   failed(cause: unknown): void;
-  /** Somebody is there who must know when it is. */
+  /** A caller must know when the write is durable. */
   isFollowed(): boolean;
 }
 
@@ -84,7 +84,7 @@ export class GroupCommit {
     this.commits.written();
   }
 
-  /** Gives up what is not written. */
+  /** Drops unwritten events. */
   discard(): void {
     this.stop?.();
     this.stop = null;

@@ -1,11 +1,11 @@
-// What the runs of one isolate hold of its memory together, and how much each may take. An isolate that needs more
+// The memory that the runs of one isolate use together, and the limit of each. An isolate that needs more
 // than its 128 MB is killed with all that runs in it, other tenants' runs among it: so a run is refused more before.
 //
-// A part is kept for small runs, and a part for other tenants: one tenant's large runs take neither. What a large run
-// takes is doubled from step to step, so that of many that grow together those that are ahead have room to end, and
-// not all of them fail at once with a little each. Objects go
-// without saying so; what a dead one held is taken back when the room is needed, by its next instance, by the
-// collector that has found it, or after the time for which the platform keeps an object that does nothing.
+// A part is reserved for small runs, and a part for other tenants: one tenant's large runs take neither. What a large
+// run takes is doubled from step to step, so that of many that grow together those that are ahead have room to end,
+// and not all of them fail at once with a little each. Objects are evicted without notice; the memory of a dead one
+// is reclaimed when it is needed, by its next instance, by the collector that has found it, or after the time for
+// which the platform keeps an object that does nothing.
 import { LIMITS } from "../../contract/limits.ts";
 import { PACE } from "../../core/timings.ts";
 import type { Clock, MemoryShare } from "../ports.ts";
@@ -29,7 +29,7 @@ export class IsolateBudget {
     this.limit = limit_bytes;
   }
 
-  /** What all of them hold, in bytes. */
+  /** The memory of all runs, in bytes. */
   get held(): number {
     return this.total;
   }

@@ -1,6 +1,6 @@
-// LiveText: what a call under way has said so far and nobody logs. Readers hold a reference and remember how much
-// of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are sent
-// is the same for all of them, and encoded once.
+// LiveText: the streamed text of a call in flight, which is not in the log. Readers hold a reference and remember how
+// much of it they have passed on, so that a text is kept once, however many read it; what readers that keep up are
+// sent is the same for all of them, and encoded once.
 import type { AgentProgress } from "../../contract/agent.ts";
 import type { EventOf, StageDelta, StageProgress } from "../../contract/event.ts";
 import { encodeTransient } from "../watch/sse.ts";
@@ -11,9 +11,9 @@ export class LiveText {
   readonly attempt: number;
   /** The `seq` of the call's stage.started. */
   readonly call: number;
-  /** UTF-16 units said so far. */
+  /** UTF-16 units received so far. */
   length = 0;
-  /** What was said, in order. Not one string: to read the end of one that grows is to copy all of it. */
+  /** The pieces received, in order. Not one string: to read the end of one that grows is to copy all of it. */
   private said: string[] = [];
   progress: AgentProgress | null = null;
   /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
@@ -39,7 +39,7 @@ export class LiveText {
     return this.said[0] as string;
   }
 
-  /** What has come since `from`, in UTF-16 units, as a delta's bytes. */
+  /** The text since `from`, in UTF-16 units, as a delta's bytes. */
   deltaPiece(from: number): Uint8Array {
     const to = this.length;
     if (this.lastDelta?.from !== from || this.lastDelta.to !== to) {

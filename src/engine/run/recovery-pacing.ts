@@ -1,10 +1,10 @@
-// When a run that its alarm has woken may be taken up: at once, but after an outage, which wakes all runs of an isolate
-// together. Were they all taken up at once, no request would be served until the last of them has made its calls.
+// When a run that its alarm has woken may resume: at once, except after an outage, which wakes all runs of an isolate
+// together. If they all resumed at once, no request would be served until the last of them has made its calls.
 import { PACE } from "../../core/timings.ts";
 import { WakeQueue } from "../../core/resilience/wake-queue.ts";
 import type { Clock } from "../ports.ts";
 
-/** Of this isolate: a few numbers. A turn that an object held itself could be lost with it. */
+/** State of this isolate: a few numbers. A turn kept by an object could be lost with it. */
 const isolateQueue = new WakeQueue();
 
 export interface Waking {

@@ -1,5 +1,5 @@
-// What one run holds in memory, as its driver adds it up: its state, and the texts of its calls as they come. An
-// answer, or a text, for which the isolate has no room is a failure of its call.
+// The memory accounting of one run: its state, and the texts of its calls as they arrive. An answer, or a text, for
+// which the isolate has no room is a failure of its call.
 import { jsonWeight, textWeight } from "../../core/json/json-weight.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
@@ -46,13 +46,13 @@ export class RunMemory {
     this.share.keep(this.kept);
   }
 
-  /** A call has said so much more; the failure of the call where there is no room for it. */
+  /** Accounts for more text of a call; returns the call's failure if there is no room for it. */
   said(call: number, text: string): CallFailure | null {
     if (this.share === undefined) return null;
     const before = this.texts.get(call) ?? 0;
     const after = before + textWeight(text);
     this.texts.set(call, after);
-    // Asked for by the piece, a share would cost as much as the text.
+    // Requesting memory per piece would cost as much as the text.
     if (Math.floor(before / STEP) === Math.floor(after / STEP) || this.share.take(this.held)) return null;
     return { kind: "isolate_full", bytes: after };
   }

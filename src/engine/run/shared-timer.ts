@@ -1,6 +1,6 @@
-// A clock whose timers share one of the platform's. A run has a handful of them under way (its deadline, each try's
-// timeout, a commit that waits for company), nearly all of which are called off, and to set one of the platform's
-// costs more than a turn does: so only a time that is earlier than all others sets it anew.
+// A clock whose timers share one of the platform's. A run has a handful of them pending (its deadline, each try's
+// timeout, a grouped commit), nearly all of which are cancelled, and to set one of the platform's costs more than a
+// turn does: so only a time that is earlier than all others sets it anew.
 import type { Clock } from "../ports.ts";
 
 interface Timer {
@@ -38,7 +38,7 @@ export class SharedTimer implements Clock {
     };
   }
 
-  /** The time. Where the clock was set back, what waits for a time goes back with it: nobody waits longer for that. */
+  /** The time. Where the clock was set back, what waits for a time goes back with it: no wait gets longer by it. */
   private read(): number {
     const now = this.clock.now();
     this.bring(this.seen - now);
@@ -67,7 +67,7 @@ export class SharedTimer implements Clock {
 
   private fire(): void {
     const now = this.read();
-    // The platform has said that its time has come, whatever the clock says.
+    // The platform's timer has fired, even if the clock reads earlier.
     this.bring(this.setTo - now);
     this.setTo = Number.POSITIVE_INFINITY;
     const due = [...this.waiting].filter(({ at }) => at <= now).toSorted((a, b) => a.at - b.at);

@@ -1,5 +1,5 @@
 // The JSON list of a run's events, for callers who do not stream: page by page from the log, so that a list of many
-// megabytes is never held as a whole.
+// megabytes is never in memory as a whole.
 import { type LogEvent, wireJson } from "../../core/execution/log-event.ts";
 import { traceEvent } from "../../core/monitoring/tracing/trace.ts";
 import { PACE } from "../../core/timings.ts";

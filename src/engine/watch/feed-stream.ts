@@ -5,14 +5,14 @@
 import { concatBytes } from "../../core/bytes.ts";
 import type { EventFeed } from "./feed.ts";
 
-/** The last bytes of a stream that has come to its end; one that stops without them has been cut. */
+/** The last bytes of a complete stream; one that stops without them was interrupted. */
 export const END_MARK = ":end";
 
 const endMark = new TextEncoder().encode(END_MARK);
 
 /**
  * The feed as bytes. Pulled: a chunk is made when the last one is gone, of what is there by then.
- * @param onClose called once, when the reader has everything or has gone
+ * @param onClose called once, when the reader has everything or has disconnected
  */
 export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(

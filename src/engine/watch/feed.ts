@@ -9,11 +9,11 @@ import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import { type LiveText, wholeDelta } from "../run/live-text.ts";
 import { encodeEvent, encodeTransient } from "./sse.ts";
 
-/** What a reader may be sent now. */
+/** The events that a reader may be sent now. */
 export interface Portion {
   /** Whole events as the stream's bytes, in order. */
   pieces: Uint8Array[];
-  /** Nothing will come after this. */
+  /** There are no events after this. */
   end: "no" | "terminal" | "closed";
 }
 
@@ -52,7 +52,7 @@ export class EventFeed implements Watcher {
   private readonly unwatch: () => void;
 
   /**
-   * @param after the last `seq` that the reader has; one beyond the end of a run that goes on gets its end all the same
+   * @param after the last `seq` that the reader has; one beyond the end of a running run still gets its end
    * @param resumes it has read this stream before, and was cut off
    * @param awaitsEnd it had a stream of this run while the run went on, and has not had its end
    */
@@ -73,7 +73,7 @@ export class EventFeed implements Watcher {
   callBegan(live: LiveText): void {
     if (!this.passesText) return;
     this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
-    // A reader that has fallen behind by whole calls holds no more of their texts than this; their results it gets.
+    // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
     let held = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
       held += followed.live.length;
@@ -164,7 +164,7 @@ export class EventFeed implements Watcher {
     return pieces;
   }
 
-  /** What must come behind it: where a call is repeated under its attempt, the text so far is void. */
+  /** The events that must follow it: if a call is repeated under its attempt, the text so far is void. */
   private behind(event: LogEvent): Uint8Array[] {
     if (!this.passesText) return [];
     if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];

@@ -1,5 +1,5 @@
 // Keeps a run without storage in the index for as long as it is in memory. Its entry expires soon after it was last
-// reported, so that the list does not show for days what nobody can read any more.
+// reported, so that the list does not show unreadable executions for days.
 import { isTerminal } from "../../core/execution/state.ts";
 import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";

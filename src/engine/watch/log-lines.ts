@@ -12,7 +12,7 @@ import type { Clock } from "../ports.ts";
 export type LogSink = (level: LogLevel, line: string) => void;
 
 export class LogLines implements Watcher {
-  // Nobody waits for a line.
+  // Lines are not awaited.
   readonly sees_turns = false;
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;

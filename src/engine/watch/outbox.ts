@@ -1,6 +1,6 @@
-// The outbox (I13): what an execution reports to others, off its own path. Each receiver gets each change of status,
+// The outbox (I13): the reports of an execution to others, off its own path. Each receiver gets each change of status,
 // or the latest where it comes too late for one, and drops what it has already; the end is reported until every
-// receiver has it, or until the execution is forgotten. A receiver that has a report is not given it again by this
+// receiver has it, or until the execution is deleted. A receiver that has a report does not get it again from this
 // instance.
 //
 // Nothing is written for it: see core/execution/report-times.ts.
@@ -21,7 +21,7 @@ export interface Receiver {
   receive(state: ExecutionState): Promise<void>;
 }
 
-/** What the outbox asks of the object that has it. */
+/** What the outbox needs from its object. */
 export interface OutboxKeeper {
   /** An end or a pause is to be reported: where this instance dies now, an alarm must bring another to `settle`. */
   pending(): void;
@@ -30,7 +30,7 @@ export interface OutboxKeeper {
 }
 
 export class Outbox implements Watcher {
-  // Nobody sees the turns in between: they may share a commit.
+  // No reader sees the batches in between: they may share a commit.
   readonly sees_turns = false;
   private readonly driver: ExecutionDriver;
   private readonly ports: Pick<Ports, "clock" | "chance">;
@@ -130,7 +130,7 @@ export class Outbox implements Watcher {
   }
 }
 
-/** What one receiver has yet to be given, oldest first. */
+/** The pending reports of one receiver, oldest first. */
 class ReportQueue {
   readonly name: string;
   states: ExecutionState[] = [];

@@ -1,6 +1,6 @@
-// Presence: who is there for an execution with `on_disconnect: cancel`. When there were watchers and the last one
-// has been gone for DISCONNECT_GRACE_MS, the execution is cancelled. After a restart nobody is there yet, so for a
-// run whose caller stayed to watch the grace begins at once.
+// Presence: the watchers of an execution with `on_disconnect: cancel`. When there were watchers and the last one has
+// been gone for DISCONNECT_GRACE_MS, the execution is cancelled. After a restart no watcher is connected yet, so for
+// a run whose caller stayed to watch the grace begins at once.
 import { isTerminal } from "../../core/execution/state.ts";
 import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
@@ -17,7 +17,7 @@ export class Presence {
     this.clock = clock;
   }
 
-  /** Null where nobody's leaving matters. @param restarted the run was begun by an instance that is gone */
+  /** Null if disconnects do not matter. @param restarted the run was begun by an instance that is gone */
   static of(driver: ExecutionDriver, clock: Clock, restarted: boolean): Presence | null {
     const state = driver.state;
     if (state?.spec.on_disconnect !== "cancel" || isTerminal(state.status)) return null;
@@ -26,7 +26,7 @@ export class Presence {
     return presence;
   }
 
-  /** Somebody has come; the function given back, called once or more, says that they have left. */
+  /** Registers a watcher; the returned function, idempotent, removes it. */
   enter(): () => void {
     this.there += 1;
     this.stop();
@@ -42,7 +42,7 @@ export class Presence {
   private awaitSomebody(): void {
     this.stop();
     this.stop = this.clock.after(PACE.DISCONNECT_GRACE_MS, () => {
-      this.driver.submit({ type: "cancel", reason: "the last watcher has gone" });
+      this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
   }
 }

@@ -4,8 +4,8 @@ import type { StageDelta, StageProgress } from "../../contract/event.ts";
 
 const encoder = new TextEncoder();
 /**
- * A lifecycle event. Its id stands last: a well-known client (fetch-event-source) takes an event for had as soon as
- * it has read the id, and would lose one that is cut behind it.
+ * A lifecycle event. Its id is last: a well-known client (fetch-event-source) treats an event as received as soon as
+ * it has read the id, and would lose one that is truncated after it.
  * @param json its bytes in the log
  */
 export function encodeEvent(seq: number, type: string, json: string): Uint8Array {

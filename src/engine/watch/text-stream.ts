@@ -10,7 +10,7 @@ export type Text = string | ReadableStream<Uint8Array>;
 /**
  * The pieces as one text. A stream pulls further pieces as its reader takes them: they must not change meanwhile.
  * @param pieces in order; none of them longer than an RPC message
- * @param onEnd called once, where the text is a stream: its last piece is taken, or its reader has gone
+ * @param onEnd called once, where the text is a stream: its last piece is taken, or its reader has disconnected
  */
 export function textOf(pieces: Iterator<string>, onEnd: () => void = () => {}): Text {
   let text = "";

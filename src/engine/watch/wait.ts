@@ -1,5 +1,5 @@
-// A caller who waits for JSON: until the execution has ended, is paused, or the caller's patience is over. An answer is
-// held back by the platform until what it tells is durable; one that has begun already is not, and waits itself.
+// Waits for a caller of JSON until the execution has ended, is paused, or the caller's time limit is over. A response
+// is held back by the platform until its state is durable; one that has begun already is not, and waits itself.
 import { PACE } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
@@ -15,7 +15,7 @@ export async function waitForCaller(
   if (driver.state?.status !== "running" || driver.fault !== null || wait_ms === 0) return;
   const over = Promise.withResolvers<void>();
   const watcher: Watcher = {
-    // Nobody sees the turns in between, so they may share a commit.
+    // No reader sees the batches in between, so they may share a commit.
     sees_turns: false,
     callBegan: () => {},
     wake: () => {
@@ -31,9 +31,9 @@ export async function waitForCaller(
 
 /**
  * A caller whose leaving matters (`on_disconnect: cancel`) and who waits for longer than a heartbeat: only writing
- * tells that a caller has gone, so spaces go out, which JSON allows before its value. Null where the end came first.
+ * detects a disconnected caller, so spaces are sent, which JSON allows before its value. Null if the end came first.
  * @param text the answer, of what is written by then: it goes out once that is durable
- * @param leave called once, when the caller has its answer or has gone
+ * @param leave called once, when the caller has its answer or has disconnected
  */
 export async function answerWatched(
   driver: ExecutionDriver,

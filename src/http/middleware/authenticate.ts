@@ -1,6 +1,6 @@
-// Who may come in, before any handler: the operation that the router found, the caller's key or stream token, its
-// scope, and whether the caller takes what is answered. A preflight and OPTIONS are answered before anybody is asked
-// who they are. Fails closed: a path under /v1 that is no operation still needs a key.
+// Authentication, before any handler: the operation that the router found, the caller's key or stream token, its
+// scope, and whether the caller accepts the response type. A preflight and OPTIONS need no credentials. Fails closed:
+// an unknown path under /v1 still needs a key.
 import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { ApiKey, Scope } from "../../contract/access.ts";

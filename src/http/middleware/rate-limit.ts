@@ -1,6 +1,7 @@
-// The rate limit of calls that start work, with its headers (draft-ietf-httpapi-ratelimit-headers). A call is counted by
-// what it does, not by its headers: the operation declares whether it starts work, and whether a cursor makes it attach
-// instead. A reconnecting reader is neither counted nor refused; an empty cursor is no cursor, so that call is counted.
+// The rate limit of calls that start work, with its headers (draft-ietf-httpapi-ratelimit-headers). A call is counted
+// by what it does, not by its headers: the operation declares whether it starts work, and whether a cursor makes it
+// attach instead. A reconnecting reader is neither counted nor refused; an empty cursor is not a cursor, so that call
+// is counted.
 import type { MiddlewareHandler } from "hono";
 import type { RateVerdict } from "../../core/security/rate-limit.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";

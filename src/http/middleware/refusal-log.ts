@@ -1,5 +1,5 @@
-// The operator's log of calls that were not let in (401, 403): one WARN line with the reason, the method and the path,
-// and never what was presented. Each isolate writes at most one line of a reason in REFUSAL_LINE_MS.
+// The operator's log of refused calls (401, 403): one WARN line with the reason, the method and the path,
+// and never the credential. Each isolate writes at most one line of a reason in REFUSAL_LINE_MS.
 import { writeLog } from "../../adapters/platform/system.ts";
 import type { Services } from "../../compose.ts";
 import type { ApiKey } from "../../contract/access.ts";

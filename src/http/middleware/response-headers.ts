@@ -28,7 +28,7 @@ export const finish: MiddlewareHandler<AppEnv> = async (call, next) => {
   // Every operation looks at Accept, if only to answer 406.
   varyBy(headers, endpoint === undefined ? ["Origin"] : ["Accept", "Origin"]);
   const origin = call.req.header("origin");
-  // Without services the environment is bad, and nobody is let in.
+  // Without services the environment is invalid, and no origin is allowed.
   if (origin !== undefined && (call.get("services")?.settings.corsOrigins.has(origin) ?? false)) {
     headers.set("access-control-allow-origin", origin);
     headers.set("access-control-expose-headers", RESPONSE_HEADERS);

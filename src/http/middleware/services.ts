@@ -1,5 +1,5 @@
-// Hands every call its services. A variable with a bad value stops the first request, and every one after it, with
-// an error that names the variable and what was expected.
+// Provides every call with its services. A variable with a bad value stops the first request, and every one after it,
+// with an error that names the variable and what was expected.
 import type { MiddlewareHandler } from "hono";
 import { composeServices } from "../../compose.ts";
 import { forCallers } from "../../core/config/bad-variable.ts";

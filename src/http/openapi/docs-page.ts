@@ -56,7 +56,7 @@ function render(document: Any): string {
   const links = tags.map((tag: Any) => `<a href="#${text(tag.name)}">${text(tag.name)}</a>`);
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${text(info.title)} API</title><style>${STYLE}</style></head><body>
-<h1>${text(info.title)} API ${text(info.version)}</h1><p>${text(info.summary)} The same as <a href="/openapi.json">OpenAPI</a>.</p>
+<h1>${text(info.title)} API ${text(info.version)}</h1><p>${text(info.summary)} Also available as <a href="/openapi.json">OpenAPI</a>.</p>
 <nav>${links.join("")}<a href="#schemas">schemas</a></nav>${sections.join("")}
 <h2 id="schemas">Schemas</h2>${schemas.join("")}</body></html>`;
 }

@@ -1,5 +1,5 @@
 // The OpenAPI document, made of the operations and of the zod schemas that validate: nothing is described twice. Made
-// once for each isolate, when somebody first asks.
+// once per isolate, on the first request.
 import * as z from "../../contract/zod.ts";
 import { AgentRegistration } from "../../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../../contract/config.ts";
@@ -30,7 +30,7 @@ import { OPERATIONS, type Operation } from "./operations.ts";
 import { STATUS } from "../problem.ts";
 import { JSON_TYPE, queryParameters, SSE_TYPE } from "../endpoints.ts";
 
-/** What callers send: fields with defaults may be left out. */
+/** Schemas of requests: fields with defaults are optional. */
 const REQUESTS = {
   ExecutionRequest,
   StageExecutionRequest,
@@ -42,7 +42,7 @@ const REQUESTS = {
   AgentRegistration,
   ConfigPatch,
 };
-/** What is answered. */
+/** Schemas of responses. */
 const ANSWERS = {
   PipelineExecution,
   ExecutionList,
@@ -78,7 +78,7 @@ export function openApiText(): string {
 /** JSON Schema 2020-12 of a pipeline's definition. */
 export function pipelineSchemaText(): string {
   const schema = z.toJSONSchema(PipelineDefinition, { io: "input" });
-  return JSON.stringify({ ...schema, title: "A pipeline of the Agent Coordinator" });
+  return JSON.stringify({ ...schema, title: "Agent Coordinator pipeline" });
 }
 
 /** The document as a value. */
@@ -93,7 +93,7 @@ export function openApi(): Json {
     info: {
       title: "Agent Coordinator",
       version: VERSION,
-      summary: "Conducts pipelines of AI agents at the edge.",
+      summary: "Runs pipelines of AI agents at the edge.",
       license: { name: "Apache-2.0", identifier: "Apache-2.0" },
     },
     servers: [{ url: "/", description: "This coordinator" }],
@@ -102,7 +102,7 @@ export function openApi(): Json {
     paths,
     components: {
       securitySchemes: {
-        key: { type: "http", scheme: "bearer", description: "A key of AGENT_COORDINATOR_API_KEYS" },
+        key: { type: "http", scheme: "bearer", description: "A key listed in AGENT_COORDINATOR_API_KEYS" },
         stream_token: { type: "apiKey", in: "query", name: "token", description: "The token of stream_url" },
       },
       schemas: { ...schemasOf(REQUESTS, "input"), ...schemasOf(ANSWERS, "output") },
@@ -111,12 +111,12 @@ export function openApi(): Json {
 }
 
 const TAGS = [
-  { name: "executions", description: "Running pipelines and following them" },
-  { name: "pipelines", description: "What is run" },
-  { name: "agents", description: "Who does the work" },
-  { name: "config", description: "How it is run" },
-  { name: "figures", description: "How it went" },
-  { name: "about", description: "What needs no key" },
+  { name: "executions", description: "Executions: start, stream, control and trace" },
+  { name: "pipelines", description: "Pipeline definitions" },
+  { name: "agents", description: "Agent registry" },
+  { name: "config", description: "Coordinator configuration" },
+  { name: "metrics", description: "Metrics and alerts" },
+  { name: "about", description: "Health and API reference (no key required)" },
 ];
 
 const NAMES = new Map<unknown, string>(
@@ -193,13 +193,13 @@ function answersOf(operation: Operation): Json {
   );
 }
 
-/** How a stream is described: the JSON that its `data` lines hold. */
+/** The schema of a stream: the JSON of its `data` lines. */
 const EVENT_STREAM: Json = {
   schema: {
     type: "string",
     description:
       "Server-sent events. Lifecycle events carry their seq as id and a LifecycleEvent as data; stage.delta and " +
-      "stage.progress carry no id and a StageDelta or a StageProgress. The last one is a terminal execution.*.",
+      "stage.progress carry no id and a StageDelta or a StageProgress. The last event is a terminal execution.* event.",
     contentMediaType: JSON_TYPE,
     contentSchema: {
       oneOf: ["LifecycleEvent", "StageDelta", "StageProgress"].map((name) => ({

@@ -1,5 +1,5 @@
-// Every operation of the surface, described: its endpoint with what it takes and what it answers. openapi.ts makes the
-// document of it. No call needs it, and no part of it is evaluated before somebody asks for the document.
+// The descriptions of every operation: its endpoint, its input and its responses. document.ts makes the
+// document of it. No call needs it, and it is evaluated only when the document is requested.
 import { ABOUT, FIGURES } from "./operations/about.ts";
 import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";
 import type { Description } from "./operations/description.ts";
@@ -22,7 +22,7 @@ const SUBJECTS = {
   pipelines: PIPELINES,
   agents: AGENTS,
   config: CONFIG,
-  figures: FIGURES,
+  metrics: FIGURES,
   about: ABOUT,
 };
 

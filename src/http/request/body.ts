@@ -36,7 +36,7 @@ function jsonOf(text: string): Result<unknown> {
   return json.ok ? json : err(invalid([{ pointer: json.error.pointer, detail: json.error.detail }]));
 }
 
-/** A value held against its schema. */
+/** Validates a value by its schema. */
 export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): Result<z.output<S>> {
   const parsed = schema.safeParse(value);
   return parsed.success
@@ -45,8 +45,8 @@ export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): R
 }
 
 /**
- * The body, read and held against its schema. For what is defined, not for the data of a run: what browsers and clients
- * in JavaScript read, change and write again may hold no integer that they would change.
+ * Reads the body and validates it by its schema. For what is defined, not for the data of a run: what browsers and
+ * clients in JavaScript read, change and write again may hold no integer that they would change.
  */
 export async function readBody<S extends z.ZodMiniType>(
   request: Request,
@@ -59,13 +59,13 @@ export async function readBody<S extends z.ZodMiniType>(
   return exact === null ? parseWith(schema, json.value) : err(invalid([{ pointer: exact, detail: INEXACT }]));
 }
 
-/** The body held against its schema, or `otherwise` where there is none. */
+/** The validated body, or `otherwise` if there is none. */
 export async function readOptionalBody<S extends z.ZodMiniType>(
   request: Request,
   schema: S,
   otherwise: z.output<S>,
 ): Promise<Result<z.output<S>>> {
-  // An empty body may come as a stream of nothing, with a content type or without: only reading tells.
+  // An empty body may come as a stream of nothing, with a content type or without: only reading shows it.
   const text = await readText(request.body);
   if (!text.ok) return text;
   if (text.value === "") return ok(otherwise);
@@ -88,7 +88,7 @@ async function readText(body: ReadableStream<Uint8Array> | null): Promise<Result
     if (bytes !== null) return ok(UTF8.decode(bytes));
     return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes: LIMITS.BODY_BYTES });
   } catch {
-    return err(invalid([{ pointer: "", detail: "is not UTF-8, or was cut short" }]));
+    return err(invalid([{ pointer: "", detail: "is not UTF-8, or was truncated" }]));
   }
 }
 
@@ -116,7 +116,7 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
     const fault = issue.code === "invalid_key" ? (issue.issues[0]?.message ?? issue.message) : issue.message;
     return [{ pointer: pointer(path), detail: value === undefined ? "is required" : fault }];
   }
-  // What stands under an agent's `headers` may be a credential in the wrong place: it is not told back.
+  // A value under an agent's `headers` may be a misplaced credential: it is not echoed.
   const shown = path.includes("headers") ? "" : `, received ${show(value)}`;
   const message = isExact(value) ? issue.message.replace(/bigint$/, "an integer beyond 2^53") : issue.message;
   return [{ pointer: pointer(path), detail: `${message}${shown}` }];

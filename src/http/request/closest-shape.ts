@@ -1,10 +1,10 @@
-// Of several shapes that a value may have, the one that its author meant, so that a fault is named where it is: told
+// Selects the intended shape of a union's value, so that an error is reported at its place: identified
 // by the keys that only one shape has (`url` or `binding`), and by a key whose constant differs (`strategy`).
 import type * as z from "../../contract/zod.ts";
 
 type Issue = z.core.$ZodIssue;
 
-/** What is wrong with a value of a union: faults of the shape that was meant, and what only the union as a whole tells. */
+/** The errors of a union's value: those of the intended shape, and those of the union as a whole. */
 export interface ShapeFaults {
   issues: readonly Issue[];
   /** By path below the value: why it does not fit, in words of this module. */
@@ -31,7 +31,7 @@ export function closestShape(shapes: readonly (readonly Issue[])[], value: unkno
   const unknown = fitting.map(unknownKeys);
   const known = (key: string, issues: readonly Issue[]) => !unknownKeys(issues).includes(key);
   if (missing.length > 1 && missing.every(({ size }) => size > 0) && isDisjoint(missing)) {
-    // None of the keys that tell the shapes apart is there.
+    // None of the distinguishing keys is present.
     const keys = missing.flatMap((names) => [...names].slice(0, 1));
     const detail = `needs ${keys.join(" or ")}`;
     return {
@@ -44,7 +44,7 @@ export function closestShape(shapes: readonly (readonly Issue[])[], value: unkno
     if (other === undefined || unknown.every((keys) => keys.includes(key))) return [];
     const beside = Object.keys(value as object).filter((name) => known(name, best) && !known(name, other));
     if (beside.length === 0) return [];
-    return [{ path: [key], detail: `cannot be given beside ${beside.join(" and ")}: give one of them` }];
+    return [{ path: [key], detail: `cannot be combined with ${beside.join(" and ")}: give one of them` }];
   });
   const explained = new Set(own.map(({ path }) => String(path[0])));
   return { issues: best.flatMap((issue) => withoutKeys(issue, explained)), own };

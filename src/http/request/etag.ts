@@ -8,7 +8,10 @@ export function etagOf({ version }: Pipeline, config: CoordinatorConfig): string
   return `"${version}-${config.stage_timeout_seconds}-${config.max_retry_attempts}"`;
 }
 
-/** What a write's headers ask for, or "fails" where it cannot hold. @param etag null where there is no pipeline */
+/**
+ * The precondition of a write's headers, or "fails" if it cannot hold.
+ * @param etag null if the pipeline does not exist
+ */
 export function writeCondition(
   ifMatch: string | undefined,
   ifNoneMatch: string | undefined,
@@ -23,7 +26,7 @@ export function writeCondition(
   return names(ifNoneMatch, current.etag, true) ? "fails" : current.version;
 }
 
-/** True where the caller's If-None-Match names what it would be given. */
+/** True if the caller's If-None-Match matches the current version. */
 export function isUnchanged(ifNoneMatch: string | undefined, etag: string): boolean {
   return ifNoneMatch !== undefined && names(ifNoneMatch, etag, true);
 }

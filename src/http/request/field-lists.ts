@@ -10,7 +10,7 @@ export function splitField(value: string, separator: "," | ";"): string[] {
 const ELEMENTS = /(?:"(?:\\.|[^"\\])*"?|[^",])+/g;
 const PARAMETERS = /(?:"(?:\\.|[^"\\])*"?|[^";])+/g;
 
-/** What a token or a quoted string says; null where it is neither. Nothing says nothing: `a=` is as `a`. */
+/** The value of a token or a quoted string; null if it is neither. Nothing says nothing: `a=` is as `a`. */
 export function readWord(text: string): string | null {
   if (text === "" || TOKEN.test(text)) return text;
   const quoted = /^"((?:\\.|[^"\\])*)"$/.exec(text)?.[1];

@@ -1,5 +1,5 @@
-// What a caller wants: the media type (RFC 9110, 12.5.1), how long to wait (RFC 7240), and whether stored results will
-// do (RFC 9111, 5.2.1).
+// Content negotiation: the media type (RFC 9110, 12.5.1), how long to wait (RFC 7240), and whether stored results may
+// be used (RFC 9111, 5.2.1).
 import { readWord, splitField } from "./field-lists.ts";
 
 /** The offered type that the Accept header likes best, or null; no header takes the first. */

@@ -1,4 +1,4 @@
-// What needs no key: whether it is up, what it offers (OpenAPI, the schema of a definition), and the reference page.
+// Endpoints without a key: health, OpenAPI, the schema of a definition, and the reference page.
 import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, jsonText } from "../context.ts";
 import { VERSION } from "../../version.ts";

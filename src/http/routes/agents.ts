@@ -1,4 +1,4 @@
-// /v1/agents: the registry. A URL that may not be called is refused here already.
+// /v1/agents: the registry. A URL that may not be called is refused at registration.
 import { Hono } from "hono/tiny";
 import type { Standing } from "../../adapters/durable/agent-health-client.ts";
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
@@ -29,7 +29,7 @@ async function list(call: Call): Promise<Response> {
   return call.json({
     data: await Promise.all(
       data.map(async ({ agent_type, registration }) =>
-        // Whatever has failures standing against it is known to the catalog.
+        // The catalog knows every agent with recorded failures.
         Object.hasOwn(catalog.health.agents, agent_type)
           ? shownNow(call, agent_type, registration)
           : shown(call, agent_type, registration, HEALTHY),
@@ -60,7 +60,7 @@ async function put(call: Call): Promise<Response> {
     rpc.setAgent(agent_type.value, registration.value),
   );
   if (!outcome.ok) return problem(call, outcome.error);
-  // What stood against the agent before stands against another one.
+  // Earlier failures belong to the replaced registration.
   const standing = await services.agentHealth(tenant, agent_type.value).reset();
   const body = shown(call, agent_type.value, registration.value, standing);
   return call.json(body, before === null ? 201 : 200);

@@ -1,4 +1,4 @@
-// /v1/alerts: thresholds, values, and what fires.
+// /v1/alerts: thresholds, values, and which alerts fire.
 import { Hono } from "hono/tiny";
 import type { AppEnv, Call } from "../context.ts";
 

@@ -1,4 +1,4 @@
-// /v1/config: the CoordinatorConfig that holds, and RFC 7396 patches of it.
+// /v1/config: the effective CoordinatorConfig, and RFC 7396 patches of it.
 import { Hono } from "hono/tiny";
 import { ConfigPatch } from "../../contract/config.ts";
 import { effectiveConfig } from "../../core/config/config.ts";

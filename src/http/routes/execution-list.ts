@@ -1,4 +1,4 @@
-// /v1/executions as a collection: the list, forgetting one, forgetting many.
+// /v1/executions as a collection: list, delete, clean-up.
 import { Hono } from "hono/tiny";
 import type { Place } from "../../adapters/durable/execution-index-client.ts";
 import { CleanupRequest } from "../../contract/requests.ts";

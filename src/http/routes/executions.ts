@@ -1,4 +1,4 @@
-// /v1/executions: starting a run in its three modes, reading it, following it, and the verbs.
+// /v1/executions: start a run in its three modes, read it, stream it, and control it.
 import { Hono } from "hono/tiny";
 import {
   type ControlCommand,
@@ -71,7 +71,7 @@ async function start(call: Call): Promise<Response> {
 function followedJson(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
   if (!followed.ok) return problem(call, followed.error);
   const { response } = followed.value;
-  // A caller whose leaving matters has its headers before the end is known: then there is no status to go by.
+  // A caller whose disconnect matters gets its headers before the end is known: then there is no status to go by.
   const status = response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
   return new Response(response.body, {
     status: status === null || isTerminal(status) ? 200 : 202,

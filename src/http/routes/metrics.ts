@@ -1,4 +1,4 @@
-// /v1/metrics: the specification's figures, of the tenant's executions of the last `window_seconds`.
+// /v1/metrics: the specification's metrics, of the tenant's executions of the last `window_seconds`.
 import { Hono } from "hono/tiny";
 import { emptyFigures, mergeFigures } from "../../core/monitoring/metrics/run-metrics.ts";
 import { metricsOf } from "../../core/monitoring/metrics/metrics.ts";

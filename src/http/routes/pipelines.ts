@@ -1,5 +1,5 @@
-// /v1/pipelines: whole definitions with their versions and ETags, one stage in or out, and the verdict on a definition
-// that nobody has written yet.
+// /v1/pipelines: definitions with their versions and ETags, adding and removing a stage, and the validation of a
+// definition that has not been written yet.
 import { Hono } from "hono/tiny";
 import type { Settings } from "../../compose.ts";
 import type { CatalogSnapshot, Precondition } from "../../adapters/durable/catalog-client.ts";
@@ -126,7 +126,7 @@ function registeredIn(catalog: CatalogSnapshot, settings: Settings): (agent_type
   return (agent_type) => registrationOf(catalog, settings, agent_type) !== null;
 }
 
-/** What the request's headers ask of the pipeline as it stands now. */
+/** The request's precondition on the current pipeline. */
 async function conditionOf(call: Call, name: string): Promise<Result<Precondition>> {
   const ifMatch = call.req.header("if-match");
   const ifNoneMatch = call.req.header("if-none-match");
@@ -152,7 +152,7 @@ function nameOf(call: Call): string {
   return cutName(call.req.param("name") ?? "");
 }
 
-/** A pipeline as GET shows it, with the values that hold where a stage names none, and its tag. */
+/** A pipeline in GET's form, with the config's values for fields that a stage does not set, and its ETag. */
 function shown(call: Call, catalog: CatalogSnapshot, pipeline: Pipeline): { body: Pipeline; etag: string } {
   const config = effectiveConfig(call.var.services.settings.config, catalog.config);
   const stages = pipeline.stages.map((stage) => resolveStage(stage, config));

@@ -1,4 +1,4 @@
-// GET /metrics: the tenant's figures since it came into being, as Prometheus text, or as OpenMetrics where the scraper
+// GET /metrics: the tenant's metrics since its creation, as Prometheus text, or as OpenMetrics if the scraper
 // asks for it.
 import { Hono } from "hono/tiny";
 import { exposition, type TextFormat } from "../../core/monitoring/metrics/exposition.ts";

@@ -1,4 +1,4 @@
-// From a request to the RunSpec of a run: the definition, the config and the agents as the catalog has them now,
+// Builds the RunSpec of a run from a request: the definition, the config and the agents as the catalog has them now,
 // pinned; and the name of the execution, drawn or derived.
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { randomExecutionId, sha256Hex } from "../../adapters/platform/system.ts";
@@ -23,7 +23,7 @@ import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 /** How a caller named the execution, if at all. */
 export interface Naming {
   execution_id: string;
-  /** What a repetition is recognised by; null where the id was drawn and nobody can repeat it. */
+  /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
   digest: string | null;
 }
 
@@ -67,7 +67,7 @@ export async function planRun(
   ]);
   let catalog = read;
   const wanted = request.pipeline_version ?? 0;
-  // Somebody has just written it elsewhere, or has just created it: the isolate's memory may be behind.
+  // It may have just been written or created elsewhere: the isolate's copy may be stale.
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
     catalog = await catalogs.read(context.tenant, 0);
   }
@@ -90,7 +90,7 @@ export async function planRun(
   return ok(pin(shown, kept, context, catalog, settings, config));
 }
 
-/** Everything the run of one stage on its own is pinned to: a pipeline of that stage, its inputs given. */
+/** The RunSpec of a single-stage run: a pipeline of that stage, with its inputs. */
 export async function planStage(
   services: Services,
   request: StageExecutionRequest,
@@ -102,7 +102,7 @@ export async function planStage(
     historyOf(services, context.tenant, request.conversation_id),
   ]);
   const config = configOf(settings, catalog);
-  // What it depends on is not run here: `inputs` stand for it.
+  // Its dependencies are not run here: `inputs` replace their results.
   const stages = planAlone(request.stage, Object.keys(request.inputs), config);
   if (!stages.ok) return stages;
   const { query, conversation_id, inputs, context: given, stage } = request;
@@ -204,7 +204,7 @@ function pin(
   };
 }
 
-/** The registration that holds: the tenant's own, else the reference agent of that name where they are bound. */
+/** The effective registration: the tenant's own, else the reference agent of that name where they are bound. */
 export function registrationOf(
   catalog: CatalogSnapshot,
   settings: Settings,

@@ -1,5 +1,5 @@
-// Preparing a run, whatever it is a run of: its name from the headers, its plan, and the object that takes it or has
-// it already. Repetitions attach; they never start a second run.
+// Prepares a run of a pipeline or of a single stage: its name from the headers, its plan, and the object that takes
+// it or has it already. Repetitions attach; they never start a second run.
 import {
   type ExecutionText,
   refusalOf,
@@ -29,7 +29,7 @@ export interface Launch {
 /** A run that may start, or be attached to: by one of the two, once. */
 export interface Launchable {
   execution_id: string;
-  /** The execution as it stands at the end of the wait. */
+  /** The execution at the end of the wait. */
   tell(): Promise<Result<ExecutionText>>;
   /** The object's own answer: a stream, or the JSON of a caller whose leaving matters. */
   follow(): Promise<Result<Followed>>;
@@ -43,7 +43,7 @@ export interface Followed {
   again: (after: number) => Promise<Response>;
 }
 
-/** Names and plans the run; what comes back starts it, or attaches to it. */
+/** Names and plans the run; the result starts it, or attaches to it. */
 export async function prepare(call: Call, launch: Launch): Promise<Result<Launchable>> {
   const { body, own, answer, plan } = launch;
   const { services, tenant } = call.var;
@@ -55,7 +55,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     const detail = "needs an Idempotency-Key or an execution_id: without one it would start a second run";
     return err(invalid([{ pointer: "/Last-Event-ID", detail }]));
   }
-  // Whoever has had events already starts nothing.
+  // A caller that has already received events starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
   const naming = await nameExecution(tenant, own, body, key.value);
   const planned = await plan({
@@ -65,12 +65,12 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     traceparent: call.req.header("traceparent") ?? null,
     no_cache: asksAnew(call.req.header("cache-control") ?? null),
   });
-  // A repetition attaches to its execution even where its pipeline is gone by now.
+  // A repetition attaches to its execution even if its pipeline is deleted by now.
   if (!planned.ok && naming.digest === null) return planned;
   const { execution_id } = naming;
   const start = {
     digest: naming.digest,
-    // Who has had events already wants more of that run, and never another one.
+    // A caller that has received events wants more of that run, and never another one.
     spec: planned.ok && cursor.value === null ? planned.value : null,
     health: services.catalogs.peek(tenant)?.health ?? null,
   };
@@ -117,8 +117,8 @@ export function locationOf(execution_id: string): string {
 }
 
 /**
- * Where a browser follows an execution, with the token that lets its EventSource in. Without keys the token stands
- * there too, though nobody asks for it: a page that works in development then works behind keys.
+ * The stream URL for a browser, with the token that authorises its EventSource. Without keys the token is
+ * included too, although it is not checked: a page that works in development then works with keys.
  */
 async function streamUrl(call: Call, run: TokenRun): Promise<string> {
   const { services, tenant, key_id } = call.var;

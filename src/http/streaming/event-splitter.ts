@@ -1,5 +1,5 @@
 // An event stream's bytes, cut into whole events without looking into them: a blank line ends one, and `id:` begins a
-// line of those that have a number. What has come of an event that is not whole yet is held back.
+// line of those that have a number. An incomplete event is buffered.
 import { concatBytes } from "../../core/bytes.ts";
 
 const LF = 10;
@@ -48,7 +48,7 @@ export class EventBytes {
     return { pieces, events };
   }
 
-  /** What came last without becoming an event; forgets it. */
+  /** Returns and clears the incomplete last event. */
   takeRest(): Uint8Array {
     const rest = concatBytes(this.held);
     this.held = [];

@@ -1,4 +1,4 @@
-// The Worker's side of an event stream: one unbroken stream for its reader, whatever becomes of the object that
+// The Worker's side of an event stream: one unbroken stream for its reader, across restarts of the object that
 // feeds it. Passes on whole events only, and where the object's stream stops without its end mark (an eviction, a
 // crash, a deploy) goes on with another one after the last `seq`.
 import { refusalOf } from "../../adapters/durable/execution-client.ts";
@@ -34,7 +34,7 @@ export function streamResponse(
   return new Response(follower.buffer.stream(), { headers: { ...SSE_HEADERS, ...headers } });
 }
 
-/** An EventSource ends for good at any status but 200: one that cannot be served now is told when to come back. */
+/** An EventSource ends for good at any status but 200: one that cannot be served now gets a retry delay. */
 export function comeBackLater(): Response {
   return new Response(`retry: ${PACE.RECONNECT_LATER_MS}\n`, { headers: SSE_HEADERS });
 }
@@ -63,7 +63,7 @@ class Follower {
     this.clock = clock;
     this.bytes = new EventBytes(after);
     this.buffer = new ReaderBuffer(readTerms(first), clock, () => {
-      // The object's reader has gone with this one.
+      // The object's reader is closed with this one.
       this.source?.cancel().catch(() => {});
     });
     void this.follow(first.body);
@@ -90,7 +90,7 @@ class Follower {
         await this.buffer.put(whole);
       }
     } catch {
-      // The object has gone: what is half there will come again whole.
+      // The object's stream ended: an incomplete event is sent again whole.
     }
     return decoder.decode(this.bytes.takeRest()) === END_MARK;
   }

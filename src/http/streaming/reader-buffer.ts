@@ -1,6 +1,6 @@
-// What the Worker holds for one reader, and how it is handed over: at most `buffer_events` events, or
-// READER_BUFFER_BYTES and the event that passes them. A reader that stands still for longer than `stall_ms` with that
-// full is closed; one that has nothing to read is sent a comment line now and then, which finds those that have gone.
+// The Worker's buffer for one reader: at most `buffer_events` events, or READER_BUFFER_BYTES and the event that
+// passes them. A reader that stalls for longer than `stall_ms` with that full is closed; an idle one is sent a
+// comment line periodically, which detects disconnects.
 import type { StreamTerms } from "../../adapters/durable/stream-terms.ts";
 import { PACE } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
@@ -30,7 +30,10 @@ export class ReaderBuffer {
   private stopBeat: () => void;
   private stopStall: (() => void) | null = null;
 
-  /** @param onGone called once, when nothing more is wanted: the reader has gone, or stood still for too long */
+  /**
+   * @param onGone called once, when the stream is no longer read: the reader has disconnected, or stalled for too
+   * long
+   */
   constructor(terms: StreamTerms, clock: Clock, onGone: () => void) {
     this.terms = terms;
     this.clock = clock;
@@ -43,7 +46,7 @@ export class ReaderBuffer {
     return this.closed;
   }
 
-  /** What the reader reads. To be asked for once. */
+  /** The reader's stream. Call once. */
   stream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
       {
@@ -87,7 +90,7 @@ export class ReaderBuffer {
     await room.promise;
   }
 
-  /** Closes behind what is held. */
+  /** Closes after the buffered bytes. */
   finish(): void {
     this.closed = true;
     this.stopBeat();

@@ -1,8 +1,8 @@
-// The Durable Object of a part of a tenant's ledger: one row an execution, written at its start and at its end, and
-// the figures of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
-// only what it shows. What has expired is not listed, and is taken out by the object's own alarm.
+// The Durable Object of a shard of a tenant's execution index: one row per execution, written at its start and end, and
+// the metrics of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
+// only what it shows. Expired rows are not listed, and the object's alarm deletes them.
 //
-// Reports wait a little for each other and are written together, since nobody waits for them; whoever asks sees them.
+// Reports are buffered briefly and written together, since no caller waits for them; reads include them.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
 import { DurableObject } from "cloudflare:workers";
@@ -71,7 +71,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   async report(entry: LedgerReport): Promise<void> {
     const now = Date.now();
-    // Nobody would list it, and nobody would count it any more.
+    // It would be neither listed nor counted any more.
     if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
     this.waiting.push(entry);
     this.gathering ??= this.gather();
@@ -161,14 +161,14 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     return { now, written };
   }
 
-  /** Whoever asks sees every report that has come. */
+  /** Makes reads include every report received. */
   private async gathered(): Promise<void> {
     this.gathering?.now();
-    // Who reported is told of a failure.
+    // The reporter gets the failure.
     await this.gathering?.written.catch(() => {});
   }
 
-  /** Writes what has been reported. A failure is told to all who wait, who come again. */
+  /** Writes the buffered reports. On failure all waiting reporters get it and retry. */
   private flush(): void {
     const entries = this.waiting;
     this.waiting = [];

@@ -1,8 +1,8 @@
-// What a part of the ledger keeps of figures: one record for each minute and pipeline, for a day, and one for each
+// The metrics of a shard of the ledger: one record for each minute and pipeline, for a day, and one for each
 // pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
 // the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
 // into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
-// pipelines have figures of their own is kept beside them: core/monitoring/names.ts.
+// pipelines have metrics of their own is stored with them: core/monitoring/metrics/names.ts.
 import { LIMITS } from "../../contract/limits.ts";
 import {
   addReport,
@@ -42,7 +42,7 @@ export class FiguresStore {
 
   /** Counts a run. To be called once for each, and followed by `write`. @param ended ms since the epoch */
   count(report: Counted, ended: number, now: number): void {
-    // A clock that runs ahead elsewhere must not write into a minute that nobody reads yet.
+    // A clock that is ahead elsewhere must not write into a minute that is not read yet.
     const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
     const folded = this.fold(Math.floor(now / MINUTE_MS));
     const counted = this.isAdmitted(report) ? report : asOther(report);
@@ -81,7 +81,7 @@ export class FiguresStore {
       period === "ever" ? this.folded() : Math.floor((now - period.window_seconds * 1_000) / MINUTE_MS);
     for (const [name, figures] of this.minutesFrom(first)) add(name, figures);
     const { pipelines, singles } = this.names();
-    // What earlier versions counted beyond the bounds comes last.
+    // Names that earlier versions counted beyond the limits come last.
     const order = new Set([...pipelines, ...singles, ...found.keys()]);
     return new Map(
       Array.from(order).flatMap((name) => {

@@ -1,6 +1,6 @@
-// The Durable Object of a part of a tenant's result cache: its results, and the calls in flight that are to make more.
+// The Durable Object of a shard of a tenant's result cache: its results, and the calls in flight that are to make more.
 // Results are written together, a little later: an answer of this object then seldom waits for the disk, and what a
-// crash loses is called for again. Flights are in memory alone: where they are lost, two call instead of one.
+// crash loses is called for again. Flights are only in memory: if they are lost, two calls are made instead of one.
 import { DurableObject } from "cloudflare:workers";
 import type { HashedKey } from "../../adapters/platform/cache-key-hash.ts";
 import type { Made, ResultCacheRpc } from "../../adapters/durable/result-cache-client.ts";

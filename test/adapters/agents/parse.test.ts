@@ -63,7 +63,7 @@ describe("an answer weighs the UTF-8 bytes of what is kept of it", () => {
   });
 });
 
-describe("an answer is no answer", () => {
+describe("an answer is invalid", () => {
   test.each([
     ['{"context":{}}', "/data"],
     ['{"data":null}', "/data"],

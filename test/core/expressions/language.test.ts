@@ -55,7 +55,7 @@ describe("gives JSON", () => {
     expect(value(text)).toEqual(expected);
   });
   test.each([
-    ["1.0 / 0.0", "a number that is not finite is no JSON"],
+    ["1.0 / 0.0", "a number that is not finite has no JSON form"],
     ["{'constructor': 1}", "a map cannot have the key constructor"],
     [`{'a': bytes('{"__proto__":1}').json()}`, "a map cannot have the key __proto__"],
     [`bytes('${"[".repeat(40)}${"]".repeat(40)}').json()`, "JSON of more than 32 levels"],
@@ -73,7 +73,7 @@ describe("a fault says what is wrong in one line", () => {
     ["results.a.n.contains('x')", "no function contains(double, string)"],
     ["results.a.n ? 1 : 2", "a condition must be bool, not double"],
     ["results.a.n || false", "a side of && or || must be bool, not double"],
-    ["results.a.list.all(x, x)", "what a loop asks of an item must be bool, not double"],
+    ["results.a.list.all(x, x)", "a loop's predicate must be bool, not double"],
     ["results.a.n.exists(x, true)", "exists over double, which is neither a list nor a map"],
     ["timestamp(0).getHours('Nowhere')", 'no such time zone: "Nowhere"'],
     [`results['${"k".repeat(500)}']`, `no such key: "${"k".repeat(64)}…"`],
@@ -100,13 +100,13 @@ describe("is checked before there are values", () => {
     expect(checked(text)).toBe(kind);
   });
   test.each([
-    ["absent == 1", 'unknown variable "absent": there are query, results, context, result'],
+    ["absent == 1", 'unknown variable "absent"; known: query, results, context, result'],
     ["1 + 'a'", "no operation int + string"],
     ["query == 1", "no operation string == int"],
     ["query < null", "no operation string < null"],
     ["1 in ['a']", "no operation int in list"],
     ["query in query", "no operation string in string"],
-    ["!query", "what ! is put before must be bool, not string"],
+    ["!query", "the operand of ! must be bool, not string"],
     ["query && true", "a side of && or || must be bool, not string"],
     ["query ? 1 : 2", "a condition must be bool, not string"],
     ["true ? 1 : 'a'", "the two sides of ? : must be of one type, not int and string"],
@@ -116,8 +116,8 @@ describe("is checked before there are values", () => {
     ["[1].x", 'a list has no "x" index'],
     ["{[1]: 1}", "a map cannot have a key of type list"],
     ["query.all(x, true)", "all over string, which is neither a list nor a map"],
-    ["[1].all(x, x)", "what all asks of an item must be bool, not int"],
-    ["query.orValue(1)", "what orValue is called on must be optional, not string"],
+    ["[1].all(x, x)", "the predicate of all must be bool, not int"],
+    ["query.orValue(1)", "the receiver of orValue must be optional, not string"],
     ["query.matches('a')", "matches is not supported: use contains, startsWith or endsWith"],
   ])("%s: %s", (text, message) => {
     expect(checked(text)).toBe(message);

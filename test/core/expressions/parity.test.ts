@@ -178,7 +178,7 @@ function attempt<T>(work: () => T): Attempt<T> {
   }
 }
 
-const NO_JSON = Symbol("a value that is no JSON");
+const NO_JSON = Symbol("a value that has no JSON form");
 
 /** One of their values as JSON. */
 function plain(value: unknown): unknown {

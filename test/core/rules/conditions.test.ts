@@ -38,7 +38,7 @@ const chain = (when: string) => [
 describe("a name that no stage has, or that this stage does not depend on, is refused when the pipeline is written", () => {
   test("it says which stage, which name, and what it could be", () => {
     expect(messages(...chain("results.e.n == 1"))).toEqual([
-      "when: names results.e, which is no stage of this pipeline; it may name b, a",
+      "when: names results.e, which is not a stage of this pipeline; it may name b, a",
     ]);
     expect(messages(...chain('results["d"] == null'))).toEqual([
       "when: names results.d, on which c does not depend; it may name b, a",
@@ -70,7 +70,7 @@ describe("a name that no stage has, or that this stage does not depend on, is re
 
   test("a missing dependency is one fault, not two", () => {
     expect(messages({ name: "a", depends_on: ["b"], when: "results.b.n == 1" })).toEqual([
-      "depends on b, which is no stage of this pipeline",
+      "depends on b, which is not a stage of this pipeline",
     ]);
   });
 

@@ -120,7 +120,7 @@ test("Overrides are validated as a whole: a cycle that an override makes is CIRC
   expect(planned).toMatchObject({ ok: false, error: { code: "CIRCULAR_DEPENDENCY" } });
 });
 
-describe("every fault of a definition is told, with its stage", () => {
+describe("every error of a definition is reported, with its stage", () => {
   test("MISSING_DEPENDENCY", () => {
     expect(faults({ name: "a", depends_on: ["b", "c"] })).toEqual([
       ["MISSING_DEPENDENCY", "a"],
@@ -138,7 +138,7 @@ describe("every fault of a definition is told, with its stage", () => {
     );
     expect(cycle[0]?.message).toContain("a → b → c → a");
   });
-  test("a name that stands twice, a dependency that stands twice", () => {
+  test("a duplicate name, a duplicate dependency", () => {
     expect(faults({ name: "a" }, { name: "a" })).toEqual([["INVALID_PIPELINE_CONFIG", "a"]]);
     expect(faults({ name: "a" }, { name: "b", depends_on: ["a", "a"] })).toEqual([
       ["INVALID_PIPELINE_CONFIG", "b"],

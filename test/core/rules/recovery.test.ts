@@ -68,7 +68,7 @@ test("A run whose process died of others goes on, however often: the platform ha
   expect(play.view).toMatchObject({ status: "completed", execution_metadata: { recoveries: 12 } });
 });
 
-test("A run that had no work under way when its object died goes on, whatever the platform has counted.", () => {
+test("A run that had no work in flight when its object died continues, for any crash count of the platform.", () => {
   const play = new Play([stage("a")], { retry_delay_seconds: 10 });
   play.fail("a", REJECTED, 0.5);
   for (let n = 1; n <= 12; n += 1) play.crash({ crashes: n });

@@ -24,7 +24,7 @@ test("A timeout is a try.", () => {
   expect(play.result("one").attempts).toBe(2);
 });
 
-test("A call cut short by a pause in mode abort or by a crash of the coordinator is not a try.", () => {
+test("A call interrupted by a pause in mode abort or by a crash of the coordinator is not a try.", () => {
   const play = new Play(one(1));
   play.pause("abort");
   expect(play.result("one")).toMatchObject({ status: "pending", attempts: 0 });

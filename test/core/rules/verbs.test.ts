@@ -114,7 +114,7 @@ test("pipeline_timeout_seconds bounds the whole.", () => {
   });
 });
 
-test("The clock stands still from the moment that a pause has no call in flight any more until resume.", () => {
+test("The clock is stopped from the moment that a pause has no call in flight any more until resume.", () => {
   const play = new Play([side("a"), side("b"), stage("c")], { pipeline_timeout_seconds: 10 });
   play.pause("drain");
   // A call is in flight: the clock goes on.

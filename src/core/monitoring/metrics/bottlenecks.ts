@@ -74,8 +74,8 @@ function retries(name: string, runs: readonly RunShape[]): Saving {
   );
   return {
     saves,
-    cause: `retries: in ${share(again, runs)} of runs tries failed, and ${ms(average(lost))} a run went into them and the delays between them`,
-    recommendation: `Mend what makes ${name} fail, or lower retry_delay_seconds: without failed tries a run would end ${ms(saves)} sooner.`,
+    cause: `retries: in ${share(again, runs)} of runs tries failed, which cost ${ms(average(lost))} a run, delays included`,
+    recommendation: `Fix the failures of ${name}, or lower retry_delay_seconds: without failed tries a run would end ${ms(saves)} sooner.`,
   };
 }
 
@@ -114,8 +114,8 @@ function repeats(name: string, runs: readonly RunShape[]): Saving {
   const saves = saving(runs, (run, at) => cached[at] ?? run);
   return {
     saves,
-    cause: `cache that could have hit: ${share(hits.length, runs)} of runs asked what an earlier one had asked`,
-    recommendation: `Let the results of ${name} be kept (enable_caching, and cache: true on it): a run would end ${ms(saves)} sooner on average.`,
+    cause: `cache that could have hit: ${share(hits.length, runs)} of runs repeated the input of an earlier one`,
+    recommendation: `Cache the results of ${name} (enable_caching, and cache: true on it): a run would end ${ms(saves)} sooner on average.`,
   };
 }
 

@@ -62,7 +62,7 @@ export function familiesOf(byPipeline: ReadonlyMap<string, Figures>, open: numbe
     {
       name: "pipeline_success_rate",
       type: "gauge",
-      help: "Share of all executions that have ended which completed; 1 where none has ended.",
+      help: "Share of ended executions that completed; 1 if none has ended.",
       points: [{ labels: [], value: ended === 0 ? 1 : completed / ended }],
     },
     {
@@ -77,13 +77,13 @@ export function familiesOf(byPipeline: ReadonlyMap<string, Figures>, open: numbe
     {
       name: "pipeline_stage_retries",
       type: "counter",
-      help: "Tries of stages after their first.",
+      help: "Retries of stages.",
       points: stages.map(({ of, labels }) => ({ labels, value: of.retries })),
     },
     {
       name: "pipeline_executions_in_progress",
       type: "gauge",
-      help: "Executions that have begun and not ended.",
+      help: "Executions in progress.",
       points: [{ labels: [], value: open }],
     },
   ];

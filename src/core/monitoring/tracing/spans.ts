@@ -15,7 +15,7 @@ export interface Span {
   /** Null of a root. */
   parent_span_id: string | null;
   name: string;
-  /** A try calls somebody else; a run is our own work. */
+  /** A try calls another service; a run is internal work. */
   kind: "internal" | "client";
   /** Ms since the epoch. */
   began: number;
@@ -41,7 +41,7 @@ export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span
   const run: Span = {
     trace_id,
     span_id: root,
-    // A run that nobody called with a trace has one that names its own span.
+    // A run without an incoming trace gets a trace id of its own.
     parent_span_id: caller === root ? null : caller,
     name: `${OPERATION.RUN} ${spec.pipeline}`,
     kind: "internal",
@@ -66,7 +66,7 @@ export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span
 
 const SAMPLED = 1;
 
-/** What happened to a run as a whole, told as events of its span. */
+/** Events of the run as a whole, recorded on its span. */
 const NOTED: ReadonlySet<string> = new Set([
   "execution.paused",
   "execution.resumed",
@@ -111,11 +111,11 @@ class Tries {
         this.cut(event.stage, at, "cancelled");
         break;
       case "execution.recovered":
-        for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a restart");
+        for (const { stage } of this.open.values()) this.cut(stage, at, "interrupted by a restart");
         break;
       case "execution.paused":
         if (event.data.mode !== "abort") break;
-        for (const { stage } of this.open.values()) this.cut(stage, at, "cut short by a pause");
+        for (const { stage } of this.open.values()) this.cut(stage, at, "interrupted by a pause");
         break;
       default:
     }

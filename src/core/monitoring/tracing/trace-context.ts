@@ -17,7 +17,7 @@ export function readTraceparent(header: string | null): string | null {
 }
 
 /**
- * The traceparent of a run that nobody called with one: it names the run's own span, so that the run is the root.
+ * The traceparent of a run without an incoming one: it names the run's own span, so that the run is the root.
  * @param bytes 16 random bytes
  */
 export function rootTraceparent(bytes: Uint8Array, execution_id: string): string {

@@ -1,4 +1,4 @@
-// The trace: a view of the events, and nothing that they do not say.
+// The trace: a view of the events, without further data.
 import type { LifecycleEvent } from "../../../contract/event.ts";
 import type { TraceEvent } from "../../../contract/trace.ts";
 

@@ -1,4 +1,4 @@
-// Of what is run, who does the work, and how: pipelines, agents, the config.
+// Descriptions of the operations on pipelines, agents and the config.
 import { AgentRegistration } from "../../../contract/agent.ts";
 import { ConfigPatch, CoordinatorConfig } from "../../../contract/config.ts";
 import { Agent, AgentList, PipelineList, Validation, WrittenPipeline } from "../../../contract/management.ts";
@@ -17,70 +17,75 @@ const agent = (description: string): Answer => ({ description, schema: Agent });
 
 export const PIPELINES = {
   list_pipelines: {
-    summary: "Every pipeline",
-    answers: { 200: { description: "By name", schema: PipelineList } },
+    summary: "List pipelines",
+    answers: { 200: { description: "All pipelines, sorted by name", schema: PipelineList } },
     errors: [],
   },
   validate_pipeline_config: {
-    summary: "The faults of a definition at once, and its shape",
+    summary: "Validate a definition and return its graph",
     body: { schema: ValidationRequest },
-    answers: { 200: { description: "The verdict, also where it is no", schema: Validation } },
+    answers: {
+      200: {
+        description: "The result of the validation, also for an invalid definition",
+        schema: Validation,
+      },
+    },
     errors: [],
   },
   get_pipeline_config: {
-    summary: "A pipeline with the values that hold",
+    summary: "Get a pipeline with its effective values",
     headers: ["If-None-Match"],
-    answers: { 200: pipeline("The pipeline"), 304: { description: "It has not changed", headers: ["ETag"] } },
+    answers: { 200: pipeline("The pipeline"), 304: { description: "Not modified", headers: ["ETag"] } },
     errors: ["PIPELINE_NOT_FOUND"],
   },
   configure_pipeline: {
-    summary: "Write a whole definition",
+    summary: "Create or replace a pipeline",
     body: { schema: PipelineDefinition },
     headers: ["If-Match", "If-None-Match"],
-    answers: { 200: written("Replaced"), 201: written("New") },
+    answers: { 200: written("Replaced"), 201: written("Created") },
     errors: ["PRECONDITION_FAILED", ...DEFINITION],
   },
   delete_pipeline: {
-    summary: "Take a pipeline away; runs under way keep theirs",
+    summary: "Delete a pipeline; executions in flight keep their definition",
     headers: ["If-Match"],
     answers: { 204: DELETED },
     errors: ["PIPELINE_NOT_FOUND", "PRECONDITION_FAILED"],
   },
   add_stage: {
-    summary: "One stage in",
+    summary: "Add a stage",
     body: { schema: PipelineStage },
-    parameters: { before: "The stage before which it goes; at the end where there is none" },
+    parameters: { before: "The stage to insert before; appended if absent" },
     headers: ["If-Match"],
-    answers: { 201: written("The pipeline with it") },
+    answers: { 201: written("The pipeline with the new stage") },
     errors: ["PIPELINE_NOT_FOUND", "STAGE_NOT_FOUND", "PRECONDITION_FAILED", ...DEFINITION],
   },
   remove_stage: {
-    summary: "One stage out",
+    summary: "Remove a stage",
     headers: ["If-Match"],
-    answers: { 200: written("The pipeline without it") },
+    answers: { 200: written("The pipeline without the stage") },
     errors: ["PIPELINE_NOT_FOUND", "STAGE_NOT_FOUND", "PRECONDITION_FAILED", ...DEFINITION],
   },
 } satisfies Record<string, Description>;
 
 export const AGENTS = {
   list_agents: {
-    summary: "Every agent with its breaker",
-    answers: { 200: { description: "By type", schema: AgentList } },
+    summary: "List agents with their circuit breakers",
+    answers: { 200: { description: "All agents, sorted by type", schema: AgentList } },
     errors: [],
   },
   get_agent: {
-    summary: "An agent with its breaker",
+    summary: "Get an agent with its circuit breaker",
     answers: { 200: agent("The agent") },
     errors: ["AGENT_NOT_FOUND"],
   },
   register_agent: {
     summary: "Register an agent by URL or by service binding",
     body: { schema: AgentRegistration },
-    answers: { 200: agent("Replaced"), 201: agent("New") },
+    answers: { 200: agent("Replaced"), 201: agent("Created") },
     errors: [],
   },
   remove_agent: {
-    summary: "Take an agent out of the registry",
+    summary: "Delete an agent from the registry",
     answers: { 204: DELETED },
     errors: ["AGENT_NOT_FOUND"],
   },
@@ -88,14 +93,14 @@ export const AGENTS = {
 
 export const CONFIG = {
   get_config: {
-    summary: "The config that holds",
+    summary: "Get the effective config",
     answers: { 200: { description: "The config", schema: CoordinatorConfig } },
     errors: [],
   },
   update_config: {
-    summary: "Change the config (RFC 7396); null gives a key its default back",
+    summary: "Update the config (JSON Merge Patch, RFC 7396); null restores a default",
     body: { schema: ConfigPatch },
-    answers: { 200: { description: "The config that then holds", schema: CoordinatorConfig } },
+    answers: { 200: { description: "The updated effective config", schema: CoordinatorConfig } },
     errors: [],
   },
 } satisfies Record<string, Description>;

@@ -1,11 +1,11 @@
-// What can be said of an operation beyond its endpoint, and what several operations have in common.
+// The type of an operation's description, and the parts that several descriptions share.
 import type { ErrorCode } from "../../../contract/problem.ts";
 import type * as z from "../../../contract/zod.ts";
 
 export interface Answer {
   description: string;
   schema?: z.ZodMiniType;
-  /** Where it is not JSON of that schema alone. */
+  /** The media type, if not only JSON of that schema. */
   type?: string;
   headers?: readonly string[];
 }
@@ -13,14 +13,14 @@ export interface Answer {
 export interface Description {
   summary: string;
   body?: { schema: z.ZodMiniType; optional?: true };
-  /** What the parameters of the endpoint's query are, by name. */
+  /** Descriptions of the query parameters, by name. */
   parameters?: Readonly<Record<string, string>>;
-  /** Request headers that change what it does. */
+  /** Request headers that change the operation's behaviour. */
   headers?: readonly string[];
   answers: Readonly<Record<number, Answer>>;
-  /** Beside those that every operation may answer. */
+  /** In addition to those that every operation may return. */
   errors: readonly ErrorCode[];
 }
 
 export const DEFINITION = ["INVALID_PIPELINE_CONFIG", "CIRCULAR_DEPENDENCY", "MISSING_DEPENDENCY"] as const;
-export const DELETED: Answer = { description: "It is gone" };
+export const DELETED: Answer = { description: "Deleted" };

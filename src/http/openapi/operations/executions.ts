@@ -1,4 +1,4 @@
-// Of running pipelines and following them.
+// Descriptions of the operations on executions.
 import { EventList } from "../../../contract/event.ts";
 import { CleanupResult, ExecutionList } from "../../../contract/execution-list.ts";
 import { PipelineExecution } from "../../../contract/execution.ts";
@@ -14,7 +14,7 @@ import { SSE_TYPE } from "../../endpoints.ts";
 import { type Answer, DEFINITION, DELETED, type Description } from "./description.ts";
 
 const RUN_HEADERS = ["Idempotency-Key", "Last-Event-ID", "Prefer", "Cache-Control", "traceparent"];
-/** On the answer of a run that was waited for as far as the caller wanted to. */
+/** Response headers of a run that honours `Prefer: wait`. */
 const WAITED = ["Location", "Preference-Applied"];
 const STREAM = { description: "The event stream of the execution", type: SSE_TYPE };
 const execution = (description: string): Answer => ({ description, schema: PipelineExecution });
@@ -25,17 +25,17 @@ const OF_AN_OBJECT = ["CONTEXT_CORRUPTED", "RESOURCE_EXHAUSTED"] as const;
 const verb = (summary: string, body?: Description["body"]): Description => ({
   summary,
   ...(body === undefined ? {} : { body }),
-  answers: { 200: execution("The execution as it then stands") },
+  answers: { 200: execution("The execution after the change") },
   errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OF_AN_OBJECT],
 });
 
 export const EXECUTIONS = {
   start_execution: {
-    summary: "Run a pipeline: stream it, wait for it, or start it and go",
+    summary: "Run a pipeline: stream its events, wait for its result, or return at once",
     body: { schema: ExecutionRequest },
     headers: RUN_HEADERS,
     answers: {
-      200: { ...execution("The execution, ended; or its event stream"), headers: WAITED },
+      200: { ...execution("The execution after its end, or its event stream"), headers: WAITED },
       202: { ...execution("The execution, still running or paused"), headers: WAITED },
     },
     errors: ["PIPELINE_NOT_FOUND", "IDEMPOTENCY_MISMATCH", ...OF_AN_OBJECT, ...DEFINITION],
@@ -43,57 +43,64 @@ export const EXECUTIONS = {
   list_executions: {
     summary: "List executions, newest first",
     parameters: {
-      status: "Only those of this status",
-      pipeline: "Only those of this pipeline",
-      conversation_id: "Only those of this conversation",
-      limit: "How many at most",
-      cursor: "next_cursor of the page before",
+      status: "Only executions with this status",
+      pipeline: "Only executions of this pipeline",
+      conversation_id: "Only executions of this conversation",
+      limit: "Maximum number of executions",
+      cursor: "next_cursor of the previous page",
     },
-    answers: { 200: { description: "One page", schema: ExecutionList } },
+    answers: { 200: { description: "One page of executions", schema: ExecutionList } },
     errors: [],
   },
   cleanup_completed_executions: {
-    summary: "Forget executions that ended long enough ago, and the results that they put into the cache",
+    summary: "Delete old completed executions and the results that they cached",
     body: { schema: CleanupRequest },
-    answers: { 200: { description: "How many are gone, and whether there are more", schema: CleanupResult } },
+    answers: { 200: { description: "The number deleted, and whether more remain", schema: CleanupResult } },
     errors: [],
   },
   get_execution: {
-    summary: "The execution as it stands",
+    summary: "Get an execution",
     answers: { 200: execution("The execution") },
     errors: ["EXECUTION_NOT_FOUND", ...OF_AN_OBJECT],
   },
   delete_execution: {
-    summary: "Forget an execution that has ended, and the results that it put into the cache",
+    summary: "Delete an execution that has ended, and the results that it cached",
     answers: { 204: DELETED },
     errors: ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OF_AN_OBJECT],
   },
   stream_events: {
-    summary: "Follow an execution: replay after the last event seen, then live",
+    summary: "Stream the events of an execution: replay, then live",
     parameters: {
-      after: "The seq of the last event seen; Last-Event-ID wins over it",
+      after: "The seq of the last event received; Last-Event-ID takes precedence",
       token: "The stream token of stream_url, for an EventSource, which cannot send headers",
     },
     headers: ["Last-Event-ID"],
-    answers: { 200: { ...STREAM, schema: EventList }, 204: { description: "Nothing will come any more" } },
+    answers: { 200: { ...STREAM, schema: EventList }, 204: { description: "No further events" } },
     errors: ["EXECUTION_NOT_FOUND", ...OF_AN_OBJECT],
   },
   get_execution_trace: {
-    summary: "Every event of an execution with its timing",
+    summary: "Get the trace of an execution",
     answers: { 200: { description: "The trace so far", schema: ExecutionTrace } },
     errors: ["EXECUTION_NOT_FOUND", ...OF_AN_OBJECT],
   },
-  pause_execution: verb("Start no further stage until resume", { schema: PauseRequest, optional: true }),
-  resume_execution: verb("Go on after a pause"),
-  cancel_execution: verb("End an execution and abort its calls"),
+  pause_execution: verb("Pause an execution: no further stage starts until it is resumed", {
+    schema: PauseRequest,
+    optional: true,
+  }),
+  resume_execution: verb("Resume a paused execution"),
+  cancel_execution: verb("Cancel an execution and abort its calls"),
   execute_stage: {
     summary: "Run one stage on its own",
     body: { schema: StageExecutionRequest },
     headers: RUN_HEADERS,
     answers: {
-      200: { description: "What became of it, also where it failed", schema: StageResult, headers: WAITED },
+      200: {
+        description: "The result of the stage, also if it failed",
+        schema: StageResult,
+        headers: WAITED,
+      },
       202: {
-        description: "The stage of an execution that still runs, or is paused",
+        description: "The stage of an execution that is still running or paused",
         schema: StageResult,
         headers: WAITED,
       },
