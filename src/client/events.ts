@@ -1,5 +1,6 @@
-// The events of an execution as a reader of the client gets them: API.md section 3 in types, with the rule of deltas
-// applied (every delta carries the stage's whole text so far) and with the answer where something completes.
+// The events of an execution as a reader of the client gets them: src/contract/README.md section 3 in types, with the
+// rule of deltas applied (every delta carries the stage's whole text so far) and with the answer where something
+// completes.
 import type { StageDelta, StageProgress } from "../contract/event.ts";
 import type { LIFECYCLE_TYPES } from "../contract/lifecycle.ts";
 import type { PipelineExecution } from "../contract/execution.ts";
@@ -130,7 +131,7 @@ export class UpdateReader {
   }
 }
 
-/** What is shown to people of an agent's data (API.md section 4), where it has that. */
+/** What is shown to people of an agent's data (src/contract/README.md section 4), where it has that. */
 function answerIn(data: unknown): string | undefined {
   const { answer } = Object(data) as { answer?: unknown };
   return typeof answer === "string" ? answer : undefined;

@@ -1,5 +1,5 @@
-// What the coordinator says of itself, as API.md sections 6 and 7 write it: the contract's own types, under the names
-// that a client imports.
+// What the coordinator says of itself, as src/contract/README.md sections 6 and 7 write it: the contract's own types,
+// under the names that a client imports.
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { Metrics } from "../contract/metrics.ts";
 

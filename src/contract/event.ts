@@ -1,5 +1,5 @@
-// The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
-// transient ones, which are neither.
+// The events of an execution (src/contract/README.md section 3): lifecycle events, which are logged and numbered, and
+// the transient ones, which are neither.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIFECYCLE_TYPES } from "./lifecycle.ts";

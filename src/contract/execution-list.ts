@@ -1,4 +1,4 @@
-// What the list of a tenant's executions and its clean-up answer: API.md section 1.
+// What the list of a tenant's executions and its clean-up answer: src/contract/README.md section 1.
 import * as z from "./zod.ts";
 import { ErrorInfo, ExecutionStatus } from "./execution.ts";
 

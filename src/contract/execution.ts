@@ -1,4 +1,4 @@
-// What is answered of an execution: API.md section 2. What is asked stands in requests.ts.
+// What is answered of an execution: src/contract/README.md section 2. What is asked stands in requests.ts.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { EXECUTION_STATUSES, ExecutionId } from "./names.ts";

@@ -1,5 +1,5 @@
-// Every number that bounds what the outside may send or receive (API.md section 8), with its unit in its
-// name and its reason beside it. Numbers of the engine's own pace stand in core/pace.ts.
+// Every number that bounds what the outside may send or receive (src/contract/README.md section 8), with its unit in
+// its name and its reason beside it. The engine's own numbers are in core/timings.ts.
 
 export const LIMITS = {
   /** A caller's body: a question and a few overrides, not a document. */

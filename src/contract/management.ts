@@ -1,5 +1,5 @@
 // What the management surface answers beside definitions: agents with their breakers, the verdict on a pipeline, the
-// lists. API.md sections 1, 4 and 7.
+// lists. src/contract/README.md sections 1, 4 and 7.
 import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";

@@ -1,4 +1,4 @@
-// The figures (API.md section 7): what GET /v1/metrics and GET /v1/alerts answer.
+// The figures (src/contract/README.md section 7): what GET /v1/metrics and GET /v1/alerts answer.
 import * as z from "./zod.ts";
 
 const Count = z.number().check(z.int(), z.gte(0));

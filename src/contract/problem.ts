@@ -1,4 +1,4 @@
-// The errors that the outside may be told (API.md section 8): the codes, the problem document, and
+// The errors that the outside may be told (src/contract/README.md section 8): the codes, the problem document, and
 // CoordinatorError, the value that carries an error with its evidence through the house. Which status and
 // which words a code gets is decided in http/problem.ts and nowhere else.
 import { LIMITS } from "./limits.ts";
@@ -103,7 +103,7 @@ export type CoordinatorError =
     }
   | { code: "RESOURCE_EXHAUSTED"; what: "memory"; retry_after_seconds: number }
   | { code: "COORDINATOR_DISABLED" }
-  /** @see core/bad-variable.ts for what may be shown of a value */
+  /** @see core/config/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };
 
 /** A value or the error that stood in its way. */

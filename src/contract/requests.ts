@@ -1,5 +1,5 @@
-// What callers send: the bodies and the queries that are held against a schema (API.md sections 1 and 2). Apart from
-// what is answered, which the Worker checks nowhere and describes only when it is asked to.
+// What callers send: the bodies and the queries that are held against a schema (src/contract/README.md sections 1 and
+// 2). Apart from what is answered, which the Worker checks nowhere and describes only when it is asked to.
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { EXECUTION_STATUSES, ExecutionId, Name } from "./names.ts";

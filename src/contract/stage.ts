@@ -1,5 +1,5 @@
 // PipelineStage (what a definition says of a stage), ResolvedStage (what a run holds of it: the config's
-// values filled in) and StageResult (what became of it). API.md section 2.
+// values filled in) and StageResult (what became of it). src/contract/README.md section 2.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";

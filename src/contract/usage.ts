@@ -1,4 +1,5 @@
-// What an agent reports of its own consumption (API.md section 4): which members are kept, and how they add up.
+// What an agent reports of its own consumption (src/contract/README.md section 4): which members are kept, and how
+// they add up.
 import { LIMITS } from "./limits.ts";
 import type { Usage } from "./stage.ts";
 
@@ -46,7 +47,7 @@ export function addUsage(total: Usage, usage: Usage): Usage {
   return sum;
 }
 
-/** A number of a usage; a BigInt is an integer that a double would change (core/exact-integer.ts). */
+/** A number of a usage; a BigInt is an integer that a double would change (core/json/exact-integer.ts). */
 export function isAmount(value: unknown): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
 }

@@ -32,7 +32,7 @@ import { type Text, textOf } from "../engine/watch/text-stream.ts";
 import { wakeTurn } from "../engine/run/recovery-pacing.ts";
 import { brotliDecoder } from "./brotli.ts";
 
-/** A run is not brought into memory: see engine/isolate-budget.ts. */
+/** A run is not brought into memory: see engine/run/isolate-budget.ts. */
 export class IsolateFull extends Error {}
 
 export class RunKeeper {

@@ -1,6 +1,6 @@
-// Calls agents: by URL with fetch, or over a service binding. Owns the request (API.md section 4) and the walls
-// around it: only hosts that are allowed, redirects never followed, credentials looked up at the moment of the call
-// and kept nowhere.
+// Calls agents: by URL with fetch, or over a service binding. Owns the request (src/contract/README.md section 4) and
+// the walls around it: only hosts that are allowed, redirects never followed, credentials looked up at the moment of
+// the call and kept nowhere.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";

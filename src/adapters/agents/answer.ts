@@ -1,5 +1,5 @@
 // An agent's reply to an outcome: JSON or an event stream on success, its own words on failure. A reply that is not
-// what API.md section 4 says is a contract failure; one that stops too early is truncated.
+// what src/contract/README.md section 4 says is a contract failure; one that stops too early is truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";

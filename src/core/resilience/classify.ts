@@ -1,5 +1,5 @@
 // What a call that went wrong means: its code, and whether another try may follow. Owns CallFailure, the one
-// description of everything that can befall a call. API.md section 2, "Retried" and "Codes".
+// description of everything that can befall a call. src/contract/README.md section 2, "Retried" and "Codes".
 import type { StageError } from "../../contract/stage.ts";
 
 /** How a call ended without an answer, with its evidence, and which agent was called, as it may be shown. */

@@ -1,4 +1,4 @@
-// Without keys, requests of other sites' pages are refused before anything else looks at them: core/access/local.ts.
+// Without keys, requests of other sites' pages are refused before anything else looks at them: core/security/local-access.ts.
 import type { MiddlewareHandler } from "hono";
 import { localRefusal } from "../../core/security/local-access.ts";
 import { type AppEnv, problem } from "../context.ts";

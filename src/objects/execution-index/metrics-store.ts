@@ -2,7 +2,7 @@
 // pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
 // the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
 // into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
-// pipelines have figures of their own is kept beside them: core/monitoring/names.ts.
+// pipelines have figures of their own is kept beside them: core/monitoring/metrics/names.ts.
 import { LIMITS } from "../../contract/limits.ts";
 import {
   addReport,
