@@ -1,4 +1,4 @@
-// Owns the agent's side of the contract (API.md section 4): defineAgent turns a typed function or async
+// Owns the agent's side of the contract (src/contract/README.md section 4): defineAgent turns a typed function or async
 // generator into a (Request, ...) => Promise<Response> that runs on Workers, Node, Deno and Bun.
 import * as z from "zod";
 import { AgentCall } from "../contract/agent-call.ts";

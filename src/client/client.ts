@@ -1,6 +1,6 @@
-// CoordinatorClient: the specification's methods in camelCase over the HTTP of API.md, typed by the same contract that
-// the coordinator validates with. The calls about executions are here, those about pipelines and about the coordinator
-// itself in the classes that it extends.
+// CoordinatorClient: the specification's methods in camelCase over the HTTP of src/contract/README.md, typed by the
+// same contract that the coordinator validates with. The calls about executions are here, those about pipelines and
+// about the coordinator itself in the classes that it extends.
 import type { z } from "zod";
 import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";

@@ -1,5 +1,5 @@
 // What a call of the client may throw: the coordinator's problem details as an error that is distinguished by its
-// `code` (API.md section 8), or NETWORK_ERROR where no answer came.
+// `code` (src/contract/README.md section 8), or NETWORK_ERROR where no answer came.
 import type { ErrorCode, InputError, Problem } from "../contract/problem.ts";
 import { retryAfterMs } from "../contract/retry-after.ts";
 import { cutText } from "../contract/text.ts";

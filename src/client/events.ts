@@ -1,5 +1,5 @@
-// The events of an execution as the client yields them: API.md section 3 in types, with the rule of deltas
-// applied (every delta carries the stage's whole text so far) and with the answer where something completes.
+// The events of an execution as the client yields them: src/contract/README.md section 3 in types, with the rule of
+// deltas applied (every delta carries the stage's whole text so far) and with the answer where something completes.
 import type { EventOf, LifecycleEvent, StageDelta, StageProgress } from "../contract/event.ts";
 
 /**
@@ -117,7 +117,7 @@ export class UpdateReader {
   }
 }
 
-/** The displayable text of an agent's data (API.md section 4), if it has one. */
+/** The displayable text of an agent's data (src/contract/README.md section 4), if it has one. */
 function answerIn(data: unknown): string | undefined {
   const { answer } = Object(data) as { answer?: unknown };
   return typeof answer === "string" ? answer : undefined;

@@ -1,5 +1,5 @@
-// The types of config, metrics and alerts (API.md sections 6 and 7): the contract's own, under the names
-// that a client imports.
+// The types of config, metrics and alerts (src/contract/README.md sections 6 and 7): the contract's own, under the
+// names that a client imports.
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type * as Contract from "../contract/metrics.ts";
 

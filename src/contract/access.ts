@@ -1,4 +1,4 @@
-// The API keys of a deployment (the secret AGENT_COORDINATOR_API_KEYS, API.md section 5).
+// The API keys of a deployment (the secret AGENT_COORDINATOR_API_KEYS, src/contract/README.md section 5).
 import { LIMITS } from "./limits.ts";
 import { Tenant } from "./names.ts";
 import * as z from "./zod.ts";

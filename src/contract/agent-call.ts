@@ -1,4 +1,4 @@
-// What an agent receives (API.md section 4).
+// What an agent receives (src/contract/README.md section 4).
 import { ConversationTurn } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import { ExecutionId, Name } from "./names.ts";

@@ -1,5 +1,5 @@
-// The contract with an agent (API.md section 4): the answers it may give, and how it is registered. The call that it
-// receives is checked only by agents, so it has its own file.
+// The contract with an agent (src/contract/README.md section 4): the answers it may give, and how it is registered.
+// The call that it receives is checked only by agents, so it has its own file.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { keptUsage } from "./usage.ts";

@@ -1,5 +1,5 @@
-// CoordinatorConfig (API.md section 6): every key, its bounds and its default, once. Values come from PATCH,
-// else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
+// CoordinatorConfig (src/contract/README.md section 6): every key, its bounds and its default, once. Values come from
+// PATCH, else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
 import * as z from "./zod.ts";
 import type { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";

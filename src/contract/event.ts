@@ -1,5 +1,5 @@
-// The events of an execution (API.md section 3): lifecycle events, which are logged and numbered, and the
-// transient events, which are not.
+// The events of an execution (src/contract/README.md section 3): lifecycle events, which are logged and numbered, and
+// the transient events, which are not.
 import * as z from "./zod.ts";
 import { PipelineExecution } from "./execution.ts";
 import type { LIFECYCLE_TYPES } from "./lifecycle.ts";

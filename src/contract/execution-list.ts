@@ -1,4 +1,4 @@
-// The responses of the list of executions and of its clean-up: API.md section 1.
+// The responses of the list of executions and of its clean-up: src/contract/README.md section 1.
 import * as z from "./zod.ts";
 import { ErrorInfo, ExecutionStatus } from "./execution.ts";
 

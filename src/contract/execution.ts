@@ -1,4 +1,4 @@
-// Responses about executions: API.md section 2. Requests are in requests.ts.
+// Responses about executions: src/contract/README.md section 2. Requests are in requests.ts.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { EXECUTION_STATUSES, ExecutionId } from "./names.ts";

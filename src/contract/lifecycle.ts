@@ -1,4 +1,4 @@
-// The kinds of lifecycle events, those that are logged and numbered (API.md section 3).
+// The kinds of lifecycle events, those that are logged and numbered (src/contract/README.md section 3).
 
 export const LIFECYCLE_TYPES = [
   "execution.started",

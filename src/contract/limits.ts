@@ -1,4 +1,4 @@
-// Every limit on what callers and agents may send or receive (API.md section 8), with its unit in its
+// Every limit on what callers and agents may send or receive (src/contract/README.md section 8), with its unit in its
 // name and its reason in its comment. The engine's own timings are in core/timings.ts.
 
 export const LIMITS = {

@@ -1,5 +1,5 @@
 // Responses of the management endpoints other than definitions: agents with their breakers, the validation of a
-// pipeline, the lists. API.md sections 1, 4 and 7.
+// pipeline, the lists. src/contract/README.md sections 1, 4 and 7.
 import * as z from "./zod.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";

@@ -1,4 +1,4 @@
-// Metrics (API.md section 7): the responses of GET /v1/metrics and GET /v1/alerts.
+// Metrics (src/contract/README.md section 7): the responses of GET /v1/metrics and GET /v1/alerts.
 import * as z from "./zod.ts";
 
 const Count = z.number().check(z.int(), z.gte(0));

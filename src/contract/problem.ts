@@ -1,6 +1,6 @@
-// The errors that callers may receive (API.md section 8): the codes, the problem document, and CoordinatorError, the
-// value that carries an error with its evidence internally. The status and message of a code are decided only in
-// http/problem.ts.
+// The errors that callers may receive (src/contract/README.md section 8): the codes, the problem document, and
+// CoordinatorError, the value that carries an error with its evidence internally. The status and message of a code
+// are decided only in http/problem.ts.
 import { LIMITS } from "./limits.ts";
 import * as z from "./zod.ts";
 

@@ -1,5 +1,5 @@
-// Requests: the bodies and the queries that are validated by a schema (API.md sections 1 and 2). Apart from
-// the responses, which the Worker does not validate and describes only in the OpenAPI document.
+// Requests: the bodies and the queries that are validated by a schema (src/contract/README.md sections 1 and 2).
+// Apart from the responses, which the Worker does not validate and describes only in the OpenAPI document.
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { EXECUTION_STATUSES, ExecutionId, Name } from "./names.ts";

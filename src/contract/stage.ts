@@ -1,5 +1,5 @@
 // PipelineStage (a stage in a definition), ResolvedStage (a stage in a run: the config's values filled in) and
-// StageResult (its outcome). API.md section 2.
+// StageResult (its outcome). src/contract/README.md section 2.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";

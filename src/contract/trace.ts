@@ -1,4 +1,5 @@
-// The trace of an execution (API.md section 7): its events with their timing, for reading and not for folding.
+// The trace of an execution (src/contract/README.md section 7): its events with their timing, for reading and not for
+// folding.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIFECYCLE_TYPES } from "./lifecycle.ts";

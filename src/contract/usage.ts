@@ -1,4 +1,4 @@
-// Usage reported by agents (API.md section 4): which members are stored, and how they are summed.
+// Usage reported by agents (src/contract/README.md section 4): which members are stored, and how they are summed.
 import { LIMITS } from "./limits.ts";
 import type { Usage } from "./stage.ts";
 

@@ -34,7 +34,7 @@ import { wakeTurn } from "../engine/run/recovery-pacing.ts";
 import { brotliDecoder } from "./brotli.ts";
 import { withTimeLimit } from "../engine/time-limit.ts";
 
-/** A run is not brought into memory: see engine/isolate-budget.ts. */
+/** A run is not brought into memory: see engine/run/isolate-budget.ts. */
 export class IsolateFull extends Error {}
 
 export class RunKeeper {

@@ -1,5 +1,5 @@
-// The client against a real coordinator: the specification's examples in TypeScript with API.md's names, its three
-// unit tests, streams that are cut, and errors by their code.
+// The client against a real coordinator: the specification's examples in TypeScript with the names of
+// src/contract/README.md, its three unit tests, streams that are cut, and errors by their code.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   CoordinatorClient,

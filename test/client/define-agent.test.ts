@@ -1,4 +1,5 @@
-// defineAgent against the contract of API.md section 4: both forms of answer, errors, time, abort, secret.
+// defineAgent against the contract of src/contract/README.md section 4: both forms of answer, errors, time, abort,
+// secret.
 import { afterEach, describe, expect, test, vi } from "vitest";
 import * as z from "zod";
 import { AgentError, type AgentPiece, defineAgent } from "../../src/agent-sdk/define-agent.ts";

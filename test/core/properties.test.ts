@@ -1,6 +1,6 @@
 // The pure core against chance: random pipelines, agents that fail in every way, verbs at any moment, crashes after
-// every effect, on a virtual clock. The assertions are I1 to I12 and I15 of DESIGN.md (simulation/observer.ts and
-// simulation/audit.ts name them), and that the committed log gives back the state.
+// every effect, on a virtual clock. The assertions are I1 to I12 and I15 of src/README.md section 4
+// (simulation/observer.ts and simulation/audit.ts name them), and that the committed log gives back the state.
 //
 // SIMULATION_RUNS sets how many, SIMULATION_SEED where they begin; SIMULATION_REPLAY=SEED:SIZE runs a single one.
 import { assert as assertProperty, integer, oneof, property } from "fast-check";

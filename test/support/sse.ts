@@ -38,7 +38,10 @@ export function lifecycle(events: readonly Received[]): Received[] {
   return events.filter((event) => event.id !== null);
 }
 
-/** The text of a stage by API.md's one rule: a new attempt empties it; then cut at `offset` and append. */
+/**
+ * The text of a stage by the one rule of src/contract/README.md section 3: a new attempt empties it; then cut at
+ * `offset` and append.
+ */
 export function textOf(events: readonly Received[], stage: string): string {
   let text = "";
   let attempt = 0;

@@ -1,5 +1,6 @@
-// Calls agents: by URL with fetch, or over a service binding. Owns the request (API.md section 4) and its safeguards:
-// only allowed hosts, no redirects followed, credentials resolved at the moment of the call and never stored.
+// Calls agents: by URL with fetch, or over a service binding. Owns the request (src/contract/README.md section 4) and
+// its safeguards: only allowed hosts, no redirects followed, credentials resolved at the moment of the call and never
+// stored.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";

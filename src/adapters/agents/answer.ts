@@ -1,5 +1,5 @@
 // Maps an agent's response to an outcome: JSON or an event stream on success, its error message on failure. A
-// response that violates API.md section 4 is a contract failure; one that stops too early is truncated.
+// response that violates src/contract/README.md section 4 is a contract failure; one that stops too early is truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";

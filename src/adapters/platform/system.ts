@@ -18,7 +18,7 @@ export function writeLog(level: LogLevel, line: string): void {
 
 export const systemChance = (): number => Math.random();
 
-/** An id of 128 random bits, as API.md asks of every execution id. */
+/** An id of 128 random bits, as src/contract/README.md section 2 asks of every execution id. */
 export function randomExecutionId(): string {
   return `ex_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
 }

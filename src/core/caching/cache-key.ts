@@ -1,5 +1,5 @@
-// What makes two calls the same (API.md section 6), as canonical text; adapters hash it. Everything that an agent
-// receives and may base its answer on is part of it; conversation_id, execution and attempt are not.
+// What makes two calls the same (src/contract/README.md section 6), as canonical text; adapters hash it. Everything
+// that an agent receives and may base its answer on is part of it; conversation_id, execution and attempt are not.
 import type { AgentCall, RegisteredAgent } from "../../contract/agent.ts";
 import { canonicalJson } from "../json/json.ts";
 

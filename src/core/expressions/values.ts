@@ -1,6 +1,6 @@
 // The values that an expression works on: JSON as it came, and what CEL has beside it (integers of 64 bits, bytes,
 // times, optionals, types). A number of JSON is a double, but for an integer that a double would change
-// (core/exact-integer.ts); other integers are written in an expression, or counted by it.
+// (core/json/exact-integer.ts); other integers are written in an expression, or counted by it.
 
 export type Kind =
   | "null"

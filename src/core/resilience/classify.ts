@@ -1,5 +1,5 @@
 // Classifies failed calls: the error code, and whether another try may follow. Owns CallFailure, the one
-// description of every way in which a call can fail. API.md section 2, "Retried" and "Codes".
+// description of every way in which a call can fail. src/contract/README.md section 2, "Retried" and "Codes".
 import type { StageError } from "../../contract/stage.ts";
 
 /** How a call ended without an answer, with its evidence, and which agent was called, as it may be shown. */

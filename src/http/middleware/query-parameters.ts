@@ -1,6 +1,6 @@
 // Checks the query of every call against what its operation declares. A parameter that the operation does not know, or
 // one that is given twice, is refused: a filter that is not understood must not give the unfiltered list. This holds
-// for public operations as well (API.md section 2).
+// for public operations as well (src/contract/README.md section 2).
 import type { MiddlewareHandler } from "hono";
 import { err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import { invalid, parseWith, pointer } from "../request/body.ts";

@@ -1,4 +1,5 @@
-// API.md section 2: what a stage's `when` may name and what it sees, and that conditions do not hold a turn up.
+// src/contract/README.md section 2: what a stage's `when` may name and what it sees, and that conditions do not hold
+// a turn up.
 import { describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../../src/contract/config.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";

@@ -1,4 +1,5 @@
-// API.md sections 2 and 8: what a definition and a request's pipeline_config may say. Each test's name is the rule.
+// src/contract/README.md sections 2 and 8: what a definition and a request's pipeline_config may say. Each test's
+// name is the rule.
 import { describe, expect, test } from "vitest";
 import { type CoordinatorConfig, DEFAULT_CONFIG } from "../../../src/contract/config.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";

@@ -1,4 +1,4 @@
-// API.md section 2: which stage starts when. Each test's name is the rule.
+// src/contract/README.md section 2: which stage starts when. Each test's name is the rule.
 import { expect, test } from "vitest";
 import { Play, REJECTED, ok, side, stage, status } from "./play.ts";
 

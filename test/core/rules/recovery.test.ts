@@ -1,5 +1,5 @@
-// API.md section 2, and the rules of recovery: what a crash may cost and what it may not. Each test's name is
-// the rule.
+// src/contract/README.md section 2, and its rules of recovery: what a crash may cost and what it may not. Each test's
+// name is the rule.
 import { expect, test } from "vitest";
 import { ok, Play, REJECTED, side, stage } from "./play.ts";
 

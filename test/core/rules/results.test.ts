@@ -1,4 +1,4 @@
-// API.md section 2: what PipelineExecution and StageResult say. Each test's name is the rule.
+// src/contract/README.md section 2: what PipelineExecution and StageResult say. Each test's name is the rule.
 import { expect, test } from "vitest";
 import { PipelineExecution } from "../../../src/contract/execution.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";

@@ -1,4 +1,4 @@
-// API.md section 2: tries, delays, deadlines of a try, codes. Each test's name is the rule.
+// src/contract/README.md section 2: tries, delays, deadlines of a try, codes. Each test's name is the rule.
 import { describe, expect, test } from "vitest";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 import { BROKEN, Play, REJECTED, stage, status, TIMEOUT, TRUNCATED } from "./play.ts";

@@ -1,5 +1,5 @@
-// What API.md section 2 says of a failed call, written down a second time and in another way, so that the core's own
-// tables are not judged by themselves.
+// What src/contract/README.md section 2 says of a failed call, written down a second time and in another way, so that
+// the core's own tables are not judged by themselves.
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 
 type Expectation = { code: string; retried: "yes" | "no" | "once" };

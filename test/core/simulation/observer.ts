@@ -1,5 +1,5 @@
 // Observer: judges a run by its events alone, with a model of its own that shares nothing with the core. Every check
-// names the invariant of DESIGN.md that it holds. After a crash a new observer reads what was committed.
+// names the invariant of src/README.md section 4 that it holds. After a crash a new observer reads what was committed.
 import type { ResolvedStage } from "../../../src/contract/stage.ts";
 import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
@@ -288,7 +288,10 @@ export class Observer {
     this.fruitless = 0;
   }
 
-  /** I10, and the order of API.md: definition order, nothing overtakes an exclusive stage that waits. */
+  /**
+   * I10, and the order of src/contract/README.md section 2: definition order, nothing overtakes an exclusive stage
+   * that waits.
+   */
   private placeFor(stage: Observed): void {
     const { name } = stage.spec;
     const active = this.active();

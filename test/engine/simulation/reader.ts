@@ -1,5 +1,5 @@
 // Reader: one reader of a run's feed, who checks every byte: lifecycle events as they stand in the durable log, none
-// before it is durable (I7, I9), and a text that comes out whole by API.md's one rule.
+// before it is durable (I7, I9), and a text that comes out whole by the one rule of src/contract/README.md section 3.
 import { type LogEvent, wireJson } from "../../../src/core/execution/log-event.ts";
 import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import { EventFeed } from "../../../src/engine/watch/feed.ts";

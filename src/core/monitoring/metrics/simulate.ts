@@ -1,6 +1,7 @@
-// A recorded run once more, with something changed: the scheduler's rules (DESIGN.md: definition order, exclusive
-// stages alone, nothing overtakes an exclusive stage that waits) over the durations that were seen. Compared with the
-// same run simulated unchanged, so that what the simulation leaves out (the coordinator's own time) falls away.
+// A recorded run once more, with something changed: the scheduler's rules (src/contract/README.md section 2:
+// definition order, exclusive stages alone, nothing overtakes an exclusive stage that waits) over the durations that
+// were seen. Compared with the same run simulated unchanged, so that what the simulation leaves out (the
+// coordinator's own time) falls away.
 import type { RunShape, StageShape } from "./report.ts";
 import { mean } from "./sketch.ts";
 
