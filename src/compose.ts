@@ -15,7 +15,7 @@ import { type Executions, executionsOver } from "./adapters/durable/execution-cl
 import { type Couriers, couriersOver } from "./adapters/durable/delivery-client.ts";
 import { type Ledgers, ledgersOver } from "./adapters/durable/execution-index-client.ts";
 import { type MonitorRpc, monitorOf } from "./adapters/durable/monitor-client.ts";
-import { type Outward, outwardReceivers, readOutward } from "./adapters/outbound/outbound.ts";
+import { type Outbound, outboundReceivers, readOutbound } from "./adapters/outbound/outbound.ts";
 import { systemChance, systemClock, writeLog } from "./adapters/platform/system.ts";
 import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
@@ -87,7 +87,7 @@ export interface Services {
   monitor: (tenant: string) => MonitorRpc;
   couriers: Couriers;
   /** Where webhooks and traces go. */
-  outward: Outward;
+  outbound: Outbound;
   access: Access;
   conversations: Conversations;
   /** The object of an agent's breaker. */
@@ -194,7 +194,7 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
 /** A variable with a bad value is reported at every request; nothing is sent with it. */
 function outwardOf(env: Env, log: Log): Receiver[] {
   const services = composeServices(env);
-  return services.ok ? outwardReceivers(services.value.outward, services.value.couriers, log) : [];
+  return services.ok ? outboundReceivers(services.value.outbound, services.value.couriers, log) : [];
 }
 
 /** Deletes an execution's data from its receivers. */
@@ -253,8 +253,8 @@ function readServices(env: Env): Result<Services, BadVariable> {
   if (!keys.ok) return err(badVariable(API_KEYS, keys.error));
   const limiter = readLimiter(env);
   if (!limiter.ok) return limiter;
-  const outward = readOutward(env, VERSION);
-  if (!outward.ok) return outward;
+  const outbound = readOutbound(env, VERSION);
+  if (!outbound.ok) return outbound;
   const tokenSecret = secretVariable(env, TOKEN_SECRET);
   if (tokenSecret !== undefined && !isLongEnough(tokenSecret)) {
     return err(badVariable(TOKEN_SECRET, `at least ${LIMITS.TOKEN_SECRET_BYTES} bytes`));
@@ -270,7 +270,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     ...composeKeepers(env),
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),
-    outward: outward.value,
+    outbound: outbound.value,
     access: accessWith(keys.value, tokenSecret ?? secret ?? "", systemClock),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,

@@ -1,7 +1,7 @@
 // The engine's own timings and sizes, each with its unit in its name and its reason in its comment. Limits on input
 // are in contract/limits.ts.
 
-export const PACE = {
+export const TIMINGS = {
   /** A batch without watchers may wait this long for the next one, so that fast stages share a commit. */
   GROUP_COMMIT_MS: 50,
   /** A watched batch waits this long: its calls are sent before the commit, which would delay them. */
@@ -55,7 +55,7 @@ export const PACE = {
   /** Delay before a run refused for lack of memory is retried, plus up to the same again at random. */
   ISOLATE_RETRY_MS: 5_000,
   /** Maximum consecutive recoveries without progress of any stage. */
-  FRUITLESS_RECOVERIES: 5,
+  RECOVERIES_WITHOUT_PROGRESS: 5,
   /** Tries after an answer that violates the contract: such an agent rarely recovers by itself. */
   CONTRACT_RETRIES: 1,
   /** A record is stored in chunks; production refuses values of 2 MB. */

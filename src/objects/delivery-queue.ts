@@ -11,7 +11,7 @@ import { deliver, type WebhookTarget } from "../adapters/outbound/webhook.ts";
 import { composeServices, type Env } from "../compose.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { isDelivered, nextTry } from "../core/monitoring/webhook.ts";
-import { PACE } from "../core/timings.ts";
+import { TIMINGS } from "../core/timings.ts";
 import { type Migration, migrate } from "./migrations.ts";
 
 interface Row extends Record<string, SqlStorageValue> {
@@ -59,13 +59,13 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
   override async alarm(): Promise<void> {
     const services = composeServices(this.env);
     // A bad variable is reported at every request; queued jobs wait for a valid one.
-    let pause_ms: number = services.ok ? 0 : PACE.COURIER_PAUSE_MS;
+    let pause_ms: number = services.ok ? 0 : TIMINGS.COURIER_PAUSE_MS;
     if (services.ok) {
-      const { webhook, otlp } = services.value.outward;
+      const { webhook, otlp } = services.value.outbound;
       const sent = await Promise.allSettled([this.sendWebhooks(webhook), this.sendSpans(otlp)]);
       for (const outcome of sent) {
         if (outcome.status === "fulfilled") continue;
-        pause_ms = PACE.ALARM_RETRY_MS;
+        pause_ms = TIMINGS.ALARM_RETRY_MS;
         this.tell("a delivery failed", { error: String(outcome.reason) });
       }
     }
@@ -122,8 +122,8 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
   private settleSpans(rows: readonly Row[], outcome: Exported): void {
     let lost = 0;
     for (const { id, made } of rows) {
-      if (outcome === "again" && made + 1 < PACE.SPANS_TRIES) {
-        this.again(id, Math.min(PACE.SPANS_RETRY_MS * 2 ** made, PACE.SPANS_RETRY_MOST_MS));
+      if (outcome === "again" && made + 1 < TIMINGS.SPANS_TRIES) {
+        this.again(id, Math.min(TIMINGS.SPANS_RETRY_MS * 2 ** made, TIMINGS.SPANS_RETRY_MOST_MS));
         continue;
       }
       this.drop(id);
@@ -152,7 +152,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     let bytes = 0;
     for (const { id, size } of named) {
       bytes += size;
-      if (ids.length > 0 && bytes > PACE.SPANS_POST_BYTES) break;
+      if (ids.length > 0 && bytes > TIMINGS.SPANS_POST_BYTES) break;
       ids.push(id);
     }
     return ids.flatMap((id) => this.rows("SELECT id, body, made FROM parcels WHERE id = ?", id));

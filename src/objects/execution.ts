@@ -19,7 +19,7 @@ import { type CoordinatorError, err, ok, type Result } from "../contract/problem
 import { parseJson } from "../core/json/exact-integer.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { PACE } from "../core/timings.ts";
+import { TIMINGS } from "../core/timings.ts";
 import type { ExecutionDriver } from "../engine/run/driver.ts";
 import { eventListPieces, tracePieces } from "../engine/watch/event-list.ts";
 import { EventFeed } from "../engine/watch/feed.ts";
@@ -108,7 +108,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     // retention's, every receiver has the end, if from an earlier instance.
     const { outbox } = this.runs;
     if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
-      this.runs.noteLost(state, await outbox.settleWithin(PACE.REPORT_WAIT_MS));
+      this.runs.noteLost(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS));
     }
     await forgetExecution(this.env, state);
     await this.runs.wipe();
@@ -247,7 +247,7 @@ interface Reader {
 const NO_ROOM: CoordinatorError = {
   code: "RESOURCE_EXHAUSTED",
   what: "memory",
-  retry_after_seconds: PACE.ISOLATE_RETRY_MS / 1_000,
+  retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
 };
 
 function refuse(error: CoordinatorError): Response {

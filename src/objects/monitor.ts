@@ -14,7 +14,7 @@ import type { Alert } from "../contract/metrics.ts";
 import { effectiveConfig } from "../core/config/config.ts";
 import { judgeAlerts, readingsOf } from "../core/monitoring/metrics/alerts.ts";
 import { familiesOf } from "../core/monitoring/metrics/families.ts";
-import { PACE } from "../core/timings.ts";
+import { TIMINGS } from "../core/timings.ts";
 
 const FIRING = "firing";
 const OWED = "owed";
@@ -29,17 +29,18 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     if (!services.ok) return [];
     const alerts = await this.judge(services.value, await this.config(services.value, 0));
     const handed = await this.handOver(services.value);
-    if (!handed || alerts.some(({ firing }) => firing)) await this.armBy(Date.now() + PACE.ALERT_REPEAT_MS);
+    if (!handed || alerts.some(({ firing }) => firing))
+      await this.armBy(Date.now() + TIMINGS.ALERT_REPEAT_MS);
     return alerts;
   }
 
   async news(): Promise<void> {
     if (this.kv.get(NEWS) !== true) this.kv.put(NEWS, true);
-    await this.armBy(Date.now() + PACE.ALERT_JUDGE_MS);
+    await this.armBy(Date.now() + TIMINGS.ALERT_JUDGE_MS);
   }
 
   override async alarm(): Promise<void> {
-    let next: number | null = Date.now() + PACE.ALERT_REPEAT_MS;
+    let next: number | null = Date.now() + TIMINGS.ALERT_REPEAT_MS;
     try {
       const services = composeServices(this.env);
       if (services.ok) next = await this.watch(services.value);
@@ -63,13 +64,14 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const alerts = await this.judge(services, config);
     const handed = await this.handOver(services);
     const push = await this.push(services, config);
-    const repeat = !handed || alerts.some(({ firing }) => firing) ? Date.now() + PACE.ALERT_REPEAT_MS : null;
+    const repeat =
+      !handed || alerts.some(({ firing }) => firing) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
     const times = [push, repeat].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  private async judge({ ledgers, outward }: Services, config: CoordinatorConfig): Promise<Alert[]> {
-    const period = { window_seconds: PACE.ALERT_WINDOW_SECONDS };
+  private async judge({ ledgers, outbound }: Services, config: CoordinatorConfig): Promise<Alert[]> {
+    const period = { window_seconds: TIMINGS.ALERT_WINDOW_SECONDS };
     const { by_pipeline, open } = await ledgers.figures(this.tenant, { period, shapes: 0 });
     const now = Date.now();
     const before = this.kv.get<Alert[]>(FIRING) ?? [];
@@ -79,7 +81,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
         FIRING,
         judged.alerts.filter(({ firing }) => firing),
       );
-      const parcels = judged.changes.map((alert) => alertParcel(outward.webhook, this.tenant, alert, now));
+      const parcels = judged.changes.map((alert) => alertParcel(outbound.webhook, this.tenant, alert, now));
       this.owe(parcels.filter((parcel) => parcel !== null));
     }
     return judged.alerts;
@@ -104,8 +106,9 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   }
 
   /** Pushes the figures where that is due; when it is due next, or null where there is nothing to push. */
-  private async push({ ledgers, outward }: Services, config: CoordinatorConfig): Promise<number | null> {
-    if (outward.otlp === null || !config.enable_metrics_collection || this.kv.get(NEWS) !== true) return null;
+  private async push({ ledgers, outbound }: Services, config: CoordinatorConfig): Promise<number | null> {
+    if (outbound.otlp === null || !config.enable_metrics_collection || this.kv.get(NEWS) !== true)
+      return null;
     const due = (this.kv.get<number>(PUSHED) ?? 0) + config.metrics_export_interval * 1_000;
     if (due > Date.now()) return due;
     this.kv.put(NEWS, false);
@@ -115,9 +118,9 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     if (since === now) this.kv.put(BORN, now);
     this.kv.put(PUSHED, now);
     const families = familiesOf(by_pipeline, open);
-    const body = metricsBody(families, this.tenant, outward.otlp.version, { since, now });
+    const body = metricsBody(families, this.tenant, outbound.otlp.version, { since, now });
     // Counts are of all time: the next push compensates a lost one.
-    const outcome = await exportTo(outward.otlp, "metrics", body);
+    const outcome = await exportTo(outbound.otlp, "metrics", body);
     if (outcome !== "again") return null;
     this.kv.put(NEWS, true);
     return now + config.metrics_export_interval * 1_000;

@@ -17,7 +17,7 @@ import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { retainedUntil } from "../core/execution/retention.ts";
 import { executionPieces } from "../core/execution/view.ts";
 import { logLine, lostReports } from "../core/monitoring/log-line.ts";
-import { PACE } from "../core/timings.ts";
+import { TIMINGS } from "../core/timings.ts";
 import { alarmWork } from "../engine/run/alarm-work.ts";
 import { ExecutionDriver } from "../engine/run/driver.ts";
 import type { EventFeed } from "../engine/watch/feed.ts";
@@ -109,7 +109,7 @@ export class RunKeeper {
     const again = await this.conductUntilIdle(info);
     this.isHandling = false;
     this.rest();
-    this.alarmIsDue = again !== null && again <= this.ports.clock.now() + PACE.ALARM_JOIN_MS;
+    this.alarmIsDue = again !== null && again <= this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
     if (again === null) return;
     if (this.isPersisted) await this.ctx.storage.setAlarm(again);
     else this.ports.alarm.set(again);
@@ -142,11 +142,11 @@ export class RunKeeper {
       return null;
     } catch (cause) {
       // I15: after a rollback the version that can read the log is deployed again, and continues with it.
-      if (cause instanceof LogFormatUnknown) return this.ports.clock.now() + PACE.FORMAT_RETRY_MS;
+      if (cause instanceof LogFormatUnknown) return this.ports.clock.now() + TIMINGS.FORMAT_RETRY_MS;
       // A log that cannot be read is kept for inspection; the run cannot continue.
       if (cause instanceof LogCorrupted) return null;
       if (cause instanceof IsolateFull) {
-        return this.ports.clock.now() + Math.round(PACE.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
+        return this.ports.clock.now() + Math.round(TIMINGS.ISOLATE_RETRY_MS * (1 + this.ports.chance()));
       }
       // A record that was refused has been counted.
       if (this.faults === before) this.faults += 1;
@@ -165,7 +165,7 @@ export class RunKeeper {
       if (isMarked) clearMark(this.ctx.storage);
       // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
       // crashes has its alarm handled, and set anew, before that.
-      if (crashes < PACE.FRUITLESS_RECOVERIES) await this.held(driver.drive());
+      if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.held(driver.drive());
       return driver;
     } finally {
       leave();
@@ -174,13 +174,13 @@ export class RunKeeper {
 
   /** Resolves with the task, or once the platform would end the handler. */
   private async held(task: Promise<void>): Promise<void> {
-    await withTimeLimit(this.ports.clock, PACE.ALARM_HOLD_MS, task, () => {});
+    await withTimeLimit(this.ports.clock, TIMINGS.ALARM_HOLD_MS, task, () => {});
   }
 
   /** When to try again after a fault, ms since the epoch: later each time, and at the deadline if that is sooner. */
   private retryAt(): number {
     const now = this.ports.clock.now();
-    const wait_ms = PACE.ALARM_RETRY_MS * 2 ** Math.min(Math.max(0, this.faults - 1), MOST_DOUBLINGS);
+    const wait_ms = TIMINGS.ALARM_RETRY_MS * 2 ** Math.min(Math.max(0, this.faults - 1), MOST_DOUBLINGS);
     const due = this.lastKnown === null ? null : nextActions(this.lastKnown).wake_at;
     return due !== null && due > now ? Math.min(due, now + wait_ms) : now + wait_ms;
   }
@@ -195,7 +195,7 @@ export class RunKeeper {
     alarm?: { crashes: number; cut: number },
     driver: ExecutionDriver = this.driver ?? this.conduct(),
   ): ExecutionDriver {
-    const isSuspect = (driver.state?.fruitless ?? 0) >= PACE.FRUITLESS_RECOVERIES;
+    const isSuspect = (driver.state?.recoveriesWithoutProgress ?? 0) >= TIMINGS.RECOVERIES_WITHOUT_PROGRESS;
     if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
     // Kept once it has started: a driver that failed to start is not reused.
     working(driver);
@@ -210,7 +210,7 @@ export class RunKeeper {
   /** A run that waits for its alarm has one, also where the platform has dropped it. */
   private async keepAlarm(): Promise<void> {
     if (!this.isHandling && (await this.ctx.storage.getAlarm()) === null) {
-      this.ports.alarm.set(this.ports.clock.now() + PACE.ALARM_JOIN_MS);
+      this.ports.alarm.set(this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS);
     }
   }
 
@@ -235,7 +235,7 @@ export class RunKeeper {
     this.outbox = new Outbox(driver, this.ports, composeReceivers(this.env, log), {
       // An end without an alarm near (a cancelled pause) needs one that sees the outbox and retention through.
       pending: () => {
-        if (!this.alarmIsDue) alarm.set(clock.now() + PACE.ALARM_JOIN_MS);
+        if (!this.alarmIsDue) alarm.set(clock.now() + TIMINGS.ALARM_JOIN_MS);
       },
       // A run that has ended before its alarm fired never needs the handler.
       delivered: () => {
@@ -289,7 +289,7 @@ export class RunKeeper {
     };
     const ports = composePorts(this.env, this.ctx.storage, this.isPersisted, onTimer, brotliDecoder());
     const set = (at: number) => {
-      const soon = ports.clock.now() + PACE.ALARM_JOIN_MS;
+      const soon = ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
       // The reports of a pause must be delivered, too.
       const due = this.outbox?.needsAlarm === true ? Math.min(at, soon) : at;
       this.alarmIsDue = due <= soon;

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { crc32 } from "../../src/adapters/log/crc32.ts";
 import { type Chunk, decodeRecords, encodeRecord, recordKeyFrom } from "../../src/adapters/log/record.ts";
 import type { LogEvent } from "../../src/core/execution/log-event.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import { LogCorrupted, LogFormatUnknown } from "../../src/engine/ports.ts";
 
 function event(seq: number, message = "m"): LogEvent {
@@ -48,7 +48,7 @@ test("what is written is read back, of one turn and of several", () => {
 });
 
 describe("a record of more than ten chunks", () => {
-  const large = event(1, "🌍".repeat((11.5 * PACE.RECORD_CHUNK_BYTES) / 4));
+  const large = event(1, "🌍".repeat((11.5 * TIMINGS.RECORD_CHUNK_BYTES) / 4));
   const chunks = encodeRecord([large]);
 
   test("is read back in the order in which storage lists its keys", () => {
@@ -77,10 +77,10 @@ describe("a record of more than ten chunks", () => {
 });
 
 test("a record is cut into chunks of 512 KiB, also inside a character", () => {
-  const large = event(1, "🌍".repeat(PACE.RECORD_CHUNK_BYTES / 3));
+  const large = event(1, "🌍".repeat(TIMINGS.RECORD_CHUNK_BYTES / 3));
   const chunks = encodeRecord([large]);
   expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0000-0002", "log/0000000001/0001-0002"]);
-  for (const { bytes } of chunks) expect(bytes.byteLength).toBeLessThanOrEqual(PACE.RECORD_CHUNK_BYTES);
+  for (const { bytes } of chunks) expect(bytes.byteLength).toBeLessThanOrEqual(TIMINGS.RECORD_CHUNK_BYTES);
   expect(read(chunks)).toEqual([large]);
 });
 
@@ -90,7 +90,7 @@ describe("corrupted is", () => {
     Chunk,
     Chunk,
   ];
-  const halves = encodeRecord([event(1, "x".repeat(PACE.RECORD_CHUNK_BYTES))]);
+  const halves = encodeRecord([event(1, "x".repeat(TIMINGS.RECORD_CHUNK_BYTES))]);
   const spoilt = (chunk: Chunk, change: (bytes: Uint8Array) => void) => {
     const bytes = chunk.bytes.slice();
     change(bytes);

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { retainedUntil, retentionEnd } from "../../src/core/execution/retention.ts";
 import { ledgerEntry } from "../../src/core/monitoring/index-entry.ts";
 import { turnOf } from "../../src/core/monitoring/conversation-turn.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import { Play, stage } from "./rules/play.ts";
 
 test("the execution, its entry in the index and its turn have the same end of retention", () => {
@@ -17,7 +17,7 @@ test("the execution, its entry in the index and its turn have the same end of re
 
 test("without storage the execution goes a minute after its end, its turn at the end of retention", () => {
   const play = new Play([stage("a")], { retention_seconds: 700 }, { storage: "memory" }).after(5).answer("a");
-  expect(retainedUntil(play.state)).toBe(play.now + PACE.MEMORY_KEPT_MS);
+  expect(retainedUntil(play.state)).toBe(play.now + TIMINGS.MEMORY_KEPT_MS);
   expect(turnOf(play.state)?.expires).toBe(play.now + 700_000);
 });
 

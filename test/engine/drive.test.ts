@@ -4,7 +4,7 @@ import { LogCorrupted } from "../../src/engine/ports.ts";
 import { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { EventFeed } from "../../src/engine/watch/feed.ts";
 import { answerWatched, waitForCaller } from "../../src/engine/watch/wait.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "./support.ts";
 import type { Life } from "./simulation/platform.ts";
@@ -141,7 +141,7 @@ test("a started response sends the end once it is durable, and nothing before", 
   };
   let left = 0;
   const begun = answerWatched(driver, waitForCaller(driver, clock, null), text, clock, () => (left += 1));
-  await bench.until(PACE.HEARTBEAT_WATCHED_MS + 1);
+  await bench.until(TIMINGS.HEARTBEAT_WATCHED_MS + 1);
   const reader = ((await begun) as ReadableStream<Uint8Array>).getReader();
   const durable: (string | undefined)[] = [];
   let told = "";

@@ -2,7 +2,7 @@
 // come back, and how much goes into one chunk.
 import { expect, test } from "vitest";
 import type { LogEvent, LogEventOf } from "../../src/core/execution/log-event.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { EventFeed } from "../../src/engine/watch/feed.ts";
 import { LiveText } from "../../src/engine/run/live-text.ts";
@@ -149,7 +149,7 @@ test("one who was cut off in mid-text and comes back after the call's end has it
 
 test("a chunk is bounded: the rest waits in the log, and is asked for at once", async () => {
   const driver = new Played();
-  const large = { pad: "x".repeat(PACE.STREAM_CHUNK_BYTES / 2) };
+  const large = { pad: "x".repeat(TIMINGS.STREAM_CHUNK_BYTES / 2) };
   for (let n = 0; n < 5; n += 1) driver.tell("stage.skipped", { stage: "s", data: large });
   const feed = driver.reader();
   expect(taken(feed)).toHaveLength(2);
@@ -161,7 +161,7 @@ test("a chunk is bounded: the rest waits in the log, and is asked for at once", 
 test("a reader that lags by whole texts buffers a bounded part, and still gets each whole text at its end", () => {
   const driver = new Played();
   const feed = driver.reader();
-  const half = "x".repeat(PACE.READER_TEXT_CHARS / 2 + 1);
+  const half = "x".repeat(TIMINGS.READER_TEXT_CHARS / 2 + 1);
   for (const stage of ["a", "b", "c"]) {
     const live = driver.call(stage);
     live.say(half);

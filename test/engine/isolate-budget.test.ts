@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import type { CallOutcome } from "../../src/core/execution/command.ts";
 import { jsonWeight, textWeight } from "../../src/core/json/json-weight.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { IsolateBudget } from "../../src/engine/run/isolate-budget.ts";
 import type { AgentRequest, CallHooks, MemoryShare, Ports } from "../../src/engine/ports.ts";
@@ -92,7 +92,7 @@ describe("the budget", () => {
     const resting = share("a");
     resting.take(36 * MB);
     resting.rest();
-    clock.time = PACE.ISOLATE_REST_MS - 1;
+    clock.time = TIMINGS.ISOLATE_REST_MS - 1;
     expect(share("b").take(MB * 2)).toBe(false);
     clock.time += 1;
     expect(share("b").take(MB * 2)).toBe(true);
@@ -133,7 +133,7 @@ describe("the budget", () => {
     run.take(36 * MB);
     run.rest();
     run.take(36 * MB);
-    clock.time = 10 * PACE.ISOLATE_REST_MS;
+    clock.time = 10 * TIMINGS.ISOLATE_REST_MS;
     expect(share("b").take(2 * MB)).toBe(false);
   });
 });
@@ -220,6 +220,6 @@ describe("a run", () => {
     expect(driver.state?.status).toBe("completed");
     // A run, three answers, and what a text of 64 KB may be short of.
     expect(budget.held).toBeGreaterThan(3 * 10_000);
-    expect(budget.held).toBeLessThan(3 * 10_000 + 2 * PACE.ISOLATE_RUN_BYTES);
+    expect(budget.held).toBeLessThan(3 * 10_000 + 2 * TIMINGS.ISOLATE_RUN_BYTES);
   });
 });

@@ -5,7 +5,7 @@ import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { ledgerEntry } from "../../src/core/monitoring/index-entry.ts";
 import { evolve } from "../../src/core/execution/evolve.ts";
 import { startExecution } from "../../src/core/execution/start.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { refreshListing } from "../../src/engine/watch/listing-refresh.ts";
 import { timerAlarm } from "../../src/engine/run/timer-alarm.ts";
@@ -43,8 +43,8 @@ function runOf(storage: "memory" | "durable_object"): ExecutionState {
 }
 
 test("a run without storage is listed two minutes after its last report, and a minute after its end", () => {
-  expect(ledgerEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * PACE.MEMORY_LISTED_MS);
-  expect(ledgerEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + PACE.LEDGER_GRACE_MS);
+  expect(ledgerEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * TIMINGS.MEMORY_LISTED_MS);
+  expect(ledgerEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + TIMINGS.LEDGER_GRACE_MS);
   const state = runOf("memory");
   const ended = evolve(state, {
     execution_id: state.spec.execution_id,
@@ -55,7 +55,7 @@ test("a run without storage is listed two minutes after its last report, and a m
     message: "",
     data: { error_info: null },
   });
-  expect(ledgerEntry(ended, 999_000).expires).toBe(60_000 + PACE.MEMORY_KEPT_MS);
+  expect(ledgerEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
 });
 
 test("a run without storage is reported every minute until it ends, also where a report fails", async () => {
@@ -68,7 +68,7 @@ test("a run without storage is reported every minute until it ends, also where a
   };
   refreshListing(driver, clockOf(time), { name: "index", receive });
   for (let step = 0; step < 3; step += 1) await time.step();
-  expect(reported).toEqual([1, 2, 3].map((n) => n * PACE.MEMORY_LISTED_MS));
+  expect(reported).toEqual([1, 2, 3].map((n) => n * TIMINGS.MEMORY_LISTED_MS));
   Object.assign(driver.state as object, { status: "completed" });
   while (await time.step());
   expect(reported).toHaveLength(3);

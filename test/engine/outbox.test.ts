@@ -2,7 +2,7 @@
 // every receiver has it, nothing twice without need, and the latest state wins.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../../src/engine/run/driver.ts";
 import { Outbox, type Receiver } from "../../src/engine/watch/outbox.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
@@ -101,7 +101,7 @@ test("a short run is reported once, with its end", async () => {
   const world = new World();
   const outbox = world.open();
   world.becomes("running", 2);
-  await world.pass(PACE.OUTBOX_FIRST_MS - 1);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS - 1);
   world.becomes("completed", 5);
   expect(await outbox.settle()).toEqual([]);
   await world.pass(60_000);
@@ -113,7 +113,7 @@ test("a longer one is reported at each change, and a change back is a change", a
   const world = new World();
   const outbox = world.open();
   world.becomes("running", 2);
-  await world.pass(PACE.OUTBOX_FIRST_MS);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
   world.becomes("running", 3);
   world.becomes("paused", 4);
   expect(outbox.needsAlarm).toBe(true);
@@ -144,7 +144,7 @@ test("a change that comes during a delivery follows it", async () => {
   const outbox = world.open();
   world.index.slow = Promise.withResolvers();
   world.becomes("running", 2);
-  await world.pass(PACE.OUTBOX_FIRST_MS);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
   world.becomes("completed", 5);
   await world.pass(0);
   world.index.slow.resolve();
@@ -158,7 +158,7 @@ test("a start that was refused is reported again after 5 seconds, and then later
   world.open();
   world.index.refusals = 4;
   world.becomes("running", 2);
-  await world.pass(PACE.OUTBOX_FIRST_MS);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
   const tries: number[] = [];
   for (let second = 0; second < 60; second += 1) {
     const before = world.index.asked;
@@ -204,8 +204,8 @@ test("a receiver that does not answer is one that refused", async () => {
   const outbox = world.open();
   world.hook.hangs = true;
   world.is("completed", 5);
-  const settled = outbox.settleWithin(PACE.REPORT_WAIT_MS);
-  await world.pass(PACE.REPORT_WAIT_MS);
+  const settled = outbox.settleWithin(TIMINGS.REPORT_WAIT_MS);
+  await world.pass(TIMINGS.REPORT_WAIT_MS);
   expect(await settled).toEqual(["webhook"]);
   expect(world.index.got).toEqual(["completed@5"]);
 });

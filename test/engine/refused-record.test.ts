@@ -1,7 +1,7 @@
 // A record that storage refuses: the run goes on from what the log holds, or ends, by its deadline (I1); whoever waits
 // is not left waiting; nothing that was not written is seen (I9).
 import { expect, test } from "vitest";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import { EventFeed } from "../../src/engine/watch/feed.ts";
 import { waitForCaller } from "../../src/engine/watch/wait.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
@@ -50,7 +50,7 @@ test("storage that refuses an answer each time: the run ends failed, and its age
   await bench.until();
   expect(bench.types.at(-1)).toBe("execution.failed");
   const calls = bench.requests.filter(({ call }) => call.stage === "a");
-  expect(calls.length).toBeLessThanOrEqual(PACE.FRUITLESS_RECOVERIES + 1);
+  expect(calls.length).toBeLessThanOrEqual(TIMINGS.RECOVERIES_WITHOUT_PROGRESS + 1);
 });
 
 test("storage that refuses everything until after the deadline: the run ends with PIPELINE_TIMEOUT then", async () => {
@@ -64,7 +64,7 @@ test("storage that refuses everything until after the deadline: the run ends wit
     type: "execution.failed",
     data: { error_info: { code: "PIPELINE_TIMEOUT" } },
   });
-  expect(bench.ms).toBeLessThan(60_000 + PACE.ALARM_RETRY_MS + 10);
+  expect(bench.ms).toBeLessThan(60_000 + TIMINGS.ALARM_RETRY_MS + 10);
 });
 
 test("waiters are released, and a reader's stream stops without its end", async () => {

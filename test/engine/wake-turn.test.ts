@@ -1,7 +1,7 @@
 // The arithmetic of the queue in which an isolate's runs come up after an outage, with a simulated platform: alarms
 // that fire together, objects that wait in memory or set their alarm to their turn, machines that are late, restarts.
 import { describe, expect, test } from "vitest";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import { WakeQueue } from "../../src/core/resilience/wake-queue.ts";
 import { wakeTurn } from "../../src/engine/run/recovery-pacing.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
@@ -87,11 +87,11 @@ describe("runs whose alarms fire together", () => {
     await isolate.run();
     expect(isolate.up.size).toBe(5_000);
     const at = (run: number) => (isolate.up.get(run) ?? 0) - START;
-    expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(PACE.WAKING_AT_ONCE);
-    expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== PACE.WAKING_GAP_MS)).toEqual([]);
+    expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(TIMINGS.WAKING_AT_ONCE);
+    expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== TIMINGS.WAKING_GAP_MS)).toEqual([]);
     // In the order in which they came, and no cliff: the last one has the last turn.
     expect([at(100), at(1_000), at(4_999)]).toEqual(
-      [100, 1_000, 4_999].map((run) => (run - PACE.WAKING_AT_ONCE) * PACE.WAKING_GAP_MS),
+      [100, 1_000, 4_999].map((run) => (run - TIMINGS.WAKING_AT_ONCE) * TIMINGS.WAKING_GAP_MS),
     );
   });
 
@@ -105,7 +105,9 @@ describe("runs whose alarms fire together", () => {
       moves.push(isolate.moved - before);
     }
     // 3,480 runs have turns beyond a minute.
-    expect(isolate.moved).toBe(5_000 - PACE.WAKING_AT_ONCE - PACE.WAKING_HOLD_MS / PACE.WAKING_GAP_MS - 1);
+    expect(isolate.moved).toBe(
+      5_000 - TIMINGS.WAKING_AT_ONCE - TIMINGS.WAKING_HOLD_MS / TIMINGS.WAKING_GAP_MS - 1,
+    );
     expect(Math.max(...moves)).toBeLessThan(70);
     expect(Math.min(...moves)).toBeGreaterThan(50);
     expect(isolate.held).toBe(0);
@@ -118,14 +120,14 @@ describe("runs whose alarms fire together", () => {
     for (let run = 0; run < 1_500; run += 1) isolate.alarm(run, START);
     await isolate.run();
     expect([isolate.moved, isolate.up.size]).toEqual([0, 1_500]);
-    expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(PACE.WAKING_AT_ONCE);
+    expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(TIMINGS.WAKING_AT_ONCE);
   });
 
   test("alarms that come in peace wait for nothing", async () => {
     const isolate = new Isolate();
-    for (let run = 0; run < 500; run += 1) isolate.alarm(run, START + run * PACE.WAKING_GAP_MS);
+    for (let run = 0; run < 500; run += 1) isolate.alarm(run, START + run * TIMINGS.WAKING_GAP_MS);
     await isolate.run();
-    expect([...isolate.up].every(([run, at]) => at === START + run * PACE.WAKING_GAP_MS)).toBe(true);
+    expect([...isolate.up].every(([run, at]) => at === START + run * TIMINGS.WAKING_GAP_MS)).toBe(true);
     expect(isolate.moved).toBe(0);
   });
 
@@ -135,7 +137,7 @@ describe("runs whose alarms fire together", () => {
     await isolate.run();
     for (const [run, at] of isolate.up) if (run % 2 === 1) expect(at, String(run)).toBe(START);
     const last = Math.max(...isolate.up.values()) - START;
-    expect(last).toBeLessThanOrEqual(750 * PACE.WAKING_GAP_MS);
+    expect(last).toBeLessThanOrEqual(750 * TIMINGS.WAKING_GAP_MS);
   });
 
   test("the alarm of a run whose handler crashed is not moved: the platform counts its crashes", async () => {
@@ -143,7 +145,7 @@ describe("runs whose alarms fire together", () => {
     for (let run = 0; run < 300; run += 1) isolate.alarm(run, START, { retried: true });
     await isolate.run();
     expect(isolate.moved).toBe(0);
-    expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== PACE.WAKING_GAP_MS)).toEqual([]);
+    expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== TIMINGS.WAKING_GAP_MS)).toEqual([]);
     expect(isolate.up.size).toBe(300);
   });
 
@@ -160,27 +162,27 @@ describe("runs whose alarms fire together", () => {
     const times = [...isolate.up.values()].filter((at) => at >= again).toSorted((a, b) => a - b);
     for (let at = 0; at + 50 < times.length; at += 1) {
       const span = (times[at + 50] ?? 0) - (times[at] ?? 0);
-      expect(span).toBeGreaterThanOrEqual((49 - PACE.WAKING_AT_ONCE) * PACE.WAKING_GAP_MS);
+      expect(span).toBeGreaterThanOrEqual((49 - TIMINGS.WAKING_AT_ONCE) * TIMINGS.WAKING_GAP_MS);
     }
-    expect((times.at(-1) ?? 0) - again).toBeLessThanOrEqual(2_000 * PACE.WAKING_GAP_MS);
+    expect((times.at(-1) ?? 0) - again).toBeLessThanOrEqual(2_000 * TIMINGS.WAKING_GAP_MS);
   });
 
   test("on a slow machine a late run lets the others go first, and all resume", async () => {
     const isolate = new Isolate();
     const busyUntil = START + 5_000;
-    isolate.late = () => (isolate.time.now < busyUntil ? PACE.WAKING_LATE_MS : 0);
+    isolate.late = () => (isolate.time.now < busyUntil ? TIMINGS.WAKING_LATE_MS : 0);
     for (let run = 0; run < 500; run += 1) isolate.alarm(run, START);
     await isolate.run();
     expect(isolate.up.size).toBe(500);
     const early = [...isolate.up.values()].filter((at) => at < busyUntil).length;
-    expect(early).toBeLessThanOrEqual(PACE.WAKING_AT_ONCE + 1);
+    expect(early).toBeLessThanOrEqual(TIMINGS.WAKING_AT_ONCE + 1);
     // For ever late, and still every run comes up.
     const slow = new Isolate();
-    slow.late = () => PACE.WAKING_LATE_MS;
+    slow.late = () => TIMINGS.WAKING_LATE_MS;
     for (let run = 0; run < 500; run += 1) slow.alarm(run, START);
     await slow.run();
     expect(slow.up.size).toBe(500);
-    expect(slow.gaps.filter((gap) => gap < PACE.WAKING_GAP_MS)).toHaveLength(PACE.WAKING_AT_ONCE);
+    expect(slow.gaps.filter((gap) => gap < TIMINGS.WAKING_GAP_MS)).toHaveLength(TIMINGS.WAKING_AT_ONCE);
   });
 
   test("a machine that stands still for a while does not take up at once all whose turn came meanwhile", async () => {
@@ -194,28 +196,28 @@ describe("runs whose alarms fire together", () => {
     expect(isolate.up.size).toBe(1_500);
     const together = Map.groupBy(isolate.up.values(), (at) => at);
     const most = Math.max(...[...together.values()].map((at) => at.length));
-    expect(most).toBe(PACE.WAKING_AT_ONCE + 1);
+    expect(most).toBe(TIMINGS.WAKING_AT_ONCE + 1);
   });
 });
 
 describe("turns", () => {
   test("what was given is claimed once, at its own time alone", () => {
     const queue = new WakeQueue();
-    for (let run = 0; run <= PACE.WAKING_AT_ONCE; run += 1) queue.next(START);
+    for (let run = 0; run <= TIMINGS.WAKING_AT_ONCE; run += 1) queue.next(START);
     expect(queue.isOpen(START)).toBe(false);
     const turn = queue.next(START, 2);
     queue.give(turn, START);
     expect(queue.claim(turn.at + 1)).toBeNull();
     expect(queue.claim(turn.at)).toEqual(turn);
     expect(queue.claim(turn.at)).toBeNull();
-    expect(queue.isOpen(START + PACE.WAKING_GAP_MS)).toBe(false);
-    expect(queue.isOpen(START + 2 * PACE.WAKING_GAP_MS)).toBe(true);
+    expect(queue.isOpen(START + TIMINGS.WAKING_GAP_MS)).toBe(false);
+    expect(queue.isOpen(START + 2 * TIMINGS.WAKING_GAP_MS)).toBe(true);
   });
 
   test("an unclaimed one is dropped", () => {
     const queue = new WakeQueue();
     queue.give({ at: START, rounds: 0 }, START);
-    queue.give({ at: START + 1, rounds: 0 }, START + PACE.WAKING_CLAIM_MS + 1);
+    queue.give({ at: START + 1, rounds: 0 }, START + TIMINGS.WAKING_CLAIM_MS + 1);
     expect(queue.claim(START)).toBeNull();
     expect(queue.claim(START + 1)).not.toBeNull();
   });

@@ -151,7 +151,7 @@ describe("the imports of src", () => {
     ["http/app.ts", 'import "../objects/execution.ts";', "http imports objects"],
     ["client/client.ts", 'const a = await import("../core/json/json.ts");', "client imports core"],
     ["cli/dev.ts", 'import { decide } from "../core/execution/decide.ts";', "cli imports core"],
-    ["pipelines/rag.ts", 'import { PACE } from "../core/timings.ts";', "pipelines imports core"],
+    ["pipelines/rag.ts", 'import { TIMINGS } from "../core/timings.ts";', "pipelines imports core"],
     ["compose.ts", 'import { DurableObject } from "cloudflare:workers";', "compose.ts: cloudflare:workers"],
     [
       "adapters/platform/system.ts",

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { termsOf } from "../../src/adapters/durable/stream-terms.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 import { ReaderBuffer } from "../../src/http/streaming/reader-buffer.ts";
@@ -122,7 +122,7 @@ test.each([
 test("large events fill it as well: its bytes are bounded", async () => {
   const { buffer, settle } = bufferWith({});
   let roomy = false;
-  const piece = new Uint8Array(PACE.READER_BUFFER_BYTES);
+  const piece = new Uint8Array(TIMINGS.READER_BUFFER_BYTES);
   void buffer.put({ pieces: [piece], events: 1 }).then(() => (roomy = true));
   await settle();
   expect(roomy).toBe(false);

@@ -5,7 +5,7 @@ import { createParser } from "eventsource-parser";
 import { expect, test } from "vitest";
 import { REFUSAL_TYPE } from "../../src/adapters/durable/execution-client.ts";
 import { TERMS_HEADER } from "../../src/adapters/durable/stream-terms.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 import { createApp } from "../../src/http/app.ts";
 import { streamResponse } from "../../src/http/streaming/follower.ts";
@@ -105,14 +105,14 @@ test("an execution that is gone ends it; a fault that passes does not", async ()
 test("tries are bounded, wait longer each time, and begin anew with each event", async () => {
   const { text, waits } = await readThrough(stream([event(1)], true));
   expect(text).toBe(event(1));
-  expect(waits).toEqual(PACE.REATTACH_MS.filter((ms) => ms > 0));
+  expect(waits).toEqual(TIMINGS.REATTACH_MS.filter((ms) => ms > 0));
   const again = await readThrough(
     stream([event(1)], true),
     () => refusal("INTERNAL_ERROR"),
     () => stream([event(2)], true),
   );
   expect(again.text).toBe(event(1) + event(2));
-  expect(again.asked).toHaveLength(2 + PACE.REATTACH_MS.length);
+  expect(again.asked).toHaveLength(2 + TIMINGS.REATTACH_MS.length);
 });
 
 test.each([

@@ -1,9 +1,9 @@
-// The rules of what goes outward: the webhook's events and schedule, the variables of both exports, log lines, and the
+// The rules of what goes outbound: the webhook's events and schedule, the variables of both exports, log lines, and the
 // spans of runs that did not go straight.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { readOutward } from "../../src/adapters/outbound/outbound.ts";
+import { readOutbound } from "../../src/adapters/outbound/outbound.ts";
 import { spansJson } from "../../src/adapters/outbound/otlp-encode.ts";
 import { readHeaders } from "../../src/adapters/outbound/otlp-export.ts";
 import { isLogged, logLine } from "../../src/core/monitoring/log-line.ts";
@@ -87,11 +87,11 @@ describe("the documentation", () => {
 
 describe("the variables", () => {
   test("nothing set, nothing goes out", () => {
-    expect(readOutward({}, "1")).toEqual({ ok: true, value: { webhook: null, otlp: null } });
+    expect(readOutbound({}, "1")).toEqual({ ok: true, value: { webhook: null, otlp: null } });
   });
 
   test("a secret of less than 24 bytes is refused, and not shown", () => {
-    const read = readOutward(
+    const read = readOutbound(
       {
         AGENT_COORDINATOR_WEBHOOK_URL: "https://h.example",
         AGENT_COORDINATOR_WEBHOOK_SECRET: "whsec_c2hvcnQ=",

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Made } from "../../src/adapters/durable/result-cache-client.ts";
 import type { Env } from "../../src/compose.ts";
 import { entryText } from "../../src/core/caching/cached-result.ts";
-import { PACE } from "../../src/core/timings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
 
 vi.mock("cloudflare:workers", () => ({
   DurableObject: class {
@@ -69,7 +69,7 @@ afterEach(() => {
   database.close();
 });
 
-const written = () => vi.advanceTimersByTimeAsync(PACE.CACHE_WRITE_MS);
+const written = () => vi.advanceTimersByTimeAsync(TIMINGS.CACHE_WRITE_MS);
 const isThere = async (object: ReturnType<typeof open>, exact: string) =>
   typeof (await object.take(keyOf(exact), callerOf("anyone"), 60, 1_000, [])) === "object";
 

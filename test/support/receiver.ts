@@ -1,4 +1,4 @@
-// A server that takes what the coordinator sends outward, webhooks and traces, keeps it byte for byte, and answers
+// A server that takes what the coordinator sends outbound, webhooks and traces, keeps it byte for byte, and answers
 // what a test says.
 import { createServer } from "node:http";
 import { onLoopback } from "./loopback.ts";

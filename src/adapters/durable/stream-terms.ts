@@ -1,6 +1,6 @@
 // Headers by which an execution's object tells the Worker how to serve a stream's reader. They come from the config
 // that the run holds, which only the object knows.
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 
 export interface StreamTerms {
@@ -18,7 +18,7 @@ export const TERMS_HEADER = "x-stream-terms";
 export function termsOf(spec: RunSpec): StreamTerms {
   const { stream_buffer_size, stream_timeout_ms, enable_backpressure } = spec.config;
   return {
-    heartbeat_ms: spec.on_disconnect === "cancel" ? PACE.HEARTBEAT_WATCHED_MS : PACE.HEARTBEAT_MS,
+    heartbeat_ms: spec.on_disconnect === "cancel" ? TIMINGS.HEARTBEAT_WATCHED_MS : TIMINGS.HEARTBEAT_MS,
     buffer_events: stream_buffer_size,
     stall_ms: enable_backpressure ? stream_timeout_ms : 0,
   };

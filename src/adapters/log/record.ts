@@ -3,7 +3,7 @@
 import { concatBytes } from "../../core/bytes.ts";
 import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import { LogCorrupted, LogFormatUnknown } from "../../engine/ports.ts";
 import { crc32 } from "./crc32.ts";
 
@@ -49,11 +49,11 @@ export function encodeRecord(events: readonly LogEvent[]): Chunk[] {
   const bytes = new Uint8Array(CHECKSUM_BYTES + body.byteLength);
   new DataView(bytes.buffer).setUint32(0, crc32(body));
   bytes.set(body, CHECKSUM_BYTES);
-  const count = Math.ceil(bytes.byteLength / PACE.RECORD_CHUNK_BYTES);
+  const count = Math.ceil(bytes.byteLength / TIMINGS.RECORD_CHUNK_BYTES);
   if (count === 1) return [{ key: chunkKey(first, 0, 1), bytes }];
   return Array.from({ length: count }, (_, at) => ({
     key: chunkKey(first, at, count),
-    bytes: bytes.slice(at * PACE.RECORD_CHUNK_BYTES, (at + 1) * PACE.RECORD_CHUNK_BYTES),
+    bytes: bytes.slice(at * TIMINGS.RECORD_CHUNK_BYTES, (at + 1) * TIMINGS.RECORD_CHUNK_BYTES),
   }));
 }
 

@@ -16,7 +16,7 @@ import {
   WEBHOOK_EVENTS,
   webhookPayload,
 } from "../../core/monitoring/webhook.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Receiver } from "../../engine/watch/outbox.ts";
 import type { Log } from "../../engine/ports.ts";
 import type { Couriers, Parcel } from "../durable/delivery-client.ts";
@@ -24,7 +24,7 @@ import { spansJson } from "./otlp-encode.ts";
 import { type OtlpTarget, readHeaders } from "./otlp-export.ts";
 import { readSecret, type WebhookTarget } from "./webhook.ts";
 
-export interface Outward {
+export interface Outbound {
   webhook: WebhookTarget | null;
   otlp: OtlpTarget | null;
 }
@@ -36,10 +36,10 @@ const OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
 
 /** Destinations of webhooks and traces; null if none are configured. @param version of this service */
-export function readOutward(
+export function readOutbound(
   vars: Readonly<Record<string, unknown>>,
   version: string,
-): Result<Outward, BadVariable> {
+): Result<Outbound, BadVariable> {
   const webhook = readWebhook(vars);
   if (!webhook.ok) return webhook;
   const endpoint = textVariable(vars, OTLP_ENDPOINT);
@@ -74,7 +74,7 @@ function isHttp(text: string): boolean {
 }
 
 /** Receivers of an execution's end, in addition to the ledger. */
-export function outwardReceivers({ webhook, otlp }: Outward, couriers: Couriers, log: Log): Receiver[] {
+export function outboundReceivers({ webhook, otlp }: Outbound, couriers: Couriers, log: Log): Receiver[] {
   const receivers: Receiver[] = [];
   if (webhook !== null) {
     receivers.push({
@@ -136,7 +136,7 @@ function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel 
   const spans = spansOf(state, events);
   if (spans.length === 0) return null;
   const id = messageId(state.spec.tenant, "spans", state.spec.execution_id, String(state.started_at));
-  return { id, kind: "spans", body: spansJson(spans, PACE.SPANS_BYTES), wait_ms: PACE.SPANS_WAIT_MS };
+  return { id, kind: "spans", body: spansJson(spans, TIMINGS.SPANS_BYTES), wait_ms: TIMINGS.SPANS_WAIT_MS };
 }
 
 /** The same for the same notification; without a dot, which separates the parts of the signed text. */

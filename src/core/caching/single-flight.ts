@@ -6,7 +6,7 @@
 //
 // A flight without followers costs nothing: its leader is probed (asked whether the call still runs) only while
 // there is a follower to wait for it.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 
 /** One call of one execution. */
 export interface FlightCaller {
@@ -59,8 +59,8 @@ export class SingleFlight {
     this.flights.set(key, {
       leader: caller,
       ends_at: now + lease_ms,
-      lease_until: now + PACE.LEAD_LEASE_MS,
-      probe_at: now + PACE.LEAD_PROBE_MS,
+      lease_until: now + TIMINGS.LEAD_LEASE_MS,
+      probe_at: now + TIMINGS.LEAD_PROBE_MS,
       followers: flight?.followers ?? new Map(),
     });
     return "lead";
@@ -73,7 +73,7 @@ export class SingleFlight {
     if (flight.followers.size === 0 && now >= flight.probe_at) {
       // No follower, no probe: what is known of the leader is old. It has the time of one answer to prove itself.
       flight.probe_at = now;
-      flight.lease_until = Math.max(flight.lease_until, now + PACE.LEAD_PROBE_MS);
+      flight.lease_until = Math.max(flight.lease_until, now + TIMINGS.LEAD_PROBE_MS);
     }
     flight.followers.set(caller.execution_id, { call: caller.call, until: now + ms });
     this.followed.add(key);
@@ -101,8 +101,8 @@ export class SingleFlight {
     const flight = this.flights.get(key);
     if (flight === undefined || !isSame(flight.leader, leader)) return;
     flight.lease_until = runs
-      ? now + PACE.LEAD_LEASE_MS
-      : Math.min(flight.lease_until, now + PACE.LEAD_LANDING_MS);
+      ? now + TIMINGS.LEAD_LEASE_MS
+      : Math.min(flight.lease_until, now + TIMINGS.LEAD_LANDING_MS);
   }
 
   /** What time has brought: followers that wait no longer, and leaders to be probed now. */
@@ -121,7 +121,7 @@ export class SingleFlight {
         released.push({ key, execution_id });
       }
       if (flight.followers.size === 0 || now < flight.probe_at) continue;
-      flight.probe_at = now + PACE.LEAD_PROBE_MS;
+      flight.probe_at = now + TIMINGS.LEAD_PROBE_MS;
       probes.push({ key, leader: flight.leader });
     }
     return { released, probes };

@@ -1,7 +1,7 @@
 // advance: starts everything that may start now, and completes the execution when nothing is left. The only place
 // that begins a call; does nothing unless the execution runs (I11).
 import { Meter } from "../expressions/cel.ts";
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 import { evaluateCondition } from "../pipeline/condition.ts";
 import { endExecution, loseStage, skipStage } from "./endings.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
@@ -28,7 +28,7 @@ export function advance(turn: Turn): void {
     const next = nextToStart(turn.state);
     if (next === null) return;
     // The rest waits for a later turn: nextActions asks for it.
-    if (next.when !== undefined && steps >= PACE.CONDITION_STEPS) return;
+    if (next.when !== undefined && steps >= TIMINGS.CONDITION_STEPS) return;
     const meter = new Meter();
     startStage(turn, next, meter);
     steps += meter.spent;

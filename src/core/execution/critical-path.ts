@@ -195,11 +195,11 @@ function shares(state: ExecutionState, stage: StageState, from: number, to: numb
   const name = stage.result.stage;
   const called = stage.phase === "calling" ? [...stage.calls, [stage.call_at, to] as const] : stage.calls;
   const calls = covered(called, from, to);
-  const stills = stillSpans(state);
+  const pausedSpans = stillSpans(state);
   // Most runs have neither pauses nor retries, and every run's end comes through here.
-  const withPauses = stills.length === 0 ? calls : covered([...called, ...stills], from, to);
+  const withPauses = pausedSpans.length === 0 ? calls : covered([...called, ...pausedSpans], from, to);
   const all =
-    stage.waits.length === 0 ? withPauses : covered([...called, ...stills, ...stage.waits], from, to);
+    stage.waits.length === 0 ? withPauses : covered([...called, ...pausedSpans, ...stage.waits], from, to);
   return [
     { kind: "stage", stage: name, ms: calls },
     ...wait("retry_wait", name, all - withPauses),
@@ -213,9 +213,9 @@ function wait(kind: CriticalPathLink["kind"], stage: string | null, ms: number):
 }
 
 /** The spans in which the run's clock was stopped, one that goes on included. */
-function stillSpans({ stills, still_since, ended_at, updated_at }: ExecutionState): readonly Span[] {
-  if (still_since === null || ended_at !== null) return stills;
-  return [...stills, [still_since, updated_at]];
+function stillSpans({ pausedSpans, drained_at, ended_at, updated_at }: ExecutionState): readonly Span[] {
+  if (drained_at === null || ended_at !== null) return pausedSpans;
+  return [...pausedSpans, [drained_at, updated_at]];
 }
 
 function within(value: number, least: number, most: number): number {

@@ -4,7 +4,7 @@
 import { classify, retryAfter } from "../resilience/classify.ts";
 import { budgetDelay, retryDelay } from "../resilience/retry.ts";
 import { overwrittenBytes } from "../json/weight.ts";
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
 import { cancelExecution, completeStage, contextLimit, failExecution, loseStage } from "./endings.ts";
@@ -87,7 +87,7 @@ function ended(turn: Turn, command: Exclude<Command, { type: "start" }>): Decisi
 function endOverdue(turn: Turn): void {
   const { state, now } = turn;
   const { max_pause_seconds, pipeline_timeout_seconds } = state.spec.config;
-  if (state.still_since === null && now >= state.deadline_at) {
+  if (state.drained_at === null && now >= state.deadline_at) {
     const at = state.stages.find((stage) => stage.result.status === "running");
     failExecution(turn, {
       code: "PIPELINE_TIMEOUT",
@@ -149,7 +149,7 @@ function callFailed(
   const more =
     stage.rescued === null &&
     stage.attempt < retry_attempts &&
-    (retry === "yes" || (retry === "once" && stage.contract_faults < PACE.CONTRACT_RETRIES));
+    (retry === "yes" || (retry === "once" && stage.contract_faults < TIMINGS.CONTRACT_RETRIES));
   const drawn_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
   const left_ms = turn.state.deadline_at - turn.now;
   if (!more || drawn_ms >= left_ms) {
@@ -180,12 +180,12 @@ function recover(turn: Turn, crashes: number, cut: number): void {
   const lost = turn.state.stages
     .filter((stage) => stage.phase === "calling")
     .map((stage) => stage.result.stage);
-  const vain = Math.min(crashes, cut + (lost.length === 0 ? 0 : turn.state.fruitless));
+  const vain = Math.min(crashes, cut + (lost.length === 0 ? 0 : turn.state.recoveriesWithoutProgress));
   if (lost.length > 0 && !turn.state.spec.config.enable_state_recovery) {
     endUnrecovered(turn, lost, "the coordinator restarted, and enable_state_recovery is false");
     return;
   }
-  if (vain >= PACE.FRUITLESS_RECOVERIES) {
+  if (vain >= TIMINGS.RECOVERIES_WITHOUT_PROGRESS) {
     endUnrecovered(turn, lost, `recovered ${vain} times in a row without progress`);
     return;
   }

@@ -47,8 +47,8 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     ended_at: null,
     deadline_at: at + spec.config.pipeline_timeout_seconds * 1_000,
     paused_at: null,
-    still_since: null,
-    stills: [],
+    drained_at: null,
+    pausedSpans: [],
     stages: spec.stages.map((stage) => ({
       phase: "pending",
       result: pendingResult(stage.name, stage.agent_type),
@@ -70,7 +70,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     usage: {},
     error_info: null,
     recoveries: 0,
-    fruitless: 0,
+    recoveriesWithoutProgress: 0,
   };
 }
 
@@ -85,7 +85,11 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
     case "execution.resumed":
       return resumed(state, at);
     case "execution.recovered":
-      return { ...holdCalls(state), recoveries: state.recoveries + 1, fruitless: state.fruitless + 1 };
+      return {
+        ...holdCalls(state),
+        recoveries: state.recoveries + 1,
+        recoveriesWithoutProgress: state.recoveriesWithoutProgress + 1,
+      };
     case "execution.completed":
     case "execution.failed":
     case "execution.cancelled":
@@ -93,7 +97,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         ...state,
         status: event.status,
         ended_at: at,
-        stills: state.still_since === null ? state.stills : [...state.stills, [state.still_since, at]],
+        pausedSpans: pausedSpansAt(state, at),
         error_info: event.data.error_info ?? null,
       };
     case "stage.started":
@@ -123,10 +127,13 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
           result: { ...stage.result, error: event.data.error },
           waits: [...stage.waits, [at, at + event.data.delay_ms]],
         })),
-        fruitless: 0,
+        recoveriesWithoutProgress: 0,
       };
     case "stage.fallback":
-      return { ...withStage(state, event, (stage) => fallenBack(stage, event, at)), fruitless: 0 };
+      return {
+        ...withStage(state, event, (stage) => fallenBack(stage, event, at)),
+        recoveriesWithoutProgress: 0,
+      };
     case "stage.completed":
     case "stage.failed":
     case "stage.skipped":
@@ -162,7 +169,7 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
     context: patch === undefined ? next.context : mergeContext(next.context, patch),
     context_bytes: next.context_bytes + (kept?.bytes ?? 0),
     usage: usage !== null ? addUsage(next.usage, usage) : next.usage,
-    fruitless: 0,
+    recoveriesWithoutProgress: 0,
   };
 }
 
@@ -254,23 +261,28 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
   };
 }
 
+/** The spans in which the clock was stopped, where the present one, if any, ends now. */
+function pausedSpansAt(state: ExecutionState, at: number): ExecutionState["pausedSpans"] {
+  return state.drained_at === null ? state.pausedSpans : [...state.pausedSpans, [state.drained_at, at]];
+}
+
 function resumed(state: ExecutionState, at: number): ExecutionState {
-  const stood = state.still_since === null ? 0 : at - state.still_since;
+  const stood = state.drained_at === null ? 0 : at - state.drained_at;
   return {
     ...state,
     status: "running",
     paused_at: null,
-    still_since: null,
-    stills: state.still_since === null ? state.stills : [...state.stills, [state.still_since, at]],
+    drained_at: null,
+    pausedSpans: pausedSpansAt(state, at),
     deadline_at: state.deadline_at + stood,
-    fruitless: 0,
+    recoveriesWithoutProgress: 0,
   };
 }
 
 /** The clock stands still from the moment that a pause has no call under way any more. */
 function settleClock(state: ExecutionState, at: number): ExecutionState {
-  if (state.status !== "paused" || state.still_since !== null) return state;
-  return state.stages.some((stage) => stage.phase === "calling") ? state : { ...state, still_since: at };
+  if (state.status !== "paused" || state.drained_at !== null) return state;
+  return state.stages.some((stage) => stage.phase === "calling") ? state : { ...state, drained_at: at };
 }
 
 /** The context with an answer's patch laid over it, key by key. */

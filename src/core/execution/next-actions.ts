@@ -1,6 +1,6 @@
 // nextActions(state, now): the effects that an execution needs. The driver compares them with those in flight:
 // missing calls are started, calls no longer wanted are aborted.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 import { nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
 
@@ -25,7 +25,7 @@ export function nextActions(state: ExecutionState): Actions {
   if (state.ended_at !== null) return { invoke: [], wake_at: null };
   const invoke: Invocation[] = [];
   // A deadline applies only while the clock runs (I1: a pause stops it).
-  let wake_at = state.still_since === null ? state.deadline_at : Number.POSITIVE_INFINITY;
+  let wake_at = state.drained_at === null ? state.deadline_at : Number.POSITIVE_INFINITY;
   let conditional = false;
   for (const [at, stage] of state.stages.entries()) {
     if (stage.phase === "pending" && state.spec.stages[at]?.when !== undefined) conditional = true;
@@ -40,7 +40,7 @@ export function nextActions(state: ExecutionState): Actions {
   }
   // A turn whose conditions cost much leaves the others to a later one.
   if (conditional && state.status === "running" && nextToStart(state) !== null) {
-    wake_at = Math.min(wake_at, state.updated_at + PACE.CONDITION_GAP_MS);
+    wake_at = Math.min(wake_at, state.updated_at + TIMINGS.CONDITION_GAP_MS);
   }
   if (state.paused_at !== null) {
     wake_at = Math.min(wake_at, state.paused_at + state.spec.config.max_pause_seconds * 1_000);

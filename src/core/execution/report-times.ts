@@ -2,7 +2,7 @@
 // refused is made again, and whether the alarm that has come shows that all of them were delivered. Nothing is stored
 // for any of it: a wait follows from how long ago the change was, so that a new instance goes on where the last one
 // stopped, and the alarm is moved on to what the run itself waits for only once every receiver has the report.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 import { nextActions } from "./next-actions.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
 import { retainedUntil } from "./retention.ts";
@@ -34,8 +34,8 @@ export function wasReported(state: ExecutionState, scheduled: number | null): bo
  */
 export function nextReportAt(state: ExecutionState, now: number, chance: number): number | null {
   const since = now - state.updated_at;
-  const wait_ms = Math.min(Math.max(since, PACE.REPORT_RETRY_MS), PACE.REPORT_RETRY_MOST_MS);
-  const at = now + Math.round(wait_ms * (1 + PACE.REPORT_RETRY_JITTER * chance));
+  const wait_ms = Math.min(Math.max(since, TIMINGS.REPORT_RETRY_MS), TIMINGS.REPORT_RETRY_MOST_MS);
+  const at = now + Math.round(wait_ms * (1 + TIMINGS.REPORT_RETRY_JITTER * chance));
   if (state.ended_at === null) return at;
   const last = retainedUntil(state) - 1;
   if (now >= last) return null;

@@ -1,5 +1,5 @@
 // Until when an execution that has ended, and what it leaves, is kept.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 import type { RunSpec } from "./run-spec.ts";
 import type { ExecutionState } from "./state.ts";
 
@@ -13,6 +13,6 @@ export function retentionEnd(ended_at: number, { config }: Pick<RunSpec, "config
 
 /** When an execution that has ended is forgotten, ms since the epoch. */
 export function retainedUntil({ ended_at, spec }: ExecutionState): number {
-  if (spec.storage === "memory") return Math.floor((ended_at ?? 0) + PACE.MEMORY_KEPT_MS);
+  if (spec.storage === "memory") return Math.floor((ended_at ?? 0) + TIMINGS.MEMORY_KEPT_MS);
   return retentionEnd(ended_at ?? 0, spec);
 }

@@ -53,9 +53,9 @@ export interface ExecutionState {
   readonly deadline_at: number;
   readonly paused_at: number | null;
   /** Since when the clock is stopped: paused, and no call in flight. */
-  readonly still_since: number | null;
+  readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */
-  readonly stills: readonly (readonly [number, number])[];
+  readonly pausedSpans: readonly (readonly [number, number])[];
   /** In definition order. */
   readonly stages: readonly StageState[];
   readonly index: ReadonlyMap<string, number>;
@@ -66,7 +66,7 @@ export interface ExecutionState {
   readonly error_info: ErrorInfo | null;
   readonly recoveries: number;
   /** Recoveries in a row since a stage last got any further. */
-  readonly fruitless: number;
+  readonly recoveriesWithoutProgress: number;
 }
 
 /** True where nothing can change any more (I2). */

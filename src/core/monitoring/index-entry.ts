@@ -3,7 +3,7 @@
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { cutText } from "../../contract/text.ts";
 import { type RunReport, runReport } from "./metrics/report.ts";
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 import { isoTime } from "../time.ts";
 import { retainedUntil } from "../execution/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
@@ -51,8 +51,8 @@ export function ledgerEntry(state: ExecutionState, now: number = state.updated_a
 
 function expiry(state: ExecutionState, now: number): number {
   if (isTerminal(state.status)) return retainedUntil(state);
-  if (state.spec.storage === "memory") return now + 2 * PACE.MEMORY_LISTED_MS;
+  if (state.spec.storage === "memory") return now + 2 * TIMINGS.MEMORY_LISTED_MS;
   const { max_pause_seconds } = state.spec.config;
   const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
-  return Math.max(state.deadline_at, paused) + PACE.LEDGER_GRACE_MS;
+  return Math.max(state.deadline_at, paused) + TIMINGS.LEDGER_GRACE_MS;
 }

@@ -3,7 +3,7 @@
 // takes no try away, since retry_attempts promises it: it gives each further try a place, at so many a second. What a
 // stage's own failures took does not count against it: the budget bounds what many runs make together. And tokens
 // come back with time too, since an agent that is seldom called would never earn them by successes.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 
 export interface RetryBudget {
   tokens: number;
@@ -42,9 +42,9 @@ export function placeRetry(
 ): { budget: RetryBudget; wait_ms: number } {
   if (refilled(budget, now).tokens + own > THRESHOLD) return { budget, wait_ms: 0 };
   // No place is further off than the longest delay, unless the clock was set back: then all are free again.
-  const last = budget.placed_at > now + PACE.RETRY_DELAY_MS ? now : Math.max(now, budget.placed_at);
-  const placed_at = last + PACE.RETRY_PLACE_MS;
-  if (placed_at - now >= PACE.RETRY_DELAY_MS) return { budget, wait_ms: PACE.RETRY_DELAY_MS };
+  const last = budget.placed_at > now + TIMINGS.RETRY_DELAY_MS ? now : Math.max(now, budget.placed_at);
+  const placed_at = last + TIMINGS.RETRY_PLACE_MS;
+  if (placed_at - now >= TIMINGS.RETRY_DELAY_MS) return { budget, wait_ms: TIMINGS.RETRY_DELAY_MS };
   return { budget: { ...budget, placed_at }, wait_ms: placed_at - now };
 }
 

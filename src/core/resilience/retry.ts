@@ -1,6 +1,6 @@
 // The delay before the next try: full jitter under an exponential ceiling, drawn once and written down; and what a
 // spent retry budget makes of it.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 
 export interface Backoff {
   retry_delay_seconds: number;
@@ -19,7 +19,7 @@ export function retryDelay(
   retryAfterMs: number | null,
 ): number {
   const ceiling = Math.min(
-    PACE.RETRY_DELAY_MS,
+    TIMINGS.RETRY_DELAY_MS,
     backoff.retry_delay_seconds * 1_000 * backoff.retry_backoff_factor ** (attempt - 1),
   );
   return Math.max(Math.round(ceiling * chance), retryAfterMs ?? 0);
@@ -34,6 +34,7 @@ export function retryDelay(
  * @param tries_left this try and those that may follow
  */
 export function budgetDelay(wait_ms: number, chance: number, left_ms: number, tries_left: number): number {
-  const wait = wait_ms < PACE.RETRY_DELAY_MS ? wait_ms : Math.round(PACE.RETRY_DELAY_MS * (1 - chance / 2));
+  const wait =
+    wait_ms < TIMINGS.RETRY_DELAY_MS ? wait_ms : Math.round(TIMINGS.RETRY_DELAY_MS * (1 - chance / 2));
   return Math.min(wait, Math.floor(left_ms / (tries_left + 1)));
 }

@@ -2,7 +2,7 @@
 // outage ends: a few at once, further ones one after another. Time comes in from outside; what is kept is a few numbers,
 // and the turns that alarms were set to. A turn that is far away is not waited for in memory: the run's alarm is set to
 // it, and an alarm that comes at a time that was given has its turn.
-import { PACE } from "../timings.ts";
+import { TIMINGS } from "../timings.ts";
 
 export interface Turn {
   /** When it comes, ms since the epoch. */
@@ -21,13 +21,13 @@ export class WakeQueue {
 
   /** True where a run that comes now has its turn at once. */
   isOpen(now: number): boolean {
-    return this.fullAt - PACE.WAKING_AT_ONCE * PACE.WAKING_GAP_MS <= now;
+    return this.fullAt - TIMINGS.WAKING_AT_ONCE * TIMINGS.WAKING_GAP_MS <= now;
   }
 
   /** Takes the next turn that is free. */
   next(now: number, rounds = 0): Turn {
-    const at = Math.max(now, this.fullAt - PACE.WAKING_AT_ONCE * PACE.WAKING_GAP_MS);
-    this.fullAt = Math.max(now, this.fullAt) + PACE.WAKING_GAP_MS;
+    const at = Math.max(now, this.fullAt - TIMINGS.WAKING_AT_ONCE * TIMINGS.WAKING_GAP_MS);
+    this.fullAt = Math.max(now, this.fullAt) + TIMINGS.WAKING_GAP_MS;
     return { at, rounds };
   }
 
@@ -35,7 +35,7 @@ export class WakeQueue {
   give({ at, rounds }: Turn, now: number): void {
     // A run that a request took up before its turn never claims it.
     for (const past of this.given.keys()) {
-      if (past >= now - PACE.WAKING_CLAIM_MS) break;
+      if (past >= now - TIMINGS.WAKING_CLAIM_MS) break;
       this.given.delete(past);
     }
     this.given.set(at, rounds);
@@ -54,9 +54,9 @@ export class WakeQueue {
    * Alarms are set one here and one there: all at once would keep the disk from everybody else.
    */
   stay({ at }: Turn, now: number): number | null {
-    if (at - now <= PACE.WAKING_HOLD_MS) return null;
-    const place = Math.round(at / PACE.WAKING_GAP_MS);
-    return Math.floor(((place * GOLDEN) % 1) * PACE.WAKING_HOLD_MS);
+    if (at - now <= TIMINGS.WAKING_HOLD_MS) return null;
+    const place = Math.round(at / TIMINGS.WAKING_GAP_MS);
+    return Math.floor(((place * GOLDEN) % 1) * TIMINGS.WAKING_HOLD_MS);
   }
 
   /**
@@ -64,8 +64,8 @@ export class WakeQueue {
    * is running goes first; but not for ever, and then one run at a time.
    */
   admits({ at, rounds }: Turn, now: number): boolean {
-    if (now - at < PACE.WAKING_LATE_MS) return true;
-    if (rounds < PACE.WAKING_ROUNDS || Math.abs(now - this.lateAt) < PACE.WAKING_GAP_MS) return false;
+    if (now - at < TIMINGS.WAKING_LATE_MS) return true;
+    if (rounds < TIMINGS.WAKING_ROUNDS || Math.abs(now - this.lateAt) < TIMINGS.WAKING_GAP_MS) return false;
     this.lateAt = now;
     return true;
   }

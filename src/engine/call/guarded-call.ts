@@ -6,7 +6,7 @@
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { specOf } from "../../core/execution/schedule.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import { classify } from "../../core/resilience/classify.ts";
 import type { AgentRequest, Ports } from "../ports.ts";
@@ -27,7 +27,7 @@ export async function guardedCall(
   const policy = config.enable_circuit_breaker ? config.circuit_breaker : null;
   let probe: number | null = null;
   if (policy !== null) {
-    const asked = health.admit(agent, timeout_ms + PACE.PROBE_GRACE_MS);
+    const asked = health.admit(agent, timeout_ms + TIMINGS.PROBE_GRACE_MS);
     const admission = asked instanceof Promise ? await asked : asked;
     if (admission.admit === "refuse") {
       const { retry_at, last_failure } = admission;

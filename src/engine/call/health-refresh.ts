@@ -1,7 +1,7 @@
 // While calls run that others will follow, the health of their agents is refreshed, so that none of them has to
 // fetch it on its path. One timer per run, for any number of calls: setting one costs the platform more than a turn.
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Ports } from "../ports.ts";
 
 export class HealthPulse {
@@ -22,7 +22,7 @@ export class HealthPulse {
     if (this.stop !== null || shared === undefined || state === null) return;
     if (!state.spec.config.enable_circuit_breaker) return;
     if (!state.stages.some((stage) => stage.phase === "pending")) return;
-    this.stop = clock.after(PACE.HEALTH_REFRESH_MS, () => {
+    this.stop = clock.after(TIMINGS.HEALTH_REFRESH_MS, () => {
       this.stop = null;
       shared.health.refresh(state.spec.tenant);
       this.beat();

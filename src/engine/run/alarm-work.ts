@@ -3,7 +3,7 @@
 import { nextReportAt, wasReported } from "../../core/execution/report-times.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { retainedUntil } from "../../core/execution/retention.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "./driver.ts";
 import type { Outbox } from "../watch/outbox.ts";
 import type { Ports } from "../ports.ts";
@@ -28,7 +28,7 @@ export async function alarmWork(
 ): Promise<AlarmWork> {
   if (driver.state === null) return { next: "wait", at: null };
   const isKnown = wasReported(driver.state, scheduled);
-  const refused = isKnown || outbox === null ? [] : await outbox.settleWithin(PACE.REPORT_WAIT_MS);
+  const refused = isKnown || outbox === null ? [] : await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS);
   // Events in the meantime may have changed it.
   const { state } = driver;
   const now = clock.now();

@@ -16,7 +16,7 @@ import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { HealthPulse } from "../call/health-refresh.ts";
 import { LiveText } from "./live-text.ts";
@@ -237,7 +237,7 @@ export class ExecutionDriver {
     for (const { live } of this.calls.values()) watcher.callBegan(live);
     // Pending batches are about to be read.
     if (watcher.sees_turns) {
-      this.commit.writeWithin(PACE.WATCHED_COMMIT_MS);
+      this.commit.writeWithin(TIMINGS.WATCHED_COMMIT_MS);
       void this.commit.confirm();
     }
     return () => this.watchers.delete(watcher);
@@ -259,7 +259,7 @@ export class ExecutionDriver {
 
   /** How long a turn may wait for company, ms. */
   private patience(): number {
-    return this.isFollowed() ? PACE.WATCHED_COMMIT_MS : PACE.GROUP_COMMIT_MS;
+    return this.isFollowed() ? TIMINGS.WATCHED_COMMIT_MS : TIMINGS.GROUP_COMMIT_MS;
   }
 
   private isFollowed(): boolean {
@@ -331,7 +331,7 @@ export class ExecutionDriver {
   private setTimer(wake_at: number | null): void {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
     // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
-    const wanted = this.calls.size > 0 || ms <= PACE.SLEEP_MS ? wake_at : null;
+    const wanted = this.calls.size > 0 || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
     this.sleeping = wanted !== null && this.calls.size === 0;
     // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
     if (wanted === this.timerAt) return;
@@ -363,7 +363,7 @@ export class ExecutionDriver {
   }
 
   private setAlarm(): void {
-    const soon = this.ports.clock.now() + PACE.ALARM_JOIN_MS;
+    const soon = this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
     const wake_at = this.current === null ? null : nextActions(this.current).wake_at;
     this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
   }
@@ -378,7 +378,7 @@ export class ExecutionDriver {
   /** What follows closely on another text waits and is merged: the longer, the more there are to hear it. */
   private tellText(): void {
     if (this.textIsDue) return;
-    const gap_ms = Math.max(PACE.TEXT_GAP_LEAST_MS, this.watchers.size * PACE.TEXT_GAP_MS);
+    const gap_ms = Math.max(TIMINGS.TEXT_GAP_LEAST_MS, this.watchers.size * TIMINGS.TEXT_GAP_MS);
     const now = this.ports.clock.now();
     const tell = () => {
       this.textIsDue = false;

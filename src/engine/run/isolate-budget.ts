@@ -7,7 +7,7 @@
 // is reclaimed when it is needed, by its next instance, by the collector that has found it, or after the time for
 // which the platform keeps an object that does nothing.
 import { LIMITS } from "../../contract/limits.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Clock, MemoryShare } from "../ports.ts";
 
 interface Holding {
@@ -25,7 +25,7 @@ export class IsolateBudget {
   private readonly tenants = new Map<string, number>();
   private total = 0;
 
-  constructor(limit_bytes: number = PACE.ISOLATE_BYTES) {
+  constructor(limit_bytes: number = TIMINGS.ISOLATE_BYTES) {
     this.limit = limit_bytes;
   }
 
@@ -43,7 +43,7 @@ export class IsolateBudget {
     const holdings = this.holdings;
     return {
       get isLarge() {
-        return (holdings.get(run)?.bytes ?? 0) > PACE.ISOLATE_SMALL_BYTES;
+        return (holdings.get(run)?.bytes ?? 0) > TIMINGS.ISOLATE_SMALL_BYTES;
       },
       take: (bytes, isBrief = false) => {
         if (!this.fits(run, tenant, bytes, isBrief, clock.now())) return false;
@@ -60,10 +60,10 @@ export class IsolateBudget {
   private fits(run: string, tenant: string, wanted: number, isBrief: boolean, now: number): boolean {
     const bytes = roomFor(wanted);
     const more = bytes - (this.holdings.get(run)?.bytes ?? 0);
-    const isLarge = bytes > PACE.ISOLATE_SMALL_BYTES && !isBrief;
-    const most = isLarge ? this.limit * PACE.ISOLATE_SHARE : this.limit;
+    const isLarge = bytes > TIMINGS.ISOLATE_SMALL_BYTES && !isBrief;
+    const most = isLarge ? this.limit * TIMINGS.ISOLATE_SHARE : this.limit;
     const hasRoom = () =>
-      this.total + more <= most && (this.tenants.get(tenant) ?? 0) + more <= most * PACE.ISOLATE_SHARE;
+      this.total + more <= most && (this.tenants.get(tenant) ?? 0) + more <= most * TIMINGS.ISOLATE_SHARE;
     if (more <= 0 || hasRoom()) return true;
     this.prune(now);
     return hasRoom();
@@ -96,7 +96,7 @@ export class IsolateBudget {
 
   private prune(now: number): void {
     for (const [run, { holder, restsSince }] of this.holdings) {
-      const gone = restsSince !== null && now - restsSince >= PACE.ISOLATE_REST_MS;
+      const gone = restsSince !== null && now - restsSince >= TIMINGS.ISOLATE_REST_MS;
       if (gone || holder.deref() === undefined) this.remove(run);
     }
   }
@@ -104,8 +104,8 @@ export class IsolateBudget {
 
 /** What a run takes that holds so much, in bytes: a small one no more, a large one up to twice as much. */
 function roomFor(bytes: number): number {
-  if (bytes <= PACE.ISOLATE_SMALL_BYTES) return bytes;
-  let room: number = PACE.ISOLATE_SMALL_BYTES;
+  if (bytes <= TIMINGS.ISOLATE_SMALL_BYTES) return bytes;
+  let room: number = TIMINGS.ISOLATE_SMALL_BYTES;
   while (room < bytes) room *= 2;
   return Math.max(bytes, Math.min(room, LIMITS.CONTEXT_MB * 1024 * 1024));
 }

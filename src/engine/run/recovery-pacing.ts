@@ -1,6 +1,6 @@
 // When a run that its alarm has woken may resume: at once, except after an outage, which wakes all runs of an isolate
 // together. If they all resumed at once, no request would be served until the last of them has made its calls.
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import { WakeQueue } from "../../core/resilience/wake-queue.ts";
 import type { Clock } from "../ports.ts";
 
@@ -41,8 +41,8 @@ export async function wakeTurn(clock: Clock, waking: Waking, queue = isolateQueu
       return turn.at;
     }
     // A handler has 15 minutes: what is left of a longer wait is none.
-    if (now - began >= PACE.ALARM_HOLD_MS) return null;
-    const wait_ms = Math.min(leaves_at ?? turn.at, began + PACE.ALARM_HOLD_MS) - now;
+    if (now - began >= TIMINGS.ALARM_HOLD_MS) return null;
+    const wait_ms = Math.min(leaves_at ?? turn.at, began + TIMINGS.ALARM_HOLD_MS) - now;
     await new Promise<void>((resolve) => {
       clock.after(wait_ms, resolve);
     });

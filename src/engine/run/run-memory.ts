@@ -5,13 +5,13 @@ import type { CallOutcome } from "../../core/execution/command.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { MemoryShare } from "../ports.ts";
 
 /** What a run takes before any of its stages has an answer, in bytes. */
 export function specWeight({ query, history, context, inputs }: RunSpec): number {
   return (
-    PACE.ISOLATE_RUN_BYTES +
+    TIMINGS.ISOLATE_RUN_BYTES +
     textWeight(query) +
     jsonWeight(history) +
     jsonWeight(context) +

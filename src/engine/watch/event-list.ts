@@ -2,7 +2,7 @@
 // megabytes is never in memory as a whole.
 import { type LogEvent, wireJson } from "../../core/execution/log-event.ts";
 import { traceEvent } from "../../core/monitoring/tracing/trace.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
 
 /** The pieces of `{"data": [event…]}`: the durable events after `seq`, as readers of the stream get them. */
@@ -49,7 +49,7 @@ function pageAfter(
   const page: string[] = [];
   let chars = 0;
   for (const event of driver.eventsAfter(seq)) {
-    if (event.seq > last || chars >= PACE.STREAM_CHUNK_BYTES) break;
+    if (event.seq > last || chars >= TIMINGS.STREAM_CHUNK_BYTES) break;
     const text = encode(event);
     page.push(text);
     chars += text.length;

@@ -4,7 +4,7 @@
 // src/contract/README.md section 3: a delta comes after its call's durable start and before its end. What many readers are sent alike is
 // encoded once.
 import { keptText, type LogEvent, wireJson } from "../../core/execution/log-event.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import { type LiveText, wholeDelta } from "../run/live-text.ts";
 import { encodeEvent, encodeTransient } from "./sse.ts";
@@ -77,7 +77,7 @@ export class EventFeed implements Watcher {
     let held = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
       held += followed.live.length;
-      if (held <= PACE.READER_TEXT_CHARS) continue;
+      if (held <= TIMINGS.READER_TEXT_CHARS) continue;
       this.followed.delete(call);
       this.finishesTexts = true;
     }
@@ -108,7 +108,7 @@ export class EventFeed implements Watcher {
       if (event.seq > this.after || this.isEnd(event)) add([lifecyclePiece(event)]);
       add(this.behind(event));
       this.cursor = event.seq;
-      if (bytes < PACE.STREAM_CHUNK_BYTES) continue;
+      if (bytes < TIMINGS.STREAM_CHUNK_BYTES) continue;
       // The rest stays in the log until this much is gone.
       this.news = true;
       return { pieces, end: this.endsHere() };

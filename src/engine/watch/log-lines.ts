@@ -3,7 +3,7 @@
 // instance wrote are not written again; what waits when the object dies is in the trace alone.
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { eventFields, isLogged, levelOf, type LogLevel, logLine } from "../../core/monitoring/log-line.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { LiveText } from "../run/live-text.ts";
 import type { Clock } from "../ports.ts";
@@ -39,7 +39,7 @@ export class LogLines implements Watcher {
   wake(): void {
     if (this.isDue || this.driver.state?.spec.config.enable_detailed_logging !== true) return;
     this.isDue = true;
-    this.clock.after(PACE.LOG_WAIT_MS, () => {
+    this.clock.after(TIMINGS.LOG_WAIT_MS, () => {
       this.isDue = false;
       void this.driver.confirm().then(() => {
         const { state, durableSeq } = this.driver;

@@ -7,7 +7,7 @@
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import { needsAlarm, nextReportAt } from "../../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Ports } from "../ports.ts";
 import { withTimeLimit } from "../time-limit.ts";
@@ -75,7 +75,7 @@ export class Outbox implements Watcher {
     if (needsAlarm(state)) this.keeper.pending();
     // An end is reported after the answers to callers who wait for it. A run that is over by then is reported once
     // instead of twice.
-    this.reportAfter(first && !isTerminal(state.status) ? PACE.OUTBOX_FIRST_MS : 0);
+    this.reportAfter(first && !isTerminal(state.status) ? TIMINGS.OUTBOX_FIRST_MS : 0);
   }
 
   /** Takes the state as a change, also one that an earlier instance wrote. */

@@ -2,7 +2,7 @@
 // been gone for DISCONNECT_GRACE_MS, the execution is cancelled. After a restart no watcher is connected yet, so for
 // a run whose caller stayed to watch the grace begins at once.
 import { isTerminal } from "../../core/execution/state.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
 
@@ -41,7 +41,7 @@ export class Presence {
 
   private awaitSomebody(): void {
     this.stop();
-    this.stop = this.clock.after(PACE.DISCONNECT_GRACE_MS, () => {
+    this.stop = this.clock.after(TIMINGS.DISCONNECT_GRACE_MS, () => {
       this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
   }

@@ -2,7 +2,7 @@
 // One RPC message ends at 32 MiB, and a string with one character beyond Latin-1 counts twice; an execution may hold
 // 16 MiB, and a list of its events more.
 import { concatBytes } from "../../core/bytes.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 
 /** The bytes of a stream are UTF-8. */
 export type Text = string | ReadableStream<Uint8Array>;
@@ -14,7 +14,7 @@ export type Text = string | ReadableStream<Uint8Array>;
  */
 export function textOf(pieces: Iterator<string>, onEnd: () => void = () => {}): Text {
   let text = "";
-  while (text.length <= PACE.MESSAGE_CHARS) {
+  while (text.length <= TIMINGS.MESSAGE_CHARS) {
     const { done, value } = pieces.next();
     if (done === true) return text;
     text += value;
@@ -29,7 +29,7 @@ function streamOf(first: string, rest: Iterator<string>, onEnd: () => void): Rea
     {
       pull(controller) {
         try {
-          while (text === null || text.length < PACE.STREAM_CHUNK_BYTES) {
+          while (text === null || text.length < TIMINGS.STREAM_CHUNK_BYTES) {
             const { done, value } = rest.next();
             if (done === true) {
               if (text !== null) controller.enqueue(encoder.encode(text));

@@ -1,6 +1,6 @@
 // Waits for a caller of JSON until the execution has ended, is paused, or the caller's time limit is over. A response
 // is held back by the platform until its state is durable; one that has begun already is not, and waits itself.
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
 import type { Text } from "./text-stream.ts";
@@ -78,7 +78,7 @@ export async function answerWatched(
 function comesFirst(over: Promise<void>, clock: Clock): Promise<boolean> {
   return withTimeLimit(
     clock,
-    PACE.HEARTBEAT_WATCHED_MS,
+    TIMINGS.HEARTBEAT_WATCHED_MS,
     over.then(() => true),
     () => false,
   );

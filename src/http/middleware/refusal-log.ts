@@ -5,7 +5,7 @@ import type { Services } from "../../compose.ts";
 import type { ApiKey } from "../../contract/access.ts";
 import { admitLine, type LineCount } from "../../core/monitoring/line-limit.ts";
 import { isLogged, logLine } from "../../core/monitoring/log-line.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Call } from "../context.ts";
 import type { Refusal } from "./authenticate.ts";
 
@@ -20,7 +20,7 @@ export function logRefusal(call: Call, refusal: Refusal, key: ApiKey | null): vo
   const ofReasons = counts.get(services) ?? new Map<string, LineCount>();
   counts.set(services, ofReasons);
   const now = services.clock.now();
-  const { counted, left_out } = admitLine(ofReasons.get(reason), now, PACE.REFUSAL_LINE_MS);
+  const { counted, left_out } = admitLine(ofReasons.get(reason), now, TIMINGS.REFUSAL_LINE_MS);
   ofReasons.set(reason, counted);
   if (left_out === null) return;
   const fields = {

@@ -2,7 +2,7 @@
 import { Hono } from "hono/tiny";
 import { emptyFigures, mergeFigures } from "../../core/monitoring/metrics/run-metrics.ts";
 import { metricsOf } from "../../core/monitoring/metrics/metrics.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import { type AppEnv, type Call, queryOf } from "../context.ts";
 
 export const metrics = new Hono<AppEnv>().get("/", read);
@@ -13,7 +13,7 @@ async function read(call: Call): Promise<Response> {
   const { by_pipeline, open, shapes } = await services.ledgers.figures(tenant, {
     period: { window_seconds },
     pipeline,
-    shapes: PACE.SAMPLED_RUNS,
+    shapes: TIMINGS.SAMPLED_RUNS,
   });
   const figures = emptyFigures();
   for (const of of by_pipeline.values()) mergeFigures(figures, of);

@@ -3,7 +3,7 @@
 // crash, a deploy) goes on with another one after the last `seq`.
 import { refusalOf } from "../../adapters/durable/execution-client.ts";
 import { readTerms } from "../../adapters/durable/stream-terms.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { END_MARK } from "../../engine/watch/feed-stream.ts";
 import { EventBytes } from "./event-splitter.ts";
@@ -36,7 +36,7 @@ export function streamResponse(
 
 /** An EventSource ends for good at any status but 200: one that cannot be served now gets a retry delay. */
 export function comeBackLater(): Response {
-  return new Response(`retry: ${PACE.RECONNECT_LATER_MS}\n`, { headers: SSE_HEADERS });
+  return new Response(`retry: ${TIMINGS.RECONNECT_LATER_MS}\n`, { headers: SSE_HEADERS });
 }
 
 /** The answer to HEAD: a stream that is opened without a body would only be a reader that never reads. */
@@ -98,7 +98,7 @@ class Follower {
   /** Another stream of the same events; null where there is nothing more, or no hope. */
   private async another(): Promise<ReadableStream<Uint8Array> | null> {
     for (;;) {
-      const wait = PACE.REATTACH_MS[this.tries];
+      const wait = TIMINGS.REATTACH_MS[this.tries];
       if (wait === undefined) return null;
       this.tries += 1;
       if (wait > 0) await this.pause(wait);

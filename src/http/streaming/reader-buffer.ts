@@ -2,7 +2,7 @@
 // passes them. A reader that stalls for longer than `stall_ms` with that full is closed; an idle one is sent a
 // comment line periodically, which detects disconnects.
 import type { StreamTerms } from "../../adapters/durable/stream-terms.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { concatBytes } from "../../core/bytes.ts";
 import type { WholeEvents } from "./event-splitter.ts";
@@ -10,7 +10,7 @@ import type { WholeEvents } from "./event-splitter.ts";
 const encoder = new TextEncoder();
 // No blank line after either: a well-known client (fetch-event-source) takes each for the end of a message, and hands
 // its caller an empty one.
-const GREETING = encoder.encode(`retry: ${PACE.RECONNECT_MS}\n`);
+const GREETING = encoder.encode(`retry: ${TIMINGS.RECONNECT_MS}\n`);
 const BEAT = encoder.encode(": \n");
 
 export class ReaderBuffer {
@@ -79,7 +79,7 @@ export class ReaderBuffer {
     }
     this.events += events;
     this.hand();
-    if (this.events < this.terms.buffer_events && this.bytes < PACE.READER_BUFFER_BYTES) return;
+    if (this.events < this.terms.buffer_events && this.bytes < TIMINGS.READER_BUFFER_BYTES) return;
     if (this.terms.stall_ms === 0) {
       this.standsStill();
       return;

@@ -21,7 +21,7 @@ import type { Env } from "../../compose.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { RunShape } from "../../core/monitoring/metrics/report.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import { type Migration, migrate } from "../migrations.ts";
 import { FiguresStore } from "./metrics-store.ts";
 
@@ -153,7 +153,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   private gather(): NonNullable<LedgerObject["gathering"]> {
     const { promise, resolve: now } = Promise.withResolvers<void>();
-    setTimeout(now, PACE.LEDGER_GATHER_MS);
+    setTimeout(now, TIMINGS.LEDGER_GATHER_MS);
     const written = promise.then(() => {
       this.gathering = null;
       this.flush();
@@ -218,7 +218,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     const rows = this.sql.exec<{ open: number }>(
       `SELECT count(*) AS open FROM executions
        WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
-      now + PACE.LEDGER_GRACE_MS,
+      now + TIMINGS.LEDGER_GRACE_MS,
       pipeline ?? null,
       pipeline ?? null,
     );
@@ -250,12 +250,12 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
           .news()
           .catch(() => {});
       },
-      Math.max(0, this.newsTold + PACE.ALERT_NEWS_MS - Date.now()),
+      Math.max(0, this.newsTold + TIMINGS.ALERT_NEWS_MS - Date.now()),
     );
   }
 
   private async armSweep(): Promise<void> {
-    await this.ctx.storage.setAlarm(Date.now() + PACE.LEDGER_SWEEP_MS);
+    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.LEDGER_SWEEP_MS);
   }
 }
 

@@ -7,7 +7,7 @@ import type { Made, ResultCacheRpc } from "../../adapters/durable/result-cache-c
 import { callIsRunning } from "../../adapters/durable/execution-client.ts";
 import type { Env } from "../../compose.ts";
 import { isFresh, KEPT_SECONDS, madeBy, readEntry } from "../../core/caching/cached-result.ts";
-import { PACE } from "../../core/timings.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import {
   type FlightCaller,
   type Probe,
@@ -115,7 +115,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   }
 
   private keep({ family, exact }: HashedKey, entry: string): void {
-    if (this.unwritten.size === 0) setTimeout(() => void this.write(), PACE.CACHE_WRITE_MS);
+    if (this.unwritten.size === 0) setTimeout(() => void this.write(), TIMINGS.CACHE_WRITE_MS);
     this.unwritten.delete(exact);
     this.unwritten.set(exact, { family, at: Date.now(), entry });
   }
@@ -164,7 +164,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     if (this.isSwept) return;
     this.isSwept = true;
     if ((await this.ctx.storage.getAlarm()) !== null) return;
-    await this.ctx.storage.setAlarm(Date.now() + PACE.CACHE_SWEEP_MS);
+    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.CACHE_SWEEP_MS);
   }
 }
 

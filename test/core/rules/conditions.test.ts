@@ -11,7 +11,7 @@ import { validatePipeline } from "../../../src/core/pipeline/validate.ts";
 import { judgeDefinition } from "../../../src/core/pipeline/verdict.ts";
 import { RAG } from "../../../src/pipelines/rag.ts";
 import { HOSTILE_DATA } from "../../support/hostile-expressions.ts";
-import { PACE } from "../../../src/core/timings.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
 import { ok, Play, side } from "./play.ts";
 
 const stages = (...written: object[]) =>
@@ -229,9 +229,9 @@ describe("the cost of conditions", () => {
     const play = new Play([side("numbers"), ...many, side("last", { depends_on: ["numbers"] })]);
     const ended = () => play.of("stage.failed").length;
     play.answer("numbers", numbers);
-    expect([ended(), play.status, play.wakesIn]).toEqual([1, "running", PACE.CONDITION_GAP_MS]);
-    play.after(PACE.CONDITION_GAP_MS).tick();
-    expect([ended(), play.wakesIn]).toEqual([2, PACE.CONDITION_GAP_MS]);
+    expect([ended(), play.status, play.wakesIn]).toEqual([1, "running", TIMINGS.CONDITION_GAP_MS]);
+    play.after(TIMINGS.CONDITION_GAP_MS).tick();
+    expect([ended(), play.wakesIn]).toEqual([2, TIMINGS.CONDITION_GAP_MS]);
     play.crash();
     expect(ended()).toBe(3);
     // Paused, nothing is decided; resumed, it goes on.

@@ -52,7 +52,7 @@ export class Observer {
   pausedAt: number | null = null;
   stillSince: number | null = null;
   terminal: LogEvent | null = null;
-  fruitless = 0;
+  recoveriesWithoutProgress = 0;
   recoveries = 0;
   /** UTF-8 bytes held: the context and what answers added. */
   bytes = 0;
@@ -143,7 +143,7 @@ export class Observer {
         }
         this.pausedAt = null;
         this.stillSince = null;
-        this.fruitless = 0;
+        this.recoveriesWithoutProgress = 0;
         return;
       case "execution.recovered": {
         const lost = [...this.stages.values()].filter((stage) => stage.standing === "calling");
@@ -151,8 +151,8 @@ export class Observer {
         const names = JSON.stringify(lost.map((stage) => stage.spec.name));
         hold("I9", JSON.stringify(event.data["stages"]) === names, () => `recovered does not name ${names}`);
         this.recoveries += 1;
-        this.fruitless += 1;
-        hold("I1", this.fruitless <= 5, () => "a sixth recovery without progress");
+        this.recoveriesWithoutProgress += 1;
+        hold("I1", this.recoveriesWithoutProgress <= 5, () => "a sixth recovery without progress");
         this.cutCalls();
         return;
       }
@@ -201,7 +201,7 @@ export class Observer {
         stage.tries = stage.attempt;
         stage.due = at + delay;
         if (event.internal?.contract === true) stage.broken += 1;
-        this.fruitless = 0;
+        this.recoveriesWithoutProgress = 0;
         return;
       }
       case "stage.fallback":
@@ -285,7 +285,7 @@ export class Observer {
     stage.standing = strategy === "use_cached_results" ? "looking" : "cut";
     if (strategy === "use_cached_results") stage.call = event.seq;
     stage.shown = true;
-    this.fruitless = 0;
+    this.recoveriesWithoutProgress = 0;
   }
 
   /**
@@ -318,7 +318,7 @@ export class Observer {
     stage.standing = "ended";
     stage.shown = false;
     stage.outcome = outcome;
-    this.fruitless = 0;
+    this.recoveriesWithoutProgress = 0;
     for (const other of this.stages.values()) {
       if (other.readySeq !== null || !other.spec.depends_on.includes(stage.spec.name)) continue;
       const before = other.spec.depends_on.map((name) => this.of(name));

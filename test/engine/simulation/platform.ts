@@ -4,7 +4,7 @@
 import { decodeRecords } from "../../../src/adapters/log/record.ts";
 import { type LogStorage, StorageLog } from "../../../src/adapters/log/storage-log.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
-import { PACE } from "../../../src/core/timings.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
 import { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import type { Agents, Ports } from "../../../src/engine/ports.ts";
 import { SharedTimer } from "../../../src/engine/run/shared-timer.ts";
@@ -104,7 +104,7 @@ export class Platform {
     life.dead = true;
     if (this.life === life) this.life = null;
     this.time.forget(life);
-    if (!handling) this.setAlarm(this.time.now + PACE.ALARM_RETRY_MS);
+    if (!handling) this.setAlarm(this.time.now + TIMINGS.ALARM_RETRY_MS);
   }
 
   /** Takes the object out of memory between requests, as it stands. */
@@ -234,7 +234,7 @@ export class Platform {
     this.disk.handling = true;
     this.disk.alarm = null;
     const handled = await this.handle(life);
-    const next = life.driver.fault === null ? handled : this.time.now + PACE.ALARM_RETRY_MS;
+    const next = life.driver.fault === null ? handled : this.time.now + TIMINGS.ALARM_RETRY_MS;
     if (life.dead && life.driver.fault === null) return;
     this.written.handling = false;
     this.commitSoon();
@@ -244,7 +244,7 @@ export class Platform {
 
   private async handle(life: Life): Promise<number | null> {
     const held = Promise.withResolvers<void>();
-    const stop = life.ports.clock.after(PACE.ALARM_HOLD_MS, held.resolve);
+    const stop = life.ports.clock.after(TIMINGS.ALARM_HOLD_MS, held.resolve);
     await Promise.race([life.driver.drive(), held.promise]);
     stop();
     return life.driver.alarmAt();

@@ -3,7 +3,7 @@
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
-import { PACE } from "../../../src/core/timings.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
 import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
 import { hold, Observer, Violation } from "../../core/simulation/observer.ts";
 import { Random } from "../../core/simulation/random.ts";
@@ -140,7 +140,7 @@ export class DriverRun {
       const late = this.time.now - Date.parse(event.timestamp);
       hold(
         "I9",
-        late <= PACE.GROUP_COMMIT_MS + COMMIT_MS,
+        late <= TIMINGS.GROUP_COMMIT_MS + COMMIT_MS,
         () => `${event.type} was durable after ${late} ms`,
       );
     }
@@ -229,7 +229,7 @@ export class DriverRun {
     if (life === null || state === null || state.ended_at !== null) return;
     const { invoke, wake_at } = nextActions(state);
     // A reader of the object's own memory is not the log: the alarm alone brings a run back, and must come in time.
-    const due = Math.max(wake_at as number, this.time.now + PACE.ALARM_JOIN_MS);
+    const due = Math.max(wake_at as number, this.time.now + TIMINGS.ALARM_JOIN_MS);
     const comes = alarmAt ?? Number.POSITIVE_INFINITY;
     hold("I15", handling || comes <= due, () => `the alarm comes ${comes - due} ms late`);
     const wanted = new Set(invoke.map((invocation) => invocation.stage));

@@ -96,7 +96,7 @@ function hasRun(stage: StageState): boolean {
 }
 
 function shapeOf(state: ExecutionState): RunShape | null {
-  if (state.stills.length > 0 || state.recoveries > 0) return null;
+  if (state.pausedSpans.length > 0 || state.recoveries > 0) return null;
   const { config, stages } = state.spec;
   const told = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
   const { query, inputs, context, history } = state.spec;
