@@ -4,6 +4,7 @@ import * as z from "zod";
 import { AgentCall } from "../contract/agent-call.ts";
 import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
 import { equalInConstantTime } from "../contract/constant-time.ts";
+import { LONGEST_TIMER_MS } from "../contract/timer.ts";
 
 /**
  * What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress, whose `fraction` is
@@ -91,8 +92,6 @@ export class AgentError extends Error {
 }
 
 const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
-/** A timer with more than 31 bits fires at once. */
-const LONGEST_TIMER_MS = 2_147_483_647;
 const encoder = new TextEncoder();
 
 /**

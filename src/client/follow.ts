@@ -3,6 +3,7 @@
 import { createParser } from "eventsource-parser";
 import { CoordinatorClientError, errorOf, networkError } from "./errors.ts";
 import { isTerminalEvent, type StreamUpdate, UpdateReader, type WireEvent } from "./events.ts";
+import { LONGEST_TIMER_MS } from "../contract/timer.ts";
 
 /**
  * How `stream` follows an execution.
@@ -87,9 +88,6 @@ export async function* follow(
     await pause(wait, signal);
   }
 }
-
-/** A timer with more than 31 bits fires at once. */
-const LONGEST_TIMER_MS = 2_147_483_647;
 
 /** Waits; throws the signal's reason as soon as it aborts. */
 export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -23,6 +23,8 @@ import { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "../ports.ts";
 import { RunMemory } from "./run-memory.ts";
 import { runStage } from "../call/run-stage.ts";
+import { TextPacing } from "./text-pacing.ts";
+import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 
 interface CallUnderWay {
   abort: AbortController;
@@ -52,14 +54,11 @@ export class ExecutionDriver {
   private readonly watchers = new Set<Watcher>();
   private readonly pulse: HealthPulse;
   private readonly memory: RunMemory;
+  private readonly texts: TextPacing;
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
   private sleeping = false;
-  /** Readers are notified of new text when a timer fires. */
-  private textIsDue = false;
-  /** When they last were, ms since the epoch. */
-  private textToldAt = 0;
   private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
   private broken: { cause: unknown } | null = null;
@@ -73,6 +72,11 @@ export class ExecutionDriver {
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.memory = new RunMemory(ports.memory, state);
+    this.texts = new TextPacing(
+      ports.clock,
+      () => this.watchers.size,
+      () => this.wake(true),
+    );
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
         this.settle();
@@ -303,13 +307,13 @@ export class ExecutionDriver {
           return;
         }
         live.say(text);
-        this.tellText();
+        this.texts.arrived();
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {
         if (!wanted()) return;
         live.progress = progress;
         live.progressCount += 1;
-        this.tellText();
+        this.texts.arrived();
       },
     };
     let began_at = this.ports.clock.now();
@@ -339,7 +343,7 @@ export class ExecutionDriver {
     this.stopTimer = () => {};
     this.timerAt = wanted;
     if (wanted === null) return;
-    this.stopTimer = this.ports.clock.after(Math.min(ms, MAX_TIMER_MS), () => {
+    this.stopTimer = this.ports.clock.after(Math.min(ms, LONGEST_TIMER_MS), () => {
       this.timerAt = null;
       this.proceed({ type: "tick" });
     });
@@ -375,22 +379,6 @@ export class ExecutionDriver {
     if (wake_at !== null) this.ports.alarm.set(wake_at);
   }
 
-  /** What follows closely on another text waits and is merged: the longer, the more there are to hear it. */
-  private tellText(): void {
-    if (this.textIsDue) return;
-    const gap_ms = Math.max(TIMINGS.TEXT_GAP_LEAST_MS, this.watchers.size * TIMINGS.TEXT_GAP_MS);
-    const now = this.ports.clock.now();
-    const tell = () => {
-      this.textIsDue = false;
-      this.textToldAt = this.ports.clock.now();
-      this.wake(true);
-    };
-    if (now - this.textToldAt >= gap_ms) return tell();
-    this.textIsDue = true;
-    // A clock that was set back must not keep a text waiting.
-    this.ports.clock.after(Math.min(gap_ms, this.textToldAt + gap_ms - now), tell);
-  }
-
   private wake(sees_turns: boolean): void {
     for (const watcher of this.watchers) if (watcher.sees_turns === sees_turns) watcher.wake();
   }
@@ -410,6 +398,3 @@ function restore(log: Log): ExecutionState | null {
 function isRetry(event: LogEvent): boolean {
   return event.type === "stage.retrying";
 }
-
-/** setTimeout's bound: 2^31 - 1 ms. */
-const MAX_TIMER_MS = 2_147_483_647;

@@ -1,9 +1,7 @@
 // The alarm of a run without storage (context_storage_backend: memory): a timer, which ends with the object that set it.
 // A timer keeps its object in memory, so a wait of any length comes to its end where the platform does not restart.
 import type { Alarm, Clock } from "../ports.ts";
-
-/** setTimeout's bound: 2^31 - 1 ms. A longer wait is set again. */
-const MAX_TIMER_MS = 2_147_483_647;
+import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 
 /** @param handle called when the alarm comes; never for one that was set anew meanwhile */
 export function timerAlarm(clock: Clock, handle: () => void): Alarm {
@@ -11,8 +9,8 @@ export function timerAlarm(clock: Clock, handle: () => void): Alarm {
   const set = (at: number) => {
     stop();
     const wait_ms = Math.max(0, at - clock.now());
-    stop = clock.after(Math.min(wait_ms, MAX_TIMER_MS), () => {
-      if (wait_ms > MAX_TIMER_MS) set(at);
+    stop = clock.after(Math.min(wait_ms, LONGEST_TIMER_MS), () => {
+      if (wait_ms > LONGEST_TIMER_MS) set(at);
       else handle();
     });
   };
