@@ -55,6 +55,12 @@ export interface CallHooks {
   readonly hears_silence: boolean;
 }
 
+/** What a stage's call may do to its run: a call's hooks, of which the driver has these. */
+export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress"> {
+  /** Runs a task that needs one more of the object's connections, as soon as one is free. */
+  another(task: () => Promise<void>): void;
+}
+
 export interface Agents {
   /** Calls an agent. Never rejects: every failure is an outcome. */
   call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome>;

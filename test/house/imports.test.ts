@@ -1,6 +1,6 @@
 // The direction of imports, read from the import lines of every file under src: contract ← core ← engine ← adapters
 // ← compose ← objects, http ← index, with what stands beside that row; which packages may stand where; what pure code
-// may not call; no cycles among what is loaded.
+// may not call; no cycles. Imports of types count.
 import { globSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -45,27 +45,16 @@ function readSources(): Sources {
   return new Map(paths.map((path) => [path.replaceAll(sep, "/"), readFileSync(join(SRC, path), "utf8")]));
 }
 
-interface Import {
-  specifier: string;
-  /** Gone when the types are: it orders nothing when the program is loaded. */
-  erased: boolean;
-}
-
 const STATEMENT =
-  /^[ \t]*(?:import\s+(type\s)?(?:[\w$*{},\s]+?\bfrom\s*)?|export\s+(type\s)?(?:\*(?:\s*as\s+\w+)?|\{[^}]*\})\s*from\s*)["']([^"']+)["']/gm;
+  /^[ \t]*(?:import\s+(?:type\s+)?(?:[\w$*{},\s]+?\bfrom\s*)?|export\s+(?:type\s+)?(?:\*(?:\s*as\s+\w+)?|\{[^}]*\})\s*from\s*)["']([^"']+)["']/gm;
 const DYNAMIC = /\bimport\s*\(\s*["'`]([^"'`]+)["'`]/g;
 
 /** What a file imports: static, re-exported, for its effect, of types, and dynamic. */
-function importsOf(source: string): Import[] {
+function importsOf(source: string): string[] {
   const code = withoutComments(source);
-  const fixed = Array.from(code.matchAll(STATEMENT), ([, importType, exportType, specifier = ""]) => ({
-    specifier,
-    erased: importType !== undefined || exportType !== undefined,
-  }));
-  return [
-    ...fixed,
-    ...Array.from(code.matchAll(DYNAMIC), ([, specifier = ""]) => ({ specifier, erased: false })),
-  ];
+  return [STATEMENT, DYNAMIC].flatMap((form) =>
+    Array.from(code.matchAll(form), ([, specifier = ""]) => specifier),
+  );
 }
 
 function withoutComments(source: string): string {
@@ -81,7 +70,7 @@ function faults(sources: Sources): string[] {
   for (const [path, source] of sources) {
     const allowed = MAY_IMPORT[areaOf(path)];
     if (allowed === undefined) found.push(`${path}: an area that the design does not know`);
-    for (const { specifier } of importsOf(source)) {
+    for (const specifier of importsOf(source)) {
       if (!specifier.startsWith(".")) {
         const rule = PACKAGE_HOMES.find(({ packages }) => packages.test(specifier));
         if (rule !== undefined && !path.startsWith(rule.home)) found.push(`${path}: ${specifier}`);
@@ -108,8 +97,8 @@ function cycles(sources: Sources): string[] {
       return;
     }
     if (done.has(path)) return;
-    for (const { specifier, erased } of importsOf(sources.get(path) ?? "")) {
-      if (specifier.startsWith(".") && !erased) visit(targetOf(path, specifier), [...trail, path]);
+    for (const specifier of importsOf(sources.get(path) ?? "")) {
+      if (specifier.startsWith(".")) visit(targetOf(path, specifier), [...trail, path]);
     }
     done.add(path);
   };

@@ -10,8 +10,7 @@ import type { CallOutcome } from "../../core/execution/command.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import { answerBytes, jsonBytes } from "../../core/json/weight.ts";
-import type { AgentRequest, Clock, Ports, ResultCache } from "../ports.ts";
-import type { StageHooks } from "./run-stage.ts";
+import type { AgentRequest, Clock, Ports, ResultCache, StageHooks } from "../ports.ts";
 
 /** The share of a try's time after which a follower calls its agent; the rest is the call's. */
 const WAITED_SHARE = 0.5;

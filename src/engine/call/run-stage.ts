@@ -14,13 +14,8 @@ import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts"
 import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
 import { hedgedCall } from "./hedged-call.ts";
 import { guardedCall } from "./guarded-call.ts";
-import type { AgentRequest, CallHooks, Ports } from "../ports.ts";
+import type { AgentRequest, Ports, StageHooks } from "../ports.ts";
 import { lastResult, throughCache } from "./cached-call.ts";
-
-export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress"> {
-  /** Runs a task that needs one more of the object's connections, as soon as one is free. */
-  another(task: () => Promise<void>): void;
-}
 
 type StagePorts = Pick<Ports, "agents" | "clock" | "shared">;
 

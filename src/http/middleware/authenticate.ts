@@ -4,15 +4,14 @@
 import type { MiddlewareHandler } from "hono";
 import { matchedRoutes } from "hono/route";
 import type { ApiKey, Scope } from "../../contract/access.ts";
-import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
 import { isExpired } from "../../core/security/keys.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
 import { preferredType } from "../request/negotiate.ts";
 import { allowedMethods, type Endpoint, endpointOf, isWhole, type Permission } from "../endpoints.ts";
-import { logRefusal } from "./refusal-log.ts";
+import { logRefusal, type Refusal } from "./refusal-log.ts";
 
 /** Why a caller is not let in. */
-export type Refusal = Extract<CoordinatorError, { code: "UNAUTHORIZED" | "FORBIDDEN" }>;
 
 export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { method, path } = call.req;

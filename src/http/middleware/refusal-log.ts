@@ -7,7 +7,9 @@ import { admitLine, type LineCount } from "../../core/monitoring/line-limit.ts";
 import { isLogged, logLine } from "../../core/monitoring/log-line.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Call } from "../context.ts";
-import type { Refusal } from "./authenticate.ts";
+import type { CoordinatorError } from "../../contract/problem.ts";
+
+export type Refusal = Extract<CoordinatorError, { code: "UNAUTHORIZED" | "FORBIDDEN" }>;
 
 /** By reason, for each environment. */
 const counts = new WeakMap<Services, Map<string, LineCount>>();
