@@ -1,5 +1,5 @@
-// Builds ports and settings from bindings and variables: the only place that builds adapters. Settings are read once
-// for each environment object; a bad value is an error that names the variable and what was expected.
+// Builds ports from bindings and settings: the only place that builds adapters. Each is built once for each environment
+// object.
 import { type Access, accessWith } from "./adapters/platform/access.ts";
 import { type AgentHealthRpc, IsolateHealth } from "./adapters/durable/agent-health-client.ts";
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/durable/rate-limit-client.ts";
@@ -20,63 +20,28 @@ import { systemChance, systemClock, writeLog } from "./adapters/platform/system.
 import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
-import type { CoordinatorConfig } from "./contract/config.ts";
-import { LIMITS } from "./contract/limits.ts";
-import { type AllowedHosts, parseAllowedHosts } from "./core/security/agent-target.ts";
-import { parseKeys } from "./core/security/keys.ts";
-import { type LocalAccess, readLocalAccess } from "./core/security/local-access.ts";
-import { parseOrigins } from "./core/security/origins.ts";
-import {
-  type BadVariable,
-  badAddress,
-  badEntry,
-  badSetting,
-  badVariable,
-  forLog,
-} from "./core/config/bad-variable.ts";
-import { booleanVariable, configFromEnvironment, textVariable } from "./core/config/config.ts";
+import { type BadVariable, forLog } from "./core/config/bad-variable.ts";
 import { resultsOf } from "./core/caching/cached-result.ts";
 import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
-import { parseRateLimit } from "./core/security/rate-limit.ts";
 import { ledgerEntry } from "./core/monitoring/index-entry.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
-import { err, ok, type Result } from "./contract/problem.ts";
+import { ok, type Result } from "./contract/problem.ts";
 import { logLine } from "./core/monitoring/log-line.ts";
+import {
+  allowedHosts,
+  type Env,
+  isFetcher,
+  readRateLimit,
+  readSecrets,
+  readSettings,
+  redisVariables,
+  type Settings,
+} from "./settings.ts";
 import { VERSION } from "./version.ts";
-
-/** What wrangler.toml and the environment give. */
-export interface Env {
-  EXECUTIONS: DurableObjectNamespace;
-  CATALOG: DurableObjectNamespace;
-  LEDGER: DurableObjectNamespace;
-  MONITOR: DurableObjectNamespace;
-  COURIERS: DurableObjectNamespace;
-  CONVERSATIONS: DurableObjectNamespace;
-  AGENT_HEALTH: DurableObjectNamespace;
-  RESULT_CACHE: DurableObjectNamespace;
-  RATE_LIMIT: DurableObjectNamespace;
-  [name: string]: unknown;
-}
-
-export interface Settings {
-  enabled: boolean;
-  /** `none`: every call is tenant `local`. `keys`: every call needs one. */
-  auth: "none" | "keys";
-  /** False if AGENT_COORDINATOR_API_KEYS holds none: every call is refused with instructions to set them. */
-  hasKeys: boolean;
-  /** Exact origins of pages that may call. */
-  corsOrigins: ReadonlySet<string>;
-  /** The hosts and pages that it serves where `auth` is `none`. */
-  local: LocalAccess;
-  config: CoordinatorConfig;
-  allowedHosts: AllowedHosts;
-  /** The reference agents are registered by default if their binding exists. */
-  hasReferenceAgents: boolean;
-}
 
 export interface Services {
   settings: Settings;
@@ -218,9 +183,8 @@ interface Shared {
 
 /** What all executions in this isolate share. */
 export const composeShared = once((env): Shared => {
-  const url = textVariable(env, REDIS_URL);
-  const token = textVariable(env, REDIS_TOKEN);
-  const redis = url === undefined || token === undefined ? null : new GuardedRedis(url, token, systemClock);
+  const variables = redisVariables(env);
+  const redis = variables === null ? null : new GuardedRedis(variables.url, variables.token, systemClock);
   const health = new IsolateHealth({
     object: agentHealthOver(env),
     tenantHealth: (tenant) => catalogRpc(env, tenant).health(),
@@ -248,19 +212,15 @@ interface AlarmStorage {
 function readServices(env: Env): Result<Services, BadVariable> {
   const settings = readSettings(env);
   if (!settings.ok) return settings;
-  const secret = secretVariable(env, API_KEYS);
-  const keys = parseKeys(secret);
-  if (!keys.ok) return err(badVariable(API_KEYS, keys.error));
-  const limiter = readLimiter(env);
+  const secrets = readSecrets(env);
+  if (!secrets.ok) return secrets;
+  const { keys, tokenSecret } = secrets.value;
+  const limiter = composeLimiter(env);
   if (!limiter.ok) return limiter;
   const outbound = readOutbound(env, VERSION);
   if (!outbound.ok) return outbound;
-  const tokenSecret = secretVariable(env, TOKEN_SECRET);
-  if (tokenSecret !== undefined && !isLongEnough(tokenSecret)) {
-    return err(badVariable(TOKEN_SECRET, `at least ${LIMITS.TOKEN_SECRET_BYTES} bytes`));
-  }
   return ok({
-    settings: { ...settings.value, hasKeys: keys.value.length > 0 },
+    settings: { ...settings.value, hasKeys: keys.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
     catalogs: catalogsOver({
       catalog: (tenant) => catalogRpc(env, tenant),
@@ -271,99 +231,19 @@ function readServices(env: Env): Result<Services, BadVariable> {
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),
     outbound: outbound.value,
-    access: accessWith(keys.value, tokenSecret ?? secret ?? "", systemClock),
+    access: accessWith(keys, tokenSecret, systemClock),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,
   });
 }
 
-const API_KEYS = "AGENT_COORDINATOR_API_KEYS";
-const TOKEN_SECRET = "AGENT_COORDINATOR_TOKEN_SECRET";
-const AGENT_HOSTS = "AGENT_COORDINATOR_AGENT_HOSTS";
-const CORS_ORIGINS = "AGENT_COORDINATOR_CORS_ORIGINS";
-const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
-const REDIS_URL = "UPSTASH_REDIS_REST_URL";
-const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
-
-/** The limit of calls that start work, if any; Redis's variables are validated here, too. */
-function readLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
-  const url = textVariable(env, REDIS_URL);
-  if (url !== undefined && !/^https?:\/\/[^\s#$./?].\S*$/.test(url)) {
-    return err(badAddress(REDIS_URL, url, "the REST API's address, https: or http:"));
-  }
-  const missing = url === undefined ? REDIS_URL : REDIS_TOKEN;
-  if ((url === undefined) !== (textVariable(env, REDIS_TOKEN) === undefined)) {
-    return err(badVariable(missing, `a value: ${REDIS_URL} and ${REDIS_TOKEN} must be set together`));
-  }
-  const text = textVariable(env, RATE_LIMIT);
-  if (text === undefined) return ok(null);
-  const limit = parseRateLimit(text);
-  if (limit === null) {
-    const expected = "REQUESTS/SECONDS, positive whole numbers (for example 60/60)";
-    return err(badSetting(RATE_LIMIT, text, expected));
-  }
+/** The limit of calls that start work, if any. */
+function composeLimiter(env: Env): Result<RateLimiter | null, BadVariable> {
+  const limit = readRateLimit(env);
+  if (!limit.ok) return limit;
+  if (limit.value === null) return ok(null);
   const { redis } = composeShared(env);
-  if (redis !== null) return ok(new UpstashLimiter(redis, limit, systemClock));
-  return ok(new EmbeddedLimiter(env.RATE_LIMIT, limit, systemClock));
-}
-
-function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVariable> {
-  const config = configFromEnvironment(env);
-  if (!config.ok) return config;
-  const enabled = booleanVariable(env, "AGENT_COORDINATOR_ENABLED", true);
-  if (!enabled.ok) return enabled;
-  const auth = textVariable(env, "AGENT_COORDINATOR_AUTH") ?? "keys";
-  if (auth !== "none" && auth !== "keys") {
-    return err(badSetting("AGENT_COORDINATOR_AUTH", auth, "keys or none"));
-  }
-  const hostList = textVariable(env, AGENT_HOSTS);
-  const hosts = parseAllowedHosts(hostList);
-  if (!hosts.ok) {
-    return err(badEntry(AGENT_HOSTS, hostList, hosts.error, "host or host:port, comma-separated"));
-  }
-  const originList = textVariable(env, CORS_ORIGINS);
-  const origins = parseOrigins(originList);
-  if (!origins.ok) {
-    const expected = "exact origins (https://app.example.com), comma-separated";
-    return err(badEntry(CORS_ORIGINS, originList, origins.error, expected));
-  }
-  const local = readLocalAccess(env, origins.value);
-  if (!local.ok) return local;
-  return ok({
-    enabled: enabled.value,
-    auth,
-    config: config.value,
-    allowedHosts: hosts.value ?? unlistedHosts(auth),
-    corsOrigins: origins.value,
-    local: local.value,
-    hasReferenceAgents: isFetcher(env["AGENTS"]),
-  });
-}
-
-/** The hosts of a coordinator that runs: a bad list has stopped its first request, so here it allows none. */
-function allowedHosts(env: Env): AllowedHosts {
-  const hosts = parseAllowedHosts(textVariable(env, AGENT_HOSTS));
-  if (!hosts.ok) return new Set();
-  return hosts.value ?? unlistedHosts(textVariable(env, "AGENT_COORDINATOR_AUTH"));
-}
-
-/** Whom a coordinator without a list of hosts may call beside the public internet. */
-function unlistedHosts(auth: string | undefined): AllowedHosts {
-  return auth === "none" ? "loopback" : null;
-}
-
-/** A secret; local development may hold JSON in wrangler.toml as such. */
-function secretVariable(env: Env, name: string): string | undefined {
-  const value = env[name];
-  return typeof value === "object" && value !== null ? JSON.stringify(value) : textVariable(env, name);
-}
-
-/** Shorter ones can be guessed from a token that was made with them. */
-function isLongEnough(secret: string): boolean {
-  return new TextEncoder().encode(secret).byteLength >= LIMITS.TOKEN_SECRET_BYTES;
-}
-
-function isFetcher(value: unknown): value is Fetcher {
-  return typeof value === "object" && value !== null && "fetch" in value;
+  if (redis !== null) return ok(new UpstashLimiter(redis, limit.value, systemClock));
+  return ok(new EmbeddedLimiter(env.RATE_LIMIT, limit.value, systemClock));
 }

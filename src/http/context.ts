@@ -1,6 +1,7 @@
 // The context of every handler: the services, and the caller.
 import type { Context } from "hono";
-import type { Env, Services } from "../compose.ts";
+import type { Services } from "../compose.ts";
+import type { Env } from "../settings.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
 import type { Text } from "../engine/watch/text-stream.ts";
 import { logLine } from "../core/monitoring/log-line.ts";

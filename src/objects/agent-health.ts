@@ -4,7 +4,8 @@
 // of failures may be lost with the object, an open breaker may not.
 import { DurableObject } from "cloudflare:workers";
 import type { AgentHealthRpc, Standing } from "../adapters/durable/agent-health-client.ts";
-import { catalogRpc, type Env } from "../compose.ts";
+import { catalogRpc } from "../compose.ts";
+import type { Env } from "../settings.ts";
 import {
   admit,
   type Breaker,

@@ -9,7 +9,7 @@ import type {
   WrittenText,
 } from "../adapters/durable/catalog-client.ts";
 import type { Standing, TenantHealth } from "../adapters/durable/agent-health-client.ts";
-import type { Env } from "../compose.ts";
+import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import { withDefaults } from "../contract/defaults.ts";

@@ -3,7 +3,7 @@
 // ended: a question costs no read, and an answer one write, also where it takes the place of the oldest.
 import { DurableObject } from "cloudflare:workers";
 import type { ConversationRpc } from "../adapters/durable/conversation-client.ts";
-import type { Env } from "../compose.ts";
+import type { Env } from "../settings.ts";
 import { LIMITS } from "../contract/limits.ts";
 import { type KeptTurn, lastTurns } from "../core/monitoring/conversation-turn.ts";
 

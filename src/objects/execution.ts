@@ -14,7 +14,8 @@ import {
   withStreamUrl,
 } from "../adapters/durable/execution-client.ts";
 import { TERMS_HEADER, termsOf } from "../adapters/durable/stream-terms.ts";
-import { composeServices, composeShared, type Env, forgetExecution } from "../compose.ts";
+import { composeServices, composeShared, forgetExecution } from "../compose.ts";
+import type { Env } from "../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import { wasReported } from "../core/execution/report-times.ts";

@@ -2,7 +2,7 @@
 // its window has passed. A longer window is stored.
 import { DurableObject } from "cloudflare:workers";
 import type { RateLimitRpc } from "../adapters/durable/rate-limit-client.ts";
-import type { Env } from "../compose.ts";
+import type { Env } from "../settings.ts";
 import {
   type RateLimit,
   type RateVerdict,

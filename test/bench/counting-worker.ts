@@ -1,7 +1,7 @@
 // The coordinator and the floor in one Worker, with the rows that their objects write counted: `/rows` gives what was
 // written since it was last asked, by class.
 import coordinator, * as objects from "../../src/index.ts";
-import type { Env } from "../../src/compose.ts";
+import type { Env } from "../../src/settings.ts";
 import floor, { type FloorEnv, FloorObject as Floor } from "./floor-worker.ts";
 import { counted, takeRows } from "./rows.ts";
 

@@ -3,7 +3,7 @@
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { Made } from "../../src/adapters/durable/result-cache-client.ts";
-import type { Env } from "../../src/compose.ts";
+import type { Env } from "../../src/settings.ts";
 import { entryText } from "../../src/core/caching/cached-result.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 
@@ -39,6 +39,8 @@ function open() {
   };
   const storage = {
     sql,
+    // Without a number: the first schema.
+    kv: { get: () => undefined },
     getAlarm: async () => alarms.at(-1) ?? null,
     setAlarm: async (at: number) => alarms.push(at),
   };

@@ -1,7 +1,7 @@
 // /v1/pipelines: definitions with their versions and ETags, adding and removing a stage, and the validation of a
 // definition that has not been written yet.
 import { Hono } from "hono/tiny";
-import type { Settings } from "../../compose.ts";
+import type { Settings } from "../../settings.ts";
 import type { CatalogSnapshot, Precondition } from "../../adapters/durable/catalog-client.ts";
 import type { WrittenPipeline } from "../../contract/management.ts";
 import { ValidationRequest } from "../../contract/requests.ts";

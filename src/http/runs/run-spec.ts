@@ -2,7 +2,8 @@
 // pinned; and the name of the execution, drawn or derived.
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { randomExecutionId, sha256Hex } from "../../adapters/platform/system.ts";
-import type { Services, Settings } from "../../compose.ts";
+import type { Services } from "../../compose.ts";
+import type { Settings } from "../../settings.ts";
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";

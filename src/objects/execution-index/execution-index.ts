@@ -17,7 +17,7 @@ import type {
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
-import type { Env } from "../../compose.ts";
+import type { Env } from "../../settings.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { RunShape } from "../../core/monitoring/metrics/report.ts";

@@ -5,7 +5,7 @@ import { DurableObject } from "cloudflare:workers";
 import type { HashedKey } from "../../adapters/platform/cache-key-hash.ts";
 import type { Made, ResultCacheRpc } from "../../adapters/durable/result-cache-client.ts";
 import { callIsRunning } from "../../adapters/durable/execution-client.ts";
-import type { Env } from "../../compose.ts";
+import type { Env } from "../../settings.ts";
 import { isFresh, KEPT_SECONDS, madeBy, readEntry } from "../../core/caching/cached-result.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import {
