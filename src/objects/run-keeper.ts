@@ -332,6 +332,7 @@ export class RunKeeper {
     const isEnded = isTerminal(state.status);
     const isPending = this.outbox?.isPending === true;
     if (isPending && isEnded) driver.stays();
+    else if (isPending && driver.isAtRest && this.ports.memory?.isLarge === true) this.outbox?.hasten();
     // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
     if (this.presence !== null && !isEnded) return;

@@ -39,6 +39,8 @@ export class Outbox implements Watcher {
   private noticed: ExecutionStatus | null = null;
   private delivery: Promise<string[]> | null = null;
   private stopTimer: () => void = () => {};
+  /** The start waits to be reported: a run that is over by then is reported once instead of twice. */
+  private isDeferred = false;
 
   constructor(
     driver: ExecutionDriver,
@@ -73,9 +75,16 @@ export class Outbox implements Watcher {
     const first = this.noticed === null;
     this.notice();
     if (needsAlarm(state)) this.keeper.pending();
-    // An end is reported after the answers to callers who wait for it. A run that is over by then is reported once
-    // instead of twice.
-    this.reportAfter(first && !isTerminal(state.status) ? TIMINGS.OUTBOX_FIRST_MS : 0);
+    // An end is reported after the answers to callers who wait for it.
+    this.isDeferred = first && !isTerminal(state.status);
+    this.reportAfter(this.isDeferred ? TIMINGS.OUTBOX_FIRST_MS : 0);
+  }
+
+  /** Reports the start now, if it still waits: its run is to leave memory. */
+  hasten(): void {
+    if (!this.isDeferred) return;
+    this.isDeferred = false;
+    this.reportAfter(0);
   }
 
   /** Takes the state as a change, also one that an earlier instance wrote. */
@@ -113,6 +122,7 @@ export class Outbox implements Watcher {
   private reportAfter(ms: number): void {
     this.stopTimer();
     this.stopTimer = this.ports.clock.after(ms, () => {
+      this.isDeferred = false;
       void this.settle().then((refused) => {
         if (refused.length === 0) this.keeper.delivered();
         else this.reportAgain();
