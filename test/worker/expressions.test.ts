@@ -15,6 +15,8 @@ import { startAlone } from "../support/workerd.ts";
 const NEIGHBOUR_MS = 500;
 /** Other processes hold the machine up as well, but not each time. */
 const MOST_TRIES = 3;
+/** Starts of a run that finds no room, a second apart. */
+const MOST_STARTS = 10;
 /** What a few results of 1 MiB, their copies and the heap's own growth may add. */
 const GROWTH_BYTES = 400 * 2 ** 20;
 
@@ -129,11 +131,27 @@ describe("hostile conditions", () => {
     }
   });
 
-  /** Starts a run of a group; resolves once nothing but its conditions is left to decide. */
-  async function loaded(name: string, execution_id: string): Promise<void> {
-    const waiting = gates.length;
-    await acme.begin(execution_id, name);
-    while (gates.length === waiting) await sleep(5);
+  /**
+   * Starts a run of a group; resolves with its id once nothing but its conditions is left to decide. A run of 10 MB may
+   * find the earlier groups' runs still in memory, where their ends are being reported: then another one is started.
+   */
+  async function loaded(name: string, first: string): Promise<string> {
+    for (let tries = 0; ; tries += 1) {
+      const execution_id = tries === 0 ? first : `${first}_${tries}`;
+      const waiting = gates.length;
+      await acme.begin(execution_id, name);
+      let end: string | null = null;
+      while (gates.length === waiting && end === null) {
+        await sleep(20);
+        ({ end_time: end } = await acme.read(execution_id));
+      }
+      if (gates.length > waiting) return execution_id;
+      const { error_info } = await acme.read(execution_id);
+      if (error_info?.code !== "RESOURCE_EXHAUSTED" || tries === MOST_STARTS) {
+        throw new Error(`${execution_id} ended before its conditions: ${JSON.stringify(error_info)}`);
+      }
+      await sleep(1_000);
+    }
   }
 
   /** Lets the conditions of those that wait be decided; resolves when all of them are. */
@@ -152,15 +170,15 @@ describe("hostile conditions", () => {
     "a neighbour is answered while $name are evaluated, and each ends in its stage",
     async (group) => {
       const before = await server.memory();
+      let last = "";
       const slowest = await leastOf(async (attempt) => {
-        const execution_id = `${group.name}_${attempt}`;
-        await loaded(group.name, execution_id);
+        last = await loaded(group.name, `${group.name}_${attempt}`);
         const took = await neighbour(decided(1));
-        await ended(execution_id);
+        await ended(last);
         return Math.max(...took);
       });
       expect(slowest, "the neighbour's slowest run, ms").toBeLessThan(NEIGHBOUR_MS);
-      const execution = await ended(`${group.name}_0`);
+      const execution = await ended(last);
       expect(execution.status, JSON.stringify(execution.error_info)).toBe("completed");
       for (const [index, { name, outcome }] of group.expressions.entries()) {
         const { status, error } = execution.stage_results[`hostile_${index}`];
@@ -182,8 +200,9 @@ describe("hostile conditions", () => {
     const before = await server.memory();
     const largest = groups.reduce((a, b) => (a.expressions.length < b.expressions.length ? b : a));
     const slowest = await leastOf(async (attempt) => {
-      const names = ["a", "b", "c"].map((name) => `several_${name}_${attempt}`);
-      for (const name of names) await loaded(largest.name, name);
+      const names: string[] = [];
+      // A tenant's share of an isolate holds two that large.
+      for (const name of ["a", "b"]) names.push(await loaded(largest.name, `several_${name}_${attempt}`));
       const took = await neighbour(decided(names.length));
       for (const name of names) expect((await ended(name)).status).toBe("completed");
       return Math.max(...took);
