@@ -331,8 +331,10 @@ export class RunKeeper {
     const { state } = driver;
     const isEnded = isTerminal(state.status);
     const isPending = this.outbox?.isPending === true;
-    if (isPending && isEnded) driver.stays();
-    else if (isPending && driver.isAtRest && this.ports.memory?.isLarge === true) this.outbox?.hasten();
+    // A first report takes a moment, for which an ended run's memory may already be used by the next one.
+    if (isEnded && this.outbox?.isRefused === true) driver.stays();
+    else if (isPending && !isEnded && driver.isAtRest && this.ports.memory?.isLarge === true)
+      this.outbox?.hasten();
     // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
     if (this.presence !== null && !isEnded) return;

@@ -41,6 +41,7 @@ export class Outbox implements Watcher {
   private stopTimer: () => void = () => {};
   /** The start waits to be reported: a run that is over by then is reported once instead of twice. */
   private isDeferred = false;
+  private refused = false;
 
   constructor(
     driver: ExecutionDriver,
@@ -63,6 +64,11 @@ export class Outbox implements Watcher {
   /** True while some receiver does not have the latest change. */
   get isPending(): boolean {
     return this.queues.some(({ states }) => states.length > 0);
+  }
+
+  /** True while some receiver has refused the latest change: it may stay pending for long. */
+  get isRefused(): boolean {
+    return this.refused && this.isPending;
   }
 
   callBegan(): void {}
@@ -101,7 +107,8 @@ export class Outbox implements Watcher {
     while (this.isPending) {
       this.delivery ??= this.deliver();
       const refused = await this.delivery;
-      if (refused.length > 0) return refused;
+      this.refused = refused.length > 0;
+      if (this.refused) return refused;
     }
     return [];
   }
