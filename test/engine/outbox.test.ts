@@ -109,6 +109,51 @@ test("a short run is reported once, with its end", async () => {
   expect([world.pending, world.delivered]).toEqual([1, 1]);
 });
 
+test("a start whose run is to leave memory is reported at once, and once", async () => {
+  const world = new World();
+  const outbox = world.open();
+  world.becomes("running", 2);
+  outbox.hasten();
+  await world.pass(1);
+  expect([world.index.got, outbox.isPending, world.delivered]).toEqual([["running@2"], false, 1]);
+  outbox.hasten();
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
+  expect(world.index.asked).toBe(1);
+});
+
+test("a start that was refused is not reported sooner than its next try", async () => {
+  const world = new World();
+  const outbox = world.open();
+  world.index.refusals = 1;
+  world.becomes("running", 2);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
+  outbox.hasten();
+  await world.pass(1);
+  expect(world.index.asked).toBe(1);
+});
+
+test("a report counts as refused from its first refusal, or from the time limit, until it is taken", async () => {
+  const world = new World();
+  const outbox = world.open();
+  world.index.refusals = 1;
+  world.is("completed", 5);
+  outbox.notice();
+  expect([outbox.isPending, outbox.isRefused]).toEqual([true, false]);
+  expect(await outbox.settle()).toEqual(["index"]);
+  expect(outbox.isRefused).toBe(true);
+  expect(await outbox.settle()).toEqual([]);
+  expect([outbox.isPending, outbox.isRefused]).toEqual([false, false]);
+
+  const hanging = new World();
+  const second = hanging.open();
+  hanging.hook.hangs = true;
+  hanging.is("completed", 5);
+  const settled = second.settleWithin(TIMINGS.REPORT_WAIT_MS);
+  await hanging.pass(TIMINGS.REPORT_WAIT_MS);
+  await settled;
+  expect(second.isRefused).toBe(true);
+});
+
 test("a longer one is reported at each change, and a change back is a change", async () => {
   const world = new World();
   const outbox = world.open();

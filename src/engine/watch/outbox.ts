@@ -115,9 +115,10 @@ export class Outbox implements Watcher {
 
   /** As `settle`, but a receiver that does not answer for so long counts as one that refused. */
   settleWithin(ms: number): Promise<readonly string[]> {
-    return withTimeLimit(this.ports.clock, ms, this.settle(), () =>
-      this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name),
-    );
+    return withTimeLimit(this.ports.clock, ms, this.settle(), () => {
+      this.refused = true;
+      return this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name);
+    });
   }
 
   private async deliver(): Promise<string[]> {
