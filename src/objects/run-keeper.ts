@@ -165,7 +165,7 @@ export class RunKeeper {
       this.open({ crashes, cut }, driver);
       if (isMarked) clearMark(this.ctx.storage);
       // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
-      // crashes has its alarm handled, and set anew, before that.
+      // crashes has its alarm handled, and set again, before that.
       if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.held(driver.drive());
       return driver;
     } finally {

@@ -27,7 +27,7 @@ export interface AgentHealthRpc {
   /** @param why the failure's message, where the verdict is one */
   report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
   standing(): Promise<Standing>;
-  /** Resets the state after the agent was registered anew. */
+  /** Resets the state after the agent was registered again. */
   reset(): Promise<Standing>;
 }
 

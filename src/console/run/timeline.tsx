@@ -92,7 +92,7 @@ export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage
   );
 }
 
-/** Of a stage whose result was kept: the span in which nobody was called. */
+/** Of a stage with a cached result: the span in which no agent was called. */
 function isFromCache({ result }: StageView, { kind, outcome }: StageSpan): boolean {
   return result?.cached === true && kind === "try" && outcome === "completed";
 }

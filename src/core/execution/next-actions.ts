@@ -9,7 +9,7 @@ export interface Invocation {
   stage: string;
   call: number;
   attempt: number;
-  /** A call under this attempt was made before: its text begins anew. */
+  /** A call under this attempt was made before: its text begins again. */
   repeated: boolean;
   /** The stage's own call, its fallback's, or no call at all: the last good result is looked for. */
   kind: "call" | "fallback" | "lookup";

@@ -2,7 +2,7 @@
 // tokens are gone the budget is spent, so that retries do not multiply an outage. Three things differ. A spent budget
 // takes no try away, since retry_attempts promises it: it gives each further try a place, at so many a second. What a
 // stage's own failures took does not count against it: the budget bounds what many runs make together. And tokens
-// come back with time too, since an agent that is seldom called would never earn them by successes.
+// come back with time too, since an agent with few calls would never earn them by successes.
 import { TIMINGS } from "../timings.ts";
 
 export interface RetryBudget {

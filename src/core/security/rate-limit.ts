@@ -40,7 +40,7 @@ export const NOTHING_COUNTED: WindowCount = { slots: [] };
 /** Slots of a window: bounds what one caller costs in memory, and a stored count to about 3 kB. */
 const SLOTS = 60;
 
-/** A stored count; one of an earlier version, which counted fixed windows, begins anew. */
+/** A stored count; one of an earlier version, which counted fixed windows, starts at zero. */
 export function storedCount(stored: unknown): WindowCount {
   const slots = (stored as Partial<WindowCount> | undefined)?.slots;
   return Array.isArray(slots) ? { slots } : NOTHING_COUNTED;
@@ -53,7 +53,7 @@ export function take(
   now: number,
 ): { counted: WindowCount; verdict: RateVerdict } {
   const length = limit.seconds * 1_000;
-  // A clock set back by less than a window counts on from the newest call; one set back further starts anew.
+  // A clock set back by less than a window counts on from the newest call; one set back further starts at zero.
   const known = counted.slots.filter((slot) => slot.last <= now + length);
   const at = Math.max(now, known.at(-1)?.last ?? now);
   const slots = known.filter((slot) => slot.last > at - length);

@@ -171,7 +171,7 @@ function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutc
   if (text !== undefined) hooks.delta(text);
   // No usage: nothing was used.
   const answer = { data, ...(context === undefined ? {} : { context }) };
-  // Weighed anew: others can write to the store, and an entry's own word would lift the execution's limit.
+  // Weighed again: others can write to the store, and an entry's own word would lift the execution's limit.
   return { ok: true, answer, bytes: answerBytes(answer), cached: true };
 }
 

@@ -210,7 +210,7 @@ export class ExecutionDriver {
   }
 
   /**
-   * The alarm is being handled until the function given back is called: meanwhile it is not set anew, which would make
+   * The alarm is being handled until the function given back is called: meanwhile it is not set again, which would make
    * the platform forget how often its handler has crashed.
    */
   attend(): () => void {

@@ -10,7 +10,7 @@ const isolateQueue = new WakeQueue();
 export interface Waking {
   /** What the alarm was set to, ms since the epoch; null where that is not known. */
   scheduled: number | null;
-  /** False where the alarm must not be set anew: the platform counts the crashes of this one's handler. */
+  /** False where the alarm must not be set again: the platform counts the crashes of this one's handler. */
   mayMove: boolean;
   /** The run has ended: what is left to do for it costs little, and waits for no turn. */
   hasEnded: () => boolean;

@@ -1,6 +1,6 @@
 // A clock whose timers share one of the platform's. A run has a handful of them pending (its deadline, each try's
 // timeout, a grouped commit), nearly all of which are cancelled, and to set one of the platform's costs more than a
-// turn does: so only a time that is earlier than all others sets it anew.
+// turn does: so only a time that is earlier than all others sets it again.
 import type { Clock } from "../ports.ts";
 
 interface Timer {

@@ -3,7 +3,7 @@
 import type { Alarm, Clock } from "../ports.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 
-/** @param handle called when the alarm comes; never for one that was set anew meanwhile */
+/** @param handle called when the alarm comes; never for one that was set again meanwhile */
 export function timerAlarm(clock: Clock, handle: () => void): Alarm {
   let stop = () => {};
   const set = (at: number) => {

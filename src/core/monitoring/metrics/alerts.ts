@@ -56,7 +56,7 @@ export function judgeAlerts(
 ): Judgement {
   const known = new Map(before.map((alert) => [keyOf(alert), alert]));
   const read = new Set(readings.map(keyOf));
-  // A stage that nobody has run lately has no error rate any more; if its alert fired, that is over.
+  // A stage without recent runs has no error rate any more; if its alert fired, that is over.
   const silent = before
     .filter((alert) => alert.firing && !read.has(keyOf(alert)))
     .map(({ name, stage }) => ({ name, ...(stage === undefined ? {} : { stage }), value: null }));
