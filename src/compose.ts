@@ -10,7 +10,7 @@ import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
 import { type CatalogRpc, type Catalogs, catalogsOver } from "./adapters/durable/catalog-client.ts";
-import { type Conversations, conversationsOver } from "./adapters/durable/conversation-client.ts";
+import { conversationsOver } from "./adapters/durable/conversation-client.ts";
 import { type Executions, executionsOver } from "./adapters/durable/execution-client.ts";
 import { type Couriers, couriersOver } from "./adapters/durable/delivery-client.ts";
 import { type Ledgers, ledgersOver } from "./adapters/durable/execution-index-client.ts";
@@ -25,6 +25,7 @@ import { resultsOf } from "./core/caching/cached-result.ts";
 import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { ledgerEntry } from "./core/monitoring/index-entry.ts";
+import { executionShard } from "./core/monitoring/shards.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
@@ -54,7 +55,6 @@ export interface Services {
   /** Where webhooks and traces go. */
   outbound: Outbound;
   access: Access;
-  conversations: Conversations;
   /** The object of an agent's breaker. */
   agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
   /** Null where calls are not limited. */
@@ -148,12 +148,18 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
     {
       name: "conversation",
       receive: async (state) => {
-        const turn = turnOf(state);
+        // The index keeps the turns of all others with their entries.
+        const turn = isOfEarlierVersion(state) ? turnOf(state) : null;
         if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
       },
     },
     ...outwardOf(env, log),
   ];
+}
+
+/** It began before conversations were a part of the index. */
+function isOfEarlierVersion({ spec }: ExecutionState): boolean {
+  return spec.index_shards === undefined;
 }
 
 /** A variable with a bad value is reported at every request; nothing is sent with it. */
@@ -169,8 +175,10 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
   const { ledgers, conversations } = composeKeepers(env);
   const results = resultsOf(state, systemClock.now());
   await Promise.all([
-    ledgers.forget(tenant, { start: started_at, id: execution_id }),
-    turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
+    ledgers.forget(tenant, { start: started_at, id: execution_id, shard: executionShard(spec) }),
+    isOfEarlierVersion(state) && turnOf(state) !== null
+      ? conversations.forget(tenant, conversation_id, execution_id)
+      : null,
     results === null ? null : composeShared(env).cache.forget(results),
   ]);
 }
@@ -227,7 +235,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
       now: () => systemClock.now(),
       log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
     }),
-    ...composeKeepers(env),
+    ledgers: composeKeepers(env).ledgers,
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     couriers: couriersOver(env.COURIERS),
     outbound: outbound.value,

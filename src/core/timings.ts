@@ -87,12 +87,18 @@ export const TIMINGS = {
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** Grace period after the last watcher of an execution with `on_disconnect: cancel` has disconnected. */
   DISCONNECT_GRACE_MS: 5_000,
-  /** Delay before a run's start is reported to the index: most short runs are then reported once, with their end. */
-  OUTBOX_FIRST_MS: 500,
+  /** A run is reported as running after this time: the index has its start in memory, and most runs end before. */
+  OUTBOX_FIRST_MS: 5_000,
+  /** The same for a run that an earlier instance started, whose start the index may have lost in the same crash. */
+  OUTBOX_RECOVERED_MS: 500,
+  /** The index lists a run whose start it knows so long without a report: that delay, and the time of a slow report. */
+  START_NOTED_MS: 10_000,
   /** Reports to an index are gathered this long: less than the delay of the alarm that covers them. */
   LEDGER_GATHER_MS: 250,
   /** Interval at which an index deletes expired rows; they are not listed anyway. */
   LEDGER_SWEEP_MS: 3_600_000,
+  /** The same where it has deleted as many as one go may: reports come in between. */
+  LEDGER_SWEEP_GAP_MS: 1_000,
   /** Interval at which a cache deletes entries older than a day. */
   CACHE_SWEEP_MS: 3_600_000,
   /** Results are gathered this long before they are written. */

@@ -23,6 +23,8 @@ const OWED = "owed";
 const PUSHED = "pushed";
 const NEWS = "news";
 const BORN = "born";
+/** Until when an earlier version's entries are kept, ms since the epoch: see earlierUntil. */
+const EARLIER_UNTIL = "earlier_until";
 
 export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   async alerts(): Promise<Alert[]> {
@@ -35,7 +37,27 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     return alerts;
   }
 
+  /** Every version that had another layout of the index reported to its tenant's monitor, which wrote `news`. */
+  async earlierUntil(): Promise<number> {
+    const known = this.kv.get<number>(EARLIER_UNTIL);
+    if (known !== undefined) return known;
+    let until = 0;
+    if (this.kv.get(NEWS) !== undefined) {
+      const services = composeServices(this.env);
+      if (!services.ok) throw new Error("the environment is not usable");
+      const { retention_seconds } = await this.config(services.value);
+      // The turns of runs without storage outlive their entries.
+      const turns = Date.now() + retention_seconds * 1_000;
+      until = Math.max(turns, await services.value.ledgers.earlierUntil(this.tenant));
+    }
+    this.kv.put(EARLIER_UNTIL, until);
+    return until;
+  }
+
   async news(): Promise<void> {
+    // From here on `news` does not show that there was an earlier version.
+    if (this.kv.get(NEWS) === undefined && this.kv.get(EARLIER_UNTIL) === undefined)
+      this.kv.put(EARLIER_UNTIL, 0);
     if (this.kv.get(NEWS) !== true) this.kv.put(NEWS, true);
     await this.armBy(Date.now() + TIMINGS.ALERT_JUDGE_MS);
   }

@@ -66,6 +66,8 @@ export interface Catalogs {
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
   /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
+  /** The last snapshot that the isolate has, of any age; null where it has none. */
+  last(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
 }
@@ -145,6 +147,11 @@ class RememberedCatalogs implements Catalogs {
   peek(tenant: string): CatalogSnapshot | null {
     const known = this.tenants.peek(tenant);
     return known !== undefined && this.world.now() - known.at < CATALOG_AGE_MS ? known.known : null;
+  }
+
+  last(tenant: string): CatalogSnapshot | null {
+    const remembered = this.tenants.peek(tenant);
+    return remembered?.known ?? remembered?.last?.snapshot ?? null;
   }
 
   async write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>> {

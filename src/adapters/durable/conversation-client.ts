@@ -1,5 +1,6 @@
-// The client of a conversation's history: one object per conversation, read before a run starts and
-// notified of each completed run by its outbox.
+// The client of the objects in which earlier versions kept each conversation's turns. The execution index has those of
+// runs that began with this version; the objects are read until their turns have expired, and take the turns of runs
+// that were in flight at the upgrade.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
@@ -20,8 +21,8 @@ export interface Conversations {
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
 }
 
-/** Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. */
-const READ_MS = 2_000;
+/** Time limit of the read, in ms, after which a run starts without them: within that of the index, which asks. */
+const READ_MS = 900;
 
 export function conversationsOver(namespace: DurableObjectNamespace): Conversations {
   const rpc = (tenant: string, conversation_id: string) =>

@@ -1,13 +1,22 @@
-// The client of a tenant's execution index and metrics: at most eight objects, each of which keeps the executions
-// whose id hashes to it. A list queries all of them and merges by (start, id), newest first; metrics merge by
-// addition.
+// The client of a tenant's execution index and metrics: shards, each of which keeps the executions of the conversations
+// that hash to it (core/monitoring/shards.ts). A list queries all of them, or that of its conversation, and merges by
+// (start, id), newest first; metrics merge by addition.
+import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";
-import { fnv1a } from "../../core/hash.ts";
+import {
+  allShards,
+  conversationShard,
+  executionShard,
+  INDEX_GENERATION,
+  type Sharded,
+} from "../../core/monitoring/shards.ts";
+import { parseJson } from "../../core/json/exact-integer.ts";
 import type { Figures } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
+import { within } from "../platform/time-limit.ts";
 import { objectIds } from "./object-ids.ts";
 
 /** A position in the list: everything after it is older. */
@@ -23,6 +32,33 @@ export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "convers
 /** An execution of the list with its position. */
 export interface Listed extends Place {
   summary: ExecutionSummary;
+}
+
+/** A shard's part of a list. */
+export interface ListedPart {
+  /** Newest first. */
+  listed: Listed[];
+  /** An earlier version may have kept executions of the conversation in other shards. */
+  elsewhere: boolean;
+}
+
+/** A place in one shard. */
+interface ShardPlace extends Place {
+  shard: number;
+}
+
+/** A run that is about to start. */
+export interface Beginning {
+  conversation_id: string;
+  /** The turns of its conversation that it wants, at most. */
+  turns: number;
+  note: {
+    summary: ExecutionSummary;
+    /** Ms since the epoch. */
+    start: number;
+    /** The caller named it: it may have run before. */
+    is_named: boolean;
+  } | null;
 }
 
 /** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
@@ -58,52 +94,94 @@ export interface LedgerReport
   counted: string | null;
   /** A RunShape; null if the run is not an example. */
   shape: string | null;
+  /** A ConversationTurn; null where the conversation remembers nothing of it. */
+  turn: string | null;
+  /** Until when, ms since the epoch. */
+  turn_expires: number | null;
 }
 
 export interface LedgerRpc {
+  /**
+   * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON.
+   * @param message a Beginning as JSON: both travel for less
+   */
+  begin(message: string): Promise<string>;
+  /** The run that was noted with this start has not started. */
+  withdraw(execution_id: string, start: number): Promise<void>;
   /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
   report(entry: LedgerReport): Promise<void>;
-  /** Newest first. @param query.limit how many at most */
-  list(query: LedgerQuery): Promise<Listed[]>;
+  /** @param query.limit how many at most */
+  list(query: LedgerQuery): Promise<ListedPart>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
   figures(query: FiguresQuery): Promise<LedgerFigures>;
+  /** Until when something that an earlier version wrote is kept here, ms since the epoch; 0 where there is nothing. */
+  earlierUntil(): Promise<number>;
 }
 
 export interface Ledgers {
+  /** The history of a run that is about to start; none where the index cannot be read in time. */
+  begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
+  /** Takes back the note of a start. Never rejects. */
+  withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
   report(tenant: string, entry: LedgerEntry): Promise<void>;
   list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
-  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
-  forget(tenant: string, place: Place): Promise<void>;
+  ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
+  forget(tenant: string, place: ShardPlace): Promise<void>;
   figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
+  earlierUntil(tenant: string): Promise<number>;
 }
 
-const SHARDS = 8;
+/** Time limit of the history, in ms, after which a run starts without one; an evicted object starts in less. */
+const BEGIN_MS = 2_000;
 
 export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
   const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
     namespace.get(idOf(`${tenant}/${number}`)) as unknown as LedgerRpc;
-  const shardOf = (tenant: string, id: string) => shard(tenant, fnv1a(id) % SHARDS);
-  const askAll = <T>(tenant: string, question: (rpc: LedgerRpc) => Promise<T>) =>
-    Promise.all(Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))));
+  const askEach = <T>(tenant: string, shards: readonly number[], question: (rpc: LedgerRpc) => Promise<T>) =>
+    Promise.all(shards.map((number) => question(shard(tenant, number))));
+  const shards = allShards(INDEX_GENERATION);
   return {
-    report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(reportOf(entry)),
+    async begin(tenant, beginning) {
+      const home = shard(tenant, conversationShard(beginning.conversation_id, INDEX_GENERATION));
+      const turns = await within(BEGIN_MS, home.begin(JSON.stringify(beginning)), null);
+      if (turns !== null) return parseJson(turns) as ConversationTurn[];
+      console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
+      return [];
+    },
+    async withdraw(tenant, started, start) {
+      const { execution_id } = started;
+      await within(BEGIN_MS, shard(tenant, executionShard(started)).withdraw(execution_id, start), null);
+    },
+    report: (tenant, entry) => shard(tenant, executionShard(entry.sharded)).report(reportOf(entry)),
     async list(tenant, query) {
-      const answers = await askAll(tenant, (rpc) => rpc.list(query));
-      return answers.flat().toSorted(byPlace).toReversed().slice(0, query.limit);
+      const { conversation_id } = query;
+      const home =
+        conversation_id === undefined ? null : conversationShard(conversation_id, INDEX_GENERATION);
+      const parts = await askEach(tenant, home === null ? shards : [home], (rpc) => rpc.list(query));
+      if (home !== null && parts.some(({ elsewhere }) => elsewhere)) {
+        const others = shards.filter((number) => number !== home);
+        parts.push(...(await askEach(tenant, others, (rpc) => rpc.list(query))));
+      }
+      const listed = parts.flatMap((part) => part.listed);
+      return listed.toSorted(byPlace).toReversed().slice(0, query.limit);
     },
     async ended(tenant, until, limit) {
-      const answers = await askAll(tenant, (rpc) => rpc.ended(until, limit));
-      return answers.flat().toSorted(byPlace).slice(0, limit);
+      const parts = await askEach(tenant, shards, (rpc) => rpc.ended(until, limit));
+      const found = parts.flatMap((places, number) => places.map((place) => ({ ...place, shard: number })));
+      return found.toSorted(byPlace).slice(0, limit);
     },
-    forget: (tenant, place) => shardOf(tenant, place.id).forget(place),
-    figures: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.figures(query))),
+    forget: (tenant, { shard: number, ...place }) => shard(tenant, number).forget(place),
+    figures: async (tenant, query) => merged(await askEach(tenant, shards, (rpc) => rpc.figures(query))),
+    async earlierUntil(tenant) {
+      return Math.max(...(await askEach(tenant, shards, (rpc) => rpc.earlierUntil())));
+    },
   };
 }
 
-function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): LedgerReport {
+function reportOf({ start, end, seq, expires, summary, report, turn }: LedgerEntry): LedgerReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
   const { shape = null, ...counted } = report ?? {};
   return {
@@ -118,6 +196,8 @@ function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): L
     summary: JSON.stringify(summary),
     counted: report === null ? null : JSON.stringify(counted),
     shape: shape === null ? null : JSON.stringify(shape),
+    turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
+    turn_expires: turn?.expires ?? null,
   };
 }
 

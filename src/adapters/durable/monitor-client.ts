@@ -6,6 +6,11 @@ export interface MonitorRpc {
   alerts(): Promise<Alert[]>;
   /** Figures have changed: the alerts will be judged again shortly. */
   news(): Promise<void>;
+  /**
+   * Until when entries and turns that a version before the present layout of the index wrote are kept, ms since the
+   * epoch; 0 where the tenant began with this one.
+   */
+  earlierUntil(): Promise<number>;
 }
 
 export function monitorOf(namespace: DurableObjectNamespace, tenant: string): MonitorRpc {

@@ -5,7 +5,7 @@ import { textVariable } from "../../core/config/config.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { ledgerEntry } from "../../core/monitoring/index-entry.ts";
+import { summaryOf } from "../../core/monitoring/index-entry.ts";
 import { hash64 } from "../../core/hash.ts";
 import type { Alert } from "../../contract/metrics.ts";
 import { spansOf } from "../../core/monitoring/tracing/spans.ts";
@@ -117,8 +117,7 @@ function executionParcel(state: ExecutionState, { events }: WebhookTarget, log: 
   // A run ends once, and is paused as often as its caller likes: each pause is a message of its own.
   const pause = state.ended_at === null ? [String(lastPause(state, log))] : [];
   const id = messageId(tenant, type, execution_id, String(state.started_at), ...pause);
-  const { summary } = ledgerEntry(state);
-  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summary), wait_ms: 0 };
+  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summaryOf(state)), wait_ms: 0 };
 }
 
 /** The `seq` of the pause that the state is in. */

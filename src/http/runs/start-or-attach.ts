@@ -15,7 +15,8 @@ import type { Text } from "../../engine/watch/text-stream.ts";
 import { invalid } from "../request/body.ts";
 import type { Call } from "../context.ts";
 import { asksAnew, type Preference } from "../request/negotiate.ts";
-import { nameExecution, type RunContext } from "./run-spec.ts";
+import type { RunContext } from "./begun-run.ts";
+import { nameExecution } from "./run-spec.ts";
 
 export interface Launch {
   /** The request's JSON as it was sent. */
@@ -58,12 +59,15 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
   // A caller that has already received events starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
   const naming = await nameExecution(tenant, own, body, key.value);
+  const at = services.clock.now();
   const planned = await plan({
     tenant,
     naming,
     watched: answer === "stream" || answer.wait_ms !== 0,
     traceparent: call.req.header("traceparent") ?? null,
     no_cache: asksAnew(call.req.header("cache-control") ?? null),
+    starts: cursor.value === null,
+    at,
   });
   // A repetition attaches to its execution even if its pipeline is deleted by now.
   if (!planned.ok && naming.digest === null) return planned;
@@ -75,8 +79,10 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     health: services.catalogs.peek(tenant)?.health ?? null,
   };
   const wait_ms = answer === "stream" ? 0 : answer.wait_ms;
-  const refused = (error: CoordinatorError) =>
-    err(error.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : error);
+  const refused = async (error: CoordinatorError) => {
+    if (start.spec !== null) await services.ledgers.withdraw(tenant, start.spec, at);
+    return err(error.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : error);
+  };
   return ok({
     execution_id,
     tell: async () => {

@@ -1,59 +1,42 @@
-// The Durable Object of a shard of a tenant's execution index: one row per execution, written at its start and end, and
-// the metrics of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
-// only what it shows. Expired rows are not listed, and the object's alarm deletes them.
+// The Durable Object of a shard of a tenant's execution index: the executions of the conversations that hash to it, with
+// the turns that those remember, and the metrics of the executions that have ended. One request before a run reads its
+// conversation's history and notes its start; one after it writes entry, turn and metrics in one transaction. Expired
+// rows are not listed, and the object's alarm deletes them.
 //
 // Reports are buffered briefly and written together, since no caller waits for them; reads include them.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
 import { DurableObject } from "cloudflare:workers";
 import type {
+  Beginning,
   Counted,
   FiguresQuery,
   LedgerFigures,
   LedgerQuery,
   LedgerReport,
   LedgerRpc,
-  Listed,
+  ListedPart,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import type { Env } from "../../settings.ts";
-import type { ExecutionSummary } from "../../contract/execution-list.ts";
-import { LIMITS } from "../../contract/limits.ts";
-import type { RunShape } from "../../core/monitoring/metrics/report.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import { type Migration, migrate } from "../migrations.ts";
+import { migrate } from "../migrations.ts";
+import { EarlierRows } from "./earlier-rows.ts";
+import { EarlierVersion } from "./earlier-version.ts";
 import { FiguresStore } from "./metrics-store.ts";
-
-/** What CREATE TABLE makes of the columns that are read. */
-interface Row extends Record<string, SqlStorageValue> {
-  start: number;
-  id: string;
-  summary: string;
-}
-
-const SCHEMAS: readonly Migration[] = [
-  (sql) => {
-    sql.exec(
-      `CREATE TABLE IF NOT EXISTS executions (
-        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
-        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
-        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
-      ) WITHOUT ROWID;
-      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
-    );
-    // The earliest tables lack this column, and were made before there were schema numbers.
-    const shape = sql.exec("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'shape'");
-    if (shape.toArray().length === 0) sql.exec("ALTER TABLE executions ADD COLUMN shape TEXT");
-  },
-];
-
-/** A row that has ended is kept this long at least, so that its end is counted once. */
-const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
+import { RecentShapes } from "./recent-shapes.ts";
+import { comparePlaces, REMEMBERED_MS, RunRows } from "./run-rows.ts";
+import { SCHEMAS } from "./schemas.ts";
+import { StartNotes } from "./start-notes.ts";
 
 export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
-  private readonly sql: SqlStorage;
+  private readonly rows: RunRows;
+  private readonly earlierRows: EarlierRows;
+  private readonly earlier: EarlierVersion;
+  private readonly notes = new StartNotes();
   private readonly store: FiguresStore;
+  private readonly recent: RecentShapes;
   private waiting: LedgerReport[] = [];
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
@@ -64,15 +47,36 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.sql = ctx.storage.sql;
-    this.store = new FiguresStore(ctx.storage.kv);
-    migrate(ctx.storage, SCHEMAS);
+    const { storage } = ctx;
+    migrate(storage, SCHEMAS);
+    this.rows = new RunRows(storage.sql);
+    this.earlierRows = new EarlierRows(storage.sql);
+    this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
+    this.store = new FiguresStore(storage.kv);
+    this.recent = new RecentShapes(storage.kv);
+  }
+
+  async begin(message: string): Promise<string> {
+    const { conversation_id, turns, note } = JSON.parse(message) as Beginning;
+    if (note !== null && !(note.is_named && this.rows.has(conversation_id, note.summary.execution_id))) {
+      this.notes.add(note.summary, note.start, Date.now());
+    }
+    // The answer to the turn before may have been faster than its report's write.
+    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
+    const history = this.rows.history(conversation_id, turns, Date.now());
+    const earlier = await this.earlier.turns(conversation_id, turns - history.length);
+    return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history].join(",")}]`;
+  }
+
+  async withdraw(execution_id: string, start: number): Promise<void> {
+    this.notes.withdraw(execution_id, start);
   }
 
   async report(entry: LedgerReport): Promise<void> {
     const now = Date.now();
-    // It would be neither listed nor counted any more.
-    if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
+    // It would be neither listed, nor counted, nor remembered any more.
+    const until = Math.max(entry.expires, entry.turn_expires ?? 0, (entry.end ?? 0) + REMEMBERED_MS);
+    if (until <= now) return;
     this.waiting.push(entry);
     this.gathering ??= this.gather();
     await this.gathering.written;
@@ -82,46 +86,29 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
-  async list(query: LedgerQuery): Promise<Listed[]> {
+  async list(query: LedgerQuery): Promise<ListedPart> {
     await this.gathered();
-    const wanted: (readonly [string, SqlStorageValue[]])[] = [["expires > ?", [Date.now()]]];
-    for (const column of ["status", "pipeline", "conversation_id"] as const) {
-      const value = query[column];
-      if (value !== undefined) wanted.push([`${column} = ?`, [value]]);
-    }
-    if (query.before !== null) wanted.push(["(start, id) < (?, ?)", [query.before.start, query.before.id]]);
-    const conditions = wanted.map(([condition]) => condition).join(" AND ");
-    const values = wanted.flatMap(([, bound]) => bound);
-    const rows = this.sql.exec<Row>(
-      `SELECT start, id, summary FROM executions WHERE ${conditions} ORDER BY start DESC, id DESC LIMIT ?`,
-      ...values,
-      query.limit,
-    );
-    return Array.from(rows, (row) => ({
-      ...placeOf(row),
-      summary: JSON.parse(row.summary) as ExecutionSummary,
-    }));
+    const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
+    const now = Date.now();
+    const found = [
+      ...this.rows.list(query, now),
+      ...this.earlierRows.list(query, now),
+      ...this.notes.list(query, now),
+    ];
+    return { listed: found.toSorted(comparePlaces).toReversed().slice(0, query.limit), elsewhere };
   }
 
   async ended(until: number, limit: number): Promise<Place[]> {
     await this.gathered();
-    const rows = this.sql.exec<Row>(
-      "SELECT start, id FROM executions WHERE ended <= ? AND expires > ? ORDER BY start, id LIMIT ?",
-      until,
-      Date.now(),
-      limit,
-    );
-    return Array.from(rows, placeOf);
+    const now = Date.now();
+    const found = [...this.rows.ended(until, now, limit), ...this.earlierRows.ended(until, now, limit)];
+    return found.toSorted(comparePlaces).slice(0, limit);
   }
 
-  /** Its place stays taken, so that a report that comes twice is not counted twice. */
   async forget(place: Place): Promise<void> {
     await this.gathered();
-    this.sql.exec(
-      "UPDATE executions SET expires = 0, conversation_id = '', summary = '', shape = NULL WHERE start = ? AND id = ?",
-      place.start,
-      place.id,
-    );
+    this.rows.forget(place);
+    this.earlierRows.forget(place);
   }
 
   async figures({ period, pipeline, shapes }: FiguresQuery): Promise<LedgerFigures> {
@@ -133,22 +120,28 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
       shapes:
         shapes === 0 || period === "ever"
           ? []
-          : this.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
+          : [
+              ...this.earlierRows.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
+              ...this.recent.read(now - period.window_seconds * 1_000, pipeline, shapes),
+            ].slice(-shapes),
     };
+  }
+
+  async earlierUntil(): Promise<number> {
+    return this.earlierRows.until;
   }
 
   override async alarm(): Promise<void> {
     await this.gathered();
     const now = Date.now();
-    this.sql.exec(
-      "DELETE FROM executions WHERE expires <= ? AND (ended IS NULL OR ended <= ?)",
-      now,
-      now - REMEMBERED_MS,
-    );
+    const hasMore = [this.rows.sweep(now), this.earlierRows.sweep(now)].includes(true);
     const figures = this.store.sweep(now);
-    const left = this.sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length;
-    this.hasAlarm = left > 0 || figures;
-    if (this.hasAlarm) await this.armSweep();
+    this.hasAlarm = figures || !this.rows.isEmpty || !this.earlierRows.isEmpty;
+    if (this.hasAlarm) await this.armSweep(hasMore ? TIMINGS.LEDGER_SWEEP_GAP_MS : TIMINGS.LEDGER_SWEEP_MS);
+  }
+
+  private get tenant(): string {
+    return (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
   }
 
   private gather(): NonNullable<LedgerObject["gathering"]> {
@@ -175,66 +168,33 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     try {
       this.ctx.storage.transactionSync(() => {
         const now = Date.now();
-        for (const entry of entries) {
-          const isNews = this.write(entry);
-          if (isNews && entry.counted !== null && entry.end !== null) {
-            this.store.count(JSON.parse(entry.counted) as Counted, entry.end, now);
-          }
-        }
+        for (const entry of entries) this.write(entry, now);
         this.store.write();
+        this.recent.write();
       });
     } catch (cause) {
       this.store.forget();
+      this.recent.forget();
       throw cause;
     }
+    for (const { execution_id } of entries) this.notes.remove(execution_id);
   }
 
-  /** Writes the entry's row; false where the one that is there is as new. A run without storage reports to be kept. */
-  private write(entry: LedgerReport): boolean {
-    const written = this.sql.exec(
-      `INSERT INTO executions
-         (start, id, seq, status, pipeline, conversation_id, ended, expires, summary, shape)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
-         expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
-         WHERE excluded.seq > executions.seq OR
-           (excluded.seq = executions.seq AND executions.ended IS NULL AND excluded.expires > executions.expires)`,
-      entry.start,
-      entry.execution_id,
-      entry.seq,
-      entry.status,
-      entry.pipeline,
-      entry.conversation_id,
-      entry.end,
-      entry.expires,
-      entry.summary,
-      entry.shape,
-    );
-    return written.rowsWritten > 0;
+  private write(entry: LedgerReport, now: number): void {
+    if (!this.earlierRows.replace(entry) || !this.rows.write(entry)) return;
+    const { counted, end, shape, pipeline, start } = entry;
+    if (counted !== null && end !== null) this.store.count(JSON.parse(counted) as Counted, end, now);
+    if (shape !== null) this.recent.add({ pipeline, start, shape });
   }
 
-  /** A start that was never followed by an end stops counting at its deadline. */
   private open(now: number, pipeline: string | undefined): number {
-    const rows = this.sql.exec<{ open: number }>(
-      `SELECT count(*) AS open FROM executions
-       WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
-      now + TIMINGS.LEDGER_GRACE_MS,
-      pipeline ?? null,
-      pipeline ?? null,
+    // A start that was never followed by an end stops counting at its deadline.
+    const since = now + TIMINGS.LEDGER_GRACE_MS;
+    return (
+      this.rows.open(since, pipeline) +
+      this.earlierRows.open(since, pipeline) +
+      this.notes.count(now, pipeline)
     );
-    return rows.one().open;
-  }
-
-  private shapes(since: number, pipeline: string | undefined, limit: number): RunShape[] {
-    const rows = this.sql.exec<{ shape: string }>(
-      `SELECT shape FROM executions WHERE start >= ? AND shape IS NOT NULL AND (? IS NULL OR pipeline = ?)
-       ORDER BY start DESC LIMIT ?`,
-      since,
-      pipeline ?? null,
-      pipeline ?? null,
-      limit,
-    );
-    return Array.from(rows, (row) => JSON.parse(row.shape) as RunShape);
   }
 
   /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
@@ -245,8 +205,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
       () => {
         this.newsIsDue = false;
         this.newsTold = Date.now();
-        const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
-        void monitorOf(this.env.MONITOR, tenant)
+        void monitorOf(this.env.MONITOR, this.tenant)
           .news()
           .catch(() => {});
       },
@@ -254,11 +213,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     );
   }
 
-  private async armSweep(): Promise<void> {
-    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.LEDGER_SWEEP_MS);
+  private async armSweep(ms: number = TIMINGS.LEDGER_SWEEP_MS): Promise<void> {
+    await this.ctx.storage.setAlarm(Date.now() + ms);
   }
-}
-
-function placeOf(row: Row): Place {
-  return { start: row.start, id: row.id };
 }

@@ -1,0 +1,98 @@
+// A run that is about to start, at the shard of its conversation: one request reads the history and notes the start. It
+// goes out beside the reading of the catalog where the isolate's last copy has a plan for the run, else after it.
+import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
+import type { Services } from "../../compose.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
+import type { Result } from "../../contract/problem.ts";
+import type { ExecutionRequest } from "../../contract/requests.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+import { startSummary } from "../../core/monitoring/index-entry.ts";
+import { INDEX_GENERATION } from "../../core/monitoring/shards.ts";
+
+/** How a caller named the execution, if at all. */
+export interface Naming {
+  execution_id: string;
+  /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
+  digest: string | null;
+}
+
+export interface RunContext {
+  tenant: string;
+  naming: Naming;
+  watched: boolean;
+  traceparent: string | null;
+  /** The request's headers ask for new results. */
+  no_cache: boolean;
+  /** False where the caller has events of it already: then it is only attached to. */
+  starts: boolean;
+  /** When it was asked for, ms since the epoch. */
+  at: number;
+}
+
+/** What all requests that start a run have in common. */
+export type RunRequest = Pick<ExecutionRequest, "query" | "conversation_id" | "cache">;
+
+/** What a catalog gives a run. */
+export interface Plan {
+  catalog: CatalogSnapshot;
+  config: CoordinatorConfig;
+  pipeline: string;
+  pipeline_version: number;
+  stages: ResolvedStage[];
+}
+
+export class BegunRun {
+  private readonly services: Services;
+  private readonly request: RunRequest;
+  private readonly context: RunContext;
+  private begun: { turns: number; history: Promise<ConversationTurn[]> } | null = null;
+
+  constructor(services: Services, request: RunRequest, context: RunContext) {
+    this.services = services;
+    this.request = request;
+    this.context = context;
+  }
+
+  /** Begins the run where this catalog, which may be old, has a plan for it. */
+  expect(catalog: CatalogSnapshot | null, planOn: (catalog: CatalogSnapshot) => Result<Plan>): void {
+    if (catalog === null) return;
+    const plan = planOn(catalog);
+    if (plan.ok) this.begin(plan.value);
+  }
+
+  /** The turns of its conversation that the run is handed. */
+  async history(plan: Plan): Promise<ConversationTurn[]> {
+    const { context_memory_size } = plan.config;
+    // The copy that it was begun with may have wanted fewer.
+    const begun =
+      this.begun !== null && this.begun.turns >= context_memory_size ? this.begun : this.begin(plan);
+    const turns = await begun.history;
+    return turns.slice(Math.max(0, turns.length - context_memory_size));
+  }
+
+  /** It cannot be planned after all. */
+  async refuse<R>(refusal: R): Promise<R> {
+    if (this.begun === null) return refusal;
+    await this.begun.history;
+    const { naming, tenant, at } = this.context;
+    const { execution_id } = naming;
+    const { conversation_id } = this.request;
+    const started = { execution_id, conversation_id, index_shards: INDEX_GENERATION.shards };
+    await this.services.ledgers.withdraw(tenant, started, at);
+    return refusal;
+  }
+
+  private begin({ config, pipeline, pipeline_version }: Plan): NonNullable<BegunRun["begun"]> {
+    const turns = config.context_memory_size;
+    const { naming, tenant, starts, at } = this.context;
+    const { execution_id, digest } = naming;
+    const { query, conversation_id } = this.request;
+    const shown = { execution_id, query, conversation_id, pipeline, pipeline_version };
+    const note = { summary: startSummary(shown, at), start: at, is_named: digest !== null };
+    const { ledgers } = this.services;
+    const history = starts ? ledgers.begin(tenant, { conversation_id, turns, note }) : Promise.resolve([]);
+    this.begun = { turns, history };
+    return this.begun;
+  }
+}

@@ -1,0 +1,260 @@
+// The rows of a shard of the execution index: one per execution, with the turn that its conversation remembers. A row's
+// key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
+// indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
+import type {
+  LedgerReport,
+  LedgerQuery,
+  Listed,
+  Place,
+} from "../../adapters/durable/execution-index-client.ts";
+import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import { LIMITS } from "../../contract/limits.ts";
+
+interface ListRow extends Record<string, SqlStorageValue> {
+  start: number;
+  id: string;
+  summary: string;
+}
+
+interface KnownRow extends Record<string, SqlStorageValue> {
+  place: number;
+  id: string;
+  seq: number;
+  ended: number | null;
+  expires: number;
+}
+
+interface TurnRow extends Record<string, SqlStorageValue> {
+  place: number;
+  id: string;
+  ended: number;
+}
+
+/** Keys of one millisecond: a shard gets fewer reports in a second. */
+const PLACES_PER_MS = 1_024;
+/** Executions of a conversation, from the newest back, among which its turns are: the rest may have failed. */
+const HISTORY_RUNS = 1_000;
+/** Of those, where a request that is repeated finds its execution: a repetition comes soon. */
+const REPEATED_RUNS = 200;
+/** Turns are ordered by their end, rows by their start: as many runs may have overtaken one that is remembered. */
+const OVERTAKING_RUNS = 50;
+/** Rows that one sweep looks at. */
+const SWEEP_ROWS = 2_000;
+/** A row that has ended is kept this long at least, so that its end is counted once. */
+export const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
+
+export class RunRows {
+  private readonly sql: SqlStorage;
+  /** Where the last sweep stopped; rows that are kept for long do not hide those after them. */
+  private sweptTo = 0;
+
+  constructor(sql: SqlStorage) {
+    this.sql = sql;
+  }
+
+  /** Writes an entry; false where the row that is there is as new. A run without storage reports to be kept. */
+  write(entry: LedgerReport): boolean {
+    const known = this.find({ start: entry.start, id: entry.execution_id });
+    const values = [
+      entry.seq,
+      entry.status,
+      entry.end,
+      entry.expires,
+      entry.summary,
+      entry.turn_expires,
+      entry.turn,
+    ];
+    if (known !== undefined) {
+      const isLater =
+        entry.seq > known.seq ||
+        (entry.seq === known.seq && known.ended === null && entry.expires > known.expires);
+      if (!isLater) return false;
+      this.sql.exec(
+        `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, summary = ?, turn_expires = ?, turn = ?
+         WHERE place = ?`,
+        ...values,
+        known.place,
+      );
+      return true;
+    }
+    this.sql.exec(
+      `INSERT INTO runs
+         (seq, status, ended, expires, summary, turn_expires, turn, place, id, start, pipeline, conversation_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+      ...values,
+      this.freePlace(entry.start),
+      entry.execution_id,
+      entry.start,
+      entry.pipeline,
+      entry.conversation_id,
+    );
+    return true;
+  }
+
+  /** Newest first. */
+  list(query: LedgerQuery, now: number): Listed[] {
+    const { index, condition } = sourceOf(query);
+    const wanted: (readonly [string, SqlStorageValue])[] = [["expires > ?", now]];
+    for (const column of ["status", "pipeline", "conversation_id"] as const) {
+      const value = query[column];
+      if (value !== undefined) wanted.push([`${column} = ?`, value]);
+    }
+    if (query.before !== null) wanted.push(["place < ?", firstPlace(query.before.start + 1)]);
+    const rows = this.sql.exec<ListRow>(
+      `SELECT start, id, summary FROM runs ${index}
+       WHERE ${[condition, ...wanted.map(([comparison]) => comparison)].join(" AND ")} ORDER BY place DESC`,
+      ...wanted.map(([, value]) => value),
+    );
+    return pageOf(rows, query);
+  }
+
+  /** Executions that ended at or before `until`, oldest first. */
+  ended(until: number, now: number, limit: number): Place[] {
+    const rows = this.sql.exec<ListRow>(
+      "SELECT start, id FROM runs WHERE ended <= ? AND expires > ? ORDER BY place LIMIT ?",
+      until,
+      now,
+      limit,
+    );
+    return Array.from(rows, placeOf);
+  }
+
+  /** The last turns of a conversation that are still kept, oldest first: each a ConversationTurn as JSON. */
+  history(conversation_id: string, count: number, now: number): string[] {
+    if (count === 0) return [];
+    const rows = this.sql.exec<TurnRow>(
+      `SELECT place, id, ended FROM
+         (SELECT place, id, ended, turn_expires FROM runs INDEXED BY runs_of_conversation
+          WHERE conversation_id = ? ORDER BY place DESC LIMIT ?)
+       WHERE turn_expires > ? LIMIT ?`,
+      conversation_id,
+      HISTORY_RUNS,
+      now,
+      count + OVERTAKING_RUNS,
+    );
+    const last = Array.from(rows, ({ place, id, ended }) => ({ place, id, ended }))
+      .toSorted((a, b) => a.ended - b.ended || (a.id < b.id ? -1 : 1))
+      .slice(-count);
+    return last.map(({ place }) => {
+      return this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one().turn;
+    });
+  }
+
+  /** Whether one of the conversation's last executions has this id. */
+  has(conversation_id: string, id: string): boolean {
+    const rows = this.sql.exec(
+      `SELECT 1 FROM (SELECT id FROM runs INDEXED BY runs_of_conversation
+         WHERE conversation_id = ? ORDER BY place DESC LIMIT ?) WHERE id = ?`,
+      conversation_id,
+      REPEATED_RUNS,
+      id,
+    );
+    return rows.toArray().length > 0;
+  }
+
+  /** Its key stays taken, so that a report that comes twice is not counted twice. */
+  forget(place: Place): void {
+    const known = this.find(place);
+    if (known === undefined) return;
+    this.sql.exec(
+      `UPDATE runs SET expires = 0, conversation_id = '', summary = '', turn_expires = NULL, turn = NULL
+       WHERE place = ?`,
+      known.place,
+    );
+  }
+
+  /** How many are open and expire later than `since`. */
+  open(since: number, pipeline: string | undefined): number {
+    const rows = this.sql.exec<{ open: number }>(
+      `SELECT count(*) AS open FROM runs INDEXED BY runs_open
+       WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
+      since,
+      pipeline ?? null,
+      pipeline ?? null,
+    );
+    return rows.one().open;
+  }
+
+  /** Deletes rows that nothing needs any more, from where the last sweep stopped; true where more may follow. */
+  sweep(now: number): boolean {
+    const rows = this.sql
+      .exec<{ place: number; is_over: number }>(
+        `SELECT place, (expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ?) AS is_over
+         FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
+        now,
+        now,
+        now - REMEMBERED_MS,
+        this.sweptTo,
+        SWEEP_ROWS,
+      )
+      .toArray();
+    const over = rows.filter(({ is_over }) => is_over === 1);
+    for (const { place } of over) this.sql.exec("DELETE FROM runs WHERE place = ?", place);
+    const isLast = rows.length < SWEEP_ROWS;
+    this.sweptTo = isLast ? 0 : (rows.at(-1)?.place ?? 0);
+    return !isLast && over.length > 0;
+  }
+
+  get isEmpty(): boolean {
+    return this.sql.exec("SELECT 1 FROM runs LIMIT 1").toArray().length === 0;
+  }
+
+  private find({ start, id }: Place): KnownRow | undefined {
+    return this.around(start).find((row) => row.id === id);
+  }
+
+  /** The rows of a millisecond. */
+  private around(start: number): KnownRow[] {
+    return this.sql
+      .exec<KnownRow>(
+        "SELECT place, id, seq, ended, expires FROM runs WHERE place >= ? AND place < ?",
+        firstPlace(start),
+        firstPlace(start + 1),
+      )
+      .toArray();
+  }
+
+  private freePlace(start: number): number {
+    const taken = new Set(this.around(start).map(({ place }) => place));
+    for (let place = firstPlace(start); place < firstPlace(start + 1); place += 1) {
+      if (!taken.has(place)) return place;
+    }
+    throw new Error(`the index has ${PLACES_PER_MS} executions of one millisecond`);
+  }
+}
+
+function firstPlace(start: number): number {
+  return Math.floor(start) * PLACES_PER_MS;
+}
+
+/** The index that finds what is asked for, and the condition, in the index's own words, under which a row is in it. */
+function sourceOf({ status, conversation_id }: LedgerQuery): { index: string; condition: string } {
+  if (status === "failed" || status === "cancelled") {
+    return { index: "INDEXED BY runs_unusual", condition: "status IN ('failed', 'cancelled')" };
+  }
+  if (status !== undefined && status !== "completed") {
+    return { index: "INDEXED BY runs_open", condition: "ended IS NULL" };
+  }
+  if (conversation_id === undefined) return { index: "", condition: "TRUE" };
+  return { index: "INDEXED BY runs_of_conversation", condition: "TRUE" };
+}
+
+/** A page in the list's order, which within a millisecond is that of the ids. */
+function pageOf(rows: Iterable<ListRow>, { before, limit }: LedgerQuery): Listed[] {
+  const page: Listed[] = [];
+  for (const row of rows) {
+    // The rows are read one by one: those of the page's last millisecond are all needed to sort it.
+    if (page.length >= limit && page.at(-1)?.start !== row.start) break;
+    if (before !== null && comparePlaces(row, before) >= 0) continue;
+    page.push({ ...placeOf(row), summary: JSON.parse(row.summary) as ExecutionSummary });
+  }
+  return page.toSorted(comparePlaces).toReversed().slice(0, limit);
+}
+
+export function comparePlaces(a: Place, b: Place): number {
+  return a.start - b.start || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+}
+
+function placeOf({ start, id }: Place): Place {
+  return { start, id };
+}

@@ -1,0 +1,459 @@
+// A shard of the execution index over SQLite in memory: the history of a conversation and the start of a run in one
+// request, its entry, turn and metrics in one report; what is lost with the shard's memory, and what is not; rows of
+// earlier versions.
+import { DatabaseSync, type SQLInputValue } from "node:sqlite";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type {
+  Beginning,
+  LedgerQuery,
+  LedgerReport,
+} from "../../src/adapters/durable/execution-index-client.ts";
+import type { ExecutionStatus } from "../../src/contract/execution.ts";
+import type { Env } from "../../src/settings.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
+
+vi.mock("cloudflare:workers", () => ({
+  DurableObject: class {
+    ctx: unknown;
+    env: unknown;
+    constructor(ctx: unknown, env: unknown) {
+      this.ctx = ctx;
+      this.env = env;
+    }
+  },
+}));
+
+const { LedgerObject } = await import("../../src/objects/execution-index/execution-index.ts");
+
+const HOUR_MS = 3_600_000;
+const NOW = Date.parse("2026-03-01T12:00:00Z");
+const RETENTION_MS = 7 * 24 * HOUR_MS;
+
+let database: DatabaseSync;
+let kv: Map<string, unknown>;
+let alarm: number | null;
+/** Statements that fail while this is set. */
+let failing: RegExp | null;
+/** Until when the monitor says that there is an earlier version's data; null where it does not answer. */
+let earlierUntil: number | null;
+let asked: string[];
+/** What a conversation's own object has kept. */
+let earlierTurns: { query: string; answer: unknown }[];
+
+function exec(query: string, ...values: SQLInputValue[]) {
+  if (failing?.test(query) === true) throw new Error("the disk is full");
+  if (values.length === 0 && query.includes(";")) {
+    database.exec(query);
+    return Object.assign([], { toArray: () => [], one: () => undefined });
+  }
+  const rows = database.prepare(query).all(...values);
+  return Object.assign(rows, { toArray: () => rows, one: () => rows[0] });
+}
+
+/** An instance of the shard on the same disk. */
+function open() {
+  const storage = {
+    sql: { exec },
+    kv: {
+      get: (key: string) => structuredClone(kv.get(key)),
+      put: (key: string, value: unknown) => kv.set(key, structuredClone(value)),
+      delete: (key: string) => kv.delete(key),
+      list: ({ prefix = "", start = "" }) =>
+        [...kv]
+          .filter(([key]) => key.startsWith(prefix) && key >= start)
+          .toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    },
+    transactionSync: (task: () => void) => {
+      const before = new Map(kv);
+      database.exec("BEGIN");
+      try {
+        task();
+        database.exec("COMMIT");
+      } catch (cause) {
+        database.exec("ROLLBACK");
+        kv = before;
+        throw cause;
+      }
+    },
+    getAlarm: async () => alarm,
+    setAlarm: async (at: number) => {
+      alarm = at;
+    },
+  };
+  const monitor = {
+    news: async () => {},
+    earlierUntil: async () => {
+      asked.push("monitor");
+      if (earlierUntil === null) throw new Error("overloaded");
+      return earlierUntil;
+    },
+  };
+  const conversation = {
+    turns: async (count: number) => {
+      asked.push("conversation");
+      return JSON.stringify(earlierTurns.slice(-count));
+    },
+  };
+  const of = (object: unknown) => ({ idFromName: (name: string) => name, get: () => object });
+  return new LedgerObject(
+    { id: { name: "acme/0" }, storage } as unknown as DurableObjectState,
+    { MONITOR: of(monitor), CONVERSATIONS: of(conversation) } as unknown as Env,
+  );
+}
+
+interface Run {
+  id: string;
+  start?: number;
+  end?: number | null;
+  seq?: number;
+  status?: ExecutionStatus;
+  conversation_id?: string;
+  pipeline?: string;
+  retention_ms?: number;
+}
+
+function summaryOf({ id, start = NOW, status = "running", conversation_id = "c", pipeline = "p" }: Run) {
+  return {
+    execution_id: id,
+    status,
+    query: `the question of ${id}`,
+    conversation_id,
+    pipeline,
+    pipeline_version: 1,
+    start_time: new Date(start).toISOString(),
+    end_time: null,
+    duration_ms: null,
+    error_info: null,
+  };
+}
+
+function reportOf(run: Run): LedgerReport {
+  const { id, start = NOW, status = "completed", conversation_id = "c", pipeline = "p" } = run;
+  const hasEnded = status === "completed" || status === "failed" || status === "cancelled";
+  const end = run.end === undefined && hasEnded ? start + 100 : (run.end ?? null);
+  const expires = (end ?? start) + (run.retention_ms ?? RETENTION_MS);
+  const counted = { pipeline, status, duration_ms: 100, context_bytes: 10, stages: [] };
+  return {
+    start,
+    end,
+    seq: run.seq ?? (hasEnded ? 9 : 2),
+    expires,
+    execution_id: id,
+    status,
+    pipeline,
+    conversation_id,
+    summary: JSON.stringify(summaryOf({ ...run, status })),
+    counted: hasEnded ? JSON.stringify(counted) : null,
+    shape: null,
+    turn:
+      status === "completed" ? JSON.stringify({ query: `the question of ${id}`, answer: { of: id } }) : null,
+    turn_expires: status === "completed" ? expires : null,
+  };
+}
+
+const beginning = (run: Run, more: Partial<NonNullable<Beginning["note"]>> = {}, turns = 5) =>
+  JSON.stringify({
+    conversation_id: run.conversation_id ?? "c",
+    turns,
+    note: { summary: summaryOf(run), start: run.start ?? NOW, is_named: false, ...more },
+  } satisfies Beginning);
+
+beforeEach(() => {
+  vi.useFakeTimers({ now: NOW });
+  database = new DatabaseSync(":memory:");
+  kv = new Map();
+  alarm = null;
+  failing = null;
+  earlierUntil = 0;
+  asked = [];
+  earlierTurns = [];
+});
+
+afterEach(() => {
+  vi.useRealTimers();
+  database.close();
+});
+
+type Shard = ReturnType<typeof open>;
+
+async function report(shard: Shard, run: Run): Promise<void> {
+  const [outcome] = await Promise.all([
+    shard.report(reportOf(run)).then(
+      () => null,
+      (cause: Error) => cause,
+    ),
+    vi.advanceTimersByTimeAsync(TIMINGS.LEDGER_GATHER_MS),
+  ]);
+  if (outcome !== null) throw outcome;
+}
+
+async function begin(shard: Shard, ...args: Parameters<typeof beginning>): Promise<string[]> {
+  const turns = JSON.parse(await shard.begin(beginning(...args))) as { answer: { of: string } }[];
+  return turns.map(({ answer }) => answer.of);
+}
+
+async function list(shard: Shard, query: Partial<LedgerQuery> = {}): Promise<string[]> {
+  const { listed } = await shard.list({ before: null, limit: 100, ...query });
+  return listed.map(({ id, summary }) => `${id} ${summary.status}`);
+}
+
+async function counted(shard: Shard): Promise<{ ended: number; open: number }> {
+  const { by_pipeline, open: running } = await shard.figures({
+    period: { window_seconds: 86_400 },
+    shapes: 0,
+  });
+  return { ended: by_pipeline.get("p")?.runs.count ?? 0, open: running };
+}
+
+const rows = () => Number(database.prepare("SELECT count(*) AS n FROM runs").get()?.["n"]);
+
+describe("a start", () => {
+  test("is listed and counted at once, and costs no row; its end takes its place", async () => {
+    const shard = open();
+    await begin(shard, { id: "a" });
+    expect(await list(shard)).toEqual(["a running"]);
+    expect(await list(shard, { status: "running", conversation_id: "c", pipeline: "p" })).toEqual([
+      "a running",
+    ]);
+    for (const other of [{ status: "paused" as const }, { conversation_id: "d" }, { pipeline: "q" }]) {
+      expect(await list(shard, other)).toEqual([]);
+    }
+    expect([rows(), await counted(shard)]).toEqual([0, { ended: 0, open: 1 }]);
+    await report(shard, { id: "a", start: NOW + 3 });
+    expect(await list(shard)).toEqual(["a completed"]);
+    expect([rows(), await counted(shard)]).toEqual([1, { ended: 1, open: 0 }]);
+  });
+
+  test("is forgotten without a report, and listed on with one", async () => {
+    const shard = open();
+    await begin(shard, { id: "lost" });
+    await begin(shard, { id: "long" });
+    await vi.advanceTimersByTimeAsync(TIMINGS.OUTBOX_FIRST_MS);
+    await report(shard, { id: "long", status: "running" });
+    expect((await list(shard)).toSorted()).toEqual(["long running", "lost running"]);
+    await vi.advanceTimersByTimeAsync(TIMINGS.START_NOTED_MS - TIMINGS.OUTBOX_FIRST_MS);
+    expect(await list(shard)).toEqual(["long running"]);
+    expect((await counted(shard)).open).toBe(1);
+  });
+
+  test("that an instance lost with its memory comes back with its report, and its end is counted", async () => {
+    await begin(open(), { id: "a" });
+    const next = open();
+    expect(await list(next)).toEqual([]);
+    await report(next, { id: "a" });
+    expect([await list(next), await counted(next)]).toEqual([["a completed"], { ended: 1, open: 0 }]);
+  });
+
+  test("that was refused is withdrawn, and not that of an earlier request for the same execution", async () => {
+    const shard = open();
+    await begin(shard, { id: "a" });
+    await begin(shard, { id: "a", start: NOW + 5 });
+    await shard.withdraw("a", NOW + 5);
+    expect(await list(shard)).toEqual(["a running"]);
+    await shard.withdraw("a", NOW);
+    expect(await list(shard)).toEqual([]);
+  });
+
+  test("of an execution that has ended is a repetition, where the caller named it", async () => {
+    const shard = open();
+    await report(shard, { id: "a" });
+    await begin(shard, { id: "a", start: NOW + 900 }, { is_named: true });
+    expect(await list(shard)).toEqual(["a completed"]);
+    await shard.forget({ start: NOW, id: "a" });
+    await begin(shard, { id: "a", start: NOW + 950 }, { is_named: true });
+    expect(await list(shard)).toEqual(["a running"]);
+  });
+});
+
+describe("the history", () => {
+  test("has the last completed turns by their end, oldest first, and none of another conversation", async () => {
+    const shard = open();
+    await report(shard, { id: "slow", start: NOW - 9_000, end: NOW - 1_000 });
+    for (const at of [1, 2, 3]) await report(shard, { id: `q${at}`, start: NOW - 8_000 + at });
+    await report(shard, { id: "failed", status: "failed" });
+    await report(shard, { id: "elsewhere", conversation_id: "d" });
+    expect(await begin(shard, { id: "next" })).toEqual(["q1", "q2", "q3", "slow"]);
+    expect(await begin(shard, { id: "next" }, {}, 2)).toEqual(["q3", "slow"]);
+    expect(await begin(shard, { id: "next" }, {}, 0)).toEqual([]);
+    expect(await begin(open(), { id: "next", conversation_id: "d" })).toEqual(["elsewhere"]);
+  });
+
+  test("includes a report that waits to be written", async () => {
+    const shard = open();
+    const reported = shard.report(reportOf({ id: "a" }));
+    expect(await begin(shard, { id: "b" })).toEqual(["a"]);
+    await reported;
+  });
+
+  test("loses what has expired or was deleted, at once", async () => {
+    const shard = open();
+    await report(shard, { id: "short", retention_ms: 5_000 });
+    await report(shard, { id: "a", start: NOW + 1 });
+    await report(shard, { id: "b", start: NOW + 2 });
+    await shard.forget({ start: NOW + 1, id: "a" });
+    expect(await begin(shard, { id: "next" })).toEqual(["short", "b"]);
+    await vi.advanceTimersByTimeAsync(6_000);
+    expect(await begin(shard, { id: "next" })).toEqual(["b"]);
+    const stored = JSON.stringify(database.prepare("SELECT * FROM runs WHERE id = 'a'").get());
+    expect(stored).not.toMatch(/question|"c"/);
+  });
+});
+
+describe("a report", () => {
+  test("that comes twice or late changes nothing (I13)", async () => {
+    const shard = open();
+    await report(shard, { id: "a" });
+    await report(shard, { id: "a" });
+    await report(open(), { id: "a", status: "running" });
+    const next = open();
+    await report(next, { id: "a" });
+    expect([await list(next), await counted(next), rows()]).toEqual([
+      ["a completed"],
+      { ended: 1, open: 0 },
+      1,
+    ]);
+    await next.forget({ start: NOW, id: "a" });
+    await report(next, { id: "a" });
+    expect([await list(next), (await counted(next)).ended]).toEqual([[], 1]);
+    expect(await begin(next, { id: "next" })).toEqual([]);
+  });
+
+  test("that cannot be written is refused, and counted once when it is repeated", async () => {
+    const shard = open();
+    await begin(shard, { id: "a" });
+    failing = /INSERT INTO runs/;
+    await expect(report(shard, { id: "a" })).rejects.toThrow("the disk is full");
+    expect(await list(shard)).toEqual(["a running"]);
+    failing = null;
+    await report(shard, { id: "a" });
+    expect([await list(shard), await counted(shard)]).toEqual([["a completed"], { ended: 1, open: 0 }]);
+  });
+
+  test("moves an execution from one status to the next", async () => {
+    const shard = open();
+    await report(shard, { id: "a", status: "running", seq: 2 });
+    await report(shard, { id: "a", status: "paused", seq: 4 });
+    expect([await list(shard, { status: "paused" }), await list(shard, { status: "running" })]).toEqual([
+      ["a paused"],
+      [],
+    ]);
+    await report(shard, { id: "a", status: "cancelled", seq: 6 });
+    expect(await list(shard, { status: "cancelled" })).toEqual(["a cancelled"]);
+    expect([await list(shard, { status: "paused" }), rows()]).toEqual([[], 1]);
+  });
+});
+
+test("pages show each execution once, in the list's order, also many of one millisecond", async () => {
+  const shard = open();
+  const all: { start: number; id: string }[] = [];
+  for (let at = 0; at < 60; at += 1) {
+    const run = { id: `r${(at * 37) % 60}`, start: NOW - (at % 4) };
+    all.push(run);
+    await report(shard, { ...run, status: at % 3 === 0 ? "failed" : "completed" });
+  }
+  await begin(shard, { id: "running", start: NOW - 1 });
+  all.push({ id: "running", start: NOW - 1 });
+  const wanted = all.toSorted((a, b) => b.start - a.start || (a.id < b.id ? 1 : -1)).map(({ id }) => id);
+  const paged: string[] = [];
+  for (let before: LedgerQuery["before"] = null; ; ) {
+    const { listed } = await shard.list({ before, limit: 7 });
+    if (listed.length === 0) break;
+    paged.push(...listed.map(({ id }) => id));
+    before = listed.at(-1) ?? null;
+  }
+  expect(paged).toEqual(wanted);
+});
+
+describe("the sweep", () => {
+  test("deletes what nothing needs any more, a bounded number at a time, also past rows that stay", async () => {
+    const shard = open();
+    const insert = database.prepare(
+      `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, summary)
+       VALUES (?, ?, ?, 9, 'completed', 'p', 'c', ?, ?, '')`,
+    );
+    const old = NOW - 30 * 24 * HOUR_MS;
+    for (let at = 0; at < 3_000; at += 1) {
+      insert.run((old + at) * 1_024, `long${at}`, old + at, old + at, NOW + HOUR_MS);
+    }
+    for (let at = 0; at < 5_000; at += 1) {
+      insert.run((old + 10_000 + at) * 1_024, `old${at}`, old + 10_000 + at, old + 10_000 + at, NOW - 1);
+    }
+    await report(shard, { id: "new" });
+    let last = rows();
+    for (let go = 0; go < 10 && rows() > 3_001; go += 1) {
+      alarm = null;
+      await shard.alarm();
+      expect(last - rows()).toBeLessThanOrEqual(2_000);
+      expect(alarm).not.toBeNull();
+      last = rows();
+    }
+    expect(rows()).toBe(3_001);
+    // One that has ended less than a day ago stays, so that its end is counted once.
+    await report(shard, { id: "short", retention_ms: 1_000 });
+    await vi.advanceTimersByTimeAsync(2 * HOUR_MS);
+    for (let go = 0; go < 4; go += 1) await shard.alarm();
+    expect(rows()).toBe(2);
+  });
+});
+
+describe("an earlier version", () => {
+  test("is asked about once in a shard's life, and a tenant without one reads no second place", async () => {
+    await begin(open(), { id: "a" });
+    const next = open();
+    await begin(next, { id: "b" });
+    expect((await next.list({ before: null, limit: 5, conversation_id: "c" })).elsewhere).toBe(false);
+    expect(asked).toEqual(["monitor"]);
+  });
+
+  test("has turns that come before those of the index, until they have expired", async () => {
+    earlierUntil = NOW + HOUR_MS;
+    earlierTurns = [1, 2, 3, 4].map((at) => ({ query: `e${at}`, answer: { of: `e${at}` } }));
+    const shard = open();
+    expect(await begin(shard, { id: "a" })).toEqual(["e1", "e2", "e3", "e4"]);
+    await report(shard, { id: "a" });
+    await report(shard, { id: "b", start: NOW + 1 });
+    expect(await begin(shard, { id: "next" })).toEqual(["e2", "e3", "e4", "a", "b"]);
+    expect((await shard.list({ before: null, limit: 5, conversation_id: "c" })).elsewhere).toBe(true);
+    await vi.advanceTimersByTimeAsync(HOUR_MS);
+    expect(await begin(open(), { id: "next" })).toEqual(["a", "b"]);
+    expect(asked.filter((name) => name === "monitor")).toHaveLength(1);
+  });
+
+  test("is presumed where the monitor does not answer, and asked about again", async () => {
+    earlierUntil = null;
+    earlierTurns = [{ query: "e", answer: { of: "e" } }];
+    const shard = open();
+    expect(await begin(shard, { id: "a" })).toEqual(["e"]);
+    earlierUntil = 0;
+    expect(await begin(shard, { id: "b" })).toEqual([]);
+  });
+
+  test("has rows that are listed, replaced by later reports and deleted; then its table goes", async () => {
+    database.exec(
+      `CREATE TABLE executions (
+        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
+        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
+        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
+      ) WITHOUT ROWID`,
+    );
+    const insert = database.prepare("INSERT INTO executions VALUES (?, ?, ?, ?, 'p', 'c', ?, ?, ?, NULL)");
+    for (const run of [{ id: "open", status: "running" as const }, { id: "over" }, { id: "gone" }] as Run[]) {
+      const { start, seq, status, end, expires, summary, execution_id } = reportOf(run);
+      insert.run(start, execution_id, seq, status, end, expires, summary);
+    }
+    const shard = open();
+    expect(await list(shard)).toEqual(["over completed", "open running", "gone completed"]);
+    expect(await list(shard, { status: "running" })).toEqual(["open running"]);
+    expect(await shard.earlierUntil()).toBe(NOW + 100 + RETENTION_MS);
+    await report(shard, { id: "over" });
+    await report(shard, { id: "open" });
+    await shard.forget({ start: NOW, id: "gone" });
+    expect(await list(shard)).toEqual(["over completed", "open completed"]);
+    // What the earlier version counted is not counted again.
+    expect(await counted(shard)).toEqual({ ended: 1, open: 0 });
+    await vi.advanceTimersByTimeAsync(RETENTION_MS + HOUR_MS);
+    await shard.alarm();
+    expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'executions'").get()).toBeUndefined();
+    expect(await list(shard)).toEqual([]);
+  });
+});
