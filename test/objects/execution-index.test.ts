@@ -5,8 +5,8 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type {
   Beginning,
-  LedgerQuery,
-  LedgerReport,
+  IndexQuery,
+  IndexReport,
 } from "../../src/adapters/durable/execution-index-client.ts";
 import type { ExecutionStatus } from "../../src/contract/execution.ts";
 import type { Env } from "../../src/settings.ts";
@@ -127,7 +127,7 @@ function summaryOf({ id, start = NOW, status = "running", conversation_id = "c",
   };
 }
 
-function reportOf(run: Run): LedgerReport {
+function reportOf(run: Run): IndexReport {
   const { id, start = NOW, status = "completed", conversation_id = "c", pipeline = "p" } = run;
   const hasEnded = status === "completed" || status === "failed" || status === "cancelled";
   const end = run.end === undefined && hasEnded ? start + 100 : (run.end ?? null);
@@ -182,7 +182,7 @@ async function report(shard: Shard, run: Run): Promise<void> {
       () => null,
       (cause: Error) => cause,
     ),
-    vi.advanceTimersByTimeAsync(TIMINGS.LEDGER_GATHER_MS),
+    vi.advanceTimersByTimeAsync(TIMINGS.INDEX_BUFFER_MS),
   ]);
   if (outcome !== null) throw outcome;
 }
@@ -192,13 +192,13 @@ async function begin(shard: Shard, ...args: Parameters<typeof beginning>): Promi
   return turns.map(({ answer }) => answer.of);
 }
 
-async function list(shard: Shard, query: Partial<LedgerQuery> = {}): Promise<string[]> {
+async function list(shard: Shard, query: Partial<IndexQuery> = {}): Promise<string[]> {
   const { listed } = await shard.list({ before: null, limit: 100, ...query });
   return listed.map(({ id, summary }) => `${id} ${summary.status}`);
 }
 
 async function counted(shard: Shard): Promise<{ ended: number; open: number }> {
-  const { by_pipeline, open: running } = await shard.figures({
+  const { by_pipeline, open: running } = await shard.metrics({
     period: { window_seconds: 86_400 },
     shapes: 0,
   });
@@ -355,7 +355,7 @@ test("pages show each execution once, in the list's order, also many of one mill
   all.push({ id: "running", start: NOW - 1 });
   const wanted = all.toSorted((a, b) => b.start - a.start || (a.id < b.id ? 1 : -1)).map(({ id }) => id);
   const paged: string[] = [];
-  for (let before: LedgerQuery["before"] = null; ; ) {
+  for (let before: IndexQuery["before"] = null; ; ) {
     const { listed } = await shard.list({ before, limit: 7 });
     if (listed.length === 0) break;
     paged.push(...listed.map(({ id }) => id));

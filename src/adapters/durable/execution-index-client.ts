@@ -4,7 +4,7 @@
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ExecutionFilter } from "../../contract/requests.ts";
-import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";
+import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
   allShards,
   conversationShard,
@@ -13,7 +13,7 @@ import {
   type Sharded,
 } from "../../core/monitoring/shards.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
-import type { Figures } from "../../core/monitoring/metrics/run-metrics.ts";
+import type { MetricTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
 import { within } from "../platform/time-limit.ts";
@@ -25,7 +25,7 @@ export interface Place {
   id: string;
 }
 
-export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
+export type IndexQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
   before: Place | null;
 };
 
@@ -64,7 +64,7 @@ export interface Beginning {
 /** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
 export type Period = { window_seconds: number } | "ever";
 
-export interface FiguresQuery {
+export interface MetricsQuery {
   period: Period;
   /** All pipelines if absent. */
   pipeline?: string | undefined;
@@ -72,9 +72,9 @@ export interface FiguresQuery {
   shapes: number;
 }
 
-export interface LedgerFigures {
+export interface IndexMetrics {
   /** In the order of their first run. */
-  by_pipeline: Map<string, Figures>;
+  by_pipeline: Map<string, MetricTotals>;
   /** Executions that have begun and not ended. */
   open: number;
   /** Of recent runs, in the order in which they began. */
@@ -85,8 +85,8 @@ export interface LedgerFigures {
 export type Counted = Omit<RunReport, "shape">;
 
 /** A LedgerEntry on the wire: fields that no intermediary reads are JSON text, which is cheaper to read and write. */
-export interface LedgerReport
-  extends Pick<LedgerEntry, "start" | "end" | "seq" | "expires">,
+export interface IndexReport
+  extends Pick<IndexEntry, "start" | "end" | "seq" | "expires">,
     Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
   /** An ExecutionSummary. */
   summary: string;
@@ -100,7 +100,7 @@ export interface LedgerReport
   turn_expires: number | null;
 }
 
-export interface LedgerRpc {
+export interface ExecutionIndexRpc {
   /**
    * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON.
    * @param message a Beginning as JSON: both travel for less
@@ -109,39 +109,42 @@ export interface LedgerRpc {
   /** The run that was noted with this start has not started. */
   withdraw(execution_id: string, start: number): Promise<void>;
   /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
-  report(entry: LedgerReport): Promise<void>;
+  report(entry: IndexReport): Promise<void>;
   /** @param query.limit how many at most */
-  list(query: LedgerQuery): Promise<ListedPart>;
+  list(query: IndexQuery): Promise<ListedPart>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
-  figures(query: FiguresQuery): Promise<LedgerFigures>;
+  metrics(query: MetricsQuery): Promise<IndexMetrics>;
   /** Until when something that an earlier version wrote is kept here, ms since the epoch; 0 where there is nothing. */
   earlierUntil(): Promise<number>;
 }
 
-export interface Ledgers {
+export interface ExecutionIndex {
   /** The history of a run that is about to start; none where the index cannot be read in time. */
   begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
   /** Takes back the note of a start. Never rejects. */
   withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
-  report(tenant: string, entry: LedgerEntry): Promise<void>;
-  list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
+  report(tenant: string, entry: IndexEntry): Promise<void>;
+  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
   ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
   forget(tenant: string, place: ShardPlace): Promise<void>;
-  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
+  metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
   earlierUntil(tenant: string): Promise<number>;
 }
 
 /** Time limit of the history, in ms, after which a run starts without one; an evicted object starts in less. */
 const BEGIN_MS = 2_000;
 
-export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
+export function executionIndexOver(namespace: DurableObjectNamespace): ExecutionIndex {
   const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
-    namespace.get(idOf(`${tenant}/${number}`)) as unknown as LedgerRpc;
-  const askEach = <T>(tenant: string, shards: readonly number[], question: (rpc: LedgerRpc) => Promise<T>) =>
-    Promise.all(shards.map((number) => question(shard(tenant, number))));
+    namespace.get(idOf(`${tenant}/${number}`)) as unknown as ExecutionIndexRpc;
+  const askEach = <T>(
+    tenant: string,
+    shards: readonly number[],
+    question: (rpc: ExecutionIndexRpc) => Promise<T>,
+  ) => Promise.all(shards.map((number) => question(shard(tenant, number))));
   const shards = allShards(INDEX_GENERATION);
   return {
     async begin(tenant, beginning) {
@@ -174,14 +177,14 @@ export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
       return found.toSorted(byPlace).slice(0, limit);
     },
     forget: (tenant, { shard: number, ...place }) => shard(tenant, number).forget(place),
-    figures: async (tenant, query) => merged(await askEach(tenant, shards, (rpc) => rpc.figures(query))),
+    metrics: async (tenant, query) => merged(await askEach(tenant, shards, (rpc) => rpc.metrics(query))),
     async earlierUntil(tenant) {
       return Math.max(...(await askEach(tenant, shards, (rpc) => rpc.earlierUntil())));
     },
   };
 }
 
-function reportOf({ start, end, seq, expires, summary, report, turn }: LedgerEntry): LedgerReport {
+function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
   const { shape = null, ...counted } = report ?? {};
   return {
@@ -201,7 +204,7 @@ function reportOf({ start, end, seq, expires, summary, report, turn }: LedgerEnt
   };
 }
 
-function merged(answers: readonly LedgerFigures[]): LedgerFigures {
+function merged(answers: readonly IndexMetrics[]): IndexMetrics {
   const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
   const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
   return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };

@@ -5,7 +5,7 @@ export interface MonitorRpc {
   /** The alerts, judged now. */
   alerts(): Promise<Alert[]>;
   /** Figures have changed: the alerts will be judged again shortly. */
-  news(): Promise<void>;
+  metricsChanged(): Promise<void>;
   /**
    * Until when entries and turns that a version before the present layout of the index wrote are kept, ms since the
    * epoch; 0 where the tenant began with this one.

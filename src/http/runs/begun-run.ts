@@ -79,7 +79,7 @@ export class BegunRun {
     const { execution_id } = naming;
     const { conversation_id } = this.request;
     const started = { execution_id, conversation_id, index_shards: INDEX_GENERATION.shards };
-    await this.services.ledgers.withdraw(tenant, started, at);
+    await this.services.executionIndex.withdraw(tenant, started, at);
     return refusal;
   }
 
@@ -90,8 +90,10 @@ export class BegunRun {
     const { query, conversation_id } = this.request;
     const shown = { execution_id, query, conversation_id, pipeline, pipeline_version };
     const note = { summary: startSummary(shown, at), start: at, is_named: digest !== null };
-    const { ledgers } = this.services;
-    const history = starts ? ledgers.begin(tenant, { conversation_id, turns, note }) : Promise.resolve([]);
+    const { executionIndex } = this.services;
+    const history = starts
+      ? executionIndex.begin(tenant, { conversation_id, turns, note })
+      : Promise.resolve([]);
     this.begun = { turns, history };
     return this.begun;
   }

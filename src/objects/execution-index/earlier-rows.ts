@@ -2,8 +2,8 @@
 // They are read and forgotten here until they have expired, and then the table goes. Runs that were in flight at the
 // upgrade report to this shard: their new entry replaces the row here.
 import type {
-  LedgerQuery,
-  LedgerReport,
+  IndexQuery,
+  IndexReport,
   Listed,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
@@ -31,7 +31,7 @@ export class EarlierRows {
       0;
   }
 
-  list(query: LedgerQuery, now: number): Listed[] {
+  list(query: IndexQuery, now: number): Listed[] {
     if (!this.isThere) return [];
     const wanted: (readonly [string, SqlStorageValue[]])[] = [["expires > ?", [now]]];
     for (const column of ["status", "pipeline", "conversation_id"] as const) {
@@ -64,7 +64,7 @@ export class EarlierRows {
   }
 
   /** Makes room for a later entry of the same execution; false where the row here is as new. */
-  replace({ start, execution_id, seq, expires }: LedgerReport): boolean {
+  replace({ start, execution_id, seq, expires }: IndexReport): boolean {
     if (!this.isThere) return true;
     const [known] = this.sql
       .exec<{ seq: number; ended: number | null; expires: number }>(

@@ -10,11 +10,11 @@ import { DurableObject } from "cloudflare:workers";
 import type {
   Beginning,
   Counted,
-  FiguresQuery,
-  LedgerFigures,
-  LedgerQuery,
-  LedgerReport,
-  LedgerRpc,
+  MetricsQuery,
+  IndexMetrics,
+  IndexQuery,
+  IndexReport,
+  ExecutionIndexRpc,
   ListedPart,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
@@ -24,26 +24,26 @@ import { TIMINGS } from "../../core/timings.ts";
 import { migrate } from "../migrations.ts";
 import { EarlierRows } from "./earlier-rows.ts";
 import { EarlierVersion } from "./earlier-version.ts";
-import { FiguresStore } from "./metrics-store.ts";
+import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
 import { comparePlaces, REMEMBERED_MS, RunRows } from "./run-rows.ts";
 import { SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
 
-export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
+export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
   private readonly rows: RunRows;
   private readonly earlierRows: EarlierRows;
   private readonly earlier: EarlierVersion;
   private readonly notes = new StartNotes();
-  private readonly store: FiguresStore;
+  private readonly store: MetricsStore;
   private readonly recent: RecentShapes;
-  private waiting: LedgerReport[] = [];
+  private waiting: IndexReport[] = [];
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
   private hasAlarm = false;
-  private newsIsDue = false;
+  private notificationIsDue = false;
   /** Ms since the epoch. */
-  private newsTold = 0;
+  private notifiedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -52,7 +52,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     this.rows = new RunRows(storage.sql);
     this.earlierRows = new EarlierRows(storage.sql);
     this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
-    this.store = new FiguresStore(storage.kv);
+    this.store = new MetricsStore(storage.kv);
     this.recent = new RecentShapes(storage.kv);
   }
 
@@ -72,7 +72,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     this.notes.withdraw(execution_id, start);
   }
 
-  async report(entry: LedgerReport): Promise<void> {
+  async report(entry: IndexReport): Promise<void> {
     const now = Date.now();
     // It would be neither listed, nor counted, nor remembered any more.
     const until = Math.max(entry.expires, entry.turn_expires ?? 0, (entry.end ?? 0) + REMEMBERED_MS);
@@ -80,13 +80,13 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     this.waiting.push(entry);
     this.gathering ??= this.gather();
     await this.gathering.written;
-    this.tellMonitor();
+    this.notifyMonitor();
     if (this.hasAlarm) return;
     this.hasAlarm = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
-  async list(query: LedgerQuery): Promise<ListedPart> {
+  async list(query: IndexQuery): Promise<ListedPart> {
     await this.gathered();
     const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
     const now = Date.now();
@@ -111,7 +111,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     this.earlierRows.forget(place);
   }
 
-  async figures({ period, pipeline, shapes }: FiguresQuery): Promise<LedgerFigures> {
+  async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
     await this.gathered();
     const now = Date.now();
     return {
@@ -135,9 +135,9 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     await this.gathered();
     const now = Date.now();
     const hasMore = [this.rows.sweep(now), this.earlierRows.sweep(now)].includes(true);
-    const figures = this.store.sweep(now);
-    this.hasAlarm = figures || !this.rows.isEmpty || !this.earlierRows.isEmpty;
-    if (this.hasAlarm) await this.armSweep(hasMore ? TIMINGS.LEDGER_SWEEP_GAP_MS : TIMINGS.LEDGER_SWEEP_MS);
+    const metrics = this.store.sweep(now);
+    this.hasAlarm = metrics || !this.rows.isEmpty || !this.earlierRows.isEmpty;
+    if (this.hasAlarm) await this.armSweep(hasMore ? TIMINGS.LEDGER_SWEEP_GAP_MS : TIMINGS.INDEX_SWEEP_MS);
   }
 
   private get tenant(): string {
@@ -146,7 +146,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   private gather(): NonNullable<LedgerObject["gathering"]> {
     const { promise, resolve: now } = Promise.withResolvers<void>();
-    setTimeout(now, TIMINGS.LEDGER_GATHER_MS);
+    setTimeout(now, TIMINGS.INDEX_BUFFER_MS);
     const written = promise.then(() => {
       this.gathering = null;
       this.flush();
@@ -180,7 +180,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     for (const { execution_id } of entries) this.notes.remove(execution_id);
   }
 
-  private write(entry: LedgerReport, now: number): void {
+  private write(entry: IndexReport, now: number): void {
     if (!this.earlierRows.replace(entry) || !this.rows.write(entry)) return;
     const { counted, end, shape, pipeline, start } = entry;
     if (counted !== null && end !== null) this.store.count(JSON.parse(counted) as Counted, end, now);
@@ -189,7 +189,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
 
   private open(now: number, pipeline: string | undefined): number {
     // A start that was never followed by an end stops counting at its deadline.
-    const since = now + TIMINGS.LEDGER_GRACE_MS;
+    const since = now + TIMINGS.INDEX_GRACE_MS;
     return (
       this.rows.open(since, pipeline) +
       this.earlierRows.open(since, pipeline) +
@@ -198,22 +198,22 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
-  private tellMonitor(): void {
-    if (this.newsIsDue) return;
-    this.newsIsDue = true;
+  private notifyMonitor(): void {
+    if (this.notificationIsDue) return;
+    this.notificationIsDue = true;
     setTimeout(
       () => {
-        this.newsIsDue = false;
-        this.newsTold = Date.now();
+        this.notificationIsDue = false;
+        this.notifiedAt = Date.now();
         void monitorOf(this.env.MONITOR, this.tenant)
-          .news()
+          .metricsChanged()
           .catch(() => {});
       },
-      Math.max(0, this.newsTold + TIMINGS.ALERT_NEWS_MS - Date.now()),
+      Math.max(0, this.notifiedAt + TIMINGS.ALERT_NOTIFY_MS - Date.now()),
     );
   }
 
-  private async armSweep(ms: number = TIMINGS.LEDGER_SWEEP_MS): Promise<void> {
+  private async armSweep(ms: number = TIMINGS.INDEX_SWEEP_MS): Promise<void> {
     await this.ctx.storage.setAlarm(Date.now() + ms);
   }
 }

@@ -2,8 +2,8 @@
 // key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
 // indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
 import type {
-  LedgerReport,
-  LedgerQuery,
+  IndexReport,
+  IndexQuery,
   Listed,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
@@ -53,7 +53,7 @@ export class RunRows {
   }
 
   /** Writes an entry; false where the row that is there is as new. A run without storage reports to be kept. */
-  write(entry: LedgerReport): boolean {
+  write(entry: IndexReport): boolean {
     const known = this.find({ start: entry.start, id: entry.execution_id });
     const values = [
       entry.seq,
@@ -92,7 +92,7 @@ export class RunRows {
   }
 
   /** Newest first. */
-  list(query: LedgerQuery, now: number): Listed[] {
+  list(query: IndexQuery, now: number): Listed[] {
     const { index, condition } = sourceOf(query);
     const wanted: (readonly [string, SqlStorageValue])[] = [["expires > ?", now]];
     for (const column of ["status", "pipeline", "conversation_id"] as const) {
@@ -228,7 +228,7 @@ function firstPlace(start: number): number {
 }
 
 /** The index that finds what is asked for, and the condition, in the index's own words, under which a row is in it. */
-function sourceOf({ status, conversation_id }: LedgerQuery): { index: string; condition: string } {
+function sourceOf({ status, conversation_id }: IndexQuery): { index: string; condition: string } {
   if (status === "failed" || status === "cancelled") {
     return { index: "INDEXED BY runs_unusual", condition: "status IN ('failed', 'cancelled')" };
   }
@@ -240,7 +240,7 @@ function sourceOf({ status, conversation_id }: LedgerQuery): { index: string; co
 }
 
 /** A page in the list's order, which within a millisecond is that of the ids. */
-function pageOf(rows: Iterable<ListRow>, { before, limit }: LedgerQuery): Listed[] {
+function pageOf(rows: Iterable<ListRow>, { before, limit }: IndexQuery): Listed[] {
   const page: Listed[] = [];
   for (const row of rows) {
     // The rows are read one by one: those of the page's last millisecond are all needed to sort it.
