@@ -1,16 +1,18 @@
 // A shard of the execution index over SQLite in memory: the history of a conversation and the start of a run in one
 // request, its entry, turn and metrics in one report; what is lost with the shard's memory, and what is not; rows of
 // earlier versions.
-import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type {
-  Beginning,
-  IndexQuery,
-  IndexReport,
-} from "../../src/adapters/durable/execution-index-client.ts";
-import type { ExecutionStatus } from "../../src/contract/execution.ts";
-import type { Env } from "../../src/settings.ts";
+import type { IndexQuery } from "../../src/adapters/durable/execution-index-client.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
+import {
+  beginning,
+  HOUR_MS,
+  NOW,
+  reportOf,
+  RETENTION_MS,
+  type Run,
+  ShardDisk,
+} from "../support/index-shard.ts";
 
 vi.mock("cloudflare:workers", () => ({
   DurableObject: class {
@@ -25,154 +27,20 @@ vi.mock("cloudflare:workers", () => ({
 
 const { LedgerObject } = await import("../../src/objects/execution-index/execution-index.ts");
 
-const HOUR_MS = 3_600_000;
-const NOW = Date.parse("2026-03-01T12:00:00Z");
-const RETENTION_MS = 7 * 24 * HOUR_MS;
-
-let database: DatabaseSync;
-let kv: Map<string, unknown>;
-let alarm: number | null;
-/** Statements that fail while this is set. */
-let failing: RegExp | null;
-/** Until when the monitor says that there is an earlier version's data; null where it does not answer. */
-let earlierUntil: number | null;
-let asked: string[];
-/** What a conversation's own object has kept. */
-let earlierTurns: { query: string; answer: unknown }[];
-
-function exec(query: string, ...values: SQLInputValue[]) {
-  if (failing?.test(query) === true) throw new Error("the disk is full");
-  if (values.length === 0 && query.includes(";")) {
-    database.exec(query);
-    return Object.assign([], { toArray: () => [], one: () => undefined });
-  }
-  const rows = database.prepare(query).all(...values);
-  return Object.assign(rows, { toArray: () => rows, one: () => rows[0] });
-}
-
-/** An instance of the shard on the same disk. */
-function open() {
-  const storage = {
-    sql: { exec },
-    kv: {
-      get: (key: string) => structuredClone(kv.get(key)),
-      put: (key: string, value: unknown) => kv.set(key, structuredClone(value)),
-      delete: (key: string) => kv.delete(key),
-      list: ({ prefix = "", start = "" }) =>
-        [...kv]
-          .filter(([key]) => key.startsWith(prefix) && key >= start)
-          .toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    },
-    transactionSync: (task: () => void) => {
-      const before = new Map(kv);
-      database.exec("BEGIN");
-      try {
-        task();
-        database.exec("COMMIT");
-      } catch (cause) {
-        database.exec("ROLLBACK");
-        kv = before;
-        throw cause;
-      }
-    },
-    getAlarm: async () => alarm,
-    setAlarm: async (at: number) => {
-      alarm = at;
-    },
-  };
-  const monitor = {
-    news: async () => {},
-    earlierUntil: async () => {
-      asked.push("monitor");
-      if (earlierUntil === null) throw new Error("overloaded");
-      return earlierUntil;
-    },
-  };
-  const conversation = {
-    turns: async (count: number) => {
-      asked.push("conversation");
-      return JSON.stringify(earlierTurns.slice(-count));
-    },
-  };
-  const of = (object: unknown) => ({ idFromName: (name: string) => name, get: () => object });
-  return new LedgerObject(
-    { id: { name: "acme/0" }, storage } as unknown as DurableObjectState,
-    { MONITOR: of(monitor), CONVERSATIONS: of(conversation) } as unknown as Env,
-  );
-}
-
-interface Run {
-  id: string;
-  start?: number;
-  end?: number | null;
-  seq?: number;
-  status?: ExecutionStatus;
-  conversation_id?: string;
-  pipeline?: string;
-  retention_ms?: number;
-}
-
-function summaryOf({ id, start = NOW, status = "running", conversation_id = "c", pipeline = "p" }: Run) {
-  return {
-    execution_id: id,
-    status,
-    query: `the question of ${id}`,
-    conversation_id,
-    pipeline,
-    pipeline_version: 1,
-    start_time: new Date(start).toISOString(),
-    end_time: null,
-    duration_ms: null,
-    error_info: null,
-  };
-}
-
-function reportOf(run: Run): IndexReport {
-  const { id, start = NOW, status = "completed", conversation_id = "c", pipeline = "p" } = run;
-  const hasEnded = status === "completed" || status === "failed" || status === "cancelled";
-  const end = run.end === undefined && hasEnded ? start + 100 : (run.end ?? null);
-  const expires = (end ?? start) + (run.retention_ms ?? RETENTION_MS);
-  const counted = { pipeline, status, duration_ms: 100, context_bytes: 10, stages: [] };
-  return {
-    start,
-    end,
-    seq: run.seq ?? (hasEnded ? 9 : 2),
-    expires,
-    execution_id: id,
-    status,
-    pipeline,
-    conversation_id,
-    summary: JSON.stringify(summaryOf({ ...run, status })),
-    counted: hasEnded ? JSON.stringify(counted) : null,
-    shape: null,
-    turn:
-      status === "completed" ? JSON.stringify({ query: `the question of ${id}`, answer: { of: id } }) : null,
-    turn_expires: status === "completed" ? expires : null,
-  };
-}
-
-const beginning = (run: Run, more: Partial<NonNullable<Beginning["note"]>> = {}, turns = 5) =>
-  JSON.stringify({
-    conversation_id: run.conversation_id ?? "c",
-    turns,
-    note: { summary: summaryOf(run), start: run.start ?? NOW, is_named: false, ...more },
-  } satisfies Beginning);
+let disk: ShardDisk;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW });
-  database = new DatabaseSync(":memory:");
-  kv = new Map();
-  alarm = null;
-  failing = null;
-  earlierUntil = 0;
-  asked = [];
-  earlierTurns = [];
+  disk = new ShardDisk();
 });
 
 afterEach(() => {
   vi.useRealTimers();
-  database.close();
+  disk.database.close();
 });
+
+/** An instance of the shard on the same disk. */
+const open = () => new LedgerObject(...disk.instance());
 
 type Shard = ReturnType<typeof open>;
 
@@ -205,7 +73,7 @@ async function counted(shard: Shard): Promise<{ ended: number; open: number }> {
   return { ended: by_pipeline.get("p")?.runs.count ?? 0, open: running };
 }
 
-const rows = () => Number(database.prepare("SELECT count(*) AS n FROM runs").get()?.["n"]);
+const rows = () => Number(disk.database.prepare("SELECT count(*) AS n FROM runs").get()?.["n"]);
 
 describe("a start", () => {
   test("is listed and counted at once, and costs no row; its end takes its place", async () => {
@@ -294,7 +162,7 @@ describe("the history", () => {
     expect(await begin(shard, { id: "next" })).toEqual(["short", "b"]);
     await vi.advanceTimersByTimeAsync(6_000);
     expect(await begin(shard, { id: "next" })).toEqual(["b"]);
-    const stored = JSON.stringify(database.prepare("SELECT * FROM runs WHERE id = 'a'").get());
+    const stored = JSON.stringify(disk.database.prepare("SELECT * FROM runs WHERE id = 'a'").get());
     expect(stored).not.toMatch(/question|"c"/);
   });
 });
@@ -321,10 +189,10 @@ describe("a report", () => {
   test("that cannot be written is refused, and counted once when it is repeated", async () => {
     const shard = open();
     await begin(shard, { id: "a" });
-    failing = /INSERT INTO runs/;
+    disk.failing = /INSERT INTO runs/;
     await expect(report(shard, { id: "a" })).rejects.toThrow("the disk is full");
     expect(await list(shard)).toEqual(["a running"]);
-    failing = null;
+    disk.failing = null;
     await report(shard, { id: "a" });
     expect([await list(shard), await counted(shard)]).toEqual([["a completed"], { ended: 1, open: 0 }]);
   });
@@ -367,7 +235,7 @@ test("pages show each execution once, in the list's order, also many of one mill
 describe("the sweep", () => {
   test("deletes what nothing needs any more, a bounded number at a time, also past rows that stay", async () => {
     const shard = open();
-    const insert = database.prepare(
+    const insert = disk.database.prepare(
       `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, summary)
        VALUES (?, ?, ?, 9, 'completed', 'p', 'c', ?, ?, '')`,
     );
@@ -381,10 +249,10 @@ describe("the sweep", () => {
     await report(shard, { id: "new" });
     let last = rows();
     for (let go = 0; go < 10 && rows() > 3_001; go += 1) {
-      alarm = null;
+      disk.alarm = null;
       await shard.alarm();
       expect(last - rows()).toBeLessThanOrEqual(2_000);
-      expect(alarm).not.toBeNull();
+      expect(disk.alarm).not.toBeNull();
       last = rows();
     }
     expect(rows()).toBe(3_001);
@@ -402,12 +270,12 @@ describe("an earlier version", () => {
     const next = open();
     await begin(next, { id: "b" });
     expect((await next.list({ before: null, limit: 5, conversation_id: "c" })).elsewhere).toBe(false);
-    expect(asked).toEqual(["monitor"]);
+    expect(disk.asked).toEqual(["monitor"]);
   });
 
   test("has turns that come before those of the index, until they have expired", async () => {
-    earlierUntil = NOW + HOUR_MS;
-    earlierTurns = [1, 2, 3, 4].map((at) => ({ query: `e${at}`, answer: { of: `e${at}` } }));
+    disk.earlierUntil = NOW + HOUR_MS;
+    disk.earlierTurns = [1, 2, 3, 4].map((at) => ({ query: `e${at}`, answer: { of: `e${at}` } }));
     const shard = open();
     expect(await begin(shard, { id: "a" })).toEqual(["e1", "e2", "e3", "e4"]);
     await report(shard, { id: "a" });
@@ -416,27 +284,29 @@ describe("an earlier version", () => {
     expect((await shard.list({ before: null, limit: 5, conversation_id: "c" })).elsewhere).toBe(true);
     await vi.advanceTimersByTimeAsync(HOUR_MS);
     expect(await begin(open(), { id: "next" })).toEqual(["a", "b"]);
-    expect(asked.filter((name) => name === "monitor")).toHaveLength(1);
+    expect(disk.asked.filter((name) => name === "monitor")).toHaveLength(1);
   });
 
   test("is presumed where the monitor does not answer, and asked about again", async () => {
-    earlierUntil = null;
-    earlierTurns = [{ query: "e", answer: { of: "e" } }];
+    disk.earlierUntil = null;
+    disk.earlierTurns = [{ query: "e", answer: { of: "e" } }];
     const shard = open();
     expect(await begin(shard, { id: "a" })).toEqual(["e"]);
-    earlierUntil = 0;
+    disk.earlierUntil = 0;
     expect(await begin(shard, { id: "b" })).toEqual([]);
   });
 
   test("has rows that are listed, replaced by later reports and deleted; then its table goes", async () => {
-    database.exec(
+    disk.database.exec(
       `CREATE TABLE executions (
         start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
         pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
         summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
       ) WITHOUT ROWID`,
     );
-    const insert = database.prepare("INSERT INTO executions VALUES (?, ?, ?, ?, 'p', 'c', ?, ?, ?, NULL)");
+    const insert = disk.database.prepare(
+      "INSERT INTO executions VALUES (?, ?, ?, ?, 'p', 'c', ?, ?, ?, NULL)",
+    );
     for (const run of [{ id: "open", status: "running" as const }, { id: "over" }, { id: "gone" }] as Run[]) {
       const { start, seq, status, end, expires, summary, execution_id } = reportOf(run);
       insert.run(start, execution_id, seq, status, end, expires, summary);
@@ -453,7 +323,9 @@ describe("an earlier version", () => {
     expect(await counted(shard)).toEqual({ ended: 1, open: 0 });
     await vi.advanceTimersByTimeAsync(RETENTION_MS + HOUR_MS);
     await shard.alarm();
-    expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'executions'").get()).toBeUndefined();
+    expect(
+      disk.database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'executions'").get(),
+    ).toBeUndefined();
     expect(await list(shard)).toEqual([]);
   });
 });
