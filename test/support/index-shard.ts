@@ -5,6 +5,8 @@ import type { ConversationRpc } from "../../src/adapters/durable/conversation-cl
 import type { Beginning, IndexReport } from "../../src/adapters/durable/execution-index-client.ts";
 import type { MonitorRpc } from "../../src/adapters/durable/monitor-client.ts";
 import type { ExecutionStatus } from "../../src/contract/execution.ts";
+import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
+import { reportText } from "../../src/core/monitoring/metrics/stored-report.ts";
 import type { Env } from "../../src/settings.ts";
 
 export const HOUR_MS = 3_600_000;
@@ -127,7 +129,7 @@ export function reportOf(run: Run): IndexReport {
   const hasEnded = status === "completed" || status === "failed" || status === "cancelled";
   const end = run.end === undefined && hasEnded ? start + 100 : (run.end ?? null);
   const expires = (end ?? start) + (run.retention_ms ?? RETENTION_MS);
-  const counted = { pipeline, status, duration_ms: 100, context_bytes: 10, stages: [] };
+  const counted = { pipeline, status: status as RunEnd, duration_ms: 100, context_bytes: 10, stages: [] };
   return {
     start,
     end,
@@ -138,7 +140,7 @@ export function reportOf(run: Run): IndexReport {
     pipeline,
     conversation_id,
     summary: JSON.stringify(summaryOf({ ...run, status })),
-    counted: hasEnded ? JSON.stringify(counted) : null,
+    counted: hasEnded ? reportText(counted) : null,
     shape: null,
     turn:
       status === "completed" ? JSON.stringify({ query: `the question of ${id}`, answer: { of: id } }) : null,

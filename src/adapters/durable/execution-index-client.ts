@@ -15,6 +15,7 @@ import {
 import { parseJson } from "../../core/json/exact-integer.ts";
 import type { MetricTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
+import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
 import { within } from "../platform/time-limit.ts";
 import { objectIds } from "./object-ids.ts";
@@ -90,7 +91,7 @@ export interface IndexReport
     Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
   /** An ExecutionSummary. */
   summary: string;
-  /** Counted; null where nothing is. */
+  /** A Counted, as core/monitoring/metrics/stored-report.ts writes it; null where nothing is counted. */
   counted: string | null;
   /** A RunShape; null if the run is not an example. */
   shape: string | null;
@@ -186,7 +187,6 @@ export function executionIndexOver(namespace: DurableObjectNamespace): Execution
 
 function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
-  const { shape = null, ...counted } = report ?? {};
   return {
     start,
     end,
@@ -197,8 +197,8 @@ function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntr
     pipeline,
     conversation_id,
     summary: JSON.stringify(summary),
-    counted: report === null ? null : JSON.stringify(counted),
-    shape: shape === null ? null : JSON.stringify(shape),
+    counted: report === null ? null : reportText(report),
+    shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
     turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
     turn_expires: turn?.expires ?? null,
   };

@@ -96,6 +96,15 @@ export function outboundReceivers(
   return receivers;
 }
 
+/** Whether changes of metrics are sent anywhere: as alerts or to a collector. */
+export function hasMetricsReceivers({ webhook, otlp }: Outbound): boolean {
+  return (
+    otlp !== null ||
+    webhook?.events.has("alert.firing") === true ||
+    webhook?.events.has("alert.resolved") === true
+  );
+}
+
 /** An alert's change as a job, or null if no receiver subscribes to it. @param now ms since the epoch */
 export function alertJob(
   webhook: WebhookTarget | null,

@@ -3,13 +3,13 @@
 // conversation's history and notes its start; one after it writes entry, turn and metrics in one transaction. Expired
 // rows are not listed, and the object's alarm deletes them.
 //
-// Reports are buffered briefly and written together, since no caller waits for them; reads include them.
+// Nothing keeps the object awake between requests: a report is written at once, or where they are many, with those of
+// the next moment; alerts are evaluated by the tenant's monitor, and only where they are sent to somebody.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
 import { DurableObject } from "cloudflare:workers";
 import type {
   Beginning,
-  Counted,
   MetricsQuery,
   IndexMetrics,
   IndexQuery,
@@ -19,6 +19,8 @@ import type {
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
+import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
+import { composeServices } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { migrate } from "../migrations.ts";
@@ -26,7 +28,7 @@ import { EarlierRows } from "./earlier-rows.ts";
 import { EarlierVersion } from "./earlier-version.ts";
 import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
-import { comparePlaces, REMEMBERED_MS, RunRows } from "./run-rows.ts";
+import { comparePlaces, REMEMBERED_MS, reportIn, RunRows } from "./run-rows.ts";
 import { SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
 
@@ -41,7 +43,8 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
   private hasAlarm = false;
-  private notificationIsDue = false;
+  /** When the last reports came, ms since the epoch. */
+  private reportTimes: number[] = [];
   /** Ms since the epoch. */
   private notifiedAt = 0;
 
@@ -52,7 +55,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.rows = new RunRows(storage.sql);
     this.earlierRows = new EarlierRows(storage.sql);
     this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
-    this.store = new MetricsStore(storage.kv);
+    this.store = new MetricsStore(storage.kv, (since, batch) => this.rows.uncounted(since, batch));
     this.recent = new RecentShapes(storage.kv);
   }
 
@@ -61,6 +64,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     if (note !== null && !(note.is_named && this.rows.has(conversation_id, note.summary.execution_id))) {
       this.notes.add(note.summary, note.start, Date.now());
     }
+    this.notifyMonitor();
     // The answer to the turn before may have been faster than its report's write.
     if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
     const history = this.rows.history(conversation_id, turns, Date.now());
@@ -78,8 +82,9 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const until = Math.max(entry.expires, entry.turn_expires ?? 0, (entry.end ?? 0) + REMEMBERED_MS);
     if (until <= now) return;
     this.waiting.push(entry);
-    this.gathering ??= this.gather();
-    await this.gathering.written;
+    if (this.isBusy(now)) this.gathering ??= this.gather();
+    if (this.gathering === null) this.flush();
+    else await this.gathering.written;
     this.notifyMonitor();
     if (this.hasAlarm) return;
     this.hasAlarm = true;
@@ -134,10 +139,19 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   override async alarm(): Promise<void> {
     await this.gathered();
     const now = Date.now();
-    const hasMore = [this.rows.sweep(now), this.earlierRows.sweep(now)].includes(true);
-    const metrics = this.store.sweep(now);
-    this.hasAlarm = metrics || !this.rows.isEmpty || !this.earlierRows.isEmpty;
-    if (this.hasAlarm) await this.armSweep(hasMore ? TIMINGS.LEDGER_SWEEP_GAP_MS : TIMINGS.INDEX_SWEEP_MS);
+    let hasMore = false;
+    let hasMetrics = false;
+    this.transaction(() => {
+      hasMetrics = this.store.sweep(now);
+      this.recent.write();
+      hasMore = [this.rows.sweep(now), this.earlierRows.sweep(now)].includes(true);
+    });
+    const { firstDue } = this.rows;
+    const hasEarlier = !this.earlierRows.isEmpty;
+    this.hasAlarm = hasMetrics || firstDue !== null || hasEarlier;
+    if (!this.hasAlarm) return;
+    if (hasMore) await this.armSweep(TIMINGS.INDEX_SWEEP_GAP_MS);
+    else await this.armSweep(hasEarlier ? TIMINGS.INDEX_SWEEP_MS : (firstDue ?? now) - now);
   }
 
   private get tenant(): string {
@@ -161,29 +175,42 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     await this.gathering?.written.catch(() => {});
   }
 
+  /** Whether reports come so fast that their commits would delay each other. */
+  private isBusy(now: number): boolean {
+    this.reportTimes = [...this.reportTimes.slice(1 - TIMINGS.INDEX_BUSY_REPORTS), now];
+    const [first = now] = this.reportTimes;
+    return this.reportTimes.length === TIMINGS.INDEX_BUSY_REPORTS && now - first < 1_000;
+  }
+
   /** Writes the buffered reports. On failure all waiting reporters get it and retry. */
   private flush(): void {
     const entries = this.waiting;
     this.waiting = [];
+    this.transaction(() => {
+      const now = Date.now();
+      for (const entry of entries) this.write(entry, now);
+      if (this.store.writeIfDue(now)) this.recent.write();
+    });
+    for (const { execution_id } of entries) this.notes.remove(execution_id);
+  }
+
+  /** What is counted in memory is what is written. */
+  private transaction(task: () => void): void {
     try {
-      this.ctx.storage.transactionSync(() => {
-        const now = Date.now();
-        for (const entry of entries) this.write(entry, now);
-        this.store.write();
-        this.recent.write();
-      });
+      this.ctx.storage.transactionSync(task);
     } catch (cause) {
       this.store.forget();
       this.recent.forget();
       throw cause;
     }
-    for (const { execution_id } of entries) this.notes.remove(execution_id);
   }
 
   private write(entry: IndexReport, now: number): void {
-    if (!this.earlierRows.replace(entry) || !this.rows.write(entry)) return;
-    const { counted, end, shape, pipeline, start } = entry;
-    if (counted !== null && end !== null) this.store.count(JSON.parse(counted) as Counted, end, now);
+    const { batch } = this.store;
+    if (!this.earlierRows.replace(entry) || !this.rows.write(entry, batch)) return;
+    const report = reportIn(entry);
+    const { end, shape, pipeline, start } = entry;
+    if (report !== null && end !== null) this.store.count(report, start, end, now);
     if (shape !== null) this.recent.add({ pipeline, start, shape });
   }
 
@@ -197,23 +224,29 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     );
   }
 
-  /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
+  /**
+   * Alerts follow the metrics, where somebody gets them: the monitor looks again after this has been quiet, so that
+   * no report needs a timer here.
+   */
   private notifyMonitor(): void {
-    if (this.notificationIsDue) return;
-    this.notificationIsDue = true;
-    setTimeout(
-      () => {
-        this.notificationIsDue = false;
-        this.notifiedAt = Date.now();
-        void monitorOf(this.env.MONITOR, this.tenant)
-          .metricsChanged()
-          .catch(() => {});
-      },
-      Math.max(0, this.notifiedAt + TIMINGS.ALERT_NOTIFY_MS - Date.now()),
-    );
+    const now = Date.now();
+    if (now - this.notifiedAt < TIMINGS.ALERT_NOTIFY_MS || !this.hasReceivers) return;
+    this.notifiedAt = now;
+    void monitorOf(this.env.MONITOR, this.tenant)
+      .metricsChanged()
+      .catch(() => {});
   }
 
+  private get hasReceivers(): boolean {
+    const services = composeServices(this.env);
+    return services.ok && hasMetricsReceivers(services.value.outbound);
+  }
+
+  /** @param ms the wanted delay, which is kept within bounds */
   private async armSweep(ms: number = TIMINGS.INDEX_SWEEP_MS): Promise<void> {
-    await this.ctx.storage.setAlarm(Date.now() + ms);
+    const { INDEX_SWEEP_GAP_MS, INDEX_SWEEP_MS, INDEX_SWEEP_MOST_MS } = TIMINGS;
+    const bounded =
+      ms === INDEX_SWEEP_GAP_MS ? ms : Math.min(Math.max(ms, INDEX_SWEEP_MS), INDEX_SWEEP_MOST_MS);
+    await this.ctx.storage.setAlarm(Date.now() + bounded);
   }
 }

@@ -2,13 +2,17 @@
 // key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
 // indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
 import type {
-  IndexReport,
+  Counted,
   IndexQuery,
+  IndexReport,
   Listed,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { LIMITS } from "../../contract/limits.ts";
+import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
+import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
+import type { Uncounted } from "./metrics-store.ts";
 
 interface ListRow extends Record<string, SqlStorageValue> {
   start: number;
@@ -28,6 +32,14 @@ interface TurnRow extends Record<string, SqlStorageValue> {
   place: number;
   id: string;
   ended: number;
+}
+
+interface CountedRow extends Record<string, SqlStorageValue> {
+  start: number;
+  ended: number;
+  pipeline: string;
+  status: string;
+  counted: string;
 }
 
 /** Keys of one millisecond: a shard gets fewer reports in a second. */
@@ -52,14 +64,19 @@ export class RunRows {
     this.sql = sql;
   }
 
-  /** Writes an entry; false where the row that is there is as new. A run without storage reports to be kept. */
-  write(entry: IndexReport): boolean {
+  /**
+   * Writes an entry; false where the row that is there is as new. A run without storage reports to be kept.
+   * @param batch of metrics, which its report is counted with
+   */
+  write(entry: IndexReport, batch: number): boolean {
     const known = this.find({ start: entry.start, id: entry.execution_id });
     const values = [
       entry.seq,
       entry.status,
       entry.end,
       entry.expires,
+      batch,
+      entry.counted,
       entry.summary,
       entry.turn_expires,
       entry.turn,
@@ -70,7 +87,8 @@ export class RunRows {
         (entry.seq === known.seq && known.ended === null && entry.expires > known.expires);
       if (!isLater) return false;
       this.sql.exec(
-        `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, summary = ?, turn_expires = ?, turn = ?
+        `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, batch = ?, counted = ?, summary = ?,
+           turn_expires = ?, turn = ?
          WHERE place = ?`,
         ...values,
         known.place,
@@ -79,8 +97,9 @@ export class RunRows {
     }
     this.sql.exec(
       `INSERT INTO runs
-         (seq, status, ended, expires, summary, turn_expires, turn, place, id, start, pipeline, conversation_id)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         (seq, status, ended, expires, batch, counted, summary, turn_expires, turn,
+          place, id, start, pipeline, conversation_id)
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...values,
       this.freePlace(entry.start),
       entry.execution_id,
@@ -175,6 +194,29 @@ export class RunRows {
     return rows.one().open;
   }
 
+  /** The runs of rows whose batch is later than this one. @param since their starts, ms since the epoch */
+  *uncounted(since: number, batch: number): Generator<Uncounted> {
+    const rows = this.sql.exec<CountedRow>(
+      `SELECT start, ended, pipeline, status, counted FROM runs
+       WHERE place >= ? AND batch > ? AND counted IS NOT NULL`,
+      firstPlace(since),
+      batch,
+    );
+    for (const row of rows) yield { report: countedOf(row), ended: row.ended };
+  }
+
+  /** When the oldest row may go, ms since the epoch; null where there is none. */
+  get firstDue(): number | null {
+    const [row] = this.sql
+      .exec<{ due: number }>(
+        `SELECT max(expires, ifnull(turn_expires, 0), ifnull(ended, 0) + ?) AS due
+         FROM runs ORDER BY place LIMIT 1`,
+        REMEMBERED_MS,
+      )
+      .toArray();
+    return row?.due ?? null;
+  }
+
   /** Deletes rows that nothing needs any more, from where the last sweep stopped; true where more may follow. */
   sweep(now: number): boolean {
     const rows = this.sql
@@ -193,10 +235,6 @@ export class RunRows {
     const isLast = rows.length < SWEEP_ROWS;
     this.sweptTo = isLast ? 0 : (rows.at(-1)?.place ?? 0);
     return !isLast && over.length > 0;
-  }
-
-  get isEmpty(): boolean {
-    return this.sql.exec("SELECT 1 FROM runs LIMIT 1").toArray().length === 0;
   }
 
   private find({ start, id }: Place): KnownRow | undefined {
@@ -221,6 +259,17 @@ export class RunRows {
     }
     throw new Error(`the index has ${PLACES_PER_MS} executions of one millisecond`);
   }
+}
+
+/** The report that a row keeps. */
+function countedOf({ start, ended, pipeline, status, counted }: CountedRow): Counted {
+  return reportFrom(counted, { pipeline, status: status as RunEnd, duration_ms: ended - start });
+}
+
+/** The report of an execution that has ended; null where nothing is counted. */
+export function reportIn({ start, end, pipeline, status, counted }: IndexReport): Counted | null {
+  if (counted === null || end === null) return null;
+  return countedOf({ start, ended: end, pipeline, status, counted });
 }
 
 function firstPlace(start: number): number {
