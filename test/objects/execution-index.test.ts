@@ -211,25 +211,93 @@ describe("a report", () => {
   });
 });
 
-test("pages show each execution once, in the list's order, also many of one millisecond", async () => {
-  const shard = open();
-  const all: { start: number; id: string }[] = [];
-  for (let at = 0; at < 60; at += 1) {
-    const run = { id: `r${(at * 37) % 60}`, start: NOW - (at % 4) };
-    all.push(run);
-    await report(shard, { ...run, status: at % 3 === 0 ? "failed" : "completed" });
-  }
-  await begin(shard, { id: "running", start: NOW - 1 });
-  all.push({ id: "running", start: NOW - 1 });
-  const wanted = all.toSorted((a, b) => b.start - a.start || (a.id < b.id ? 1 : -1)).map(({ id }) => id);
-  const paged: string[] = [];
-  for (let before: IndexQuery["before"] = null; ; ) {
-    const { listed } = await shard.list({ before, limit: 7 });
-    if (listed.length === 0) break;
-    paged.push(...listed.map(({ id }) => id));
-    before = listed.at(-1) ?? null;
-  }
-  expect(paged).toEqual(wanted);
+describe("metrics", () => {
+  test("that an instance had not written are counted by the next one", async () => {
+    const first = open();
+    for (const id of ["a", "b", "c"]) await report(first, { id });
+    await report(first, { id: "d", status: "failed" });
+    await first.forget({ start: NOW, id: "b" });
+    const next = open();
+    expect((await counted(next)).ended).toBe(4);
+    await report(next, { id: "e" });
+    expect((await counted(next)).ended).toBe(5);
+    disk.failing = /INSERT INTO runs/;
+    await expect(report(next, { id: "f" })).rejects.toThrow("the disk is full");
+    disk.failing = null;
+    await report(next, { id: "f" });
+    expect([(await counted(next)).ended, (await counted(open())).ended]).toEqual([6, 6]);
+  });
+
+  test("go into batches before their rows go", async () => {
+    const shard = open();
+    for (let at = 0; at < 300; at += 1) {
+      await report(shard, { id: `r${at}`, start: NOW + at * 1_000, retention_ms: 1_000 });
+    }
+    for (let sweeps = 0; sweeps < 8; sweeps += 1) {
+      await vi.advanceTimersByTimeAsync(TIMINGS.INDEX_SWEEP_MOST_MS / 2);
+      await shard.alarm();
+    }
+    expect(rows()).toBe(0);
+    const { by_pipeline } = await open().metrics({ period: "ever", shapes: 0 });
+    expect(by_pipeline.get("p")?.runs.count).toBe(300);
+  });
+});
+
+describe("what it costs", () => {
+  const changes = () => Number(disk.database.prepare("SELECT total_changes() AS n").get()?.["n"]);
+
+  test("a run is one row and one entry of an index, and no value", async () => {
+    const shard = open();
+    await begin(shard, { id: "first" });
+    await report(shard, { id: "first" });
+    const [before, values] = [changes(), new Map(disk.kv)];
+    for (let at = 0; at < 100; at += 1) {
+      await begin(shard, { id: `r${at}`, conversation_id: `c${at}` });
+      await report(shard, { id: `r${at}`, conversation_id: `c${at}` });
+    }
+    expect(changes() - before).toBe(100);
+    expect(disk.kv).toEqual(values);
+    const indexes = disk.database.prepare(
+      "SELECT name, sql FROM sqlite_master WHERE tbl_name = 'runs' AND type = 'index'",
+    );
+    expect(indexes.all().filter(({ sql }) => !String(sql).includes("WHERE"))).toHaveLength(1);
+  });
+
+  test("no timer keeps it awake, but for reports that come many in a second: those share a write", async () => {
+    const shard = open();
+    await begin(shard, { id: "a" });
+    await shard.report(reportOf({ id: "a" }));
+    expect(vi.getTimerCount()).toBe(0);
+    const many = Array.from({ length: 20 }, (_, at) => shard.report(reportOf({ id: `m${at}` })));
+    expect(vi.getTimerCount()).toBe(1);
+    expect(rows()).toBe(TIMINGS.INDEX_BUSY_REPORTS - 1);
+    await vi.advanceTimersByTimeAsync(TIMINGS.INDEX_BUFFER_MS);
+    await Promise.all(many);
+    expect([rows(), vi.getTimerCount()]).toEqual([21, 0]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    await shard.report(reportOf({ id: "later" }));
+    expect(rows()).toBe(22);
+  });
+
+  test("the monitor is notified where somebody gets alerts, once in five seconds, with a start or a report", async () => {
+    const shard = open();
+    await report(shard, { id: "nobody" });
+    const notices = () => disk.asked.filter((name) => name === "news").length;
+    expect(notices()).toBe(0);
+    disk.vars = {
+      AGENT_COORDINATOR_WEBHOOK_URL: "https://hooks.example/",
+      AGENT_COORDINATOR_WEBHOOK_SECRET: `whsec_${"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`,
+      AGENT_COORDINATOR_WEBHOOK_EVENTS: "alert.firing",
+    };
+    const watched = open();
+    await begin(watched, { id: "a" });
+    await report(watched, { id: "a" });
+    await report(watched, { id: "b" });
+    expect(notices()).toBe(1);
+    await vi.advanceTimersByTimeAsync(TIMINGS.ALERT_NOTIFY_MS);
+    await report(watched, { id: "c" });
+    expect(notices()).toBe(2);
+  });
 });
 
 describe("the sweep", () => {

@@ -25,6 +25,10 @@ export class ShardDisk {
   /** What a conversation's own object has kept. */
   earlierTurns: { query: string; answer: unknown }[] = [];
   readonly asked: string[] = [];
+  /** Everything that was executed. */
+  readonly statements: { query: string; values: SQLInputValue[] }[] = [];
+  /** The variables of an instance's environment. */
+  vars: Record<string, string> = {};
 
   /** What the constructor of an instance on this disk takes. */
   instance(): [DurableObjectState, Env] {
@@ -49,17 +53,31 @@ export class ShardDisk {
     const of = (object: unknown) => ({ idFromName: (name: string) => name, get: () => object });
     return [
       { id: { name: "acme/0" }, storage } as unknown as DurableObjectState,
-      { MONITOR: of(this.monitor()), CONVERSATIONS: of(this.conversation()) } as unknown as Env,
+      {
+        MONITOR: of(this.monitor()),
+        CONVERSATIONS: of(this.conversation()),
+        ...this.vars,
+      } as unknown as Env,
     ];
   }
 
   private exec(query: string, ...values: SQLInputValue[]) {
+    this.statements.push({ query, values });
     if (this.failing?.test(query) === true) throw new Error("the disk is full");
     if (values.length === 0 && query.includes(";")) {
       this.database.exec(query);
       return Object.assign([], { toArray: () => [], one: () => undefined });
     }
-    const rows = this.database.prepare(query).all(...values);
+    const statement = this.database.prepare(query);
+    if (query.startsWith("SELECT")) {
+      // As the platform does it: rows are read as they are asked for.
+      return {
+        [Symbol.iterator]: () => statement.iterate(...values),
+        toArray: () => statement.all(...values),
+        one: () => statement.get(...values),
+      };
+    }
+    const rows = statement.all(...values);
     return Object.assign(rows, { toArray: () => rows, one: () => rows[0] });
   }
 

@@ -39,6 +39,8 @@ export interface Listed extends Place {
 export interface ListedPart {
   /** Newest first. */
   listed: Listed[];
+  /** Older starts, in ms since the epoch, were not looked at, though the part is not full; null where all were. */
+  floor: number | null;
   /** An earlier version may have kept executions of the conversation in other shards. */
   elsewhere: boolean;
 }
@@ -127,7 +129,8 @@ export interface ExecutionIndex {
   /** Takes back the note of a start. Never rejects. */
   withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
   report(tenant: string, entry: IndexEntry): Promise<void>;
-  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
+  /** A page: it may be short, or empty, and have a next one, where few of many executions fit the filters. */
+  list(tenant: string, query: IndexQuery): Promise<{ listed: Listed[]; next: Place | null }>;
   ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
   forget(tenant: string, place: ShardPlace): Promise<void>;
   metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
@@ -161,16 +164,17 @@ export function executionIndexOver(namespace: DurableObjectNamespace): Execution
     },
     report: (tenant, entry) => shard(tenant, executionShard(entry.sharded)).report(reportOf(entry)),
     async list(tenant, query) {
-      const { conversation_id } = query;
+      const { conversation_id, limit } = query;
       const home =
         conversation_id === undefined ? null : conversationShard(conversation_id, INDEX_GENERATION);
-      const parts = await askEach(tenant, home === null ? shards : [home], (rpc) => rpc.list(query));
+      // One more says whether there is another page.
+      const asked = { ...query, limit: limit + 1 };
+      const parts = await askEach(tenant, home === null ? shards : [home], (rpc) => rpc.list(asked));
       if (home !== null && parts.some(({ elsewhere }) => elsewhere)) {
         const others = shards.filter((number) => number !== home);
-        parts.push(...(await askEach(tenant, others, (rpc) => rpc.list(query))));
+        parts.push(...(await askEach(tenant, others, (rpc) => rpc.list(asked))));
       }
-      const listed = parts.flatMap((part) => part.listed);
-      return listed.toSorted(byPlace).toReversed().slice(0, query.limit);
+      return pageOf(parts, limit);
     },
     async ended(tenant, until, limit) {
       const parts = await askEach(tenant, shards, (rpc) => rpc.ended(until, limit));
@@ -184,6 +188,27 @@ export function executionIndexOver(namespace: DurableObjectNamespace): Execution
     },
   };
 }
+
+/** The page that the parts of a list are together. */
+export function pageOf(
+  parts: readonly ListedPart[],
+  limit: number,
+): { listed: Listed[]; next: Place | null } {
+  const floors = parts.map(({ floor }) => floor).filter((floor) => floor !== null);
+  const floor = floors.length === 0 ? null : Math.max(...floors);
+  const found = parts
+    .flatMap(({ listed }) => listed)
+    .filter(({ start }) => floor === null || start >= floor)
+    .toSorted(byPlace)
+    .toReversed();
+  const listed = found.slice(0, limit);
+  const last = listed.at(-1);
+  if (found.length > limit && last !== undefined) return { listed, next: { start: last.start, id: last.id } };
+  return { listed, next: floor === null ? null : { start: floor, id: FIRST_ID } };
+}
+
+/** No id is before it: a cursor with it goes on with what began before its start. */
+const FIRST_ID = "-";
 
 function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;

@@ -19,15 +19,12 @@ async function list(call: Call): Promise<Response> {
   const { cursor, limit, ...wanted } = queryOf(call, "list_executions");
   const before = readPlace(cursor);
   if (!before.ok) return problem(call, before.error);
-  const query = { ...wanted, before: before.value, limit: limit + 1 };
-  const found = await call.var.services.executionIndex.list(call.var.tenant, query);
-  const page = found.slice(0, limit);
-  const has_more = found.length > limit;
-  const last = page.at(-1);
+  const query = { ...wanted, before: before.value, limit };
+  const { listed, next } = await call.var.services.executionIndex.list(call.var.tenant, query);
   return call.json({
-    data: page.map((listed) => listed.summary),
-    has_more,
-    next_cursor: has_more && last !== undefined ? placeText(last) : null,
+    data: listed.map(({ summary }) => summary),
+    has_more: next !== null,
+    next_cursor: next === null ? null : placeText(next),
   });
 }
 

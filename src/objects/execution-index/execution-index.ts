@@ -28,7 +28,8 @@ import { EarlierRows } from "./earlier-rows.ts";
 import { EarlierVersion } from "./earlier-version.ts";
 import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
-import { comparePlaces, REMEMBERED_MS, reportIn, RunRows } from "./run-rows.ts";
+import { comparePlaces } from "./list-page.ts";
+import { REMEMBERED_MS, reportIn, RunRows } from "./run-rows.ts";
 import { SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
 
@@ -95,12 +96,10 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     await this.gathered();
     const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
     const now = Date.now();
-    const found = [
-      ...this.rows.list(query, now),
-      ...this.earlierRows.list(query, now),
-      ...this.notes.list(query, now),
-    ];
-    return { listed: found.toSorted(comparePlaces).toReversed().slice(0, query.limit), elsewhere };
+    const { listed, floor } = this.rows.list(query, now);
+    const others = [...this.earlierRows.list(query, now), ...this.notes.list(query, now)];
+    const found = [...listed, ...others.filter(({ start }) => floor === null || start >= floor)];
+    return { listed: found.toSorted(comparePlaces).toReversed().slice(0, query.limit), floor, elsewhere };
   }
 
   async ended(until: number, limit: number): Promise<Place[]> {

@@ -5,20 +5,13 @@ import type {
   Counted,
   IndexQuery,
   IndexReport,
-  Listed,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
-import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
+import { type ListedRows, ListPage, type ListRow } from "./list-page.ts";
 import type { Uncounted } from "./metrics-store.ts";
-
-interface ListRow extends Record<string, SqlStorageValue> {
-  start: number;
-  id: string;
-  summary: string;
-}
 
 interface KnownRow extends Record<string, SqlStorageValue> {
   place: number;
@@ -52,6 +45,10 @@ const REPEATED_RUNS = 200;
 const OVERTAKING_RUNS = 50;
 /** Rows that one sweep looks at. */
 const SWEEP_ROWS = 2_000;
+/** Rows that one list looks at: 20 ms of a small machine, in which a filter that fits few of them may find none. */
+const SCANNED_ROWS = 20_000;
+/** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
+const WINDOW_MS = 4 * 3_600_000;
 /** A row that has ended is kept this long at least, so that its end is counted once. */
 export const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 
@@ -107,30 +104,77 @@ export class RunRows {
       entry.pipeline,
       entry.conversation_id,
     );
+    this.sql.exec(
+      "INSERT OR IGNORE INTO pipeline_windows (pipeline, window) VALUES (?, ?)",
+      entry.pipeline,
+      Math.floor(entry.start / WINDOW_MS),
+    );
     return true;
   }
 
-  /** Newest first. */
-  list(query: IndexQuery, now: number): Listed[] {
-    const { index, condition } = sourceOf(query);
-    const wanted: (readonly [string, SqlStorageValue])[] = [["expires > ?", now]];
+  /** Newest first. A list that finds little stops after so many rows: see ListedRows. */
+  list(query: IndexQuery, now: number): ListedRows {
+    const { index, condition, values } = sourceOf(query);
+    const filters: (readonly [string, SqlStorageValue])[] = [["expires > ?", now]];
     for (const column of ["status", "pipeline", "conversation_id"] as const) {
       const value = query[column];
-      if (value !== undefined) wanted.push([`${column} = ?`, value]);
+      if (value !== undefined) filters.push([`${column} = ?`, value]);
     }
-    if (query.before !== null) wanted.push(["place < ?", firstPlace(query.before.start + 1)]);
-    const rows = this.sql.exec<ListRow>(
-      `SELECT start, id, summary FROM runs ${index}
-       WHERE ${[condition, ...wanted.map(([comparison]) => comparison)].join(" AND ")} ORDER BY place DESC`,
-      ...wanted.map(([, value]) => value),
+    const page = new ListPage(query);
+    let left = SCANNED_ROWS;
+    for (const range of this.ranges(query)) {
+      const scanned = `runs ${index} WHERE ${condition} AND place >= ? AND place < ?`;
+      const rows = this.sql.exec<ListRow>(
+        `SELECT start, id, summary FROM (SELECT * FROM ${scanned} ORDER BY place DESC LIMIT ?)
+         WHERE ${filters.map(([filter]) => filter).join(" AND ")}`,
+        ...values,
+        ...range,
+        left,
+        ...filters.map(([, value]) => value),
+      );
+      if (page.fill(rows)) return { listed: page.listed, floor: null };
+      const [stop] = this.sql
+        .exec<{ start: number }>(
+          `SELECT start FROM ${scanned} ORDER BY place DESC LIMIT 1 OFFSET ?`,
+          ...values,
+          ...range,
+          left - 1,
+        )
+        .toArray();
+      if (stop !== undefined) return page.until(stop.start + 1);
+      left -= this.sql
+        .exec<{ rows: number }>(`SELECT count(*) AS rows FROM ${scanned}`, ...values, ...range)
+        .one().rows;
+    }
+    return { listed: page.listed, floor: null };
+  }
+
+  /** The parts of the table in which a list looks, newest first, as the bounds of their keys. */
+  private *ranges({ status, pipeline, conversation_id, before }: IndexQuery): Generator<[number, number]> {
+    const end = before === null ? Number.MAX_SAFE_INTEGER : firstPlace(before.start + 1);
+    const isFoundByPipeline =
+      pipeline !== undefined &&
+      conversation_id === undefined &&
+      (status === undefined || status === "completed");
+    if (!isFoundByPipeline) {
+      yield [0, end];
+      return;
+    }
+    const windows = this.sql.exec<{ window: number }>(
+      "SELECT window FROM pipeline_windows WHERE pipeline = ? ORDER BY window DESC",
+      pipeline,
     );
-    return pageOf(rows, query);
+    for (const { window } of windows.toArray()) {
+      const first = firstPlace(window * WINDOW_MS);
+      if (first < end) yield [first, Math.min(end, firstPlace((window + 1) * WINDOW_MS))];
+    }
   }
 
   /** Executions that ended at or before `until`, oldest first. */
   ended(until: number, now: number, limit: number): Place[] {
     const rows = this.sql.exec<ListRow>(
-      "SELECT start, id FROM runs WHERE ended <= ? AND expires > ? ORDER BY place LIMIT ?",
+      "SELECT start, id FROM runs WHERE place < ? AND ended <= ? AND expires > ? ORDER BY place LIMIT ?",
+      firstPlace(until + 1),
       until,
       now,
       limit,
@@ -233,8 +277,17 @@ export class RunRows {
     const over = rows.filter(({ is_over }) => is_over === 1);
     for (const { place } of over) this.sql.exec("DELETE FROM runs WHERE place = ?", place);
     const isLast = rows.length < SWEEP_ROWS;
+    if (isLast) this.sweepWindows();
     this.sweptTo = isLast ? 0 : (rows.at(-1)?.place ?? 0);
     return !isLast && over.length > 0;
+  }
+
+  private sweepWindows(): void {
+    const [first] = this.sql
+      .exec<{ start: number }>("SELECT start FROM runs ORDER BY place LIMIT 1")
+      .toArray();
+    const window = Math.floor((first?.start ?? Number.MAX_SAFE_INTEGER) / WINDOW_MS);
+    this.sql.exec("DELETE FROM pipeline_windows WHERE window < ?", window);
   }
 
   private find({ start, id }: Place): KnownRow | undefined {
@@ -276,32 +329,25 @@ function firstPlace(start: number): number {
   return Math.floor(start) * PLACES_PER_MS;
 }
 
-/** The index that finds what is asked for, and the condition, in the index's own words, under which a row is in it. */
-function sourceOf({ status, conversation_id }: IndexQuery): { index: string; condition: string } {
+/** The index that finds what is asked for, and which of its entries are looked at, in the index's own words. */
+function sourceOf({ status, conversation_id }: IndexQuery): {
+  index: string;
+  condition: string;
+  values: string[];
+} {
   if (status === "failed" || status === "cancelled") {
-    return { index: "INDEXED BY runs_unusual", condition: "status IN ('failed', 'cancelled')" };
+    const condition = "status IN ('failed', 'cancelled') AND status = ?";
+    return { index: "INDEXED BY runs_unusual", condition, values: [status] };
   }
   if (status !== undefined && status !== "completed") {
-    return { index: "INDEXED BY runs_open", condition: "ended IS NULL" };
+    return { index: "INDEXED BY runs_open", condition: "ended IS NULL AND status = ?", values: [status] };
   }
-  if (conversation_id === undefined) return { index: "", condition: "TRUE" };
-  return { index: "INDEXED BY runs_of_conversation", condition: "TRUE" };
-}
-
-/** A page in the list's order, which within a millisecond is that of the ids. */
-function pageOf(rows: Iterable<ListRow>, { before, limit }: IndexQuery): Listed[] {
-  const page: Listed[] = [];
-  for (const row of rows) {
-    // The rows are read one by one: those of the page's last millisecond are all needed to sort it.
-    if (page.length >= limit && page.at(-1)?.start !== row.start) break;
-    if (before !== null && comparePlaces(row, before) >= 0) continue;
-    page.push({ ...placeOf(row), summary: JSON.parse(row.summary) as ExecutionSummary });
-  }
-  return page.toSorted(comparePlaces).toReversed().slice(0, limit);
-}
-
-export function comparePlaces(a: Place, b: Place): number {
-  return a.start - b.start || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0);
+  if (conversation_id === undefined) return { index: "", condition: "TRUE", values: [] };
+  return {
+    index: "INDEXED BY runs_of_conversation",
+    condition: "conversation_id = ?",
+    values: [conversation_id],
+  };
 }
 
 function placeOf({ start, id }: Place): Place {

@@ -29,7 +29,10 @@ export const SCHEMAS: readonly Migration[] = [
       );
       CREATE INDEX runs_of_conversation ON runs (conversation_id);
       CREATE INDEX runs_open ON runs (status) WHERE ended IS NULL;
-      CREATE INDEX runs_unusual ON runs (status) WHERE status IN ('failed', 'cancelled')`,
+      CREATE INDEX runs_unusual ON runs (status) WHERE status IN ('failed', 'cancelled');
+      CREATE TABLE pipeline_windows (
+        pipeline TEXT NOT NULL, window INTEGER NOT NULL, PRIMARY KEY (pipeline, window)
+      ) WITHOUT ROWID`,
     );
   },
 ];

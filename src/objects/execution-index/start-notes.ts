@@ -4,7 +4,7 @@
 import type { IndexQuery, Listed } from "../../adapters/durable/execution-index-client.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import { comparePlaces } from "./run-rows.ts";
+import { comparePlaces } from "./list-page.ts";
 
 interface Note extends Listed {
   /** When it was noted, ms since the epoch. */
