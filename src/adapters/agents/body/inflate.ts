@@ -1,6 +1,6 @@
 // Inflates a compressed body as it is read. A DecompressionStream buffers all output of a write (400 MB of a bomb of
 // 400 kB), so it is fed in small steps, and the next one only when what the last one made is read.
-import { concatBytes } from "../../core/bytes.ts";
+import { concatBytes } from "../../../core/bytes.ts";
 import { BodyFault } from "./body.ts";
 
 const STEP_BYTES = 1_024;

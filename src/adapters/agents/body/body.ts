@@ -1,9 +1,9 @@
 // An agent's body as text, in pieces or whole: decoded bytes are counted as they come, so that a small compressed body
 // cannot become a large one, and UTF-8 is decoded fatally.
-import { concatBytes } from "../../core/bytes.ts";
-import type { CallHooks } from "../../engine/ports.ts";
-import { readBytes } from "../platform/read-bytes.ts";
-import { within } from "../platform/time-limit.ts";
+import { concatBytes } from "../../../core/bytes.ts";
+import type { CallHooks } from "../../../engine/ports.ts";
+import { readBytes } from "../../platform/read-bytes.ts";
+import { within } from "../../platform/time-limit.ts";
 
 type Fault =
   | { reason: "too_large"; limit_bytes: number }
