@@ -5,8 +5,8 @@ import { AgentAnswer, AgentDelta, AgentProgress } from "../../contract/agent.ts"
 import { err, ok } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
 import { readMembers } from "../../core/json/json.ts";
-import { agentWords, wordsOf } from "../../core/resilience/agent-words.ts";
-import { clip, errorWords, failureWords, parseJson, readProblem } from "./parse.ts";
+import { agentMessage, wordsOf } from "../../core/resilience/agent-words.ts";
+import { clip, errorWords, failureMessage, parseJson, readProblem } from "./parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead } from "./protocol.ts";
 
 const FORM = '{"data": {…}}';
@@ -100,12 +100,12 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
 
 function readErrorEvent(data: string, status: number): AnswerRead {
   const problem = readProblem(data);
-  const words = agentWords(data, "");
+  const words = agentMessage(data, "");
   if (problem === null) {
     const detail = "an error event is not problem details";
     return err({ kind: "contract", detail, excerpt: words === null ? undefined : clip(words), status });
   }
-  const given = failureWords(problem, words);
+  const given = failureMessage(problem, words);
   return err({
     kind: "stream_error",
     status: problem.status ?? null,

@@ -3,7 +3,7 @@
 import { AgentProblem } from "../../contract/agent.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { cutText, isLowSurrogate } from "../../contract/text.ts";
-import { agentWords } from "../../core/resilience/agent-words.ts";
+import { agentMessage } from "../../core/resilience/agent-words.ts";
 import { type JsonFault, readJson, readMembers } from "../../core/json/json.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { BodyFault } from "./body/body.ts";
@@ -66,14 +66,14 @@ export interface ErrorWords {
 /** Reads an error's body: problem details, or a message in any other form. */
 export function errorWords(body: string, type: string): ErrorWords {
   const problem = (isJson(type) ? readProblem(body) : null) ?? {};
-  return { ...failureWords(problem, agentWords(body, type)), retryable: problem.retryable ?? null };
+  return { ...failureMessage(problem, agentMessage(body, type)), retryable: problem.retryable ?? null };
 }
 
 /**
  * What a failure says: problem details in their own words, anything else beside the status.
  * @param words the message in the body, in any form
  */
-export function failureWords(
+export function failureMessage(
   { detail, title }: AgentProblem,
   words: string | null,
 ): { detail: string | null; words?: string } {

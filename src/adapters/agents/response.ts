@@ -2,7 +2,7 @@
 // decoded bytes are counted here, so no protocol can read more than the limit.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { LIMITS } from "../../contract/limits.ts";
-import { agentWords } from "../../core/resilience/agent-words.ts";
+import { agentMessage } from "../../core/resilience/agent-words.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { within } from "../platform/time-limit.ts";
@@ -94,7 +94,7 @@ export class AgentResponse {
       status: this.status,
     };
     this.hooks.failing?.(failure);
-    const words = agentWords(await this.partialText(), this.type);
+    const words = agentMessage(await this.partialText(), this.type);
     return { ...failure, excerpt: words === null ? undefined : clip(words) };
   }
 
