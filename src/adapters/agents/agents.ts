@@ -16,7 +16,7 @@ import { secretName } from "./redacting.ts";
 import { rejection } from "./rejection.ts";
 import { AgentResponse } from "./response.ts";
 
-/** What Headers takes; what it does not, it throws back with the value in its message. */
+/** The values that Headers accepts. For any other it throws an error whose message has the value. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 export interface AgentWorld {
@@ -26,7 +26,7 @@ export interface AgentWorld {
   /** The Worker's secret of this name, or null. */
   secret(name: string): string | null;
   allowedHosts: AllowedHosts;
-  /** Without it a body whose coding is brotli and whose header is not just `br` is refused. */
+  /** Without it a brotli body is refused, unless its header is exactly `br`: the platform decodes that. */
   brotli?: BrotliDecoder | null;
 }
 
@@ -34,7 +34,7 @@ export interface AgentWorld {
 interface Target {
   href: string;
   send: (init: RequestInit, signal: AbortSignal) => Promise<Response>;
-  /** What it means that `send` has rejected. */
+  /** Maps a rejection of `send` to a failure. */
   rejected: (cause: unknown) => CallFailure;
 }
 
@@ -87,7 +87,7 @@ export class HttpAgents implements Agents {
     const name: string = registration.protocol;
     const protocol = Object.hasOwn(this.protocols, name) ? this.protocols[name] : undefined;
     if (protocol !== undefined) return protocol;
-    // A later version stored it, and this one is deployed again.
+    // A later version stored the registration, and an earlier one was deployed after it.
     const detail = `the agent ${agent_type} is registered with the protocol ${clip(name)}, which is not known`;
     return { failure: { kind: "not_callable", detail } };
   }
@@ -105,7 +105,7 @@ export class HttpAgents implements Agents {
       }
       // A binding has no host; the name is what the agent sees as its own.
       const href = withPath(`https://agent.internal${registration.path ?? "/"}`, path);
-      // What the Worker at the other end has thrown comes with its message.
+      // The error that the Worker at the other end threw arrives with its message.
       const rejected = (cause: unknown) => ({ kind: "rejected" as const, words: thrownMessage(cause) });
       return { href, send: (init) => service.fetch(href, init), rejected };
     }
@@ -146,7 +146,7 @@ export class HttpAgents implements Agents {
   }
 }
 
-/** The URL with more of a path, before its query. */
+/** The URL with `path` appended to its path; the query stays. */
 function withPath(href: string, path: string | undefined): string {
   if (path === undefined) return href;
   const url = new URL(href);
@@ -154,7 +154,7 @@ function withPath(href: string, path: string | undefined): string {
   return url.href;
 }
 
-/** The message of an error; null for the platform's own, which say nothing of the agent. */
+/** The message of an error; null for the platform's own messages, which do not describe the agent. */
 function thrownMessage(cause: unknown): string | null {
   const message = cause instanceof Error ? cause.message : "";
   return message === "" || /^internal error/i.test(message) ? null : clip(message);

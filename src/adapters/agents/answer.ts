@@ -1,5 +1,4 @@
-// Maps an agent's response to an outcome, whatever its protocol: statuses, redirects, Retry-After, bodies that break off,
-// sizes. A response that violates src/contract/README.md section 4 is a contract failure; one that stops too early is
+// Maps an agent's response to an outcome, for every protocol: statuses, redirects, Retry-After, truncated bodies, sizes. A response that violates src/contract/README.md section 4 is a contract failure; one that stops too early is
 // truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
@@ -37,7 +36,7 @@ export async function readAnswer(
   }
 }
 
-/** The outcome of what was read: a result has its size, and an upper limit. */
+/** The outcome of a read answer. Counts its size and refuses one beyond the limit. */
 export function outcomeOf(read: AnswerRead): CallOutcome {
   if (!read.ok) return fail(read.error);
   const bytes = answerBytes(read.value);
@@ -48,8 +47,8 @@ export function outcomeOf(read: AnswerRead): CallOutcome {
 }
 
 /**
- * What a failure status means: known with the headers. Its body says why.
- * @param href what was called
+ * The failure of a response with a failure status. The status is known with the headers; the body adds a message.
+ * @param href the URL that was called
  */
 export async function readFailure(
   response: AgentResponse,
@@ -75,7 +74,7 @@ export async function readFailure(
   return fail({ ...failure, ...protocol.readError(await response.partialText(), type) });
 }
 
-/** A redirect's target, without parts that may hold a credential. */
+/** A redirect's target, without the parts that may hold a credential. */
 function shownLocation(location: string | null, href: string): string | null {
   if (location === null) return null;
   if (!URL.canParse(location, href)) return clip(location.replace(/[?#].*$/s, ""));

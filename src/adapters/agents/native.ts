@@ -6,13 +6,13 @@ import { err, ok } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
 import { readMembers } from "../../core/json/json.ts";
 import { agentMessage, wordsOf } from "../../core/resilience/agent-words.ts";
-import { clip, errorWords, failureMessage, parseJson, readProblem } from "./parse.ts";
+import { clip, readErrorBody, failureMessage, parseJson, readProblem } from "./parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead } from "./protocol.ts";
 
 const FORM = '{"data": {…}}';
-/** Keys shown of an answer that has no `data`. */
+/** Maximum number of keys shown of an answer without `data`. */
 const KEYS_MOST = 8;
-/** Characters shown of an event in a wrong form. */
+/** Maximum number of characters shown of an event in a wrong form. */
 const SHOWN_CHARS = 100;
 
 export const native: AgentProtocol = {
@@ -37,7 +37,7 @@ export const native: AgentProtocol = {
     if (response.isJson) return parseAnswer(await response.text(), status);
     return err(await response.unexpected("application/json or text/event-stream"));
   },
-  readError: errorWords,
+  readError: readErrorBody,
 };
 
 /** The answer that a JSON text holds: a whole body, or a stream's `result`. */
@@ -48,7 +48,7 @@ export function parseAnswer(text: string, status: number): AnswerRead {
   return answer.success ? ok(answer.data) : err({ kind: "contract", ...answerFault(json.value), status });
 }
 
-/** Why a JSON value is not a valid answer: usually its `data` wrapper is missing. */
+/** Why a JSON value is not an answer. The usual reason is a missing `data` wrapper. */
 function answerFault(value: unknown): { detail: string; excerpt?: string } {
   if (value === null || typeof value !== "object" || Array.isArray(value)) {
     return { detail: `expected ${FORM}, received ${kindOf(value)}` };
@@ -70,7 +70,7 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** Passes text and progress on; the outcome of a `result`, an `error`, or an event in a wrong form. */
+/** Passes text and progress on. Returns the outcome of a `result`, an `error`, or an event in a wrong form. */
 function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks): AnswerRead | null {
   switch (event.event) {
     case "delta": {
@@ -84,7 +84,7 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
     }
     case "progress": {
       const progress = AgentProgress.safeParse(readMembers(event.data));
-      // A malformed progress event is ignored: it must not fail the call.
+      // A malformed progress event is ignored: progress must not fail a call.
       if (progress.success) hooks.progress(progress.data);
       return null;
     }
@@ -93,7 +93,7 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
     case "error":
       return readErrorEvent(event.data, status);
     default:
-      // Unknown events are for other readers: a stream may grow.
+      // Unknown events are ignored: later versions of the protocol may add some.
       return null;
   }
 }

@@ -1,4 +1,4 @@
-// Parses what agents of any protocol send: JSON, problem details and other errors; and maps a body that broke off to a
+// Parses what agents of any protocol send: JSON, problem details and other errors. Maps a body that cannot be read to a
 // failure.
 import { AgentProblem } from "../../contract/agent.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
@@ -9,7 +9,7 @@ import type { CallFailure } from "../../core/resilience/classify.ts";
 import { BodyFault } from "./body/body.ts";
 import { ACCEPT_ENCODING } from "./body/codings.ts";
 
-/** Characters passed on of an agent's own message. */
+/** Maximum number of characters passed on of an agent's own message. */
 const DETAIL_CHARS = 500;
 
 /** Characters shown before and after the position at which a text stops being JSON. */
@@ -35,14 +35,14 @@ function jsonFailure(
   return { kind: "contract", detail: `${detail}, near`, excerpt: excerptAt(text, place.position), status };
 }
 
-/** The text around a position. It may begin in the middle of a credential, which redactExcerpt handles. */
+/** The text around a position. It may begin in the middle of a credential; redactExcerpt removes such a part. */
 function excerptAt(text: string, position: number): string {
   const from = Math.max(0, position - EXCERPT_CHARS);
   const start = isLowSurrogate(text.charCodeAt(from)) ? from + 1 : from;
   return clip(text.slice(start, position + EXCERPT_CHARS).replaceAll(/\s+/g, " "));
 }
 
-/** Problem details, or null where the text is none. */
+/** Problem details; null for any other text. */
 export function readProblem(text: string): AgentProblem | null {
   const problem = AgentProblem.safeParse(readMembers(text));
   return problem.success ? problem.data : null;
@@ -53,8 +53,8 @@ export function isJson(type: string): boolean {
   return type === "application/json" || type.endsWith("+json");
 }
 
-/** What the body of a failure status says. */
-export interface ErrorWords {
+/** The message in the body of a failure status. */
+export interface ErrorBody {
   /** The agent's own message; null where it has none in its protocol's form. */
   detail: string | null;
   /** Its message in any other form. */
@@ -63,14 +63,15 @@ export interface ErrorWords {
   retryable: boolean | null;
 }
 
-/** Reads an error's body: problem details, or a message in any other form. */
-export function errorWords(body: string, type: string): ErrorWords {
+/** Reads the body of an error: problem details, or a message in any other form. */
+export function readErrorBody(body: string, type: string): ErrorBody {
   const problem = (isJson(type) ? readProblem(body) : null) ?? {};
   return { ...failureMessage(problem, agentMessage(body, type)), retryable: problem.retryable ?? null };
 }
 
 /**
- * What a failure says: problem details in their own words, anything else beside the status.
+ * The message of a failure. The detail of problem details replaces the status in an error's message, any other message
+ * is appended to it.
  * @param words the message in the body, in any form
  */
 export function failureMessage(
@@ -78,12 +79,12 @@ export function failureMessage(
   words: string | null,
 ): { detail: string | null; words?: string } {
   if (detail !== undefined && detail.trim() !== "") return { detail: clip(detail) };
-  // A title is the least of what problem details say: other members may say more.
+  // A title is generic: other members may have a more specific message.
   if (title !== undefined && (words === null || words === title.trim())) return { detail: clip(title) };
   return words === null ? { detail: null } : { detail: null, words: clip(words) };
 }
 
-/** Maps an interrupted body to a failure. */
+/** Maps the error of a body to a failure. */
 export function bodyFailure(cause: unknown, status: number): CallFailure {
   if (!(cause instanceof BodyFault)) return { kind: "truncated", detail: "the connection was lost" };
   const { fault } = cause;
@@ -103,7 +104,7 @@ export function bodyFailure(cause: unknown, status: number): CallFailure {
   }
 }
 
-/** Control characters never reach a log line or a terminal. */
+/** The text on one line, at most DETAIL_CHARS long: control characters must not reach a log line or a terminal. */
 export function clip(text: string): string {
   // oxlint-disable-next-line no-control-regex
   return cutText(text.replaceAll(/[\u0000-\u001f\u007f-\u009f]+/g, " "), DETAIL_CHARS);

@@ -5,7 +5,7 @@ import type { AgentAnswer } from "../../contract/agent.ts";
 import type { Result } from "../../contract/problem.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, CallHooks } from "../../engine/ports.ts";
-import type { ErrorWords } from "./parse.ts";
+import type { ErrorBody } from "./parse.ts";
 import type { AgentResponse } from "./response.ts";
 
 export interface AgentProtocol {
@@ -19,7 +19,7 @@ export interface AgentProtocol {
    */
   read(response: AgentResponse, hooks: AnswerHooks): Promise<AnswerRead>;
   /** Reads what the body of a failure status says. @param type its media type */
-  readError(body: string, type: string): ErrorWords;
+  readError(body: string, type: string): ErrorBody;
 }
 
 export interface ProtocolRequest {

@@ -1,5 +1,5 @@
-// An agent's response as its protocol reads it: whole, as an event stream, or as far as it came. Codings are removed and
-// decoded bytes are counted here, so no protocol can read more than the limit.
+// An agent's response as its protocol reads it: the whole body, an event stream, or the part that arrives in time. Decodes
+// content codings and counts decoded bytes, so that no protocol can read more than the limit.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { LIMITS } from "../../contract/limits.ts";
 import { agentMessage } from "../../core/resilience/agent-words.ts";
@@ -10,13 +10,13 @@ import { BodyText, textWithin, wholeText } from "./body/body.ts";
 import { type BrotliDecoder, decodedBody } from "./body/codings.ts";
 import { clip, isJson } from "./parse.ts";
 
-/** Maximum bytes read of an error's body: far less is passed on, but an HTML page has much markup. */
+/** Maximum bytes read of an error's body. At most 500 characters are passed on, but an HTML page has much markup. */
 const WORDS_BYTES = 64 * 1024;
-/** The status decides what follows: its body, which may hang or drip, has this long to give its words. */
+/** Maximum time for the body of an error, which may hang or drip: the status alone decides what follows. */
 const WORDS_MS = 500;
 /**
- * A stream whose outcome has come is read on for so long, off the call's path: one that ends by then leaves its
- * connection open for the next call, and its agent sees no caller that hangs up.
+ * A stream is read for this long after its outcome, off the call's path. If it ends by then, its connection stays open
+ * for the next call, and its agent sees no closed connection.
  */
 const CLOSE_GRACE_MS = 1_000;
 
@@ -56,8 +56,8 @@ export class AgentResponse {
   }
 
   /**
-   * The event stream: the first value that `take` gives is the outcome, and nothing that comes after it delays or
-   * changes it. Null where the stream ends without one.
+   * Reads the event stream up to the first value that `take` returns. Events after it neither delay nor change the
+   * outcome. Null if the stream ends without one.
    * @throws BodyFault, or the error of a lost connection
    */
   async events<T>(take: (event: EventSourceMessage) => T | null): Promise<T | null> {
@@ -85,7 +85,7 @@ export class AgentResponse {
     }
   }
 
-  /** The failure of an answer whose media type its protocol does not read. @param expected the types that it does */
+  /** The failure of an answer with another media type. @param expected the media types that the protocol reads */
   async unexpected(expected: string): Promise<CallFailure> {
     const given = `its content type is ${this.type === "" ? "missing" : clip(this.type)}`;
     const failure = {
@@ -98,37 +98,37 @@ export class AgentResponse {
     return { ...failure, excerpt: words === null ? undefined : clip(words) };
   }
 
-  /** The part of the body received in time; "" if it cannot be decoded. */
+  /** The part of the body that arrives in time; "" if it cannot be decoded. */
   async partialText(): Promise<string> {
     let text = "";
     try {
       const body = await decodedBody(this.response, this.brotli);
       if (body !== null) text = await textWithin(body, WORDS_BYTES, WORDS_MS);
     } catch {
-      // An unknown coding: the status is enough.
+      // Of an unknown coding. The status is enough.
     }
     this.discard();
     return text;
   }
 
-  /** Not awaited: the connection may be slow to close. A locked body is cancelled by its reader. */
+  /** Cancels the body. Not awaited: the connection may be slow to close. A reader cancels a locked body itself. */
   discard(): void {
     const { body } = this.response;
     if (body?.locked === false) void body.cancel().catch(() => {});
   }
 
   private async body(): Promise<ReadableStream<Uint8Array>> {
-    // Only a response with a body is given to a protocol.
+    // readAnswer gives a protocol only a response that has a body.
     return (await decodedBody(this.response, this.brotli)) as ReadableStream<Uint8Array>;
   }
 }
 
-/** Reads and discards the rest, for CLOSE_GRACE_MS at most. */
+/** Reads and discards the rest for CLOSE_GRACE_MS at most. */
 async function readOn(text: BodyText): Promise<void> {
   const drain = async () => {
     while ((await text.next()) !== null);
   };
-  // The outcome is complete: a lost connection changes nothing.
+  // A lost connection does not change the outcome.
   await within(CLOSE_GRACE_MS, drain(), undefined);
   text.cancel();
 }

@@ -1,6 +1,6 @@
 // What an agent's errors are read as: problem details, and messages in other forms.
 import { describe, expect, test } from "vitest";
-import { clip, errorWords, readProblem } from "../../../src/adapters/agents/parse.ts";
+import { clip, readErrorBody, readProblem } from "../../../src/adapters/agents/parse.ts";
 
 describe("problem details", () => {
   test.each([
@@ -26,7 +26,7 @@ describe("problem details", () => {
 
   test.each(["", "{", "[]", "null", '"no"', "5"])("are not %j", (text) => {
     expect(readProblem(text)).toBeNull();
-    expect(errorWords(text, "application/json").retryable).toBeNull();
+    expect(readErrorBody(text, "application/json").retryable).toBeNull();
   });
 });
 

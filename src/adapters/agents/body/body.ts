@@ -1,5 +1,5 @@
-// An agent's body as text, in pieces or whole: decoded bytes are counted as they come, so that a small compressed body
-// cannot become a large one, and UTF-8 is decoded fatally.
+// An agent's body as text, in pieces or whole. Counts decoded bytes as they arrive, so that a small compressed body
+// cannot become a large one. Refuses bytes that are not UTF-8.
 import { concatBytes } from "../../../core/bytes.ts";
 import type { CallHooks } from "../../../engine/ports.ts";
 import { readBytes } from "../../platform/read-bytes.ts";
@@ -10,7 +10,7 @@ type Fault =
   | { reason: "not_utf8" | "cut" | "undecodable" }
   | { reason: "unknown_coding"; coding: string };
 
-/** Why a body cannot be read to its end, where the connection is not to blame. */
+/** Why a body cannot be read to its end, apart from a lost connection. */
 export class BodyFault extends Error {
   readonly fault: Fault;
   constructor(fault: Fault) {
@@ -45,13 +45,13 @@ export class BodyText {
     return decode(() => this.decoder.decode(value, { stream: true }), "not_utf8");
   }
 
-  /** The rest is not wanted; also while `next` waits. A body that has ended does not mind. */
+  /** Discards the rest, also while `next` waits. Has no effect on a body that has ended. */
   cancel(): void {
     void this.reader.cancel().catch(() => {});
   }
 }
 
-/** The whole body's text, decoded at one go. @throws BodyFault, or the error of a lost connection */
+/** The whole body's text, decoded at once. @throws BodyFault, or the error of a lost connection */
 export async function wholeText(
   body: ReadableStream<Uint8Array>,
   limit_bytes: number,
@@ -67,8 +67,8 @@ export async function wholeText(
 }
 
 /**
- * The text of what has come of a body by its end, within `ms` and `limit_bytes`; invalid UTF-8 becomes U+FFFD.
- * For a body that may be missing: never rejects.
+ * The text of the part of a body that arrives within `ms`, at most `limit_bytes` of it. Invalid UTF-8 becomes U+FFFD.
+ * Never rejects: the text is optional.
  */
 export async function textWithin(
   body: ReadableStream<Uint8Array>,
@@ -85,18 +85,18 @@ export async function textWithin(
       bytes += value.byteLength;
     }
   };
-  // Where the connection was lost, what has come may be whole. In two halves: after work that kept the isolate busy for
-  // longer than `ms`, a timer is due before the bytes that arrived meanwhile are delivered.
+  // After a lost connection the part that has arrived may be whole. Waits twice for half of `ms`: after work that kept
+  // the isolate busy for longer than `ms`, a timer is due before the bytes that arrived meanwhile are delivered.
   const gathered = gather().then(() => true);
   if (!(await within(ms / 2, gathered, false))) await within(ms / 2, gathered, false);
   void reader.cancel().catch(() => {});
   return new TextDecoder().decode(concatBytes(pieces));
 }
 
-/** Made once: to make a decoder costs more than to decode an answer. */
+/** One for all calls: creating a decoder costs more than decoding an answer. */
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-/** True where the bytes are UTF-8 but for a last character that lacks its end. */
+/** Whether the bytes are UTF-8 except for an incomplete last character. */
 function isCut(bytes: Uint8Array): boolean {
   try {
     new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes, { stream: true });

@@ -1,6 +1,5 @@
-// Content codings of agents' answers (RFC 9110, section 8.4.1), their names in any case of letters. The platform
-// decodes `gzip` and `br` only if the header is exactly that, in lower case, and passes every other body on
-// undecoded: those are decoded here.
+// Content codings of agents' answers (RFC 9110, section 8.4.1), with names in upper or lower case. The platform decodes
+// a body only if its header is exactly `gzip` or `br`. It passes on any other body undecoded; this file decodes those.
 import { BodyFault } from "./body.ts";
 import { inflated } from "./inflate.ts";
 
@@ -15,8 +14,8 @@ const INFLATED: ReadonlySet<string> = new Set(["gzip", "x-gzip", "deflate"]);
 const CODINGS_MOST = 3;
 
 /**
- * The body without its content codings; null where the response has none.
- * @throws BodyFault where a coding is not known
+ * The decoded body; null if the response has no body.
+ * @throws BodyFault for an unknown coding
  */
 export async function decodedBody(
   response: Response,
@@ -30,7 +29,7 @@ export async function decodedBody(
   if (applied.length > CODINGS_MOST) throw new BodyFault({ reason: "unknown_coding", coding: header });
   const unknown = applied.find((name) => !INFLATED.has(name) && (name !== "br" || brotli === null));
   if (unknown !== undefined) throw new BodyFault({ reason: "unknown_coding", coding: unknown });
-  // The last one was applied last.
+  // The header lists the codings in the order in which they were applied.
   for (const name of applied.toReversed()) {
     body = name === "br" && brotli !== null ? await brotli(body) : inflated(body, name);
   }

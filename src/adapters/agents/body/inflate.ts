@@ -1,10 +1,10 @@
-// Inflates a compressed body as it is read. A DecompressionStream buffers all output of a write (400 MB of a bomb of
-// 400 kB), so it is fed in small steps, and the next one only when what the last one made is read.
+// Inflates a compressed body while it is read. A DecompressionStream buffers the whole output of a write (400 MB for a
+// bomb of 400 kB), so it gets small steps, each only after the output of the step before it has been read.
 import { concatBytes } from "../../../core/bytes.ts";
 import { BodyFault } from "./body.ts";
 
 const STEP_BYTES = 1_024;
-/** Deflate makes at most 1,032 times as much of its input: one read takes all that a step can have made. */
+/** Deflate expands its input at most 1,032 times: one read takes the whole output of a step. */
 const READ_BYTES = 1_056 * STEP_BYTES;
 
 /** @param coding `gzip`, `x-gzip` or `deflate` */
@@ -21,10 +21,10 @@ export function inflated(source: ReadableStream<Uint8Array>, coding: string): Re
           return;
         }
         controller.close();
-        // A read into a buffer of its reader's waits for this after the close.
+        // After the close, a read into the reader's own buffer ends only with this.
         controller.byobRequest?.respond(0);
       },
-      // Not the generator's own end: that would wait for the read that is pending.
+      // Ending the generator instead would wait for the pending read.
       cancel: () => reader.cancel(),
     },
     { highWaterMark: 0 },
@@ -33,7 +33,7 @@ export function inflated(source: ReadableStream<Uint8Array>, coding: string): Re
 
 type SourceReader = ReadableStreamDefaultReader<Uint8Array>;
 
-/** @throws BodyFault where the bytes are not compressed so, or what the source throws */
+/** @throws BodyFault if the bytes are not of this coding, or the error of the source */
 async function* inflate(source: SourceReader, coding: string): AsyncGenerator<Uint8Array, void, undefined> {
   const steps = stepsOf(source);
   let step = await steps.next();
@@ -44,14 +44,14 @@ async function* inflate(source: SourceReader, coding: string): AsyncGenerator<Ui
   let read = new PendingRead(output, new Uint8Array(READ_BYTES));
   for (; step.done !== true; step = await steps.next()) {
     await orFault(input.write(step.value));
-    // The platform settles a read that waits before it settles the write that has made what was waited for.
+    // The platform settles a pending read before it settles the write that made the output.
     if (!read.isSettled) continue;
     const { value } = await orFault(read.result);
     if (value === undefined) return;
     yield value.slice();
     read = new PendingRead(output, new Uint8Array(value.buffer));
   }
-  // What is missing at the end fails the close, and the read with it.
+  // A truncated input fails the close, and the read with it.
   const closing = input.close();
   closing.catch(() => {});
   for (;;) {
@@ -76,7 +76,7 @@ class PendingRead {
   }
 }
 
-/** The source's bytes in small steps; the first one has at least two bytes, where there are two. */
+/** The source's bytes in small steps. The first step has at least two bytes, if the source has two. */
 async function* stepsOf(source: SourceReader): AsyncGenerator<Uint8Array, void, undefined> {
   let head: Uint8Array | null = new Uint8Array(0);
   for (;;) {
@@ -92,7 +92,7 @@ async function* stepsOf(source: SourceReader): AsyncGenerator<Uint8Array, void, 
   }
 }
 
-/** `deflate` is zlib's format by the RFC, and in practice as often the bare one without its header of two bytes. */
+/** By the RFC `deflate` is zlib's format. Many servers send raw deflate, without zlib's header of two bytes. */
 function formatOf(coding: string, [first = 0, second = 0]: Uint8Array): "gzip" | "deflate" | "deflate-raw" {
   if (coding !== "deflate") return "gzip";
   return (first & 0x0f) === 8 && (first * 256 + second) % 31 === 0 ? "deflate" : "deflate-raw";
