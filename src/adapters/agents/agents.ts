@@ -1,6 +1,6 @@
-// Calls agents: by URL with fetch, or over a service binding, in the protocol of their registration. Owns the safeguards
-// of every call: only allowed hosts, no redirects followed, credentials resolved at the moment of the call and never
-// stored.
+// Calls agents: by URL with fetch, or over a service binding, in the protocol of their registration. Owns the
+// safeguards of every call: only allowed hosts, no redirects followed, credentials resolved at the moment of the call
+// and never stored.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";

@@ -1,4 +1,5 @@
-// Maps an agent's response to an outcome, for every protocol: statuses, redirects, Retry-After, truncated bodies, sizes. A response that violates src/contract/README.md section 4 is a contract failure; one that stops too early is
+// Maps an agent's response to an outcome, for every protocol: statuses, redirects, Retry-After, truncated bodies,
+// sizes. A response that violates src/contract/README.md section 4 is a contract failure; one that stops too early is
 // truncated.
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";

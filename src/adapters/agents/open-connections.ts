@@ -1,7 +1,7 @@
-// Tracks which origins may have a kept-alive connection. An agent closes a connection that has been idle for some time. A
-// call sent at that moment does not reach the agent, so it is sent a second time. The platform has one error for this
-// case, for a refused connection and for an agent that disconnects during a call. The case is assumed only if an
-// earlier answer left a connection open and the call was lost at once.
+// Tracks which origins may have a kept-alive connection. An agent closes a connection that has been idle for some
+// time. A call sent at that moment does not reach the agent, so it is sent a second time. The platform has one error
+// for this case, for a refused connection and for an agent that disconnects during a call. The case is assumed only
+// if an earlier answer left a connection open and the call was lost at once.
 
 /** A closed connection is noticed within a round trip. After a longer time the agent had received the call. */
 const LOST_WITHIN_MS = 500;

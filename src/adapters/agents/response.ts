@@ -1,5 +1,5 @@
-// An agent's response as its protocol reads it: the whole body, an event stream, or the part that arrives in time. Decodes
-// content codings and counts decoded bytes, so that no protocol can read more than the limit.
+// An agent's response as its protocol reads it: the whole body, an event stream, or the part that arrives in time.
+// Decodes content codings and counts decoded bytes, so that no protocol can read more than the limit.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { LIMITS } from "../../contract/limits.ts";
 import { agentMessage } from "../../core/resilience/agent-words.ts";

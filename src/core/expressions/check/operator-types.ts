@@ -1,7 +1,7 @@
 // The static operand and result types of operators.
-import type { BinarySign } from "./ast.ts";
+import type { BinarySign } from "../parse/ast.ts";
 import { DYN, mayBe, simple, type Type, unify } from "./types.ts";
-import type { Kind } from "./values.ts";
+import type { Kind } from "../values/values.ts";
 
 const ORDERED: ReadonlySet<Kind | "dyn"> = new Set([
   "bool",
@@ -19,7 +19,7 @@ const NUMBERS: readonly Result[] = [
   ["uint", "uint", "uint"],
   ["double", "double", "double"],
 ];
-/** What each operator of arithmetic takes and gives. */
+/** Operand and result kinds of each arithmetic operator. */
 const RESULTS: Readonly<Record<"+" | "-" | "*" | "/" | "%", readonly Result[]>> = {
   "+": [
     ...NUMBERS,

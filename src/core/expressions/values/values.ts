@@ -1,6 +1,6 @@
-// The values that an expression works on: JSON as it came, and what CEL has beside it (integers of 64 bits, bytes,
-// times, optionals, types). A number of JSON is a double, but for an integer that a double would change
-// (core/json/exact-integer.ts); other integers are written in an expression, or counted by it.
+// The values of expressions: JSON unchanged, and CEL's further values (64-bit integers, bytes, times, optionals,
+// types). A JSON number is a double, except an integer that a double would change (core/json/exact-integer.ts). Other
+// integers come from literals and functions of an expression.
 
 export type Kind =
   | "null"
@@ -36,11 +36,11 @@ export interface MapValue {
   readonly [key: string]: Value;
 }
 
-/** Why a value could not be computed. A value of its own, since `||`, `&&`, `all` and `exists` may absorb it. */
+/** Why a value could not be computed. It is a value itself, because `||`, `&&`, `all` and `exists` may absorb it. */
 export class Fault {
   private readonly text: string | (() => string);
 
-  /** @param message or what makes it: most faults of a loop are absorbed, and need no text */
+  /** @param message the text, or a function that creates it: most faults in loops are absorbed and need no text */
   constructor(message: string | (() => string)) {
     this.text = message;
   }
@@ -72,7 +72,7 @@ export class Optional {
   }
 }
 
-/** The result of `type(x)`. One object for each type, so that equal types are the same object. */
+/** The result of `type(x)`. Each type has one object, so that equal types are identical. */
 export class TypeValue {
   readonly name: string;
   constructor(name: string) {
@@ -111,7 +111,7 @@ export const TYPE_NAMES: ReadonlyMap<string, Value> = new Map<string, Value>([
   ["google", { protobuf: { Timestamp: typeOf("timestamp"), Duration: typeOf("duration") } }],
 ]);
 
-/** The kind of a value, or null for one that expressions do not know. */
+/** The kind of a value; null for a value that expressions do not have. */
 export function kindOf(value: unknown): Kind | null {
   switch (typeof value) {
     case "string":
@@ -142,10 +142,10 @@ function kindOfObject(value: object | null): Kind | null {
   return null;
 }
 
-/** Keys that would change what an object is rather than what it holds. */
+/** Keys that could change the prototype of an object. */
 export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
-/** True for a plain object, whose own keys are its fields. */
+/** Whether the value is a plain object, whose own keys are its fields. */
 export function isMap(value: unknown): value is MapValue {
   if (typeof value !== "object" || value === null) return false;
   const prototype: unknown = Object.getPrototypeOf(value);
@@ -156,26 +156,26 @@ export const MAX_INT = 2n ** 63n - 1n;
 const MIN_INT = -(2n ** 63n);
 export const MAX_UINT = 2n ** 64n - 1n;
 
-/** The integer, or the fault that it does not fit 64 bits. */
+/** The integer, or the fault that it exceeds 64 bits. */
 export function int(value: bigint): bigint | Fault {
   return value <= MAX_INT && value >= MIN_INT ? value : new Fault("integer overflow");
 }
 
-/** The unsigned integer, or the fault that it does not fit 64 bits. */
+/** The unsigned integer, or the fault that it exceeds 64 bits. */
 export function uint(value: bigint): Uint | Fault {
   return value >= 0n && value <= MAX_UINT ? new Uint(value) : new Fault("unsigned integer overflow");
 }
 
-/** The first and the last moment of years 1 to 9999, in ms since the epoch. */
+/** The first and the last millisecond of the years 1 to 9999, since the epoch. */
 const FIRST_MS = -62_135_596_800_000;
 const LAST_MS = 253_402_300_799_999;
 
-/** The time, or the fault that it lies outside the years 1 to 9999. */
+/** The time, or the fault that it is outside the years 1 to 9999. */
 export function timestamp(ms: number): Date | Fault {
   return ms >= FIRST_MS && ms <= LAST_MS ? new Date(ms) : new Fault("timestamp out of range");
 }
 
-/** A piece of a text from outside, short enough for a message. */
+/** The beginning of a caller's text, short enough for a message. */
 export function quoted(text: string): string {
   return JSON.stringify(text.length > 64 ? `${text.slice(0, 64)}…` : text);
 }

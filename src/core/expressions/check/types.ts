@@ -1,11 +1,11 @@
-// Static types of expressions, for checking one before it is stored. Nesting is followed a few levels deep and is
-// then `dyn`: a type is never larger than its expression.
-import type { Kind, Value } from "./values.ts";
-import { kindOf } from "./values.ts";
+// Static types of expressions, for the check before an expression is stored. Types nest a few levels deep; below that
+// they are `dyn`, so that a type is never larger than its expression.
+import type { Kind, Value } from "../values/values.ts";
+import { kindOf } from "../values/values.ts";
 
 export interface Type {
   readonly kind: Kind | "dyn";
-  /** Of a list its items', of a map its values', of an optional its value's. */
+  /** The type of a list's items, of a map's values, or of an optional's value. */
   readonly item: Type | null;
 }
 
@@ -14,7 +14,7 @@ const DEPTH = 8;
 export const DYN: Type = { kind: "dyn", item: null };
 const SIMPLE = new Map<Kind | "dyn", Type>([["dyn", DYN]]);
 
-/** The type of a kind, whose items may be anything. */
+/** The type of a kind with items of any type. */
 export function simple(kind: Kind | "dyn"): Type {
   const known = SIMPLE.get(kind);
   if (known !== undefined) return known;
@@ -23,7 +23,7 @@ export function simple(kind: Kind | "dyn"): Type {
   return type;
 }
 
-/** A list, map or optional of this type. */
+/** The type of a list, map or optional with items of this type. */
 export function of(kind: "list" | "map" | "optional", item: Type): Type {
   return { kind, item: depthOf(item) >= DEPTH ? DYN : item };
 }
@@ -32,7 +32,7 @@ export function ofValue(value: Value): Type {
   return simple(kindOf(value) ?? "dyn");
 }
 
-/** The type of a value that is of one of two types; null where no value is of both. */
+/** The type of a value that has one of two types; null if the types exclude each other. */
 export function unify(left: Type, right: Type): Type | null {
   if (left === right || left.kind === "dyn") return left;
   if (right.kind === "dyn") return right;
@@ -41,7 +41,7 @@ export function unify(left: Type, right: Type): Type | null {
   return { kind: left.kind, item: unify(left.item, right.item) ?? DYN };
 }
 
-/** True where a value of this type may be of that kind. */
+/** Whether a value of this type may be of that kind. */
 export function mayBe(type: Type, kind: Kind | "dyn"): boolean {
   return type.kind === "dyn" || kind === "dyn" || type.kind === kind;
 }

@@ -1,24 +1,35 @@
-// The functions and methods that expressions may call, by name and number of arguments, each charged for what it
-// touches and makes. `matches` is not among them: the engine's regular expressions backtrack.
-import { LIMITS } from "../../contract/limits.ts";
+// The functions and methods of expressions, by name and number of arguments. Each charges the meter by the length of
+// its arguments and its result. There is no `matches`: the JavaScript engine's regular expressions backtrack.
+import { LIMITS } from "../../../contract/limits.ts";
 import { BYTE_FUNCTIONS } from "./bytes.ts";
 import type { Definition, Implementation } from "./definition.ts";
-import { CHARS, type Meter } from "./meter.ts";
-import { textOf } from "./operators.ts";
+import { CHARS, type Meter } from "../evaluate/meter.ts";
+import { textOf } from "../evaluate/operators.ts";
 import { TEXT_FUNCTIONS } from "./text-functions.ts";
 import { TIME_FUNCTIONS } from "./time.ts";
-import { Fault, int, type Kind, kindOf, Optional, quoted, typeOf, Uint, uint, type Value } from "./values.ts";
+import {
+  Fault,
+  int,
+  type Kind,
+  kindOf,
+  Optional,
+  quoted,
+  typeOf,
+  Uint,
+  uint,
+  type Value,
+} from "../values/values.ts";
 
-/** One way to call a function. */
+/** One overload of a function. */
 export interface Overload {
   readonly params: readonly (Kind | "dyn")[];
   readonly result: Kind | "dyn";
   readonly run: Implementation;
 }
 
-/** A number's text is short: what is longer is refused before it is read. */
+/** Maximum length of a text that is converted to a number; a longer one is refused unread. */
 const NUMBER_CHARS = 400;
-/** Beside a step for each of its characters. */
+/** Steps for a conversion, besides one for each character. */
 const NUMBER_STEPS = 6;
 
 const TRUE: ReadonlySet<string> = new Set(["1", "t", "true", "TRUE", "True"]);
@@ -64,7 +75,7 @@ const OPTIONALS: readonly Definition[] = [
   ["value", ["optional"], "dyn", ([value]) => valueOf(value as Optional)],
 ];
 
-/** Functions of the name `optional`. */
+/** The functions in the namespace `optional`. */
 const OF_OPTIONAL: readonly Definition[] = [
   ["optional.of", ["dyn"], "optional", ([value]) => new Optional(value)],
   ["optional.none", [], "optional", () => Optional.NONE],
@@ -113,13 +124,13 @@ for (const [definitions, method] of [
 
 /**
  * The overloads of a function; none if the function does not exist.
- * @param count of its arguments, what a method is called on among them
+ * @param count number of arguments, a method's receiver included
  */
 export function overloadsOf(name: string, method: boolean, count: number): readonly Overload[] {
   return OVERLOADS.get(keyOf(name, method, count)) ?? [];
 }
 
-/** The fault of a call that matches no function. */
+/** The fault of a call that matches no overload. */
 export function noFunction(name: string, count: number): Fault {
   if (name === "matches") return new Fault("matches is not supported: use contains, startsWith or endsWith");
   return new Fault(() => `no function ${quoted(name)} of ${count} argument${count === 1 ? "" : "s"}`);

@@ -1,5 +1,5 @@
-// The operators: arithmetic, order, equality and membership, each charged for what it touches.
-import type { BinarySign } from "./ast.ts";
+// The operators: arithmetic, order, equality and membership. Each charges the meter by the length of its operands.
+import type { BinarySign } from "../parse/ast.ts";
 import { CHARS, type Meter } from "./meter.ts";
 import {
   Duration,
@@ -12,9 +12,9 @@ import {
   Uint,
   uint,
   type Value,
-} from "./values.ts";
+} from "../values/values.ts";
 
-/** Nesting at which a comparison gives up: deeper values are made, not received. */
+/** Maximum nesting of compared values. JSON from outside is less deep; only an expression can build deeper values. */
 const EQUALITY_DEPTH = 128;
 
 export function binary(sign: BinarySign, left: Value, right: Value, meter: Meter): Value | Fault {
@@ -135,7 +135,7 @@ function ordered(sign: "<" | "<=" | ">" | ">=", left: Value, right: Value, meter
   return holds(sign, a as number, b as number);
 }
 
-/** Of two numbers, strings or booleans. */
+/** Compares two numbers, strings or booleans. */
 function holds(sign: "<" | "<=" | ">" | ">=", left: number, right: number): boolean {
   switch (sign) {
     case "<":
@@ -158,7 +158,7 @@ function comparable(value: Value): Comparable {
   return value instanceof Duration ? value.nanoseconds : null;
 }
 
-/** Numbers compare with numbers of any kind, times with times. */
+/** The group of kinds that have an order: numbers of any kind, timestamps, durations. */
 function kindGroup(value: Value): string {
   return value instanceof Date || value instanceof Duration ? (kindOf(value) as string) : "number";
 }
@@ -167,7 +167,7 @@ function isNumber(value: Comparable): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
 }
 
-/** Equality of any two values: numbers by what they are worth, lists and maps by what they hold. */
+/** Equality of any two values: numbers of any kind by their mathematical value, lists and maps by their items. */
 function equals(left: Value, right: Value, meter: Meter, depth = 0): boolean {
   meter.spend(1);
   if (typeof left === "string") {
@@ -179,7 +179,7 @@ function equals(left: Value, right: Value, meter: Meter, depth = 0): boolean {
   if (typeof left === "number" && typeof right === "number") return false;
   const a = comparable(left);
   const b = comparable(right);
-  // A bigint and a number are never identical: `==` compares what they are worth.
+  // `===` of a bigint and a number is always false; `==` compares their mathematical values.
   if (isNumber(a) && isNumber(b)) return kindGroup(left) === kindGroup(right) && a == b;
   if (typeof left !== "object" || typeof right !== "object" || left === null || right === null) return false;
   if (depth === EQUALITY_DEPTH) return meter.exceed(`a comparison of ${EQUALITY_DEPTH} levels`);
@@ -218,10 +218,10 @@ function isIn(left: Value, right: Value, meter: Meter): boolean | Fault {
   return key !== null && Object.hasOwn(right, key);
 }
 
-/** A key of up to this length is looked up for the price of the operation. */
+/** The price of an operation includes the lookup of a key of up to this length. */
 const SHORT_KEY_CHARS = 64;
 
-/** The key of a map that a value names, or null where it can be none. */
+/** The map key that a value denotes; null if the value cannot be a key. */
 export function keyOf(value: Value, meter: Meter): string | null {
   if (typeof value === "string") {
     if (value.length > SHORT_KEY_CHARS) meter.chars(value.length, CHARS.SCANNED);
@@ -232,10 +232,10 @@ export function keyOf(value: Value, meter: Meter): string | null {
   return typeof number === "bigint" || typeof number === "number" ? textOf(number, meter) : null;
 }
 
-/** Steps for a number's digits. */
+/** Steps for writing a number's digits. */
 const DIGITS_STEPS = 8;
 
-/** A number as text. */
+/** A number as text, in decimal digits. */
 export function textOf(number: number | bigint, meter: Meter): string {
   meter.spend(DIGITS_STEPS);
   return `${number}`;

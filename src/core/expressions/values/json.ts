@@ -1,14 +1,14 @@
-// Converts an expression's result to JSON, the only values of agents and events.
-import { LIMITS } from "../../contract/limits.ts";
-import { integerOf } from "../json/exact-integer.ts";
-import { base64 } from "./bytes.ts";
-import { CHARS, type Meter } from "./meter.ts";
+// Converts an expression's result to JSON: events and calls of agents have no other values.
+import { LIMITS } from "../../../contract/limits.ts";
+import { integerOf } from "../../json/exact-integer.ts";
+import { base64 } from "../functions/bytes.ts";
+import { CHARS, type Meter } from "../evaluate/meter.ts";
 import { Duration, Fault, FORBIDDEN_KEYS, isMap, Optional, TypeValue, Uint, type Value } from "./values.ts";
 
 /**
- * The value as JSON, copied and charged: a value may hold another many times over, and JSON writes it out each time.
- * Bytes become base64, times ISO 8601, durations seconds ("1.5s"), an empty optional null; integers
- * keep their digits.
+ * The value as JSON. The copy is charged, because a value may contain another one many times and JSON repeats it each
+ * time. Bytes become base64, times ISO 8601, durations seconds ("1.5s"), an empty optional null. Integers keep their
+ * digits.
  * @throws CostExceeded
  */
 export function toJson(value: Value, meter: Meter, depth = 0): unknown {

@@ -1,20 +1,20 @@
-// Timestamps and durations: read from text, and taken apart, in UTC or in a named time zone.
+// Timestamps and durations: parsing, and their fields in UTC or in a named time zone.
 import type { Definition } from "./definition.ts";
-import type { Meter } from "./meter.ts";
-import { Duration, Fault, quoted, timestamp, type Value } from "./values.ts";
+import type { Meter } from "../evaluate/meter.ts";
+import { Duration, Fault, quoted, timestamp, type Value } from "../values/values.ts";
 
-/** The engine makes a formatter for each conversion to a time zone: 0.1 ms, and much more for the first. */
+/** Steps for a time zone: the engine creates a formatter for each conversion, in 0.1 ms, and longer for the first. */
 const ZONE_STEPS = 20_000;
-/** "America/Argentina/ComodRivadavia" is the longest name, of 32 characters. */
+/** The longest name is "America/Argentina/ComodRivadavia", of 32 characters. */
 const ZONE_CHARS = 64;
-/** A duration's text is a few numbers with units. */
+/** Maximum length of a duration's text: a few numbers with units. */
 const DURATION_CHARS = 128;
-/** For each of its characters: big integers and a pattern. */
+/** Steps for each of its characters, which a pattern and big integers process. */
 const DURATION_STEPS = 8;
 const TIMESTAMP_STEPS = 20;
 const DAY_MS = 86_400_000;
 
-/** What each getter takes of a time, whose UTC fields are those of the zone that was asked for. */
+/** What each getter reads from a time whose UTC fields are the fields in the requested zone. */
 const FIELDS: Readonly<Record<string, (time: Date) => number>> = {
   getDate: (time) => time.getUTCDate(),
   getDayOfMonth: (time) => time.getUTCDate() - 1,

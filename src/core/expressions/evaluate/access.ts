@@ -1,9 +1,9 @@
-// Fields and indices: of maps by their own keys, of lists by position, of optionals through their value.
+// Fields and indices: a map by its own keys, a list by position, an optional through its value.
 import type { Meter } from "./meter.ts";
 import { keyOf, nameOf } from "./operators.ts";
-import { Fault, isMap, Optional, quoted, type Value } from "./values.ts";
+import { Fault, isMap, Optional, quoted, type Value } from "../values/values.ts";
 
-/** The value under a key, or the fault that there is none. */
+/** The value of a key, or the fault that it is missing. */
 export function at(holder: Value, key: Value, meter: Meter): Value | Fault {
   if (isMap(holder)) {
     const name = keyOf(key, meter);
@@ -23,7 +23,7 @@ export function at(holder: Value, key: Value, meter: Meter): Value | Fault {
   return new Fault(() => `${nameOf(holder)} has no field${name === null ? "" : ` ${quoted(name)}`}`);
 }
 
-/** The value under a key, if any. */
+/** The value of a key as an optional. */
 export function optionalAt(holder: Value, key: Value, meter: Meter): Optional {
   const value = holder instanceof Optional ? holder.value : holder;
   if (value === undefined) return Optional.NONE;

@@ -1,21 +1,21 @@
-// Static check of an expression, as far as its text allows: names, functions and kinds that fit, loops
-// that are not nested over data, and a cost within the budget. Of what comes from data the least is assumed, so that
-// nothing is refused here that could be evaluated.
-import { LIMITS } from "../../contract/limits.ts";
-import type { Node } from "./ast.ts";
-import { noFunction, overloadsOf } from "./functions.ts";
-import { CHARS } from "./meter.ts";
+// Checks an expression before it is stored: its names, functions and kinds, loops nested over data, and the cost that
+// its text alone implies. Data is assumed to be as small as possible, so that the check refuses no expression that
+// could be evaluated.
+import { LIMITS } from "../../../contract/limits.ts";
+import type { Node } from "../parse/ast.ts";
+import { noFunction, overloadsOf } from "../functions/functions.ts";
+import { CHARS } from "../evaluate/meter.ts";
 import { binaryType } from "./operator-types.ts";
 import { DYN, mayBe, of, ofValue, simple, type Type, unify } from "./types.ts";
-import { Fault, type Kind, quoted, TYPE_NAMES, type Value } from "./values.ts";
+import { Fault, type Kind, quoted, TYPE_NAMES, type Value } from "../values/values.ts";
 
 /** The static knowledge about a value. */
 interface Known {
   readonly type: Type;
-  /** Its length, where it has one: at least, and at most. */
+  /** Bounds of its length, if it has one. */
   readonly least: number;
   readonly most: number;
-  /** A part of the item that a loop is at: looping over it costs no more than the data is long. */
+  /** A part of a loop's current item: all loops over such parts together take as many steps as the data is long. */
   readonly partial: boolean;
 }
 
@@ -25,14 +25,14 @@ interface Local {
   readonly outer: Local | null;
 }
 
-/** A variable that an expression may name; a text or list of it has at least `least` characters or items. */
+/** A variable of an expression. A text or list in it has at least `least` characters or items. */
 interface Variable {
   readonly kind: Kind | "dyn";
   readonly least?: number;
 }
 export type Variables = Readonly<Record<string, Variable>>;
 
-/** The type of an expression's value, or its error. */
+/** The type of an expression's value, or the error of the check. */
 export function check(root: Node, variables: Variables): Kind | "dyn" | Fault {
   try {
     return new Checker(variables).known(root, null).type.kind;
@@ -42,16 +42,16 @@ export function check(root: Node, variables: Variables): Kind | "dyn" | Fault {
   }
 }
 
-/** Thrown through the walk over the tree. */
+/** Ends the walk over the tree. */
 class Refused extends Error {}
 
 class Checker {
   private readonly variables: Variables;
-  /** Steps known from the text alone. */
+  /** Steps that the text alone implies. */
   private steps = 0;
-  /** How often the node at hand is evaluated, by the enclosing loops whose length is known from the text. */
+  /** How often the current node is evaluated: the product of the enclosing loops' lengths that the text gives. */
   private times = 1;
-  /** Loops around it over what may be long. */
+  /** Enclosing loops over data, whose length is unknown. */
   private loops = 0;
 
   constructor(variables: Variables) {
@@ -158,7 +158,7 @@ class Checker {
     return { ...any(of("map", type ?? DYN)), least: entries.length, most: entries.length };
   }
 
-  /** The type of what a field or an index of a value holds. */
+  /** The type of a field or an item of a value. */
   private member(holder: Known, index: Type, field: string | null): Type {
     const type = holder.type.kind === "optional" ? (holder.type.item ?? DYN) : holder.type;
     if (type.kind === "dyn") return DYN;
@@ -235,7 +235,7 @@ class Checker {
     return { ...range, type: range.type.kind === "map" ? of("list", item) : unlessDyn(range.type), least: 0 };
   }
 
-  /** A value that is one of two. */
+  /** The knowledge about a value that is one of two. */
   private either(left: Known, right: Known, what: string): Known {
     const type = unify(left.type, right.type);
     const isNull = left.type.kind === "null" || right.type.kind === "null";
@@ -267,7 +267,7 @@ function any(type: Type): Known {
   return { type, least: 0, most: Number.POSITIVE_INFINITY, partial: false };
 }
 
-/** A part of a value is a part of what that was a part of. */
+/** A part of a part of an item is a part of that item. */
 function part(holder: Known, type: Type, optional: boolean): Known {
   const isOptional = optional || holder.type.kind === "optional";
   const held = isOptional && type.kind !== "optional" ? of("optional", type) : type;
@@ -284,7 +284,7 @@ function find(name: string, locals: Local | null): Local | null {
   return null;
 }
 
-/** A filter of something that may be a list or a map gives a list. */
+/** A filter over a list or a map returns a list. */
 function unlessDyn(type: Type): Type {
   return type.kind === "dyn" ? simple("list") : type;
 }

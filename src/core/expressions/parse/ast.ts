@@ -1,5 +1,5 @@
 // The syntax tree of an expression. Macros have their own nodes; function calls are resolved later.
-import type { Value } from "./values.ts";
+import type { Value } from "../values/values.ts";
 
 export type BinarySign = "==" | "!=" | "<" | "<=" | ">" | ">=" | "in" | "+" | "-" | "*" | "/" | "%";
 export type LoopMacro = "all" | "exists" | "exists_one" | "map" | "filter";
@@ -29,5 +29,5 @@ export type Node =
     }
   /** `cel.bind(variable, value, body)` */
   | { readonly op: "bind"; readonly variable: string; readonly value: Node; readonly body: Node }
-  /** `of.or(other)` and `of.orValue(other)`: the second gives a plain value. */
+  /** `of.or(other)` is an optional, `of.orValue(other)` a plain value. */
   | { readonly op: "or_else"; readonly of: Node; readonly other: Node; readonly plain: boolean };

@@ -1,9 +1,9 @@
 // The state of one evaluation, and the function that computes a node in it.
 import type { Meter } from "./meter.ts";
-import { Fault, type Value } from "./values.ts";
+import { Fault, type Value } from "../values/values.ts";
 import { nameOf } from "./operators.ts";
 
-/** One evaluation: its budget, what it may see, and the values of the variables of loops and cel.bind. */
+/** One evaluation: its budget, its variables, and the values of the variables of loops and cel.bind. */
 export interface Frame {
   readonly meter: Meter;
   readonly scope: Readonly<Record<string, unknown>>;
@@ -12,7 +12,7 @@ export interface Frame {
 
 export type Run = (frame: Frame) => Value | Fault;
 
-/** A literal or a name is read for the price of the operation that it belongs to. */
+/** Literals and names cost nothing by themselves: the price of their operation includes them. */
 export const STEPS = { OPERATION: 1, CALL: 3, ITERATION: 1 } as const;
 
 export function notBool(what: string, value: Value): Fault {

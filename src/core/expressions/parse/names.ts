@@ -1,15 +1,15 @@
-// Which keys of a variable an expression names: `results.a`, `results["a"]`, `results.?a`, `has(results.a)`,
-// `"a" in results`. What it computes (`results[query]`) is known only when it is evaluated.
+// Finds the keys of a variable that an expression contains literally: `results.a`, `results["a"]`, `results.?a`,
+// `has(results.a)`, `"a" in results`. A computed key (`results[query]`) is known only at the evaluation.
 import type { Node } from "./ast.ts";
 
-/** The keys of `variable` that are written down, each once, in order. */
+/** The literal keys of `variable`, each once, in order of appearance. */
 export function keysNamed(root: Node, variable: string): string[] {
   const found = new Set<string>();
   visit(root, new Set([variable]), found);
   return [...found];
 }
 
-/** @param names that refer to the variable here: its own, unless a loop took it, and those bound to it */
+/** @param names names of the variable in this scope: its own, unless a loop variable hides it, and those bound to it */
 function visit(node: Node, names: ReadonlySet<string>, found: Set<string>): void {
   const isVariable = (of: Node) => of.op === "name" && names.has(of.name);
   switch (node.op) {

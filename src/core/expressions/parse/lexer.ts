@@ -1,13 +1,13 @@
-// An expression's text as tokens: signs, words, numbers, strings and bytes with their escapes.
-import { MAX_INT, MAX_UINT, Uint, type Value } from "./values.ts";
+// Splits an expression's text into tokens: signs, words, numbers, strings and bytes with their escapes.
+import { MAX_INT, MAX_UINT, Uint, type Value } from "../values/values.ts";
 
 export interface Token {
   /** `word` is a name or a keyword, `sign` an operator or a bracket. */
   readonly kind: "end" | "word" | "sign" | "literal";
-  /** As it was written; of a literal its beginning. */
+  /** The text as written; of a literal its beginning. */
   readonly text: string;
   readonly value: Value;
-  /** Where it begins, in UTF-16 units. */
+  /** The position of its first UTF-16 unit. */
   readonly at: number;
 }
 
@@ -25,7 +25,7 @@ const NUMBER = /[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?/y;
 const SIGN = /==|!=|<=|>=|&&|\|\||[-+*/%<>!()[\]{}.,:?]/y;
 const STRING = /[bBrR]?["']/y;
 
-/** The token at or after `from`, and where the next one may begin. @throws SyntaxFault */
+/** The first token at or after `from`, and the position after it. @throws SyntaxFault */
 export function nextToken(text: string, from: number): { token: Token; end: number } {
   const at = endOf(SPACE, text, from) ?? from;
   if (at >= text.length) return { token: { kind: "end", text: "", value: null, at }, end: at };
@@ -65,7 +65,7 @@ function readNumber(text: string, at: number): { token: Token; end: number } | n
   }
   const unsigned = text[decimal] === "u" || text[decimal] === "U";
   const value = BigInt(written);
-  // The least integer is written as a minus before the number that is one too large.
+  // The smallest integer is a minus sign before a number that is too large by one.
   if (value > (unsigned ? MAX_UINT : MAX_INT + 1n))
     throw new SyntaxFault("an integer of more than 64 bits", at);
   return unsigned ? literal(new Uint(value), decimal + 1) : literal(value, decimal);
@@ -110,7 +110,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   v: "\v",
 };
 
-/** Digits that an escape has, by its first letter, and their base; an octal one has no letter. */
+/** The number of digits of an escape and their base, by its first letter; an octal escape has no letter. */
 const CODES: Readonly<Record<string, { pattern: RegExp; base: number }>> = {
   x: { pattern: /[0-9a-fA-F]{2}/y, base: 16 },
   u: { pattern: /[0-9a-fA-F]{4}/y, base: 16 },

@@ -1,11 +1,11 @@
 // Functions of texts. Positions are UTF-16 units; `size` counts characters.
-import { LIMITS } from "../../contract/limits.ts";
+import { LIMITS } from "../../../contract/limits.ts";
 import type { Definition } from "./definition.ts";
-import { CHARS, type Meter } from "./meter.ts";
+import { CHARS, type Meter } from "../evaluate/meter.ts";
 import { characters, findLast, isNative, searcher } from "./text.ts";
-import { Fault, type Value } from "./values.ts";
+import { Fault, type Value } from "../values/values.ts";
 
-/** Steps for each piece of a text that is split. */
+/** Steps for each part of a split text. */
 const PIECE_STEPS = 4;
 
 const methods: readonly Definition[] = [
@@ -90,7 +90,7 @@ function recased(text: string, meter: Meter, to: "lower" | "upper"): string {
   meter.makeText(text.length);
   meter.chars(text.length, CHARS.CONVERTED);
   const recased = to === "lower" ? text.toLowerCase() : text.toUpperCase();
-  // Some letters become up to three.
+  // One letter may become up to three.
   meter.makeText(recased.length);
   return recased;
 }
@@ -126,7 +126,7 @@ function outOfRange(name: string): Fault {
   return new Fault(`${name}() of a position outside the text`);
 }
 
-/** @param limit of the pieces, the last of which is the rest; a negative one is none */
+/** @param limit maximum number of parts, of which the last is the rest; negative for no limit */
 function split(text: string, by: string, limit: number, meter: Meter): Value | Fault {
   if (limit === 0) return [];
   chargeSearch(text.length, by, meter);
@@ -146,7 +146,7 @@ function split(text: string, by: string, limit: number, meter: Meter): Value | F
   return pieces;
 }
 
-/** Without a separator each UTF-16 unit is a piece. */
+/** With an empty separator each UTF-16 unit is a part. */
 function nextUnit(text: string, from: number): number {
   return from + 1 < text.length ? from + 1 : -1;
 }

@@ -1,12 +1,12 @@
-// The grammar of expressions: CEL's, with optional types and cel.bind. Bounded in nodes and depth while it is read, so
-// that no text costs more than its length, and no tree is too deep to be walked.
-import { LIMITS } from "../../contract/limits.ts";
-import { err, ok, type Result } from "../../contract/problem.ts";
+// The grammar of expressions: CEL with optional types and cel.bind. The parser bounds nodes and depth while it reads:
+// its work grows with the text's length alone, and no tree is too deep for a recursive walk.
+import { LIMITS } from "../../../contract/limits.ts";
+import { err, ok, type Result } from "../../../contract/problem.ts";
 import type { BinarySign, LoopMacro, Node } from "./ast.ts";
 import { nextToken, SyntaxFault, type Token } from "./lexer.ts";
-import { quoted } from "./values.ts";
+import { quoted } from "../values/values.ts";
 
-/** Words that may not name a variable. */
+/** Reserved words: a variable cannot have these names. */
 const RESERVED: ReadonlySet<string> = new Set(
   "as break const continue else for function if import let loop package namespace return var void while __proto__ prototype".split(
     " ",
@@ -14,7 +14,7 @@ const RESERVED: ReadonlySet<string> = new Set(
 );
 const KEYWORDS: ReadonlySet<string> = new Set(["true", "false", "null", "in"]);
 
-/** Binary operators, the weakest first; those of one level go from left to right. */
+/** Binary operators by precedence, the lowest first. Operators of one level are left-associative. */
 const LEVELS: readonly (readonly string[])[] = [
   ["||"],
   ["&&"],
@@ -24,7 +24,7 @@ const LEVELS: readonly (readonly string[])[] = [
   ["*", "/", "%"],
 ];
 
-/** Macros that loop, each with the numbers of arguments that it takes. */
+/** The macros that loop, with the numbers of arguments that each accepts. */
 const LOOPS: ReadonlyMap<string, readonly number[]> = new Map([
   ["all", [2]],
   ["exists", [2]],
@@ -96,7 +96,7 @@ class Parser {
     const signs: string[] = [];
     while (this.is("!") || this.is("-")) {
       signs.push(this.advance().text);
-      // Counted as they are read: a row of 4,096 signs is refused before a tree is made of it.
+      // Counted while they are read: a row of 4,096 signs is refused before a tree is built.
       this.count(signs.length);
     }
     let node = this.postfix();
@@ -165,7 +165,7 @@ class Parser {
     return this.node({ op: "map", entries });
   }
 
-  /** Expressions up to the closing sign; a comma may follow the last. */
+  /** The expressions up to the closing sign. A comma may follow the last one. */
   private sequence(close: string, most: number): Node[] {
     const items: Node[] = [];
     while (!this.take(close)) {
@@ -176,7 +176,7 @@ class Parser {
     return items;
   }
 
-  /** A call whose opening bracket has been read; macros become nodes of their own. */
+  /** A call after its opening bracket. Macros become nodes of their own. */
   private call(name: string, receiver: Node | null): Node {
     const { at } = this.token;
     const args = this.sequence(")", LIMITS.EXPRESSION_ARGUMENTS);

@@ -1,10 +1,10 @@
 // Functions of bytes: conversion to and from text and JSON, and access to items.
-import { parseJson } from "../json/exact-integer.ts";
+import { parseJson } from "../../json/exact-integer.ts";
 import type { Definition } from "./definition.ts";
-import { CHARS, type Meter } from "./meter.ts";
-import { Fault, type Value } from "./values.ts";
+import { CHARS, type Meter } from "../evaluate/meter.ts";
+import { Fault, type Value } from "../values/values.ts";
 
-/** Nothing is taken off: bytes that begin with a byte order mark keep it, as in Go. */
+/** Keeps a byte order mark at the beginning of the bytes, as Go does. */
 const DECODER = new TextDecoder("utf-8", { fatal: false, ignoreBOM: true });
 
 const decode: Definition[3] = ([bytes], meter) => toText(bytes as Uint8Array, meter);
@@ -43,12 +43,12 @@ function toText(bytes: Uint8Array, meter: Meter): string {
   return DECODER.decode(bytes);
 }
 
-/** Calling the parser costs as much as so many characters. */
+/** Calling the JSON parser costs as much as this number of characters. */
 const PARSER_CHARS = 20;
 
 function parsed(bytes: Uint8Array, meter: Meter): Value | Fault {
   const text = toText(bytes, meter);
-  // At worst there is a value for every other character.
+  // In the worst case every second character begins a value.
   meter.chars(PARSER_CHARS + bytes.length, CHARS.PARSED);
   try {
     return parseJson(text) as Value;

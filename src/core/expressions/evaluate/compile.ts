@@ -1,9 +1,9 @@
-// Compiles an expression's tree to functions. Names are resolved once, here; what is left to do for a node
-// is its own operation, which it charges to the evaluation's meter.
+// Compiles an expression's tree to functions. Names are resolved once, here. At the evaluation a node only does its own
+// operation and charges it to the meter.
 import { at, optionalAt } from "./access.ts";
-import type { Node } from "./ast.ts";
+import type { Node } from "../parse/ast.ts";
 import { notBool, type Run, STEPS } from "./frame.ts";
-import { noFunction, type Overload, overloadsOf } from "./functions.ts";
+import { noFunction, type Overload, overloadsOf } from "../functions/functions.ts";
 import { eachOf } from "./loops.ts";
 import { binary, keyOf, nameOf, negate } from "./operators.ts";
 import {
@@ -16,16 +16,16 @@ import {
   quoted,
   TYPE_NAMES,
   type Value,
-} from "./values.ts";
+} from "../values/values.ts";
 
-/** The variables of the loops and bindings around a node, the innermost first. */
+/** The variables of the loops and bindings that enclose a node, the innermost first. */
 interface Local {
   readonly name: string;
   readonly slot: number;
   readonly outer: Local | null;
 }
 
-/** The evaluation of an expression, and how many slots its frame needs. */
+/** The compiled expression, and the number of slots that its frame needs. */
 export function compile(root: Node): { run: Run; slots: number } {
   const compiler = new Compiler();
   const run = compiler.node(root, null);
@@ -250,7 +250,7 @@ function choice(condition: Run, yes: Run, no: Run): Run {
   };
 }
 
-/** `||` and `&&`: a side that decides does so even where the other is a fault. */
+/** `||` and `&&`. A side that decides the result does so even if the other side is a fault. */
 function logical(deciding: boolean, left: Run, right: Run): Run {
   return (frame) => {
     const a = left(frame);

@@ -1,10 +1,10 @@
 // What evaluating an expression may cost: hostile expressions over results of 1 MiB are refused when they are written
 // or stopped at the budget, within 50 ms, and ordinary ones over as much data are not.
 import { describe, expect, test } from "vitest";
-import { LIMITS } from "../../../src/contract/limits.ts";
-import { evaluate, Meter, parseExpression } from "../../../src/core/expressions/cel.ts";
-import { conditionFault, evaluateCondition } from "../../../src/core/pipeline/condition.ts";
-import { HOSTILE_DATA, HOSTILE_EXPRESSIONS, SOURCES } from "../../support/hostile-expressions.ts";
+import { LIMITS } from "../../../../src/contract/limits.ts";
+import { evaluate, Meter, parseExpression } from "../../../../src/core/expressions/cel.ts";
+import { conditionFault, evaluateCondition } from "../../../../src/core/pipeline/condition.ts";
+import { HOSTILE_DATA, HOSTILE_EXPRESSIONS, SOURCES } from "../../../support/hostile-expressions.ts";
 
 const MOST_MS = 50;
 const TRIES = 5;

@@ -1,16 +1,16 @@
-// Searching in texts, in time that grows with the text's length alone. The engine's own search is used where it is
-// linear: its forward search falls back to comparing at every position where a needle is longer than 250 characters,
-// and its backward search always does.
+// Searches in texts, in time that is linear in the text's length. The JavaScript engine's own search is used only
+// where it is linear: for a needle of more than 250 characters its forward search may compare the whole needle at
+// every position, and its backward search does so for every needle.
 
-/** Up to this length the engine's forward search is linear (it keeps shift tables of 250 characters). */
+/** Maximum needle of a linear forward search: the engine's shift tables have 250 characters. */
 const NATIVE_CHARS = 200;
 
-/** True where the engine's own forward search is used. */
+/** Whether the engine's own forward search is used. */
 export function isNative(needle: string): boolean {
   return needle.length <= NATIVE_CHARS;
 }
 
-/** Where `needle` begins in a text at or after a position, or -1; to be made once for many searches. */
+/** A search for the first `needle` at or after a position, or -1. Create it once for many searches. */
 export function searcher(needle: string): (text: string, from: number) => number {
   if (isNative(needle)) return (text, from) => text.indexOf(needle, from);
   const units = unitsOf(needle);
@@ -27,10 +27,10 @@ export function searcher(needle: string): (text: string, from: number) => number
   };
 }
 
-/** Where `needle` begins for the last time in `text`, or -1. */
+/** The position of the last `needle` in `text`, or -1. */
 export function findLast(text: string, needle: string): number {
   if (needle === "") return text.length;
-  // The same search from the end: both are read backwards.
+  // The forward search over both texts reversed.
   const units = unitsOf(needle).toReversed();
   const borders = bordersOf(units);
   let matched = 0;
@@ -49,7 +49,7 @@ function unitsOf(text: string): Uint16Array {
   return units;
 }
 
-/** For each prefix the length of its longest border (Knuth, Morris and Pratt). */
+/** The length of the longest border of each prefix (Knuth, Morris and Pratt). */
 function bordersOf(units: Uint16Array): Int32Array {
   const borders = new Int32Array(units.length);
   let matched = 0;
@@ -61,7 +61,7 @@ function bordersOf(units: Uint16Array): Int32Array {
   return borders;
 }
 
-/** The number of Unicode characters: a pair of surrogates is one. */
+/** The number of Unicode characters: a surrogate pair counts as one. */
 export function characters(text: string): number {
   let count = text.length;
   let afterHigh = false;

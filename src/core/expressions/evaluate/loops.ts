@@ -1,11 +1,12 @@
-// The macros that loop: `all`, `exists`, `exists_one`, `map` and `filter` over the items of a list or the keys of a map.
-import type { LoopMacro } from "./ast.ts";
+// The macros that loop: `all`, `exists`, `exists_one`, `map` and `filter` over the items of a list or the keys of a
+// map.
+import type { LoopMacro } from "../parse/ast.ts";
 import { type Frame, notBool, type Run, STEPS } from "./frame.ts";
-import { Fault, type Value } from "./values.ts";
+import { Fault, type Value } from "../values/values.ts";
 
 type Each = (items: readonly Value[], frame: Frame) => Value | Fault;
 
-/** The loop body of a macro. @param slot of its variable */
+/** The compiled macro. @param slot slot of the loop variable */
 export function eachOf(macro: LoopMacro, filter: Run | null, body: Run, slot: number): Each {
   switch (macro) {
     case "all":
@@ -21,7 +22,7 @@ export function eachOf(macro: LoopMacro, filter: Run | null, body: Run, slot: nu
   }
 }
 
-/** `all` and `exists`: an item that decides does so even where others are faults. */
+/** `all` and `exists`. An item that decides the result does so even if other items are faults. */
 function quantifier(deciding: boolean, body: Run, slot: number): Each {
   return (items, frame) => {
     let fault: Fault | null = null;
