@@ -1,5 +1,5 @@
-// Headers by which an execution's object tells the Worker how to serve a stream's reader. They come from the config
-// that the run holds, which only the object knows.
+// Headers with which an execution's object passes the terms of a stream's reader to the Worker. They come from the
+// run's config, which only the object knows.
 import { TIMINGS } from "../../core/timings.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 

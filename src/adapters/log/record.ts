@@ -107,7 +107,7 @@ function whole(event: LogEvent, find: (seq: number) => LogEvent | undefined): Lo
 }
 
 /**
- * As `decodeRecords`, but a terminal event lacks what it repeats of others, which takes no look at these.
+ * As `decodeRecords`, but a terminal event lacks what it repeats of others, so that these need not be read.
  * @throws LogCorrupted, LogFormatUnknown
  */
 export function* decodeStored(

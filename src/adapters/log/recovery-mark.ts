@@ -1,6 +1,6 @@
 // The mark of a recovery that has begun: its position in the log, and how many earlier ones began there. It is durable
 // before the recovery does anything, so that an object that dies in its own recovery, before it could write anything,
-// is distinguished from one that died because of its neighbours. Written only if the platform has counted a crash.
+// is distinguished from one that a crash of another object ended. Written only if the platform has counted a crash.
 
 /** The part of DurableObjectStorage that the mark needs. */
 export interface MarkStorage {

@@ -1,5 +1,5 @@
 // The log in a Durable Object's own storage: the synchronous key-value API over SQLite, append only. A read or a
-// write that storage refuses throws, which is a crash: the object comes up again and reads what was committed.
+// write that storage refuses throws, which is a crash: a new instance of the object reads what was committed.
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { type Log, LogCorrupted } from "../../engine/ports.ts";
 import { decodeRecords, decodeStored, encodeRecord, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
@@ -29,7 +29,7 @@ export class StorageLog implements Log {
     const put = () => {
       for (const { key, bytes } of chunks) this.storage.kv.put(key, bytes);
     };
-    // A throw inside the object does not undo earlier writes of its turn: half a record must not stay.
+    // A throw does not undo earlier writes of the same turn of the event loop: half a record must not stay.
     if (chunks.length === 1) put();
     else this.storage.transactionSync(put);
     this.note(events[0]?.seq);

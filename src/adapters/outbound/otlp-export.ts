@@ -50,7 +50,7 @@ export async function exportTo(
       redirect: "manual",
       signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
     });
-    // What the collector says beyond its status is of no use, and its end must not change the outcome.
+    // The collector's body is not used, and its end must not change the outcome.
     response.body?.cancel().catch(() => {});
     if (response.ok) return "taken";
     if (UNFIT.has(response.status)) return "unfit";

@@ -1,4 +1,4 @@
-// The run: the question, the graph, the timeline, the answer and what lies behind them. The URL names the execution;
+// The run: the question, the graph, the timeline, the answer and the details. The URL names the execution;
 // everything else is read from the coordinator, so that a reload or a second window shows the same.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";

@@ -52,7 +52,7 @@ export class SingleFlight {
   take(key: string, caller: FlightCaller, lease_ms: number, now: number): "lead" | "follow" {
     this.dropEnded(now);
     const flight = this.flights.get(key);
-    // A run that was interrupted and goes on asks again for what it led itself; its followers stay.
+    // A run that resumes after an interruption takes its own flight again; its followers stay.
     const own = flight?.leader.execution_id === caller.execution_id;
     if (flight !== undefined && !own && this.holds(key, flight, now)) return "follow";
     this.flights.delete(key);

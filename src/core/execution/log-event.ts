@@ -78,7 +78,7 @@ export function keepText(text: string | undefined, data: JsonObject): KeptText {
   return text.length <= KEPT_TEXT_CHARS ? { text } : {};
 }
 
-/** The text that the call said which this stage.completed ends; null where it is not known. */
+/** The streamed text of the call that this stage.completed ends; null where it is not known. */
 export function keptText({ internal, data }: LogEventOf<"stage.completed">): string | null {
   if (internal?.text !== undefined) return internal.text;
   if (internal?.text_in === undefined) return null;

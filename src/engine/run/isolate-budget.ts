@@ -35,7 +35,7 @@ export class IsolateBudget {
   }
 
   /**
-   * The share of one run, of which it holds nothing yet; what an earlier instance held it takes over.
+   * The share of one run, empty at first; what an earlier instance reserved passes to it.
    * @param run names it in this isolate @param holder the object that has it in memory
    */
   share(run: string, tenant: string, holder: object, clock: Pick<Clock, "now">): MemoryShare {

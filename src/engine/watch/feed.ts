@@ -38,13 +38,13 @@ const encoded = new WeakMap<LogEvent, Uint8Array>();
 export class EventFeed implements Watcher {
   readonly sees_batches = true;
   private readonly driver: ExecutionDriver;
-  /** Lifecycle events up to this one the reader has, or says it has. */
+  /** The cursor that the reader named: it has the lifecycle events up to this one. */
   private readonly after: number;
   /** How far the log has been gone through; never beyond what is durable. */
   private cursor: number;
   private readonly passesText: boolean;
   private readonly followed = new Map<number, Followed>();
-  /** The reader may have heard a part of a text that has ended since: it is given the whole. */
+  /** The reader may have a part of a text that has ended since: it gets the whole. */
   private finishesTexts: boolean;
   private hasChanges = false;
   private waiting: (() => void) | null = null;
@@ -54,7 +54,7 @@ export class EventFeed implements Watcher {
   /**
    * @param after the last `seq` that the reader has; one beyond the end of a running run still gets its end
    * @param resumes it has read this stream before, and was cut off
-   * @param awaitsEnd it had a stream of this run while the run went on, and has not had its end
+   * @param awaitsEnd it had a stream of this run while the run was active, and has not had its end
    */
   constructor(driver: ExecutionDriver, after: number, resumes = false, awaitsEnd = false) {
     this.driver = driver;

@@ -1,5 +1,5 @@
-// What an execution tells the figures when it has ended: a view of its state, made off its own path. Beside durations
-// and outcomes it holds the run's shape, by which a run can be simulated with something changed.
+// The metrics report of an ended execution: a view of its state, made outside the run's critical path. Beside durations
+// and outcomes it has the run's shape, from which a changed run can be simulated.
 import type { StageStatus } from "../../../contract/stage.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { hash64 } from "../../hash.ts";
@@ -25,7 +25,7 @@ export interface RunReport {
   /** UTF-8 bytes of its stages' data and its context. */
   context_bytes: number;
   stages: StageReport[];
-  /** Null where the run is no example: it was paused, cut short by a crash, or did not complete. */
+  /** Null if the run is no sample: it was paused, interrupted by a crash, or did not complete. */
   shape: RunShape | null;
 }
 
@@ -123,7 +123,7 @@ function shapeOf(state: ExecutionState): RunShape | null {
   };
 }
 
-/** Of a value, this much tells it from another: nobody must read a megabyte for a figure. */
+/** How much of a value its fingerprint covers: hashing a megabyte for a metric would cost too much. */
 const FINGERPRINT_CHARS = 16_384;
 
 /**
