@@ -30,7 +30,7 @@ export class IsolateBudget {
   }
 
   /** The memory of all runs, in bytes. */
-  get held(): number {
+  get used(): number {
     return this.total;
   }
 

@@ -74,10 +74,10 @@ export class EventFeed implements Watcher {
     if (!this.passesText) return;
     this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
     // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
-    let held = 0;
+    let chars = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
-      held += followed.live.length;
-      if (held <= TIMINGS.READER_TEXT_CHARS) continue;
+      chars += followed.live.length;
+      if (chars <= TIMINGS.READER_TEXT_CHARS) continue;
       this.followed.delete(call);
       this.finishesTexts = true;
     }

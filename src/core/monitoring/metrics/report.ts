@@ -98,7 +98,7 @@ function hasRun(stage: StageState): boolean {
 function shapeOf(state: ExecutionState): RunShape | null {
   if (state.pausedSpans.length > 0 || state.recoveries > 0) return null;
   const { config, stages } = state.spec;
-  const told = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
+  const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
   const { query, inputs, context, history } = state.spec;
   const all = fingerprint([query, inputs, context, history]);
   return {
@@ -116,7 +116,7 @@ function shapeOf(state: ExecutionState): RunShape | null {
         tries_ms: stage.calls.map(([from, to]) => to - from),
         waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
         cached: stage.result.cached,
-        asked: hasRun(stage) ? asked(state, name, told, all) : "",
+        asked: hasRun(stage) ? asked(state, name, fingerprints, all) : "",
         ...(place_wait === null ? {} : { place_wait }),
       };
     }),
@@ -130,9 +130,14 @@ const FINGERPRINT_CHARS = 16_384;
  * What a stage was asked: what the result cache goes by, without what differs in every run.
  * @param all of what every stage of the run is handed
  */
-function asked(state: ExecutionState, name: string, told: ReadonlyMap<string, string>, all: string): string {
+function asked(
+  state: ExecutionState,
+  name: string,
+  fingerprints: ReadonlyMap<string, string>,
+  all: string,
+): string {
   const { agent_type, config, depends_on } = specOf(state, name);
-  return fingerprint([name, agent_type, config, depends_on.map((other) => told.get(other)), all]);
+  return fingerprint([name, agent_type, config, depends_on.map((other) => fingerprints.get(other)), all]);
 }
 
 function fingerprint(value: JsonObject | null | readonly unknown[]): string {
