@@ -126,7 +126,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const body = metricsBody(families, this.tenant, outbound.otlp.version, { since, now });
     // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outbound.otlp, "metrics", body);
-    if (outcome !== "again") return null;
+    if (outcome !== "retryable") return null;
     this.kv.put(CHANGED, true);
     return now + config.metrics_export_interval * 1_000;
   }

@@ -1,21 +1,21 @@
 // Parses JSON that is being typed: the position of every value, and of the first error. JSON.parse reports neither.
 // Pure; places are UTF-16 offsets, as a text field counts them.
 
-export interface Spot {
+export interface TextRange {
   from: number;
   to: number;
 }
 
-interface Token extends Spot {
+interface Token extends TextRange {
   kind: "key" | "string" | "number" | "word" | "mark" | "wrong";
 }
 
 export interface JsonText {
   /** The parsed value; undefined if the text is not JSON. */
   value: unknown;
-  fault: (Spot & { message: string }) | null;
+  fault: (TextRange & { message: string }) | null;
   /** The places of values by path (`/stages/0/name`), and of keys by path and `#`. */
-  spots: ReadonlyMap<string, Spot>;
+  ranges: ReadonlyMap<string, TextRange>;
   tokens: readonly Token[];
 }
 
@@ -24,7 +24,7 @@ const KINDS = ["string", "number", "word", "mark", "wrong"] as const;
 const WORDS: Readonly<Record<string, unknown>> = { true: true, false: false, null: null };
 
 class Reading {
-  readonly spots = new Map<string, Spot>();
+  readonly ranges = new Map<string, TextRange>();
   readonly tokens: Token[];
   private readonly text: string;
   private at = 0;
@@ -51,7 +51,7 @@ class Reading {
     if (source === "{") value = this.object(path);
     else if (source === "[") value = this.list(path);
     else value = scalar(token, source);
-    this.spots.set(path, { from: token.from, to: this.tokens[this.at - 1]?.to ?? token.to });
+    this.ranges.set(path, { from: token.from, to: this.tokens[this.at - 1]?.to ?? token.to });
     return value;
   }
 
@@ -66,7 +66,7 @@ class Reading {
       key.kind = "key";
       if (seen.has(name)) throw new Fault(key, `Duplicate name ${JSON.stringify(name)}`);
       seen.add(name);
-      this.spots.set(`${path}/${name}#`, { from: key.from, to: key.to });
+      this.ranges.set(`${path}/${name}#`, { from: key.from, to: key.to });
       this.expect(":", "A colon is expected here");
       entries.push([name, this.value(`${path}/${name}`)]);
       if (this.takes("}")) return Object.fromEntries(entries);
@@ -104,17 +104,17 @@ class Reading {
     return token;
   }
 
-  private sourceOf({ from, to }: Spot): string {
+  private sourceOf({ from, to }: TextRange): string {
     return this.text.slice(from, to);
   }
 }
 
 class Fault extends Error {
-  readonly spot: Spot;
+  readonly range: TextRange;
 
-  constructor({ from, to }: Spot, message: string) {
+  constructor({ from, to }: TextRange, message: string) {
     super(message);
-    this.spot = { from, to };
+    this.range = { from, to };
   }
 }
 
@@ -138,23 +138,23 @@ function scalar(token: Token, source: string): unknown {
 
 export function readJson(text: string): JsonText {
   const reading = new Reading(text);
-  const { spots, tokens } = reading;
+  const { ranges, tokens } = reading;
   try {
-    return { value: reading.whole(), fault: null, spots, tokens };
+    return { value: reading.whole(), fault: null, ranges, tokens };
   } catch (cause) {
     if (!(cause instanceof Fault)) throw cause;
-    return { value: undefined, fault: { ...cause.spot, message: cause.message }, spots, tokens };
+    return { value: undefined, fault: { ...cause.range, message: cause.message }, ranges, tokens };
   }
 }
 
 /** The innermost value or key around a place, or where its line begins: its path without `#`. */
-export function pathAt({ spots }: JsonText, text: string, cursor: number): string {
+export function pathAt({ ranges }: JsonText, text: string, cursor: number): string {
   const line = text.slice(text.lastIndexOf("\n", cursor - 1) + 1);
   const indent = line.length - line.trimStart().length;
   const place = Math.max(cursor, text.length - line.length + indent);
   let best = "";
   let width = Number.POSITIVE_INFINITY;
-  for (const [path, { from, to }] of spots) {
+  for (const [path, { from, to }] of ranges) {
     if (from <= place && place <= to && to - from < width) {
       best = path.replace(/#$/, "");
       width = to - from;
