@@ -52,7 +52,7 @@ export type Command =
 export type Refusal =
   /** There is no execution. */
   | { reason: "absent" }
-  /** There is one already. */
+  /** An execution exists already. */
   | { reason: "exists" }
   /** The call it answers is no longer in flight. */
   | { reason: "stale" }

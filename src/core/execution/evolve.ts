@@ -184,7 +184,7 @@ function hasKeysOf(result: StageResult, other: StageResult): boolean {
   return own.length === keys.length && own.every((key, at) => key === keys[at]);
 }
 
-/** What the fallback is to do keeps the stage's place: it is looked for, or the agent is called as soon as may be. */
+/** A fallback keeps the stage's place: its lookup is in flight, or its agent is called as soon as possible. */
 function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: number): Partial<StageState> {
   const uncalled = stage.phase === "calling" && event.internal?.uncalled === true;
   const isLookup = event.data.strategy === "use_cached_results";

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { StageError } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
 
-/** How what stage.started began came to its end. */
+/** How the call of a stage.started ended. */
 export interface CallEnd {
   /** When the call was sent, in ms since the epoch; its end is the event's own timestamp. */
   began_at?: number;
