@@ -1,8 +1,8 @@
 // eventFeed: from the log to one reader. Lifecycle events are pulled from the log by cursor, so that a slow reader
 // costs a number and not a queue; a call's text is passed on between its start and its end, merged into as few
 // deltas as the reader is slow. Keeps I7 (the bytes of a lifecycle event are the log's) and the order of
-// src/contract/README.md section 3: a delta comes after its call's durable start and before its end. What many readers are sent alike is
-// encoded once.
+// src/contract/README.md section 3: a delta comes after its call's durable start and before its end. What is the same
+// for many readers is encoded once.
 import { keptText, type LogEvent, wireJson } from "../../core/execution/log-event.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
