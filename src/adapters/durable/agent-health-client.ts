@@ -8,7 +8,7 @@ import { AgentMemory } from "./caller-budgets.ts";
 import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 
-/** A breaker as it travels. */
+/** A breaker's state as it is sent between objects. */
 export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
   /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
   changed_at: number;

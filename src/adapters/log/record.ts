@@ -170,7 +170,7 @@ function readEvents(key: string, { events }: Partial<Payload>): LogEvent[] {
   return events;
 }
 
-/** Whole bytes may still be another program's. */
+/** Intact bytes may still be another program's. */
 function readPayload(key: string, body: Uint8Array): Partial<Payload> | null {
   try {
     const text = new TextDecoder().decode(body);
