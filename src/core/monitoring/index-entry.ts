@@ -19,7 +19,7 @@ export interface IndexEntry {
   end: number | null;
   /** The log's last `seq`: of two entries the later one counts, in any order of arrival. */
   seq: number;
-  /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
+  /** What the metrics count, once it has ended; null where it has not, or its config wants nothing counted. */
   report: RunReport | null;
   /** What the next question of its conversation receives of it; null where there is nothing. */
   turn: KeptTurn | null;
