@@ -39,7 +39,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     return alerts;
   }
 
-  /** Every version that had another layout of the index reported to its tenant's monitor, which wrote `news`. */
+  /** Every version that had another layout of the index reported to its tenant's monitor, which has CHANGED since. */
   async earlierUntil(): Promise<number> {
     const known = this.kv.get<number>(EARLIER_UNTIL);
     if (known !== undefined) return known;
@@ -57,7 +57,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   }
 
   async metricsChanged(): Promise<void> {
-    // From here on `news` does not show that there was an earlier version.
+    // From here on CHANGED does not show that there was an earlier version.
     if (this.kv.get(CHANGED) === undefined && this.kv.get(EARLIER_UNTIL) === undefined)
       this.kv.put(EARLIER_UNTIL, 0);
     if (this.kv.get(CHANGED) !== true) this.kv.put(CHANGED, true);

@@ -286,7 +286,7 @@ describe("what it costs", () => {
     expect(notices()).toBe(0);
     disk.vars = {
       AGENT_COORDINATOR_WEBHOOK_URL: "https://hooks.example/",
-      AGENT_COORDINATOR_WEBHOOK_SECRET: `whsec_${"MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"}`,
+      AGENT_COORDINATOR_WEBHOOK_SECRET: `whsec_${Buffer.from("a secret of the tests, 32 bytes!").toString("base64")}`,
       AGENT_COORDINATOR_WEBHOOK_EVENTS: "alert.firing",
     };
     const watched = open();

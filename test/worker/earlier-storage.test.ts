@@ -9,7 +9,7 @@ import { afterEach, expect, test } from "vitest";
 import { crc32 } from "../../src/adapters/log/crc32.ts";
 import { encodeRecord } from "../../src/adapters/log/record.ts";
 import { type LogEvent, wireJson } from "../../src/core/execution/log-event.ts";
-import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { after, type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { type Calls, callsTo } from "../support/calls.ts";
 import { eventually } from "../support/eventually.ts";
 import { goldenEvents } from "../support/golden-logs.ts";
@@ -156,7 +156,7 @@ test.each([
       database.exec(
         `INSERT INTO executions (${columns}) SELECT ${columns.replace("shape", "NULL")} FROM runs`,
       );
-      database.exec("DROP TABLE runs; DELETE FROM _cf_KV WHERE key = 'schema'");
+      database.exec("DROP TABLE runs; DROP TABLE pipeline_windows; DELETE FROM _cf_KV WHERE key = 'schema'");
     });
     ofEarlierVersion(of.state);
     const second = await of.boot();
@@ -315,8 +315,8 @@ test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
     const first = await of.boot();
     const golden = localGolden(name, of);
     const id = golden[0]?.execution_id as string;
-    // Its object must be there, with an alarm.
-    await first.calls.begin(id, "fine");
+    // Its object must be there, with an alarm; in another conversation, since its turn is not the one looked for.
+    await first.calls.post({ execution_id: id, pipeline: "fine", conversation_id: "another" });
     await eventually(
       async () => (await first.calls.read(id)).status,
       (status) => status === "completed",
@@ -345,17 +345,21 @@ test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
     const { data } = (await events.json()) as { data: LogEvent[] };
     expect(data.slice(0, golden.length).map((event) => JSON.stringify(event))).toEqual(golden.map(wireJson));
     // Its turn is in the object of its conversation, and is read from there.
-    await eventually(
-      async () => (await second.calls.fetch("/v1/executions?conversation_id=c1&status=completed")).text(),
-      (listed) => listed.includes(`"${id}"`),
-    );
+    const isListed = (execution_id: string) =>
+      eventually(
+        async () => (await second.calls.fetch("/v1/executions?conversation_id=c1&status=completed")).text(),
+        (listed) => listed.includes(`"${execution_id}"`),
+      );
+    await isListed(id);
     await run(second.calls, "next");
     const { query } = ended as { query: string };
     const heard = () => of.agents.callsOf("/fine").at(-1)?.body.history;
     expect(heard()).toEqual([{ query, answer: { answer: "fine", n: 1 } }]);
+    await isListed("next");
     await run(second.calls, "after-that");
     expect(heard()).toMatchObject([{ query }, { query: "next" }]);
     expect((await second.calls.fetch(`/v1/executions/${id}`, { method: "DELETE" })).status).toBe(204);
+    await isListed("after-that");
     await run(second.calls, "the-last");
     expect(heard()).toMatchObject([{ query: "next" }, { query: "after-that" }]);
   },
@@ -377,11 +381,11 @@ test("the log of a later version is refused by its format, and its run waits for
   const first = await of.boot();
   const golden = localGolden("v1-running", of);
   const id = golden[0]?.execution_id as string;
-  await first.calls.begin(id, "fine");
-  await eventually(
-    async () => (await first.calls.read(id)).status,
-    (status) => status === "completed",
-  );
+  // A run in mid-flight has its alarm soon.
+  of.agents.on("/late", after(5_000, answers({ answer: "late" })));
+  await first.calls.agent("late", of.agents.url("/late"));
+  await first.calls.pipeline("late", [{ name: "only", agent_type: "late" }]);
+  await first.calls.begin(id, "late");
   const file = await first.server.fileOf(id);
   await first.server.kill();
   const [record] = encodeRecord(golden);
@@ -404,7 +408,7 @@ test("the log of a later version is refused by its format, and its run waits for
   expect(problem.detail).toContain("has the format 9, and this version reads format 1, 2");
   await sleep(1_000);
   await second.server.kill();
-  expect(of.agents.callsOf("/fine")).toHaveLength(1);
+  expect(of.agents.callsOf("/fine")).toHaveLength(0);
   const alarm = alarmOf(file);
   expect(alarm).toBeGreaterThan(Date.now() + 300_000);
   // The later version is here again: for this test, one that wrote format 1.
