@@ -1,14 +1,15 @@
 // The Durable Object of one tenant's definitions: pipelines with their versions, agents' registrations, config. A
 // thin shell over storage: core/ decides a change; it is applied here, where no other writer can come in between. A
 // deleted pipeline keeps its version number, so that versions are never reused.
-import { DurableObject } from "cloudflare:workers";
 import type {
   CatalogRpc,
   CatalogText,
   Precondition,
+  Standing,
+  TenantHealth,
   WrittenText,
-} from "../adapters/durable/catalog-client.ts";
-import type { Standing, TenantHealth } from "../adapters/durable/agent-health-client.ts";
+} from "../engine/worker-ports.ts";
+import { DurableObject } from "cloudflare:workers";
 import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";

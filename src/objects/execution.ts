@@ -1,14 +1,16 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
 // (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
+import type {
+  ControlCommand,
+  EventView,
+  ExecutionRpc,
+  ExecutionText,
+  FollowMessage,
+  RunMessage,
+} from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import {
-  type ControlCommand,
-  type EventView,
-  type ExecutionRpc,
-  type ExecutionText,
-  type FollowMessage,
   REFUSAL_TYPE,
-  type RunMessage,
   STATUS_HEADER,
   streamUrlOf,
   withStreamUrl,

@@ -2,9 +2,8 @@
 // asks, and passes every change to a courier; pushes the metrics to a collector, if there is one.
 //
 // I13: a change is written together with the parcel that reports it, and the parcel stays until a courier has it.
+import type { MonitorRpc, Parcel } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { Parcel } from "../adapters/durable/delivery-client.ts";
-import type { MonitorRpc } from "../adapters/durable/monitor-client.ts";
 import { metricsBody } from "../adapters/outbound/otlp-encode.ts";
 import { exportTo } from "../adapters/outbound/otlp-export.ts";
 import { alertParcel } from "../adapters/outbound/outbound.ts";

@@ -1,12 +1,8 @@
 // What an isolate knows of agents, over a world of objects on a virtual clock: how often it asks, and how soon what
 // one isolate has seen is known in another.
+import type { AgentHealthRpc, Standing, TenantHealth } from "../../src/engine/worker-ports.ts";
 import { describe, expect, test } from "vitest";
-import {
-  type AgentHealthRpc,
-  IsolateHealth,
-  type Standing,
-  type TenantHealth,
-} from "../../src/adapters/durable/agent-health-client.ts";
+import { IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
 import { admit, type Breaker, CLOSED, reported } from "../../src/core/resilience/breaker.ts";
 
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 60 };

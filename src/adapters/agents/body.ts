@@ -2,7 +2,7 @@
 // cannot become a large one, and UTF-8 is decoded fatally.
 import { concatBytes } from "../../core/bytes.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { readBytes } from "../platform/read-bytes.ts";
+import { readBytes } from "../../engine/read-bytes.ts";
 import { within } from "../platform/time-limit.ts";
 
 type Fault =

@@ -1,53 +1,12 @@
 // The responses of an execution's object, and the Worker's client of it. Where a disconnected client must abort the
 // request (streams, and callers whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
 // Owns the headers between the two.
-import type { ExecutionStatus } from "../../contract/execution.ts";
+import type { ExecutionRpc, ExecutionText, Executions } from "../../engine/worker-ports.ts";
 import type { CoordinatorError, Result } from "../../contract/problem.ts";
-import type { Command } from "../../core/execution/command.ts";
-import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { isTerminal } from "../../core/execution/state.ts";
 import { type Text, withEnd } from "../../engine/watch/text-stream.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
-import type { TenantHealth } from "./agent-health-client.ts";
 import { callObject } from "./storage-faults.ts";
-
-/** A run to start, or to attach to where it is there already. */
-interface Start {
-  /** Fingerprint of the request for a caller-given id; null if the id is random. */
-  digest: string | null;
-  /** Null where nothing can be started, and only attaching is left. */
-  spec: RunSpec | null;
-  /** The Worker's known health of the tenant's agents, so that the first call needs no request; null if unknown. */
-  health: TenantHealth | null;
-}
-
-/** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
-export interface RunMessage extends Start {
-  wait_ms: number | null;
-}
-
-/** To follow it, as a stream or waiting for JSON: the object notices when the caller leaves. */
-export interface FollowMessage extends Start {
-  /** The `seq` that the caller has. */
-  after: number;
-  /** The caller had a stream of this run, which broke off before its end. */
-  again?: true;
-  /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
-  answer: "stream" | { wait_ms: number | null; key_id: string | null };
-}
-
-export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
-
-/** JSON text of a PipelineExecution, with the fields that the Worker needs. */
-export interface ExecutionText {
-  status: ExecutionStatus;
-  /** Ms since the epoch. */
-  started_at: number;
-  json: Text;
-}
-
-/** The form of a list of an execution's events: the events themselves, or its trace. */
-export type EventView = "events" | "trace";
 
 /** Where a browser follows an execution, with the token that lets its EventSource in. */
 export function streamUrlOf(execution_id: string, token: string): string {
@@ -62,50 +21,10 @@ export function withStreamUrl(
   return isTerminal(status) ? json : withEnd(json, `,"stream_url":${JSON.stringify(stream_url)}}`);
 }
 
-/** The methods that the object answers by RPC. */
-export interface ExecutionRpc {
-  /** @param message a RunMessage as JSON, which travels for less */
-  run(message: string): Promise<Result<ExecutionText>>;
-  read(): Promise<Result<ExecutionText>>;
-  control(command: ControlCommand): Promise<Result<ExecutionText>>;
-  /**
-   * The JSON list of the events after `seq`, or of all of them as a trace.
-   * @param started_at what the caller's token says of the run's start; null where it has none
-   */
-  events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
-  /** Deletes an execution that has ended, here and wherever something of it is kept. */
-  forget(): Promise<Result<null>>;
-  /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
-  isCalling(call: number): Promise<boolean>;
-}
-
 /** The content type of a refusal: a CoordinatorError as JSON. */
 export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 /** The status of the execution that a JSON answer holds. */
 export const STATUS_HEADER = "x-execution-status";
-
-/** The requester of a stream. */
-interface StreamReader {
-  /** The last `seq` that the reader has. */
-  after: number;
-  /** The reader was cut off after that, and may have half a text. */
-  resumes: boolean;
-  /** The reader had a stream of this run, which broke off before its end. */
-  again: boolean;
-  /** The run's start in the reader's token; null without a token. */
-  started_at: number | null;
-}
-
-export interface Executions {
-  follow(
-    tenant: string,
-    execution_id: string,
-    message: FollowMessage,
-    signal: AbortSignal,
-  ): Promise<Response>;
-  stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
-  rpc(tenant: string, execution_id: string): ExecutionRpc;
-}
 
 /** Storage faults of an object are returned as refusals by every call. */
 export function executionsOver(namespace: DurableObjectNamespace): Executions {

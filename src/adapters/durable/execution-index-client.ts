@@ -1,49 +1,20 @@
 // The client of a tenant's execution index and metrics: at most eight objects, each of which keeps the executions
 // whose id hashes to it. A list queries all of them and merges by (start, id), newest first; metrics merge by
 // addition.
+import type {
+  FiguresQuery,
+  LedgerFigures,
+  LedgerQuery,
+  Ledgers,
+  Listed,
+  Place,
+} from "../../engine/worker-ports.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
-import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";
 import { fnv1a } from "../../core/hash.ts";
-import type { Figures } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
-import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
+import type { RunReport } from "../../core/monitoring/metrics/report.ts";
 import { objectIds } from "./object-ids.ts";
-
-/** A position in the list: everything after it is older. */
-export interface Place {
-  start: number;
-  id: string;
-}
-
-export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
-  before: Place | null;
-};
-
-/** An execution of the list with its position. */
-export interface Listed extends Place {
-  summary: ExecutionSummary;
-}
-
-/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
-export type Period = { window_seconds: number } | "ever";
-
-export interface FiguresQuery {
-  period: Period;
-  /** All pipelines if absent. */
-  pipeline?: string | undefined;
-  /** Recorded runs wanted, at most. */
-  shapes: number;
-}
-
-export interface LedgerFigures {
-  /** In the order of their first run. */
-  by_pipeline: Map<string, Figures>;
-  /** Executions that have begun and not ended. */
-  open: number;
-  /** Of recent runs, in the order in which they began. */
-  shapes: RunShape[];
-}
 
 /** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
@@ -69,14 +40,6 @@ export interface LedgerRpc {
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
   figures(query: FiguresQuery): Promise<LedgerFigures>;
-}
-
-export interface Ledgers {
-  report(tenant: string, entry: LedgerEntry): Promise<void>;
-  list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
-  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
-  forget(tenant: string, place: Place): Promise<void>;
-  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
 }
 
 const SHARDS = 8;

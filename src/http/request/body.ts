@@ -1,6 +1,6 @@
 // A caller's body: JSON, counted as it is read (a Content-Length may lie), decoded fatally, and checked against its
 // schema, with every fault named by a JSON pointer.
-import { readBytes } from "../../adapters/platform/read-bytes.ts";
+import { readBytes } from "../../engine/read-bytes.ts";
 import type * as z from "../../contract/zod.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../../contract/problem.ts";

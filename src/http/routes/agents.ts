@@ -1,7 +1,6 @@
 // /v1/agents: the registry. A URL that may not be called is refused at registration.
+import type { CatalogSnapshot, Standing } from "../../engine/worker-ports.ts";
 import { Hono } from "hono/tiny";
-import type { Standing } from "../../adapters/durable/agent-health-client.ts";
-import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";

@@ -1,6 +1,6 @@
 // /v1/executions as a collection: list, delete, clean-up.
+import type { Place } from "../../engine/worker-ports.ts";
 import { Hono } from "hono/tiny";
-import type { Place } from "../../adapters/durable/execution-index-client.ts";
 import { CleanupRequest } from "../../contract/requests.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";

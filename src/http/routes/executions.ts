@@ -1,11 +1,7 @@
 // /v1/executions: start a run in its three modes, read it, stream it, and control it.
+import type { ControlCommand, ExecutionText } from "../../engine/worker-ports.ts";
 import { Hono } from "hono/tiny";
-import {
-  type ControlCommand,
-  type ExecutionText,
-  refusalOf,
-  STATUS_HEADER,
-} from "../../adapters/durable/execution-client.ts";
+import { refusalOf, STATUS_HEADER } from "../../adapters/durable/execution-client.ts";
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";

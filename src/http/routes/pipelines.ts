@@ -1,8 +1,8 @@
 // /v1/pipelines: definitions with their versions and ETags, adding and removing a stage, and the validation of a
 // definition that has not been written yet.
+import type { CatalogSnapshot, Precondition } from "../../engine/worker-ports.ts";
 import { Hono } from "hono/tiny";
 import type { Settings } from "../../settings.ts";
-import type { CatalogSnapshot, Precondition } from "../../adapters/durable/catalog-client.ts";
 import type { WrittenPipeline } from "../../contract/management.ts";
 import { ValidationRequest } from "../../contract/requests.ts";
 import { cutName, Name } from "../../contract/names.ts";

@@ -1,7 +1,6 @@
 // Builds the RunSpec of a run from a request: the definition, the config and the agents as the catalog has them now,
 // pinned; and the name of the execution, drawn or derived.
-import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
-import { randomExecutionId, sha256Hex } from "../../adapters/platform/system.ts";
+import type { CatalogSnapshot, WorkerPlatform } from "../../engine/worker-ports.ts";
 import type { Services } from "../../compose.ts";
 import type { Settings } from "../../settings.ts";
 import type { RegisteredAgent } from "../../contract/agent.ts";
@@ -35,14 +34,17 @@ export interface Naming {
  * @param body the request's JSON as it was sent, for it is what a repetition must equal
  */
 export async function nameExecution(
+  platform: WorkerPlatform,
   tenant: string,
   own: string | undefined,
   body: unknown,
   key: string | null,
 ): Promise<Naming> {
-  if (key === null && own === undefined) return { execution_id: randomExecutionId(), digest: null };
-  const digest = await sha256Hex(canonicalJson(own !== undefined && key !== null ? { key, body } : body));
-  const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
+  if (key === null && own === undefined) return { execution_id: platform.randomExecutionId(), digest: null };
+  const digest = await platform.sha256Hex(
+    canonicalJson(own !== undefined && key !== null ? { key, body } : body),
+  );
+  const execution_id = own ?? `ex_${(await platform.sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
   return { execution_id, digest };
 }
 

@@ -1,12 +1,7 @@
 // Prepares a run of a pipeline or of a single stage: its name from the headers, its plan, and the object that takes
 // it or has it already. Repetitions attach; they never start a second run.
-import {
-  type ExecutionText,
-  refusalOf,
-  type RunMessage,
-  streamUrlOf,
-  withStreamUrl,
-} from "../../adapters/durable/execution-client.ts";
+import type { ExecutionText, RunMessage } from "../../engine/worker-ports.ts";
+import { refusalOf, streamUrlOf, withStreamUrl } from "../../adapters/durable/execution-client.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { TokenRun } from "../../core/security/token.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
@@ -57,7 +52,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
   }
   // A caller that has already received events starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
-  const naming = await nameExecution(tenant, own, body, key.value);
+  const naming = await nameExecution(services.platform, tenant, own, body, key.value);
   const planned = await plan({
     tenant,
     naming,

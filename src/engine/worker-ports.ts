@@ -1,0 +1,310 @@
+// The ports of the Worker: every interface through which it reaches the Durable Objects, keys and random ids. Adapters
+// implement them, compose.ts builds them; the messages here are what travels to an object.
+import type { ApiKey } from "../contract/access.ts";
+import type { AgentRegistration } from "../contract/agent.ts";
+import type { CoordinatorConfig } from "../contract/config.ts";
+import type { ExecutionSummary } from "../contract/execution-list.ts";
+import type { ConversationTurn, ExecutionStatus } from "../contract/execution.ts";
+import type { JsonObject } from "../contract/json.ts";
+import type { Alert } from "../contract/metrics.ts";
+import type { Result } from "../contract/problem.ts";
+import type { ExecutionFilter } from "../contract/requests.ts";
+import type { Definitions } from "../core/config/catalog-bounds.ts";
+import type { Command } from "../core/execution/command.ts";
+import type { RunSpec } from "../core/execution/run-spec.ts";
+import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
+import type { LedgerEntry } from "../core/monitoring/index-entry.ts";
+import type { LogLevel } from "../core/monitoring/log-line.ts";
+import type { RunShape } from "../core/monitoring/metrics/report.ts";
+import type { Figures } from "../core/monitoring/metrics/run-metrics.ts";
+import type { PipelineChange } from "../core/pipeline/edit.ts";
+import type { Admission, Breaker, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
+import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
+import type { TokenRun } from "../core/security/token.ts";
+import type { Clock } from "./ports.ts";
+import type { Text } from "./watch/text-stream.ts";
+
+/** All that the Worker reaches the outside through. */
+export interface WorkerPorts {
+  executions: Executions;
+  catalogs: Catalogs;
+  ledgers: Ledgers;
+  /** The object that watches a tenant's figures. */
+  monitor: (tenant: string) => MonitorRpc;
+  couriers: Couriers;
+  access: Access;
+  conversations: Conversations;
+  /** The object of an agent's breaker. */
+  agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
+  /** Null where calls are not limited. */
+  limiter: RateLimiter | null;
+  clock: Clock;
+  platform: WorkerPlatform;
+}
+
+/** What the platform gives besides time. */
+export interface WorkerPlatform {
+  /** 128 random bits: an id that no caller can guess. */
+  randomExecutionId(): string;
+  /** SHA-256 of a text's UTF-8 bytes, in hex. */
+  sha256Hex(text: string): Promise<string>;
+  /** A line of the operator's log. */
+  writeLog(level: LogLevel, line: string): void;
+}
+
+/** A run to start, or to attach to where it is there already. */
+export interface Start {
+  /** Fingerprint of the request for a caller-given id; null if the id is random. */
+  digest: string | null;
+  /** Null where nothing can be started, and only attaching is left. */
+  spec: RunSpec | null;
+  /** The Worker's known health of the tenant's agents, so that the first call needs no request; null if unknown. */
+  health: TenantHealth | null;
+}
+
+/** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
+export interface RunMessage extends Start {
+  wait_ms: number | null;
+}
+
+/** To follow it, as a stream or waiting for JSON: the object notices when the caller leaves. */
+export interface FollowMessage extends Start {
+  /** The `seq` that the caller has. */
+  after: number;
+  /** The caller had a stream of this run, which broke off before its end. */
+  again?: true;
+  /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
+  answer: "stream" | { wait_ms: number | null; key_id: string | null };
+}
+
+export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
+
+/** JSON text of a PipelineExecution, with the fields that the Worker needs. */
+export interface ExecutionText {
+  status: ExecutionStatus;
+  /** Ms since the epoch. */
+  started_at: number;
+  json: Text;
+}
+
+/** The form of a list of an execution's events: the events themselves, or its trace. */
+export type EventView = "events" | "trace";
+
+/** The methods that the object answers by RPC. */
+export interface ExecutionRpc {
+  /** @param message a RunMessage as JSON, which travels for less */
+  run(message: string): Promise<Result<ExecutionText>>;
+  read(): Promise<Result<ExecutionText>>;
+  control(command: ControlCommand): Promise<Result<ExecutionText>>;
+  /**
+   * The JSON list of the events after `seq`, or of all of them as a trace.
+   * @param started_at what the caller's token says of the run's start; null where it has none
+   */
+  events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
+  /** Deletes an execution that has ended, here and wherever something of it is kept. */
+  forget(): Promise<Result<null>>;
+  /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
+  isCalling(call: number): Promise<boolean>;
+}
+
+/** The requester of a stream. */
+interface StreamReader {
+  /** The last `seq` that the reader has. */
+  after: number;
+  /** The reader was cut off after that, and may have half a text. */
+  resumes: boolean;
+  /** The reader had a stream of this run, which broke off before its end. */
+  again: boolean;
+  /** The run's start in the reader's token; null without a token. */
+  started_at: number | null;
+}
+
+export interface Executions {
+  follow(
+    tenant: string,
+    execution_id: string,
+    message: FollowMessage,
+    signal: AbortSignal,
+  ): Promise<Response>;
+  stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
+  rpc(tenant: string, execution_id: string): ExecutionRpc;
+}
+
+/** All definitions of a tenant, and the known state of its agents. */
+export interface CatalogSnapshot extends Definitions {
+  /** The recorded failures of its agents. */
+  health: TenantHealth;
+}
+
+/** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
+export interface CatalogText {
+  /** Definitions as JSON; null where the reader has this revision of them. */
+  definitions: string | null;
+  revision: string;
+  health: TenantHealth;
+}
+
+/** The precondition of a write: none, that the pipeline exists, or that it has this version (0: does not exist). */
+export type Precondition = null | "exists" | number;
+
+/** The outcome of a write, and the snapshot after it. */
+export interface Written<T> {
+  outcome: T;
+  snapshot: CatalogSnapshot;
+}
+
+/** The same as it travels. */
+export interface WrittenText<T> {
+  outcome: T;
+  snapshot: CatalogText;
+}
+
+export interface CatalogRpc {
+  /** @param revision of the definitions that the caller has; null where it has none */
+  snapshot(revision: string | null): Promise<CatalogText>;
+  /** @param environment the effective config without a patch */
+  changePipeline(
+    name: string,
+    change: PipelineChange,
+    condition: Precondition,
+    environment: CoordinatorConfig,
+  ): Promise<WrittenText<Result<{ created: boolean }>>>;
+  deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
+  /** @param registration null removes it, also a preset one */
+  setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
+  /** @param environment the effective config without a patch */
+  patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
+  health(): Promise<TenantHealth>;
+  /** Reports an agent's breaker state; a report older than the known state changes nothing. */
+  noteHealth(agent_type: string, standing: Standing): Promise<void>;
+}
+
+export interface Catalogs {
+  /** @param maxAgeMs 0 asks the object itself */
+  read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The cached value, without waiting; null if a read would need a request. */
+  peek(tenant: string): CatalogSnapshot | null;
+  /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
+  write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
+}
+
+/** A position in the list: everything after it is older. */
+export interface Place {
+  start: number;
+  id: string;
+}
+
+export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
+  before: Place | null;
+};
+
+/** An execution of the list with its position. */
+export interface Listed extends Place {
+  summary: ExecutionSummary;
+}
+
+/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
+export type Period = { window_seconds: number } | "ever";
+
+export interface FiguresQuery {
+  period: Period;
+  /** All pipelines if absent. */
+  pipeline?: string | undefined;
+  /** Recorded runs wanted, at most. */
+  shapes: number;
+}
+
+export interface LedgerFigures {
+  /** In the order of their first run. */
+  by_pipeline: Map<string, Figures>;
+  /** Executions that have begun and not ended. */
+  open: number;
+  /** Of recent runs, in the order in which they began. */
+  shapes: RunShape[];
+}
+
+export interface Ledgers {
+  report(tenant: string, entry: LedgerEntry): Promise<void>;
+  list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
+  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
+  forget(tenant: string, place: Place): Promise<void>;
+  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
+}
+
+export interface Conversations {
+  /** The last `count` turns, oldest first; none where the conversation cannot be read in time. */
+  history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
+  add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
+  forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
+}
+
+/** A breaker as it travels. */
+export interface Standing extends Omit<Breaker, "probe"> {
+  /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
+  changed_at: number;
+}
+
+/** Every agent of a tenant with recorded failures. */
+export interface TenantHealth {
+  /** When this was so, ms since the epoch. */
+  at: number;
+  agents: Record<string, Standing>;
+}
+
+/** The object of one agent. */
+export interface AgentHealthRpc {
+  admit(lease_ms: number): Promise<{ admission: Admission; standing: Standing }>;
+  /** @param why the failure's message, where the verdict is one */
+  report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
+  standing(): Promise<Standing>;
+  /** Resets the state after the agent was registered again. */
+  reset(): Promise<Standing>;
+}
+
+export interface MonitorRpc {
+  /** The alerts, judged now. */
+  alerts(): Promise<Alert[]>;
+  /** Figures have changed: the alerts will be judged again shortly. */
+  news(): Promise<void>;
+}
+
+export interface Parcel {
+  /** The same for the same notification: receivers drop duplicates. */
+  id: string;
+  kind: "webhook" | "spans";
+  /** JSON text: an event's payload, or one trace's spans. */
+  body: string;
+  /** How long it may wait for company, in ms. */
+  wait_ms: number;
+}
+
+export interface Couriers {
+  send(tenant: string, parcel: Parcel): Promise<void>;
+}
+
+export interface RateLimiter {
+  readonly limit: RateLimit;
+  /**
+   * Counts one call of this caller. Never rejects.
+   * @param later keeps the work alive that continues after the response
+   */
+  take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
+}
+
+export interface Access {
+  /** The key that was presented, as the deployment knows it; null where it does not. */
+  whoHas(key: string): Promise<ApiKey | null>;
+  /**
+   * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
+   * @param key_id of the key that asks for it; null where no keys are asked for
+   */
+  streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
+  /** The tenant to which a token opens this execution's events, and the start of the run; null where it opens nothing. */
+  openedBy(token: string, execution_id: string): Promise<Opened | null>;
+}
+
+interface Opened {
+  tenant: string;
+  /** Compared with the existing run's start: ms since the epoch. */
+  started_at: number;
+}
