@@ -4,25 +4,29 @@ import type { ApiKey } from "../contract/access.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { ExecutionSummary } from "../contract/execution-list.ts";
-import type { ConversationTurn, ExecutionStatus } from "../contract/execution.ts";
+import type { ConversationTurn } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Alert } from "../contract/metrics.ts";
 import type { Result } from "../contract/problem.ts";
 import type { ExecutionFilter } from "../contract/requests.ts";
 import type { Definitions } from "../core/config/catalog-bounds.ts";
-import type { Command } from "../core/execution/command.ts";
-import type { RunSpec } from "../core/execution/run-spec.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { LedgerEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { Figures } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
-import type { Admission, Breaker, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
+import type {
+  Admission,
+  BreakerPolicy,
+  CallVerdict,
+  Standing,
+  TenantHealth,
+} from "../core/resilience/breaker.ts";
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
 import type { TokenRun } from "../core/security/token.ts";
+import type { ExecutionRpc, FollowMessage, StreamReader } from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
-import type { Text } from "./watch/text-stream.ts";
 
 /** All that the Worker reaches the outside through. */
 export interface WorkerPorts {
@@ -50,73 +54,6 @@ export interface WorkerPlatform {
   sha256Hex(text: string): Promise<string>;
   /** A line of the operator's log. */
   writeLog(level: LogLevel, line: string): void;
-}
-
-/** A run to start, or to attach to where it is there already. */
-export interface Start {
-  /** Fingerprint of the request for a caller-given id; null if the id is random. */
-  digest: string | null;
-  /** Null where nothing can be started, and only attaching is left. */
-  spec: RunSpec | null;
-  /** The Worker's known health of the tenant's agents, so that the first call needs no request; null if unknown. */
-  health: TenantHealth | null;
-}
-
-/** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
-export interface RunMessage extends Start {
-  wait_ms: number | null;
-}
-
-/** To follow it, as a stream or waiting for JSON: the object notices when the caller leaves. */
-export interface FollowMessage extends Start {
-  /** The `seq` that the caller has. */
-  after: number;
-  /** The caller had a stream of this run, which broke off before its end. */
-  again?: true;
-  /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
-  answer: "stream" | { wait_ms: number | null; key_id: string | null };
-}
-
-export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
-
-/** JSON text of a PipelineExecution, with the fields that the Worker needs. */
-export interface ExecutionText {
-  status: ExecutionStatus;
-  /** Ms since the epoch. */
-  started_at: number;
-  json: Text;
-}
-
-/** The form of a list of an execution's events: the events themselves, or its trace. */
-export type EventView = "events" | "trace";
-
-/** The methods that the object answers by RPC. */
-export interface ExecutionRpc {
-  /** @param message a RunMessage as JSON, which travels for less */
-  run(message: string): Promise<Result<ExecutionText>>;
-  read(): Promise<Result<ExecutionText>>;
-  control(command: ControlCommand): Promise<Result<ExecutionText>>;
-  /**
-   * The JSON list of the events after `seq`, or of all of them as a trace.
-   * @param started_at what the caller's token says of the run's start; null where it has none
-   */
-  events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
-  /** Deletes an execution that has ended, here and wherever something of it is kept. */
-  forget(): Promise<Result<null>>;
-  /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
-  isCalling(call: number): Promise<boolean>;
-}
-
-/** The requester of a stream. */
-interface StreamReader {
-  /** The last `seq` that the reader has. */
-  after: number;
-  /** The reader was cut off after that, and may have half a text. */
-  resumes: boolean;
-  /** The reader had a stream of this run, which broke off before its end. */
-  again: boolean;
-  /** The run's start in the reader's token; null without a token. */
-  started_at: number | null;
 }
 
 export interface Executions {
@@ -236,19 +173,6 @@ export interface Conversations {
   history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
   add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
-}
-
-/** A breaker as it travels. */
-export interface Standing extends Omit<Breaker, "probe"> {
-  /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
-  changed_at: number;
-}
-
-/** Every agent of a tenant with recorded failures. */
-export interface TenantHealth {
-  /** When this was so, ms since the epoch. */
-  at: number;
-  agents: Record<string, Standing>;
 }
 
 /** The object of one agent. */

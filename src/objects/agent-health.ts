@@ -2,7 +2,7 @@
 // of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
-import type { AgentHealthRpc, Standing } from "../engine/worker-ports.ts";
+import type { AgentHealthRpc } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import { catalogRpc } from "../compose.ts";
 import type { Env } from "../settings.ts";
@@ -13,6 +13,7 @@ import {
   CLOSED,
   type CallVerdict,
   reported,
+  type Standing,
 } from "../core/resilience/breaker.ts";
 
 const BREAKER = "breaker";

@@ -1,9 +1,16 @@
 // What an isolate knows of agents, over a world of objects on a virtual clock: how often it asks, and how soon what
 // one isolate has seen is known in another.
-import type { AgentHealthRpc, Standing, TenantHealth } from "../../src/engine/worker-ports.ts";
+import type { AgentHealthRpc } from "../../src/engine/worker-ports.ts";
 import { describe, expect, test } from "vitest";
 import { IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
-import { admit, type Breaker, CLOSED, reported } from "../../src/core/resilience/breaker.ts";
+import {
+  admit,
+  type Breaker,
+  CLOSED,
+  reported,
+  type Standing,
+  type TenantHealth,
+} from "../../src/core/resilience/breaker.ts";
 
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 60 };
 const agent = (agent_type: string) => ({ tenant: "acme", agent_type, registration: null });

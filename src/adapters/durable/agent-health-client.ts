@@ -2,8 +2,14 @@
 // old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
 // catalog knows which agents have recorded failures, so one request covers all agents, and no healthy call makes one.
 // A change reported here is visible here at once.
-import type { AgentHealthRpc, Standing, TenantHealth } from "../../engine/worker-ports.ts";
-import type { Admission, BreakerPolicy, CallVerdict } from "../../core/resilience/breaker.ts";
+import type {
+  Admission,
+  BreakerPolicy,
+  CallVerdict,
+  Standing,
+  TenantHealth,
+} from "../../core/resilience/breaker.ts";
+import type { AgentHealthRpc } from "../../engine/worker-ports.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "./caller-budgets.ts";
 import { Lru } from "../platform/lru.ts";

@@ -1,30 +1,16 @@
-// The responses of an execution's object, and the Worker's client of it. Where a disconnected client must abort the
-// request (streams, and callers whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
-// Owns the headers between the two.
-import type { ExecutionRpc, ExecutionText, Executions } from "../../engine/worker-ports.ts";
-import type { CoordinatorError, Result } from "../../contract/problem.ts";
-import { isTerminal } from "../../core/execution/state.ts";
-import { type Text, withEnd } from "../../engine/watch/text-stream.ts";
+// The Worker's client of an execution's object. Where a disconnected client must abort the request (streams, and callers
+// whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
+import type { Result } from "../../contract/problem.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
+import {
+  type ExecutionRpc,
+  followRequest,
+  type ObjectRequest,
+  refusalResponse,
+  streamRequest,
+} from "../../engine/object-protocol.ts";
+import type { Executions } from "../../engine/worker-ports.ts";
 import { callObject } from "./storage-faults.ts";
-
-/** Where a browser follows an execution, with the token that lets its EventSource in. */
-export function streamUrlOf(execution_id: string, token: string): string {
-  return `/v1/executions/${execution_id}/events?token=${token}`;
-}
-
-/** The JSON of an answer: one about an execution that is not terminal says where to follow it. */
-export function withStreamUrl(
-  { status, json }: Pick<ExecutionText, "status" | "json">,
-  stream_url: string,
-): Text {
-  return isTerminal(status) ? json : withEnd(json, `,"stream_url":${JSON.stringify(stream_url)}}`);
-}
-
-/** The content type of a refusal: a CoordinatorError as JSON. */
-export const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
-/** The status of the execution that a JSON answer holds. */
-export const STATUS_HEADER = "x-execution-status";
 
 /** Storage faults of an object are returned as refusals by every call. */
 export function executionsOver(namespace: DurableObjectNamespace): Executions {
@@ -39,20 +25,17 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
     repeatable: boolean,
   ): Promise<Result<T>> =>
     callObject({ execution_id, call, repeatable, probe: () => rpcOf(tenant, PROBE).read() });
-  const fetched = async (tenant: string, execution_id: string, path: string, init: RequestInit) => {
+  const fetched = async (tenant: string, execution_id: string, request: ObjectRequest) => {
     // A repeated request attaches to the same run: the id is the same.
-    const call = () => stub(tenant, execution_id).fetch(`https://execution/${path}`, init);
+    const call = () => stub(tenant, execution_id).fetch(request.url, request.init);
     const response = await guarded(tenant, execution_id, call, true);
-    return response.ok ? response.value : refusal(response.error);
+    return response.ok ? response.value : refusalResponse(response.error);
   };
   return {
     follow: (tenant, execution_id, message, signal) =>
-      fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
-    stream: (tenant, execution_id, { after, resumes, again, started_at }, signal) => {
-      const flags = `${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
-      const path = `events?after=${after}${flags}${started_at === null ? "" : `&started_at=${started_at}`}`;
-      return fetched(tenant, execution_id, path, { signal });
-    },
+      fetched(tenant, execution_id, followRequest(message, signal)),
+    stream: (tenant, execution_id, reader, signal) =>
+      fetched(tenant, execution_id, streamRequest(reader, signal)),
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(
@@ -90,14 +73,3 @@ export function callIsRunning(
 
 /** The name of an object that never holds anything: no execution's id has a dot. */
 const PROBE = "storage.probe";
-
-/** A refusal as the object's fetch gives it. */
-function refusal(error: CoordinatorError): Response {
-  return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });
-}
-
-/** The refusal that a response of the object carries, or null. */
-export async function refusalOf(response: Response): Promise<CoordinatorError | null> {
-  if (response.headers.get("content-type") !== REFUSAL_TYPE) return null;
-  return (await response.json()) as CoordinatorError;
-}

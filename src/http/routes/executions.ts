@@ -1,5 +1,4 @@
 // /v1/executions/:id: read an execution, stream it, control it, delete it.
-import { refusalOf } from "../../adapters/durable/execution-client.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { LIMITS } from "../../contract/limits.ts";
@@ -7,7 +6,12 @@ import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { EventsQuery, PauseRequest } from "../../contract/requests.ts";
 import type { ExecutionTrace } from "../../contract/trace.ts";
-import type { ControlCommand, ExecutionText } from "../../engine/worker-ports.ts";
+import {
+  type ControlCommand,
+  type ExecutionText,
+  isComplete,
+  refusalOf,
+} from "../../engine/object-protocol.ts";
 import type { Call } from "../context.ts";
 import { asJson, EMPTY, endpoint, json, type JsonText, type Refused } from "../endpoint.ts";
 import { OBJECT_ERRORS } from "../openapi/description.ts";
@@ -106,7 +110,7 @@ export const executions = [
       };
       const response = await attach(after, false).catch(() => null);
       if (response === null) return { stream: comeBackLater() };
-      if (response.status === 204) return { status: 204 };
+      if (isComplete(response)) return { status: 204 };
       const refusal = await refusalOf(response);
       if (refusal !== null) return isPassing(refusal.code) ? { stream: comeBackLater() } : err(refusal);
       return { stream: streamResponse(response, after, (seq) => attach(seq, true), services.clock) };

@@ -1,8 +1,7 @@
 // Answers about an execution: its JSON with the stream that follows it, its status and its headers.
-import { STATUS_HEADER, streamUrlOf, withStreamUrl } from "../../adapters/durable/execution-client.ts";
 import type { ExecutionStatus, PipelineExecution } from "../../contract/execution.ts";
 import { isTerminal } from "../../core/execution/state.ts";
-import type { ExecutionText } from "../../engine/worker-ports.ts";
+import { type ExecutionText, statusOf, streamUrlOf, withStreamUrl } from "../../engine/object-protocol.ts";
 import type { Call } from "../context.ts";
 import { asJson, type JsonText } from "../endpoint.ts";
 import type { Preference } from "../request/negotiate.ts";
@@ -30,7 +29,7 @@ export function runStatus(status: ExecutionStatus): 200 | 202 {
 /** The object's own JSON for a caller whose leaving matters: its headers precede the end. */
 export function watchedReply(response: Response) {
   // Without a status the end is not known yet.
-  const status = response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
+  const status = statusOf(response);
   const text = asJson<PipelineExecution>(response.body ?? "");
   return { status: status === null ? (200 as const) : runStatus(status), text };
 }

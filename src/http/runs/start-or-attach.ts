@@ -1,9 +1,14 @@
 // Starts a run that has been identified and planned, or attaches to it where it is there already: a repetition never
 // starts a second run. A caller waits for the execution as JSON, or has its stream, which can be attached again.
-import { refusalOf } from "../../adapters/durable/execution-client.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
-import type { ExecutionText, FollowMessage, RunMessage, Start } from "../../engine/worker-ports.ts";
+import {
+  type ExecutionText,
+  type FollowMessage,
+  refusalOf,
+  runText,
+  type Start,
+} from "../../engine/object-protocol.ts";
 import type { Call } from "../context.ts";
 import type { Identity } from "./identify.ts";
 
@@ -39,8 +44,8 @@ export async function waitForRun(
   wait_ms: number | null,
 ): Promise<Result<ExecutionText>> {
   const { services, tenant } = call.var;
-  const message: RunMessage = { ...request.start, wait_ms };
-  const text = await services.executions.rpc(tenant, request.execution_id).run(JSON.stringify(message));
+  const message = runText({ ...request.start, wait_ms });
+  const text = await services.executions.rpc(tenant, request.execution_id).run(message);
   return text.ok ? text : refused(request, text.error);
 }
 
