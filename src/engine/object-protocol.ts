@@ -32,7 +32,7 @@ export interface FollowMessage extends Start {
   /** The `seq` that the caller has. */
   after: number;
   /** The caller had a stream of this run, which broke off before its end. */
-  again?: true;
+  reattach?: true;
   /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
   answer: "stream" | { wait_ms: number | null; key_id: string | null };
 }
@@ -44,7 +44,7 @@ export interface StreamReader {
   /** The reader was cut off after that, and may have half a text. */
   resumes: boolean;
   /** The reader had a stream of this run, which broke off before its end. */
-  again: boolean;
+  reattach: boolean;
   /** The run's start in the reader's token; null without a token. */
   started_at: number | null;
 }
@@ -105,8 +105,8 @@ export function followRequest(message: FollowMessage, signal: AbortSignal): Obje
 }
 
 export function streamRequest(reader: StreamReader, signal: AbortSignal): ObjectRequest {
-  const { after, resumes, again, started_at } = reader;
-  const flags = `${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
+  const { after, resumes, reattach, started_at } = reader;
+  const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}`;
   const start = started_at === null ? "" : `&started_at=${started_at}`;
   return { url: `${ORIGIN}/events?after=${after}${flags}${start}`, init: { signal } };
 }
@@ -122,7 +122,7 @@ export async function readRequest(
     events: {
       after: Number(searchParams.get("after")),
       resumes: searchParams.has("resumes"),
-      again: searchParams.has("again"),
+      reattach: searchParams.has("reattach"),
       started_at: started_at === null ? null : Number(started_at),
     },
   };

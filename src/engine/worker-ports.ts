@@ -11,16 +11,16 @@ import type { Result } from "../contract/problem.ts";
 import type { ExecutionFilter } from "../contract/requests.ts";
 import type { Definitions } from "../core/config/catalog-bounds.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
-import type { LedgerEntry } from "../core/monitoring/index-entry.ts";
+import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
-import type { Figures } from "../core/monitoring/metrics/run-metrics.ts";
+import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
 import type {
   Admission,
   BreakerPolicy,
   CallVerdict,
-  Standing,
+  BreakerSnapshot,
   TenantHealth,
 } from "../core/resilience/breaker.ts";
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
@@ -32,10 +32,10 @@ import type { Clock } from "./ports.ts";
 export interface WorkerPorts {
   executions: Executions;
   catalogs: Catalogs;
-  ledgers: Ledgers;
+  executionIndex: ExecutionIndex;
   /** The object that watches a tenant's figures. */
   monitor: (tenant: string) => MonitorRpc;
-  couriers: Couriers;
+  deliveryQueue: DeliveryQueue;
   access: Access;
   conversations: Conversations;
   /** The object of an agent's breaker. */
@@ -113,7 +113,7 @@ export interface CatalogRpc {
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
   health(): Promise<TenantHealth>;
   /** Reports an agent's breaker state; a report older than the known state changes nothing. */
-  noteHealth(agent_type: string, standing: Standing): Promise<void>;
+  noteHealth(agent_type: string, snapshot: BreakerSnapshot): Promise<void>;
 }
 
 export interface Catalogs {
@@ -131,7 +131,7 @@ export interface Place {
   id: string;
 }
 
-export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
+export type IndexQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
   before: Place | null;
 };
 
@@ -143,7 +143,7 @@ export interface Listed extends Place {
 /** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
 export type Period = { window_seconds: number } | "ever";
 
-export interface FiguresQuery {
+export interface MetricsQuery {
   period: Period;
   /** All pipelines if absent. */
   pipeline?: string | undefined;
@@ -151,21 +151,21 @@ export interface FiguresQuery {
   shapes: number;
 }
 
-export interface LedgerFigures {
+export interface IndexMetrics {
   /** In the order of their first run. */
-  by_pipeline: Map<string, Figures>;
+  by_pipeline: Map<string, MetricTotals>;
   /** Executions that have begun and not ended. */
   open: number;
   /** Of recent runs, in the order in which they began. */
   shapes: RunShape[];
 }
 
-export interface Ledgers {
-  report(tenant: string, entry: LedgerEntry): Promise<void>;
-  list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
+export interface ExecutionIndex {
+  report(tenant: string, entry: IndexEntry): Promise<void>;
+  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
   ended(tenant: string, until: number, limit: number): Promise<Place[]>;
   forget(tenant: string, place: Place): Promise<void>;
-  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
+  metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
 }
 
 export interface Conversations {
@@ -177,22 +177,27 @@ export interface Conversations {
 
 /** The object of one agent. */
 export interface AgentHealthRpc {
-  admit(lease_ms: number): Promise<{ admission: Admission; standing: Standing }>;
+  admit(lease_ms: number): Promise<{ admission: Admission; snapshot: BreakerSnapshot }>;
   /** @param why the failure's message, where the verdict is one */
-  report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
-  standing(): Promise<Standing>;
+  report(
+    verdict: CallVerdict,
+    probe: number | null,
+    policy: BreakerPolicy,
+    why?: string,
+  ): Promise<BreakerSnapshot>;
+  snapshot(): Promise<BreakerSnapshot>;
   /** Resets the state after the agent was registered again. */
-  reset(): Promise<Standing>;
+  reset(): Promise<BreakerSnapshot>;
 }
 
 export interface MonitorRpc {
   /** The alerts, judged now. */
   alerts(): Promise<Alert[]>;
   /** Figures have changed: the alerts will be judged again shortly. */
-  news(): Promise<void>;
+  metricsChanged(): Promise<void>;
 }
 
-export interface Parcel {
+export interface DeliveryJob {
   /** The same for the same notification: receivers drop duplicates. */
   id: string;
   kind: "webhook" | "spans";
@@ -202,8 +207,8 @@ export interface Parcel {
   wait_ms: number;
 }
 
-export interface Couriers {
-  send(tenant: string, parcel: Parcel): Promise<void>;
+export interface DeliveryQueue {
+  send(tenant: string, job: DeliveryJob): Promise<void>;
 }
 
 export interface RateLimiter {
@@ -217,7 +222,7 @@ export interface RateLimiter {
 
 export interface Access {
   /** The key that was presented, as the deployment knows it; null where it does not. */
-  whoHas(key: string): Promise<ApiKey | null>;
+  keyHolder(key: string): Promise<ApiKey | null>;
   /**
    * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
    * @param key_id of the key that asks for it; null where no keys are asked for

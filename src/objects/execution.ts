@@ -70,7 +70,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
     await this.runs.noticePause();
     return this.answer((driver) => {
-      driver.wakeUp();
+      driver.recover();
       const refusal = driver.submit(command);
       if (refusal?.reason !== "conflict") return null;
       return {
@@ -106,7 +106,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     // retention's, every receiver has the end, if from an earlier instance.
     const { outbox } = this.runs;
     if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
-      this.runs.noteLost(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS));
+      this.runs.logLostReports(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS));
     }
     await forgetExecution(this.env, state);
     await this.runs.wipe();
@@ -121,16 +121,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);
     const driver = started.value;
-    const { answer, after, again = false } = message;
+    const { answer, after, reattach = false } = message;
     if (answer === "stream") {
-      return this.openStream(driver, { after, resumes: after > 0, again }, signal);
+      return this.openStream(driver, { after, resumes: after > 0, reattach }, signal);
     }
-    const stay = this.runs.presence?.enter() ?? (() => {});
+    const leave = this.runs.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
     const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
     const text = () => withStreamUrl(this.runs.shown(driver), stream_url);
-    const patient = await answerWatched(driver, over, text, this.runs.clock, stay);
-    if (patient !== null) return executionResponse(patient, null);
+    const padded = await answerWatched(driver, over, text, this.runs.clock, leave);
+    if (padded !== null) return executionResponse(padded, null);
     const { status } = driver.state as ExecutionState;
     const body = text();
     this.runs.rest();
@@ -159,18 +159,18 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const opened = this.existing(reader.started_at);
     if (!opened.ok) return refusalResponse(opened.error);
     const { status, seq } = opened.value.state as ExecutionState;
-    const { after, again } = reader;
-    const hasAll = after === seq || (after > seq && !again);
+    const { after, reattach } = reader;
+    const hasAll = after === seq || (after > seq && !reattach);
     if (isTerminal(status) && hasAll) return completeResponse();
     return this.openStream(opened.value, reader, signal);
   }
 
   private openStream(
     driver: ExecutionDriver,
-    { after, resumes, again }: Omit<StreamReader, "started_at">,
+    { after, resumes, reattach }: Omit<StreamReader, "started_at">,
     signal: AbortSignal,
   ): Response {
-    const feed = new EventFeed(driver, after, resumes, again);
+    const feed = new EventFeed(driver, after, resumes, reattach);
     this.runs.feeds.add(feed);
     const leave = this.runs.presence?.enter();
     const gone = () => feed.close();

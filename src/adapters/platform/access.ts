@@ -13,7 +13,7 @@ export function accessWith(keys: readonly ApiKey[], secret: string, clock: Pick<
   let imported: Promise<CryptoKey> | null = null;
   const signingKey = () => (imported ??= importKey(secret));
   return {
-    async whoHas(key) {
+    async keyHolder(key) {
       return findKey(keys, await sha256Hex(key));
     },
     async streamToken(tenant, run, key_id) {

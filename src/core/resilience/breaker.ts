@@ -17,7 +17,7 @@ export interface Breaker {
 }
 
 /** A breaker as callers know it. */
-export interface Standing extends Omit<Breaker, "probe"> {
+export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
   /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
   changed_at: number;
 }
@@ -26,7 +26,7 @@ export interface Standing extends Omit<Breaker, "probe"> {
 export interface TenantHealth {
   /** When this was so, ms since the epoch. */
   at: number;
-  agents: Record<string, Standing>;
+  agents: Record<string, BreakerSnapshot>;
 }
 
 export interface BreakerPolicy {

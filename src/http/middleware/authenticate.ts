@@ -67,7 +67,7 @@ async function callerOf(call: Call, permission: Permission): Promise<Result<Call
     return ok({ tenant: opened.tenant, token_start: opened.started_at });
   }
   const presented = /^bearer +(\S+) *$/i.exec(header)?.[1];
-  const key = presented === undefined ? null : await access.whoHas(presented);
+  const key = presented === undefined ? null : await access.keyHolder(presented);
   if (key === null) return refuse(unauthorized("unknown"));
   if (isExpired(key, clock.now())) return refuse(unauthorized("expired"), key);
   const wanted = SCOPES[permission];

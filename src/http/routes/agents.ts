@@ -6,7 +6,7 @@ import { cutName, Name } from "../../contract/names.ts";
 import { type CoordinatorError, err, ok } from "../../contract/problem.ts";
 import { isLoopbackHost } from "../../core/security/local-access.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
-import { shownState, type Standing } from "../../core/resilience/breaker.ts";
+import { shownState, type BreakerSnapshot } from "../../core/resilience/breaker.ts";
 import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import type { Call } from "../context.ts";
@@ -73,8 +73,8 @@ export const agents = [
       const { outcome } = await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, body));
       if (!outcome.ok) return outcome;
       // Earlier failures belong to the replaced registration.
-      const standing = await services.agentHealth(tenant, agent_type).reset();
-      return { status: before === null ? 201 : 200, json: shown(call, agent_type, body, standing) };
+      const snapshot = await services.agentHealth(tenant, agent_type).reset();
+      return { status: before === null ? 201 : 200, json: shown(call, agent_type, body, snapshot) };
     },
   }),
   endpoint({
@@ -131,26 +131,32 @@ function registered(call: Call, catalog: CatalogSnapshot, agent_type: string): R
   return registrationOf(catalog, call.var.services.settings, agent_type);
 }
 
-const HEALTHY: Standing = { state: "closed", failures: 0, opened_at: null, retry_at: null, changed_at: 0 };
+const HEALTHY: BreakerSnapshot = {
+  state: "closed",
+  failures: 0,
+  opened_at: null,
+  retry_at: null,
+  changed_at: 0,
+};
 
-function shown(call: Call, agent_type: string, registered: RegisteredAgent, standing: Standing) {
+function shown(call: Call, agent_type: string, registered: RegisteredAgent, snapshot: BreakerSnapshot) {
   const { generation: _, ...registration } = registered;
-  return { agent_type, ...registration, breaker: breakerOf(standing, call.var.services.clock.now()) };
+  return { agent_type, ...registration, breaker: breakerOf(snapshot, call.var.services.clock.now()) };
 }
 
 async function shownNow(call: Call, agent_type: string, registration: RegisteredAgent) {
   const { services, tenant } = call.var;
-  return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).standing());
+  return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).snapshot());
 }
 
-function breakerOf(standing: Standing, now: number): BreakerState {
+function breakerOf(snapshot: BreakerSnapshot, now: number): BreakerState {
   const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   return {
-    state: shownState(standing, now),
-    failures: standing.failures,
-    opened_at: time(standing.opened_at),
-    retry_at: time(standing.retry_at),
-    ...(standing.last_failure === undefined ? {} : { last_failure: standing.last_failure }),
+    state: shownState(snapshot, now),
+    failures: snapshot.failures,
+    opened_at: time(snapshot.opened_at),
+    retry_at: time(snapshot.retry_at),
+    ...(snapshot.last_failure === undefined ? {} : { last_failure: snapshot.last_failure }),
   };
 }
 

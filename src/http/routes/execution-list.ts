@@ -35,7 +35,7 @@ export const executionList = [
       const before = readPlace(cursor);
       if (!before.ok) return before;
       const asked = { ...wanted, before: before.value, limit: limit + 1 };
-      const found = await services.ledgers.list(tenant, asked);
+      const found = await services.executionIndex.list(tenant, asked);
       const page = found.slice(0, limit);
       const has_more = found.length > limit;
       const last = page.at(-1);
@@ -57,12 +57,12 @@ export const executionList = [
     }),
     handle: async ({ services, tenant, body: { older_than_seconds } }) => {
       const until = services.clock.now() - older_than_seconds * 1_000;
-      const found = await services.ledgers.ended(tenant, until, CLEANUP_BATCH + 1);
+      const found = await services.executionIndex.ended(tenant, until, CLEANUP_BATCH + 1);
       const forgotten = await Promise.all(
         found.slice(0, CLEANUP_BATCH).map(async (place) => {
           const outcome = await services.executions.rpc(tenant, place.id).forget();
           // One that kept nothing (context_storage_backend: memory) is in the index alone.
-          if (!outcome.ok) await services.ledgers.forget(tenant, place);
+          if (!outcome.ok) await services.executionIndex.forget(tenant, place);
           return outcome.ok;
         }),
       );

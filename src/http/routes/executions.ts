@@ -18,7 +18,7 @@ import { OBJECT_ERRORS } from "../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
 import { readCursor } from "../runs/identify.ts";
 import { executionText } from "../runs/respond.ts";
-import { comeBackLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
+import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
 const PATH = "/v1/executions/:id";
 const execution = json(() => import("../../contract/execution.ts"), "PipelineExecution");
@@ -103,16 +103,16 @@ export const executions = [
           ? { stream: streamHead() }
           : err({ code: "UNAUTHORIZED", reason: "bad_token" as const });
       }
-      const attach = (seq: number, again: boolean) => {
+      const attach = (seq: number, reattach: boolean) => {
         const resumes = header.value !== null || seq > after;
-        const reader = { after: seq, resumes, again, started_at: call.var.token_start };
+        const reader = { after: seq, resumes, reattach, started_at: call.var.token_start };
         return services.executions.stream(tenant, id, reader, call.req.raw.signal);
       };
       const response = await attach(after, false).catch(() => null);
-      if (response === null) return { stream: comeBackLater() };
+      if (response === null) return { stream: retryLater() };
       if (isComplete(response)) return { status: 204 };
       const refusal = await refusalOf(response);
-      if (refusal !== null) return isPassing(refusal.code) ? { stream: comeBackLater() } : err(refusal);
+      if (refusal !== null) return isPassing(refusal.code) ? { stream: retryLater() } : err(refusal);
       return { stream: streamResponse(response, after, (seq) => attach(seq, true), services.clock) };
     },
   }),

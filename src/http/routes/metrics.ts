@@ -1,6 +1,6 @@
 // /v1/metrics: the specification's metrics, of the tenant's executions of the last `window_seconds`.
 import { MetricsFilter } from "../../contract/requests.ts";
-import { emptyFigures, mergeFigures } from "../../core/monitoring/metrics/run-metrics.ts";
+import { emptyTotals, mergeTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { metricsOf } from "../../core/monitoring/metrics/metrics.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { endpoint, json } from "../endpoint.ts";
@@ -23,14 +23,14 @@ export const metrics = [
       answers: { 200: "The metrics" },
     }),
     handle: async ({ services, tenant, query: { pipeline, window_seconds } }) => {
-      const { by_pipeline, open, shapes } = await services.ledgers.figures(tenant, {
+      const { by_pipeline, open, shapes } = await services.executionIndex.metrics(tenant, {
         period: { window_seconds },
         pipeline,
         shapes: TIMINGS.SAMPLED_RUNS,
       });
-      const figures = emptyFigures();
-      for (const of of by_pipeline.values()) mergeFigures(figures, of);
-      return { status: 200, json: metricsOf(figures, open, shapes) };
+      const metrics = emptyTotals();
+      for (const of of by_pipeline.values()) mergeTotals(metrics, of);
+      return { status: 200, json: metricsOf(metrics, open, shapes) };
     },
   }),
 ];

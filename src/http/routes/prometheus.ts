@@ -30,7 +30,10 @@ export const prometheus = [
     }),
     handle: async ({ services, tenant, type: wanted }) => {
       const { format, type } = FORMATS[wanted] as (typeof FORMATS)[string];
-      const { by_pipeline, open } = await services.ledgers.figures(tenant, { period: "ever", shapes: 0 });
+      const { by_pipeline, open } = await services.executionIndex.metrics(tenant, {
+        period: "ever",
+        shapes: 0,
+      });
       return { status: 200, media: exposition(familiesOf(by_pipeline, open), format), type };
     },
   }),

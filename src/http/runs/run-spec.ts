@@ -19,7 +19,7 @@ import { leftOut, planAlone, planStages } from "../../core/pipeline/plan.ts";
 import { agentTypesOf } from "../../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import type { Call } from "../context.ts";
-import { asksAnew } from "../request/negotiate.ts";
+import { bypassesCache } from "../request/negotiate.ts";
 import type { Naming } from "./identify.ts";
 
 export interface RunContext {
@@ -38,7 +38,7 @@ export function runContext({ req, var: { tenant } }: Call, naming: Naming, watch
     naming,
     watched,
     traceparent: req.header("traceparent") ?? null,
-    no_cache: asksAnew(req.header("cache-control") ?? null),
+    no_cache: bypassesCache(req.header("cache-control") ?? null),
   };
 }
 

@@ -66,7 +66,7 @@ export function streamRun(call: Call, request: StartRequest): Promise<Result<Res
 
 /** Another stream of the same run, where one broke off after that `seq`. */
 export function reattachRun(call: Call, request: StartRequest, after: number): Promise<Response> {
-  return sendFollow(call, request, { ...request.start, answer: "stream", after, again: true });
+  return sendFollow(call, request, { ...request.start, answer: "stream", after, reattach: true });
 }
 
 async function follow(
