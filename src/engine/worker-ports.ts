@@ -1,5 +1,5 @@
-// The ports of the Worker: every interface through which it reaches the Durable Objects, keys and random ids. Adapters
-// implement them, compose.ts builds them; the messages here are what travels to an object.
+// The ports of the Worker: every interface through which it reaches the Durable Objects, keys, time and chance. Adapters
+// implement them, compose.ts builds them. What travels to the object of an execution is in object-protocol.ts.
 import type { ApiKey } from "../contract/access.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";

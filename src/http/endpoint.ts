@@ -22,45 +22,19 @@ export interface Endpoint extends Route {
   serve: (call: Call) => Promise<Response>;
 }
 
-/** A JSON answer. Its schema is loaded for the OpenAPI document alone: no run needs it. */
-export interface JsonAnswer<T> {
-  kind: "json";
-  /** The schema's export, which is its name in the OpenAPI document, too. */
-  name: string;
-  load: () => Promise<unknown>;
-  /** Never set: carries the type of the JSON. */
-  readonly json?: T;
-}
-
-/** An answer that is not described by a schema. */
-export interface MediaAnswer {
-  kind: "media";
-  media: string;
-}
-
-export interface EmptyAnswer {
-  kind: "empty";
-}
+/** The schemas that answers are named after. They are loaded for the OpenAPI document alone: no run needs them. */
+type Schemas = typeof import("../contract/answers.ts");
+type JsonOf<Name extends keyof Schemas> = z.output<Schemas[Name]>;
 
 /** The statuses that are answered without an error. */
 type Status = 200 | 201 | 202 | 204 | 304;
 
-export type Answers = Readonly<Partial<Record<Status, JsonAnswer<unknown> | MediaAnswer | EmptyAnswer>>>;
+/** By status: the name of the schema of its JSON, its media type if it has none, or null for an answer without a body. */
+export type Answers = Readonly<Partial<Record<Status, keyof Schemas | MediaAnswer | null>>>;
 
-/**
- * An answer with the JSON of a schema.
- * @param load imports the schema's module
- * @param name of the export
- */
-export function json<Module, Name extends keyof Module & string>(
-  load: () => Promise<Module>,
-  name: Name,
-): JsonAnswer<Module[Name] extends z.ZodMiniType<infer T> ? T : never> {
-  return { kind: "json", name, load };
+interface MediaAnswer {
+  media: string;
 }
-
-export const media = (type: string): MediaAnswer => ({ kind: "media", media: type });
-export const EMPTY: EmptyAnswer = { kind: "empty" };
 
 declare const of: unique symbol;
 /** JSON text of a T, which passes through unread. */
@@ -88,8 +62,8 @@ type StatusesOf<A extends Answers, Answer> = {
 type ReplyWith<Statuses, Answer> = {
   status: Statuses;
   headers?: Record<string, string>;
-} & (Answer extends JsonAnswer<infer T>
-  ? { json: T } | { text: JsonText<T> }
+} & (Answer extends keyof Schemas
+  ? { json: JsonOf<Answer> } | { text: JsonText<JsonOf<Answer>> }
   : Answer extends MediaAnswer
     ? { media: BodyInit; type: string }
     : unknown);
@@ -164,7 +138,7 @@ type Parameters<Name extends string> = [Name] extends [never]
  *   method: "get",
  *   path: "/v1/alerts",
  *   permission: "read",
- *   answers: { 200: json(() => import("../../contract/metrics.ts"), "AlertList") },
+ *   answers: { 200: "AlertList" },
  *   describe: () => ({ tag: "metrics", summary: "List alerts", answers: { 200: "Every alert" } }),
  *   handle: async ({ services, tenant }) => ({
  *     status: 200,
@@ -177,7 +151,7 @@ export function endpoint<
   Query extends QuerySchema = never,
   BodySchema extends z.ZodMiniType = never,
   const Produces extends readonly string[] = readonly [typeof JSON_TYPE],
-  A extends Answers = never,
+  const A extends Answers = never,
 >(definition: Definition<Path, Query, BodySchema, Produces, A> & Parameters<NamesIn<Path>>): Endpoint {
   const { handle, params: parameters, produces = JSON_ONLY, ...route } = definition;
   const serve = async (call: Call): Promise<Response> => {

@@ -41,7 +41,7 @@ test("a caller who follows sends its message to /run", async () => {
     spec: null,
     health: null,
     after: 3,
-    again: true,
+    reattach: true,
     answer: "stream",
   };
   const { url, init } = followRequest(message, signal);
@@ -51,10 +51,10 @@ test("a caller who follows sends its message to /run", async () => {
 });
 
 test.each([
-  [{ after: 0, resumes: false, again: false, started_at: null }, "after=0"],
-  [{ after: 7, resumes: true, again: false, started_at: null }, "after=7&resumes"],
-  [{ after: 7, resumes: false, again: true, started_at: 12 }, "after=7&again&started_at=12"],
-  [{ after: 7, resumes: true, again: true, started_at: 0 }, "after=7&resumes&again&started_at=0"],
+  [{ after: 0, resumes: false, reattach: false, started_at: null }, "after=0"],
+  [{ after: 7, resumes: true, reattach: false, started_at: null }, "after=7&resumes"],
+  [{ after: 7, resumes: false, reattach: true, started_at: 12 }, "after=7&reattach&started_at=12"],
+  [{ after: 7, resumes: true, reattach: true, started_at: 0 }, "after=7&resumes&reattach&started_at=0"],
 ])("a reader of a stream %j asks for /events?%s", async (reader, query) => {
   const { url, init } = streamRequest(reader, signal);
   expect(url).toBe(`https://execution/events?${query}`);

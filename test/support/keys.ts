@@ -62,6 +62,6 @@ export async function callWith(
     headers: response.headers,
     body: isJson ? JSON.parse(text) : text,
   };
-  if (isJson) await expectDeclared(method, path, answer.status, answer.body);
+  if (isJson) expectDeclared(method, path, answer.status, answer.body);
   return answer;
 }

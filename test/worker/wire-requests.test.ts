@@ -1,4 +1,4 @@
-// What a request may not say, over the whole surface, in real workerd: query parameters that are unknown or given
+// What a request may not say, over all endpoints, in real workerd: query parameters that are unknown or given
 // twice, paths that lost a segment, names that a URL parser takes for steps; and how much of many faults is listed.
 import { request } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";

@@ -21,28 +21,25 @@ interface OperationAnswer {
 }
 
 /** In the order of the endpoints. */
-export function operationsOf(endpoints: readonly Endpoint[]): Promise<Operation[]> {
-  return Promise.all(
-    endpoints.map(async (endpoint) => {
-      const description = endpoint.describe();
-      return { ...endpoint, ...description, answers: await answersOf(endpoint.answers, description) };
-    }),
-  );
+export async function operationsOf(endpoints: readonly Endpoint[]): Promise<Operation[]> {
+  const schemas: Readonly<Record<string, z.ZodMiniType>> = await import("../../contract/answers.ts");
+  return endpoints.map((endpoint) => {
+    const description = endpoint.describe();
+    return { ...endpoint, ...description, answers: answersOf(endpoint.answers, description, schemas) };
+  });
 }
 
-function answersOf(answers: Answers, described: Description): Promise<OperationAnswer[]> {
-  return Promise.all(
-    Object.entries(answers).map(async ([text, answer]) => {
-      const status = Number(text);
-      const words = described.answers[status] ?? "";
-      const head =
-        typeof words === "string" ? { status, description: words, headers: [] } : { status, ...words };
-      if (answer.kind === "media") return { ...head, media: answer.media };
-      if (answer.kind === "empty") return head;
-      const module = (await answer.load()) as Readonly<Record<string, z.ZodMiniType>>;
-      const schema = module[answer.name];
-      if (schema === undefined) throw new Error(`there is no schema ${answer.name}`);
-      return { ...head, schema: { name: answer.name, schema } };
-    }),
-  );
+function answersOf(
+  answers: Answers,
+  described: Description,
+  schemas: Readonly<Record<string, z.ZodMiniType>>,
+): OperationAnswer[] {
+  return Object.entries(answers).map(([text, answer]) => {
+    const status = Number(text);
+    const words = described.answers[status] ?? "";
+    const head =
+      typeof words === "string" ? { status, description: words, headers: [] } : { status, ...words };
+    if (typeof answer !== "string") return { ...head, ...answer };
+    return { ...head, schema: { name: answer, schema: schemas[answer] as z.ZodMiniType } };
+  });
 }

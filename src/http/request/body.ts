@@ -1,6 +1,7 @@
 // A caller's body: JSON, counted as it is read (a Content-Length may lie), decoded fatally, and checked against its
 // schema, with every fault named by a JSON pointer.
 import type * as z from "../../contract/zod.ts";
+import { LIMITS } from "../../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
 import { isExact, pointerToExact } from "../../core/json/exact-integer.ts";
@@ -13,8 +14,8 @@ export interface Body<Schema extends z.ZodMiniType = z.ZodMiniType> {
   /** The schema's name in the OpenAPI document. */
   name: string;
   schema: Schema;
-  /** Counted as it is read. */
-  max_bytes: number;
+  /** Counted as it is read; LIMITS.BODY_BYTES if absent. */
+  max_bytes?: number;
   /** Media types beside application/json. */
   also?: readonly string[];
   /**
@@ -38,7 +39,7 @@ export async function readBody({ headers, body }: Request, as: Body): Promise<Re
   const refusal = refusedType(headers, as.also ?? []);
   const isOptional = as.absent !== undefined;
   if (refusal !== null && !isOptional) return err(refusal);
-  const text = await readText(body, as.max_bytes);
+  const text = await readText(body, as.max_bytes ?? LIMITS.BODY_BYTES);
   if (!text.ok) return text;
   // An empty body may come as a stream of nothing, with a content type or without: only reading shows it.
   if (isOptional && text.value === "") return ok({ value: as.absent, sent: undefined });
@@ -72,7 +73,7 @@ export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): R
   const parsed = schema.safeParse(value);
   return parsed.success
     ? ok(parsed.data)
-    : err(invalid(parsed.error.issues.flatMap((issue) => told(issue, value))));
+    : err(invalid(parsed.error.issues.flatMap((issue) => faultsOf(issue, value))));
 }
 
 const INEXACT = "is an integer beyond 2^53 whose digits JavaScript would change: send it as a string";
@@ -98,7 +99,7 @@ async function readText(
 /** Made once: to make a decoder costs more than to decode a question. */
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
+function faultsOf(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({ pointer: pointer([...path, key]), detail: "is not a known field" }));
@@ -110,7 +111,7 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
         pointer: pointer([...path, ...fault.path.map(String)]),
         detail: fault.detail,
       })),
-      ...issues.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root)),
+      ...issues.flatMap((inner) => faultsOf({ ...inner, path: [...issue.path, ...inner.path] }, root)),
     ];
   }
   const value = valueAt(root, path);

@@ -1,6 +1,5 @@
 // /v1/agents: the registry. A URL that may not be called is refused at registration.
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
-import { LIMITS } from "../../contract/limits.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";
 import { type CoordinatorError, err, ok } from "../../contract/problem.ts";
@@ -10,13 +9,11 @@ import { shownState, type BreakerSnapshot } from "../../core/resilience/breaker.
 import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import type { Call } from "../context.ts";
-import { EMPTY, endpoint, json } from "../endpoint.ts";
+import { endpoint } from "../endpoint.ts";
 import { invalid, parseWith } from "../request/body.ts";
 import { registrationOf } from "../runs/run-spec.ts";
 
 const PATH = "/v1/agents/:agent_type";
-const contract = () => import("../../contract/management.ts");
-const agent = json(contract, "Agent");
 
 export const agents = [
   endpoint({
@@ -24,7 +21,7 @@ export const agents = [
     method: "get",
     path: "/v1/agents",
     permission: "read",
-    answers: { 200: json(contract, "AgentList") },
+    answers: { 200: "AgentList" },
     describe: () => ({
       tag: "agents",
       summary: "List agents with their circuit breakers",
@@ -38,7 +35,7 @@ export const agents = [
     path: PATH,
     permission: "read",
     params: { agent_type: ok },
-    answers: { 200: agent },
+    answers: { 200: "Agent" },
     describe: () => ({
       tag: "agents",
       summary: "Get an agent with its circuit breaker",
@@ -57,8 +54,8 @@ export const agents = [
     path: PATH,
     permission: "admin",
     params: { agent_type: (text) => parseWith(Name, text) },
-    body: { name: "AgentRegistration", schema: AgentRegistration, max_bytes: LIMITS.BODY_BYTES },
-    answers: { 200: agent, 201: agent },
+    body: { name: "AgentRegistration", schema: AgentRegistration },
+    answers: { 200: "Agent", 201: "Agent" },
     describe: () => ({
       tag: "agents",
       summary: "Register an agent by URL or by service binding",
@@ -83,7 +80,7 @@ export const agents = [
     path: PATH,
     permission: "admin",
     params: { agent_type: ok },
-    answers: { 204: EMPTY },
+    answers: { 204: null },
     describe: () => ({
       tag: "agents",
       summary: "Delete an agent from the registry",

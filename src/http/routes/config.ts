@@ -1,11 +1,9 @@
 // /v1/config: the effective CoordinatorConfig, and RFC 7396 patches of it.
 import { ConfigPatch } from "../../contract/config.ts";
-import { LIMITS } from "../../contract/limits.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
-import { endpoint, json } from "../endpoint.ts";
+import { endpoint } from "../endpoint.ts";
 
 const PATH = "/v1/config";
-const coordinatorConfig = json(() => import("../../contract/config.ts"), "CoordinatorConfig");
 
 export const config = [
   endpoint({
@@ -13,7 +11,7 @@ export const config = [
     method: "get",
     path: PATH,
     permission: "read",
-    answers: { 200: coordinatorConfig },
+    answers: { 200: "CoordinatorConfig" },
     describe: () => ({
       tag: "config",
       summary: "Get the effective config",
@@ -32,10 +30,9 @@ export const config = [
     body: {
       name: "ConfigPatch",
       schema: ConfigPatch,
-      max_bytes: LIMITS.BODY_BYTES,
       also: ["application/merge-patch+json"],
     },
-    answers: { 200: coordinatorConfig },
+    answers: { 200: "CoordinatorConfig" },
     describe: () => ({
       tag: "config",
       summary: "Update the config (JSON Merge Patch, RFC 7396); null restores a default",

@@ -1,15 +1,12 @@
 // /v1/executions as a collection: list and clean-up.
 import type { Place } from "../../engine/worker-ports.ts";
-import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { CleanupRequest, ExecutionFilter } from "../../contract/requests.ts";
-import { endpoint, json } from "../endpoint.ts";
+import { endpoint } from "../endpoint.ts";
 import { invalid } from "../request/body.ts";
 
 /** Executions that one clean-up forgets: each is a call of its object. */
 const CLEANUP_BATCH = 100;
-
-const contract = () => import("../../contract/execution-list.ts");
 
 export const executionList = [
   endpoint({
@@ -18,7 +15,7 @@ export const executionList = [
     path: "/v1/executions",
     permission: "read",
     query: ExecutionFilter,
-    answers: { 200: json(contract, "ExecutionList") },
+    answers: { 200: "ExecutionList" },
     describe: () => ({
       tag: "executions",
       summary: "List executions, newest first",
@@ -48,8 +45,8 @@ export const executionList = [
     method: "post",
     path: "/v1/executions/cleanup",
     permission: "execute",
-    body: { name: "CleanupRequest", schema: CleanupRequest, max_bytes: LIMITS.BODY_BYTES },
-    answers: { 200: json(contract, "CleanupResult") },
+    body: { name: "CleanupRequest", schema: CleanupRequest },
+    answers: { 200: "CleanupResult" },
     describe: () => ({
       tag: "executions",
       summary: "Delete old completed executions and the results that they cached",

@@ -1,7 +1,6 @@
 // /v1/executions/:id: read an execution, stream it, control it, delete it.
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
-import { LIMITS } from "../../contract/limits.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { EventsQuery, PauseRequest } from "../../contract/requests.ts";
@@ -13,7 +12,7 @@ import {
   refusalOf,
 } from "../../engine/object-protocol.ts";
 import type { Call } from "../context.ts";
-import { asJson, EMPTY, endpoint, json, type JsonText, type Refused } from "../endpoint.ts";
+import { asJson, endpoint, type JsonText, type Refused } from "../endpoint.ts";
 import { OBJECT_ERRORS } from "../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
 import { readCursor } from "../runs/identify.ts";
@@ -21,7 +20,6 @@ import { executionText } from "../runs/respond.ts";
 import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
 const PATH = "/v1/executions/:id";
-const execution = json(() => import("../../contract/execution.ts"), "PipelineExecution");
 const ERRORS = ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS] as const;
 const CONTROL_ERRORS = ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OBJECT_ERRORS] as const;
 
@@ -40,7 +38,7 @@ export const executions = [
     path: PATH,
     permission: "read",
     params,
-    answers: { 200: execution },
+    answers: { 200: "PipelineExecution" },
     describe: () => ({
       tag: "executions",
       summary: "Get an execution",
@@ -55,7 +53,7 @@ export const executions = [
     path: PATH,
     permission: "execute",
     params,
-    answers: { 204: EMPTY },
+    answers: { 204: null },
     describe: () => ({
       tag: "executions",
       summary: "Delete an execution that has ended, and the results that it cached",
@@ -75,7 +73,7 @@ export const executions = [
     params,
     produces: [SSE_TYPE, JSON_TYPE],
     query: EventsQuery,
-    answers: { 200: json(() => import("../../contract/event.ts"), "EventList"), 204: EMPTY },
+    answers: { 200: "EventList", 204: null },
     describe: () => ({
       tag: "executions",
       summary: "Stream the events of an execution: replay, then live",
@@ -122,7 +120,7 @@ export const executions = [
     path: "/v1/executions/:id/trace",
     permission: "read",
     params,
-    answers: { 200: json(() => import("../../contract/trace.ts"), "ExecutionTrace") },
+    answers: { 200: "ExecutionTrace" },
     describe: () => ({
       tag: "executions",
       summary: "Get the trace of an execution",
@@ -143,11 +141,10 @@ export const executions = [
     body: {
       name: "PauseRequest",
       schema: PauseRequest,
-      max_bytes: LIMITS.BODY_BYTES,
       any_integer: true,
       absent: { mode: "drain" },
     },
-    answers: { 200: execution },
+    answers: { 200: "PipelineExecution" },
     describe: controls("Pause an execution: no further stage starts until it is resumed"),
     handle: ({ call, params: { id }, body: { mode } }) => control(call, id, { type: "pause", mode }),
   }),
@@ -157,7 +154,7 @@ export const executions = [
     path: "/v1/executions/:id/resume",
     permission: "execute",
     params,
-    answers: { 200: execution },
+    answers: { 200: "PipelineExecution" },
     describe: controls("Resume a paused execution"),
     handle: ({ call, params: { id } }) => control(call, id, { type: "resume" }),
   }),
@@ -167,7 +164,7 @@ export const executions = [
     path: "/v1/executions/:id/cancel",
     permission: "execute",
     params,
-    answers: { 200: execution },
+    answers: { 200: "PipelineExecution" },
     describe: controls("Cancel an execution and abort its calls"),
     handle: ({ call, params: { id } }) =>
       control(call, id, { type: "cancel", reason: "cancelled by the caller" }),

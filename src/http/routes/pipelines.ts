@@ -1,6 +1,5 @@
 // /v1/pipelines: definitions with their versions and ETags, adding and removing a stage, and the validation of a
 // definition that has not been written yet.
-import { LIMITS } from "../../contract/limits.ts";
 import type { WrittenPipeline } from "../../contract/management.ts";
 import { ValidationRequest, AddStageQuery } from "../../contract/requests.ts";
 import { cutName, Name } from "../../contract/names.ts";
@@ -17,16 +16,13 @@ import { checkDefinition } from "../../core/pipeline/verdict.ts";
 import type { CatalogSnapshot, Precondition } from "../../engine/worker-ports.ts";
 import type { Settings } from "../../settings.ts";
 import type { Call } from "../context.ts";
-import { EMPTY, endpoint, json } from "../endpoint.ts";
+import { endpoint } from "../endpoint.ts";
 import { DEFINITION_ERRORS } from "../openapi/description.ts";
 import { parseWith } from "../request/body.ts";
 import { etagOf, isUnchanged, writeCondition } from "../request/etag.ts";
 import { registrationOf } from "../runs/run-spec.ts";
 
 const PATH = "/v1/pipelines/:name";
-const contract = () => import("../../contract/management.ts");
-const pipelineAnswer = json(() => import("../../contract/pipeline.ts"), "Pipeline");
-const written = json(contract, "WrittenPipeline");
 const withEtag = (description: string) => ({ description, headers: ["ETag"] });
 const CHANGE_ERRORS = ["PIPELINE_NOT_FOUND", "STAGE_NOT_FOUND", "PRECONDITION_FAILED"] as const;
 
@@ -39,7 +35,7 @@ export const pipelines = [
     method: "get",
     path: "/v1/pipelines",
     permission: "read",
-    answers: { 200: json(contract, "PipelineList") },
+    answers: { 200: "PipelineList" },
     describe: () => ({
       tag: "pipelines",
       summary: "List pipelines",
@@ -59,8 +55,8 @@ export const pipelines = [
     method: "post",
     path: "/v1/pipelines/validate",
     permission: "read",
-    body: { name: "ValidationRequest", schema: ValidationRequest, max_bytes: LIMITS.BODY_BYTES },
-    answers: { 200: json(contract, "Validation") },
+    body: { name: "ValidationRequest", schema: ValidationRequest },
+    answers: { 200: "Validation" },
     describe: () => ({
       tag: "pipelines",
       summary: "Validate a definition and return its graph",
@@ -79,7 +75,7 @@ export const pipelines = [
     path: PATH,
     permission: "read",
     params: { name: anyName },
-    answers: { 200: pipelineAnswer, 304: EMPTY },
+    answers: { 200: "Pipeline", 304: null },
     describe: () => ({
       tag: "pipelines",
       summary: "Get a pipeline with its effective values",
@@ -102,8 +98,8 @@ export const pipelines = [
     path: PATH,
     permission: "admin",
     params: { name: (text) => parseWith(Name, text) },
-    body: { name: "PipelineDefinition", schema: PipelineDefinition, max_bytes: LIMITS.BODY_BYTES },
-    answers: { 200: written, 201: written },
+    body: { name: "PipelineDefinition", schema: PipelineDefinition },
+    answers: { 200: "WrittenPipeline", 201: "WrittenPipeline" },
     describe: () => ({
       tag: "pipelines",
       summary: "Create or replace a pipeline",
@@ -124,7 +120,7 @@ export const pipelines = [
     path: PATH,
     permission: "admin",
     params: { name: anyName },
-    answers: { 204: EMPTY },
+    answers: { 204: null },
     describe: () => ({
       tag: "pipelines",
       summary: "Delete a pipeline; executions in flight keep their definition",
@@ -151,8 +147,8 @@ export const pipelines = [
     permission: "admin",
     params: { name: anyName },
     query: AddStageQuery,
-    body: { name: "PipelineStage", schema: PipelineStage, max_bytes: LIMITS.BODY_BYTES },
-    answers: { 201: written },
+    body: { name: "PipelineStage", schema: PipelineStage },
+    answers: { 201: "WrittenPipeline" },
     describe: () => ({
       tag: "pipelines",
       summary: "Add a stage",
@@ -172,7 +168,7 @@ export const pipelines = [
     path: "/v1/pipelines/:name/stages/:stage",
     permission: "admin",
     params: { name: anyName, stage: ok },
-    answers: { 200: written },
+    answers: { 200: "WrittenPipeline" },
     describe: () => ({
       tag: "pipelines",
       summary: "Remove a stage",

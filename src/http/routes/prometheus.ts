@@ -2,7 +2,7 @@
 // asks for it.
 import { exposition, type TextFormat } from "../../core/monitoring/metrics/exposition.ts";
 import { familiesOf } from "../../core/monitoring/metrics/families.ts";
-import { endpoint, media } from "../endpoint.ts";
+import { endpoint } from "../endpoint.ts";
 
 const PROMETHEUS_TYPE = "text/plain";
 const OPENMETRICS_TYPE = "application/openmetrics-text";
@@ -22,7 +22,7 @@ export const prometheus = [
     path: "/metrics",
     permission: "read",
     produces: [PROMETHEUS_TYPE, OPENMETRICS_TYPE],
-    answers: { 200: media(PROMETHEUS_TYPE) },
+    answers: { 200: { media: PROMETHEUS_TYPE } },
     describe: () => ({
       tag: "metrics",
       summary: "Export metrics for Prometheus, in its text format or as OpenMetrics",

@@ -1,7 +1,6 @@
 // POST /v1/executions: parse → identify → plan → start or attach → respond. Streams, waits or returns at once.
-import { LIMITS } from "../../contract/limits.ts";
 import { ExecutionRequest } from "../../contract/requests.ts";
-import { endpoint, json } from "../endpoint.ts";
+import { endpoint } from "../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS, RUN_HEADERS, WAITED_HEADERS } from "../openapi/description.ts";
 import { readPrefer } from "../request/negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
@@ -10,8 +9,6 @@ import { executionText, locationOf, runHeaders, runStatus, watchedReply } from "
 import { planRun, runContext } from "../runs/run-spec.ts";
 import { reattachRun, startRequest, streamRun, waitForRun, waitWatched } from "../runs/start-or-attach.ts";
 import { streamResponse } from "../streaming/follower.ts";
-
-const execution = json(() => import("../../contract/execution.ts"), "PipelineExecution");
 
 export const startExecution = [
   endpoint({
@@ -25,10 +22,9 @@ export const startExecution = [
     body: {
       name: "ExecutionRequest",
       schema: ExecutionRequest,
-      max_bytes: LIMITS.BODY_BYTES,
       any_integer: true,
     },
-    answers: { 200: execution, 202: execution },
+    answers: { 200: "PipelineExecution", 202: "PipelineExecution" },
     describe: () => ({
       tag: "executions",
       summary: "Run a pipeline: stream its events, wait for its result, or return at once",
