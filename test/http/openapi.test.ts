@@ -100,6 +100,18 @@ describe("the document", () => {
   });
 });
 
+test("a name that a body and an answer share is refused: the two differ in what is required", async () => {
+  const [first, ...others] = ENDPOINTS;
+  if (first?.body === undefined) throw new Error("the first endpoint has no body");
+  const shared = { ...first, body: { ...first.body, name: "StageResult" } };
+  await expect(openApi([shared, ...others])).rejects.toThrow("StageResult names a body and an answer");
+});
+
+test("operation ids are unique, and each endpoint has its own route", () => {
+  expect(new Set(ENDPOINTS.map(({ id }) => id)).size).toBe(ENDPOINTS.length);
+  expect(new Set(ENDPOINTS.map(({ method, path }) => `${method} ${path}`)).size).toBe(ENDPOINTS.length);
+});
+
 test("the schema of a definition is self-contained, for editors", () => {
   const schema = JSON.parse(pipelineSchemaText());
   expect(schema.$schema).toBe("https://json-schema.org/draft/2020-12/schema");

@@ -18,11 +18,11 @@ const SHARED = { LifecycleEvent, StageDelta, StageProgress, Problem };
 
 type Json = Record<string, unknown>;
 
-let made: Promise<string> | null = null;
+let made: string | null = null;
 
 /** The document as JSON text. */
-export function openApiText(endpoints: readonly Endpoint[]): Promise<string> {
-  made ??= openApi(endpoints).then((document) => JSON.stringify(document));
+export async function openApiText(endpoints: readonly Endpoint[]): Promise<string> {
+  made ??= JSON.stringify(await openApi(endpoints));
   return made;
 }
 
