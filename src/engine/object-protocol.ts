@@ -33,7 +33,7 @@ export interface FollowMessage extends Start {
   after: number;
   /** The caller had a stream of this run, which broke off before its end. */
   reattach?: true;
-  /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
+  /** For `stream_url` in an answer that the object writes: the key that the stream's token is made for. */
   answer: "stream" | { wait_ms: number | null; key_id: string | null };
 }
 
