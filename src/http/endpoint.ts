@@ -6,7 +6,7 @@ import type * as z from "../contract/zod.ts";
 import type { Text } from "../engine/watch/text-stream.ts";
 import type { Services } from "../compose.ts";
 import { type Call, jsonText, problem } from "./context.ts";
-import type { AnswerDescription, Description } from "./openapi/description.ts";
+import type { AnswerDescription, Description, Tag } from "./openapi/description.ts";
 import { type Body, readBody } from "./request/body.ts";
 import { JSON_TYPE, type QuerySchema, type Route, type SSE_TYPE } from "./route.ts";
 
@@ -20,6 +20,11 @@ export interface Endpoint extends Route {
   describe: () => Description;
   /** Reads the parameters and the body, and handles the call. */
   serve: (call: Call) => Promise<Response>;
+}
+
+/** With the tag that the OpenAPI document groups it under. */
+export interface TaggedEndpoint extends Endpoint {
+  tag: Tag;
 }
 
 /** The schemas that answers are named after. They are loaded for the OpenAPI document alone: no run needs them. */
@@ -139,7 +144,7 @@ type Parameters<Name extends string> = [Name] extends [never]
  *   path: "/v1/alerts",
  *   permission: "read",
  *   answers: { 200: "AlertList" },
- *   describe: () => ({ tag: "metrics", summary: "List alerts", answers: { 200: "Every alert" } }),
+ *   describe: () => ({ summary: "List alerts", answers: { 200: "Every alert" } }),
  *   handle: async ({ services, tenant }) => ({
  *     status: 200,
  *     json: { data: await services.monitor(tenant).alerts() },

@@ -1,6 +1,7 @@
 // Every endpoint, in the order of the OpenAPI document. The app registers them, the middlewares find a call's endpoint
 // here, and a path's methods are those of its endpoints.
-import type { Endpoint } from "./endpoint.ts";
+import type { Endpoint, TaggedEndpoint } from "./endpoint.ts";
+import type { Tag } from "./openapi/description.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
 import { alerts } from "./routes/alerts.ts";
@@ -13,24 +14,23 @@ import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 import { startExecution } from "./routes/start-execution.ts";
 
-export const ENDPOINTS: readonly Endpoint[] = [
-  ...startExecution,
-  ...executionList,
-  ...executions,
-  ...stages,
-  ...pipelines,
-  ...agents,
-  ...config,
-  ...metrics,
-  ...alerts,
-  ...prometheus,
-  ...about(() => ENDPOINTS),
+function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
+  return endpoints.map((endpoint) => ({ ...endpoint, tag }));
+}
+
+export const ENDPOINTS: readonly TaggedEndpoint[] = [
+  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages),
+  ...tagged("pipelines", ...pipelines),
+  ...tagged("agents", ...agents),
+  ...tagged("config", ...config),
+  ...tagged("metrics", ...metrics, ...alerts, ...prometheus),
+  ...tagged("about", ...about(() => ENDPOINTS)),
 ];
 
 const BY_ROUTE = new Map(ENDPOINTS.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint]));
 
 /** The endpoint of a route, as the router names it. */
-export function endpointOf(method: string, path: string): Endpoint | undefined {
+export function endpointOf(method: string, path: string): TaggedEndpoint | undefined {
   return BY_ROUTE.get(`${method.toLowerCase()} ${path}`);
 }
 

@@ -15,7 +15,7 @@ Object.assign(ReadableStreamBYOBReader.prototype, {
   },
 });
 
-const describeIt = (summary: string) => () => ({ tag: "about" as const, summary, answers: { 200: "It" } });
+const describeIt = (summary: string) => () => ({ summary, answers: { 200: "It" } });
 const route = { method: "get", path: "/it", permission: "public", describe: describeIt("It") } as const;
 
 async function call({ method, path, serve }: Endpoint, target = path, init: RequestInit = {}) {
@@ -125,7 +125,7 @@ describe("a handler's answer", () => {
       ...route,
       id: "gone",
       method: "delete",
-      describe: () => ({ tag: "about", summary: "Delete it", answers: { 204: "Deleted" } }),
+      describe: () => ({ summary: "Delete it", answers: { 204: "Deleted" } }),
       answers: { 204: null },
       handle: ({ call: { req } }) =>
         req.header("x-refuse") === undefined ? { status: 204 } : err({ code: "NOT_FOUND" }),

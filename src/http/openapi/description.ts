@@ -10,9 +10,9 @@ export const TAGS = {
   metrics: "Metrics and alerts",
   about: "Health and API reference (no key required)",
 } as const;
+export type Tag = keyof typeof TAGS;
 
 export interface Description {
-  tag: keyof typeof TAGS;
   summary: string;
   /** Of the query's parameters, by name. */
   parameters?: Readonly<Record<string, string>>;

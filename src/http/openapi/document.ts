@@ -7,7 +7,7 @@ import { PipelineDefinition } from "../../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../../contract/problem.ts";
 import { StageResult } from "../../contract/stage.ts";
 import { VERSION } from "../../version.ts";
-import type { Endpoint } from "../endpoint.ts";
+import type { TaggedEndpoint } from "../endpoint.ts";
 import { STATUS } from "../problem.ts";
 import { JSON_TYPE, queryParameters, SSE_TYPE } from "../route.ts";
 import { TAGS } from "./description.ts";
@@ -21,7 +21,7 @@ type Json = Record<string, unknown>;
 let made: string | null = null;
 
 /** The document as JSON text. */
-export async function openApiText(endpoints: readonly Endpoint[]): Promise<string> {
+export async function openApiText(endpoints: readonly TaggedEndpoint[]): Promise<string> {
   made ??= JSON.stringify(await openApi(endpoints));
   return made;
 }
@@ -33,7 +33,7 @@ export function pipelineSchemaText(): string {
 }
 
 /** The document as a value. */
-export async function openApi(endpoints: readonly Endpoint[]): Promise<Json> {
+export async function openApi(endpoints: readonly TaggedEndpoint[]): Promise<Json> {
   const operations = await operationsOf(endpoints);
   const schemas = componentsOf(operations);
   const paths: Record<string, Json> = {};

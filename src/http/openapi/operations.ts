@@ -1,11 +1,11 @@
 // The endpoints as the OpenAPI document describes them: with their words, and with the schemas of their answers, which
 // are loaded for it alone.
 import type * as z from "../../contract/zod.ts";
-import type { Answers, Endpoint } from "../endpoint.ts";
+import type { Answers, TaggedEndpoint } from "../endpoint.ts";
 import type { Description } from "./description.ts";
 
 export interface Operation
-  extends Omit<Endpoint, "answers" | "describe" | "serve">,
+  extends Omit<TaggedEndpoint, "answers" | "describe" | "serve">,
     Omit<Description, "answers"> {
   answers: readonly OperationAnswer[];
 }
@@ -21,7 +21,7 @@ interface OperationAnswer {
 }
 
 /** In the order of the endpoints. */
-export async function operationsOf(endpoints: readonly Endpoint[]): Promise<Operation[]> {
+export async function operationsOf(endpoints: readonly TaggedEndpoint[]): Promise<Operation[]> {
   const schemas: Readonly<Record<string, z.ZodMiniType>> = await import("../../contract/answers.ts");
   return endpoints.map((endpoint) => {
     const description = endpoint.describe();

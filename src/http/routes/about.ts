@@ -1,6 +1,6 @@
 // Endpoints without a key: health, OpenAPI, the schema of a definition, and the reference page.
 import { VERSION } from "../../version.ts";
-import { type Endpoint, endpoint } from "../endpoint.ts";
+import { type Endpoint, endpoint, type TaggedEndpoint } from "../endpoint.ts";
 import { JSON_TYPE } from "../route.ts";
 
 const SCHEMA_TYPE = "application/schema+json";
@@ -9,7 +9,7 @@ const HTML_TYPE = "text/html";
 // The document and all that it is made of are loaded at the first request for it: no run needs them.
 
 /** @param all every endpoint, these too: what the document describes */
-export const about = (all: () => readonly Endpoint[]): Endpoint[] => [
+export const about = (all: () => readonly TaggedEndpoint[]): Endpoint[] => [
   endpoint({
     id: "get_health",
     method: "get",
@@ -17,7 +17,6 @@ export const about = (all: () => readonly Endpoint[]): Endpoint[] => [
     permission: "public",
     answers: { 200: "Health" },
     describe: () => ({
-      tag: "about",
       summary: "Check that the coordinator is up",
       answers: { 200: "The coordinator is up" },
     }),
@@ -34,7 +33,6 @@ export const about = (all: () => readonly Endpoint[]): Endpoint[] => [
     permission: "public",
     answers: { 200: { media: JSON_TYPE } },
     describe: () => ({
-      tag: "about",
       summary: "Get this OpenAPI document",
       answers: { 200: "OpenAPI 3.1" },
     }),
@@ -51,7 +49,6 @@ export const about = (all: () => readonly Endpoint[]): Endpoint[] => [
     produces: [SCHEMA_TYPE, JSON_TYPE],
     answers: { 200: { media: SCHEMA_TYPE } },
     describe: () => ({
-      tag: "about",
       summary: "Get the JSON Schema of a pipeline definition, for editors",
       answers: { 200: "JSON Schema 2020-12" },
     }),
@@ -74,7 +71,6 @@ export const about = (all: () => readonly Endpoint[]): Endpoint[] => [
     produces: [HTML_TYPE],
     answers: { 200: { media: HTML_TYPE } },
     describe: () => ({
-      tag: "about",
       summary: "Get the API reference as an HTML page",
       answers: { 200: "The HTML page" },
     }),

@@ -23,7 +23,6 @@ export const agents = [
     permission: "read",
     answers: { 200: "AgentList" },
     describe: () => ({
-      tag: "agents",
       summary: "List agents with their circuit breakers",
       answers: { 200: "All agents, sorted by type" },
     }),
@@ -37,7 +36,6 @@ export const agents = [
     params: { agent_type: ok },
     answers: { 200: "Agent" },
     describe: () => ({
-      tag: "agents",
       summary: "Get an agent with its circuit breaker",
       answers: { 200: "The agent" },
       errors: ["AGENT_NOT_FOUND"],
@@ -57,7 +55,6 @@ export const agents = [
     body: { name: "AgentRegistration", schema: AgentRegistration },
     answers: { 200: "Agent", 201: "Agent" },
     describe: () => ({
-      tag: "agents",
       summary: "Register an agent by URL or by service binding",
       answers: { 200: "Replaced", 201: "Created" },
     }),
@@ -82,7 +79,6 @@ export const agents = [
     params: { agent_type: ok },
     answers: { 204: null },
     describe: () => ({
-      tag: "agents",
       summary: "Delete an agent from the registry",
       answers: { 204: "Deleted" },
       errors: ["AGENT_NOT_FOUND"],

@@ -9,7 +9,6 @@ export const alerts = [
     permission: "read",
     answers: { 200: "AlertList" },
     describe: () => ({
-      tag: "metrics",
       summary: "List alerts with their thresholds and values",
       answers: { 200: "Every alert, firing or not; error rates are per stage" },
     }),

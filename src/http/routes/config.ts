@@ -13,7 +13,6 @@ export const config = [
     permission: "read",
     answers: { 200: "CoordinatorConfig" },
     describe: () => ({
-      tag: "config",
       summary: "Get the effective config",
       answers: { 200: "The config" },
     }),
@@ -34,7 +33,6 @@ export const config = [
     },
     answers: { 200: "CoordinatorConfig" },
     describe: () => ({
-      tag: "config",
       summary: "Update the config (JSON Merge Patch, RFC 7396); null restores a default",
       answers: { 200: "The updated effective config" },
     }),

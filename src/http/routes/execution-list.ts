@@ -17,7 +17,6 @@ export const executionList = [
     query: ExecutionFilter,
     answers: { 200: "ExecutionList" },
     describe: () => ({
-      tag: "executions",
       summary: "List executions, newest first",
       parameters: {
         status: "Only executions with this status",
@@ -48,7 +47,6 @@ export const executionList = [
     body: { name: "CleanupRequest", schema: CleanupRequest },
     answers: { 200: "CleanupResult" },
     describe: () => ({
-      tag: "executions",
       summary: "Delete old completed executions and the results that they cached",
       answers: { 200: "The number deleted, and whether more remain" },
     }),

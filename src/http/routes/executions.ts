@@ -20,6 +20,7 @@ import { executionText } from "../runs/respond.ts";
 import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
 const PATH = "/v1/executions/:id";
+const EXECUTION = { 200: "PipelineExecution" } as const;
 const ERRORS = ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS] as const;
 const CONTROL_ERRORS = ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OBJECT_ERRORS] as const;
 
@@ -38,9 +39,8 @@ export const executions = [
     path: PATH,
     permission: "read",
     params,
-    answers: { 200: "PipelineExecution" },
+    answers: EXECUTION,
     describe: () => ({
-      tag: "executions",
       summary: "Get an execution",
       answers: { 200: "The execution" },
       errors: ERRORS,
@@ -55,7 +55,6 @@ export const executions = [
     params,
     answers: { 204: null },
     describe: () => ({
-      tag: "executions",
       summary: "Delete an execution that has ended, and the results that it cached",
       answers: { 204: "Deleted" },
       errors: CONTROL_ERRORS,
@@ -75,7 +74,6 @@ export const executions = [
     query: EventsQuery,
     answers: { 200: "EventList", 204: null },
     describe: () => ({
-      tag: "executions",
       summary: "Stream the events of an execution: replay, then live",
       parameters: {
         after: "The seq of the last event received; Last-Event-ID takes precedence",
@@ -122,7 +120,6 @@ export const executions = [
     params,
     answers: { 200: "ExecutionTrace" },
     describe: () => ({
-      tag: "executions",
       summary: "Get the trace of an execution",
       answers: { 200: "The trace so far" },
       errors: ERRORS,
@@ -144,7 +141,7 @@ export const executions = [
       any_integer: true,
       absent: { mode: "drain" },
     },
-    answers: { 200: "PipelineExecution" },
+    answers: EXECUTION,
     describe: controls("Pause an execution: no further stage starts until it is resumed"),
     handle: ({ call, params: { id }, body: { mode } }) => control(call, id, { type: "pause", mode }),
   }),
@@ -154,7 +151,7 @@ export const executions = [
     path: "/v1/executions/:id/resume",
     permission: "execute",
     params,
-    answers: { 200: "PipelineExecution" },
+    answers: EXECUTION,
     describe: controls("Resume a paused execution"),
     handle: ({ call, params: { id } }) => control(call, id, { type: "resume" }),
   }),
@@ -164,7 +161,7 @@ export const executions = [
     path: "/v1/executions/:id/cancel",
     permission: "execute",
     params,
-    answers: { 200: "PipelineExecution" },
+    answers: EXECUTION,
     describe: controls("Cancel an execution and abort its calls"),
     handle: ({ call, params: { id } }) =>
       control(call, id, { type: "cancel", reason: "cancelled by the caller" }),
@@ -173,7 +170,6 @@ export const executions = [
 
 function controls(summary: string) {
   return () => ({
-    tag: "executions" as const,
     summary,
     answers: { 200: "The execution after the change" },
     errors: CONTROL_ERRORS,

@@ -14,7 +14,6 @@ export const metrics = [
     query: MetricsFilter,
     answers: { 200: "Metrics" },
     describe: () => ({
-      tag: "metrics",
       summary: "Get metrics of executions and stages, with bottlenecks and recommendations",
       parameters: {
         pipeline: "Only executions of this pipeline",

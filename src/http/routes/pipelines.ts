@@ -16,7 +16,7 @@ import { checkDefinition } from "../../core/pipeline/verdict.ts";
 import type { CatalogSnapshot, Precondition } from "../../engine/worker-ports.ts";
 import type { Settings } from "../../settings.ts";
 import type { Call } from "../context.ts";
-import { endpoint } from "../endpoint.ts";
+import { endpoint, type Refused } from "../endpoint.ts";
 import { DEFINITION_ERRORS } from "../openapi/description.ts";
 import { parseWith } from "../request/body.ts";
 import { etagOf, isUnchanged, writeCondition } from "../request/etag.ts";
@@ -37,7 +37,6 @@ export const pipelines = [
     permission: "read",
     answers: { 200: "PipelineList" },
     describe: () => ({
-      tag: "pipelines",
       summary: "List pipelines",
       answers: { 200: "All pipelines, sorted by name" },
     }),
@@ -58,7 +57,6 @@ export const pipelines = [
     body: { name: "ValidationRequest", schema: ValidationRequest },
     answers: { 200: "Validation" },
     describe: () => ({
-      tag: "pipelines",
       summary: "Validate a definition and return its graph",
       answers: { 200: "The result of the validation, also for an invalid definition" },
     }),
@@ -77,7 +75,6 @@ export const pipelines = [
     params: { name: anyName },
     answers: { 200: "Pipeline", 304: null },
     describe: () => ({
-      tag: "pipelines",
       summary: "Get a pipeline with its effective values",
       headers: ["If-None-Match"],
       answers: { 200: withEtag("The pipeline"), 304: withEtag("Not modified") },
@@ -101,18 +98,13 @@ export const pipelines = [
     body: { name: "PipelineDefinition", schema: PipelineDefinition },
     answers: { 200: "WrittenPipeline", 201: "WrittenPipeline" },
     describe: () => ({
-      tag: "pipelines",
       summary: "Create or replace a pipeline",
       headers: ["If-Match", "If-None-Match"],
       answers: { 200: withEtag("Replaced"), 201: withEtag("Created") },
       errors: ["PRECONDITION_FAILED", ...DEFINITION_ERRORS],
     }),
-    handle: async ({ call, params: { name }, body: { stages } }) => {
-      const changed = await change(call, name, { kind: "replace", stages });
-      if (!changed.ok) return changed;
-      const { created, json, headers } = changed.value;
-      return { status: created ? 201 : 200, json, headers };
-    },
+    handle: ({ call, params: { name }, body: { stages } }) =>
+      change(call, name, { kind: "replace", stages }, (isNew) => (isNew ? 201 : 200)),
   }),
   endpoint({
     id: "delete_pipeline",
@@ -122,7 +114,6 @@ export const pipelines = [
     params: { name: anyName },
     answers: { 204: null },
     describe: () => ({
-      tag: "pipelines",
       summary: "Delete a pipeline; executions in flight keep their definition",
       headers: ["If-Match"],
       answers: { 204: "Deleted" },
@@ -150,17 +141,14 @@ export const pipelines = [
     body: { name: "PipelineStage", schema: PipelineStage },
     answers: { 201: "WrittenPipeline" },
     describe: () => ({
-      tag: "pipelines",
       summary: "Add a stage",
       parameters: { before: "The stage to insert before; appended if absent" },
       headers: ["If-Match"],
       answers: { 201: withEtag("The pipeline with the new stage") },
       errors: [...CHANGE_ERRORS, ...DEFINITION_ERRORS],
     }),
-    handle: async ({ call, params: { name }, query: { before = null }, body: stage }) => {
-      const changed = await change(call, name, { kind: "add_stage", stage, before });
-      return changed.ok ? { status: 201, ...changed.value } : changed;
-    },
+    handle: ({ call, params: { name }, query: { before = null }, body: stage }) =>
+      change(call, name, { kind: "add_stage", stage, before }, () => 201),
   }),
   endpoint({
     id: "remove_stage",
@@ -170,16 +158,13 @@ export const pipelines = [
     params: { name: anyName, stage: ok },
     answers: { 200: "WrittenPipeline" },
     describe: () => ({
-      tag: "pipelines",
       summary: "Remove a stage",
       headers: ["If-Match"],
       answers: { 200: withEtag("The pipeline without the stage") },
       errors: [...CHANGE_ERRORS, ...DEFINITION_ERRORS],
     }),
-    handle: async ({ call, params: { name, stage } }) => {
-      const changed = await change(call, name, { kind: "remove_stage", stage });
-      return changed.ok ? { status: 200, ...changed.value } : changed;
-    },
+    handle: ({ call, params: { name, stage } }) =>
+      change(call, name, { kind: "remove_stage", stage }, () => 200),
   }),
 ];
 
@@ -194,13 +179,13 @@ async function observed(call: Call): Promise<Map<string, number>> {
   return new Map(Array.from(all.stages, ([name, { durations }]) => [name, mean(durations)]));
 }
 
-interface Changed {
-  created: boolean;
-  json: WrittenPipeline;
-  headers: { etag: string };
-}
-
-async function change(call: Call, name: string, what: PipelineChange): Promise<Result<Changed>> {
+/** @param statusOf by whether the pipeline is new */
+async function change<Status extends 200 | 201>(
+  call: Call,
+  name: string,
+  what: PipelineChange,
+  statusOf: (isNew: boolean) => Status,
+): Promise<{ status: Status; json: WrittenPipeline; headers: { etag: string } } | Refused> {
   const condition = await conditionOf(call, name);
   if (!condition.ok) return condition;
   const { services, tenant } = call.var;
@@ -210,7 +195,7 @@ async function change(call: Call, name: string, what: PipelineChange): Promise<R
   if (!outcome.ok) return outcome;
   const { body, etag } = shown(call, snapshot, snapshot.pipelines[name] as Pipeline);
   const hints = hintsOf(body.stages, body.stages, registeredIn(snapshot, services.settings));
-  return ok({ created: outcome.value.created, json: { ...body, hints }, headers: { etag } });
+  return { status: statusOf(outcome.value.created), json: { ...body, hints }, headers: { etag } };
 }
 
 function registeredIn(catalog: CatalogSnapshot, settings: Settings): (agent_type: string) => boolean {

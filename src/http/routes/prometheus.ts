@@ -24,7 +24,6 @@ export const prometheus = [
     produces: [PROMETHEUS_TYPE, OPENMETRICS_TYPE],
     answers: { 200: { media: PROMETHEUS_TYPE } },
     describe: () => ({
-      tag: "metrics",
       summary: "Export metrics for Prometheus, in its text format or as OpenMetrics",
       answers: { 200: "The metrics in the requested format" },
     }),

@@ -28,7 +28,6 @@ export const stages = [
     },
     answers: { 200: "StageResult", 202: "StageResult" },
     describe: () => ({
-      tag: "executions",
       summary: "Run one stage on its own",
       headers: RUN_HEADERS,
       answers: {

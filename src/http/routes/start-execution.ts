@@ -26,7 +26,6 @@ export const startExecution = [
     },
     answers: { 200: "PipelineExecution", 202: "PipelineExecution" },
     describe: () => ({
-      tag: "executions",
       summary: "Run a pipeline: stream its events, wait for its result, or return at once",
       headers: RUN_HEADERS,
       answers: {

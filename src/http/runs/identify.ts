@@ -1,6 +1,5 @@
 // Identifies the run that a request is about: its execution's id, drawn, derived from Idempotency-Key or the caller's
 // own, the fingerprint that a repetition is compared by, and the cursor of a caller that has received events.
-import type { WorkerPlatform } from "../../engine/worker-ports.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { canonicalJson } from "../../core/json/json.ts";
 import type { Call } from "../context.ts";
@@ -39,23 +38,14 @@ export async function identify(
   }
   // A caller that has already received events starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
-  const naming = await nameExecution(services.platform, tenant, own, sent, key.value);
-  return ok({ ...naming, cursor: cursor.value });
-}
-
-/** @param key the Idempotency-Key, where there is one */
-async function nameExecution(
-  platform: WorkerPlatform,
-  tenant: string,
-  own: string | undefined,
-  sent: unknown,
-  key: string | null,
-): Promise<Naming> {
-  if (key === null && own === undefined) return { execution_id: platform.randomExecutionId(), digest: null };
-  const compared = own !== undefined && key !== null ? { key, body: sent } : sent;
-  const digest = await platform.sha256Hex(canonicalJson(compared));
-  const execution_id = own ?? `ex_${(await platform.sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
-  return { execution_id, digest };
+  const { randomExecutionId, sha256Hex } = services.platform;
+  if (key.value === null && own === undefined) {
+    return ok({ execution_id: randomExecutionId(), digest: null, cursor: null });
+  }
+  const compared = own !== undefined && key.value !== null ? { key: key.value, body: sent } : sent;
+  const digest = await sha256Hex(canonicalJson(compared));
+  const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key.value}`)).slice(0, 32)}`;
+  return ok({ execution_id, digest, cursor: cursor.value });
 }
 
 /** What Last-Event-ID says: the last `seq` that a reader has; null where there is none, or an empty one. */
