@@ -33,7 +33,7 @@ export interface WorkerPorts {
   executions: Executions;
   catalogs: Catalogs;
   executionIndex: ExecutionIndex;
-  /** The object that watches a tenant's figures. */
+  /** The object that monitors a tenant's metrics. */
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
   access: Access;
@@ -47,13 +47,13 @@ export interface WorkerPorts {
 }
 
 /** What the platform gives besides time. */
-export interface WorkerPlatform {
+interface WorkerPlatform {
   /** 128 random bits: an id that no caller can guess. */
-  randomExecutionId(): string;
+  randomExecutionId: () => string;
   /** SHA-256 of a text's UTF-8 bytes, in hex. */
-  sha256Hex(text: string): Promise<string>;
+  sha256Hex: (text: string) => Promise<string>;
   /** A line of the operator's log. */
-  writeLog(level: LogLevel, line: string): void;
+  writeLog: (level: LogLevel, line: string) => void;
 }
 
 export interface Executions {
@@ -191,9 +191,9 @@ export interface AgentHealthRpc {
 }
 
 export interface MonitorRpc {
-  /** The alerts, judged now. */
+  /** The alerts, evaluated now. */
   alerts(): Promise<Alert[]>;
-  /** Figures have changed: the alerts will be judged again shortly. */
+  /** Metrics have changed: the alerts are evaluated again shortly. */
   metricsChanged(): Promise<void>;
 }
 
@@ -203,7 +203,7 @@ export interface DeliveryJob {
   kind: "webhook" | "spans";
   /** JSON text: an event's payload, or one trace's spans. */
   body: string;
-  /** How long it may wait for company, in ms. */
+  /** How long it may wait for further jobs of its kind, in ms. */
   wait_ms: number;
 }
 

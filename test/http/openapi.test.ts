@@ -100,11 +100,11 @@ describe("the document", () => {
   });
 });
 
-test("a name that a body and an answer share is refused: the two differ in what is required", async () => {
-  const [first, ...others] = ENDPOINTS;
-  if (first?.body === undefined) throw new Error("the first endpoint has no body");
-  const shared = { ...first, body: { ...first.body, name: "StageResult" } };
-  await expect(openApi([shared, ...others])).rejects.toThrow("StageResult names a body and an answer");
+test("no schema's name is of a body and of an answer: the two differ in what is required", () => {
+  const bodies = ENDPOINTS.flatMap(({ body }) => (body === undefined ? [] : [body.name]));
+  const answers = new Set<unknown>(ENDPOINTS.flatMap((endpoint) => Object.values(endpoint.answers)));
+  expect(bodies.filter((name) => answers.has(name))).toEqual([]);
+  expect([bodies.length, answers.size].every((count) => count > 8)).toBe(true);
 });
 
 test("operation ids are unique, and each endpoint has its own route", () => {

@@ -1,6 +1,6 @@
 // The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
-// CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version.
-// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
+// CATALOG_AGE_MS old, at once after a write of this isolate, and from the object for a caller that names a newer
+// version. Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
 import type {
   CatalogRpc,
   CatalogSnapshot,

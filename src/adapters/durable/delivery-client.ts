@@ -1,5 +1,5 @@
-// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the jobs whose
-// id hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
+// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the jobs whose id
+// hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
 import type { DeliveryQueue, DeliveryJob } from "../../engine/worker-ports.ts";
 import { fnv1a } from "../../core/hash.ts";
 import { objectIds } from "./object-ids.ts";

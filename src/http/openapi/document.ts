@@ -63,7 +63,7 @@ export async function openApi(endpoints: readonly TaggedEndpoint[]): Promise<Jso
   };
 }
 
-/** The schemas that have a name: of bodies, whose fields with defaults are optional, and of answers. */
+/** The schemas that have a name: of bodies, whose fields with defaults are optional, and of answers. None is both. */
 function componentsOf(operations: readonly Operation[]): Json {
   const bodies = new Map<string, z.ZodMiniType>();
   const answers = new Map<string, z.ZodMiniType>();
@@ -73,10 +73,6 @@ function componentsOf(operations: readonly Operation[]): Json {
       if (schema !== undefined) answers.set(schema.name, schema.schema);
   }
   for (const [name, schema] of Object.entries(SHARED)) answers.set(name, schema);
-  for (const name of bodies.keys()) {
-    // The two differ in what is required.
-    if (answers.has(name)) throw new Error(`${name} names a body and an answer`);
-  }
   return { ...schemasOf(bodies, "input"), ...schemasOf(answers, "output") };
 }
 
