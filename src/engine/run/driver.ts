@@ -4,7 +4,7 @@
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
 // that call is the state's), I9 (the first batch is written before its calls, a later one after them: a verb's and the
 // last at once, a watched one within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
-// the state does not want is aborted), I15 (while any call is in flight the object's alarm is being handled or is set).
+// the state does not want is aborted), I15 (the alarm's keeper is called after every turn).
 //
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
@@ -45,6 +45,14 @@ export interface Watcher {
   wake(): void;
 }
 
+/** Who opened a driver. */
+export interface DriverOwner {
+  /** Called once, when the driver breaks: another one is to be opened. */
+  fault?(cause: unknown): void;
+  /** A turn is over: the run may need its alarm at another time (I15). */
+  settled?(): void;
+}
+
 export class ExecutionDriver {
   private readonly ports: Ports;
   private current: ExecutionState | null;
@@ -58,17 +66,15 @@ export class ExecutionDriver {
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
-  private sleeping = false;
-  private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
   private broken: { cause: unknown } | null = null;
   /** The work of an earlier instance has been resumed, or there was none. */
   private isAwake = false;
-  private readonly onFault: (cause: unknown) => void;
+  private readonly owner: DriverOwner;
 
-  private constructor(ports: Ports, state: ExecutionState | null, onFault: (cause: unknown) => void) {
+  private constructor(ports: Ports, state: ExecutionState | null, owner: DriverOwner) {
     this.ports = ports;
-    this.onFault = onFault;
+    this.owner = owner;
     this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.memory = new RunMemory(ports.memory, state);
@@ -79,8 +85,9 @@ export class ExecutionDriver {
     );
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
-        this.settle();
+        // The outbox is woken first: an end without its report would have the alarm of one that was reported.
         this.wake(false);
+        this.settle();
       },
       durable: () => this.wake(true),
       failed: (cause) => this.fail(cause),
@@ -90,11 +97,10 @@ export class ExecutionDriver {
 
   /**
    * The driver of the execution in the log. Starts nothing: see `wakeUp`.
-   * @param onFault called once, when the driver breaks: its owner is to open another one
    * @throws LogCorrupted
    */
-  static open(ports: Ports, onFault: (cause: unknown) => void = () => {}): ExecutionDriver {
-    return new ExecutionDriver(ports, restore(ports.log), onFault);
+  static open(ports: Ports, owner: DriverOwner = {}): ExecutionDriver {
+    return new ExecutionDriver(ports, restore(ports.log), owner);
   }
 
   get state(): ExecutionState | null {
@@ -127,8 +133,12 @@ export class ExecutionDriver {
    * @param cut how many of those were cut in a recovery at this place of the log, before it had written anything
    */
   wakeUp(crashes = 0, cut = 0): void {
-    if (this.isAwake || this.current === null || isTerminal(this.current.status)) return;
-    this.submit({ type: "recover", crashes, cut });
+    if (!this.isRecovered) this.submit({ type: "recover", crashes, cut });
+  }
+
+  /** False while calls of an earlier instance are lost, and this one has not repeated them yet. */
+  get isRecovered(): boolean {
+    return this.isAwake || this.current === null || isTerminal(this.current.status);
   }
 
   /**
@@ -144,10 +154,8 @@ export class ExecutionDriver {
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
-      // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
-      // a run that crashes its object comes to an end. Later calls are sent first: a commit would delay them.
-      if (command.type === "start" || command.type === "recover") this.commit.write();
-      if (this.isBroken()) return null;
+      // Calls go out after this stretch. Those of a first turn and of a recovery find it on disk: no agent is called
+      // for what never was, and a run that crashes its object comes to an end. A later commit would delay them.
       this.act();
       if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
       else this.commit.writeWithin(this.patience());
@@ -156,7 +164,6 @@ export class ExecutionDriver {
     }
     if (this.isBroken()) return null;
     this.settle();
-    if (decision.events.length > 0) this.moveAlarm();
     return decision.refusal;
   }
 
@@ -182,7 +189,7 @@ export class ExecutionDriver {
     const calls = [...this.calls.values()];
     this.calls.clear();
     for (const { abort } of calls) abort.abort();
-    this.onFault(cause);
+    this.owner.fault?.(cause);
     this.idle?.resolve();
     this.idle = null;
     for (const watcher of this.watchers) watcher.wake();
@@ -198,26 +205,10 @@ export class ExecutionDriver {
    * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
    */
   async drive(): Promise<void> {
-    const leave = this.attend();
-    try {
-      // A long wait has no timer here: the alarm's reason is decided now.
-      if (!this.isBusy()) this.proceed({ type: "tick" });
-      this.settle();
-      await this.idle?.promise;
-    } finally {
-      leave();
-    }
-  }
-
-  /**
-   * The alarm is being handled until the function given back is called: meanwhile it is not set again, which would make
-   * the platform forget how often its handler has crashed.
-   */
-  attend(): () => void {
-    this.handlers += 1;
-    return () => {
-      this.handlers -= 1;
-    };
+    // A long wait has no timer here: the alarm's reason is decided now.
+    if (!this.isBusy) this.proceed({ type: "tick" });
+    this.settle();
+    await this.idle?.promise;
   }
 
   /** Called when the run has ended and stays in memory, for the memory accounting. */
@@ -225,15 +216,12 @@ export class ExecutionDriver {
     this.memory.stays();
   }
 
-  /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */
-  get isAtRest(): boolean {
-    return this.handlers === 0 && !this.isBusy();
-  }
-
-  /** When the alarm must fire next, ms since the epoch; null if the run has ended. */
-  alarmAt(): number | null {
-    if (this.current === null) return null;
-    return this.isBusy() ? this.ports.clock.now() : nextActions(this.current).wake_at;
+  /**
+   * True while a call is in flight, a batch is not written, or a timer is set; otherwise only the alarm, or a caller,
+   * makes the run go on.
+   */
+  get isBusy(): boolean {
+    return this.calls.size > 0 || this.commit.isWaiting || this.timerAt !== null;
   }
 
   watch(watcher: Watcher): () => void {
@@ -257,7 +245,7 @@ export class ExecutionDriver {
   }
 
   private isUrgent(command: Command): boolean {
-    if (command.type === "pause" || command.type === "resume" || command.type === "cancel") return true;
+    if (URGENT.has(command.type)) return true;
     return this.current !== null && isTerminal(this.current.status);
   }
 
@@ -336,7 +324,6 @@ export class ExecutionDriver {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
     // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
     const wanted = this.calls.size > 0 || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
-    this.sleeping = wanted !== null && this.calls.size === 0;
     // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
     if (wanted === this.timerAt) return;
     this.stopTimer();
@@ -349,34 +336,14 @@ export class ExecutionDriver {
     });
   }
 
-  private isBusy(): boolean {
-    return this.calls.size > 0 || this.commit.isWaiting || this.sleeping;
-  }
-
-  /** I15: code that makes a run busy outside the alarm's handler sets the alarm, which then joins. */
   private settle(): void {
     if (this.broken !== null) return;
-    if (this.isBusy()) {
-      if (this.idle !== null) return;
-      this.idle = Promise.withResolvers<void>();
-      if (this.handlers === 0) this.setAlarm();
-    } else if (this.idle !== null) {
-      this.idle.resolve();
+    if (this.isBusy) this.idle ??= Promise.withResolvers<void>();
+    else {
+      this.idle?.resolve();
       this.idle = null;
     }
-  }
-
-  private setAlarm(): void {
-    const soon = this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
-    const wake_at = this.current === null ? null : nextActions(this.current).wake_at;
-    this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
-  }
-
-  /** I15: a batch that started nothing may still have changed when the run must wake: a resume before a long wait. */
-  private moveAlarm(): void {
-    if (this.current === null || this.idle !== null || this.handlers > 0) return;
-    const { wake_at } = nextActions(this.current);
-    if (wake_at !== null) this.ports.alarm.set(wake_at);
+    this.owner.settled?.();
   }
 
   private wake(sees_turns: boolean): void {
@@ -393,6 +360,9 @@ function restore(log: Log): ExecutionState | null {
     throw cause;
   }
 }
+
+/** Written at once: what a caller is answered, and what calls must find on disk. */
+const URGENT: ReadonlySet<Command["type"]> = new Set(["start", "recover", "pause", "resume", "cancel"]);
 
 /** I5: a try's failure is written before the next try begins, or a crash could repeat both. */
 function isRetry(event: LogEvent): boolean {
