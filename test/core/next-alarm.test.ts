@@ -1,6 +1,7 @@
 // When the object's alarm must fire (I15): each reason for it, which goes before which, and when it is left as it is.
 import { describe, expect, test } from "vitest";
 import { type AlarmFacts, nextAlarm, retryAfterFault } from "../../src/core/execution/next-alarm.ts";
+import { wasReported } from "../../src/core/execution/report-times.ts";
 import { retainedUntil } from "../../src/core/execution/retention.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { Play } from "./rules/play.ts";
@@ -72,6 +73,12 @@ describe("reports", () => {
       expect(alarmOf(play, { reports: "pending" })).toBe(play.now + ALARM_JOIN_MS);
       expect(alarmOf(play, { reports: "pending", set: play.now + 400 })).toBe(play.now + 400);
     }
+  });
+
+  test("of an end have it before the end of retention, which would show that they were made", () => {
+    const ended = running({ retention_seconds: 1 }).after(50).answer("one").after(400);
+    expect(alarmOf(ended, { reports: "pending" })).toBe(retainedUntil(ended.state) - 1);
+    expect(wasReported(ended.state, alarmOf(ended, { reports: "pending" }))).toBe(false);
   });
 
   test("that were refused have it at their next try, unless the run needs it before", () => {

@@ -20,14 +20,18 @@ const stateOf = (bench: Bench) => bench.driver.state as ExecutionState;
 /** When the alarm was set to fire, in ms since the run began. */
 const sets = ({ platform, began }: Bench) => platform.alarmSets.map((at) => at - began);
 
-test("a run that ends before its alarm comes sets it twice and never handles it", async () => {
-  const bench = new Bench((_request, _hooks, b) => later(b, 100, said()));
-  await bench.start(makeSpec(chain));
-  await bench.until(10_000);
-  expect(bench.types.at(-1)).toBe("execution.completed");
-  expect(sets(bench)).toEqual([TIMINGS.ALARM_JOIN_MS, retainedUntil(stateOf(bench)) - bench.began]);
-  expect(bench.platform.alarms).toBe(0);
-});
+// Of 400 ms its start is not reported yet when it ends, of 800 ms it is.
+test.each([100, 200])(
+  "a run of four stages of %i ms sets its alarm twice and never handles it",
+  async (ms) => {
+    const bench = new Bench((_request, _hooks, b) => later(b, ms, said()));
+    await bench.start(makeSpec(chain));
+    await bench.until(10_000);
+    expect(bench.types.at(-1)).toBe("execution.completed");
+    expect(sets(bench)).toEqual([TIMINGS.ALARM_JOIN_MS, retainedUntil(stateOf(bench)) - bench.began]);
+    expect(bench.platform.alarms).toBe(0);
+  },
+);
 
 test("a longer run sets it twice and handles it once", async () => {
   const bench = new Bench((_request, _hooks, b) => later(b, 800, said()));

@@ -39,7 +39,8 @@ export function nextAlarm(state: ExecutionState | null, facts: AlarmFacts): numb
     const soon = now + TIMINGS.ALARM_JOIN_MS;
     // Each time that it is set is a billed row: one that comes by then is early enough, whatever it was set for.
     if (set !== null && set <= soon) return set;
-    return Math.min(soon, nextActions(state).wake_at ?? soon);
+    // One at the end of retention would show that the end was reported: see report-times.ts.
+    return Math.min(soon, nextActions(state).wake_at ?? retainedUntil(state) - 1);
   }
   // What an earlier instance waited for, this one waits for: a run that is only read costs no row.
   if (isAsLeft) return null;

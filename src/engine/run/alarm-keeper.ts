@@ -108,8 +108,12 @@ export class AlarmKeeper {
     this.handled = true;
     this.set = null;
     this.blockedUntil = null;
-    const then = await work();
-    this.handled = false;
+    let then = NOTHING_ELSE;
+    try {
+      then = await work();
+    } finally {
+      this.handled = false;
+    }
     const set = this.apply();
     then();
     await set;

@@ -91,7 +91,7 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
   hold("I7", view.current_stage === (shown[0] ?? null), () => `current_stage ${view.current_stage}`);
 }
 
-/** I15: the alarm of a run that waits comes when it is due, of one that is busy soon, of one that has ended with retention. */
+/** I15: the alarm comes when a run that waits is due, soon where it is busy, and at the end of retention. */
 function auditAlarm(world: World, state: ExecutionState, due: number): void {
   const { terminal } = world.observer;
   const now = world.clock();
@@ -112,7 +112,7 @@ function auditAlarm(world: World, state: ExecutionState, due: number): void {
   const soon = now + TIMINGS.ALARM_JOIN_MS;
   for (const reason of [{ isBusy: true }, { reports: "pending" }, { needsHandler: true }] as const) {
     const at = nextAlarm(state, { ...facts, ...reason });
-    const first = terminal === null ? Math.min(soon, due) : soon;
+    const first = Math.min(soon, terminal === null ? due : wanted - 1);
     hold("I15", at === first, () => `${Object.keys(reason).join()}: the alarm is at ${at}, not at ${first}`);
     const kept = nextAlarm(state, { ...facts, ...reason, now: now + 1, set: at });
     hold("I15", kept === at, () => `the alarm is moved from ${at} to ${kept}, for nothing`);
