@@ -11,11 +11,11 @@ import { NOTHING_ELSE } from "../engine/run/alarm-keeper.ts";
 import { alarmWork } from "../engine/run/alarm-work.ts";
 import type { ExecutionDriver } from "../engine/run/driver.ts";
 import { IsolateFull } from "../engine/run/isolate-budget.ts";
-import { wakeTurn } from "../engine/run/recovery-pacing.ts";
+import { recoverySlot } from "../engine/run/recovery-pacing.ts";
 import { LogCorrupted, LogFormatUnknown } from "../engine/ports.ts";
 import { withTimeLimit } from "../engine/time-limit.ts";
 import type { RunKeeper } from "./run-keeper.ts";
-import { noteLost } from "./run-lines.ts";
+import { logLostReports } from "./run-lines.ts";
 
 export class AlarmHandler {
   private readonly storage: DurableObjectStorage;
@@ -44,15 +44,15 @@ export class AlarmHandler {
     try {
       if (runs.driver === null) {
         const waking = { scheduled, mayMove: crashes === 0, hasEnded: () => hasEnded(this.storage) };
-        const later = await wakeTurn(clock, waking);
+        const later = await recoverySlot(clock, waking);
         // A request may have taken it up meanwhile.
         if (later !== null && runs.driver === null) {
           alarm.block(later);
           return NOTHING_ELSE;
         }
-        runs.makeRoom(false);
+        runs.reserveMemory(false);
       }
-      const driver = await this.takeUp(Math.max(crashes, before));
+      const driver = await this.resume(Math.max(crashes, before));
       if (driver.fault !== null || runs.outbox === null) return NOTHING_ELSE;
       alarm.recovered();
       const work = await alarmWork(driver, runs.outbox, runs, scheduled);
@@ -60,7 +60,7 @@ export class AlarmHandler {
       if (runs.driver !== driver) return NOTHING_ELSE;
       if (work.next === "release") return () => runs.release(work.state);
       if (work.next === "forget") {
-        noteLost(work.state, work.lost, clock.now());
+        logLostReports(work.state, work.lost, clock.now());
         await runs.wipe();
       }
     } catch (cause) {
@@ -85,7 +85,7 @@ export class AlarmHandler {
   }
 
   /** Resumes the run, with a recovery mark if the platform has counted crashes, until it need not stay in memory. */
-  private async takeUp(crashes: number): Promise<ExecutionDriver> {
+  private async resume(crashes: number): Promise<ExecutionDriver> {
     const { runs } = this;
     const isMarked = runs.driver === null && crashes > 0;
     const cut = isMarked ? await markRecovery(this.storage, RECORD_PREFIX) : 0;
@@ -93,12 +93,12 @@ export class AlarmHandler {
     if (isMarked) clearMark(this.storage);
     // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
     // crashes has its alarm handled, and set again, before that.
-    if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.held(driver.drive());
+    if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.untilHandlerLimit(driver.drive());
     return driver;
   }
 
   /** Resolves with the task, or once the platform would end the handler. */
-  private async held(task: Promise<void>): Promise<void> {
+  private async untilHandlerLimit(task: Promise<void>): Promise<void> {
     await withTimeLimit(this.runs.clock, TIMINGS.ALARM_HOLD_MS, task, () => {});
   }
 }

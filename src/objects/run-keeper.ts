@@ -63,7 +63,7 @@ export class RunKeeper {
 
   /**
    * Starts a run in the object, which has none.
-   * @throws IsolateFull, and what broke the driver in its first turn
+   * @throws IsolateFull, and what broke the driver in its first batch
    */
   start(spec: RunSpec): ExecutionDriver {
     if (this.ports.memory?.take(specWeight(spec)) === false) {
@@ -73,7 +73,7 @@ export class RunKeeper {
     if (spec.storage === "memory") {
       this.isPersisted = false;
       this.ports = this.portsOf();
-      this.driver = this.conduct();
+      this.driver = this.openDriver();
     }
     const driver = this.driver as ExecutionDriver;
     if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
@@ -91,12 +91,12 @@ export class RunKeeper {
    * The first caller reads the log and resumes its run. A run that has recovered in vain too often is resumed
    * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
    * @param alarm the state of the alarm's handler; absent for other callers
-   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
+   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first batch
    */
   open(alarm?: { crashes: number; cut: number }): ExecutionDriver {
-    const driver = this.driver ?? this.conduct();
+    const driver = this.driver ?? this.openDriver();
     const isSuspect = (driver.state?.recoveriesWithoutProgress ?? 0) >= TIMINGS.RECOVERIES_WITHOUT_PROGRESS;
-    if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
+    if (alarm !== undefined || !isSuspect) driver.recover(alarm?.crashes, alarm?.cut);
     // Kept once it has started: a driver that failed to start is not reused.
     working(driver);
     if (this.driver !== driver) {
@@ -113,15 +113,15 @@ export class RunKeeper {
    * @param isBrief a caller asks, and not the alarm, with which the run goes on
    * @throws IsolateFull
    */
-  makeRoom(isBrief: boolean): void {
+  reserveMemory(isBrief: boolean): void {
     // What storage has is about what memory will have; a run of the largest size must always find room.
     const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
     if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
   }
 
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
-  private conduct(): ExecutionDriver {
-    this.makeRoom(true);
+  private openDriver(): ExecutionDriver {
+    this.reserveMemory(true);
     const driver = ExecutionDriver.open(this.ports, {
       fault: (cause) => this.faulted(driver, cause),
       settled: () => this.alarm.renew(),
@@ -139,10 +139,10 @@ export class RunKeeper {
     });
     this.outbox = outbox;
     this.alarm.follow(driver, outbox);
-    const rested = () => {
+    const onRest = () => {
       if (this.driver === driver) this.rest();
     };
-    driver.watch(restWatch(driver, this.ports, rested));
+    driver.watch(restWatch(driver, this.ports, onRest));
     this.ownWatchers = driver.watcherCount;
     return driver;
   }
@@ -190,7 +190,7 @@ export class RunKeeper {
     // A first report takes a moment, for which an ended run's memory may already be used by the next one.
     if (isEnded && this.outbox?.isRefused === true) driver.stays();
     else if (isPending && !isEnded && !driver.isBusy && this.ports.memory?.isLarge === true)
-      this.outbox?.hasten();
+      this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || driver.isBusy || driver.watcherCount > this.ownWatchers) return;
     if (this.presence !== null && !isEnded) return;

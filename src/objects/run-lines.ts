@@ -10,7 +10,7 @@ export function noteRejected(execution_id: string, cause: unknown, now: number):
 }
 
 /** An execution is forgotten before every receiver had its end. @param now ms since the epoch */
-export function noteLost(state: ExecutionState, receivers: readonly string[], now: number): void {
+export function logLostReports(state: ExecutionState, receivers: readonly string[], now: number): void {
   if (receivers.length > 0) writeLog("ERROR", lostReports(state, receivers, now));
 }
 

@@ -132,7 +132,7 @@ export class Platform {
     });
     keeper.follow(life.driver, life.outbox);
     this.life = life;
-    life.driver.wakeUp(this.deaths + this.refusals);
+    life.driver.recover(this.deaths + this.refusals);
     return this.life;
   }
 
