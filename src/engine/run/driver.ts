@@ -1,35 +1,27 @@
 // driveExecution: the one loop of a run. It batches commands into events in the log, and performs the effects that the
 // state then needs: calls started and aborted, timers set, readers woken. Decides nothing itself.
 //
-// Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (the first batch is written before its calls, a later one after them: a verb's and the
-// last at once, a watched one within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
-// the state does not want is aborted), I15 (the alarm's keeper is called after every batch).
+// Invariants it keeps: I5 (a try's failure is written before the next try), I9 (the first batch is written before its
+// calls, a later one after them: a verb's and the last at once, a watched one within WATCHED_COMMIT_MS, others within
+// GROUP_COMMIT_MS), I15 (the alarm's keeper is called after every command). Its calls are in calls-in-flight.ts.
 //
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
-import pLimit from "p-limit";
-import { LIMITS } from "../../contract/limits.ts";
-import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
+import type { Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
+import { nextActions } from "../../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { CallsInFlight } from "./calls-in-flight.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
-import { LiveText } from "./live-text.ts";
+import type { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "../ports.ts";
 import { RunMemory } from "./run-memory.ts";
-import { runStage } from "../call/run-stage.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
-
-interface CallInFlight {
-  abort: AbortController;
-  live: LiveText;
-}
 
 /** Who wants to hear of a run while it runs: feeds and waiting callers. */
 export interface Watcher {
@@ -49,7 +41,7 @@ export interface Watcher {
 export interface DriverOwner {
   /** Called once, when the driver breaks: another one is to be opened. */
   fault?(cause: unknown): void;
-  /** A batch is over: the run may need its alarm at another time (I15). */
+  /** A command was decided, or a batch written: the run may need its alarm at another time (I15). */
   settled?(): void;
 }
 
@@ -57,8 +49,7 @@ export class ExecutionDriver {
   private readonly ports: Ports;
   private current: ExecutionState | null;
   private readonly commit: GroupCommit;
-  private readonly calls = new Map<number, CallInFlight>();
-  private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
+  private readonly calls: CallsInFlight;
   private readonly watchers = new Set<Watcher>();
   private readonly healthRefresh: HealthRefresh;
   private readonly memory: RunMemory;
@@ -83,6 +74,14 @@ export class ExecutionDriver {
       () => this.watchers.size,
       () => this.wake(true),
     );
+    this.calls = new CallsInFlight(ports, this.memory, {
+      began: (live) => {
+        for (const watcher of this.watchers) watcher.callBegan(live);
+      },
+      arrived: () => this.texts.arrived(),
+      ended: ({ stage, call }, outcome, began_at) =>
+        this.proceed({ type: "answer", stage, call, outcome, began_at, chance: ports.chance() }),
+    });
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
         // The outbox is woken first: an end without its report would have the alarm of one that was reported.
@@ -186,9 +185,7 @@ export class ExecutionDriver {
     this.commit.discard();
     this.stopTimer();
     this.healthRefresh.rest();
-    const calls = [...this.calls.values()];
-    this.calls.clear();
-    for (const { abort } of calls) abort.abort();
+    this.calls.abortAll();
     this.owner.fault?.(cause);
     this.idle?.resolve();
     this.idle = null;
@@ -226,7 +223,7 @@ export class ExecutionDriver {
 
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
-    for (const { live } of this.calls.values()) watcher.callBegan(live);
+    for (const live of this.calls.texts()) watcher.callBegan(live);
     // Pending batches are about to be read.
     if (watcher.sees_batches) {
       this.commit.writeWithin(TIMINGS.WATCHED_COMMIT_MS);
@@ -262,62 +259,10 @@ export class ExecutionDriver {
   private act(): void {
     if (this.current === null) return;
     const { invoke, wake_at } = nextActions(this.current);
-    const wanted = new Set(invoke.map((invocation) => invocation.call));
-    for (const [call, { abort }] of this.calls) {
-      if (wanted.has(call)) continue;
-      this.memory.ended(call);
-      this.calls.delete(call);
-      abort.abort();
-    }
-    for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
+    this.calls.match(this.current, invoke);
     if (this.calls.size > 0) this.healthRefresh.beat();
     else this.healthRefresh.rest();
     this.setTimer(wake_at);
-  }
-
-  private begin(invocation: Invocation): void {
-    const state = this.current as ExecutionState;
-    const { stage, attempt, call } = invocation;
-    const live = new LiveText(state.spec.execution_id, stage, attempt, call);
-    const abort = new AbortController();
-    this.calls.set(call, { abort, live });
-    for (const watcher of this.watchers) watcher.callBegan(live);
-    const wanted = () => this.calls.get(call)?.abort === abort;
-    const hooks = {
-      signal: abort.signal,
-      another: (task: () => Promise<void>) => void this.slots(task),
-      delta: (text: string) => {
-        if (!wanted()) return;
-        const failure = this.memory.addText(call, text);
-        if (failure !== null) {
-          end({ ok: false, failure });
-          abort.abort();
-          return;
-        }
-        live.append(text);
-        this.texts.arrived();
-      },
-      progress: (progress: NonNullable<LiveText["progress"]>) => {
-        if (!wanted()) return;
-        live.progress = progress;
-        live.progressCount += 1;
-        this.texts.arrived();
-      },
-    };
-    let began_at = this.ports.clock.now();
-    const end = (ended: CallOutcome) => {
-      if (!wanted()) return;
-      const withText = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
-      const outcome = this.memory.answered(call, withText);
-      this.calls.delete(call);
-      this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
-    };
-    void this.slots(async () => {
-      // It may have been cancelled while it waited for a slot.
-      if (!wanted()) return;
-      began_at = this.ports.clock.now();
-      end(await runStage(this.ports, state, invocation, hooks));
-    });
   }
 
   private setTimer(wake_at: number | null): void {
