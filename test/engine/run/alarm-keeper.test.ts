@@ -2,14 +2,14 @@
 // what it sets it to, and that nothing sets it while it is handled. That it is right after every effect is held in
 // simulation/run.ts.
 import { expect, test } from "vitest";
-import { nextActions } from "../../src/core/execution/next-actions.ts";
-import { retainedUntil } from "../../src/core/execution/retention.ts";
-import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { TIMINGS } from "../../src/core/timings.ts";
-import { AlarmKeeper, NOTHING_ELSE } from "../../src/engine/run/alarm-keeper.ts";
-import { makeSpec, makeStage } from "../core/simulation/spec.ts";
-import { Bench, BUSY, later, said } from "./support.ts";
-import { drained } from "./simulation/virtual-time.ts";
+import { nextActions } from "../../../src/core/execution/next-actions.ts";
+import { retainedUntil } from "../../../src/core/execution/retention.ts";
+import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
+import { AlarmKeeper, NOTHING_ELSE } from "../../../src/engine/run/alarm-keeper.ts";
+import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
+import { Bench, BUSY, later, said } from "../support.ts";
+import { drained } from "../simulation/virtual-time.ts";
 
 const chain = ["a", "b", "c", "d"].map((name, at, all) =>
   makeStage(name, { depends_on: at === 0 ? [] : [all[at - 1] as string] }),
