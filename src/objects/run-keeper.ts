@@ -1,6 +1,6 @@
 // The run of an execution's object in memory: its driver, its outbox, its watchers, its share of the isolate's memory.
 // Owns when a run is opened and when it is released. Its alarm is src/objects/alarm-handler.ts.
-import type { ExecutionText } from "../adapters/durable/execution-client.ts";
+import type { ExecutionText } from "../engine/object-protocol.ts";
 import { writeLog } from "../adapters/platform/system.ts";
 import { composeListing, composePorts, composeReceivers } from "../compose.ts";
 import type { Env } from "../settings.ts";
@@ -221,10 +221,7 @@ export class RunKeeper {
     for (const feed of this.feeds) feed.close();
   }
 
-  /**
-   * Releases a run that has ended and been reported: the platform keeps an object long after that, and what the log
-   * holds need not stay in memory. The next caller reads the log.
-   */
+  /** Releases a run that has ended and been reported: what the log holds need not stay in memory. */
   release({ spec }: ExecutionState): void {
     if (spec.storage !== "durable_object") return;
     this.ports.memory?.free();
