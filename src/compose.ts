@@ -99,8 +99,7 @@ export function composePorts(
     clock,
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
-    // Not awaited: the output gate holds back everything that depends on it, and resets the object if the write fails.
-    alarm: persist ? { set: (at) => void storage.setAlarm(at).catch(() => {}) } : timerAlarm(clock, onTimer),
+    alarm: persist ? { set: (at) => storage.setAlarm(at) } : timerAlarm(clock, onTimer),
     agents: composeAgents(env, brotli),
     shared: composeShared(env),
   };
