@@ -1,8 +1,8 @@
 // A shard of the execution index over SQLite in memory: the history of a conversation and the start of a run in one
 // request, its entry, turn and metrics in one report; what is lost with the shard's memory, and what is not; rows of
 // earlier versions.
+import type { IndexQuery } from "../../src/engine/worker-ports.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { IndexQuery } from "../../src/adapters/durable/execution-index-client.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import {
   beginning,

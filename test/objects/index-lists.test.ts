@@ -1,11 +1,8 @@
 // Lists of a shard of the execution index over SQLite in memory: each execution once in its place, by an index, and
 // bounded where the filters fit few of many rows.
+import type { IndexQuery } from "../../src/engine/worker-ports.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  type IndexQuery,
-  type ListedPart,
-  pageOf,
-} from "../../src/adapters/durable/execution-index-client.ts";
+import { type ListedPart, pageOf } from "../../src/adapters/durable/execution-index-client.ts";
 import { beginning, NOW, reportOf, RETENTION_MS, ShardDisk } from "../support/index-shard.ts";
 
 vi.mock("cloudflare:workers", () => ({

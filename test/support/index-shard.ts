@@ -1,9 +1,9 @@
 // A shard of the execution index for tests without workerd: its storage as SQLite in memory, the objects that it asks,
 // and the reports that executions make. The class itself comes from the test, which replaces cloudflare:workers.
+import type { Beginning, MonitorRpc } from "../../src/engine/worker-ports.ts";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import type { ConversationRpc } from "../../src/adapters/durable/conversation-client.ts";
-import type { Beginning, IndexReport } from "../../src/adapters/durable/execution-index-client.ts";
-import type { MonitorRpc } from "../../src/adapters/durable/monitor-client.ts";
+import type { IndexReport } from "../../src/adapters/durable/execution-index-client.ts";
 import type { ExecutionStatus } from "../../src/contract/execution.ts";
 import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
 import { reportText } from "../../src/core/monitoring/metrics/stored-report.ts";

@@ -1,6 +1,7 @@
 // The client of the objects in which earlier versions kept each conversation's turns. The execution index has those of
 // runs that began with this version; the objects are read until their turns have expired, and take the turns of runs
 // that were in flight at the upgrade.
+import type { Conversations } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
@@ -12,13 +13,6 @@ export interface ConversationRpc {
   /** Keeps a turn; the same one again changes nothing. */
   add(turn: KeptTurn): Promise<void>;
   forget(execution_id: string): Promise<void>;
-}
-
-export interface Conversations {
-  /** The last `count` turns, oldest first; none where the conversation cannot be read in time. */
-  history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
-  add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
-  forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
 }
 
 /** Time limit of the read, in ms, after which a run starts without them: within that of the index, which asks. */

@@ -1,39 +1,29 @@
 // The client of a tenant's execution index and metrics: shards, each of which keeps the executions of the conversations
 // that hash to it (core/monitoring/shards.ts). A list queries all of them, or that of its conversation, and merges by
 // (start, id), newest first; metrics merge by addition.
+import type {
+  ExecutionIndex,
+  IndexMetrics,
+  IndexQuery,
+  Listed,
+  MetricsQuery,
+  Place,
+} from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
-import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
   allShards,
   conversationShard,
   executionShard,
   INDEX_GENERATION,
-  type Sharded,
 } from "../../core/monitoring/shards.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
-import type { MetricTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
-import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
+import type { RunReport } from "../../core/monitoring/metrics/report.ts";
 import { within } from "../platform/time-limit.ts";
 import { objectIds } from "./object-ids.ts";
-
-/** A position in the list: everything after it is older. */
-export interface Place {
-  start: number;
-  id: string;
-}
-
-export type IndexQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
-  before: Place | null;
-};
-
-/** An execution of the list with its position. */
-export interface Listed extends Place {
-  summary: ExecutionSummary;
-}
 
 /** A shard's part of a list. */
 export interface ListedPart {
@@ -43,45 +33,6 @@ export interface ListedPart {
   floor: number | null;
   /** An earlier version may have kept executions of the conversation in other shards. */
   elsewhere: boolean;
-}
-
-/** A place in one shard. */
-interface ShardPlace extends Place {
-  shard: number;
-}
-
-/** A run that is about to start. */
-export interface Beginning {
-  conversation_id: string;
-  /** The turns of its conversation that it wants, at most. */
-  turns: number;
-  note: {
-    summary: ExecutionSummary;
-    /** Ms since the epoch. */
-    start: number;
-    /** The caller named it: it may have run before. */
-    is_named: boolean;
-  } | null;
-}
-
-/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
-export type Period = { window_seconds: number } | "ever";
-
-export interface MetricsQuery {
-  period: Period;
-  /** All pipelines if absent. */
-  pipeline?: string | undefined;
-  /** Recorded runs wanted, at most. */
-  shapes: number;
-}
-
-export interface IndexMetrics {
-  /** In the order of their first run. */
-  by_pipeline: Map<string, MetricTotals>;
-  /** Executions that have begun and not ended. */
-  open: number;
-  /** Of recent runs, in the order in which they began. */
-  shapes: RunShape[];
 }
 
 /** The metrics of a run. */
@@ -121,20 +72,6 @@ export interface ExecutionIndexRpc {
   metrics(query: MetricsQuery): Promise<IndexMetrics>;
   /** Until when something that an earlier version wrote is kept here, ms since the epoch; 0 where there is nothing. */
   earlierUntil(): Promise<number>;
-}
-
-export interface ExecutionIndex {
-  /** The history of a run that is about to start; none where the index cannot be read in time. */
-  begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
-  /** Takes back the note of a start. Never rejects. */
-  withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
-  report(tenant: string, entry: IndexEntry): Promise<void>;
-  /** A page: it may be short, or empty, and have a next one, where few of many executions fit the filters. */
-  list(tenant: string, query: IndexQuery): Promise<{ listed: Listed[]; next: Place | null }>;
-  ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
-  forget(tenant: string, place: ShardPlace): Promise<void>;
-  metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
-  earlierUntil(tenant: string): Promise<number>;
 }
 
 /** Time limit of the history, in ms, after which a run starts without one; an evicted object starts in less. */

@@ -1,6 +1,6 @@
 // A run that is about to start, at the shard of its conversation: one request reads the history and notes the start. It
 // goes out beside the reading of the catalog where the isolate's last copy has a plan for the run, else after it.
-import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
+import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import type { Services } from "../../compose.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
@@ -9,25 +9,15 @@ import type { ExecutionRequest } from "../../contract/requests.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import { startSummary } from "../../core/monitoring/index-entry.ts";
 import { INDEX_GENERATION } from "../../core/monitoring/shards.ts";
-
-/** How a caller named the execution, if at all. */
-export interface Naming {
-  execution_id: string;
-  /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
-  digest: string | null;
-}
+import type { Identity } from "./identify.ts";
 
 export interface RunContext {
   tenant: string;
-  naming: Naming;
+  identity: Identity;
   watched: boolean;
   traceparent: string | null;
   /** The request's headers ask for new results. */
   no_cache: boolean;
-  /** False where the caller has events of it already: then it is only attached to. */
-  starts: boolean;
-  /** When it was asked for, ms since the epoch. */
-  at: number;
 }
 
 /** What all requests that start a run have in common. */
@@ -75,8 +65,8 @@ export class BegunRun {
   async refuse<R>(refusal: R): Promise<R> {
     if (this.begun === null) return refusal;
     await this.begun.history;
-    const { naming, tenant, at } = this.context;
-    const { execution_id } = naming;
+    const { tenant, identity } = this.context;
+    const { execution_id, at } = identity;
     const { conversation_id } = this.request;
     const started = { execution_id, conversation_id, index_shards: INDEX_GENERATION.shards };
     await this.services.executionIndex.withdraw(tenant, started, at);
@@ -85,15 +75,14 @@ export class BegunRun {
 
   private begin({ config, pipeline, pipeline_version }: Plan): NonNullable<BegunRun["begun"]> {
     const turns = config.context_memory_size;
-    const { naming, tenant, starts, at } = this.context;
-    const { execution_id, digest } = naming;
+    const { tenant, identity } = this.context;
+    const { execution_id, digest, cursor, at } = identity;
     const { query, conversation_id } = this.request;
     const shown = { execution_id, query, conversation_id, pipeline, pipeline_version };
     const note = { summary: startSummary(shown, at), start: at, is_named: digest !== null };
     const { executionIndex } = this.services;
-    const history = starts
-      ? executionIndex.begin(tenant, { conversation_id, turns, note })
-      : Promise.resolve([]);
+    const history =
+      cursor === null ? executionIndex.begin(tenant, { conversation_id, turns, note }) : Promise.resolve([]);
     this.begun = { turns, history };
     return this.begun;
   }

@@ -7,16 +7,12 @@
 // the next moment; alerts are evaluated by the tenant's monitor, and only where they are sent to somebody.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
+import type { Beginning, IndexMetrics, IndexQuery, MetricsQuery, Place } from "../../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
-  Beginning,
-  MetricsQuery,
-  IndexMetrics,
-  IndexQuery,
   IndexReport,
   ExecutionIndexRpc,
   ListedPart,
-  Place,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";

@@ -1,5 +1,5 @@
 // A page of a list while it is read from the rows of a shard, newest first.
-import type { IndexQuery, Listed, Place } from "../../adapters/durable/execution-index-client.ts";
+import type { IndexQuery, Listed, Place } from "../../engine/worker-ports.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 
 export interface ListRow extends Record<string, SqlStorageValue> {

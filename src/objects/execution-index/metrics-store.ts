@@ -3,6 +3,7 @@
 // what an instance had not written, the next one counts again from the rows that no batch has. A batch is kept a day
 // and then added to what was before, so that counters never fall. Which pipelines have metrics of their own is stored
 // with them: core/monitoring/metrics/names.ts.
+import type { Period } from "../../engine/worker-ports.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import {
   addReport,
@@ -12,7 +13,7 @@ import {
   mergeByName,
 } from "../../core/monitoring/metrics/run-metrics.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import type { Counted, Period } from "../../adapters/durable/execution-index-client.ts";
+import type { Counted } from "../../adapters/durable/execution-index-client.ts";
 
 const MINUTE_MS = 60_000;
 const BATCHES = "batch/";

@@ -1,12 +1,8 @@
 // The rows of a shard of the execution index: one per execution, with the turn that its conversation remembers. A row's
 // key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
 // indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
-import type {
-  Counted,
-  IndexQuery,
-  IndexReport,
-  Place,
-} from "../../adapters/durable/execution-index-client.ts";
+import type { IndexQuery, Place } from "../../engine/worker-ports.ts";
+import type { Counted, IndexReport } from "../../adapters/durable/execution-index-client.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";

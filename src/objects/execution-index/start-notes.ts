@@ -1,7 +1,7 @@
 // Starts that a shard of the execution index has in memory: a run is noted by the request that reads its history, and is
 // listed as running from then on. A row is written only by its first report, which for most runs is their end. What is
 // lost with the shard's memory, or was noted in vain, is corrected by that report, or by none within START_NOTED_MS.
-import type { IndexQuery, Listed } from "../../adapters/durable/execution-index-client.ts";
+import type { IndexQuery, Listed } from "../../engine/worker-ports.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { comparePlaces } from "./list-page.ts";
