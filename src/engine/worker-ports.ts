@@ -163,7 +163,7 @@ export interface IndexMetrics {
 }
 
 /** A place in one shard. */
-export interface ShardPlace extends Place {
+interface ShardPlace extends Place {
   shard: number;
 }
 

@@ -6,7 +6,7 @@ import type { Call } from "../context.ts";
 import { invalid } from "../request/body.ts";
 
 /** How a caller named the execution, if at all. */
-export interface Naming {
+interface Naming {
   execution_id: string;
   /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
   digest: string | null;
