@@ -94,12 +94,16 @@ describe("GET /v1/metrics", () => {
   test("a result that came out of the cache is a hit, and takes no time", async () => {
     await coordinator.pipeline("kept", [{ name: "only", agent_type: "slow" }]);
     await coordinator.configure({ enable_caching: true });
-    await coordinator.run({ pipeline: "kept" });
-    await coordinator.run({ pipeline: "kept" });
+    // Of two conversations: what is asked with another history is another question.
+    const [called] = [
+      await coordinator.run({ pipeline: "kept", conversation_id: "kept-1" }),
+      await coordinator.run({ pipeline: "kept", conversation_id: "kept-2" }),
+    ];
     await coordinator.configure({ enable_caching: null });
     const body = await counted("?pipeline=kept", 2);
     expect(body.stage_metrics.only).toMatchObject({ executions: 2, cache_hits: 1, retries: 0 });
-    expect(body.stage_metrics.only.avg_duration_ms).toBeLessThan(150);
+    const { duration_ms } = called.body.stage_results.only;
+    expect(body.stage_metrics.only.avg_duration_ms).toBeLessThan(duration_ms / 2 + 75);
   });
 
   test("distinguishes failures, retries and cancellations", async () => {
