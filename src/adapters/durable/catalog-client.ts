@@ -1,26 +1,30 @@
 // The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
 // CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version.
-// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
+// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most. Definitions
+// of large pipelines are read by name when they are needed, and kept as long as they are current.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { Result } from "../../contract/problem.ts";
-import type { Definitions } from "../../core/config/catalog-bounds.ts";
+import type { Pipeline } from "../../contract/pipeline.ts";
+import { type CatalogOutline, versionsOf } from "../../core/config/catalog-outline.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import type { Standing, TenantHealth } from "./agent-health-client.ts";
 import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
 
-/** All definitions of a tenant, and the known state of its agents. */
-export interface CatalogSnapshot extends Definitions {
+/** A tenant's definitions as an isolate knows them, and the known state of its agents. */
+export interface CatalogSnapshot extends CatalogOutline {
+  /** Those that the isolate has; `versions` names all. */
+  pipelines: Record<string, Pipeline>;
   /** The recorded failures of its agents. */
   health: TenantHealth;
 }
 
 /** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
 export interface CatalogText {
-  /** Definitions as JSON; null where the reader has this revision of them. */
+  /** A CatalogOutline as JSON; null where the reader has this revision of it. */
   definitions: string | null;
   revision: string;
   health: TenantHealth;
@@ -44,13 +48,17 @@ export interface WrittenText<T> {
 export interface CatalogRpc {
   /** @param revision of the definitions that the caller has; null where it has none */
   snapshot(revision: string | null): Promise<CatalogText>;
+  /** The definition of a pipeline as JSON; null where there is none. */
+  pipeline(name: string): Promise<string | null>;
+  /** All definitions, by name, as JSON. */
+  pipelines(): Promise<string>;
   /** @param environment the effective config without a patch */
   changePipeline(
     name: string,
     change: PipelineChange,
     condition: Precondition,
     environment: CoordinatorConfig,
-  ): Promise<WrittenText<Result<{ created: boolean }>>>;
+  ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>>;
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
   /** @param registration null removes it, also a preset one */
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
@@ -64,6 +72,10 @@ export interface CatalogRpc {
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same with the definition of this pipeline, where there is one. */
+  readFor(tenant: string, pipeline: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same as the object has it now, with every definition. */
+  readAll(tenant: string): Promise<CatalogSnapshot>;
   /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
@@ -85,9 +97,11 @@ const REMEMBERED_CHARS = 8 * 1024 * 1024;
 interface Answered {
   snapshot: CatalogSnapshot;
   revision: string;
-  /** Of the definitions as JSON. */
+  /** Of the outline as JSON, and of the definitions that were read by name. */
   chars: number;
   at: number;
+  /** Those: their characters, by the names of their pipelines. */
+  named: Map<string, number>;
 }
 
 interface Remembered {
@@ -142,6 +156,26 @@ class RememberedCatalogs implements Catalogs {
     return snapshot;
   }
 
+  async readFor(tenant: string, pipeline: string, maxAgeMs?: number): Promise<CatalogSnapshot> {
+    const snapshot = await this.read(tenant, maxAgeMs);
+    const version = ownValue(snapshot.versions, pipeline);
+    const known = ownValue(snapshot.pipelines, pipeline);
+    if (version === undefined || (known !== undefined && known.version >= version)) return snapshot;
+    const text = await this.world.catalog(tenant).pipeline(pipeline);
+    // Deleted since: it is not there, whatever its version was.
+    if (text !== null) this.keep(tenant, snapshot, JSON.parse(text) as Pipeline, text.length);
+    return snapshot;
+  }
+
+  async readAll(tenant: string): Promise<CatalogSnapshot> {
+    const snapshot = await this.read(tenant, 0);
+    const { versions, pipelines } = snapshot;
+    if (Object.entries(versions).every(([name, version]) => ownValue(pipelines, name)?.version === version))
+      return snapshot;
+    const all = JSON.parse(await this.world.catalog(tenant).pipelines()) as Record<string, Pipeline>;
+    return { ...snapshot, pipelines: all, versions: versionsOf({ pipelines: all }) };
+  }
+
   peek(tenant: string): CatalogSnapshot | null {
     const known = this.tenants.peek(tenant);
     return known !== undefined && this.world.now() - known.at < CATALOG_AGE_MS ? known.known : null;
@@ -149,7 +183,7 @@ class RememberedCatalogs implements Catalogs {
 
   async write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>> {
     const { outcome, snapshot: text } = await write(this.world.catalog(tenant));
-    const last = this.answered(tenant, text, null);
+    const last = this.answered(tenant, text, this.tenants.peek(tenant)?.last ?? null);
     const { snapshot } = last;
     this.tenants.set(tenant, { snapshot: Promise.resolve(snapshot), known: snapshot, at: last.at, last });
     return { outcome, snapshot };
@@ -187,7 +221,38 @@ class RememberedCatalogs implements Catalogs {
     if (definitions === null && last !== null) {
       return { ...last, snapshot: { ...last.snapshot, health }, at };
     }
-    const read = JSON.parse(definitions as string) as Definitions;
-    return { snapshot: { ...read, health }, revision, chars: (definitions as string).length, at };
+    const outline = JSON.parse(definitions as string) as Omit<CatalogOutline, "versions"> &
+      Partial<Pick<CatalogOutline, "versions">>;
+    // An object of an earlier version sends every definition, and no versions.
+    const read: CatalogOutline = { ...outline, versions: outline.versions ?? versionsOf(outline) };
+    const named = new Map<string, number>();
+    let chars = (definitions as string).length;
+    for (const [name, size] of last?.named ?? []) {
+      const known = last?.snapshot.pipelines[name];
+      if (known === undefined || ownValue(read.versions, name) !== known.version) continue;
+      if (Object.hasOwn(read.pipelines, name)) continue;
+      read.pipelines[name] = known;
+      named.set(name, size);
+      chars += size;
+    }
+    return { snapshot: { ...read, health }, revision, chars, at, named };
   }
+
+  /** Keeps a definition with the snapshot for which it was read, and with the one that is there by now. */
+  private keep(tenant: string, snapshot: CatalogSnapshot, pipeline: Pipeline, chars: number): void {
+    const { name, version } = pipeline;
+    snapshot.pipelines[name] = pipeline;
+    const last = this.tenants.peek(tenant)?.last ?? null;
+    // The one that is there by now may have a newer version of it, or have it no more.
+    if (last === null || (ownValue(last.snapshot.versions, name) ?? Infinity) > version) return;
+    last.snapshot.pipelines[name] = pipeline;
+    last.chars += chars - (last.named.get(name) ?? 0);
+    last.named.set(name, chars);
+    this.tenants.trim(tenant);
+  }
+}
+
+/** By own keys only: `toString` is a name like any other. */
+function ownValue<T>(of: Readonly<Record<string, T>>, name: string): T | undefined {
+  return Object.hasOwn(of, name) ? of[name] : undefined;
 }

@@ -31,14 +31,15 @@ export const pipelines = new Hono<AppEnv>()
   .delete("/:name/stages/:stage", removeStage);
 
 async function list(call: Call): Promise<Response> {
-  const catalog = await catalogNow(call);
+  const { services, tenant } = call.var;
+  const catalog = await services.catalogs.readAll(tenant);
   const named = Object.values(catalog.pipelines).toSorted((a, b) => (a.name < b.name ? -1 : 1));
   return call.json({ data: named.map((pipeline) => shown(call, catalog, pipeline).body) });
 }
 
 async function read(call: Call): Promise<Response> {
   const name = nameOf(call);
-  const catalog = await catalogNow(call);
+  const catalog = await catalogNow(call, name);
   const pipeline = find(catalog, name);
   if (pipeline === null) return problem(call, { code: "PIPELINE_NOT_FOUND", pipeline: name });
   const { body, etag } = shown(call, catalog, pipeline);
@@ -72,7 +73,7 @@ async function remove(call: Call): Promise<Response> {
   const name = nameOf(call);
   const condition = await conditionOf(call, name);
   if (!condition.ok) {
-    const gone = find(await services.catalogs.read(tenant), name) === null;
+    const gone = !Object.hasOwn((await services.catalogs.read(tenant)).versions, name);
     return problem(call, gone ? { code: "PIPELINE_NOT_FOUND", pipeline: name } : condition.error);
   }
   const { outcome } = await services.catalogs.write(tenant, (rpc) =>
@@ -115,7 +116,7 @@ async function change(call: Call, name: string, what: PipelineChange): Promise<R
     rpc.changePipeline(name, what, condition.value, services.settings.config),
   );
   if (!outcome.ok) return problem(call, outcome.error);
-  const { body, etag } = shown(call, snapshot, snapshot.pipelines[name] as Pipeline);
+  const { body, etag } = shown(call, snapshot, outcome.value.pipeline);
   const isNew = outcome.value.created || what.kind === "add_stage";
   const hints = hintsOf(body.stages, body.stages, registeredIn(snapshot, services.settings));
   const written: WrittenPipeline = { ...body, hints };
@@ -131,7 +132,7 @@ async function conditionOf(call: Call, name: string): Promise<Result<Preconditio
   const ifMatch = call.req.header("if-match");
   const ifNoneMatch = call.req.header("if-none-match");
   if (ifMatch === undefined && ifNoneMatch === undefined) return ok(null);
-  const catalog = await catalogNow(call);
+  const catalog = await catalogNow(call, name);
   const pipeline = find(catalog, name);
   const current =
     pipeline === null ? null : { version: pipeline.version, etag: shown(call, catalog, pipeline).etag };
@@ -140,8 +141,8 @@ async function conditionOf(call: Call, name: string): Promise<Result<Preconditio
   return err<CoordinatorError>({ code: "PRECONDITION_FAILED", resource: `the pipeline ${name}` });
 }
 
-function catalogNow(call: Call): Promise<CatalogSnapshot> {
-  return call.var.services.catalogs.read(call.var.tenant, 0);
+function catalogNow(call: Call, name: string): Promise<CatalogSnapshot> {
+  return call.var.services.catalogs.readFor(call.var.tenant, name, 0);
 }
 
 function find(catalog: CatalogSnapshot, name: string): Pipeline | null {
