@@ -4,11 +4,14 @@
 import { IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
 import { type CatalogRpc, type Catalogs, catalogsOver } from "../../src/adapters/durable/catalog-client.ts";
 import { type Conversations, conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
-import { type Ledgers, ledgersOver } from "../../src/adapters/durable/execution-index-client.ts";
+import {
+  type ExecutionIndex,
+  executionIndexOver,
+} from "../../src/adapters/durable/execution-index-client.ts";
 import { EmbeddedCache } from "../../src/adapters/durable/result-cache-client.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import type { ExecutionStatus } from "../../src/contract/execution.ts";
-import type { LedgerEntry } from "../../src/core/monitoring/index-entry.ts";
+import type { IndexEntry } from "../../src/core/monitoring/index-entry.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { Random } from "../core/simulation/random.ts";
 import { ObjectLoad, VirtualClock } from "./virtual-objects.ts";
@@ -42,7 +45,7 @@ export async function simulate({
   const load = new ObjectLoad(clock, WARM_MS);
   const until = WARM_MS + seconds * 1_000;
   // What ends before the window cannot be seen in it, except for what shared objects do after it.
-  const first = Math.max(0, WARM_MS - END - TIMINGS.ALERT_NEWS_MS - 1_000);
+  const first = Math.max(0, WARM_MS - END - TIMINGS.ALERT_NOTIFY_MS - 1_000);
   for (let tenant = 0; tenant < tenants; tenant += 1) {
     const world = new TenantLoad(`tenant${tenant}`, rate, clock, load, chance);
     let at = first;
@@ -62,7 +65,7 @@ class TenantLoad {
   private readonly chance: Random;
   private readonly workers: Catalogs[];
   private readonly isolates: { health: IsolateHealth; cache: EmbeddedCache }[];
-  private readonly ledgers: Ledgers;
+  private readonly executionIndex: ExecutionIndex;
   private readonly conversations: Conversations;
   private readonly monitor: { news: () => Promise<void> };
   private readonly monitored: Catalogs;
@@ -90,7 +93,7 @@ class TenantLoad {
       }),
       cache: new EmbeddedCache(results, clock),
     }));
-    this.ledgers = ledgersOver(
+    this.executionIndex = executionIndexOver(
       load.namespace("execution index", (method, shard) => this.indexAnswer(method, shard)),
     );
     this.conversations = conversationsOver(load.namespace("conversation", () => "[]"));
@@ -116,13 +119,13 @@ class TenantLoad {
       this.conversations.history(tenant, conversation, DEFAULT_CONFIG.context_memory_size),
     ]);
     health.learn(tenant, worker.peek(tenant)?.health ?? { at: 0, agents: {} });
-    const entry = (status: ExecutionStatus): LedgerEntry => ({
+    const entry = (status: ExecutionStatus): IndexEntry => ({
       summary: {
         execution_id,
         status,
         pipeline: "four",
         conversation_id: conversation,
-      } as LedgerEntry["summary"],
+      } as IndexEntry["summary"],
       start,
       end: status === "running" ? null : clock.now(),
       seq: 1,
@@ -145,9 +148,9 @@ class TenantLoad {
       const ends = (STAGES[stage + 1] ?? END) - 2;
       clock.after(ends, () => cache.put(key, caller, { data: {}, bytes: 2 }, 3_600));
     }
-    clock.after(TIMINGS.OUTBOX_FIRST_MS, () => this.ledgers.report(tenant, entry("running")));
+    clock.after(TIMINGS.OUTBOX_FIRST_MS, () => this.executionIndex.report(tenant, entry("running")));
     clock.after(END, async () => {
-      await this.ledgers.report(tenant, entry("completed"));
+      await this.executionIndex.report(tenant, entry("completed"));
       await this.conversations.add(tenant, conversation, {} as never);
     });
   }
@@ -160,11 +163,11 @@ class TenantLoad {
 
   /** A shard reports its changes to the monitor, at most so often. */
   private indexAnswer(method: string, shard: string): unknown {
-    if (method === "figures") return { by_pipeline: new Map(), open: 0, shapes: [] };
+    if (method === "metrics") return { by_pipeline: new Map(), open: 0, shapes: [] };
     const now = this.clock.now();
     const due = this.news.get(shard) ?? now;
     if (due <= now) {
-      this.news.set(shard, now + TIMINGS.ALERT_NEWS_MS);
+      this.news.set(shard, now + TIMINGS.ALERT_NOTIFY_MS);
       this.clock.after(due - now, () => this.monitor.news());
     }
     return undefined;
@@ -173,10 +176,10 @@ class TenantLoad {
   private judgeLater(): undefined {
     if (!this.isJudged) return undefined;
     this.isJudged = false;
-    this.clock.after(TIMINGS.ALERT_JUDGE_MS, async () => {
+    this.clock.after(TIMINGS.ALERT_EVALUATE_MS, async () => {
       this.isJudged = true;
       await this.monitored.read(this.tenant);
-      await this.ledgers.figures(this.tenant, { period: "ever", shapes: 0 });
+      await this.executionIndex.metrics(this.tenant, { period: "ever", shapes: 0 });
     });
     return undefined;
   }
