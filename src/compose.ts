@@ -224,7 +224,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     executions: executionsOver(env.EXECUTIONS),
     catalogs: catalogsOver({
       catalog: (tenant) => catalogRpc(env, tenant),
-      now: () => systemClock.now(),
+      clock: systemClock,
       log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
     }),
     ...composeKeepers(env),

@@ -6,6 +6,7 @@ import {
   type CatalogRpc,
   type CatalogText,
 } from "../../src/adapters/durable/catalog-client.ts";
+import type { Clock } from "../../src/engine/ports.ts";
 import type { Pipeline } from "../../src/contract/pipeline.ts";
 
 const MINUTE = 60_000;
@@ -21,9 +22,21 @@ class World {
   readonly large = new Map<string, Pipeline>();
   readonly read_by_name: string[] = [];
   readonly lines: { level: string; message: unknown; tenant: unknown }[] = [];
+  /** Its timers are vitest's; time has passed by as much when one is due. */
+  readonly clock: Clock = {
+    now: () => this.at,
+    after: (ms, task) => {
+      const due = this.at + ms;
+      const timer = setTimeout(() => {
+        this.at = Math.max(this.at, due);
+        task();
+      }, ms);
+      return () => clearTimeout(timer);
+    },
+  };
   readonly catalogs = catalogsOver({
     catalog: (tenant) => this.rpc(tenant),
-    now: () => this.at,
+    clock: this.clock,
     log: (level, { message, tenant }) => this.lines.push({ level, message, tenant }),
   });
 
@@ -163,6 +176,49 @@ describe("a catalog that does not answer", () => {
   });
 });
 
+describe("a catalog that hangs", () => {
+  /** How long a read of a run waits, in ms. */
+  async function waited(maxAgeMs?: number): Promise<number> {
+    world.at += 2_000;
+    const began = world.at;
+    let ended: number | null = null;
+    void world.catalogs.read("acme", maxAgeMs).then(() => (ended = world.at));
+    for (let ms = 0; ms <= 3_000 && ended === null; ms += 100) await vi.advanceTimersByTimeAsync(100);
+    return (ended ?? Infinity) - began;
+  }
+
+  test("delays one run, then none, until it has answered a question that no run waits for", async () => {
+    vi.useFakeTimers();
+    await world.write("before");
+    world.mode = "hangs";
+    expect([await waited(), await waited(), await waited(), await waited()]).toEqual([3_000, 0, 0, 0]);
+    world.mode = "answers";
+    world.config.set("acme", "after");
+    world.at += 5_000;
+    expect(await world.read()).toBe("before");
+    await vi.advanceTimersByTimeAsync(1);
+    world.at += 2_000;
+    expect(await world.read()).toBe("after");
+    world.mode = "hangs";
+    expect([await waited(), await waited()]).toEqual([3_000, 0]);
+  });
+
+  test("is waited for by callers who ask for what it has now; its answer to one of them is enough for all", async () => {
+    vi.useFakeTimers();
+    await world.write("before");
+    world.mode = "hangs";
+    expect([await waited(0), await waited(0), await waited(), await waited()]).toEqual([
+      3_000, 3_000, 3_000, 0,
+    ]);
+    world.mode = "answers";
+    world.config.set("acme", "after");
+    expect(await world.read("acme", 0)).toBe("after");
+    world.config.set("acme", "later");
+    world.at += 2_000;
+    expect(await world.read()).toBe("later");
+  });
+});
+
 describe("a definition that does not travel with the snapshot", () => {
   test("is read by its name once, and kept through changes of others", async () => {
     const first = world.define("p", 1);
@@ -239,7 +295,7 @@ describe("a definition that does not travel with the snapshot", () => {
         ({
           snapshot: async () => ({ definitions, revision: "1", health: { at: 0, agents: {} } }),
         }) as unknown as CatalogRpc,
-      now: () => world.at,
+      clock: world.clock,
       log: () => {},
     });
     expect((await catalogs.readFor("acme", "p")).pipelines["p"]).toEqual(pipeline);

@@ -19,7 +19,7 @@ const SCALE = Number(process.env["COST_SECONDS"] ?? 1);
 const RATES: readonly (readonly [rate: number, seconds: number])[] = [
   [0.3, 40],
   [1, 30],
-  [8, 12],
+  [5, 12],
 ];
 const TENANTS = 12;
 /** Each tenant runs once in this time: what it has in memory has left it by then. */
@@ -149,7 +149,8 @@ async function ask(server: BenchServer, tenant: Tenant, pipeline: string): Promi
   const { url, headers } = shotOf(server, tenant, "/v1/executions");
   const stream = { ...headers, accept: "text/event-stream" };
   const { status, text } = await shoot({ url, headers: stream, body: JSON.stringify(body) });
-  if (!text.includes("event: execution.completed")) throw new Error(`${status} ${text.slice(-300)}`);
+  if (!text.includes("event: execution.completed"))
+    throw new Error(`${status} ${/"error_info":\{[^}]*/.exec(text)?.[0] ?? text.slice(-300)}`);
 }
 
 function shotOf(

@@ -79,7 +79,7 @@ class TenantLoad {
     this.chance = chance;
     const catalog = load.namespace("catalog", (method) => this.catalogAnswer(method));
     const rpc = () => (catalog.get as unknown as (name: string) => CatalogRpc)(tenant);
-    const catalogs = () => catalogsOver({ catalog: rpc, now: () => clock.now(), log: () => {} });
+    const catalogs = () => catalogsOver({ catalog: rpc, clock, log: () => {} });
     const results = load.namespace("result cache", (method) => (method === "take" ? "miss" : undefined));
     const agents = load.namespace("agent health", () => null) as unknown as { get: (name: string) => never };
     const many = <T>(count: number, make: () => T) =>

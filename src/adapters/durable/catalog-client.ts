@@ -1,18 +1,20 @@
 // The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
 // CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version.
-// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most. Definitions
-// of large pipelines are read by name when they are needed, and kept as long as they are current.
+// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most; one that hangs
+// delays one run by CATALOG_WAIT_MS, and then none until it has answered again. Definitions of large pipelines are read
+// by name when they are needed, and kept as long as they are current.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { Result } from "../../contract/problem.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { type CatalogOutline, versionsOf } from "../../core/config/catalog-outline.ts";
+import type { Clock } from "../../engine/ports.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import type { BreakerSnapshot, TenantHealth } from "./agent-health-client.ts";
 import { Lru } from "../platform/lru.ts";
-import { within } from "../platform/time-limit.ts";
+import { answerWithin, Guards, LOST } from "../platform/guard.ts";
 
 /** A tenant's definitions as an isolate knows them, and the known state of its agents. */
 export interface CatalogSnapshot extends CatalogOutline {
@@ -84,7 +86,7 @@ export interface Catalogs {
 
 /** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
 const CATALOG_AGE_MS = 1_900;
-/** How long a caller with older definitions waits for newer ones before it uses the old ones. */
+/** How long a caller with older definitions waits for newer ones before it uses the old ones; then none waits. */
 const CATALOG_WAIT_MS = 3_000;
 /** Definitions older than this are not used: a pipeline that was deleted must not run without end. */
 const CATALOG_STALE_MS = 15 * 60_000;
@@ -115,8 +117,7 @@ interface Remembered {
 
 export interface CatalogsWorld {
   catalog(tenant: string): CatalogRpc;
-  /** Milliseconds since the epoch. */
-  now(): number;
+  clock: Clock;
   log(level: LogLevel, fields: JsonObject): void;
 }
 
@@ -133,16 +134,19 @@ class RememberedCatalogs implements Catalogs {
   /** Tenants whose catalog does not answer: logged once, and again when it does. */
   private readonly failing = new Set<string>();
 
+  private readonly guards: Guards;
+
   constructor(world: CatalogsWorld) {
     this.world = world;
+    this.guards = new Guards(() => ({ clock: world.clock, limit_ms: CATALOG_WAIT_MS }));
   }
 
   read(tenant: string, maxAgeMs = CATALOG_AGE_MS): Promise<CatalogSnapshot> {
     const before = this.tenants.peek(tenant);
-    if (before !== undefined && this.world.now() - before.at < maxAgeMs) return before.snapshot;
+    if (before !== undefined && this.world.clock.now() - before.at < maxAgeMs) return before.snapshot;
     const last = before?.last ?? null;
-    const snapshot = this.ask(tenant, last);
-    const entry: Remembered = { snapshot, known: null, at: this.world.now(), last };
+    const snapshot = this.ask(tenant, last, maxAgeMs === 0);
+    const entry: Remembered = { snapshot, known: null, at: this.world.clock.now(), last };
     this.tenants.set(tenant, entry);
     snapshot.then(
       (known) => {
@@ -178,7 +182,7 @@ class RememberedCatalogs implements Catalogs {
 
   peek(tenant: string): CatalogSnapshot | null {
     const known = this.tenants.peek(tenant);
-    return known !== undefined && this.world.now() - known.at < CATALOG_AGE_MS ? known.known : null;
+    return known !== undefined && this.world.clock.now() - known.at < CATALOG_AGE_MS ? known.known : null;
   }
 
   async write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>> {
@@ -189,19 +193,29 @@ class RememberedCatalogs implements Catalogs {
     return { outcome, snapshot };
   }
 
-  /** @throws where the catalog does not answer and there is nothing to use instead */
-  private async ask(tenant: string, last: Answered | null): Promise<CatalogSnapshot> {
-    const asked = this.world.catalog(tenant).snapshot(last?.revision ?? null);
-    const isUsable = last !== null && this.world.now() - last.at < CATALOG_STALE_MS;
-    const text = isUsable ? await within(CATALOG_WAIT_MS, asked, null) : await asked;
-    if (text === null) return this.fallBack(tenant, last as Answered);
-    const answered = this.answered(tenant, text, last);
-    const entry = this.tenants.peek(tenant);
-    if (entry !== undefined) {
-      entry.last = answered;
-      this.tenants.trim(tenant);
+  /**
+   * @param waits also where the catalog hangs
+   * @throws where the catalog does not answer and there is nothing to use instead
+   */
+  private async ask(tenant: string, last: Answered | null, waits: boolean): Promise<CatalogSnapshot> {
+    const question = async (): Promise<CatalogSnapshot> => {
+      const text = await this.world.catalog(tenant).snapshot(last?.revision ?? null);
+      const answered = this.answered(tenant, text, last);
+      const entry = this.tenants.peek(tenant);
+      if (entry !== undefined) {
+        entry.last = answered;
+        this.tenants.trim(tenant);
+      }
+      return answered.snapshot;
+    };
+    const { clock } = this.world;
+    if (last === null || clock.now() - last.at >= CATALOG_STALE_MS) return question();
+    if (!waits) {
+      const found = await this.guards.of(tenant).ask(question);
+      return found === LOST ? this.fallBack(tenant, last) : found;
     }
-    return answered.snapshot;
+    const answer = await answerWithin(clock, CATALOG_WAIT_MS, question);
+    return "value" in answer ? answer.value : this.fallBack(tenant, last);
   }
 
   private fallBack(tenant: string, last: Answered): CatalogSnapshot {
@@ -215,9 +229,10 @@ class RememberedCatalogs implements Catalogs {
 
   private answered(tenant: string, text: CatalogText, last: Answered | null): Answered {
     const { definitions, revision, health } = text;
+    this.guards.of(tenant).answered();
     if (this.failing.delete(tenant))
       this.world.log("INFO", { message: "the catalog is available again", tenant });
-    const at = this.world.now();
+    const at = this.world.clock.now();
     if (definitions === null && last !== null) {
       return { ...last, snapshot: { ...last.snapshot, health }, at };
     }

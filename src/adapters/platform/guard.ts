@@ -83,7 +83,8 @@ export class Guard {
     if ("value" in answer) this.answered();
   }
 
-  private answered(): void {
+  /** It has answered, also a question that went past the guard: callers wait for it again. */
+  answered(): void {
     this.failures = 0;
     if (this.isTold) this.terms.onChange?.({ isLost: false, cause: null });
     this.isTold = false;
