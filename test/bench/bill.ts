@@ -14,8 +14,8 @@ export interface Counted {
   later: Record<string, ClassCounts>;
   /** What they have stored, by class. */
   bytes: Record<string, number>;
-  /** How long a run took, p50: what its agents took, and what this machine was late. */
-  took_ms: number;
+  /** How much longer than its agents a run took, on average, in seconds: most of it is this machine's load. */
+  late_s: number;
 }
 
 /** What each kind's objects are called in the table, and for how many days they keep what a run has written. */
@@ -65,7 +65,7 @@ function billOf({ runs, counts, later, bytes }: Counted): Line[] {
   ];
 }
 
-/** Prints the bill. @returns dollars of a million runs */
+/** Prints the bill. @returns dollars of a million runs, without the time by which runs were late */
 export function printBill(counted: Counted): number {
   const lines = billOf(counted);
   const objects = lines.filter(({ name }) => name !== "Worker");
@@ -79,9 +79,7 @@ export function printBill(counted: Counted): number {
     bytes: total("bytes", objects),
     usd: total("usd", lines),
   };
-  console.log(
-    `\n## ${counted.name}: ${counted.runs} runs, p50 ${(counted.took_ms / 1_000).toFixed(2)} s; of one run\n`,
-  );
+  console.log(`\n## ${counted.name}: ${counted.runs} runs; of one run\n`);
   printTable(
     ["", "requests of objects", "rows written", "object-seconds", "bytes stored", "$ a million"],
     [...lines, sum].map(({ name, requests, rows, seconds, bytes, usd }) => [
@@ -98,11 +96,14 @@ export function printBill(counted: Counted): number {
     requests: priceOf("object_request", sum.requests) * MILLION,
     "time in memory": priceOfHeld(sum.seconds) * MILLION,
   };
+  const late = priceOfHeld(counted.late_s) * MILLION;
   const rest = sum.usd - Object.values(parts).reduce((a, b) => a + b, 0);
   console.log(
     `\n$ of it: ${Object.entries({ ...parts, "storage and Worker": rest })
       .map(([what, usd]) => `${what} ${usd.toFixed(2)}`)
-      .join(", ")}\n`,
+      .join(
+        ", ",
+      )}; ${late.toFixed(2)} for the ${counted.late_s.toFixed(2)} s by which a run was late here: without it ${(sum.usd - late).toFixed(2)}\n`,
   );
   for (const [when, of] of [
     ["while it runs", counted.counts],
@@ -115,5 +116,5 @@ export function printBill(counted: Counted): number {
       if (list.length > 0) console.log(`- ${KINDS[kind]?.name ?? kind}, ${when}: ${list.join(", ")}`);
     }
   }
-  return sum.usd;
+  return sum.usd - late;
 }
