@@ -128,7 +128,7 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
 /** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
   executionIndex: executionIndexOver(env.LEDGER),
-  conversations: conversationsOver(env.CONVERSATIONS),
+  conversations: conversationsOver(env.CONVERSATIONS, systemClock),
 }));
 
 /** Reports an execution to the index. */

@@ -96,7 +96,10 @@ class TenantLoad {
     this.executionIndex = executionIndexOver(
       load.namespace("execution index", (method, shard) => this.indexAnswer(method, shard)),
     );
-    this.conversations = conversationsOver(load.namespace("conversation", () => "[]"));
+    this.conversations = conversationsOver(
+      load.namespace("conversation", () => "[]"),
+      clock,
+    );
     const monitor = load.namespace("monitor", () => this.judgeLater());
     this.monitor = (monitor.get as unknown as (name: string) => typeof this.monitor)(tenant);
     this.monitored = catalogs();
