@@ -181,10 +181,10 @@ describe("a catalog that hangs", () => {
   async function waited(maxAgeMs?: number): Promise<number> {
     world.at += 2_000;
     const began = world.at;
-    let ended: number | null = null;
-    void world.catalogs.read("acme", maxAgeMs).then(() => (ended = world.at));
-    for (let ms = 0; ms <= 3_000 && ended === null; ms += 100) await vi.advanceTimersByTimeAsync(100);
-    return (ended ?? Infinity) - began;
+    const ended: number[] = [];
+    void world.catalogs.read("acme", maxAgeMs).then(() => ended.push(world.at));
+    for (let ms = 0; ms <= 3_000 && ended.length === 0; ms += 100) await vi.advanceTimersByTimeAsync(100);
+    return (ended[0] ?? Infinity) - began;
   }
 
   test("delays one run, then none, until it has answered a question that no run waits for", async () => {
