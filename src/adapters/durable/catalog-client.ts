@@ -12,7 +12,7 @@ import { type CatalogOutline, versionsOf } from "../../core/config/catalog-outli
 import type { Clock } from "../../engine/ports.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
-import type { BreakerSnapshot, TenantHealth } from "./agent-health-client.ts";
+import type { BreakerSnapshot, TenantHealth } from "../../core/resilience/breaker.ts";
 import { Lru } from "../platform/lru.ts";
 import { answerWithin, Guards, LOST } from "../platform/guard.ts";
 
