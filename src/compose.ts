@@ -48,7 +48,7 @@ export interface Services {
   executions: Executions;
   catalogs: Catalogs;
   executionIndex: ExecutionIndex;
-  /** The object that watches a tenant's figures. */
+  /** The object that monitors a tenant's metrics. */
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
   /** Where webhooks and traces go. */

@@ -57,7 +57,7 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     const before = this.breaker;
     if (breaker === before) return;
     this.breaker = breaker;
-    // Two changes within a millisecond must not look like one.
+    // Two changes within a millisecond must have different times.
     this.changed_at = Math.max(Date.now(), this.changed_at + 1);
     if (breaker.state !== before.state || breaker.probe?.id !== before.probe?.id) {
       if (breaker.state === "closed") this.ctx.storage.kv.delete(BREAKER);

@@ -10,7 +10,7 @@ import { type BenchServer, bundle, COUNTING_FLAGS, startBoth } from "./servers.t
 import { chain, INSTANT_FIVE, pipelineOf } from "./shapes-of-runs.ts";
 import { atMost, type Bench, printTable, type Verdict } from "./verdicts.ts";
 
-/** Until all that a run causes has been written: its index, figures and alerts, a cached result, the alarm. */
+/** Until all that a run causes has been written: its index, metrics and alerts, a cached result, the alarm. */
 const SETTLE_MS = 2_500;
 /** The same with the news to the monitor, which waits for 5 s. */
 const SETTLE_ALL_MS = 7_000;

@@ -1,8 +1,8 @@
 // The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
-// CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version.
-// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most; one that hangs
-// delays one run by CATALOG_WAIT_MS, and then none until it has answered again. Definitions of large pipelines are read
-// by name when they are needed, and kept as long as they are current.
+// CATALOG_AGE_MS old, at once after a write of this isolate, and from the object for a caller that names a newer
+// version. Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most; one
+// that hangs delays one run by CATALOG_WAIT_MS, and then none until it has answered again. Definitions of large
+// pipelines are read by name when they are needed, and kept as long as they are current.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";

@@ -8,7 +8,7 @@ import { Lru } from "./lru.ts";
 /** No answer in time, or none that could be used. */
 export const LOST = Symbol("lost");
 
-/** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
+/** Failures in a row after which it is not asked; a single slow one has the same effect. */
 const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
 const RETRY_MS = 5_000;
