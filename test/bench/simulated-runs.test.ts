@@ -1,5 +1,5 @@
 // The simulation of bench:scale: the same load each time, spread as the coordinator's own clients spread it, and in
-// virtual time, whatever the machine is busy with.
+// virtual time, on a busy machine as on an idle one.
 import { expect, test } from "vitest";
 import { simulate } from "./simulated-runs.ts";
 

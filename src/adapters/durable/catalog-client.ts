@@ -166,7 +166,7 @@ class RememberedCatalogs implements Catalogs {
     const known = ownValue(snapshot.pipelines, pipeline);
     if (version === undefined || (known !== undefined && known.version >= version)) return snapshot;
     const text = await this.world.catalog(tenant).pipeline(pipeline);
-    // Deleted since: it is not there, whatever its version was.
+    // Null where it was deleted since.
     if (text !== null) this.keep(tenant, snapshot, JSON.parse(text) as Pipeline, text.length);
     return snapshot;
   }
