@@ -2,13 +2,8 @@
 // thin shell over storage: core/ decides a change; it is applied here, where no other writer can come in between. A
 // deleted pipeline keeps its version number, so that versions are never reused. Isolates hold an outline of it
 // (core/config/catalog-outline.ts) and read large definitions by name.
+import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type {
-  CatalogRpc,
-  CatalogText,
-  Precondition,
-  WrittenText,
-} from "../adapters/durable/catalog-client.ts";
 import type { BreakerSnapshot, TenantHealth } from "../core/resilience/breaker.ts";
 import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";

@@ -1,6 +1,7 @@
 // The Worker's client of a conversation: what its object costs runs when it hangs.
 import { beforeEach, expect, test, vi } from "vitest";
-import { type Conversations, conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
+import { conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
+import type { Conversations } from "../../src/engine/worker-ports.ts";
 import { drained, VirtualTime } from "../engine/simulation/virtual-time.ts";
 
 const TURN = { query: "q", answer: { answer: "a" } };

@@ -2,16 +2,14 @@
 // Shards are chosen by those clients and times come from src/core/timings.ts; what the objects do by themselves (the
 // monitor's evaluation) is restated here. Deterministic: chance is seeded, and time is virtual.
 import { IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
-import { type CatalogRpc, type Catalogs, catalogsOver } from "../../src/adapters/durable/catalog-client.ts";
-import { type Conversations, conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
-import {
-  type ExecutionIndex,
-  executionIndexOver,
-} from "../../src/adapters/durable/execution-index-client.ts";
+import { catalogsOver } from "../../src/adapters/durable/catalog-client.ts";
+import { conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
+import { executionIndexOver } from "../../src/adapters/durable/execution-index-client.ts";
 import { EmbeddedCache } from "../../src/adapters/durable/result-cache-client.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import type { ExecutionStatus } from "../../src/contract/execution.ts";
 import type { IndexEntry } from "../../src/core/monitoring/index-entry.ts";
+import type { CatalogRpc, Catalogs, Conversations, ExecutionIndex } from "../../src/engine/worker-ports.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { Random } from "../core/simulation/random.ts";
 import { ObjectLoad, VirtualClock } from "./virtual-objects.ts";

@@ -3,86 +3,21 @@
 // version. Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most; one
 // that hangs delays one run by CATALOG_WAIT_MS, and then none until it has answered again. Definitions of large
 // pipelines are read by name when they are needed, and kept as long as they are current.
-import type { AgentRegistration } from "../../contract/agent.ts";
-import type { CoordinatorConfig } from "../../contract/config.ts";
+import type {
+  CatalogRpc,
+  CatalogSnapshot,
+  CatalogText,
+  Catalogs,
+  Written,
+  WrittenText,
+} from "../../engine/worker-ports.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { Result } from "../../contract/problem.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { type CatalogOutline, versionsOf } from "../../core/config/catalog-outline.ts";
 import type { Clock } from "../../engine/ports.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
-import type { PipelineChange } from "../../core/pipeline/edit.ts";
-import type { BreakerSnapshot, TenantHealth } from "../../core/resilience/breaker.ts";
 import { Lru } from "../platform/lru.ts";
 import { answerWithin, Guards, LOST } from "../platform/guard.ts";
-
-/** A tenant's definitions as an isolate knows them, and the known state of its agents. */
-export interface CatalogSnapshot extends CatalogOutline {
-  /** Those that the isolate has; `versions` names all. */
-  pipelines: Record<string, Pipeline>;
-  /** The recorded failures of its agents. */
-  health: TenantHealth;
-}
-
-/** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
-export interface CatalogText {
-  /** A CatalogOutline as JSON; null where the reader has this revision of it. */
-  definitions: string | null;
-  revision: string;
-  health: TenantHealth;
-}
-
-/** The precondition of a write: none, that the pipeline exists, or that it has this version (0: does not exist). */
-export type Precondition = null | "exists" | number;
-
-/** The outcome of a write, and the snapshot after it. */
-interface Written<T> {
-  outcome: T;
-  snapshot: CatalogSnapshot;
-}
-
-/** The same as it travels. */
-export interface WrittenText<T> {
-  outcome: T;
-  snapshot: CatalogText;
-}
-
-export interface CatalogRpc {
-  /** @param revision of the definitions that the caller has; null where it has none */
-  snapshot(revision: string | null): Promise<CatalogText>;
-  /** The definition of a pipeline as JSON; null where there is none. */
-  pipeline(name: string): Promise<string | null>;
-  /** All definitions, by name, as JSON. */
-  pipelines(): Promise<string>;
-  /** @param environment the effective config without a patch */
-  changePipeline(
-    name: string,
-    change: PipelineChange,
-    condition: Precondition,
-    environment: CoordinatorConfig,
-  ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>>;
-  deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
-  /** @param registration null removes it, also a preset one */
-  setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
-  /** @param environment the effective config without a patch */
-  patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
-  health(): Promise<TenantHealth>;
-  /** Reports an agent's breaker state; a report older than the known state changes nothing. */
-  noteHealth(agent_type: string, snapshot: BreakerSnapshot): Promise<void>;
-}
-
-export interface Catalogs {
-  /** @param maxAgeMs 0 asks the object itself */
-  read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
-  /** The same with the definition of this pipeline, where there is one. */
-  readFor(tenant: string, pipeline: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
-  /** The same as the object has it now, with every definition. */
-  readAll(tenant: string): Promise<CatalogSnapshot>;
-  /** The cached value, without waiting; null if a read would need a request. */
-  peek(tenant: string): CatalogSnapshot | null;
-  /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
-  write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
-}
 
 /** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
 const CATALOG_AGE_MS = 1_900;
