@@ -106,6 +106,10 @@ export const TIMINGS = {
   CACHE_SWEEP_MS: 3_600_000,
   /** Results are gathered this long before they are written. */
   CACHE_WRITE_MS: 500,
+  /** Definitions that travel with a tenant's snapshot, as JSON: those of most tenants, in one hop of a few milliseconds. */
+  CATALOG_INLINE_CHARS: 64 * 1024,
+  /** A larger definition is read by its name: it would take the room of many. */
+  CATALOG_INLINE_EACH_CHARS: 8 * 1024,
   /** Runs whose metrics are written together: an instance that comes after counts them again, in 3 ms. */
   METRICS_BATCH: 256,
   /** The same within a minute, so that a busy day has a batch a minute; counted again in 100 ms. */

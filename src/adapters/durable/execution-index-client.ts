@@ -22,6 +22,8 @@ import { parseJson } from "../../core/json/exact-integer.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
 import type { RunReport } from "../../core/monitoring/metrics/report.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { Guards, LOST } from "../platform/guard.ts";
 import { within } from "../platform/time-limit.ts";
 import { objectIds } from "./object-ids.ts";
 
@@ -74,10 +76,14 @@ export interface ExecutionIndexRpc {
   earlierUntil(): Promise<number>;
 }
 
-/** Time limit of the history, in ms, after which a run starts without one; an evicted object starts in less. */
+/**
+ * Time limit of the history, in ms, after which a run starts without one; an evicted object starts in less. Then no run
+ * waits for that shard until it has answered.
+ */
 const BEGIN_MS = 2_000;
 
-export function executionIndexOver(namespace: DurableObjectNamespace): ExecutionIndex {
+export function executionIndexOver(namespace: DurableObjectNamespace, clock: Clock): ExecutionIndex {
+  const guards = new Guards(() => ({ clock, limit_ms: BEGIN_MS }));
   const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
     namespace.get(idOf(`${tenant}/${number}`)) as unknown as ExecutionIndexRpc;
@@ -89,9 +95,10 @@ export function executionIndexOver(namespace: DurableObjectNamespace): Execution
   const shards = allShards(INDEX_GENERATION);
   return {
     async begin(tenant, beginning) {
-      const home = shard(tenant, conversationShard(beginning.conversation_id, INDEX_GENERATION));
-      const turns = await within(BEGIN_MS, home.begin(JSON.stringify(beginning)), null);
-      if (turns !== null) return parseJson(turns) as ConversationTurn[];
+      const number = conversationShard(beginning.conversation_id, INDEX_GENERATION);
+      const guard = guards.of(`${tenant}/${number}`);
+      const turns = await guard.ask(() => shard(tenant, number).begin(JSON.stringify(beginning)));
+      if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },

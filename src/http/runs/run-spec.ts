@@ -52,12 +52,12 @@ export async function planRun(
     return ok({ catalog, config, pipeline: name, pipeline_version: version, stages: stages.value });
   };
   const begun = new BegunRun(services, request, context);
-  const reading = catalogs.read(context.tenant);
+  const reading = catalogs.readFor(context.tenant, request.pipeline);
   begun.expect(catalogs.last(context.tenant), planOn);
   let catalog = await reading;
   // It may have just been written or created elsewhere: the isolate's copy may be stale.
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
-    catalog = await catalogs.read(context.tenant, 0);
+    catalog = await catalogs.readFor(context.tenant, request.pipeline, 0);
   }
   const plan = planOn(catalog);
   if (!plan.ok) return begun.refuse(plan);

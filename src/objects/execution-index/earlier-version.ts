@@ -7,6 +7,7 @@ import { conversationsOver } from "../../adapters/durable/conversation-client.ts
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import { within } from "../../adapters/platform/time-limit.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
+import { systemClock } from "../../adapters/platform/system.ts";
 import type { Env } from "../../settings.ts";
 
 const UNTIL = "earlier_until";
@@ -25,7 +26,7 @@ export class EarlierVersion {
     this.kv = kv;
     this.env = env;
     this.tenant = tenant;
-    this.conversations = conversationsOver(env.CONVERSATIONS);
+    this.conversations = conversationsOver(env.CONVERSATIONS, systemClock);
   }
 
   /** Turns that the conversation's own object still keeps, oldest first; all of them ended before those in the index. */
