@@ -8,7 +8,7 @@ const ALONE = ["test/chaos/outage.test.ts", "test/chaos/kills.test.ts"];
 const shared = {
   root: join(import.meta.dirname, ".."),
   // wrangler.toml names dist/console: without it no Worker starts.
-  globalSetup: ["test/support/console-built.ts"],
+  globalSetup: ["test/support/servers/console-built.ts"],
   testTimeout: 60_000,
   hookTimeout: 60_000,
   // CI's two cores carry workerd, Chromium, Redis and the tests at once: what fails for want of time there may be

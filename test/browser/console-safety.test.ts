@@ -6,12 +6,12 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
-import { startBrowser } from "../support/browser.ts";
+import { type AgentServer, startAgentServer } from "../support/agents/agent-server.ts";
+import { startBrowser } from "../support/clients/browser.ts";
 import { closeAll } from "../support/close.ts";
-import { complaintsOf, type ConsoleStack, startConsole } from "../support/console.ts";
-import { register } from "../support/console-agents.ts";
-import { PAYLOADS } from "../support/payloads.ts";
+import { complaintsOf, type ConsoleStack, startConsole } from "../support/servers/console.ts";
+import { register } from "../support/agents/console-agents.ts";
+import { PAYLOADS } from "../support/values/payloads.ts";
 
 /** So many payloads are the paragraphs of one answer: a view for each alone would take minutes. */
 const AT_ONCE = 7;

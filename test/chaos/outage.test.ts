@@ -2,9 +2,9 @@
 // agent sees more of one run at a time than the run may do, and a fresh request is answered meanwhile.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { type Calls, callsTo } from "../support/calls.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agents/agent-server.ts";
+import { type Calls, callsTo } from "../support/clients/calls.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 
 const WAITING = 500;
 const RETRY_AFTER_S = 9;

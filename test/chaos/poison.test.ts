@@ -3,9 +3,9 @@
 // often for no fault of its own goes on.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
-import { type Calls, callsTo } from "../support/calls.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { type AgentServer, answers, startAgentServer } from "../support/agents/agent-server.ts";
+import { type Calls, callsTo } from "../support/clients/calls.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 
 let agents: AgentServer;
 let state: Awaited<ReturnType<typeof temporaryState>>;

@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import { callsTo } from "../support/calls.ts";
-import { lifecycle, readEvents, type Received } from "../support/sse.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { callsTo } from "../support/clients/calls.ts";
+import { lifecycle, readEvents, type Received } from "../support/clients/sse.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 import { defineFive, type FiveAgents, foretold, startFiveAgents } from "./agents.ts";
 
 let end: (() => Promise<void>)[] = [];

@@ -16,9 +16,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { type Command, runCommand } from "../support/processes.ts";
-import { rawRequest } from "../support/raw-request.ts";
-import { onLoopback } from "../support/loopback.ts";
+import { type Command, runCommand } from "../support/servers/processes.ts";
+import { rawRequest } from "../support/clients/raw-request.ts";
+import { onLoopback } from "../support/servers/loopback.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const START_MS = 90_000;

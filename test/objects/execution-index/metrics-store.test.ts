@@ -1,0 +1,212 @@
+// The number of series: names that callers choose have figures of their own up to a bound, and share `other` beyond it,
+// within a part of the index, over its restarts, and where parts are merged.
+import { describe, expect, test } from "vitest";
+import { LIMITS } from "../../../src/contract/limits.ts";
+import { addReport, emptyFigures, type Figures } from "../../../src/core/monitoring/metrics/run-metrics.ts";
+import { mergeParts } from "../../../src/core/monitoring/metrics/merge-parts.ts";
+import { keptNames, OTHER } from "../../../src/core/monitoring/metrics/names.ts";
+import type { RunReport } from "../../../src/core/monitoring/metrics/report.ts";
+import { FiguresStore } from "../../../src/objects/execution-index/metrics-store.ts";
+
+const MINUTE = 60_000;
+const NOW = Date.UTC(2026, 10, 26);
+
+type Report = Omit<RunReport, "shape">;
+
+function report(pipeline: string, stages: readonly string[] = [pipeline], single = false): Report {
+  return {
+    pipeline,
+    ...(single ? { single: true as const } : {}),
+    status: "completed",
+    duration_ms: 10,
+    context_bytes: 1,
+    stages: stages.map((stage) => ({
+      stage,
+      status: "completed",
+      duration_ms: 10,
+      path_ms: 10,
+      retries: 1,
+      cached: false,
+    })),
+  };
+}
+
+const names = (prefix: string, count: number, from = 0) =>
+  Array.from({ length: count }, (_, at) => `${prefix}${from + at}`);
+const runsOf = (figures: Iterable<Figures>) =>
+  Array.from(figures).reduce((sum, { runs }) => sum + runs.count, 0);
+const stagesOf = (figures: Iterable<Figures>) =>
+  Array.from(figures, ({ stages }) => [...stages.values()])
+    .flat()
+    .reduce((sum, { durations }) => sum + durations.count, 0);
+
+/** What a Durable Object's storage is to the store. */
+class Kv {
+  readonly rows = new Map<string, unknown>();
+
+  get(key: string): unknown {
+    return structuredClone(this.rows.get(key));
+  }
+  put(key: string, value: unknown): void {
+    this.rows.set(key, structuredClone(value));
+  }
+  delete(key: string): boolean {
+    return this.rows.delete(key);
+  }
+  *list({ prefix = "", start = "" }: { prefix?: string; start?: string }): Generator<[string, unknown]> {
+    for (const key of [...this.rows.keys()].toSorted()) {
+      if (key.startsWith(prefix) && key >= start) yield [key, this.get(key)];
+    }
+  }
+}
+
+const storeOver = (kv: Kv) => new FiguresStore(kv as unknown as SyncKvStorage);
+const countAll = (store: FiguresStore, reports: readonly Report[], at = NOW) => {
+  for (const one of reports) store.count(one, at, at);
+  store.write();
+};
+
+describe("the stages of a pipeline", () => {
+  test("have figures of their own up to the bound, and none is lost", () => {
+    const figures = emptyFigures();
+    for (const stage of names("s", 2 * LIMITS.FIGURES_STAGES)) addReport(figures, report("p", [stage]));
+    for (const stage of names("s", 10)) addReport(figures, report("p", [stage]));
+    expect(figures.stages.size).toBe(LIMITS.FIGURES_STAGES + 1);
+    expect(figures.stages.get("s0")?.durations.count).toBe(2);
+    expect(figures.stages.get(OTHER)?.durations.count).toBe(LIMITS.FIGURES_STAGES);
+    expect(figures.stages.get(OTHER)?.retries).toBe(LIMITS.FIGURES_STAGES);
+    expect(stagesOf([figures])).toBe(2 * LIMITS.FIGURES_STAGES + 10);
+  });
+});
+
+describe("a part of the index", () => {
+  test("admits so many pipelines, and counts the rest together", () => {
+    const kv = new Kv();
+    const store = storeOver(kv);
+    countAll(
+      store,
+      names("p", LIMITS.FIGURES_PIPELINES + 50).map((name) => report(name)),
+    );
+    const read = storeOver(kv).read("ever", NOW, undefined);
+    expect(read.size).toBe(LIMITS.FIGURES_PIPELINES + 1);
+    expect(read.get(OTHER)?.runs.count).toBe(50);
+    expect([...(read.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
+    expect(runsOf(read.values())).toBe(LIMITS.FIGURES_PIPELINES + 50);
+  });
+
+  test("stages that are run on their own take no pipeline's place", () => {
+    const store = storeOver(new Kv());
+    countAll(
+      store,
+      names("drawn", 500).map((name) => report(name, [name], true)),
+    );
+    countAll(
+      store,
+      names("p", LIMITS.FIGURES_PIPELINES).map((name) => report(name)),
+    );
+    const read = store.read("ever", NOW, undefined);
+    expect(read.size).toBe(LIMITS.FIGURES_PIPELINES + LIMITS.FIGURES_SINGLE_STAGES + 1);
+    expect(read.get(OTHER)?.runs.count).toBe(500 - LIMITS.FIGURES_SINGLE_STAGES);
+    // One of that name that is defined later is counted as one that is defined.
+    countAll(store, [report("drawn0")]);
+    expect(store.read("ever", NOW, "drawn0").get("drawn0")?.single).toBeUndefined();
+  });
+
+  test("chooses the same names after a restart and over minutes, and counters never fall", () => {
+    const kv = new Kv();
+    const all = names("d", LIMITS.FIGURES_SINGLE_STAGES + 100).map((name) => report(name, [name], true));
+    countAll(storeOver(kv), all);
+    const before = storeOver(kv).read("ever", NOW, undefined);
+    for (const minute of [1, 2, 3]) {
+      countAll(storeOver(kv), all.toReversed(), NOW + minute * MINUTE);
+      const after = storeOver(kv).read("ever", NOW + minute * MINUTE, undefined);
+      expect([...after.keys()]).toEqual([...before.keys()]);
+      for (const [name, figures] of after) {
+        expect(figures.runs.count, name).toBe((before.get(name)?.runs.count ?? 0) * (minute + 1));
+      }
+    }
+    const window = storeOver(kv).read({ window_seconds: 60 }, NOW + 3 * MINUTE, undefined);
+    expect([...window.keys()]).toEqual([...before.keys()]);
+  });
+
+  test("what was counted and could not be written is not admitted either", () => {
+    const kv = new Kv();
+    const store = storeOver(kv);
+    store.count(report("lost"), NOW, NOW);
+    store.forget();
+    countAll(
+      store,
+      names("p", LIMITS.FIGURES_PIPELINES).map((name) => report(name)),
+    );
+    expect(store.read("ever", NOW, undefined).has(OTHER)).toBe(false);
+  });
+
+  test("reads what earlier versions counted without bounds, and keeps the first of them", () => {
+    const kv = new Kv();
+    for (const name of names("old", LIMITS.FIGURES_PIPELINES + 10)) {
+      const figures = emptyFigures();
+      addReport(figures, report(name));
+      kv.put(`ever/${name}`, figures);
+    }
+    kv.put("folded", NOW / MINUTE);
+    const store = storeOver(kv);
+    countAll(store, [report("new"), report("old0")]);
+    expect(kv.rows.has("names")).toBe(true);
+    const read = mergeParts([storeOver(kv).read("ever", NOW, undefined)]);
+    expect(read.get("old0")?.runs.count).toBe(2);
+    expect(read.get(OTHER)?.runs.count).toBe(11);
+    expect(read.size).toBe(LIMITS.FIGURES_PIPELINES + 1);
+  });
+});
+
+describe("parts that are merged", () => {
+  /** Eight parts, over which runs fall as they do by their ids. */
+  const spread = (reports: readonly Report[]) => {
+    const stores = Array.from({ length: 8 }, () => storeOver(new Kv()));
+    for (const [at, one] of reports.entries()) stores[at % 8]?.count(one, NOW, NOW);
+    return stores.map((store) => {
+      store.write();
+      return store.read("ever", NOW, undefined);
+    });
+  };
+  const shuffled = <T>(items: readonly T[]) => [...items.slice(3), ...items.slice(0, 3)].toReversed();
+
+  test("have no more names than each may have, the same in any order, and lose no run", () => {
+    const drawn = names("d", 1_600).map((name) => report(name, [name], true));
+    const defined = Array.from({ length: 80 }, () => report("mine", ["first", "second"]));
+    const parts = spread([...drawn, ...defined]);
+    const merged = mergeParts(parts);
+    expect(merged.size).toBe(LIMITS.FIGURES_SINGLE_STAGES + 2);
+    expect(merged.get("mine")?.stages.get("second")?.durations.count).toBe(80);
+    expect([...(merged.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
+    expect(runsOf(merged.values())).toBe(1_680);
+    expect(stagesOf(merged.values())).toBe(1_760);
+    const again = mergeParts(shuffled(parts));
+    expect([...again.keys()].toSorted()).toEqual([...merged.keys()].toSorted());
+    for (const [name, figures] of merged) expect(again.get(name)?.runs).toEqual(figures.runs);
+  });
+
+  test("keep the stages that came early in any of them", () => {
+    const own = ["first", "second"];
+    const parts = spread([
+      ...Array.from({ length: 8 }, () => report("p", own)),
+      ...names("s", 1_000).map((stage) => report("p", [stage])),
+    ]);
+    const { stages } = mergeParts(parts).get("p") as Figures;
+    expect(stages.size).toBe(LIMITS.FIGURES_STAGES + 1);
+    for (const stage of own) expect(stages.get(stage)?.durations.count).toBe(8);
+    expect(stagesOf([mergeParts(parts).get("p") as Figures])).toBe(1_016);
+  });
+
+  test("a pipeline and a stage that are called `other` are counted", () => {
+    const parts = spread(Array.from({ length: 8 }, () => report(OTHER, ["a", OTHER])));
+    const merged = mergeParts(parts);
+    expect([...merged.keys()]).toEqual([OTHER]);
+    expect([...(merged.get(OTHER)?.stages.keys() ?? [])]).toEqual(["a", OTHER]);
+  });
+
+  test("below the bounds nothing is chosen", () => {
+    expect([...keptNames([["b", "a"], ["c"]], 3)]).toEqual(["b", "a", "c"]);
+    expect([...keptNames([["z", "a"], ["c"]], 2)].toSorted()).toEqual(["c", "z"]);
+  });
+});
