@@ -1,59 +1,14 @@
-// What the demo shows of events that the reference agents seldom give: retries, texts that start again, skips, and
-// words that a terminal would obey.
+// What the demo prints where there is no terminal, of events that the reference agents rarely give: retries, texts
+// that start again, skips.
 import { expect, test } from "vitest";
-import { foldEvent, type RunEvent, type RunView } from "../../../src/client/index.ts";
 import { plainOutput } from "../../../src/cli/terminal/plain.ts";
 import { storyLines, type View } from "../../../src/cli/terminal/screen.ts";
-import { wrap } from "../../../src/cli/terminal/text.ts";
-import { noteOf } from "../../../src/cli/terminal/stage-note.ts";
-
-const START = Date.parse("2026-11-23T12:00:00.000Z");
-let seq = 0;
-
-function event(type: string, after_ms: number, rest: Record<string, unknown> = {}): RunEvent {
-  const timestamp = new Date(START + after_ms).toISOString();
-  const logged = { execution_id: "e", seq: ++seq, timestamp, type, status: "running", message: "" };
-  return { ...logged, data: {}, ...rest } as RunEvent;
-}
-
-function delta(attempt: number, offset: number, partial_answer: string): RunEvent {
-  const data = { partial_answer, offset };
-  return { execution_id: "e", type: "stage.delta", stage: "write", attempt, status: "running", data };
-}
-
-function fold(events: readonly RunEvent[]): RunView | null {
-  return events.reduce<RunView | null>(foldEvent, null);
-}
-
-const EVENTS: RunEvent[] = [
-  event("execution.started", 0, { data: { stages: [{ name: "find" }, { name: "write" }] } }),
-  event("stage.skipped", 0, { stage: "find", data: { reason: "not needed" } }),
-  event("stage.started", 0, { stage: "write", attempt: 1 }),
-  delta(1, 0, "Helo"),
-  // The offset cuts: what came wrong is corrected within the same try.
-  delta(1, 3, "lo \u001b[31mred"),
-  event("stage.retrying", 200, { stage: "write", data: { delay_ms: 40, error: { message: "cut short" } } }),
-  event("stage.started", 240, { stage: "write", attempt: 2 }),
-  delta(2, 0, "Good"),
-  delta(2, 4, " day"),
-];
+import { event, EVENTS, fold, START } from "./run-events.ts";
 
 test("the text follows the reader's one rule: a new attempt empties it, then cut at the offset and append", () => {
   const texts = EVENTS.map((_, end) => fold(EVENTS.slice(0, end + 1))?.answer?.text);
   expect(texts.slice(3, 5)).toEqual(["Helo", "Hello \u001b[31mred"]);
   expect(texts.slice(7)).toEqual(["Good", "Good day"]);
-});
-
-test("a terminal shows each stage's sign, time and note, one row each, and only harmless text", () => {
-  const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
-  const rows = (end: number) => storyLines(fold(EVENTS.slice(0, end)), view);
-  expect(rows(6)[0]).toMatch(/^ {2}– find {3}·+ +not needed$/);
-  expect(rows(6)[1]).toMatch(/^ {2}[⠋-⠿] write {2}━+ +500 ms {2}retry in 40 ms: cut short$/u);
-  expect(rows(6).slice(2)).toEqual(["", "  Hello red"]);
-  expect(rows(9).slice(2)).toEqual(["", "  Good day"]);
-  const narrow = storyLines(fold(EVENTS.slice(0, 6)), { ...view, columns: 40 });
-  expect(narrow[1]).toMatch(/retry in 40.*…$/);
-  expect(Math.max(...narrow.map((row) => row.length))).toBeLessThanOrEqual(40);
 });
 
 test("plain lines show retries and skips, and announce a text that restarts", () => {
@@ -132,24 +87,4 @@ test.each([
   expect(storyLines(fold(events), view)[0]?.trimEnd()).toMatch(
     new RegExp(`30 ms${expected === "" ? "" : ` {2}\\(${expected.slice(2, -1)}\\)`}$`),
   );
-});
-
-test("the tries of a stage are named beside", () => {
-  const end = event("stage.completed", 300, {
-    stage: "write",
-    data: { status: "completed", attempts: 2, cached: false, fallback: null },
-  });
-  const told = fold([...EVENTS, end])?.stages.find(({ name }) => name === "write");
-  expect(told && noteOf(told)).toBe("(2 tries)");
-});
-
-test("code keeps its indents on a terminal, and a long line is broken between words", () => {
-  expect(wrap("def f():\n    return  1\n\nword word word", 9)).toEqual([
-    "def f():",
-    "return 1",
-    "",
-    "word word",
-    "word",
-  ]);
-  expect(wrap("def f():\n    return  1", 20)).toEqual(["def f():", "    return  1"]);
 });

@@ -10,7 +10,6 @@ import { FiguresStore } from "../../../src/objects/execution-index/metrics-store
 
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 26);
-
 type Report = Omit<RunReport, "shape">;
 
 function report(pipeline: string, stages: readonly string[] = [pipeline], single = false): Report {
@@ -33,8 +32,10 @@ function report(pipeline: string, stages: readonly string[] = [pipeline], single
 
 const names = (prefix: string, count: number, from = 0) =>
   Array.from({ length: count }, (_, at) => `${prefix}${from + at}`);
+
 const runsOf = (figures: Iterable<Figures>) =>
   Array.from(figures).reduce((sum, { runs }) => sum + runs.count, 0);
+
 const stagesOf = (figures: Iterable<Figures>) =>
   Array.from(figures, ({ stages }) => [...stages.values()])
     .flat()
@@ -61,23 +62,11 @@ class Kv {
 }
 
 const storeOver = (kv: Kv) => new FiguresStore(kv as unknown as SyncKvStorage);
+
 const countAll = (store: FiguresStore, reports: readonly Report[], at = NOW) => {
   for (const one of reports) store.count(one, at, at);
   store.write();
 };
-
-describe("the stages of a pipeline", () => {
-  test("have figures of their own up to the bound, and none is lost", () => {
-    const figures = emptyFigures();
-    for (const stage of names("s", 2 * LIMITS.FIGURES_STAGES)) addReport(figures, report("p", [stage]));
-    for (const stage of names("s", 10)) addReport(figures, report("p", [stage]));
-    expect(figures.stages.size).toBe(LIMITS.FIGURES_STAGES + 1);
-    expect(figures.stages.get("s0")?.durations.count).toBe(2);
-    expect(figures.stages.get(OTHER)?.durations.count).toBe(LIMITS.FIGURES_STAGES);
-    expect(figures.stages.get(OTHER)?.retries).toBe(LIMITS.FIGURES_STAGES);
-    expect(stagesOf([figures])).toBe(2 * LIMITS.FIGURES_STAGES + 10);
-  });
-});
 
 describe("a part of the index", () => {
   test("admits so many pipelines, and counts the rest together", () => {

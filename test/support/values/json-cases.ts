@@ -137,3 +137,8 @@ export const NOT_UTF8: readonly (readonly [string, readonly number[]])[] = [
   ["Latin-1", [0xe9]],
   ["three bytes of four", [0xf0, 0x9f, 0x8c]],
 ];
+
+/** An agent's answer with the text as a member's value. */
+export function inAnswer(text: string): string {
+  return `{"data":{"value":${text}}}`;
+}
