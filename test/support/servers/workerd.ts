@@ -1,17 +1,19 @@
 // workerd itself, without wrangler or Miniflare around it: a process that can be killed by its pid and started again
 // on the same storage within a tenth of a second, whose memory can be read and whose disk can be made to end. Owns
 // the bundle (made once a process of tests) and the server's configuration, which follows wrangler.toml.
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { promisify } from "node:util";
-import { unstable_readConfig } from "wrangler";
+import { COORDINATOR_CONFIG, readWorkerConfig } from "../../../src/cli/config/wrangler-config.ts";
+import { bundleWorker } from "../../../src/cli/worker-bundle.ts";
 
 const requireHere = createRequire(import.meta.url);
 /** The workerd that wrangler itself runs. */
 const WORKERD = createRequire(requireHere.resolve("miniflare"))("workerd").default as string;
+const CONFIG = readWorkerConfig(COORDINATOR_CONFIG);
+const CHAOS_WORKER = "test/support/servers/chaos-worker.ts";
 
 export interface WorkerdServer {
   url: string;
@@ -150,25 +152,14 @@ async function listening(
 
 let bundled: Promise<string> | null = null;
 
-/** The chaos Worker as one module. */
+/**
+ * The chaos Worker as one module. Bundled without wrangler, which takes two seconds of a processor for it, in each
+ * file of tests.
+ */
 function bundle(): Promise<string> {
-  bundled ??= (async () => {
-    const { path, remove } = await temporaryState();
-    const wrangler = join(requireHere.resolve("wrangler/package.json"), "..", "bin", "wrangler.js");
-    const entry = join(import.meta.dirname, "chaos-worker.ts");
-    await promisify(execFile)(
-      process.execPath,
-      [wrangler, "deploy", entry, "--dry-run", "--outdir", path, "-c", "wrangler.toml"],
-      { cwd: ROOT, env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" } },
-    );
-    const text = await readFile(join(path, "chaos-worker.js"), "utf8");
-    await remove();
-    return text;
-  })();
+  bundled ??= bundleWorker(COORDINATOR_CONFIG, { ...CONFIG, main: CHAOS_WORKER }).then(({ text }) => text);
   return bundled;
 }
-
-const ROOT = join(import.meta.dirname, "../../..");
 
 function keyOf(className: string): string {
   return `agent-coordinator-${className}`;
@@ -179,8 +170,7 @@ async function configText(
   objects: string,
   { vars, heapMb }: Pick<WorkerdOptions, "vars" | "heapMb">,
 ): Promise<string> {
-  const config = unstable_readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
-  const bindings: readonly { name: string; class_name: string }[] = config.durable_objects.bindings;
+  const { bindings } = CONFIG.durable_objects;
   const text = (value: string) => JSON.stringify(value);
   const values = { AGENT_COORDINATOR_AUTH: "none", AGENT_COORDINATOR_STREAMING: "true", ...vars };
   const namespaces = bindings.map(
@@ -194,14 +184,14 @@ async function configText(
     ...Object.entries(values).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
   ];
   const v8Flags = heapMb === undefined ? "" : text(`--max-old-space-size=${heapMb}`);
-  const flags = config.compatibility_flags.map((flag: string) => text(flag)).join(", ");
+  const flags = CONFIG.compatibility_flags.map((flag) => text(flag)).join(", ");
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   v8Flags = [${v8Flags}],
   services = [
     (name = "main", worker = (
       modules = [(name = "worker.js", esModule = ${text(await bundle())})],
-      compatibilityDate = ${text(config.compatibility_date ?? "")},
+      compatibilityDate = ${text(CONFIG.compatibility_date)},
       compatibilityFlags = [${flags}],
       bindings = [${env.join(", ")}],
       durableObjectNamespaces = [${namespaces.join(", ")}],
@@ -209,7 +199,7 @@ const config :Workerd.Config = (
     )),
     (name = "doors", worker = (
       modules = [(name = "doors.js", esModule = ${text(DOORS)})],
-      compatibilityDate = ${text(config.compatibility_date ?? "")},
+      compatibilityDate = ${text(CONFIG.compatibility_date)},
       compatibilityFlags = ["unsafe_module"],
       bindings = [(name = "EXECUTIONS", durableObjectNamespace = (className = "ExecutionObject", serviceName = "main"))],
     )),
