@@ -2,51 +2,31 @@
 // execution is forgotten with one line in the log; and an execution that is only read, which reports nothing.
 import { setTimeout as sleep } from "node:timers/promises";
 import { DatabaseSync } from "node:sqlite";
-import { afterEach, expect, test } from "vitest";
-import { answers, startAgentServer } from "../../support/agents/agent-server.ts";
-import { type Calls, callsTo } from "../../support/clients/calls.ts";
+import { expect, test, type TestContext } from "vitest";
 import { eventually } from "../../support/eventually.ts";
-import { type Receiver, startReceiver } from "../../support/servers/receiver.ts";
-import { startAlone, type WorkerdServer } from "../../support/servers/workerd.ts";
+import type { Receiver } from "../../support/servers/receiver.ts";
+import { type Booted, runFine, startWorld, webhookTo } from "../../support/servers/world.ts";
 
-const SECRET = `whsec_${Buffer.from("a secret of the tests, 32 bytes!").toString("base64")}`;
-
-let end: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const one of end.toReversed()) await one();
-  end = [];
-});
-
-interface World {
-  server: WorkerdServer;
-  calls: Calls;
+interface Reporting extends Booted {
   receiver: Receiver;
   /** How often the receiver was given this execution in this status. */
   reports: (receiver: string, rest: string) => number;
 }
 
-async function world(vars: Record<string, string>, config: Record<string, unknown> = {}): Promise<World> {
-  const [agents, receiver] = await Promise.all([startAgentServer(), startReceiver()]);
-  end.push(
-    () => agents.close(),
-    () => receiver.close(),
-  );
-  agents.on("/fine", answers({ answer: "fine" }));
-  const server = await startAlone({
-    AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
-    AGENT_COORDINATOR_CACHING: "false",
-    AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/hook`,
-    AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
-    AGENT_COORDINATOR_WEBHOOK_EVENTS: "execution.completed",
-    TEST_COUNTS_REPORTS: "true",
-    ...vars,
+async function world(
+  context: TestContext,
+  vars: Record<string, string>,
+  config: Record<string, unknown> = {},
+): Promise<Reporting> {
+  const { receiver, boot } = await startWorld(context, {
+    config,
+    vars: (of) => ({
+      ...webhookTo(of.receiver, "execution.completed"),
+      TEST_COUNTS_REPORTS: "true",
+      ...vars,
+    }),
   });
-  end.push(server.close);
-  const calls = callsTo(server.url);
-  await calls.agent("fine", agents.url("/fine"));
-  await calls.pipeline("fine", [{ name: "only", agent_type: "fine" }]);
-  await calls.send("PATCH", "/v1/config", config);
+  const { server, calls } = await boot();
   const reports = (name: string, rest: string) =>
     server
       .output()
@@ -55,14 +35,9 @@ async function world(vars: Record<string, string>, config: Record<string, unknow
   return { server, calls, receiver, reports };
 }
 
-async function runOne({ calls }: World, execution_id: string): Promise<void> {
-  const response = await calls.post({ execution_id, pipeline: "fine" });
-  expect(await response.json()).toMatchObject({ status: "completed" });
-}
-
-test("tries grow apart, and no other receiver is asked again", async () => {
-  const of = await world({ TEST_REFUSES: "conversation" });
-  await runOne(of, "refused");
+test.concurrent("tries grow apart, and no other receiver is asked again", async (context) => {
+  const of = await world(context, { TEST_REFUSES: "conversation" });
+  await runFine(of.calls, "refused");
   await sleep(17_000);
   // At its end, with the alarm that joins, and after 5 and 5 to 9 seconds more at the earliest: not 1 every 5 seconds
   // to everybody.
@@ -74,9 +49,9 @@ test("tries grow apart, and no other receiver is asked again", async () => {
   expect(of.server.output()).not.toContain("was not delivered");
 });
 
-test("what was never taken is given up when the execution is forgotten, with one line", async () => {
-  const of = await world({ TEST_REFUSES: "conversation" }, { retention_seconds: 3 });
-  await runOne(of, "given-up");
+test.concurrent("what was never taken is given up when the execution is forgotten, with one line", async (context) => {
+  const of = await world(context, { TEST_REFUSES: "conversation" }, { retention_seconds: 3 });
+  await runFine(of.calls, "given-up");
   await eventually(
     async () => (await of.calls.fetch("/v1/executions/given-up")).status,
     (status) => status === 404,
@@ -101,9 +76,9 @@ test("what was never taken is given up when the execution is forgotten, with one
   expect(of.reports("conversation", "given-up")).toBe(3);
 });
 
-test("an execution that is deleted before its end was delivered says so, too", async () => {
-  const of = await world({ TEST_REFUSES: "index" });
-  await runOne(of, "deleted");
+test.concurrent("an execution that is deleted before its end was delivered says so, too", async (context) => {
+  const of = await world(context, { TEST_REFUSES: "index" });
+  await runFine(of.calls, "deleted");
   await sleep(100);
   const response = await of.calls.fetch("/v1/executions/deleted", { method: "DELETE" });
   expect(response.status).toBe(204);
@@ -111,7 +86,7 @@ test("an execution that is deleted before its end was delivered says so, too", a
 });
 
 /** What the execution's object has stored, its alarm among it. */
-async function stored({ server }: World, execution_id: string): Promise<unknown> {
+async function stored({ server }: Reporting, execution_id: string): Promise<unknown> {
   const database = new DatabaseSync(await server.fileOf(execution_id), { readOnly: true });
   const rows = ["_cf_KV", "_cf_METADATA"].map((table) => {
     const query = database.prepare(`SELECT * FROM ${table}`);
@@ -123,9 +98,9 @@ async function stored({ server }: World, execution_id: string): Promise<unknown>
   return rows;
 }
 
-test("an execution that is only read reports nothing, sets no alarm and writes nothing", async () => {
-  const of = await world({});
-  await runOne(of, "read");
+test.concurrent("an execution that is only read reports nothing, sets no alarm and writes nothing", async (context) => {
+  const of = await world(context, {});
+  await runFine(of.calls, "read");
   await eventually(
     async () => of.receiver.on("/hook").length,
     (count) => count === 1,
@@ -140,7 +115,7 @@ test("an execution that is only read reports nothing, sets no alarm and writes n
     await response.text();
   }
   // Attached to, too: the same request again.
-  await runOne(of, "read");
+  await runFine(of.calls, "read");
   await sleep(1_500);
   expect(await stored(of, "read")).toEqual(before);
   expect(of.server.output().match(/^REPORT .*$/gm)).toHaveLength(reportsBefore ?? -1);

@@ -1,64 +1,23 @@
 // What an execution reports when its retention ends, over real workerd: nothing, since each receiver has its end. The
 // webhook and the collector are real servers; the index and the conversation are counted in their own objects.
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
-import { answers, startAgentServer } from "../../support/agents/agent-server.ts";
-import { type Calls, callsTo } from "../../support/clients/calls.ts";
+import { expect, test, type TestContext } from "vitest";
+import type { Calls } from "../../support/clients/calls.ts";
 import { eventually } from "../../support/eventually.ts";
-import { type Receiver, startReceiver } from "../../support/servers/receiver.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../../support/servers/workerd.ts";
+import { startWorld, webhookTo, type World } from "../../support/servers/world.ts";
 
 const RUNS = 10;
 const RETENTION_S = 3;
-const SECRET = `whsec_${Buffer.from("a secret of the tests, 32 bytes!").toString("base64")}`;
 
-let end: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const one of end.toReversed()) await one();
-  end = [];
-});
-
-interface World {
-  receiver: Receiver;
-  boot: () => Promise<{ server: WorkerdServer; calls: Calls }>;
-}
-
-async function world(): Promise<World> {
-  const [agents, receiver, state] = await Promise.all([
-    startAgentServer(),
-    startReceiver(),
-    temporaryState(),
-  ]);
-  end.push(
-    state.remove,
-    () => agents.close(),
-    () => receiver.close(),
-  );
-  agents.on("/fine", answers({ answer: "fine" }));
-  const boot = async () => {
-    const server = await startWorkerd({
-      state: state.path,
-      vars: {
-        AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
-        AGENT_COORDINATOR_CACHING: "false",
-        AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/hook`,
-        AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
-        AGENT_COORDINATOR_WEBHOOK_EVENTS: "execution.completed",
-        OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
-        TEST_COUNTS_REPORTS: "true",
-      },
-    });
-    end.push(server.kill);
-    return { server, calls: callsTo(server.url) };
-  };
-  const { server, calls } = await boot();
-  await calls.agent("fine", agents.url("/fine"));
-  await calls.pipeline("fine", [{ name: "only", agent_type: "fine" }]);
-  await calls.send("PATCH", "/v1/config", { retention_seconds: RETENTION_S });
-  await server.kill();
-  return { receiver, boot };
-}
+const world = (context: TestContext) =>
+  startWorld(context, {
+    config: { retention_seconds: RETENTION_S },
+    vars: ({ receiver }) => ({
+      ...webhookTo(receiver, "execution.completed"),
+      OTEL_EXPORTER_OTLP_ENDPOINT: receiver.url,
+      TEST_COUNTS_REPORTS: "true",
+    }),
+  });
 
 const IDS = Array.from({ length: RUNS }, (_, at) => `run-${at}`);
 
@@ -98,16 +57,16 @@ function deliveries({ receiver }: World, output: string): Record<string, number[
 const ONCE = Array.from({ length: RUNS }, () => 1);
 const EACH_ONCE = { webhook: ONCE, traces: ONCE, index: ONCE, conversation: ONCE };
 
-test(`${RUNS} runs: each receiver has each end once when retention is over`, async () => {
-  const of = await world();
+test.concurrent(`${RUNS} runs: each receiver has each end once when retention is over`, async (context) => {
+  const of = await world(context);
   const { server, calls } = await of.boot();
   await runAll(calls);
   await forgotten(calls);
   expect(deliveries(of, server.output())).toEqual(EACH_ONCE);
 });
 
-test("also where the process is killed before retention ends", async () => {
-  const of = await world();
+test.concurrent("also where the process is killed before retention ends", async (context) => {
+  const of = await world(context);
   const first = await of.boot();
   await runAll(first.calls);
   await eventually(
@@ -123,8 +82,8 @@ test("also where the process is killed before retention ends", async () => {
   expect(deliveries(of, first.server.output() + second.server.output())).toEqual(EACH_ONCE);
 });
 
-test("alarms that only forget wait in no queue, however many fire when a process starts", async () => {
-  const of = await world();
+test.concurrent("alarms that only forget wait in no queue, however many fire when a process starts", async (context) => {
+  const of = await world(context);
   const first = await of.boot();
   const ids = Array.from({ length: 300 }, (_, at) => `many-${at}`);
   for (let at = 0; at < ids.length; at += 30) {
@@ -132,7 +91,7 @@ test("alarms that only forget wait in no queue, however many fire when a process
     await Promise.all(
       some.map(async (execution_id) => {
         const response = await first.calls.post({ execution_id, pipeline: "fine" });
-        expect(await response.json()).toMatchObject({ status: "completed" });
+        expect(await response.json()).toMatchObject({ status: "completed", error_info: null });
       }),
     );
   }

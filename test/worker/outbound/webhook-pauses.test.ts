@@ -2,60 +2,17 @@
 // also for a pause that a resume follows at once, and for one whose report a crash came before.
 import { Webhook } from "standardwebhooks";
 import { setTimeout as sleep } from "node:timers/promises";
-import { afterEach, expect, test } from "vitest";
-import { answers, hangs, startAgentServer } from "../../support/agents/agent-server.ts";
-import { type Calls, callsTo } from "../../support/clients/calls.ts";
+import { expect, test, type TestContext } from "vitest";
+import { hangs } from "../../support/agents/agent-server.ts";
+import type { Calls } from "../../support/clients/calls.ts";
 import { eventually } from "../../support/eventually.ts";
-import { type Receiver, startReceiver } from "../../support/servers/receiver.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../../support/servers/workerd.ts";
+import { startWorld, WEBHOOK_SECRET, webhookTo, type World } from "../../support/servers/world.ts";
 
-const SECRET = `whsec_${Buffer.from("a secret of the tests, 32 bytes!").toString("base64")}`;
-
-let end: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const one of end.toReversed()) await one();
-  end = [];
-});
-
-interface World {
-  receiver: Receiver;
-  boot: (vars?: Record<string, string>) => Promise<{ server: WorkerdServer; calls: Calls }>;
-}
-
-async function world(): Promise<World> {
-  const [agents, receiver, state] = await Promise.all([
-    startAgentServer(),
-    startReceiver(),
-    temporaryState(),
-  ]);
-  end.push(
-    state.remove,
-    () => agents.close(),
-    () => receiver.close(),
-  );
-  agents.on("/hangs", hangs);
-  agents.on("/fine", answers({ answer: "fine" }));
-  const boot: World["boot"] = async (vars = {}) => {
-    const server = await startWorkerd({
-      state: state.path,
-      vars: {
-        AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
-        AGENT_COORDINATOR_CACHING: "false",
-        AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/hook`,
-        AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
-        AGENT_COORDINATOR_WEBHOOK_EVENTS: "execution.paused,execution.cancelled",
-        ...vars,
-      },
-    });
-    end.push(server.kill);
-    const calls = callsTo(server.url);
-    await calls.agent("hangs", agents.url("/hangs"));
-    await calls.pipeline("hangs", [{ name: "only", agent_type: "hangs" }]);
-    return { server, calls };
-  };
-  return { receiver, boot };
-}
+const world = (context: TestContext) =>
+  startWorld(context, {
+    agents: { hangs },
+    vars: ({ receiver }) => webhookTo(receiver, "execution.paused,execution.cancelled"),
+  });
 
 interface Event {
   id: string;
@@ -66,7 +23,7 @@ interface Event {
 
 const events = ({ receiver }: World): Event[] =>
   receiver.on("/hook").map(({ text, headers }) => ({
-    ...(new Webhook(SECRET).verify(text, headers) as Omit<Event, "id">),
+    ...(new Webhook(WEBHOOK_SECRET).verify(text, headers) as Omit<Event, "id">),
     id: headers["webhook-id"] ?? "",
   }));
 
@@ -77,8 +34,8 @@ const verb = async (calls: Calls, id: string, name: string, body: object = {}) =
 
 const types = (of: World) => events(of).map(({ type }) => type);
 
-test("each pause and the cancellation come once, under ids of their own", async () => {
-  const of = await world();
+test.concurrent("each pause and the cancellation come once, under ids of their own", async (context) => {
+  const of = await world(context);
   const { calls } = await of.boot();
   await calls.begin("twice", "hangs");
   await verb(calls, "twice", "pause", { mode: "abort" });
@@ -117,8 +74,8 @@ test("each pause and the cancellation come once, under ids of their own", async 
   ]);
 });
 
-test("a message that the receiver refused comes again under the same id", async () => {
-  const of = await world();
+test.concurrent("a message that the receiver refused comes again under the same id", async (context) => {
+  const of = await world(context);
   const { calls } = await of.boot();
   of.receiver.answerWith(503);
   await calls.begin("refused", "hangs");
@@ -131,8 +88,8 @@ test("a message that the receiver refused comes again under the same id", async 
   expect(second).toEqual(first);
 });
 
-test("pauses that are over within a moment are each reported", async () => {
-  const of = await world();
+test.concurrent("pauses that are over within a moment are each reported", async (context) => {
+  const of = await world(context);
   const { calls } = await of.boot();
   await calls.begin("quick", "hangs");
   for (let at = 0; at < 5; at += 1) {
@@ -157,10 +114,10 @@ test("pauses that are over within a moment are each reported", async () => {
   expect(types(of)).toHaveLength(pauses);
 });
 
-test.each(["alone", "resumed at once"])(
+test.concurrent.for(["alone", "resumed at once"])(
   "a pause that a crash kept from its report is reported after it, %s",
-  async (how) => {
-    const of = await world();
+  async (how, context) => {
+    const of = await world(context);
     const first = await of.boot({ TEST_REFUSES: "courier" });
     await first.calls.begin("crashed", "hangs");
     await verb(first.calls, "crashed", "pause", { mode: "abort" });

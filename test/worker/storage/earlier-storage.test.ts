@@ -5,72 +5,24 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Serializer } from "node:v8";
-import { afterEach, expect, test } from "vitest";
+import { expect, test, type TestContext } from "vitest";
 import { crc32 } from "../../../src/adapters/log/crc32.ts";
 import { encodeRecord } from "../../../src/adapters/log/record.ts";
 import { type LogEvent, wireJson } from "../../../src/core/execution/log-event.ts";
-import { type AgentServer, answers, startAgentServer } from "../../support/agents/agent-server.ts";
-import { type Calls, callsTo } from "../../support/clients/calls.ts";
+import { answers } from "../../support/agents/agent-server.ts";
+import type { Calls } from "../../support/clients/calls.ts";
 import { eventually } from "../../support/eventually.ts";
 import { goldenEvents } from "../../support/values/golden-logs.ts";
-import { type Receiver, startReceiver } from "../../support/servers/receiver.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../../support/servers/workerd.ts";
+import { runFine, startWorld, webhookTo, type World } from "../../support/servers/world.ts";
 
-const SECRET = `whsec_${Buffer.from("a secret of the tests, 32 bytes!").toString("base64")}`;
-
-let end: (() => Promise<void>)[] = [];
-
-afterEach(async () => {
-  for (const one of end.toReversed()) await one();
-  end = [];
-});
-
-interface World {
-  agents: AgentServer;
-  receiver: Receiver;
-  state: string;
-  boot: () => Promise<{ server: WorkerdServer; calls: Calls }>;
-}
-
-async function world(): Promise<World> {
-  const [agents, receiver, state] = await Promise.all([
-    startAgentServer(),
-    startReceiver(),
-    temporaryState(),
-  ]);
-  end.push(
-    state.remove,
-    () => agents.close(),
-    () => receiver.close(),
-  );
-  agents.on("/fine", answers({ answer: "fine", n: 1 }));
-  let isDefined = false;
-  const boot = async () => {
-    const server = await startWorkerd({
-      state: state.path,
-      vars: {
-        AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
-        AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/hook`,
-        AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,
-        AGENT_COORDINATOR_WEBHOOK_EVENTS: "execution.completed",
-      },
-    });
-    end.push(server.kill);
-    const calls = callsTo(server.url);
-    // A registration that is made again is another one: it has no cached results.
-    if (isDefined) return { server, calls };
-    isDefined = true;
-    await calls.agent("fine", agents.url("/fine"));
-    await calls.pipeline("fine", [{ name: "only", agent_type: "fine" }]);
-    return { server, calls };
-  };
-  return { agents, receiver, state: state.path, boot };
-}
-
-async function run(calls: Calls, execution_id: string, query = execution_id): Promise<void> {
-  const response = await calls.post({ execution_id, pipeline: "fine", query });
-  expect(await response.json()).toMatchObject({ status: "completed" });
-}
+const world = (context: TestContext) =>
+  startWorld(context, {
+    agents: { fine: answers({ answer: "fine", n: 1 }) },
+    vars: ({ receiver }) => ({
+      ...webhookTo(receiver, "execution.completed"),
+      AGENT_COORDINATOR_CACHING: "true",
+    }),
+  });
 
 /** Opens the file of each object of a class that has the table, while no server runs. */
 function inEach(
@@ -103,7 +55,7 @@ function madeBy(statement: string, table: string, columns: string): (database: D
 
 const LISTED = "start, id, seq, status, pipeline, conversation_id, ended, expires, summary";
 
-test.each([
+test.concurrent.for([
   [
     "before runs had shapes",
     LISTED,
@@ -123,56 +75,52 @@ test.each([
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
   ],
-])(
-  "the index of executions goes on with its tables of %s",
-  async (_, columns, statement) => {
-    const of = await world();
-    const first = await of.boot();
-    const list = async ({ calls }: { calls: Calls }) => {
-      const response = await calls.fetch("/v1/executions?pipeline=fine&limit=100");
-      expect(response.status).toBe(200);
-      const { data } = (await response.json()) as { data: { execution_id: string; status: string }[] };
-      return data.filter(({ status }) => status === "completed").map(({ execution_id }) => execution_id);
-    };
-    const earlier = Array.from({ length: 6 }, (_, at) => `before-${at}`);
-    for (const id of earlier) await run(first.calls, id);
-    await eventually(
-      async () => (await list(first)).length,
-      (count) => count === 6,
-    );
-    await first.server.kill();
-    inEach(of.state, "LedgerObject", "executions", madeBy(statement, "executions", columns));
-    const second = await of.boot();
-    expect((await list(second)).toSorted()).toEqual(earlier);
-    // As many as it takes for each part of the index to write.
-    const later = Array.from({ length: 12 }, (_, at) => `later-${at}`);
-    for (const id of later) await run(second.calls, id);
-    await eventually(
-      async () => (await list(second)).length,
-      (count) => count === 18,
-    );
-    expect((await list(second)).toSorted()).toEqual([...earlier, ...later].toSorted());
-    const metrics = await second.calls.fetch("/v1/metrics?pipeline=fine");
-    expect(metrics.status).toBe(200);
-    expect((await second.calls.fetch("/v1/executions/before-1", { method: "DELETE" })).status).toBe(204);
-    await eventually(
-      async () => (await list(second)).includes("before-1"),
-      (isListed) => !isListed,
-    );
-    await second.server.kill();
-    inEach(of.state, "LedgerObject", "executions", (database) => {
-      const names = database.prepare("SELECT name FROM pragma_table_info('executions')").all();
-      expect(names.map(({ name }) => name)).toContain("shape");
-      expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'open'").get()).toBeDefined();
-    });
-  },
-  60_000,
-);
-
-test("the delivery queue sends what an earlier version has put into it", async () => {
-  const of = await world();
+])("the index of executions goes on with its tables of %s", async ([, columns, statement], context) => {
+  const of = await world(context);
   const first = await of.boot();
-  await run(first.calls, "one");
+  const list = async ({ calls }: { calls: Calls }) => {
+    const response = await calls.fetch("/v1/executions?pipeline=fine&limit=100");
+    expect(response.status).toBe(200);
+    const { data } = (await response.json()) as { data: { execution_id: string; status: string }[] };
+    return data.filter(({ status }) => status === "completed").map(({ execution_id }) => execution_id);
+  };
+  const earlier = Array.from({ length: 6 }, (_, at) => `before-${at}`);
+  for (const id of earlier) await runFine(first.calls, id);
+  await eventually(
+    async () => (await list(first)).length,
+    (count) => count === 6,
+  );
+  await first.server.kill();
+  inEach(of.state, "LedgerObject", "executions", madeBy(statement, "executions", columns));
+  const second = await of.boot();
+  expect((await list(second)).toSorted()).toEqual(earlier);
+  // As many as it takes for each part of the index to write.
+  const later = Array.from({ length: 12 }, (_, at) => `later-${at}`);
+  for (const id of later) await runFine(second.calls, id);
+  await eventually(
+    async () => (await list(second)).length,
+    (count) => count === 18,
+  );
+  expect((await list(second)).toSorted()).toEqual([...earlier, ...later].toSorted());
+  const metrics = await second.calls.fetch("/v1/metrics?pipeline=fine");
+  expect(metrics.status).toBe(200);
+  expect((await second.calls.fetch("/v1/executions/before-1", { method: "DELETE" })).status).toBe(204);
+  await eventually(
+    async () => (await list(second)).includes("before-1"),
+    (isListed) => !isListed,
+  );
+  await second.server.kill();
+  inEach(of.state, "LedgerObject", "executions", (database) => {
+    const names = database.prepare("SELECT name FROM pragma_table_info('executions')").all();
+    expect(names.map(({ name }) => name)).toContain("shape");
+    expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'open'").get()).toBeDefined();
+  });
+});
+
+test.concurrent("the delivery queue sends what an earlier version has put into it", async (context) => {
+  const of = await world(context);
+  const first = await of.boot();
+  await runFine(first.calls, "one");
   const hooks = (id: string) => of.receiver.on("/hook").filter(({ text }) => text.includes(`"${id}"`)).length;
   await eventually(
     async () => hooks("one"),
@@ -191,18 +139,18 @@ test("the delivery queue sends what an earlier version has put into it", async (
   const second = await of.boot();
   await eventually(
     async () => {
-      await run(second.calls, `more-${of.receiver.received.length}-${Date.now()}`);
+      await runFine(second.calls, `more-${of.receiver.received.length}-${Date.now()}`);
       return hooks("kept");
     },
     (count) => count >= 1,
   );
   expect(hooks("kept")).toBe(1);
-}, 60_000);
+});
 
-test("the result cache answers from what an earlier version has kept", async () => {
-  const of = await world();
+test.concurrent("the result cache answers from what an earlier version has kept", async (context) => {
+  const of = await world(context);
   const first = await of.boot();
-  await run(first.calls, "asked", "the same question");
+  await runFine(first.calls, "asked", "the same question");
   // What is kept is written after the answer.
   await sleep(1_500);
   await first.server.kill();
@@ -224,9 +172,9 @@ test("the result cache answers from what an earlier version has kept", async () 
     conversation_id: "c2",
   });
   expect(await response.json()).toMatchObject({ stage_results: { only: { cached: true } } });
-  await run(second.calls, "another");
+  await runFine(second.calls, "another");
   expect(of.agents.callsOf("/fine")).toHaveLength(2);
-}, 60_000);
+});
 
 /** A value as the platform's key-value storage holds it. */
 function stored(value: unknown): Uint8Array {
@@ -236,8 +184,8 @@ function stored(value: unknown): Uint8Array {
   return new Uint8Array(serializer.releaseBuffer());
 }
 
-test("definitions that lack what has a default run, and are shown and changed with it", async () => {
-  const of = await world();
+test.concurrent("definitions that lack what has a default run, and are shown and changed with it", async (context) => {
+  const of = await world(context);
   const first = await of.boot();
   await first.server.kill();
   inEach(of.state, "CatalogObject", "_cf_KV", (database) => {
@@ -261,11 +209,11 @@ test("definitions that lack what has a default run, and are shown and changed wi
   });
   const agent = await second.calls.fetch("/v1/agents/fine");
   expect(await agent.json()).toMatchObject({ protocol: "native" });
-  await run(second.calls, "earlier");
+  await runFine(second.calls, "earlier");
   const stage = { name: "three", agent_type: "fine", depends_on: ["two"] };
   expect((await second.calls.send("POST", "/v1/pipelines/fine/stages", stage)).ok).toBe(true);
-  await run(second.calls, "changed");
-}, 60_000);
+  await runFine(second.calls, "changed");
+});
 
 /** Puts records in the place of an execution's log, and an alarm in the place of its alarm. */
 function replaceLog(file: string, records: readonly { key: string; bytes: Uint8Array }[]): void {
@@ -288,10 +236,10 @@ function localGolden(name: string, of: World): LogEvent[] {
   return JSON.parse(moved) as LogEvent[];
 }
 
-test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
+test.concurrent.for(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
   "the log %s is finished",
-  async (name) => {
-    const of = await world();
+  async (name, context) => {
+    const of = await world(context);
     const first = await of.boot();
     const golden = localGolden(name, of);
     const id = golden[0]?.execution_id as string;
@@ -324,7 +272,6 @@ test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
     const { data } = (await events.json()) as { data: LogEvent[] };
     expect(data.slice(0, golden.length).map((event) => JSON.stringify(event))).toEqual(golden.map(wireJson));
   },
-  60_000,
 );
 
 /** When the object's alarm is set to, ms since the epoch; null where it has none. */
@@ -337,8 +284,8 @@ function alarmOf(file: string): number | null {
   return row?.value == null ? null : Number(row.value / 1_000_000n);
 }
 
-test("the log of a later version is refused by its format, and its run waits for that version", async () => {
-  const of = await world();
+test.concurrent("the log of a later version is refused by its format, and its run waits for that version", async (context) => {
+  const of = await world(context);
   const first = await of.boot();
   const golden = localGolden("v1-running", of);
   const id = golden[0]?.execution_id as string;
@@ -380,4 +327,4 @@ test("the log of a later version is refused by its format, and its run waits for
     (status) => status === "completed",
     20_000,
   );
-}, 60_000);
+});
