@@ -19,7 +19,8 @@ async function freshWindow(): Promise<void> {
   });
 }
 
-describe.each(["embedded", "upstash"])("the rate limit, %s", (backend) => {
+// Side by side: each waits for windows of its own, most of the time.
+describe.concurrent.each(["embedded", "upstash"])("the rate limit, %s", (backend) => {
   let agents: AgentServer;
   let redis: RedisRest | null = null;
   let coordinator: Coordinator;

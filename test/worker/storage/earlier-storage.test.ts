@@ -75,47 +75,50 @@ test.concurrent.for([
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
   ],
-])("the index of executions goes on with its tables of %s", async ([, columns, statement], context) => {
-  const of = await world(context);
-  const first = await of.boot();
-  const list = async ({ calls }: { calls: Calls }) => {
-    const response = await calls.fetch("/v1/executions?pipeline=fine&limit=100");
-    expect(response.status).toBe(200);
-    const { data } = (await response.json()) as { data: { execution_id: string; status: string }[] };
-    return data.filter(({ status }) => status === "completed").map(({ execution_id }) => execution_id);
-  };
-  const earlier = Array.from({ length: 6 }, (_, at) => `before-${at}`);
-  for (const id of earlier) await runFine(first.calls, id);
-  await eventually(
-    async () => (await list(first)).length,
-    (count) => count === 6,
-  );
-  await first.server.kill();
-  inEach(of.state, "LedgerObject", "executions", madeBy(statement, "executions", columns));
-  const second = await of.boot();
-  expect((await list(second)).toSorted()).toEqual(earlier);
-  // As many as it takes for each part of the index to write.
-  const later = Array.from({ length: 12 }, (_, at) => `later-${at}`);
-  for (const id of later) await runFine(second.calls, id);
-  await eventually(
-    async () => (await list(second)).length,
-    (count) => count === 18,
-  );
-  expect((await list(second)).toSorted()).toEqual([...earlier, ...later].toSorted());
-  const metrics = await second.calls.fetch("/v1/metrics?pipeline=fine");
-  expect(metrics.status).toBe(200);
-  expect((await second.calls.fetch("/v1/executions/before-1", { method: "DELETE" })).status).toBe(204);
-  await eventually(
-    async () => (await list(second)).includes("before-1"),
-    (isListed) => !isListed,
-  );
-  await second.server.kill();
-  inEach(of.state, "LedgerObject", "executions", (database) => {
-    const names = database.prepare("SELECT name FROM pragma_table_info('executions')").all();
-    expect(names.map(({ name }) => name)).toContain("shape");
-    expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'open'").get()).toBeDefined();
-  });
-});
+] as const)(
+  "the index of executions goes on with its tables of %s",
+  async ([, columns, statement], context) => {
+    const of = await world(context);
+    const first = await of.boot();
+    const list = async ({ calls }: { calls: Calls }) => {
+      const response = await calls.fetch("/v1/executions?pipeline=fine&limit=100");
+      expect(response.status).toBe(200);
+      const { data } = (await response.json()) as { data: { execution_id: string; status: string }[] };
+      return data.filter(({ status }) => status === "completed").map(({ execution_id }) => execution_id);
+    };
+    const earlier = Array.from({ length: 6 }, (_, at) => `before-${at}`);
+    for (const id of earlier) await runFine(first.calls, id);
+    await eventually(
+      async () => (await list(first)).length,
+      (count) => count === 6,
+    );
+    await first.server.kill();
+    inEach(of.state, "LedgerObject", "executions", madeBy(statement, "executions", columns));
+    const second = await of.boot();
+    expect((await list(second)).toSorted()).toEqual(earlier);
+    // As many as it takes for each part of the index to write.
+    const later = Array.from({ length: 12 }, (_, at) => `later-${at}`);
+    for (const id of later) await runFine(second.calls, id);
+    await eventually(
+      async () => (await list(second)).length,
+      (count) => count === 18,
+    );
+    expect((await list(second)).toSorted()).toEqual([...earlier, ...later].toSorted());
+    const metrics = await second.calls.fetch("/v1/metrics?pipeline=fine");
+    expect(metrics.status).toBe(200);
+    expect((await second.calls.fetch("/v1/executions/before-1", { method: "DELETE" })).status).toBe(204);
+    await eventually(
+      async () => (await list(second)).includes("before-1"),
+      (isListed) => !isListed,
+    );
+    await second.server.kill();
+    inEach(of.state, "LedgerObject", "executions", (database) => {
+      const names = database.prepare("SELECT name FROM pragma_table_info('executions')").all();
+      expect(names.map(({ name }) => name)).toContain("shape");
+      expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'open'").get()).toBeDefined();
+    });
+  },
+);
 
 test.concurrent("the delivery queue sends what an earlier version has put into it", async (context) => {
   const of = await world(context);
