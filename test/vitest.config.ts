@@ -11,6 +11,7 @@ const SERVERS = [
   "test/cli/*.test.ts",
   "test/client/{examples,package}.test.ts",
   "test/core/monitoring/metrics/exposition.test.ts",
+  "test/house/retried-tests.test.ts",
 ];
 
 const shared = {
@@ -24,8 +25,9 @@ const shared = {
 
 export default defineConfig({
   test: {
-    // workerd and the simulations share two cores in CI.
-    maxWorkers: 2,
+    // On two cores: most files of `servers` wait more than they compute.
+    maxWorkers: 3,
+    reporters: ["default", "./test/support/retried-tests.ts"],
     projects: [
       {
         test: {

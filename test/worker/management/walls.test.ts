@@ -12,6 +12,7 @@ import {
   tuple,
 } from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sizeOf } from "../../support/sizes.ts";
 import { ErrorCode } from "../../../src/contract/problem.ts";
 import { openApi } from "../../../src/http/openapi/document.ts";
 import { OPERATIONS } from "../../../src/http/openapi/operations.ts";
@@ -343,7 +344,7 @@ test("two thousand requests made from the schemas: every answer has a code, none
         /\bat \w+ \(|\.ts:\d|node_modules|SQLITE|\/src\//,
       );
     }),
-    { seed: 20261123, numRuns: 2_000 },
+    { seed: 20261123, numRuns: sizeOf("SCHEMA_REQUESTS") },
   );
   expect(seen.size).toBe(OPERATIONS.length);
 });

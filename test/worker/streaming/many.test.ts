@@ -5,11 +5,12 @@ import { type AgentServer, startAgentServer } from "../../support/agents/agent-s
 import { callsTo } from "../../support/clients/calls.ts";
 import { closeAll } from "../../support/close.ts";
 import { expectWhole, spoken } from "../../support/agents/speaker.ts";
+import { sizeOf } from "../../support/sizes.ts";
 import { readEvents, type Received } from "../../support/clients/sse.ts";
 import { startAlone } from "../../support/servers/workerd.ts";
 
-const READERS = Number(process.env["STREAM_READERS"] ?? 200);
-const EXECUTIONS = Number(process.env["STREAM_EXECUTIONS"] ?? 60);
+const READERS = sizeOf("STREAM_READERS");
+const EXECUTIONS = sizeOf("STREAM_EXECUTIONS");
 const STAGES = ["first", "second"] as const;
 const speakers = spoken(STAGES, 50);
 const { whole } = speakers;

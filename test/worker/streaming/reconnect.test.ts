@@ -1,6 +1,6 @@
 // Readers whose connection is cut at random places, by the way that each kind of client comes back: the npm package
 // `eventsource` with a stream token, the house's client by GET and by POST, and `@microsoft/fetch-event-source`, which
-// POSTs again. A hundred cuts: nothing lost, nothing doubled, the text whole, and each pipeline run once.
+// POSTs again. Many cuts: nothing lost, nothing doubled, the text whole, and each pipeline run once.
 import { fetchEventSource } from "@microsoft/fetch-event-source";
 import { EventSource } from "eventsource";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -13,9 +13,10 @@ import { type Coordinator, startCoordinator } from "../../support/servers/coordi
 import { type Cutter, startCutter } from "../../support/clients/cutter.ts";
 import { KEYED, KEYS } from "../../support/clients/keys.ts";
 import { expectWhole, spoken } from "../../support/agents/speaker.ts";
+import { sizeOf } from "../../support/sizes.ts";
 import type { Received } from "../../support/clients/sse.ts";
 
-const CUTS_EACH = 25;
+const CUTS_EACH = sizeOf("CUTS_EACH");
 const LANES = 9;
 /** Every connection brings the headers and the first event: who was cut before has joined late, not come back. */
 const FROM = 3_000;
