@@ -1,5 +1,6 @@
 // The result cache and the fallback that it serves, the same suite over both adapters: objects of the house's own,
 // and a real Redis behind Upstash's protocol.
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {
   after,
@@ -13,6 +14,9 @@ import { closeAll } from "../../support/close.ts";
 import { type Coordinator, startCoordinator } from "../../support/servers/coordinator.ts";
 import { type RedisRest, startRedis } from "../../support/servers/redis.ts";
 import { lifecycle, readEvents, textOf } from "../../support/clients/sse.ts";
+
+/** After so long it is asked again whether Redis is back. */
+const REDIS_RETRY_MS = 5_500;
 
 describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
   let agents: AgentServer;
@@ -53,20 +57,50 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
 
   afterAll(() => closeAll(coordinator, agents, redis));
 
-  test("the same input is answered from it: data, context and hits told, nothing used, nobody called", async () => {
-    const { run, calls, name } = await stage();
-    const first = await run();
-    expect(first.result).toMatchObject({ cached: false, attempts: 1 });
-    const second = await run();
-    expect(calls()).toBe(1);
-    expect(second.result).toMatchObject({ status: "completed", cached: true, attempts: 0, usage: null });
-    expect(second.result.data).toEqual({ by: name });
-    expect(second.execution).toMatchObject({ context_data: { seen: name }, usage: {} });
-    expect(second.execution.performance_metrics).toMatchObject({ cache_hits: 1, retries: 0 });
-    if (redis !== null) expect(redis.requests()).toBeGreaterThan(0);
-  });
+  const lost = () => coordinator.output().match(/Redis (?:is unavailable|request failed)/g)?.length ?? 0;
+  let known = 0;
 
-  test("a streaming stage's hit gives its text as one delta", async () => {
+  /**
+   * A test, made again where the coordinator says that Redis did not answer it in time: on a machine so busy nothing is
+   * kept for a while, as it should be, and the test has nothing to look at.
+   */
+  function kept(name: string, body: () => Promise<void>): void {
+    test(name, async () => {
+      for (let left = 2; ; left -= 1) {
+        try {
+          await body();
+          return;
+        } catch (cause) {
+          if (lost() === known || left === 0) throw cause;
+          console.log(`Redis did not answer in time, so once more: ${name}`);
+          await coordinator.configure({ enable_caching: null, cache_ttl_seconds: null });
+          await sleep(REDIS_RETRY_MS);
+          // A call finds out that Redis is back, for those that come after it.
+          await (await stage()).run();
+          await sleep(500);
+          known = lost();
+        }
+      }
+    });
+  }
+
+  kept(
+    "the same input is answered from it: data, context and hits told, nothing used, nobody called",
+    async () => {
+      const { run, calls, name } = await stage();
+      const first = await run();
+      expect(first.result).toMatchObject({ cached: false, attempts: 1 });
+      const second = await run();
+      expect(calls()).toBe(1);
+      expect(second.result).toMatchObject({ status: "completed", cached: true, attempts: 0, usage: null });
+      expect(second.result.data).toEqual({ by: name });
+      expect(second.execution).toMatchObject({ context_data: { seen: name }, usage: {} });
+      expect(second.execution.performance_metrics).toMatchObject({ cache_hits: 1, retries: 0 });
+      if (redis !== null) expect(redis.requests()).toBeGreaterThan(0);
+    },
+  );
+
+  kept("a streaming stage's hit gives its text as one delta", async () => {
     const { run, path, name } = await stage();
     agents.on(
       path,
@@ -93,7 +127,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     ]);
   });
 
-  test("a failure is never kept", async () => {
+  kept("a failure is never kept", async () => {
     const { run, calls, path } = await stage({ retry_attempts: 1 });
     agents.on(path, failsWith(500));
     await run();
@@ -102,49 +136,55 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect(calls()).toBe(2);
   });
 
-  test("what differs in anything that the agent is told does not hit; the conversation's name does", async () => {
-    const { run, calls, name } = await stage();
-    await run({ conversation_id: "k1" });
-    let expected = 1;
-    const misses = async (body: Record<string, unknown>) => {
-      expect((await run(body)).result.cached, JSON.stringify(body)).toBe(false);
-      expected += 1;
-      expect(calls()).toBe(expected);
-    };
-    await misses({ query: "another question" });
-    await misses({ context: { given: 1 } });
-    await misses({ pipeline_config: { only: { config: { top_k: 3 } } } });
-    // The same conversation again: its history is another input.
-    await misses({ conversation_id: "k1" });
-    await coordinator.agent(name, `${agents.url(`/${name}`)}?other`);
-    agents.on(`/${name}?other`, answers({ by: "another" }));
-    expect((await run({ conversation_id: "k3" })).result).toMatchObject({
-      cached: false,
-      data: { by: "another" },
-    });
-    expect((await run({ conversation_id: "k2" })).result.cached).toBe(true);
-  });
+  kept(
+    "what differs in anything that the agent is told does not hit; the conversation's name does",
+    async () => {
+      const { run, calls, name } = await stage();
+      await run({ conversation_id: "k1" });
+      let expected = 1;
+      const misses = async (body: Record<string, unknown>) => {
+        expect((await run(body)).result.cached, JSON.stringify(body)).toBe(false);
+        expected += 1;
+        expect(calls()).toBe(expected);
+      };
+      await misses({ query: "another question" });
+      await misses({ context: { given: 1 } });
+      await misses({ pipeline_config: { only: { config: { top_k: 3 } } } });
+      // The same conversation again: its history is another input.
+      await misses({ conversation_id: "k1" });
+      await coordinator.agent(name, `${agents.url(`/${name}`)}?other`);
+      agents.on(`/${name}?other`, answers({ by: "another" }));
+      expect((await run({ conversation_id: "k3" })).result).toMatchObject({
+        cached: false,
+        data: { by: "another" },
+      });
+      expect((await run({ conversation_id: "k2" })).result.cached).toBe(true);
+    },
+  );
 
-  test("a PUT of an agent begins a new generation, also of the same registration, and after a DELETE", async () => {
-    const { run, calls, name, path } = await stage();
-    await run();
-    expect((await run()).result.cached).toBe(true);
-    const put = await coordinator.api("PUT", `/v1/agents/${name}`, { url: agents.url(path) });
-    expect(put).toMatchObject({ status: 200, body: { agent_type: name, url: agents.url(path) } });
-    expect((await run()).result.cached).toBe(false);
-    expect((await run()).result.cached).toBe(true);
-    expect((await coordinator.api("DELETE", `/v1/agents/${name}`)).status).toBe(204);
-    await coordinator.agent(name, agents.url(path));
-    expect((await run()).result.cached).toBe(false);
-    expect(calls()).toBe(3);
-    // A generation is the coordinator's own: a registration cannot name one.
-    const named = { url: agents.url(path), generation: 1 };
-    expect((await coordinator.api("PUT", `/v1/agents/${name}`, named)).status).toBe(400);
-    const shown = await coordinator.api("GET", `/v1/agents/${name}`);
-    expect(Object.keys(shown.body).toSorted()).toEqual(["agent_type", "breaker", "protocol", "url"]);
-  });
+  kept(
+    "a PUT of an agent begins a new generation, also of the same registration, and after a DELETE",
+    async () => {
+      const { run, calls, name, path } = await stage();
+      await run();
+      expect((await run()).result.cached).toBe(true);
+      const put = await coordinator.api("PUT", `/v1/agents/${name}`, { url: agents.url(path) });
+      expect(put).toMatchObject({ status: 200, body: { agent_type: name, url: agents.url(path) } });
+      expect((await run()).result.cached).toBe(false);
+      expect((await run()).result.cached).toBe(true);
+      expect((await coordinator.api("DELETE", `/v1/agents/${name}`)).status).toBe(204);
+      await coordinator.agent(name, agents.url(path));
+      expect((await run()).result.cached).toBe(false);
+      expect(calls()).toBe(3);
+      // A generation is the coordinator's own: a registration cannot name one.
+      const named = { url: agents.url(path), generation: 1 };
+      expect((await coordinator.api("PUT", `/v1/agents/${name}`, named)).status).toBe(400);
+      const shown = await coordinator.api("GET", `/v1/agents/${name}`);
+      expect(Object.keys(shown.body).toSorted()).toEqual(["agent_type", "breaker", "protocol", "url"]);
+    },
+  );
 
-  test("another generation's result still is the fallback's", async () => {
+  kept("another generation's result still is the fallback's", async () => {
     const { run, path, name } = await stage({ retry_attempts: 1, fallback: "use_cached_results" });
     await run();
     await coordinator.agent(name, agents.url(path));
@@ -152,7 +192,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect((await run()).result).toMatchObject({ status: "completed", data: { by: name } });
   });
 
-  test('cache: "bypass" and Cache-Control: no-cache call every agent, and keep the new results', async () => {
+  kept('cache: "bypass" and Cache-Control: no-cache call every agent, and keep the new results', async () => {
     const { run, path, name, calls } = await stage();
     agents.on(path, (call, response, count) => answers({ count })(call, response, count));
     await run();
@@ -185,32 +225,33 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect(removed.status).toBe(204);
   };
 
-  test("DELETE of an execution takes what it put into the cache with it, and nothing of another's", async () => {
-    const { run, calls, path } = await stage();
-    const made = await run();
-    const hit = await run();
-    const other = await run({ query: "another question" });
-    // At once: its result may not have been written yet.
-    await remove(made.execution.execution_id);
-    expect((await run()).result.cached).toBe(false);
-    expect((await run({ query: "another question" })).result.cached).toBe(true);
-    // A run that only hit has put nothing in.
-    await remove(hit.execution.execution_id);
-    expect((await run()).result.cached).toBe(true);
-    expect(calls()).toBe(3);
-    // Written meanwhile; and no fallback's either.
-    await new Promise((resolve) => {
-      setTimeout(resolve, 700);
-    });
-    await remove(other.execution.execution_id);
-    agents.on(path, failsWith(400));
-    const fallback = { only: { fallback: "use_cached_results" } };
-    const lost = await run({ query: "another question", pipeline_config: fallback });
-    expect(lost.execution.status).toBe("failed");
-    expect(lost.execution.error_info.message).toContain("no cached result is available");
-  });
+  kept(
+    "DELETE of an execution takes what it put into the cache with it, and nothing of another's",
+    async () => {
+      const { run, calls, path } = await stage();
+      const made = await run();
+      const hit = await run();
+      const other = await run({ query: "another question" });
+      // At once: its result may not have been written yet.
+      await remove(made.execution.execution_id);
+      expect((await run()).result.cached).toBe(false);
+      expect((await run({ query: "another question" })).result.cached).toBe(true);
+      // A run that only hit has put nothing in.
+      await remove(hit.execution.execution_id);
+      expect((await run()).result.cached).toBe(true);
+      expect(calls()).toBe(3);
+      // Written meanwhile; and no fallback's either.
+      await sleep(700);
+      await remove(other.execution.execution_id);
+      agents.on(path, failsWith(400));
+      const fallback = { only: { fallback: "use_cached_results" } };
+      const lost = await run({ query: "another question", pipeline_config: fallback });
+      expect(lost.execution.status).toBe("failed");
+      expect(lost.execution.error_info.message).toContain("no cached result is available");
+    },
+  );
 
-  test("DELETE takes no result that another execution has made since", async () => {
+  kept("DELETE takes no result that another execution has made since", async () => {
     const { run, calls } = await stage();
     const first = await run();
     const second = await run({ cache: "bypass" });
@@ -221,35 +262,38 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect(calls()).toBe(3);
   });
 
-  test("DELETE takes the results of a run that failed, or whose caller named it, and cleanup takes all", async () => {
-    const { name, calls } = await stage();
-    await coordinator.agent(`${name}-bad`, agents.url("/bad"));
-    agents.on("/bad", failsWith(400));
-    await coordinator.pipeline(`${name}-two`, [
-      { name: "good", agent_type: name },
-      { name: "bad", agent_type: `${name}-bad`, depends_on: ["good"] },
-    ]);
-    const run = async (at: number) => {
-      const id = `${name}-${at}`;
-      const body = { pipeline: `${name}-two`, conversation_id: id, execution_id: id };
-      return (await coordinator.run(body)).body.stage_results.good.cached as boolean;
-    };
-    expect([await run(1), await run(2)]).toEqual([false, true]);
-    await remove(`${name}-1`);
-    expect(await run(3)).toBe(false);
-    // The same id again is another execution.
-    expect(await run(1)).toBe(true);
-    await remove(`${name}-3`);
-    expect([await run(3), await run(4)]).toEqual([false, true]);
-    for (let more = true; more; ) {
-      const cleaned = await coordinator.api("POST", "/v1/executions/cleanup", { older_than_seconds: 0 });
-      more = cleaned.body.has_more;
-    }
-    expect(await run(5)).toBe(false);
-    expect(calls()).toBe(4);
-  });
+  kept(
+    "DELETE takes the results of a run that failed, or whose caller named it, and cleanup takes all",
+    async () => {
+      const { name, calls } = await stage();
+      await coordinator.agent(`${name}-bad`, agents.url("/bad"));
+      agents.on("/bad", failsWith(400));
+      await coordinator.pipeline(`${name}-two`, [
+        { name: "good", agent_type: name },
+        { name: "bad", agent_type: `${name}-bad`, depends_on: ["good"] },
+      ]);
+      const run = async (at: number) => {
+        const id = `${name}-${at}`;
+        const body = { pipeline: `${name}-two`, conversation_id: id, execution_id: id };
+        return (await coordinator.run(body)).body.stage_results.good.cached as boolean;
+      };
+      expect([await run(1), await run(2)]).toEqual([false, true]);
+      await remove(`${name}-1`);
+      expect(await run(3)).toBe(false);
+      // The same id again is another execution.
+      expect(await run(1)).toBe(true);
+      await remove(`${name}-3`);
+      expect([await run(3), await run(4)]).toEqual([false, true]);
+      for (let more = true; more; ) {
+        const cleaned = await coordinator.api("POST", "/v1/executions/cleanup", { older_than_seconds: 0 });
+        more = cleaned.body.has_more;
+      }
+      expect(await run(5)).toBe(false);
+      expect(calls()).toBe(4);
+    },
+  );
 
-  test("another stage name and other inputs do not hit", async () => {
+  kept("another stage name and other inputs do not hit", async () => {
     const { name, calls } = await stage();
     const execute = (stageName: string, inputs: unknown) =>
       coordinator
@@ -266,16 +310,14 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect(calls()).toBe(3);
   });
 
-  test("cache false, enable_caching false and a TTL that is over ask the agent", async () => {
+  kept("cache false, enable_caching false and a TTL that is over ask the agent", async () => {
     const off = await stage({ cache: false });
     await off.run();
     expect((await off.run()).result.cached).toBe(false);
     const brief = await stage({ cache: { ttl_seconds: 3 } });
     await brief.run();
     expect((await brief.run()).result.cached).toBe(true);
-    await new Promise((resolve) => {
-      setTimeout(resolve, 3_100);
-    });
+    await sleep(3_100);
     expect((await brief.run()).result.cached).toBe(false);
     const on = await stage();
     await on.run();
@@ -289,7 +331,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect((await on.run()).result.cached).toBe(true);
   });
 
-  test("use_cached_results gives the last good result of the same agent, config and query", async () => {
+  kept("use_cached_results gives the last good result of the same agent, config and query", async () => {
     const { run, path, name, calls } = await stage({
       cache: { ttl_seconds: 0.001 },
       retry_attempts: 1,
@@ -309,7 +351,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     });
   });
 
-  test("results for the fallback are kept where nothing is cached", async () => {
+  kept("results for the fallback are kept where nothing is cached", async () => {
     const { run, path } = await stage({ cache: false, retry_attempts: 1, fallback: "use_cached_results" });
     await run();
     agents.on(path, failsWith(400));
@@ -317,7 +359,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
   });
 
   if (backend === "embedded") {
-    test("two executions that ask at once call once", async () => {
+    kept("two executions that ask at once call once", async () => {
       const { run, path, calls } = await stage();
       agents.on(path, after(400, answers({ slow: true })));
       const [one, two] = await Promise.all([run(), run()]);
