@@ -61,9 +61,9 @@ const SHARDS = 8;
 /** Characters of a question that determine the shard of its results. */
 const PLACE_CHARS = 1_024;
 /** How long a result waits for its run's next lookup, in ms: the lookup follows at once or never. */
-const COMPANY_MS = 2;
+const BATCHING_MS = 2;
 /** A lookup that has waited this long belongs to an object that died together with its timer. */
-const LEFT_BEHIND_MS = 1_000;
+const ABANDONED_MS = 1_000;
 
 /** A run's pending results, since when they wait (ms since the epoch), and the cancellation of their timer. */
 interface Waiting {
@@ -118,7 +118,7 @@ export class EmbeddedCache implements ResultCache {
     const at = this.clock.now();
     const hashed = await hashedKey(key);
     const { execution_id } = caller;
-    this.forgetTheDead(this.clock.now());
+    this.dropAbandoned(this.clock.now());
     const made = { key: hashed, caller, entry: entryText({ by: execution_id, result, at, ttl_seconds }), at };
     const run = runOf(key, execution_id);
     const waiting = this.waiting.get(run);
@@ -127,8 +127,8 @@ export class EmbeddedCache implements ResultCache {
       return;
     }
     const stop = this.clock.after(
-      COMPANY_MS,
-      () => void lost(this.object(key).put(this.taken(key, execution_id))),
+      BATCHING_MS,
+      () => void ignoreFailure(this.object(key).put(this.taken(key, execution_id))),
     );
     this.waiting.set(run, { made: [made], at, stop });
   }
@@ -136,7 +136,7 @@ export class EmbeddedCache implements ResultCache {
   async release(key: CacheKey, caller: FlightCaller): Promise<void> {
     const at = this.clock.now();
     const hashed = await hashedKey(key);
-    await lost(this.object(key).put([{ key: hashed, caller, entry: null, at }]));
+    await ignoreFailure(this.object(key).put([{ key: hashed, caller, entry: null, at }]));
   }
 
   async last(key: CacheKey): Promise<CachedResult | null> {
@@ -164,9 +164,9 @@ export class EmbeddedCache implements ResultCache {
   }
 
   /** A result that is lost is called for again. */
-  private forgetTheDead(now: number): void {
+  private dropAbandoned(now: number): void {
     for (const [run, { at }] of this.waiting) {
-      if (now - at < LEFT_BEHIND_MS) return;
+      if (now - at < ABANDONED_MS) return;
       this.waiting.delete(run);
     }
   }
@@ -183,6 +183,6 @@ function runOf({ tenant }: Pick<CacheKey, "tenant">, execution_id: string): stri
 }
 
 /** A result that is not kept is called for again; that is all. */
-async function lost(told: Promise<void>): Promise<void> {
-  await told.catch(() => {});
+async function ignoreFailure(task: Promise<void>): Promise<void> {
+  await task.catch(() => {});
 }

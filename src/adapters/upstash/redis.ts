@@ -11,7 +11,7 @@ export type { Redis };
 /** Maximum delay of a call by Redis, in ms. */
 const REDIS_MS = 240;
 /** Time limit for requests that no run waits for, in ms. */
-const PATIENT_MS = 2_000;
+const BACKGROUND_MS = 2_000;
 /** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
 const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
@@ -26,7 +26,7 @@ export class GuardedRedis {
   private readonly clock: Pick<Clock, "now">;
   private failures = 0;
   private closedUntil = 0;
-  private isTold = false;
+  private isOutageLogged = false;
 
   constructor(url: string, token: string, clock: Pick<Clock, "now">) {
     this.clock = clock;
@@ -44,7 +44,7 @@ export class GuardedRedis {
     later: (work: Promise<void>) => void = () => {},
   ): Promise<T | typeof LOST> {
     if (this.failures >= FAILURES) {
-      if (this.clock.now() >= this.closedUntil) later(this.lookAgain());
+      if (this.clock.now() >= this.closedUntil) later(this.probe());
       return LOST;
     }
     const began = this.clock.now();
@@ -57,8 +57,8 @@ export class GuardedRedis {
     const waited = this.clock.now() - began >= REDIS_MS / 2;
     this.failures = waited ? FAILURES : this.failures + 1;
     this.closedUntil = this.clock.now() + RETRY_MS;
-    if (!this.isTold) {
-      this.isTold = true;
+    if (!this.isOutageLogged) {
+      this.isOutageLogged = true;
       log("ERROR", `Redis is unavailable; until it recovers: ${what}`, answer.cause);
     }
     return LOST;
@@ -68,9 +68,9 @@ export class GuardedRedis {
    * The same for a task that no run waits for: many at once may take their time, and a failure of theirs does not keep
    * others from asking.
    */
-  async askPatiently<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
+  async askInBackground<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
     if (this.failures >= FAILURES) return LOST;
-    const answer = await timed(this.open(PATIENT_MS).then(task), PATIENT_MS);
+    const answer = await timed(this.open(BACKGROUND_MS).then(task), BACKGROUND_MS);
     if ("value" in answer) return answer.value;
     log("ERROR", `Redis request failed: ${what}`, answer.cause);
     return LOST;
@@ -86,13 +86,13 @@ export class GuardedRedis {
     return client;
   }
 
-  private async lookAgain(): Promise<void> {
+  private async probe(): Promise<void> {
     this.closedUntil = this.clock.now() + RETRY_MS;
     const answer = await timed(this.open().then((redis) => redis.ping()));
     if (!("value" in answer) || answer.value !== "PONG") return;
     this.failures = 0;
-    if (this.isTold) log("INFO", "Redis is available again", null);
-    this.isTold = false;
+    if (this.isOutageLogged) log("INFO", "Redis is available again", null);
+    this.isOutageLogged = false;
   }
 }
 

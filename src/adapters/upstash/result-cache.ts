@@ -20,7 +20,7 @@ import { type GuardedRedis, LOST } from "./redis.ts";
 
 const WHAT = "results are neither looked up nor cached";
 /** No request to Redis takes this long: what is still being sent belongs to an object that died. */
-const LEFT_BEHIND_MS = 1_000;
+const ABANDONED_MS = 1_000;
 
 /**
  * Deletes what an execution has made, in one request: the entries that still begin as its own do, since another one may
@@ -63,7 +63,7 @@ export class UpstashCache implements ResultCache {
     const entry = entryText({ by: execution_id, result, at, ttl_seconds });
     if (entry === null) return;
     const run = runName(key.tenant, execution_id);
-    this.dropLeftBehind(at);
+    this.dropAbandoned(at);
     const sent = this.send(key, run, entry);
     const sending = { at, all: Promise.all([this.sending.get(run)?.all, sent]) };
     this.sending.delete(run);
@@ -89,15 +89,15 @@ export class UpstashCache implements ResultCache {
     const run = runName(tenant, execution_id);
     const sending = this.sending.get(run);
     if (sending !== undefined) await within(SHARED_MS, sending.all, null);
-    await this.redis.askPatiently("cached results of a deleted execution may remain", (redis) =>
+    await this.redis.askInBackground("cached results of a deleted execution may remain", (redis) =>
       redis.eval(DELETE_OWN, [run], [madeBy(execution_id)]),
     );
   }
 
   /** A promise of an object that died never resolves. */
-  private dropLeftBehind(now: number): void {
+  private dropAbandoned(now: number): void {
     for (const [run, { at }] of this.sending) {
-      if (now - at < LEFT_BEHIND_MS) return;
+      if (now - at < ABANDONED_MS) return;
       this.sending.delete(run);
     }
   }

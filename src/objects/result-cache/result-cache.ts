@@ -81,15 +81,15 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
         this.release(this.flights.leave(key.exact, caller), "miss");
         continue;
       }
-      this.release(this.flights.land(key.exact), { entry });
+      this.release(this.flights.settleFlight(key.exact), { entry });
       if (at > (this.forgotten.get(caller.execution_id) ?? 0)) this.keep(key, entry);
     }
     if (this.unwritten.size >= WRITTEN_TOGETHER) await this.write();
   }
 
   async last(family: string): Promise<string | null> {
-    const young = [...this.unwritten.values()].findLast((result) => result.family === family);
-    return young?.entry ?? this.rows.last(family);
+    const pending = [...this.unwritten.values()].findLast((result) => result.family === family);
+    return pending?.entry ?? this.rows.last(family);
   }
 
   async forget(execution_id: string, families: readonly string[], at: number): Promise<void> {

@@ -2,7 +2,7 @@
 // that start again, skips.
 import { expect, test } from "vitest";
 import { plainOutput } from "../../../src/cli/terminal/plain.ts";
-import { storyLines, type View } from "../../../src/cli/terminal/screen.ts";
+import { runViewLines, type View } from "../../../src/cli/terminal/screen.ts";
 import { event, EVENTS, fold, START } from "./run-events.ts";
 
 test("the text follows the reader's one rule: a new attempt empties it, then cut at the offset and append", () => {
@@ -84,7 +84,7 @@ test.each([
   for (const each of events) output.event(each);
   expect(written).toBe(`find running\nfind completed in 30 ms${expected}\n`);
   const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
-  expect(storyLines(fold(events), view)[0]?.trimEnd()).toMatch(
+  expect(runViewLines(fold(events), view)[0]?.trimEnd()).toMatch(
     new RegExp(`30 ms${expected === "" ? "" : ` {2}\\(${expected.slice(2, -1)}\\)`}$`),
   );
 });

@@ -1,7 +1,7 @@
 // When the index's entry of a run without storage expires.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import { ledgerEntry } from "../../../src/core/monitoring/index-entry.ts";
+import { indexEntry } from "../../../src/core/monitoring/index-entry.ts";
 import { evolve } from "../../../src/core/execution/evolve.ts";
 import { startExecution } from "../../../src/core/execution/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
@@ -13,8 +13,8 @@ function runOf(storage: "memory" | "durable_object"): ExecutionState {
 }
 
 test("a run without storage is listed two minutes after its last report, and a minute after its end", () => {
-  expect(ledgerEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * TIMINGS.MEMORY_LISTED_MS);
-  expect(ledgerEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + TIMINGS.LEDGER_GRACE_MS);
+  expect(indexEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * TIMINGS.MEMORY_LISTED_MS);
+  expect(indexEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + TIMINGS.INDEX_GRACE_MS);
   const state = runOf("memory");
   const ended = evolve(state, {
     execution_id: state.spec.execution_id,
@@ -25,5 +25,5 @@ test("a run without storage is listed two minutes after its last report, and a m
     message: "",
     data: { error_info: null },
   });
-  expect(ledgerEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
+  expect(indexEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
 });

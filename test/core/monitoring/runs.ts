@@ -3,7 +3,11 @@ import type { CoordinatorConfig } from "../../../src/contract/config.ts";
 import type { ResolvedStage } from "../../../src/contract/stage.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import { emptyFigures, addReport, type Figures } from "../../../src/core/monitoring/metrics/run-metrics.ts";
+import {
+  emptyTotals,
+  addReport,
+  type MetricTotals,
+} from "../../../src/core/monitoring/metrics/run-metrics.ts";
 import { type RunReport, runReport, type RunShape } from "../../../src/core/monitoring/metrics/report.ts";
 import { makeSpec } from "../simulation/spec.ts";
 import { Bench, BUSY, later, said } from "../../engine/simulation/fair-weather.ts";
@@ -33,17 +37,17 @@ export async function ran(
 }
 
 export interface Recorded {
-  figures: Figures;
+  figures: MetricTotals;
   shapes: RunShape[];
 }
 
-/** Many runs, one after another, as the ledger keeps them. */
+/** Many runs, one after another, as the execution index keeps them. */
 export async function recorded(
   stages: readonly ResolvedStage[],
   runs: readonly Took[],
   options: (run: number) => RunOptions = (run) => ({ fields: { query: `question ${run}` } }),
 ): Promise<Recorded> {
-  const figures = emptyFigures();
+  const figures = emptyTotals();
   const shapes: RunShape[] = [];
   for (const [at, took] of runs.entries()) {
     const { state } = await ran(stages, took, options(at));

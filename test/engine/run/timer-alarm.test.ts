@@ -17,7 +17,7 @@ test.each([0, 1, 15_000, 30 * DAY])("an alarm set %i ms ahead comes then, once",
   expect(came).toEqual([1_000 + ms]);
 });
 
-test("an alarm that is set anew comes at its new time alone", async () => {
+test("an alarm that is set again fires only at its new time", async () => {
   const time = new VirtualTime(0);
   const came: number[] = [];
   const alarm = timerAlarm(clockOf(time), () => came.push(time.now));

@@ -1,5 +1,5 @@
-// The couriers over real workerd: what a collector refuses holds up nothing else, a trace that comes late is not given
-// up with one that failed before, and a parcel that cannot be read is no end of the alarm.
+// The delivery queues over real workerd: what a collector refuses holds up nothing else, a trace that comes late is not given
+// up with one that failed before, and a job that cannot be read is no end of the alarm.
 import { DatabaseSync } from "node:sqlite";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -21,7 +21,7 @@ test.concurrent("one trace that the collector does not take is given up alone", 
   const of = await world(context);
   of.receiver.judge = ({ text }) => (text.includes('"run-3"') ? 400 : undefined);
   const { server, calls } = await of.boot();
-  // All of one courier's come together, and the bad one is among them.
+  // All of one delivery queue's come together, and the bad one is among them.
   await Promise.all(Array.from({ length: 24 }, (_, at) => runFine(calls, `run-${at}`)));
   await eventually(
     async () => taken(of).size,
@@ -58,7 +58,7 @@ test.concurrent("traces keep to their own waits while others come: none is given
   );
 });
 
-test.concurrent("a parcel that cannot be read is dropped with a line, and the others go out", async (context) => {
+test.concurrent("a job that cannot be read is dropped with a log line, and the others are sent", async (context) => {
   const of = await world(context);
   of.receiver.judge = () => 503;
   const first = await of.boot();

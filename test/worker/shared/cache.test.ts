@@ -85,7 +85,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
   }
 
   kept(
-    "the same input is answered from it: data, context and hits told, nothing used, nobody called",
+    "the same input is answered from it: with data, context and hits, without usage and without a call",
     async () => {
       const { run, calls, name } = await stage();
       const first = await run();
@@ -137,7 +137,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
   });
 
   kept(
-    "what differs in anything that the agent is told does not hit; the conversation's name does",
+    "what differs in anything that the agent gets does not hit; the conversation's name does",
     async () => {
       const { run, calls, name } = await stage();
       await run({ conversation_id: "k1" });

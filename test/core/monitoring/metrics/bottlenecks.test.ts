@@ -23,7 +23,7 @@ const FIXTURE = JSON.parse(
 const analysed = ({ figures, shapes }: Recorded) => metricsOf(figures, 0, shapes);
 const times = (count: number, took: Took): Took[] => Array.from({ length: count }, () => took);
 
-describe("the specification's figures", async () => {
+describe("the specification's metrics", async () => {
   const stages = RAG.stages.map((stage) => resolveStage(stage, DEFAULT_CONFIG));
   const metrics = analysed(await recorded(stages, FIXTURE.runs));
 

@@ -3,12 +3,12 @@
 import { describe, expect, test } from "vitest";
 import { exposition } from "../../../../src/core/monitoring/metrics/exposition.ts";
 import { familiesOf } from "../../../../src/core/monitoring/metrics/families.ts";
-import { addReport, emptyFigures } from "../../../../src/core/monitoring/metrics/run-metrics.ts";
+import { addReport, emptyTotals } from "../../../../src/core/monitoring/metrics/run-metrics.ts";
 import type { RunEnd } from "../../../../src/core/monitoring/metrics/report.ts";
 import { familiesIn, promtoolOn, readMetrics, type ReadFamily } from "../../../support/clients/prometheus.ts";
 
 function figuresOf(runs: readonly (readonly [RunEnd, number])[]) {
-  const figures = emptyFigures();
+  const figures = emptyTotals();
   for (const [status, duration_ms] of runs) {
     addReport(figures, {
       pipeline: "p",

@@ -3,8 +3,8 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../../../src/contract/limits.ts";
 import {
   addReport,
-  emptyFigures,
-  type Figures,
+  emptyTotals,
+  type MetricTotals,
 } from "../../../../src/core/monitoring/metrics/run-metrics.ts";
 import { OTHER } from "../../../../src/core/monitoring/metrics/names.ts";
 import type { RunReport } from "../../../../src/core/monitoring/metrics/report.ts";
@@ -32,20 +32,20 @@ function report(pipeline: string, stages: readonly string[] = [pipeline], single
 const names = (prefix: string, count: number, from = 0) =>
   Array.from({ length: count }, (_, at) => `${prefix}${from + at}`);
 
-const stagesOf = (figures: Iterable<Figures>) =>
+const stagesOf = (figures: Iterable<MetricTotals>) =>
   Array.from(figures, ({ stages }) => [...stages.values()])
     .flat()
     .reduce((sum, { durations }) => sum + durations.count, 0);
 
 describe("the stages of a pipeline", () => {
-  test("have figures of their own up to the bound, and none is lost", () => {
-    const figures = emptyFigures();
-    for (const stage of names("s", 2 * LIMITS.FIGURES_STAGES)) addReport(figures, report("p", [stage]));
+  test("have metrics of their own up to the bound, and none is lost", () => {
+    const figures = emptyTotals();
+    for (const stage of names("s", 2 * LIMITS.METRICS_STAGES)) addReport(figures, report("p", [stage]));
     for (const stage of names("s", 10)) addReport(figures, report("p", [stage]));
-    expect(figures.stages.size).toBe(LIMITS.FIGURES_STAGES + 1);
+    expect(figures.stages.size).toBe(LIMITS.METRICS_STAGES + 1);
     expect(figures.stages.get("s0")?.durations.count).toBe(2);
-    expect(figures.stages.get(OTHER)?.durations.count).toBe(LIMITS.FIGURES_STAGES);
-    expect(figures.stages.get(OTHER)?.retries).toBe(LIMITS.FIGURES_STAGES);
-    expect(stagesOf([figures])).toBe(2 * LIMITS.FIGURES_STAGES + 10);
+    expect(figures.stages.get(OTHER)?.durations.count).toBe(LIMITS.METRICS_STAGES);
+    expect(figures.stages.get(OTHER)?.retries).toBe(LIMITS.METRICS_STAGES);
+    expect(stagesOf([figures])).toBe(2 * LIMITS.METRICS_STAGES + 10);
   });
 });
