@@ -8,7 +8,7 @@ import {
   type MetricTotals,
 } from "../../../src/core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../../src/core/monitoring/metrics/merge-parts.ts";
-import { keptNames, OTHER } from "../../../src/core/monitoring/metrics/names.ts";
+import { OTHER } from "../../../src/core/monitoring/metrics/names.ts";
 import type { RunReport } from "../../../src/core/monitoring/metrics/report.ts";
 import { MetricsStore } from "../../../src/objects/execution-index/metrics-store.ts";
 
@@ -196,10 +196,5 @@ describe("parts that are merged", () => {
     const merged = mergeParts(parts);
     expect([...merged.keys()]).toEqual([OTHER]);
     expect([...(merged.get(OTHER)?.stages.keys() ?? [])]).toEqual(["a", OTHER]);
-  });
-
-  test("below the bounds nothing is chosen", () => {
-    expect([...keptNames([["b", "a"], ["c"]], 3)]).toEqual(["b", "a", "c"]);
-    expect([...keptNames([["z", "a"], ["c"]], 2)].toSorted()).toEqual(["c", "z"]);
   });
 });
