@@ -1,19 +1,7 @@
 // Keys: what is accepted, what is not, and that a secret's text is never shown.
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { findKey, isExpired, parseKeys } from "../../../src/core/security/keys.ts";
-
-const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-
-const entry = (tenant: string, scope: "execute" | "admin") => ({
-  tenant,
-  key_sha256: sha256(`key-${tenant}`),
-  scopes: [scope],
-});
-
-const known = (of: ReturnType<typeof entry>) => ({ ...of, id: of.key_sha256.slice(0, 8) });
-const ACME = known(entry("acme", "execute"));
-const OTHER = known(entry("other", "admin"));
+import { ACME, entry, OTHER, sha256 } from "./api-keys.ts";
 
 describe("keys", () => {
   test("are read from their secret, upper case hex too", () => {

@@ -1,21 +1,9 @@
 // Stream tokens: what one opens, until when, and that no token that was changed opens anything.
-import { createHash } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { accessWith } from "../../../src/adapters/platform/access.ts";
 import type { ApiKey } from "../../../src/contract/access.ts";
 import { TOKEN_SECONDS } from "../../../src/core/security/token.ts";
-
-const sha256 = (text: string) => createHash("sha256").update(text).digest("hex");
-
-const entry = (tenant: string, scope: "execute" | "admin") => ({
-  tenant,
-  key_sha256: sha256(`key-${tenant}`),
-  scopes: [scope],
-});
-
-const known = (of: ReturnType<typeof entry>) => ({ ...of, id: of.key_sha256.slice(0, 8) });
-const ACME = known(entry("acme", "execute"));
-const OTHER = known(entry("other", "admin"));
+import { ACME, OTHER, sha256 } from "./api-keys.ts";
 
 describe("stream tokens", () => {
   const now = Date.UTC(2026, 10, 23);

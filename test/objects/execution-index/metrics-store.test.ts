@@ -9,41 +9,13 @@ import {
 } from "../../../src/core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../../src/core/monitoring/metrics/merge-parts.ts";
 import { OTHER } from "../../../src/core/monitoring/metrics/names.ts";
-import type { RunReport } from "../../../src/core/monitoring/metrics/report.ts";
 import { MetricsStore } from "../../../src/objects/execution-index/metrics-store.ts";
+import { names, report, type Report, stagesOf } from "../../core/monitoring/metrics/reports.ts";
 
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 26);
-type Report = Omit<RunReport, "shape">;
-
-function report(pipeline: string, stages: readonly string[] = [pipeline], single = false): Report {
-  return {
-    pipeline,
-    ...(single ? { single: true as const } : {}),
-    status: "completed",
-    duration_ms: 10,
-    context_bytes: 1,
-    stages: stages.map((stage) => ({
-      stage,
-      status: "completed",
-      duration_ms: 10,
-      path_ms: 10,
-      retries: 1,
-      cached: false,
-    })),
-  };
-}
-
-const names = (prefix: string, count: number, from = 0) =>
-  Array.from({ length: count }, (_, at) => `${prefix}${from + at}`);
-
 const runsOf = (figures: Iterable<MetricTotals>) =>
   Array.from(figures).reduce((sum, { runs }) => sum + runs.count, 0);
-
-const stagesOf = (figures: Iterable<MetricTotals>) =>
-  Array.from(figures, ({ stages }) => [...stages.values()])
-    .flat()
-    .reduce((sum, { durations }) => sum + durations.count, 0);
 
 /** What a Durable Object's storage is to the store. */
 class Kv {

@@ -1,41 +1,9 @@
 // The stages of a pipeline have figures of their own up to a bound.
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../../../src/contract/limits.ts";
-import {
-  addReport,
-  emptyTotals,
-  type MetricTotals,
-} from "../../../../src/core/monitoring/metrics/run-metrics.ts";
+import { addReport, emptyTotals } from "../../../../src/core/monitoring/metrics/run-metrics.ts";
 import { OTHER } from "../../../../src/core/monitoring/metrics/names.ts";
-import type { RunReport } from "../../../../src/core/monitoring/metrics/report.ts";
-
-type Report = Omit<RunReport, "shape">;
-
-function report(pipeline: string, stages: readonly string[] = [pipeline], single = false): Report {
-  return {
-    pipeline,
-    ...(single ? { single: true as const } : {}),
-    status: "completed",
-    duration_ms: 10,
-    context_bytes: 1,
-    stages: stages.map((stage) => ({
-      stage,
-      status: "completed",
-      duration_ms: 10,
-      path_ms: 10,
-      retries: 1,
-      cached: false,
-    })),
-  };
-}
-
-const names = (prefix: string, count: number, from = 0) =>
-  Array.from({ length: count }, (_, at) => `${prefix}${from + at}`);
-
-const stagesOf = (figures: Iterable<MetricTotals>) =>
-  Array.from(figures, ({ stages }) => [...stages.values()])
-    .flat()
-    .reduce((sum, { durations }) => sum + durations.count, 0);
+import { names, report, stagesOf } from "./reports.ts";
 
 describe("the stages of a pipeline", () => {
   test("have metrics of their own up to the bound, and none is lost", () => {
