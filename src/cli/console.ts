@@ -65,7 +65,7 @@ function stampOfSources(): string {
     .toSorted();
   for (const file of files) hash.update(file.slice(ROOT.length)).update(readFileSync(file));
   // The versions of what it is built with.
-  for (const name of ["vite", "preact", "@preact/signals", "@dagrejs/dagre"]) {
+  for (const name of ["vite", "preact", "@preact/signals", "@dagrejs/dagre", "jsonc-parser"]) {
     hash.update(readFileSync(join(ROOT, "node_modules", name, "package.json")));
   }
   return hash.digest("hex");

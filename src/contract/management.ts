@@ -1,6 +1,7 @@
 // Responses of the management endpoints other than definitions: agents with their breakers, the validation of a
 // pipeline, the lists. src/contract/README.md sections 1, 4 and 7.
 import * as z from "./zod.ts";
+import { ProtocolName } from "./agent.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -22,7 +23,7 @@ export const Agent = z.object({
   url: z.optional(z.string()),
   binding: z.optional(z.string()),
   path: z.optional(z.string()),
-  protocol: z.literal("native"),
+  protocol: ProtocolName,
   headers: z.optional(z.record(z.string(), z.string())),
   breaker: BreakerState,
 });

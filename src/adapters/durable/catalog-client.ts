@@ -8,7 +8,7 @@ import type { Result } from "../../contract/problem.ts";
 import type { Definitions } from "../../core/config/catalog-bounds.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
-import type { BreakerSnapshot, TenantHealth } from "./agent-health-client.ts";
+import type { BreakerSnapshot, TenantHealth } from "../../core/resilience/breaker.ts";
 import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
 

@@ -1,6 +1,6 @@
 // The two readers of JSON held against RFC 8259 as text: what callers send and what agents answer.
 import { describe, expect, test } from "vitest";
-import { parseAnswer } from "../../../src/adapters/agents/parse.ts";
+import { parseAnswer } from "../../../src/adapters/agents/native.ts";
 import { readJson } from "../../../src/core/json/json.ts";
 import { inAnswer, JSON_CASES } from "../../support/values/json-cases.ts";
 
@@ -19,7 +19,7 @@ describe("as text", () => {
     }
     const answer = parseAnswer(inAnswer(text), 200);
     expect(answer.ok).toBe(valid);
-    if (!answer.ok) expect(["contract", "truncated"]).toContain(answer.failure.kind);
+    if (!answer.ok) expect(["contract", "truncated"]).toContain(answer.error.kind);
   });
 
   test("truncated JSON is distinguished from invalid JSON", () => {
