@@ -76,7 +76,7 @@ describe("a file that may not grow", () => {
     let server = await boot(agents, state.path);
     await defineFive(callsTo(server.url), agents);
     await server.kill();
-    server = await boot(agents, state.path, 220);
+    server = await boot(agents, state.path, 100);
     const seen: Received[] = [];
     const response = await callsTo(server.url).post(
       { execution_id: "midway", query: LONG, pipeline: "five" },

@@ -73,13 +73,13 @@ describe("classify", () => {
   });
 });
 
-test.each([
+test.each<readonly [CallFailure, number | null]>([
   [status(429), 1_000],
   [status(503), 1_000],
   [status(500), null],
   [status(400), null],
   [streamError(503), null],
-  [{ kind: "rejected" } as CallFailure, null],
-] as const)("the Retry-After of %o that counts: %s", (failure, ms) => {
+  [{ kind: "rejected" }, null],
+])("the Retry-After of %o that counts: %s", (failure, ms) => {
   expect(retryAfter(failure)).toBe(ms);
 });
