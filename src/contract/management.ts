@@ -44,7 +44,7 @@ export type Hint = z.infer<typeof Hint>;
 /** Absent in the answers of earlier versions. */
 const Hints = z.optional(z.lazy(() => z.array(Hint).check(z.maxLength(LIMITS.ERRORS))));
 
-/** A pipeline as the answer to a change of it: as GET has it, and what may be worth a look. */
+/** The answer to a change of a pipeline: the definition as GET has it, and hints. */
 export const WrittenPipeline = z.lazy(() => z.extend(Pipeline, { hints: Hints }));
 export type WrittenPipeline = z.infer<typeof WrittenPipeline>;
 
@@ -54,7 +54,7 @@ export const Validation = z.object({
   errors: z.array(DefinitionError).check(z.maxLength(LIMITS.ERRORS)),
   /** How many there are in all, where there are any. */
   error_count: z.optional(z.number().check(z.int())),
-  /** What refuses nothing and may still not be meant. */
+  /** Warnings: valid, and probably not intended. */
   hints: Hints,
   /** Each stage's dependencies. */
   dependencies: z.record(z.string(), z.array(z.string())),

@@ -2,8 +2,8 @@
 // of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
+import type { AgentHealthRpc } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { AgentHealthRpc } from "../adapters/durable/agent-health-client.ts";
 import { catalogRpc } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import {
@@ -57,7 +57,7 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     const before = this.breaker;
     if (breaker === before) return;
     this.breaker = breaker;
-    // Two changes within a millisecond must not look like one.
+    // Two changes within a millisecond must have different times.
     this.changed_at = Math.max(Date.now(), this.changed_at + 1);
     if (breaker.state !== before.state || breaker.probe?.id !== before.probe?.id) {
       if (breaker.state === "closed") this.ctx.storage.kv.delete(BREAKER);

@@ -2,8 +2,9 @@
 // one alarm at the earliest due time. Webhooks are sent one by one by the standard's schedule, spans in batches.
 //
 // I13: a job is durable when `take` resolves, and leaves only with its delivery: at least once, under one id.
+import type { DeliveryJob } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { DeliveryQueueRpc, DeliveryJob } from "../adapters/durable/delivery-client.ts";
+import type { DeliveryQueueRpc } from "../adapters/durable/delivery-client.ts";
 import { tracesBody } from "../adapters/outbound/otlp-encode.ts";
 import { type Exported, exportTo, type OtlpTarget } from "../adapters/outbound/otlp-export.ts";
 import { systemChance } from "../adapters/platform/system.ts";
@@ -123,12 +124,12 @@ export class CourierObject extends DurableObject<Env> implements DeliveryQueueRp
   private settleSpans(rows: readonly Row[], outcome: Exported): void {
     let lost = 0;
     for (const { id, made } of rows) {
-      if (outcome === "again" && made + 1 < TIMINGS.SPANS_TRIES) {
+      if (outcome === "retryable" && made + 1 < TIMINGS.SPANS_TRIES) {
         this.retryLater(id, Math.min(TIMINGS.SPANS_RETRY_MS * 2 ** made, TIMINGS.SPANS_RETRY_MOST_MS));
         continue;
       }
       this.drop(id);
-      if (outcome !== "taken") lost += 1;
+      if (outcome !== "accepted") lost += 1;
     }
     if (lost > 0) this.logFailure("traces abandoned", { traces: lost, outcome });
   }

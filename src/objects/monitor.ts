@@ -2,9 +2,8 @@
 // asks, and passes every change to a delivery queue; pushes the metrics to a collector, if there is one.
 //
 // I13: a change is written together with the job that reports it, and the job stays until a delivery queue has it.
+import type { MonitorRpc, DeliveryJob } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { DeliveryJob } from "../adapters/durable/delivery-client.ts";
-import type { MonitorRpc } from "../adapters/durable/monitor-client.ts";
 import { metricsBody } from "../adapters/outbound/otlp-encode.ts";
 import { exportTo } from "../adapters/outbound/otlp-export.ts";
 import { alertJob } from "../adapters/outbound/outbound.ts";
@@ -58,7 +57,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     return this.ctx.id.name ?? "";
   }
 
-  /** When to look again, ms since the epoch; null where nothing calls for it. */
+  /** When to evaluate again, ms since the epoch; null if no alert fires and nothing is pending. */
   private async watch(services: Services): Promise<number | null> {
     const config = await this.config(services);
     const alerts = await this.evaluate(services, config);
@@ -107,7 +106,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     }
   }
 
-  /** Pushes the figures where that is due; when it is due next, or null where there is nothing to push. */
+  /** Pushes the metrics if that is due. Returns when it is due next, or null if there is nothing to push. */
   private async push(
     { executionIndex, outbound }: Services,
     config: CoordinatorConfig,
@@ -126,7 +125,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const body = metricsBody(families, this.tenant, outbound.otlp.version, { since, now });
     // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outbound.otlp, "metrics", body);
-    if (outcome !== "again") return null;
+    if (outcome !== "retryable") return null;
     this.kv.put(CHANGED, true);
     return now + config.metrics_export_interval * 1_000;
   }

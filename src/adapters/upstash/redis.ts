@@ -12,7 +12,7 @@ export type { Redis };
 const REDIS_MS = 240;
 /** Time limit for requests that no run waits for, in ms. */
 const BACKGROUND_MS = 2_000;
-/** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
+/** Failures in a row after which it is not asked; a single slow one has the same effect. */
 const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
 const RETRY_MS = 5_000;

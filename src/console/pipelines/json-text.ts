@@ -2,21 +2,21 @@
 // Pure; places are UTF-16 offsets, as a text field counts them.
 import { type JSONPath, type ParseErrorCode, printParseErrorCode, visit } from "jsonc-parser";
 
-export interface Spot {
+export interface TextRange {
   from: number;
   to: number;
 }
 
-interface Token extends Spot {
+interface Token extends TextRange {
   kind: "key" | "string" | "number" | "word" | "mark" | "wrong";
 }
 
 export interface JsonText {
   /** The parsed value; undefined if the text is not JSON. */
   value: unknown;
-  fault: (Spot & { message: string }) | null;
+  fault: (TextRange & { message: string }) | null;
   /** The places of values by path (`/stages/0/name`), and of keys by path and `#`. */
-  spots: ReadonlyMap<string, Spot>;
+  ranges: ReadonlyMap<string, TextRange>;
   tokens: readonly Token[];
 }
 
@@ -32,8 +32,8 @@ interface Open {
 }
 
 class Reading {
-  readonly spots = new Map<string, Spot>();
-  fault: (Spot & { message: string }) | null = null;
+  readonly ranges = new Map<string, TextRange>();
+  fault: (TextRange & { message: string }) | null = null;
   private readonly text: string;
   /** By their places: the parser may read a value where it has reported an error. */
   private readonly found = new Map<number, Token>();
@@ -83,12 +83,12 @@ class Reading {
   private end(at: number, length: number): void {
     this.token("mark", at, length);
     const whole = this.open.pop();
-    if (whole !== undefined) this.spots.set(whole.path, { from: whole.from, to: at + length });
+    if (whole !== undefined) this.ranges.set(whole.path, { from: whole.from, to: at + length });
   }
 
   private key(name: string, at: number, length: number, path: () => JSONPath): void {
     this.token("key", at, length);
-    this.spots.set(`${pathOf(path())}/${name}#`, { from: at, to: at + length });
+    this.ranges.set(`${pathOf(path())}/${name}#`, { from: at, to: at + length });
     const names = this.open.at(-1)?.names;
     if (names?.has(name) === true) this.blame(at, length, `Duplicate name ${JSON.stringify(name)}`);
     names?.add(name);
@@ -97,7 +97,7 @@ class Reading {
   private literal(value: unknown, at: number, length: number, path: () => JSONPath): void {
     const isNumber = typeof value === "number";
     this.token(isNumber ? "number" : typeof value === "string" ? "string" : "word", at, length);
-    this.spots.set(pathOf(path()), { from: at, to: at + length });
+    this.ranges.set(pathOf(path()), { from: at, to: at + length });
     const source = this.text.slice(at, at + length);
     if (isNumber && /^-?\d{16,}$/.test(source) && JSON.stringify(value) !== source) {
       this.blame(at, length, "This integer would lose digits: put it in double quotes");
@@ -158,17 +158,17 @@ function pathOf(path: JSONPath): string {
 }
 
 export function readJson(text: string): JsonText {
-  const { spots, tokens, fault } = new Reading(text);
-  return { value: fault === null ? (JSON.parse(text) as unknown) : undefined, fault, spots, tokens };
+  const { ranges, tokens, fault } = new Reading(text);
+  return { value: fault === null ? (JSON.parse(text) as unknown) : undefined, fault, ranges, tokens };
 }
 /** The innermost value or key around a place, or where its line begins: its path without `#`. */
-export function pathAt({ spots }: JsonText, text: string, cursor: number): string {
+export function pathAt({ ranges }: JsonText, text: string, cursor: number): string {
   const line = text.slice(text.lastIndexOf("\n", cursor - 1) + 1);
   const indent = line.length - line.trimStart().length;
   const place = Math.max(cursor, text.length - line.length + indent);
   let best = "";
   let width = Number.POSITIVE_INFINITY;
-  for (const [path, { from, to }] of spots) {
+  for (const [path, { from, to }] of ranges) {
     if (from <= place && place <= to && to - from < width) {
       best = path.replace(/#$/, "");
       width = to - from;

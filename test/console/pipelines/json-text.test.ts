@@ -74,7 +74,7 @@ test("nesting that would overflow the stack is a fault", () => {
 
 test("what follows a fault has its colours and places too", () => {
   const text = '{"a": nope, "b": {"c": 1}, "d": "x"}';
-  const { tokens, spots, value } = readJson(text);
+  const { tokens, ranges, value } = readJson(text);
   expect(tokens.map(({ kind, from, to }) => `${kind} ${text.slice(from, to)}`)).toEqual([
     "mark {",
     'key "a"',
@@ -94,8 +94,8 @@ test("what follows a fault has its colours and places too", () => {
     'string "x"',
     "mark }",
   ]);
-  const spot = spots.get("/b/c");
-  expect(text.slice(spot?.from, spot?.to)).toBe("1");
+  const range = ranges.get("/b/c");
+  expect(text.slice(range?.from, range?.to)).toBe("1");
   expect(value).toBeUndefined();
 });
 

@@ -119,7 +119,7 @@ test.each([
   ["that does not answer", () => Promise.reject(new Error("overloaded"))],
   ["whose storage is full", () => Promise.resolve(refusal("RESOURCE_EXHAUSTED"))],
 ])(
-  "an EventSource is never answered 429 or 503: of an object %s it is told to come back",
+  "an EventSource is never answered 429 or 503: of an object %s it is asked to reconnect later",
   async (_name, answer) => {
     const stub = { fetch: answer, read: answer };
     const namespace = { idFromName: (name: string) => name, get: () => stub };

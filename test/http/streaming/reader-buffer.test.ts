@@ -73,7 +73,7 @@ test.each([
   [200, 1],
   [5_000, 0],
 ])(
-  "stream_timeout_ms %i: a reader that stands still for 1 s with a full buffer is closed: %i",
+  "stream_timeout_ms %i: a reader that stalls for 1 s with a full buffer is closed: %i",
   async (ms, closed) => {
     const { clock, put, settle, buffer, gone, roomy } = bufferWith({
       stream_buffer_size: 10,
