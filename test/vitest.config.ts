@@ -3,6 +3,7 @@
 // while hundreds of runs come up again, and so has the machine to itself, after all the others.
 import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+import LongestFirst from "./support/longest-first.ts";
 
 const ALONE = ["test/chaos/outage.test.ts", "test/chaos/kills.test.ts"];
 /** What starts workerd, a browser or another process, or compiles a whole program. */
@@ -27,6 +28,7 @@ export default defineConfig({
   test: {
     // On two cores: most files of `servers` wait more than they compute.
     maxWorkers: 3,
+    sequence: { sequencer: LongestFirst },
     reporters: ["default", "./test/support/retried-tests.ts"],
     projects: [
       {
