@@ -7,12 +7,14 @@ import type { ExecutionSummary } from "../contract/execution-list.ts";
 import type { ConversationTurn } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Alert } from "../contract/metrics.ts";
+import type { Pipeline } from "../contract/pipeline.ts";
 import type { Result } from "../contract/problem.ts";
 import type { ExecutionFilter } from "../contract/requests.ts";
-import type { Definitions } from "../core/config/catalog-bounds.ts";
+import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
+import type { Sharded } from "../core/monitoring/shards.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
@@ -37,7 +39,6 @@ export interface WorkerPorts {
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
   access: Access;
-  conversations: Conversations;
   /** The object of an agent's breaker. */
   agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
   /** Null where calls are not limited. */
@@ -67,15 +68,17 @@ export interface Executions {
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
-/** All definitions of a tenant, and the known state of its agents. */
-export interface CatalogSnapshot extends Definitions {
+/** A tenant's definitions as an isolate knows them, and the known state of its agents. */
+export interface CatalogSnapshot extends CatalogOutline {
+  /** Those that the isolate has; `versions` names all. */
+  pipelines: Record<string, Pipeline>;
   /** The recorded failures of its agents. */
   health: TenantHealth;
 }
 
 /** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
 export interface CatalogText {
-  /** Definitions as JSON; null where the reader has this revision of them. */
+  /** A CatalogOutline as JSON; null where the reader has this revision of it. */
   definitions: string | null;
   revision: string;
   health: TenantHealth;
@@ -99,13 +102,17 @@ export interface WrittenText<T> {
 export interface CatalogRpc {
   /** @param revision of the definitions that the caller has; null where it has none */
   snapshot(revision: string | null): Promise<CatalogText>;
+  /** The definition of a pipeline as JSON; null where there is none. */
+  pipeline(name: string): Promise<string | null>;
+  /** All definitions, by name, as JSON. */
+  pipelines(): Promise<string>;
   /** @param environment the effective config without a patch */
   changePipeline(
     name: string,
     change: PipelineChange,
     condition: Precondition,
     environment: CoordinatorConfig,
-  ): Promise<WrittenText<Result<{ created: boolean }>>>;
+  ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>>;
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
   /** @param registration null removes it, also a preset one */
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
@@ -119,8 +126,14 @@ export interface CatalogRpc {
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same with the definition of this pipeline, where there is one. */
+  readFor(tenant: string, pipeline: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same as the object has it now, with every definition. */
+  readAll(tenant: string): Promise<CatalogSnapshot>;
   /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
+  /** The last snapshot that the isolate has, of any age; null where it has none. */
+  last(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
 }
@@ -160,12 +173,37 @@ export interface IndexMetrics {
   shapes: RunShape[];
 }
 
+/** A place in one shard. */
+interface ShardPlace extends Place {
+  shard: number;
+}
+
+/** A run that is about to start. */
+export interface Beginning {
+  conversation_id: string;
+  /** The turns of its conversation that it wants, at most. */
+  turns: number;
+  note: {
+    summary: ExecutionSummary;
+    /** Ms since the epoch. */
+    start: number;
+    /** The caller named it: it may have run before. */
+    is_named: boolean;
+  } | null;
+}
+
 export interface ExecutionIndex {
+  /** The history of a run that is about to start; none where the index cannot be read in time. */
+  begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
+  /** Takes back the note of a start. Never rejects. */
+  withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
   report(tenant: string, entry: IndexEntry): Promise<void>;
-  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
-  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
-  forget(tenant: string, place: Place): Promise<void>;
+  /** A page: it may be short, or empty, and have a next one, where few of many executions fit the filters. */
+  list(tenant: string, query: IndexQuery): Promise<{ listed: Listed[]; next: Place | null }>;
+  ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
+  forget(tenant: string, place: ShardPlace): Promise<void>;
   metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
+  earlierUntil(tenant: string): Promise<number>;
 }
 
 export interface Conversations {
@@ -195,6 +233,11 @@ export interface MonitorRpc {
   alerts(): Promise<Alert[]>;
   /** Metrics have changed: the alerts are evaluated again shortly. */
   metricsChanged(): Promise<void>;
+  /**
+   * Until when entries and turns that a version before the present layout of the index wrote are kept, ms since the
+   * epoch; 0 where the tenant began with this one.
+   */
+  earlierUntil(): Promise<number>;
 }
 
 export interface DeliveryJob {

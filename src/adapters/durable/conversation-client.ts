@@ -1,10 +1,12 @@
-// The client of a conversation's history: one object per conversation, read before a run starts and
-// notified of each completed run by its outbox.
+// The client of the objects in which earlier versions kept each conversation's turns. The execution index has those of
+// runs that began with this version; the objects are read until their turns have expired, and take the turns of runs
+// that were in flight at the upgrade.
 import type { Conversations } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
-import { within } from "../platform/time-limit.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { Guards, LOST } from "../platform/guard.ts";
 
 export interface ConversationRpc {
   /** The last `count` turns that are still kept, oldest first: a ConversationTurn[] as JSON, which travels for less. */
@@ -14,17 +16,22 @@ export interface ConversationRpc {
   forget(execution_id: string): Promise<void>;
 }
 
-/** Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. */
-const READ_MS = 2_000;
+/**
+ * Time limit of the read, in ms, after which a run starts without them: within that of the index, which asks. Then no
+ * run of the conversation waits until it has answered.
+ */
+const READ_MS = 900;
 
-export function conversationsOver(namespace: DurableObjectNamespace): Conversations {
+export function conversationsOver(namespace: DurableObjectNamespace, clock: Clock): Conversations {
+  const guards = new Guards(() => ({ clock, limit_ms: READ_MS }));
   const rpc = (tenant: string, conversation_id: string) =>
     namespace.get(namespace.idFromName(`${tenant}/${conversation_id}`)) as unknown as ConversationRpc;
   return {
     async history(tenant, conversation_id, count) {
       if (count === 0) return [];
-      const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(count), null);
-      if (turns !== null) return parseJson(turns) as ConversationTurn[];
+      const guard = guards.of(`${tenant}/${conversation_id}`);
+      const turns = await guard.ask(() => rpc(tenant, conversation_id).turns(count));
+      if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },

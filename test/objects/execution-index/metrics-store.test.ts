@@ -1,172 +1,149 @@
-// The number of series: names that callers choose have figures of their own up to a bound, and share `other` beyond it,
-// within a part of the index, over its restarts, and where parts are merged.
-import { describe, expect, test } from "vitest";
+// The metrics of a shard: counted in memory, written in batches, and counted again from the rows where an instance was
+// lost before. Whatever happens in between, each run is counted once.
+import { expect, test } from "vitest";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import {
   addReport,
   emptyTotals,
   type MetricTotals,
 } from "../../../src/core/monitoring/metrics/run-metrics.ts";
-import { mergeParts } from "../../../src/core/monitoring/metrics/merge-parts.ts";
-import { OTHER } from "../../../src/core/monitoring/metrics/names.ts";
-import { MetricsStore } from "../../../src/objects/execution-index/metrics-store.ts";
-import { names, report, type Report, stagesOf } from "../../core/monitoring/metrics/reports.ts";
+import { reportFrom, reportText } from "../../../src/core/monitoring/metrics/stored-report.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
+import { MetricsPart } from "../../support/objects/metrics-part.ts";
+import { seeded } from "../../support/values/chance.ts";
 
 const MINUTE = 60_000;
+const DAY = 24 * 60 * MINUTE;
 const NOW = Date.UTC(2026, 10, 26);
-const runsOf = (figures: Iterable<MetricTotals>) =>
-  Array.from(figures).reduce((sum, { runs }) => sum + runs.count, 0);
 
-/** What a Durable Object's storage is to the store. */
-class Kv {
-  readonly rows = new Map<string, unknown>();
+const report = (pipeline: string, stages = ["a", "b"], duration_ms = 10) => ({
+  pipeline,
+  status: "completed" as const,
+  duration_ms,
+  context_bytes: 100,
+  stages: stages.map((stage) => ({
+    stage,
+    status: "completed" as const,
+    duration_ms: 5,
+    path_ms: 5,
+    retries: 1,
+    cached: false,
+  })),
+});
+const runsOf = (totals: Iterable<MetricTotals>) =>
+  Array.from(totals).reduce((sum, { runs }) => sum + runs.count, 0);
+const ever = (part: MetricsPart, now = NOW) => runsOf(part.store().read("ever", now, undefined).values());
 
-  get(key: string): unknown {
-    return structuredClone(this.rows.get(key));
-  }
-  put(key: string, value: unknown): void {
-    this.rows.set(key, structuredClone(value));
-  }
-  delete(key: string): boolean {
-    return this.rows.delete(key);
-  }
-  *list({ prefix = "", start = "" }: { prefix?: string; start?: string }): Generator<[string, unknown]> {
-    for (const key of [...this.rows.keys()].toSorted()) {
-      if (key.startsWith(prefix) && key >= start) yield [key, this.get(key)];
-    }
-  }
-}
-
-const storeOver = (kv: Kv) => new MetricsStore(kv as unknown as SyncKvStorage);
-
-const countAll = (store: MetricsStore, reports: readonly Report[], at = NOW) => {
-  for (const one of reports) store.count(one, at, at);
-  store.write();
-};
-
-describe("a part of the index", () => {
-  test("admits so many pipelines, and counts the rest together", () => {
-    const kv = new Kv();
-    const store = storeOver(kv);
-    countAll(
-      store,
-      names("p", LIMITS.METRICS_PIPELINES + 50).map((name) => report(name)),
-    );
-    const read = storeOver(kv).read("ever", NOW, undefined);
-    expect(read.size).toBe(LIMITS.METRICS_PIPELINES + 1);
-    expect(read.get(OTHER)?.runs.count).toBe(50);
-    expect([...(read.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
-    expect(runsOf(read.values())).toBe(LIMITS.METRICS_PIPELINES + 50);
-  });
-
-  test("stages that are run on their own take no pipeline's place", () => {
-    const store = storeOver(new Kv());
-    countAll(
-      store,
-      names("drawn", 500).map((name) => report(name, [name], true)),
-    );
-    countAll(
-      store,
-      names("p", LIMITS.METRICS_PIPELINES).map((name) => report(name)),
-    );
-    const read = store.read("ever", NOW, undefined);
-    expect(read.size).toBe(LIMITS.METRICS_PIPELINES + LIMITS.METRICS_SINGLE_STAGES + 1);
-    expect(read.get(OTHER)?.runs.count).toBe(500 - LIMITS.METRICS_SINGLE_STAGES);
-    // One of that name that is defined later is counted as one that is defined.
-    countAll(store, [report("drawn0")]);
-    expect(store.read("ever", NOW, "drawn0").get("drawn0")?.single).toBeUndefined();
-  });
-
-  test("chooses the same names after a restart and over minutes, and counters never fall", () => {
-    const kv = new Kv();
-    const all = names("d", LIMITS.METRICS_SINGLE_STAGES + 100).map((name) => report(name, [name], true));
-    countAll(storeOver(kv), all);
-    const before = storeOver(kv).read("ever", NOW, undefined);
-    for (const minute of [1, 2, 3]) {
-      countAll(storeOver(kv), all.toReversed(), NOW + minute * MINUTE);
-      const after = storeOver(kv).read("ever", NOW + minute * MINUTE, undefined);
-      expect([...after.keys()]).toEqual([...before.keys()]);
-      for (const [name, figures] of after) {
-        expect(figures.runs.count, name).toBe((before.get(name)?.runs.count ?? 0) * (minute + 1));
-      }
-    }
-    const window = storeOver(kv).read({ window_seconds: 60 }, NOW + 3 * MINUTE, undefined);
-    expect([...window.keys()]).toEqual([...before.keys()]);
-  });
-
-  test("what was counted and could not be written is not admitted either", () => {
-    const kv = new Kv();
-    const store = storeOver(kv);
-    store.count(report("lost"), NOW, NOW);
-    store.forget();
-    countAll(
-      store,
-      names("p", LIMITS.METRICS_PIPELINES).map((name) => report(name)),
-    );
-    expect(store.read("ever", NOW, undefined).has(OTHER)).toBe(false);
-  });
-
-  test("reads what earlier versions counted without bounds, and keeps the first of them", () => {
-    const kv = new Kv();
-    for (const name of names("old", LIMITS.METRICS_PIPELINES + 10)) {
-      const figures = emptyTotals();
-      addReport(figures, report(name));
-      kv.put(`ever/${name}`, figures);
-    }
-    kv.put("folded", NOW / MINUTE);
-    const store = storeOver(kv);
-    countAll(store, [report("new"), report("old0")]);
-    expect(kv.rows.has("names")).toBe(true);
-    const read = mergeParts([storeOver(kv).read("ever", NOW, undefined)]);
-    expect(read.get("old0")?.runs.count).toBe(2);
-    expect(read.get(OTHER)?.runs.count).toBe(11);
-    expect(read.size).toBe(LIMITS.METRICS_PIPELINES + 1);
-  });
+test("a row's report comes back as it was", () => {
+  const whole = { ...report("p"), single: true as const };
+  for (const one of [whole, report("p", [])]) expect(reportFrom(reportText(one), one)).toEqual(one);
+  expect(reportText(report("p", ["answer_generation"])).length).toBeLessThan(60);
 });
 
-describe("parts that are merged", () => {
-  /** Eight parts, over which runs fall as they do by their ids. */
-  const spread = (reports: readonly Report[]) => {
-    const stores = Array.from({ length: 8 }, () => storeOver(new Kv()));
-    for (const [at, one] of reports.entries()) stores[at % 8]?.count(one, NOW, NOW);
-    return stores.map((store) => {
-      store.write();
-      return store.read("ever", NOW, undefined);
-    });
-  };
-  const shuffled = <T>(items: readonly T[]) => [...items.slice(3), ...items.slice(0, 3)].toReversed();
+test("256 runs of an hour cost two writes, each instance in between none", () => {
+  const part = new MetricsPart();
+  for (let at = 0; at < TIMINGS.METRICS_BATCH; at += 1) {
+    part.count(part.store(), [report("p")], NOW + at * 14_000);
+    if (at < TIMINGS.METRICS_BATCH - 1) expect(part.writes).toBe(0);
+  }
+  expect(part.writes).toBe(2);
+  expect(ever(part)).toBe(TIMINGS.METRICS_BATCH);
+  // A row that a batch has is not counted again.
+  part.count(part.store(), [report("p")], NOW + DAY / 12);
+  expect(ever(part)).toBe(TIMINGS.METRICS_BATCH + 1);
+});
 
-  test("have no more names than each may have, the same in any order, and lose no run", () => {
-    const drawn = names("d", 1_600).map((name) => report(name, [name], true));
-    const defined = Array.from({ length: 80 }, () => report("mine", ["first", "second"]));
-    const parts = spread([...drawn, ...defined]);
-    const merged = mergeParts(parts);
-    expect(merged.size).toBe(LIMITS.METRICS_SINGLE_STAGES + 2);
-    expect(merged.get("mine")?.stages.get("second")?.durations.count).toBe(80);
-    expect([...(merged.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
-    expect(runsOf(merged.values())).toBe(1_680);
-    expect(stagesOf(merged.values())).toBe(1_760);
-    const again = mergeParts(shuffled(parts));
-    expect([...again.keys()].toSorted()).toEqual([...merged.keys()].toSorted());
-    for (const [name, figures] of merged) expect(again.get(name)?.runs).toEqual(figures.runs);
-  });
+test("a busy shard writes a batch a minute", () => {
+  const part = new MetricsPart();
+  const store = part.store();
+  for (let second = 0; second < 300; second += 1) {
+    part.count(
+      store,
+      Array.from({ length: 50 }, () => report("p")),
+      NOW + second * 1_000,
+    );
+  }
+  expect(part.writes).toBeLessThanOrEqual(12);
+  expect(ever(part)).toBe(15_000);
+});
 
-  test("keep the stages that came early in any of them", () => {
-    const own = ["first", "second"];
-    const parts = spread([
-      ...Array.from({ length: 8 }, () => report("p", own)),
-      ...names("s", 1_000).map((stage) => report("p", [stage])),
-    ]);
-    const { stages } = mergeParts(parts).get("p") as MetricTotals;
-    expect(stages.size).toBe(LIMITS.METRICS_STAGES + 1);
-    for (const stage of own) expect(stages.get(stage)?.durations.count).toBe(8);
-    expect(stagesOf([mergeParts(parts).get("p") as MetricTotals])).toBe(1_016);
-  });
+test("a run that began long ago is written at once: its row would not be found again", () => {
+  const part = new MetricsPart();
+  part.count(part.store(), [report("p")], NOW);
+  part.count(part.store(), [report("p")], NOW + MINUTE, NOW - TIMINGS.METRICS_LOOKBACK_MS);
+  expect(part.writes).toBe(2);
+  expect(ever(part)).toBe(2);
+});
 
-  test("a pipeline and a stage that are called `other` are counted", () => {
-    const parts = spread(Array.from({ length: 8 }, () => report(OTHER, ["a", OTHER])));
-    const merged = mergeParts(parts);
-    expect([...merged.keys()]).toEqual([OTHER]);
-    expect([...(merged.get(OTHER)?.stages.keys() ?? [])]).toEqual(["a", OTHER]);
-  });
+test("a batch of many names is several values", () => {
+  const part = new MetricsPart();
+  const stages = Array.from({ length: 100 }, (_, at) => `s${at}`);
+  const many = Array.from({ length: TIMINGS.METRICS_BATCH }, (_, at) => report(`p${at % 20}`, stages));
+  part.count(part.store(), many, NOW);
+  const batches = [...part.stored].filter(([key]) => key.startsWith("batch/"));
+  expect(batches.length).toBeGreaterThan(3);
+  for (const [, value] of batches) expect(JSON.stringify(value).length).toBeLessThan(1_000_000);
+  expect(ever(part)).toBe(TIMINGS.METRICS_BATCH);
+});
+
+test("through lost instances, writes that fail, days and sweeps each run is counted once, in its minute", () => {
+  for (let seed = 1; seed <= 40; seed += 1) {
+    const chance = seeded(seed);
+    const part = new MetricsPart();
+    let store = part.store();
+    let now = NOW;
+    const ends: number[] = [];
+    for (let step = 0; step < 60; step += 1) {
+      const dice = chance.draw();
+      if (dice < 0.2) store = part.store();
+      else if (dice < 0.3) {
+        // A transaction that is rolled back.
+        store.count(report("p"), now, now, now);
+        store.forget();
+      } else if (dice < 0.4) store.sweep(now);
+      else if (dice < 0.5) now += Math.floor(chance.draw() * DAY * 0.4);
+      else {
+        const count = Math.floor(chance.draw() * 120);
+        const started = chance.draw() < 0.1 ? now - DAY : now;
+        part.count(
+          store,
+          Array.from({ length: count }, () => report("p")),
+          now,
+          started,
+        );
+        for (let at = 0; at < count; at += 1) ends.push(now);
+      }
+      now += Math.floor(chance.draw() * 2 * MINUTE);
+      // Rows outlive their runs by a day, and sweeps are half a day apart.
+      if (dice >= 0.4 && dice < 0.5) store.sweep(now);
+      expect(runsOf(store.read("ever", now, undefined).values()), `seed ${seed}, step ${step}`).toBe(
+        ends.length,
+      );
+      const first = Math.floor((now - DAY / 2) / MINUTE) * MINUTE;
+      const wanted = ends.filter((end) => end >= first).length;
+      const found = runsOf(store.read({ window_seconds: DAY / 2_000 }, now, undefined).values());
+      expect(found, `seed ${seed}, step ${step}`).toBe(wanted);
+    }
+    expect(ever(part, now)).toBe(ends.length);
+  }
+});
+
+test("what earlier versions wrote is added to what was before when a day has passed", () => {
+  const part = new MetricsPart();
+  const minute = (at: number) => `minute/${String(Math.floor(at / MINUTE)).padStart(10, "0")}/p`;
+  const totals = emptyTotals();
+  addReport(totals, report("p"));
+  for (const at of [NOW - 3 * MINUTE, NOW - 2 * MINUTE]) part.put(minute(at), totals);
+  part.put("ever/p", totals);
+  // The earlier of the two minutes is in `ever/p`.
+  part.put("folded", Math.floor(NOW / MINUTE) - 2);
+  part.count(part.store(), [report("p")], NOW);
+  expect(ever(part)).toBe(3);
+  const day = { window_seconds: LIMITS.METRICS_WINDOW_SECONDS };
+  expect(part.store().read(day, NOW, "p").get("p")?.runs.count).toBe(3);
+  const later = NOW + 2 * DAY;
+  // Nothing is left to be swept.
+  expect(part.store().sweep(later)).toBe(false);
+  expect([...part.stored.keys()].filter((key) => key.startsWith("minute/"))).toEqual([]);
+  expect(part.store().read("ever", later, undefined).get("p")?.runs.count).toBe(3);
 });

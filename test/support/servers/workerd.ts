@@ -1,6 +1,6 @@
 // workerd itself, without wrangler or Miniflare around it: a process that can be killed by its pid and started again
 // on the same storage within a tenth of a second, whose memory can be read and whose disk can be made to end. Owns
-// the bundle (made once a process of tests) and the server's configuration, which follows wrangler.toml.
+// the bundles (made once a process of tests) and the server's configuration, which follows wrangler.toml.
 import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -13,7 +13,6 @@ const requireHere = createRequire(import.meta.url);
 /** The workerd that wrangler itself runs. */
 const WORKERD = createRequire(requireHere.resolve("miniflare"))("workerd").default as string;
 const CONFIG = readWorkerConfig(COORDINATOR_CONFIG);
-const CHAOS_WORKER = "test/support/servers/chaos-worker.ts";
 
 export interface WorkerdServer {
   url: string;
@@ -40,6 +39,8 @@ export interface WorkerdOptions {
   fileLimitKib?: number;
   /** The isolate's heap: what needs more ends the process, as it ends an isolate of the platform. */
   heapMb?: number;
+  /** Another Worker than the chaos Worker. */
+  worker?: WorkerName;
 }
 
 /** A folder for a server's storage, and its removal. */
@@ -51,7 +52,7 @@ export async function temporaryState(): Promise<{ path: string; remove: () => Pr
 /** Starts workerd on a storage of its own, which goes when it is closed. */
 export async function startAlone(
   vars: Record<string, string>,
-  options: Pick<WorkerdOptions, "heapMb"> = {},
+  options: Pick<WorkerdOptions, "heapMb" | "worker"> = {},
 ): Promise<WorkerdServer & { close: () => Promise<void> }> {
   const state = await temporaryState();
   const server = await startWorkerd({ state: state.path, vars, ...options });
@@ -150,16 +151,27 @@ async function listening(
   return { http: ports.get("http") as number, doors: ports.get("doors") as number };
 }
 
-let bundled: Promise<string> | null = null;
+type WorkerName = "chaos-worker" | "counting-worker";
+
+const bundled = new Map<WorkerName, Promise<string>>();
 
 /**
- * The chaos Worker as one module. Bundled without wrangler, which takes two seconds of a processor for it, in each
- * file of tests.
+ * A Worker of this folder as one module. Bundled without wrangler, which takes two seconds of a processor for it, in
+ * each file of tests.
  */
-function bundle(): Promise<string> {
-  bundled ??= bundleWorker(COORDINATOR_CONFIG, { ...CONFIG, main: CHAOS_WORKER }).then(({ text }) => text);
-  return bundled;
+function bundle(name: WorkerName): Promise<string> {
+  const main = `test/support/servers/${name}.ts`;
+  const made =
+    bundled.get(name) ?? bundleWorker(COORDINATOR_CONFIG, { ...CONFIG, main }).then(({ text }) => text);
+  bundled.set(name, made);
+  return made;
 }
+
+/** What each needs beside the flags of wrangler.toml. */
+const FLAGS: Record<WorkerName, readonly string[]> = {
+  "chaos-worker": [],
+  "counting-worker": ["nodejs_als"],
+};
 
 function keyOf(className: string): string {
   return `agent-coordinator-${className}`;
@@ -168,7 +180,7 @@ function keyOf(className: string): string {
 /** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that stands in them here. */
 async function configText(
   objects: string,
-  { vars, heapMb }: Pick<WorkerdOptions, "vars" | "heapMb">,
+  { vars, heapMb, worker = "chaos-worker" }: Pick<WorkerdOptions, "vars" | "heapMb" | "worker">,
 ): Promise<string> {
   const { bindings } = CONFIG.durable_objects;
   const text = (value: string) => JSON.stringify(value);
@@ -184,13 +196,13 @@ async function configText(
     ...Object.entries(values).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
   ];
   const v8Flags = heapMb === undefined ? "" : text(`--max-old-space-size=${heapMb}`);
-  const flags = CONFIG.compatibility_flags.map((flag) => text(flag)).join(", ");
+  const flags = [...CONFIG.compatibility_flags, ...FLAGS[worker]].map((flag) => text(flag)).join(", ");
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   v8Flags = [${v8Flags}],
   services = [
     (name = "main", worker = (
-      modules = [(name = "worker.js", esModule = ${text(await bundle())})],
+      modules = [(name = "worker.js", esModule = ${text(await bundle(worker))})],
       compatibilityDate = ${text(CONFIG.compatibility_date)},
       compatibilityFlags = [${flags}],
       bindings = [${env.join(", ")}],

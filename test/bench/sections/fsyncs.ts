@@ -4,7 +4,7 @@ import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { WORKERD } from "./servers.ts";
+import { WORKERD } from "../servers.ts";
 
 const STRACE = "strace";
 
