@@ -7,6 +7,8 @@ const LONGEST = [
   "test/chaos/poison.test.ts",
   "test/worker/executions/isolate-memory.test.ts",
   "test/worker/outbound/delivery-queue.test.ts",
+  "test/worker/executions/run-cost.test.ts",
+  "test/worker/outbound/reports-retention.test.ts",
   "test/worker/agents/hostile-agents.test.ts",
   "test/worker/streaming/reconnect.test.ts",
   "test/worker/shared/flight.test.ts",
