@@ -93,10 +93,15 @@ export const TIMINGS = {
   LEDGER_GATHER_MS: 250,
   /** Interval at which an index deletes expired rows; they are not listed anyway. */
   LEDGER_SWEEP_MS: 3_600_000,
-  /** Interval at which a cache deletes entries older than a day. */
+  /** Interval at which a cache deletes entries older than a day that an earlier version has kept. */
   CACHE_SWEEP_MS: 3_600_000,
-  /** Results are gathered this long before they are written. */
-  CACHE_WRITE_MS: 500,
+  /** A cache's table takes the results of so long a time, or of so many UTF-16 units, and is then dropped as a whole. */
+  CACHE_TABLE_MS: 3 * 3_600_000,
+  CACHE_TABLE_CHARS: 64 * 1024 * 1024,
+  /** Of one shard: beyond it the oldest table is dropped. The platform refuses 10 GB. */
+  CACHE_SHARD_BYTES: 2 * 1024 * 1024 * 1024,
+  /** Time limit for a run that is asked to share its calls with another one that waits for its first. */
+  SHARE_WAIT_MS: 100,
   /** A run without storage is reported to the index so often, and listed twice as long after the last report. */
   MEMORY_LISTED_MS: 60_000,
   /** Retention after its end, for callers that read it once more. */

@@ -1,5 +1,7 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
 // (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
+import { sharedCalls } from "../adapters/durable/result-cache-client.ts";
+import type { SharedCall } from "../adapters/durable/result-cache-rpc.ts";
 import { DurableObject } from "cloudflare:workers";
 import {
   type ControlCommand,
@@ -118,6 +120,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   async isCalling(call: number): Promise<boolean> {
     return this.runs.isCalling(call);
+  }
+
+  async shareCalls(): Promise<SharedCall[] | null> {
+    const calls = await this.runs.shareCalls();
+    return calls === null ? null : sharedCalls(calls, this.runs.clock.now());
   }
 
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {

@@ -20,6 +20,7 @@ import { executionPieces } from "../core/execution/view.ts";
 import { logLine, lostReports } from "../core/monitoring/log-line.ts";
 import { TIMINGS } from "../core/timings.ts";
 import { alarmWork } from "../engine/run/alarm-work.ts";
+import type { QuietCall } from "../engine/call/run-cache.ts";
 import { ExecutionDriver } from "../engine/run/driver.ts";
 import type { EventFeed } from "../engine/watch/feed.ts";
 import { isolateBudget } from "../engine/run/isolate-budget.ts";
@@ -75,6 +76,11 @@ export class RunKeeper {
   /** Whether this instance has the call in flight. @param call the `seq` of its stage.started */
   isCalling(call: number): boolean {
     return this.driver?.isCalling(call) ?? false;
+  }
+
+  /** See RunCache; null where this instance has no run that goes on. */
+  async shareCalls(): Promise<readonly QuietCall[] | null> {
+    return (await this.driver?.cache.share()) ?? null;
   }
 
   /**

@@ -7,6 +7,7 @@ import type { Command } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { isTerminal } from "../../core/execution/state.ts";
 import { type Text, withEnd } from "../../engine/watch/text-stream.ts";
+import type { SharedCall } from "./result-cache-rpc.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import type { TenantHealth } from "./agent-health-client.ts";
 import { callObject } from "./storage-faults.ts";
@@ -77,6 +78,11 @@ export interface ExecutionRpc {
   forget(): Promise<Result<null>>;
   /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
   isCalling(call: number): Promise<boolean>;
+  /**
+   * Another run is at the same question: this one tells the cache what it has made, and each of its stages asks from now
+   * on. Its calls in flight; null where this instance has no run that goes on.
+   */
+  shareCalls(): Promise<SharedCall[] | null>;
 }
 
 /** The content type of a refusal: a CoordinatorError as JSON. */
@@ -154,6 +160,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
         isCalling: (call) => rpcOf(tenant, execution_id).isCalling(call),
+        shareCalls: () => rpcOf(tenant, execution_id).shareCalls(),
       };
     },
   };
@@ -167,6 +174,16 @@ export function callIsRunning(
 ): Promise<boolean> {
   const id = namespace.idFromName(`${tenant}/${execution_id}`);
   return (namespace.get(id) as unknown as ExecutionRpc).isCalling(call);
+}
+
+/** An execution's calls in flight, to be shared with another run. See ExecutionRpc. */
+export function callsOf(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  execution_id: string,
+): Promise<SharedCall[] | null> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).shareCalls();
 }
 
 /** The name of an object that never holds anything: no execution's id has a dot. */

@@ -15,12 +15,18 @@ const RETRY_MS = 5_000;
 /** Names whose state is remembered; one that was unused for longest is taken for available again. */
 const NAMES = 1_000;
 
+export interface GuardChange {
+  isLost: boolean;
+  /** What the first lost question failed by. */
+  cause: unknown;
+}
+
 export interface GuardTerms {
   clock: Clock;
   /** Maximum delay of a caller, in ms. */
   limit_ms: number;
   /** Called at the first failure, and when it has recovered from that. */
-  onChange?: (change: { isLost: boolean; cause: unknown }) => void;
+  onChange?: (change: GuardChange) => void;
 }
 
 export class Guard {

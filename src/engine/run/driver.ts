@@ -12,7 +12,6 @@ import pLimit from "p-limit";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
-import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
@@ -20,8 +19,10 @@ import { TIMINGS } from "../../core/timings.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { HealthPulse } from "../call/health-refresh.ts";
 import { LiveText } from "./live-text.ts";
-import { type Log, LogCorrupted, type Ports } from "../ports.ts";
+import type { Ports } from "../ports.ts";
+import { restore } from "./restore.ts";
 import { RunMemory } from "./run-memory.ts";
+import { RunCache } from "../call/run-cache.ts";
 import { runStage } from "../call/run-stage.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
@@ -55,6 +56,7 @@ export class ExecutionDriver {
   private readonly pulse: HealthPulse;
   private readonly memory: RunMemory;
   private readonly texts: TextPacing;
+  readonly cache: RunCache;
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
@@ -76,6 +78,11 @@ export class ExecutionDriver {
       ports.clock,
       () => this.watchers.size,
       () => this.wake(true),
+    );
+    this.cache = new RunCache(
+      ports,
+      () => this.current,
+      (bytes) => this.memory.caches(bytes),
     );
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
@@ -138,6 +145,7 @@ export class ExecutionDriver {
   submit(command: Command): Refusal | null {
     if (this.broken !== null) return null;
     this.isAwake = true;
+    if (command.type === "start" && this.current === null) this.cache.begins(command.spec);
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
     if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
@@ -328,7 +336,7 @@ export class ExecutionDriver {
       // It may have been cancelled while it waited for a slot.
       if (!wanted()) return;
       began_at = this.ports.clock.now();
-      end(await runStage(this.ports, state, invocation, hooks));
+      end(await runStage(this.cache.ports, state, invocation, hooks));
     });
   }
 
@@ -360,10 +368,11 @@ export class ExecutionDriver {
       if (this.idle !== null) return;
       this.idle = Promise.withResolvers<void>();
       if (this.handlers === 0) this.setAlarm();
-    } else if (this.idle !== null) {
-      this.idle.resolve();
-      this.idle = null;
+      return;
     }
+    this.cache.rests(this.current !== null && isTerminal(this.current.status));
+    this.idle?.resolve();
+    this.idle = null;
   }
 
   private setAlarm(): void {
@@ -381,16 +390,6 @@ export class ExecutionDriver {
 
   private wake(sees_turns: boolean): void {
     for (const watcher of this.watchers) if (watcher.sees_turns === sees_turns) watcher.wake();
-  }
-}
-
-function restore(log: Log): ExecutionState | null {
-  try {
-    return replay(log.read(0));
-  } catch (cause) {
-    // The bytes are intact, but they are not an execution's log.
-    if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
-    throw cause;
   }
 }
 
