@@ -134,14 +134,14 @@ describe("the format of a log", () => {
     expect(read([forged(first.key, `{"events":${json}}`)])).toEqual([event(1)]);
   });
 
-  test.each([2, 3, 1_000])("is refused by its number where this version does not know it: %d", (v) => {
+  test.each([3, 4, 1_000])("is refused by its number where this version does not know it: %d", (v) => {
     const later = forged(first.key, `{"v":${v},"events":${json},"and":"what only that version knows"}`);
     expect(() => read([later])).toThrow(LogFormatUnknown);
-    expect(() => read([later])).toThrow(`has the format ${v}, and this version reads format 1`);
+    expect(() => read([later])).toThrow(`has the format ${v}, and this version reads format 1, 2`);
   });
 
   test("is refused as well where a later record has another one", () => {
-    const later = forged(recordKeyFrom(2) + "/0000-0001", `{"v":2,"events":${JSON.stringify([event(2)])}}`);
+    const later = forged(recordKeyFrom(2) + "/0000-0001", `{"v":3,"events":${JSON.stringify([event(2)])}}`);
     expect(() => read([first, later])).toThrow(LogFormatUnknown);
   });
 });

@@ -84,9 +84,12 @@ function put(events: LogEvent[], path: Path, value: unknown): void {
 
 const copyOf = (events: LogEvent[]) => structuredClone(events);
 
-/** The state after each event. */
+/** The state after each event. How an event is stored is not what it means: `isEventData` is left out. */
 function states(events: LogEvent[]): ExecutionState[] {
-  return events.map((_, at) => replay(events.slice(0, at + 1)) as ExecutionState);
+  return events.map((_, at) => {
+    const state = replay(events.slice(0, at + 1)) as ExecutionState;
+    return { ...state, stages: state.stages.map((stage) => ({ ...stage, isEventData: false })) };
+  });
 }
 
 function expectSame(lacks: LogEvent[], has: LogEvent[]): void {

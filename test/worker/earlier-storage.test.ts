@@ -360,7 +360,7 @@ test("the log of a later version is refused by its format, and its run waits for
   await first.server.kill();
   const [record] = encodeRecord(golden);
   const body = new TextEncoder().encode(
-    `{"v":2,"what":"only the later version knows","events":${JSON.stringify(golden)}}`,
+    `{"v":9,"what":"only the later version knows","events":${JSON.stringify(golden)}}`,
   );
   const bytes = new Uint8Array(4 + body.byteLength);
   new DataView(bytes.buffer).setUint32(0, crc32(body));
@@ -375,7 +375,7 @@ test("the log of a later version is refused by its format, and its run waits for
   expect(refused.status).toBe(500);
   const problem = (await refused.json()) as { code: string; detail: string };
   expect(problem.code).toBe("CONTEXT_CORRUPTED");
-  expect(problem.detail).toContain("has the format 2, and this version reads format 1");
+  expect(problem.detail).toContain("has the format 9, and this version reads format 1, 2");
   await sleep(1_000);
   await second.server.kill();
   expect(of.agents.callsOf("/fine")).toHaveLength(1);

@@ -1,7 +1,7 @@
 // Whether a log's run has ended, from its last record alone: an isolate could not read all logs at once.
 import { isTerminal } from "../../core/execution/state.ts";
 import type { ExecutionStatus } from "../../contract/execution.ts";
-import { decodeRecords, parseKey, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
+import { decodeStored, parseKey, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
 
 /** The part of DurableObjectStorage that this needs. */
 interface LastStorage {
@@ -21,7 +21,7 @@ export function hasEnded({ kv }: LastStorage): boolean {
   if (last === undefined) return false;
   const { first } = parseKey(last[0]);
   const chunks = kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(first) });
-  const event = [...decodeRecords(chunks, first)].at(-1);
+  const event = [...decodeStored(chunks, first)].at(-1);
   // A stage's end has such a status, too; I8: the run's is the last event.
   return event?.stage === undefined && isTerminal(event?.status as ExecutionStatus);
 }

@@ -3,20 +3,22 @@
 import { concatBytes } from "../../core/bytes.ts";
 import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
+import { repeatsIn, withoutRepeats, withRepeats } from "../../core/execution/repeats.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { LogCorrupted, LogFormatUnknown } from "../../engine/ports.ts";
 import { crc32 } from "./crc32.ts";
 
 const encoder = new TextEncoder();
 
-/** The format number in every record; logs of every released version must stay readable. */
-const FORMAT = 1;
 /** A reader for each format that a released version has written: its logs must be readable for ever. */
 const READERS: ReadonlyMap<number, (key: string, payload: Partial<Payload>) => LogEvent[]> = new Map([
-  [1, readFormat1],
+  [1, readEvents],
+  [2, readEvents],
 ]);
-/** Of a record that does not carry its format. */
-const FIRST_FORMAT = 1;
+/** Every event whole. Also of a record that does not carry its format. */
+const WHOLE = 1;
+/** The terminal event without what it repeats of others. Only such a record has it: an earlier version reads the rest. */
+const WITHOUT_REPEATS = 2;
 const CHECKSUM_BYTES = 4;
 const SEQ_DIGITS = 10;
 /** Of a chunk's number and count: the largest context that is allowed, stored in one record, has fewer than 1,000. */
@@ -43,7 +45,8 @@ export const RECORD_PREFIX = "log/";
 /** The chunks of a record that begins with the first event's `seq`. */
 export function encodeRecord(events: readonly LogEvent[]): Chunk[] {
   const first = events[0]?.seq ?? 0;
-  const payload: Payload = { v: FORMAT, events: [...events] };
+  const v = events.some((event) => repeatsIn(event) !== undefined) ? WITHOUT_REPEATS : WHOLE;
+  const payload = { v, events: v === WHOLE ? events : events.map(withoutRepeats) };
   const { json, hasExact } = writeJson(payload);
   const body = encoder.encode(hasExact ? JSON.stringify({ ...payload, exact: true }) : json);
   const bytes = new Uint8Array(CHECKSUM_BYTES + body.byteLength);
@@ -67,13 +70,47 @@ export function recordKeyFrom(seq: number): string {
   return `${RECORD_PREFIX}${String(seq).padStart(SEQ_DIGITS, "0")}`;
 }
 
+/** How records are read. */
+export interface Reading {
+  /** Called with the first `seq` of each record that was read whole. */
+  onRecord?: (first: number) => void;
+  /** An event before `from`, for a terminal event that repeats it. */
+  earlier?: (seq: number) => LogEvent | undefined;
+}
+
 /**
- * The events of consecutive chunks, in order.
+ * The events of consecutive chunks, in order, as readers were sent them.
  * @param from the `seq` that the first of them must have
- * @param onRecord called with the first `seq` of each record that was read whole
  * @throws LogCorrupted at a gap, a missing chunk or a bad byte, LogFormatUnknown at a record of a later version
  */
 export function* decodeRecords(
+  chunks: Iterable<readonly [string, unknown]>,
+  from: number,
+  { onRecord, earlier }: Reading = {},
+): Generator<LogEvent> {
+  // A replay holds these events' data anyway.
+  const ends = new Map<number, LogEvent>();
+  const find = (seq: number) => (seq < from ? earlier?.(seq) : ends.get(seq));
+  for (const event of decodeStored(chunks, from, onRecord)) {
+    if (event.type === "stage.completed" || event.type === "stage.failed") ends.set(event.seq, event);
+    yield whole(event, find);
+  }
+}
+
+function whole(event: LogEvent, find: (seq: number) => LogEvent | undefined): LogEvent {
+  try {
+    return withRepeats(event, find);
+  } catch (cause) {
+    if (cause instanceof RangeError) throw new LogCorrupted(cause.message);
+    throw cause;
+  }
+}
+
+/**
+ * As `decodeRecords`, but a terminal event lacks what it repeats of others, which takes no look at these.
+ * @throws LogCorrupted, LogFormatUnknown
+ */
+export function* decodeStored(
   chunks: Iterable<readonly [string, unknown]>,
   from: number,
   onRecord?: (first: number) => void,
@@ -119,16 +156,16 @@ function decodeBody(key: string, parts: Uint8Array[]): LogEvent[] {
   const checksum = new DataView(bytes.buffer, bytes.byteOffset, CHECKSUM_BYTES).getUint32(0);
   if (checksum !== crc32(body)) throw new LogCorrupted(`${key} has a wrong checksum`);
   const payload = readPayload(key, body) ?? {};
-  const format = payload.v ?? FIRST_FORMAT;
+  const format = payload.v ?? WHOLE;
   const read = READERS.get(format);
   if (read !== undefined) return read(key, payload);
   const evidence = `${key} has the format ${format}, and this version reads format ${[...READERS.keys()].join(", ")}`;
-  throw Number.isInteger(format) && format > FORMAT
+  throw Number.isInteger(format) && format > WITHOUT_REPEATS
     ? new LogFormatUnknown(evidence)
     : new LogCorrupted(evidence);
 }
 
-function readFormat1(key: string, { events }: Partial<Payload>): LogEvent[] {
+function readEvents(key: string, { events }: Partial<Payload>): LogEvent[] {
   if (!Array.isArray(events)) throw new LogCorrupted(`${key} holds no events`);
   return events;
 }

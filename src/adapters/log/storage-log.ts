@@ -2,14 +2,14 @@
 // write that storage refuses throws, which is a crash: the object comes up again and reads what was committed.
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { type Log, LogCorrupted } from "../../engine/ports.ts";
-import { decodeRecords, encodeRecord, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
+import { decodeRecords, decodeStored, encodeRecord, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
 import { sqliteFault } from "./sqlite-fault.ts";
 
 /** The part of DurableObjectStorage that a log needs. */
 export interface LogStorage {
   kv: {
     put(key: string, value: Uint8Array): void;
-    list(options: { prefix: string; start?: string }): Iterable<[string, unknown]>;
+    list(options: { prefix: string; start?: string; end?: string }): Iterable<[string, unknown]>;
   };
   sync(): Promise<void>;
   transactionSync<T>(closure: () => T): T;
@@ -43,7 +43,11 @@ export class StorageLog implements Log {
     const start = this.firsts.findLast((first) => first <= after + 1) ?? 1;
     try {
       const records = this.storage.kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(start) });
-      for (const event of decodeRecords(records, start, (first) => this.note(first))) {
+      const reading = {
+        onRecord: (first: number) => this.note(first),
+        earlier: (seq: number) => this.eventBefore(start, seq),
+      };
+      for (const event of decodeRecords(records, start, reading)) {
         if (event.seq > after) yield event;
       }
     } catch (cause) {
@@ -52,6 +56,16 @@ export class StorageLog implements Log {
         ? new LogCorrupted("SQLite cannot read its database file")
         : cause;
     }
+  }
+
+  /** An event of a record before the one that begins with `start`. */
+  private eventBefore(start: number, seq: number): LogEvent | undefined {
+    const first = this.firsts.findLast((known) => known <= seq) ?? 1;
+    const [prefix, from, end] = [RECORD_PREFIX, recordKeyFrom(first), recordKeyFrom(start)];
+    for (const event of decodeStored(this.storage.kv.list({ prefix, start: from, end }), first)) {
+      if (event.seq === seq) return event;
+    }
+    return undefined;
   }
 
   /** Without this a reader that takes a long log in pages would decode it from its beginning for each page. */

@@ -9,6 +9,7 @@ import { evolve } from "./evolve.ts";
 import { type CallEnd, keepText } from "./log-event.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
 import { jsonBytes } from "../json/weight.ts";
+import { repeatsOf } from "./repeats.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
 import type { Turn } from "./batch.ts";
@@ -157,7 +158,9 @@ export function endExecution(
   });
   // The event carries the execution as it is after the event, of whose data only the error is folded.
   const after = evolve(turn.state, event);
-  turn.take({ ...event, data: terminalData(after) }, after);
+  const data = terminalData(after);
+  const repeats = repeatsOf(data, after);
+  turn.take({ ...event, data, ...(repeats === undefined ? {} : { internal: { repeats } }) }, after);
 }
 
 function finished(

@@ -6,11 +6,10 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { StageResult } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
-import type { LogEvent, LogEventOf } from "./log-event.ts";
+import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
 import { upcast } from "./upcast.ts";
 
-type TerminalEvent = LogEventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
 type WithError<Event> = Event extends { data: unknown }
   ? Omit<Event, "data"> & { data: Pick<PipelineExecution, "error_info"> }
   : never;
@@ -61,6 +60,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       contract_faults: 0,
       began_seq: 0,
       ended_seq: 0,
+      isEventData: false,
       calls: [],
       waits: [],
     })),
@@ -146,17 +146,21 @@ type EndOfStage = LogEventOf<"stage.completed" | "stage.failed" | "stage.skipped
 
 function stageEnded(state: ExecutionState, event: EndOfStage, at: number): ExecutionState {
   const next = withStage(state, event, (stage) => {
-    const result =
-      event.type === "stage.completed" || event.type === "stage.failed"
-        ? // A field that came after the event was written has the value of a stage that has no such thing.
+    const hasResult = event.type === "stage.completed" || event.type === "stage.failed";
+    const isEventData = hasResult && hasKeysOf(event.data, stage.result);
+    const result = hasResult
+      ? isEventData
+        ? event.data
+        : // A field that came after the event was written has the value of a stage that has no such thing.
           { ...stage.result, ...event.data }
-        : endedWithoutResult(stage.result, event);
+      : endedWithoutResult(stage.result, event);
     return {
       ...callEnded(stage, event, at),
       phase: "ended",
       // A stage may fail without a call, where its condition cannot be evaluated.
       began_seq: stage.began_seq || (result.start_time === null ? 0 : event.seq),
       ended_seq: event.seq,
+      isEventData,
       waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
       result,
     };
@@ -171,6 +175,13 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
     usage: usage !== null ? addUsage(next.usage, usage) : next.usage,
     recoveriesWithoutProgress: 0,
   };
+}
+
+/** True where both have the same keys in the same order. */
+function hasKeysOf(result: StageResult, other: StageResult): boolean {
+  const keys = Object.keys(other);
+  const own = Object.keys(result);
+  return own.length === keys.length && own.every((key, at) => key === keys[at]);
 }
 
 /** What the fallback is to do keeps the stage's place: it is looked for, or the agent is called as soon as may be. */

@@ -21,6 +21,18 @@ interface KeptText {
   text?: string;
 }
 
+/** Where the log has what a terminal event repeats, by the `seq` of the event that ended a stage. */
+export interface Repeats {
+  /** By stage: its entry in `stage_results` is the data of that event. */
+  stages: Readonly<Record<string, number>>;
+  /** `final_result` is the stage's data in that event. */
+  final?: number;
+}
+
+interface Ending {
+  repeats?: Repeats;
+}
+
 /** What the log keeps of an event beside what readers get, by the event's type; the other types have none. */
 interface Internals {
   /** `bytes`: UTF-8 bytes of the context. */
@@ -39,6 +51,9 @@ interface Internals {
       bytes?: number;
     };
   "stage.failed": CallEnd;
+  "execution.completed": Ending;
+  "execution.failed": Ending;
+  "execution.cancelled": Ending;
 }
 
 type WithInternal<Event> = Event extends { type: infer Type }
@@ -49,6 +64,8 @@ export type LogEvent = WithInternal<LifecycleEvent>;
 
 /** The logged events of some types. */
 export type LogEventOf<Type extends LogEvent["type"]> = Extract<LogEvent, { type: Type }>;
+
+export type TerminalEvent = LogEventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
 
 /** A text beyond this, in UTF-16 units, is not kept where the stage's data does not hold it anyway. */
 const KEPT_TEXT_CHARS = 64 * 1024;

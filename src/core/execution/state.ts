@@ -34,6 +34,8 @@ export interface StageState {
   readonly began_seq: number;
   /** The `seq` of the event that ended it; 0 before. */
   readonly ended_seq: number;
+  /** `result` is the data of the event `ended_seq`, byte for byte: an earlier version's event may lack a key of it. */
+  readonly isEventData: boolean;
   /** Tries made, as [sent, ended] in ms since the epoch; calls interrupted by a crash or a pause are not included. */
   readonly calls: readonly (readonly [number, number])[];
   /** Delays between tries, and calls that a pause interrupted, as [begin, end]. */
