@@ -12,8 +12,8 @@ import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
 import { type CatalogRpc, type Catalogs, catalogsOver } from "./adapters/durable/catalog-client.ts";
 import { type Conversations, conversationsOver } from "./adapters/durable/conversation-client.ts";
 import { type Executions, executionsOver } from "./adapters/durable/execution-client.ts";
-import { type Couriers, couriersOver } from "./adapters/durable/delivery-client.ts";
-import { type Ledgers, ledgersOver } from "./adapters/durable/execution-index-client.ts";
+import { type DeliveryQueue, deliveryQueueOver } from "./adapters/durable/delivery-client.ts";
+import { type ExecutionIndex, executionIndexOver } from "./adapters/durable/execution-index-client.ts";
 import { type MonitorRpc, monitorOf } from "./adapters/durable/monitor-client.ts";
 import { type Outbound, outboundReceivers, readOutbound } from "./adapters/outbound/outbound.ts";
 import type { GuardChange } from "./adapters/platform/guard.ts";
@@ -25,7 +25,7 @@ import { type BadVariable, forLog } from "./core/config/bad-variable.ts";
 import { resultsOf } from "./core/caching/cached-result.ts";
 import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
-import { ledgerEntry } from "./core/monitoring/index-entry.ts";
+import { indexEntry } from "./core/monitoring/index-entry.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
@@ -48,10 +48,10 @@ export interface Services {
   settings: Settings;
   executions: Executions;
   catalogs: Catalogs;
-  ledgers: Ledgers;
+  executionIndex: ExecutionIndex;
   /** The object that watches a tenant's figures. */
   monitor: (tenant: string) => MonitorRpc;
-  couriers: Couriers;
+  deliveryQueue: DeliveryQueue;
   /** Where webhooks and traces go. */
   outbound: Outbound;
   access: Access;
@@ -128,16 +128,16 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
 
 /** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
-  ledgers: ledgersOver(env.LEDGER),
+  executionIndex: executionIndexOver(env.LEDGER),
   conversations: conversationsOver(env.CONVERSATIONS),
 }));
 
 /** Reports an execution to the index. */
 export function composeListing(env: Env): Receiver {
-  const { ledgers } = composeKeepers(env);
+  const { executionIndex } = composeKeepers(env);
   return {
     name: "index",
-    receive: (state) => ledgers.report(state.spec.tenant, ledgerEntry(state, systemClock.now())),
+    receive: (state) => executionIndex.report(state.spec.tenant, indexEntry(state, systemClock.now())),
   };
 }
 
@@ -153,24 +153,24 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
         if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
       },
     },
-    ...outwardOf(env, log),
+    ...outboundOf(env, log),
   ];
 }
 
 /** A variable with a bad value is reported at every request; nothing is sent with it. */
-function outwardOf(env: Env, log: Log): Receiver[] {
+function outboundOf(env: Env, log: Log): Receiver[] {
   const services = composeServices(env);
-  return services.ok ? outboundReceivers(services.value.outbound, services.value.couriers, log) : [];
+  return services.ok ? outboundReceivers(services.value.outbound, services.value.deliveryQueue, log) : [];
 }
 
 /** Deletes an execution's data from its receivers. */
 export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
-  const { ledgers, conversations } = composeKeepers(env);
+  const { executionIndex, conversations } = composeKeepers(env);
   const results = resultsOf(state, systemClock.now());
   await Promise.all([
-    ledgers.forget(tenant, { start: started_at, id: execution_id }),
+    executionIndex.forget(tenant, { start: started_at, id: execution_id }),
     turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
     results === null ? null : composeShared(env).cache.forget(results),
   ]);
@@ -242,7 +242,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     }),
     ...composeKeepers(env),
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
-    couriers: couriersOver(env.COURIERS),
+    deliveryQueue: deliveryQueueOver(env.COURIERS),
     outbound: outbound.value,
     access: accessWith(keys, tokenSecret, systemClock),
     agentHealth: agentHealthOver(env),

@@ -28,23 +28,23 @@ const DEFAULT_QUESTION = "How does the circuit breaker decide to open?";
 const KEPT_LOG_LINES = 20;
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
-interface Wishes {
+interface DemoOptions {
   query: string;
   /** Undefined for a single question without a conversation. */
   conversation: string | undefined;
   docs: string | undefined;
 }
 
-async function demo(wishes: Wishes, output: Output): Promise<number> {
+async function demo(options: DemoOptions, output: Output): Promise<number> {
   const began = performance.now();
   const logs: string[] = [];
   await using resources = new AsyncDisposableStack();
   try {
-    output.starting(wishes.query);
+    output.starting(options.query);
     const agentVars = agentVariables(process.env);
-    if (wishes.docs !== undefined) {
-      const files = await readMarkdown(wishes.docs);
-      if (files.length === 0) throw new Error(`No Markdown files found in ${wishes.docs}.`);
+    if (options.docs !== undefined) {
+      const files = await readMarkdown(options.docs);
+      if (files.length === 0) throw new Error(`No Markdown files found in ${options.docs}.`);
       const served = await serveMarkdown(files);
       resources.defer(() => served.close());
       agentVars.set("CORPUS_URL", served.url);
@@ -52,21 +52,21 @@ async function demo(wishes: Wishes, output: Output): Promise<number> {
     const stack = await startStack({
       coordinatorVars: { AGENT_COORDINATOR_AUTH: "none", AGENT_COORDINATOR_LOG_LEVEL: "INFO" },
       agentVars: Object.fromEntries(agentVars),
-      ...(wishes.conversation === undefined ? {} : { state: stateOf(wishes.conversation) }),
+      ...(options.conversation === undefined ? {} : { state: stateOf(options.conversation) }),
       onLog: (line) => {
         if (logs.push(line) > KEPT_LOG_LINES) logs.shift();
       },
     });
     resources.defer(() => stack.close());
     output.started(performance.now() - began);
-    const { query, conversation = "demo" } = wishes;
+    const { query, conversation = "demo" } = options;
     const client = new CoordinatorClient({ baseUrl: stack.url });
     const execution = await client.executePipeline(
       { query, conversation_id: conversation },
       { onUpdate: (update) => output.event(update) },
     );
     output.ended(execution);
-    if (wishes.conversation !== undefined) await untilListed(client, execution);
+    if (options.conversation !== undefined) await untilListed(client, execution);
     return execution.status === "completed" ? 0 : 1;
   } catch (error) {
     output.failed([messageOf(error), ...logs].join("\n"));
@@ -123,7 +123,7 @@ function useTemporaryFolder(): () => void {
   return remove;
 }
 
-function readWishes(): Wishes | null {
+function readOptions(): DemoOptions | null {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
@@ -139,14 +139,14 @@ function readWishes(): Wishes | null {
 }
 
 async function main(): Promise<number> {
-  let wishes: Wishes | null;
+  let options: DemoOptions | null;
   try {
-    wishes = readWishes();
+    options = readOptions();
   } catch (error) {
     console.error(`${(error as Error).message}\n\n${USAGE}`);
     return 1;
   }
-  if (wishes === null) {
+  if (options === null) {
     console.log(USAGE);
     return 0;
   }
@@ -154,7 +154,7 @@ async function main(): Promise<number> {
   const live = process.stdout.isTTY && process.env["TERM"] !== "dumb" && process.env["CI"] === undefined;
   const output = live ? liveOutput(process.stdout) : plainOutput((text) => process.stdout.write(text));
   try {
-    return await demo(wishes, output);
+    return await demo(options, output);
   } finally {
     output.close();
     removeFolder();

@@ -51,13 +51,13 @@ export async function* follow(
     const leave = () => connection.abort(signal?.reason);
     signal?.addEventListener("abort", leave, { once: true });
     let failure: CoordinatorClientError;
-    let heard = false;
+    let received = false;
     try {
       const response = await open(seq === 0 ? null : seq, connection.signal);
       if (response.status === 204) return;
       if (!isStream(response)) throw await errorOf(response);
       for await (const event of eventsOf(response, connection, (ms) => (retryMs = ms))) {
-        heard = true;
+        received = true;
         failures = 0;
         if ("seq" in event) {
           if (event.seq <= seq) continue;
@@ -78,7 +78,7 @@ export async function* follow(
     }
     if (failures >= maxRetries) throw failure;
     // The coordinator responded since the last failure, so it reconnects without delay.
-    const wait = heard
+    const wait = received
       ? Math.random() * DEFAULTS.resumeMs
       : Math.max(
           (failure.retryAfterSeconds ?? 0) * 1_000,

@@ -60,10 +60,10 @@ export const LIMITS = {
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
   /** Names with metrics of their own, each a series of a metric; further ones are counted as `other`. */
-  FIGURES_PIPELINES: 1_000,
-  FIGURES_STAGES: 200,
+  METRICS_PIPELINES: 1_000,
+  METRICS_STAGES: 200,
   /** Stages run on their own, whose names any caller may choose: they do not use up pipelines' slots. */
-  FIGURES_SINGLE_STAGES: 200,
+  METRICS_SINGLE_STAGES: 200,
   /** Entries of a list of errors: a document with thousands of faults is not read to its end. */
   ERRORS: 50,
   /** One text of a problem document: its detail, or an entry's. */

@@ -90,9 +90,9 @@ export const TIMINGS = {
   /** Delay before a run's start is reported to the index: most short runs are then reported once, with their end. */
   OUTBOX_FIRST_MS: 500,
   /** Reports to an index are gathered this long: less than the delay of the alarm that covers them. */
-  LEDGER_GATHER_MS: 250,
+  INDEX_BUFFER_MS: 250,
   /** Interval at which an index deletes expired rows; they are not listed anyway. */
-  LEDGER_SWEEP_MS: 3_600_000,
+  INDEX_SWEEP_MS: 3_600_000,
   /** Interval at which a cache deletes entries older than a day that an earlier version has kept. */
   CACHE_SWEEP_MS: 3_600_000,
   /** A cache's table takes the results of so long a time, or of so many UTF-16 units, and is then dropped as a whole. */
@@ -110,17 +110,17 @@ export const TIMINGS = {
   LEAD_PROBE_MS: 400,
   LEAD_LEASE_MS: 800,
   /** A call that does not run any more may have sent its result a moment ago. */
-  LEAD_LANDING_MS: 100,
+  LEAD_SETTLE_MS: 100,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have delayed the run. */
-  LEDGER_GRACE_MS: 60_000,
+  INDEX_GRACE_MS: 60_000,
   /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
   SAMPLED_RUNS: 32,
   /** Window of ended executions by which alerts are evaluated. */
   ALERT_WINDOW_SECONDS: 300,
   /** Delay after a metrics change before alerts are evaluated; changes in between are evaluated with it. */
-  ALERT_JUDGE_MS: 1_000,
+  ALERT_EVALUATE_MS: 1_000,
   /** Minimum interval between a shard's change notifications. */
-  ALERT_NEWS_MS: 5_000,
+  ALERT_NOTIFY_MS: 5_000,
   /** Lines of the operator's log are gathered this long, off the run's path. */
   LOG_WAIT_MS: 100,
   /** Refused calls (401, 403) leave one line of each reason in this time; the others are counted. */
@@ -136,7 +136,7 @@ export const TIMINGS = {
   /** Of one POST to the collector, whose receivers take 4 MB and more. */
   SPANS_POST_BYTES: 2 * 1024 * 1024,
   /** Interval at which jobs without valid variables are retried: only a deploy changes variables. */
-  COURIER_PAUSE_MS: 300_000,
+  DELIVERY_PAUSE_MS: 300_000,
   /** Interval at which a firing alert is evaluated, so that its end is noticed without traffic. */
   ALERT_REPEAT_MS: 30_000,
 } as const;

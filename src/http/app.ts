@@ -2,8 +2,8 @@
 // exists under another method gets METHOD_NOT_ALLOWED.
 import { Hono } from "hono/tiny";
 import { type AppEnv, type Call, logError, problem } from "./context.ts";
-import { finish } from "./middleware/response-headers.ts";
-import { guard } from "./middleware/authenticate.ts";
+import { responseHeaders } from "./middleware/response-headers.ts";
+import { authenticate } from "./middleware/authenticate.ts";
 import { local } from "./middleware/local-access.ts";
 import { query } from "./middleware/query-parameters.ts";
 import { rateLimit } from "./middleware/rate-limit.ts";
@@ -22,7 +22,7 @@ import { stages } from "./routes/stages.ts";
 
 export function createApp(): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
-  app.use("*", finish, services, local, guard, query, rateLimit);
+  app.use("*", responseHeaders, services, local, authenticate, query, rateLimit);
   app.route("/", about);
   app.route("/v1/executions", executionIndex);
   app.route("/v1/executions", executions);

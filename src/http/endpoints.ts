@@ -32,7 +32,7 @@ export interface Endpoint {
 const JSON_ONLY = [JSON_TYPE];
 
 /** By operation id. */
-export const SURFACE = {
+export const API_ENDPOINTS = {
   start_execution: {
     method: "post",
     path: "/v1/executions",
@@ -169,16 +169,16 @@ export const SURFACE = {
   get_docs: { method: "get", path: "/docs", permission: "public", produces: ["text/html"] },
 } satisfies Record<string, Endpoint>;
 
-export type OperationId = keyof typeof SURFACE;
+export type OperationId = keyof typeof API_ENDPOINTS;
 
 /** The query of an operation that takes one, as its handler gets it. */
-export type QueryOf<Id extends OperationId> = (typeof SURFACE)[Id] extends {
+export type QueryOf<Id extends OperationId> = (typeof API_ENDPOINTS)[Id] extends {
   query: infer Query extends z.ZodMiniType;
 }
   ? z.output<Query>
   : never;
 
-const ENDPOINTS: readonly Endpoint[] = Object.values(SURFACE);
+const ENDPOINTS: readonly Endpoint[] = Object.values(API_ENDPOINTS);
 const BY_ROUTE = new Map(ENDPOINTS.map((endpoint) => [`${endpoint.method} ${endpoint.path}`, endpoint]));
 
 /** The schema of each query parameter, by name. */

@@ -3,7 +3,7 @@
 import { LIMITS } from "../contract/limits.ts";
 import type { CoordinatorError, ErrorCode, Problem } from "../contract/problem.ts";
 
-interface Told {
+interface Description {
   /** Where it is not the code's own. */
   status?: number;
   title: string;
@@ -14,8 +14,8 @@ interface Told {
 
 /** The problem document for an error. @param instance the request's path */
 export function problemResponse(error: CoordinatorError, instance: string): Response {
-  const { status = STATUS[error.code], title, headers, errors, ...told } = tell(error);
-  const detail = clip(told.detail);
+  const { status = STATUS[error.code], title, headers, errors, ...fields } = describe(error);
+  const detail = clip(fields.detail);
   const problem: Problem = {
     type: `urn:agent-coordinator:problem:${error.code.toLowerCase().replaceAll("_", "-")}`,
     title,
@@ -62,7 +62,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   PIPELINE_TIMEOUT: 504,
 };
 
-function tell(error: CoordinatorError): Told {
+function describe(error: CoordinatorError): Description {
   switch (error.code) {
     case "INVALID_REQUEST": {
       const first = error.errors[0];
@@ -171,7 +171,7 @@ function tell(error: CoordinatorError): Told {
   }
 }
 
-function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED" }>): Told {
+function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED" }>): Description {
   switch (error.what) {
     case "storage":
       return { title: "Resource exhausted", detail: "the execution's storage is full" };
@@ -242,7 +242,7 @@ const UNAUTHORIZED = {
 } as const;
 
 /** The entries that a document lists. */
-function first(errors: NonNullable<Told["errors"]>): NonNullable<Told["errors"]> {
+function first(errors: NonNullable<Description["errors"]>): NonNullable<Description["errors"]> {
   return errors
     .slice(0, LIMITS.ERRORS)
     .map(({ pointer, detail }) => ({ pointer: clip(pointer), detail: clip(detail) }));

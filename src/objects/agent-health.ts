@@ -3,7 +3,7 @@
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
 import { DurableObject } from "cloudflare:workers";
-import type { AgentHealthRpc, Standing } from "../adapters/durable/agent-health-client.ts";
+import type { AgentHealthRpc, BreakerSnapshot } from "../adapters/durable/agent-health-client.ts";
 import { catalogRpc } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import {
@@ -29,8 +29,8 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
 
   async admit(lease_ms: number) {
     const { breaker, admission } = admit(this.breaker, Date.now(), lease_ms);
-    await this.become(breaker);
-    return { admission, standing: this.shown() };
+    await this.setBreaker(breaker);
+    return { admission, snapshot: this.shown() };
   }
 
   async report(
@@ -38,21 +38,21 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     probe: number | null,
     policy: BreakerPolicy,
     why?: string,
-  ): Promise<Standing> {
-    await this.become(reported(this.breaker, verdict, probe, policy, Date.now(), Math.random(), why));
+  ): Promise<BreakerSnapshot> {
+    await this.setBreaker(reported(this.breaker, verdict, probe, policy, Date.now(), Math.random(), why));
     return this.shown();
   }
 
-  async standing(): Promise<Standing> {
+  async snapshot(): Promise<BreakerSnapshot> {
     return this.shown();
   }
 
-  async reset(): Promise<Standing> {
-    await this.become(CLOSED);
+  async reset(): Promise<BreakerSnapshot> {
+    await this.setBreaker(CLOSED);
     return this.shown();
   }
 
-  private async become(breaker: Breaker): Promise<void> {
+  private async setBreaker(breaker: Breaker): Promise<void> {
     const before = this.breaker;
     if (breaker === before) return;
     this.breaker = breaker;
@@ -62,8 +62,8 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
       if (breaker.state === "closed") this.ctx.storage.kv.delete(BREAKER);
       else this.ctx.storage.kv.put(BREAKER, breaker);
     }
-    const news = breaker.state !== before.state || breaker.failures > 0 !== before.failures > 0;
-    if (!news) return;
+    const isChanged = breaker.state !== before.state || breaker.failures > 0 !== before.failures > 0;
+    if (!isChanged) return;
     const [tenant = "", agent_type = ""] = (this.ctx.id.name ?? "").split("/");
     // The isolates that asked know it anyway; the others learn it with the next change, or by failing themselves.
     await catalogRpc(this.env, tenant)
@@ -71,7 +71,7 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
       .catch(() => {});
   }
 
-  private shown(): Standing {
+  private shown(): BreakerSnapshot {
     const { probe: _, ...breaker } = this.breaker;
     return { ...breaker, changed_at: this.changed_at };
   }

@@ -13,10 +13,10 @@ export class BrotliBody extends WorkerEntrypoint {
 
 /** Null where the Worker's entry leaves BrotliBody out. */
 export function brotliDecoder(): BrotliDecoder | null {
-  const door = (exports as { BrotliBody?: Fetcher }).BrotliBody;
-  if (door === undefined) return null;
+  const entrypoint = (exports as { BrotliBody?: Fetcher }).BrotliBody;
+  if (entrypoint === undefined) return null;
   return async (body) => {
-    const { body: decoded } = await door.fetch("https://brotli.internal/", { method: "POST", body });
+    const { body: decoded } = await entrypoint.fetch("https://brotli.internal/", { method: "POST", body });
     return decoded ?? body;
   };
 }

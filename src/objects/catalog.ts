@@ -8,7 +8,7 @@ import type {
   Precondition,
   WrittenText,
 } from "../adapters/durable/catalog-client.ts";
-import type { Standing, TenantHealth } from "../adapters/durable/agent-health-client.ts";
+import type { BreakerSnapshot, TenantHealth } from "../adapters/durable/agent-health-client.ts";
 import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
@@ -42,7 +42,7 @@ interface Current {
 }
 
 export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
-  private known: Map<string, Standing> | null = null;
+  private known: Map<string, BreakerSnapshot> | null = null;
   private read: Current | null = null;
   /** Distinguishes the revisions of one instance from those of another. */
   private readonly instance = crypto.randomUUID();
@@ -116,36 +116,36 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     return this.healthNow();
   }
 
-  async noteHealth(agent_type: string, standing: Standing): Promise<void> {
+  async noteHealth(agent_type: string, breakers: BreakerSnapshot): Promise<void> {
     // A run goes on with an agent that is not registered any more.
     if (!this.isRegistered(agent_type)) return;
-    const known = this.standing();
+    const known = this.breakers();
     const before = known.get(agent_type);
-    if (before !== undefined && before.changed_at > standing.changed_at) return;
+    if (before !== undefined && before.changed_at > breakers.changed_at) return;
     const { kv } = this.ctx.storage;
-    if (standing.state === "closed" && standing.failures === 0) known.delete(agent_type);
-    else known.set(agent_type, standing);
+    if (breakers.state === "closed" && breakers.failures === 0) known.delete(agent_type);
+    else known.set(agent_type, breakers);
     // Recorded failures may be lost with this object, a breaker that is not closed may not.
-    if (standing.state !== "closed") kv.put(`${HEALTH}${agent_type}`, standing);
+    if (breakers.state !== "closed") kv.put(`${HEALTH}${agent_type}`, breakers);
     else if (before !== undefined && before.state !== "closed") kv.delete(`${HEALTH}${agent_type}`);
   }
 
   private healthNow(): TenantHealth {
-    return { at: Date.now(), agents: Object.fromEntries(this.standing()) };
+    return { at: Date.now(), agents: Object.fromEntries(this.breakers()) };
   }
 
-  private standing(): Map<string, Standing> {
+  private breakers(): Map<string, BreakerSnapshot> {
     this.known ??= new Map(
-      Array.from(this.ctx.storage.kv.list<Standing>({ prefix: HEALTH }), ([key, standing]) => [
+      Array.from(this.ctx.storage.kv.list<BreakerSnapshot>({ prefix: HEALTH }), ([key, breakers]) => [
         key.slice(HEALTH.length),
-        standing,
+        breakers,
       ]),
     );
     return this.known;
   }
 
   private forgetHealth(agent_type: string): void {
-    this.standing().delete(agent_type);
+    this.breakers().delete(agent_type);
     this.ctx.storage.kv.delete(`${HEALTH}${agent_type}`);
   }
 

@@ -1,9 +1,9 @@
-// The Durable Object that delivers webhooks and traces: one row per parcel until it is delivered or abandoned, and
+// The Durable Object that delivers webhooks and traces: one row per job until it is delivered or abandoned, and
 // one alarm at the earliest due time. Webhooks are sent one by one by the standard's schedule, spans in batches.
 //
-// I13: a parcel is durable when `take` resolves, and leaves only with its delivery: at least once, under one id.
+// I13: a job is durable when `take` resolves, and leaves only with its delivery: at least once, under one id.
 import { DurableObject } from "cloudflare:workers";
-import type { CourierRpc, Parcel } from "../adapters/durable/delivery-client.ts";
+import type { DeliveryQueueRpc, DeliveryJob } from "../adapters/durable/delivery-client.ts";
 import { tracesBody } from "../adapters/outbound/otlp-encode.ts";
 import { type Exported, exportTo, type OtlpTarget } from "../adapters/outbound/otlp-export.ts";
 import { systemChance } from "../adapters/platform/system.ts";
@@ -33,7 +33,7 @@ const AT_ONCE = 5;
 /** Traces of one POST. */
 const BATCH = 100;
 
-export class CourierObject extends DurableObject<Env> implements CourierRpc {
+export class CourierObject extends DurableObject<Env> implements DeliveryQueueRpc {
   private readonly sql: SqlStorage;
 
   constructor(ctx: DurableObjectState, env: Env) {
@@ -42,9 +42,9 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     migrate(ctx.storage, SCHEMAS);
   }
 
-  async take(parcels: readonly Parcel[]): Promise<void> {
+  async take(jobs: readonly DeliveryJob[]): Promise<void> {
     const now = Date.now();
-    for (const { id, kind, body, wait_ms } of parcels) {
+    for (const { id, kind, body, wait_ms } of jobs) {
       this.sql.exec(
         "INSERT OR IGNORE INTO parcels (id, kind, body, made, due) VALUES (?, ?, ?, 0, ?)",
         id,
@@ -60,14 +60,14 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
   override async alarm(): Promise<void> {
     const services = composeServices(this.env);
     // A bad variable is reported at every request; queued jobs wait for a valid one.
-    let pause_ms: number = services.ok ? 0 : TIMINGS.COURIER_PAUSE_MS;
+    let pause_ms: number = services.ok ? 0 : TIMINGS.DELIVERY_PAUSE_MS;
     if (services.ok) {
       const { webhook, otlp } = services.value.outbound;
       const sent = await Promise.allSettled([this.sendWebhooks(webhook), this.sendSpans(otlp)]);
       for (const outcome of sent) {
         if (outcome.status === "fulfilled") continue;
         pause_ms = TIMINGS.ALARM_RETRY_MS;
-        this.tell("a delivery failed", { error: String(outcome.reason) });
+        this.logFailure("a delivery failed", { error: String(outcome.reason) });
       }
     }
     await this.arm(pause_ms);
@@ -83,11 +83,11 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
         }
         const delivery = await deliver(target, id, body, Date.now());
         const wait = nextTry(delivery, made + 1, systemChance());
-        if (wait !== null) this.again(id, wait);
+        if (wait !== null) this.retryLater(id, wait);
         else {
           this.drop(id);
           if (!isDelivered(delivery.status))
-            this.tell("webhook abandoned", { id, status: delivery.status, tries: made + 1 });
+            this.logFailure("webhook abandoned", { id, status: delivery.status, tries: made + 1 });
         }
       }),
     );
@@ -124,13 +124,13 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     let lost = 0;
     for (const { id, made } of rows) {
       if (outcome === "again" && made + 1 < TIMINGS.SPANS_TRIES) {
-        this.again(id, Math.min(TIMINGS.SPANS_RETRY_MS * 2 ** made, TIMINGS.SPANS_RETRY_MOST_MS));
+        this.retryLater(id, Math.min(TIMINGS.SPANS_RETRY_MS * 2 ** made, TIMINGS.SPANS_RETRY_MOST_MS));
         continue;
       }
       this.drop(id);
       if (outcome !== "taken") lost += 1;
     }
-    if (lost > 0) this.tell("traces abandoned", { traces: lost, outcome });
+    if (lost > 0) this.logFailure("traces abandoned", { traces: lost, outcome });
   }
 
   /** The spans of all rows; a row that is not a list of spans is dropped with a log line, and delays no other. */
@@ -140,7 +140,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
         return JSON.parse(body) as unknown[];
       } catch {
         this.drop(id);
-        this.tell("a trace could not be read", { id });
+        this.logFailure("a trace could not be read", { id });
         return [];
       }
     });
@@ -159,7 +159,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     return ids.flatMap((id) => this.rows("SELECT id, body, made FROM parcels WHERE id = ?", id));
   }
 
-  private due(kind: Parcel["kind"], limit: number): Row[] {
+  private due(kind: DeliveryJob["kind"], limit: number): Row[] {
     return this.rows(
       "SELECT id, body, made FROM parcels WHERE kind = ? AND due <= ? ORDER BY due LIMIT ?",
       kind,
@@ -172,7 +172,7 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     return this.sql.exec<Row>(query, ...bound).toArray();
   }
 
-  private again(id: string, wait_ms: number): void {
+  private retryLater(id: string, wait_ms: number): void {
     const due = Math.round(Date.now() + wait_ms);
     this.sql.exec("UPDATE parcels SET made = made + 1, due = ? WHERE id = ?", due, id);
   }
@@ -187,12 +187,12 @@ export class CourierObject extends DurableObject<Env> implements CourierRpc {
     const due = next?.due ?? null;
     if (due === null) return;
     const at = Math.max(due, Date.now() + pause_ms);
-    // An earlier alarm finds the next due time itself; setting it again would cost a row per parcel.
+    // An earlier alarm finds the next due time itself; setting it again would cost a row per job.
     const armed = await this.ctx.storage.getAlarm();
     if (armed === null || armed > at) await this.ctx.storage.setAlarm(at);
   }
 
-  private tell(message: string, fields: Record<string, unknown>): void {
+  private logFailure(message: string, fields: Record<string, unknown>): void {
     console.error(
       logLine("ERROR", Date.now(), { message, tenant: (this.ctx.id.name ?? "").split("/")[0], ...fields }),
     );

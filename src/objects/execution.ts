@@ -48,7 +48,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const reader = {
       after: Number(searchParams.get("after")),
       resumes: searchParams.has("resumes"),
-      awaitsEnd: searchParams.has("again"),
+      awaitsEnd: searchParams.has("reattach"),
     };
     const started_at = searchParams.get("started_at");
     return this.stream(reader, started_at === null ? null : Number(started_at), request.signal);
@@ -75,7 +75,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   async control(command: ControlCommand): Promise<Result<ExecutionText>> {
     await this.runs.noticePause();
     return this.answer((driver) => {
-      driver.wakeUp();
+      driver.recover();
       const refusal = driver.submit(command);
       if (refusal?.reason !== "conflict") return null;
       return {
@@ -111,7 +111,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     // retention's, every receiver has the end, if from an earlier instance.
     const { outbox } = this.runs;
     if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
-      this.runs.noteLost(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS));
+      this.runs.logLostReports(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS));
     }
     await forgetExecution(this.env, state);
     await this.runs.wipe();
@@ -131,16 +131,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = this.startOrAttach(message);
     if (!started.ok) return refuse(started.error);
     const driver = started.value;
-    const { answer, after, again = false } = message;
+    const { answer, after, reattach = false } = message;
     if (answer === "stream") {
-      return this.openStream(driver, { after, resumes: after > 0, awaitsEnd: again }, signal);
+      return this.openStream(driver, { after, resumes: after > 0, awaitsEnd: reattach }, signal);
     }
-    const stay = this.runs.presence?.enter() ?? (() => {});
+    const leave = this.runs.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
     const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
     const text = () => withStreamUrl(this.runs.shown(driver), stream_url);
-    const patient = await answerWatched(driver, over, text, this.runs.clock, stay);
-    if (patient !== null) return new Response(patient, { headers: { "content-type": "application/json" } });
+    const padded = await answerWatched(driver, over, text, this.runs.clock, leave);
+    if (padded !== null) return new Response(padded, { headers: { "content-type": "application/json" } });
     const { status } = driver.state as ExecutionState;
     const body = text();
     this.runs.rest();

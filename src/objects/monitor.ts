@@ -1,43 +1,42 @@
 // The Durable Object that monitors a tenant's metrics: evaluates the alerts when metrics change and when a caller
-// asks, and passes every change to a courier; pushes the metrics to a collector, if there is one.
+// asks, and passes every change to a delivery queue; pushes the metrics to a collector, if there is one.
 //
-// I13: a change is written together with the parcel that reports it, and the parcel stays until a courier has it.
+// I13: a change is written together with the job that reports it, and the job stays until a delivery queue has it.
 import { DurableObject } from "cloudflare:workers";
-import type { Parcel } from "../adapters/durable/delivery-client.ts";
+import type { DeliveryJob } from "../adapters/durable/delivery-client.ts";
 import type { MonitorRpc } from "../adapters/durable/monitor-client.ts";
 import { metricsBody } from "../adapters/outbound/otlp-encode.ts";
 import { exportTo } from "../adapters/outbound/otlp-export.ts";
-import { alertParcel } from "../adapters/outbound/outbound.ts";
+import { alertJob } from "../adapters/outbound/outbound.ts";
 import { composeServices, type Services } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { Alert } from "../contract/metrics.ts";
 import { effectiveConfig } from "../core/config/config.ts";
-import { judgeAlerts, readingsOf } from "../core/monitoring/metrics/alerts.ts";
+import { evaluateAlerts, readingsOf } from "../core/monitoring/metrics/alerts.ts";
 import { familiesOf } from "../core/monitoring/metrics/families.ts";
 import { TIMINGS } from "../core/timings.ts";
 
 const FIRING = "firing";
-const OWED = "owed";
+const PENDING = "owed";
 /** When the metrics were last pushed, and whether they have changed since; ms since the epoch. */
 const PUSHED = "pushed";
-const NEWS = "news";
-const BORN = "born";
+const CHANGED = "news";
+const SERIES_START = "born";
 
 export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   async alerts(): Promise<Alert[]> {
     const services = composeServices(this.env);
     if (!services.ok) return [];
-    const alerts = await this.judge(services.value, await this.config(services.value, 0));
-    const handed = await this.handOver(services.value);
-    if (!handed || alerts.some(({ firing }) => firing))
-      await this.armBy(Date.now() + TIMINGS.ALERT_REPEAT_MS);
+    const alerts = await this.evaluate(services.value, await this.config(services.value, 0));
+    const sent = await this.sendPending(services.value);
+    if (!sent || alerts.some(({ firing }) => firing)) await this.armBy(Date.now() + TIMINGS.ALERT_REPEAT_MS);
     return alerts;
   }
 
-  async news(): Promise<void> {
-    if (this.kv.get(NEWS) !== true) this.kv.put(NEWS, true);
-    await this.armBy(Date.now() + TIMINGS.ALERT_JUDGE_MS);
+  async metricsChanged(): Promise<void> {
+    if (this.kv.get(CHANGED) !== true) this.kv.put(CHANGED, true);
+    await this.armBy(Date.now() + TIMINGS.ALERT_EVALUATE_MS);
   }
 
   override async alarm(): Promise<void> {
@@ -62,43 +61,45 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   /** When to look again, ms since the epoch; null where nothing calls for it. */
   private async watch(services: Services): Promise<number | null> {
     const config = await this.config(services);
-    const alerts = await this.judge(services, config);
-    const handed = await this.handOver(services);
+    const alerts = await this.evaluate(services, config);
+    const sent = await this.sendPending(services);
     const push = await this.push(services, config);
-    const repeat =
-      !handed || alerts.some(({ firing }) => firing) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
+    const repeat = !sent || alerts.some(({ firing }) => firing) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
     const times = [push, repeat].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  private async judge({ ledgers, outbound }: Services, config: CoordinatorConfig): Promise<Alert[]> {
+  private async evaluate(
+    { executionIndex, outbound }: Services,
+    config: CoordinatorConfig,
+  ): Promise<Alert[]> {
     const period = { window_seconds: TIMINGS.ALERT_WINDOW_SECONDS };
-    const { by_pipeline, open } = await ledgers.figures(this.tenant, { period, shapes: 0 });
+    const { by_pipeline, open } = await executionIndex.metrics(this.tenant, { period, shapes: 0 });
     const now = Date.now();
     const before = this.kv.get<Alert[]>(FIRING) ?? [];
-    const judged = judgeAlerts(before, readingsOf(by_pipeline, open), config.alert_thresholds, now);
-    if (judged.changes.length > 0) {
+    const evaluated = evaluateAlerts(before, readingsOf(by_pipeline, open), config.alert_thresholds, now);
+    if (evaluated.changes.length > 0) {
       this.kv.put(
         FIRING,
-        judged.alerts.filter(({ firing }) => firing),
+        evaluated.alerts.filter(({ firing }) => firing),
       );
-      const parcels = judged.changes.map((alert) => alertParcel(outbound.webhook, this.tenant, alert, now));
-      this.owe(parcels.filter((parcel) => parcel !== null));
+      const jobs = evaluated.changes.map((alert) => alertJob(outbound.webhook, this.tenant, alert, now));
+      this.enqueue(jobs.filter((job) => job !== null));
     }
-    return judged.alerts;
+    return evaluated.alerts;
   }
 
-  private owe(parcels: readonly Parcel[]): void {
-    if (parcels.length > 0) this.kv.put(OWED, [...(this.kv.get<Parcel[]>(OWED) ?? []), ...parcels]);
+  private enqueue(jobs: readonly DeliveryJob[]): void {
+    if (jobs.length > 0) this.kv.put(PENDING, [...(this.kv.get<DeliveryJob[]>(PENDING) ?? []), ...jobs]);
   }
 
-  /** False if a courier accepts nothing now: reads of the alerts succeed regardless. */
-  private async handOver({ couriers }: Services): Promise<boolean> {
+  /** False if a delivery queue accepts nothing now: reads of the alerts succeed regardless. */
+  private async sendPending({ deliveryQueue }: Services): Promise<boolean> {
     try {
-      for (const parcel of this.kv.get<Parcel[]>(OWED) ?? []) {
-        await couriers.send(this.tenant, parcel);
-        const left = (this.kv.get<Parcel[]>(OWED) ?? []).filter(({ id }) => id !== parcel.id);
-        this.kv.put(OWED, left);
+      for (const job of this.kv.get<DeliveryJob[]>(PENDING) ?? []) {
+        await deliveryQueue.send(this.tenant, job);
+        const left = (this.kv.get<DeliveryJob[]>(PENDING) ?? []).filter(({ id }) => id !== job.id);
+        this.kv.put(PENDING, left);
       }
       return true;
     } catch {
@@ -107,23 +108,26 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   }
 
   /** Pushes the figures where that is due; when it is due next, or null where there is nothing to push. */
-  private async push({ ledgers, outbound }: Services, config: CoordinatorConfig): Promise<number | null> {
-    if (outbound.otlp === null || !config.enable_metrics_collection || this.kv.get(NEWS) !== true)
+  private async push(
+    { executionIndex, outbound }: Services,
+    config: CoordinatorConfig,
+  ): Promise<number | null> {
+    if (outbound.otlp === null || !config.enable_metrics_collection || this.kv.get(CHANGED) !== true)
       return null;
     const due = (this.kv.get<number>(PUSHED) ?? 0) + config.metrics_export_interval * 1_000;
     if (due > Date.now()) return due;
-    this.kv.put(NEWS, false);
-    const { by_pipeline, open } = await ledgers.figures(this.tenant, { period: "ever", shapes: 0 });
+    this.kv.put(CHANGED, false);
+    const { by_pipeline, open } = await executionIndex.metrics(this.tenant, { period: "ever", shapes: 0 });
     const now = Date.now();
-    const since = this.kv.get<number>(BORN) ?? now;
-    if (since === now) this.kv.put(BORN, now);
+    const since = this.kv.get<number>(SERIES_START) ?? now;
+    if (since === now) this.kv.put(SERIES_START, now);
     this.kv.put(PUSHED, now);
     const families = familiesOf(by_pipeline, open);
     const body = metricsBody(families, this.tenant, outbound.otlp.version, { since, now });
     // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outbound.otlp, "metrics", body);
     if (outcome !== "again") return null;
-    this.kv.put(NEWS, true);
+    this.kv.put(CHANGED, true);
     return now + config.metrics_export_interval * 1_000;
   }
 

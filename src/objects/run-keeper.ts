@@ -32,7 +32,7 @@ import { restWatch } from "../engine/run/rest-watch.ts";
 import { Presence } from "../engine/watch/presence.ts";
 import { specWeight } from "../engine/run/run-memory.ts";
 import { type Text, textOf } from "../engine/watch/text-stream.ts";
-import { wakeTurn } from "../engine/run/recovery-pacing.ts";
+import { recoverySlot } from "../engine/run/recovery-pacing.ts";
 import { brotliDecoder } from "./brotli.ts";
 import { withTimeLimit } from "../engine/time-limit.ts";
 
@@ -85,7 +85,7 @@ export class RunKeeper {
 
   /**
    * Starts a run in the object, which has none.
-   * @throws IsolateFull, and what broke the driver in its first turn
+   * @throws IsolateFull, and what broke the driver in its first batch
    */
   start(spec: RunSpec): ExecutionDriver {
     if (this.ports.memory?.take(specWeight(spec)) === false) {
@@ -95,7 +95,7 @@ export class RunKeeper {
     if (spec.storage === "memory") {
       this.isPersisted = false;
       this.ports = this.portsOf();
-      this.driver = this.conduct();
+      this.driver = this.openDriver();
     }
     const driver = this.driver as ExecutionDriver;
     if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
@@ -113,17 +113,17 @@ export class RunKeeper {
   async handleAlarm(info?: AlarmInvocationInfo): Promise<void> {
     this.alarmIsDue = true;
     this.isHandling = true;
-    const again = await this.conductUntilIdle(info);
+    const next = await this.runUntilIdle(info);
     this.isHandling = false;
     this.rest();
-    this.alarmIsDue = again !== null && again <= this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
-    if (again === null) return;
-    if (this.isPersisted) await this.ctx.storage.setAlarm(again);
-    else this.ports.alarm.set(again);
+    this.alarmIsDue = next !== null && next <= this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
+    if (next === null) return;
+    if (this.isPersisted) await this.ctx.storage.setAlarm(next);
+    else this.ports.alarm.set(next);
   }
 
   /** The alarm's work. When it must come again, ms since the epoch, or null. */
-  private async conductUntilIdle(info: AlarmInvocationInfo | undefined): Promise<number | null> {
+  private async runUntilIdle(info: AlarmInvocationInfo | undefined): Promise<number | null> {
     // How often in a row the platform has seen the handler of this alarm crash.
     const crashes = info?.retryCount ?? 0;
     // Whether a retry has the time of its first try is not documented: it proves nothing.
@@ -132,19 +132,19 @@ export class RunKeeper {
     try {
       if (this.driver === null) {
         const waking = { scheduled, mayMove: crashes === 0, hasEnded: () => hasEnded(this.ctx.storage) };
-        const later = await wakeTurn(this.ports.clock, waking);
+        const later = await recoverySlot(this.ports.clock, waking);
         // A request may have taken it up meanwhile.
         if (later !== null && this.driver === null) return later;
-        this.makeRoom(false);
+        this.reserveMemory(false);
       }
       const counted = Math.max(crashes, before);
-      const driver = await this.takeUp(counted);
+      const driver = await this.resume(counted);
       if (driver.fault !== null) return this.retryAt();
       this.faults = 0;
       const work = await alarmWork(driver, this.outbox, this.ports, scheduled);
       if (work.next === "release") this.release(work.state);
       if (work.next !== "forget") return work.at;
-      this.noteLost(work.state, work.lost);
+      this.logLostReports(work.state, work.lost);
       await this.wipe();
       return null;
     } catch (cause) {
@@ -162,17 +162,17 @@ export class RunKeeper {
   }
 
   /** Resumes the run, with a recovery mark if the platform has counted crashes, until it need not stay in memory. */
-  private async takeUp(crashes: number): Promise<ExecutionDriver> {
+  private async resume(crashes: number): Promise<ExecutionDriver> {
     const isMarked = this.driver === null && crashes > 0;
     const cut = isMarked ? await markRecovery(this.ctx.storage, RECORD_PREFIX) : 0;
-    const driver = this.driver ?? this.conduct();
+    const driver = this.driver ?? this.openDriver();
     const leave = driver.attend();
     try {
       this.open({ crashes, cut }, driver);
       if (isMarked) clearMark(this.ctx.storage);
       // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
       // crashes has its alarm handled, and set again, before that.
-      if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.held(driver.drive());
+      if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.untilHandlerLimit(driver.drive());
       return driver;
     } finally {
       leave();
@@ -180,7 +180,7 @@ export class RunKeeper {
   }
 
   /** Resolves with the task, or once the platform would end the handler. */
-  private async held(task: Promise<void>): Promise<void> {
+  private async untilHandlerLimit(task: Promise<void>): Promise<void> {
     await withTimeLimit(this.ports.clock, TIMINGS.ALARM_HOLD_MS, task, () => {});
   }
 
@@ -196,14 +196,14 @@ export class RunKeeper {
    * The first caller reads the log and resumes its run. A run that has recovered in vain too often is resumed
    * by its alarm alone, which knows what the platform has counted: else each reader of it would call its agents again.
    * @param alarm the state of the alarm's handler; absent for other callers
-   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first turn
+   * @throws LogCorrupted, IsolateFull, and what broke a driver in its first batch
    */
   open(
     alarm?: { crashes: number; cut: number },
-    driver: ExecutionDriver = this.driver ?? this.conduct(),
+    driver: ExecutionDriver = this.driver ?? this.openDriver(),
   ): ExecutionDriver {
     const isSuspect = (driver.state?.recoveriesWithoutProgress ?? 0) >= TIMINGS.RECOVERIES_WITHOUT_PROGRESS;
-    if (alarm !== undefined || !isSuspect) driver.wakeUp(alarm?.crashes, alarm?.cut);
+    if (alarm !== undefined || !isSuspect) driver.recover(alarm?.crashes, alarm?.cut);
     // Kept once it has started: a driver that failed to start is not reused.
     working(driver);
     if (this.driver !== driver) {
@@ -226,15 +226,15 @@ export class RunKeeper {
    * @param isBrief a caller asks, and not the alarm, with which the run goes on
    * @throws IsolateFull
    */
-  private makeRoom(isBrief: boolean): void {
+  private reserveMemory(isBrief: boolean): void {
     // What storage has is about what memory will have; a run of the largest size must always find room.
     const stored = Math.min(this.ctx.storage.sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
     if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
   }
 
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
-  private conduct(): ExecutionDriver {
-    this.makeRoom(true);
+  private openDriver(): ExecutionDriver {
+    this.reserveMemory(true);
     const driver = ExecutionDriver.open(this.ports, (cause) => this.faulted(driver, cause));
     this.lastKnown = driver.state;
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
@@ -247,20 +247,20 @@ export class RunKeeper {
       // A run that has ended before its alarm fired never needs the handler.
       delivered: () => {
         if (this.isHandling || this.driver !== driver) return;
-        this.moveOn(driver);
+        this.setNextAlarm(driver);
         this.rest();
       },
     });
-    const rested = () => {
+    const onRest = () => {
       if (this.driver === driver) this.rest();
     };
-    driver.watch(restWatch(driver, this.ports, rested));
+    driver.watch(restWatch(driver, this.ports, onRest));
     this.ownWatchers = driver.watcherCount;
     return driver;
   }
 
   /** Every receiver has an end or a pause: the alarm, which was set to come soon, is set to what comes next. */
-  private moveOn(driver: ExecutionDriver): void {
+  private setNextAlarm(driver: ExecutionDriver): void {
     const { state } = driver;
     if (state === null) return;
     if (isTerminal(state.status)) {
@@ -323,7 +323,7 @@ export class RunKeeper {
   }
 
   /** A line for an execution that is forgotten before every receiver had its end. */
-  noteLost(state: ExecutionState, receivers: readonly string[]): void {
+  logLostReports(state: ExecutionState, receivers: readonly string[]): void {
     if (receivers.length > 0) writeLog("ERROR", lostReports(state, receivers, this.ports.clock.now()));
   }
 
@@ -340,7 +340,7 @@ export class RunKeeper {
     // A first report takes a moment, for which an ended run's memory may already be used by the next one.
     if (isEnded && this.outbox?.isRefused === true) driver.stays();
     else if (isPending && !isEnded && driver.isAtRest && this.ports.memory?.isLarge === true)
-      this.outbox?.hasten();
+      this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || !driver.isAtRest || driver.watcherCount > this.ownWatchers) return;
     if (this.presence !== null && !isEnded) return;

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import {
   type AgentHealthRpc,
   IsolateHealth,
-  type Standing,
+  type BreakerSnapshot,
   type TenantHealth,
 } from "../../src/adapters/durable/agent-health-client.ts";
 import { admit, type Breaker, CLOSED, reported } from "../../src/core/resilience/breaker.ts";
@@ -23,12 +23,12 @@ class World {
     return new IsolateHealth({
       clock: { now: () => this.now },
       object: (_tenant, agent_type) => this.object(agent_type),
-      tenantHealth: async () => this.reach(() => this.standing()),
+      tenantHealth: async () => this.reach(() => this.snapshot()),
     });
   }
 
   private object(agent_type: string): AgentHealthRpc {
-    const shown = (breaker: Breaker): Standing => {
+    const shown = (breaker: Breaker): BreakerSnapshot => {
       this.breakers.set(agent_type, breaker);
       const { probe: _, ...rest } = breaker;
       return { ...rest, changed_at: this.now };
@@ -38,16 +38,16 @@ class World {
       admit: async (lease_ms) =>
         this.reach(() => {
           const { breaker, admission } = admit(now(), this.now, lease_ms);
-          return { admission, standing: shown(breaker) };
+          return { admission, snapshot: shown(breaker) };
         }),
       report: async (verdict, probe, policy) =>
         this.reach(() => shown(reported(now(), verdict, probe, policy, this.now, 0.5))),
-      standing: async () => shown(now()),
+      snapshot: async () => shown(now()),
       reset: async () => shown(CLOSED),
     };
   }
 
-  private standing(): TenantHealth {
+  private snapshot(): TenantHealth {
     const agents = [...this.breakers].filter(([, breaker]) => breaker.failures > 0);
     return {
       at: this.now,

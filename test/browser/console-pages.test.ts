@@ -255,7 +255,7 @@ test("help says what a field means and may hold, adds fields and stages; a new p
     .waitFor();
 });
 
-test("health shows the figures that the API gives, the agents with their breakers, and what fires", async () => {
+test("health shows the metrics that the API gives, the agents with their breakers, and what fires", async () => {
   await run("good", "one more");
   const metrics = await eventually(
     () => stack.client.getPerformanceMetrics({ window_seconds: 3_600 }),

@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { foldEvent, type RunEvent, type RunView } from "../../src/client/index.ts";
 import { plainOutput } from "../../src/cli/terminal/plain.ts";
-import { storyLines, type View } from "../../src/cli/terminal/screen.ts";
+import { runViewLines, type View } from "../../src/cli/terminal/screen.ts";
 import { wrap } from "../../src/cli/terminal/text.ts";
 import { noteOf } from "../../src/cli/terminal/stage-note.ts";
 
@@ -46,12 +46,12 @@ test("the text follows the reader's one rule: a new attempt empties it, then cut
 
 test("a terminal shows each stage's sign, time and note, one row each, and only harmless text", () => {
   const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
-  const rows = (end: number) => storyLines(fold(EVENTS.slice(0, end)), view);
+  const rows = (end: number) => runViewLines(fold(EVENTS.slice(0, end)), view);
   expect(rows(6)[0]).toMatch(/^ {2}– find {3}·+ +not needed$/);
   expect(rows(6)[1]).toMatch(/^ {2}[⠋-⠿] write {2}━+ +500 ms {2}retry in 40 ms: cut short$/u);
   expect(rows(6).slice(2)).toEqual(["", "  Hello red"]);
   expect(rows(9).slice(2)).toEqual(["", "  Good day"]);
-  const narrow = storyLines(fold(EVENTS.slice(0, 6)), { ...view, columns: 40 });
+  const narrow = runViewLines(fold(EVENTS.slice(0, 6)), { ...view, columns: 40 });
   expect(narrow[1]).toMatch(/retry in 40.*…$/);
   expect(Math.max(...narrow.map((row) => row.length))).toBeLessThanOrEqual(40);
 });
@@ -129,7 +129,7 @@ test.each([
   for (const each of events) output.event(each);
   expect(written).toBe(`find running\nfind completed in 30 ms${expected}\n`);
   const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
-  expect(storyLines(fold(events), view)[0]?.trimEnd()).toMatch(
+  expect(runViewLines(fold(events), view)[0]?.trimEnd()).toMatch(
     new RegExp(`30 ms${expected === "" ? "" : ` {2}\\(${expected.slice(2, -1)}\\)`}$`),
   );
 });

@@ -3,14 +3,14 @@
 import { expect, test } from "vitest";
 import { markOf } from "../../src/console/pipelines/marks.ts";
 import { readJson } from "../../src/console/pipelines/json-text.ts";
-import { judgeDefinition } from "../../src/core/pipeline/verdict.ts";
+import { checkDefinition } from "../../src/core/pipeline/verdict.ts";
 import { PipelineStage } from "../../src/contract/stage.ts";
 
 const isField = (name: string) => Object.hasOwn(PipelineStage.shape, name);
 
 function marked(text: string, reword = (message: string) => message): string[] {
   const read = readJson(text);
-  const { errors } = judgeDefinition((read.value as { stages: unknown[] }).stages);
+  const { errors } = checkDefinition((read.value as { stages: unknown[] }).stages);
   return errors.map((error) => {
     const { from, to } = markOf({ ...error, message: reword(error.message) }, read, isField);
     return text.slice(from, to);

@@ -1,6 +1,6 @@
 // What an agent says about its failure, in every form that frameworks give it.
 import { describe, expect, test } from "vitest";
-import { agentWords, wordsOf } from "../../src/core/resilience/agent-words.ts";
+import { agentMessage, wordsOf } from "../../src/core/resilience/agent-words.ts";
 import { htmlText } from "../../src/core/resilience/html-text.ts";
 
 describe("agentWords", () => {
@@ -32,7 +32,7 @@ describe("agentWords", () => {
     ["a page", "<h1>Oops</h1><p>out&nbsp;of &lt;ink&gt;", "text/html", "Oops out of <ink>"],
     ["a page without a type", "<!DOCTYPE html><title>500</title>ink", "", "500 ink"],
   ])("of %s", (_name, body, type, words) => {
-    expect(agentWords(body, type)).toBe(words);
+    expect(agentMessage(body, type)).toBe(words);
   });
 
   test.each([
@@ -45,7 +45,7 @@ describe("agentWords", () => {
     ["bytes", "\u0000PNG", "image/png"],
     ["bytes that are no UTF-8", "a\ufffd\ufffd\ufffd", ""],
   ])("none in %s", (_name, body, type) => {
-    expect(agentWords(body, type)).toBeNull();
+    expect(agentMessage(body, type)).toBeNull();
   });
 
   test("an answer without its wrapper has words only where a member is named for them", () => {

@@ -29,7 +29,7 @@ function reachable(root: unknown): Set<object> {
   return seen;
 }
 
-test("a turn makes anew what it changes and shares the rest, however long the log is", () => {
+test("a batch copies only what it changes, however long the log is", () => {
   const early = fresh(1);
   expect(early).toBeLessThan(40);
   expect(fresh(90)).toBe(early);

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/contract/limits.ts";
 import { PipelineStage } from "../../src/contract/stage.ts";
 import { hintsOf } from "../../src/core/pipeline/hints.ts";
-import { judgeDefinition } from "../../src/core/pipeline/verdict.ts";
+import { checkDefinition } from "../../src/core/pipeline/verdict.ts";
 import { RAG } from "../../src/pipelines/rag.ts";
 
 const hints = (...written: object[]) => {
@@ -84,7 +84,7 @@ describe("agents that are not registered", () => {
 
 describe("in a verdict", () => {
   test("they change nothing of it, and say nothing of a stage that has faults", () => {
-    const verdict = judgeDefinition(
+    const verdict = checkDefinition(
       [
         { name: "a", agent_type: "gone" },
         { name: "b", agent_type: 5 },
@@ -95,12 +95,12 @@ describe("in a verdict", () => {
     );
     expect(verdict).toMatchObject({ valid: false, hints: [{ code: "AGENT_NOT_REGISTERED", stage: "a" }] });
     expect(verdict.hints).toHaveLength(1);
-    expect(judgeDefinition([{ name: "a", agent_type: "gone" }], new Map(), 3, () => false).valid).toBe(true);
-    expect(judgeDefinition(Array.from({ length: 65 }, () => ({})))).toMatchObject({ hints: [] });
+    expect(checkDefinition([{ name: "a", agent_type: "gone" }], new Map(), 3, () => false).valid).toBe(true);
+    expect(checkDefinition(Array.from({ length: 65 }, () => ({})))).toMatchObject({ hints: [] });
   });
 
   test("there are never more than a list of errors may have", () => {
     const many = Array.from({ length: LIMITS.STAGES }, (_, at) => ({ name: `s${at}`, agent_type: "gone" }));
-    expect(judgeDefinition(many, new Map(), 3, () => false).hints).toHaveLength(LIMITS.ERRORS);
+    expect(checkDefinition(many, new Map(), 3, () => false).hints).toHaveLength(LIMITS.ERRORS);
   });
 });

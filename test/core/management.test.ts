@@ -6,7 +6,7 @@ import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import { PipelineStage } from "../../src/contract/stage.ts";
 import { configFromEnvironment, mergePatch, patchConfig } from "../../src/core/config/config.ts";
 import { changedStages } from "../../src/core/pipeline/edit.ts";
-import { judgeDefinition } from "../../src/core/pipeline/verdict.ts";
+import { checkDefinition } from "../../src/core/pipeline/verdict.ts";
 import { etagOf, isUnchanged, writeCondition } from "../../src/http/request/etag.ts";
 
 const stage = (name: string, ...depends_on: string[]) =>
@@ -14,7 +14,7 @@ const stage = (name: string, ...depends_on: string[]) =>
 
 describe("judgeDefinition", () => {
   test("returns the graph of a valid one", () => {
-    expect(judgeDefinition([stage("a"), stage("b", "a"), stage("c", "a"), stage("d", "c")])).toEqual({
+    expect(checkDefinition([stage("a"), stage("b", "a"), stage("c", "a"), stage("d", "c")])).toEqual({
       valid: true,
       errors: [],
       hints: expect.any(Array),
@@ -25,7 +25,7 @@ describe("judgeDefinition", () => {
   });
 
   test("reports every error at once, each with its stage", () => {
-    const verdict = judgeDefinition([
+    const verdict = checkDefinition([
       { name: "a", agent_type: "x", depends_on: ["b"] },
       { name: "b", agent_type: "x", depends_on: ["a"] },
       { name: "p", agent_type: "x", depends_on: ["q"] },
@@ -61,18 +61,18 @@ describe("judgeDefinition", () => {
       when: "query ==",
       ...fields,
     }));
-    const verdict = judgeDefinition(many);
+    const verdict = checkDefinition(many);
     expect(verdict.valid).toBe(false);
     expect(verdict.errors).toHaveLength(50);
     expect(verdict.error_count).toBeGreaterThanOrEqual(240);
-    expect(judgeDefinition(many.slice(0, 1))).toMatchObject({ error_count: 4 });
-    expect(judgeDefinition(Array.from({ length: 100 }, () => stage("a"))).error_count).toBe(1);
+    expect(checkDefinition(many.slice(0, 1))).toMatchObject({ error_count: 4 });
+    expect(checkDefinition(Array.from({ length: 100 }, () => stage("a"))).error_count).toBe(1);
   });
 
   test("never throws, for any input", () => {
     assert(
       property(array(jsonValue()), (stages) => {
-        expect(typeof judgeDefinition(stages).valid).toBe("boolean");
+        expect(typeof checkDefinition(stages).valid).toBe("boolean");
       }),
       { seed: 20261123 },
     );

@@ -39,7 +39,7 @@ test("the checksum is CRC-32", () => {
   expect(crc32(new Uint8Array())).toBe(0);
 });
 
-test("what is written is read back, of one turn and of several", () => {
+test("what is written is read back, of one batch and of several", () => {
   const chunks = [...encodeRecord([event(1, "ü 🌍"), event(2)]), ...encodeRecord([event(3)])];
   expect(chunks.map(({ key }) => key)).toEqual(["log/0000000001/0000-0001", "log/0000000003/0000-0001"]);
   expect(read(chunks)).toEqual([event(1, "ü 🌍"), event(2), event(3)]);
@@ -126,7 +126,7 @@ describe("the format of a log", () => {
   const json = JSON.stringify([event(1)]);
   const first = encodeRecord([event(1)])[0] as Chunk;
 
-  test("stands in its first record", () => {
+  test("is in its first record", () => {
     expect(JSON.parse(new TextDecoder().decode(first.bytes.subarray(4)))).toMatchObject({ v: 1 });
   });
 

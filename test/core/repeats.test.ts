@@ -20,7 +20,7 @@ async function eventsOf(stages: ResolvedStage[], failing = ""): Promise<LogEvent
     later(own, 5, call.stage === failing ? BUSY : said({ of: call.stage, text: TEXT })),
   );
   await bench.start(makeSpec(stages));
-  const watcher = { sees_turns: true, callBegan: () => {}, wake: () => {} };
+  const watcher = { sees_batches: true, callBegan: () => {}, wake: () => {} };
   bench.driver.watch(watcher);
   await bench.until();
   return [...bench.driver.eventsAfter(0)];

@@ -1,7 +1,7 @@
 // The end of retention: one rule for the execution and for what it leaves.
 import { expect, test } from "vitest";
 import { retainedUntil, retentionEnd } from "../../src/core/execution/retention.ts";
-import { ledgerEntry } from "../../src/core/monitoring/index-entry.ts";
+import { indexEntry } from "../../src/core/monitoring/index-entry.ts";
 import { turnOf } from "../../src/core/monitoring/conversation-turn.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { Play, stage } from "./rules/play.ts";
@@ -11,7 +11,7 @@ test("the execution, its entry in the index and its turn have the same end of re
     .after(5)
     .answer("a");
   expect(retainedUntil(state)).toBe(now + 7_000);
-  expect(ledgerEntry(state).expires).toBe(now + 7_000);
+  expect(indexEntry(state).expires).toBe(now + 7_000);
   expect(turnOf(state)?.expires).toBe(now + 7_000);
 });
 

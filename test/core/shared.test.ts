@@ -246,7 +246,7 @@ describe("the sliding window", () => {
     expect(take(counted, limit, 0).verdict.allowed).toBe(true);
   });
 
-  test("a count that an earlier version stored begins anew", () => {
+  test("a count that an earlier version stored starts at zero", () => {
     expect(storedCount({ window: 7, count: 3, before: 1 })).toEqual(NOTHING_COUNTED);
     expect(storedCount(undefined)).toEqual(NOTHING_COUNTED);
     const { counted } = take(NOTHING_COUNTED, { requests: 1, seconds: 10 }, 1);

@@ -16,8 +16,8 @@ describe("a flight", () => {
     expect(flights.take("other", call("b"), MINUTE, 10)).toBe("lead");
     expect(flights.follow("k", call("b"), MINUTE, 11)).toBe(true);
     expect(flights.follow("k", call("c"), MINUTE, 11)).toBe(true);
-    expect(names(flights.land("k"))).toEqual(["b", "c"]);
-    expect(flights.land("k")).toEqual([]);
+    expect(names(flights.settleFlight("k"))).toEqual(["b", "c"]);
+    expect(flights.settleFlight("k")).toEqual([]);
     expect(flights.dueAt).toBeNull();
     expect(flights.follow("k", call("d"), MINUTE, 12)).toBe(false);
     expect(flights.take("k", call("d"), MINUTE, 12)).toBe("lead");
@@ -254,7 +254,7 @@ class World {
       this.message(() => {
         if (run.gives === "result") {
           this.results.add(run.key);
-          this.released(this.flights.land(run.key), "result");
+          this.released(this.flights.settleFlight(run.key), "result");
         } else this.released(this.flights.leave(run.key, this.caller(run)), "nothing");
       });
     });
@@ -322,7 +322,7 @@ class World {
   }
 }
 
-test("no follower waits for a leader that is not there, whichever runs fail, leave or die", () => {
+test("no follower waits for a leader that is gone, in any order of failures, departures and crashes", () => {
   const seen = new Map<string, number>();
   for (let seed = 1; seed <= 400; seed += 1) {
     const world = new World(seed);

@@ -75,11 +75,11 @@ test("a late joiner gets a running stage's text so far as one delta, and then wh
   const driver = new Played();
   driver.tell("execution.started");
   const live = driver.call();
-  live.say("one ");
-  live.say("two ");
+  live.append("one ");
+  live.append("two ");
   const feed = driver.reader();
   expect(taken(feed)).toEqual(["#1 execution.started", "#2 stage.started", "one two @0"]);
-  live.say("three");
+  live.append("three");
   expect(taken(feed)).toEqual(["three@8"]);
   expect(taken(feed)).toEqual([]);
 });
@@ -88,9 +88,9 @@ test("a slow reader's deltas are merged, and come before the end of their call",
   const driver = new Played();
   const feed = driver.reader();
   const live = driver.call();
-  live.say("a");
+  live.append("a");
   expect(taken(feed)).toEqual(["#1 stage.started", "a@0"]);
-  for (const word of ["b", "c", "d"]) live.say(word);
+  for (const word of ["b", "c", "d"]) live.append(word);
   live.progress = { message: "done soon" };
   live.progressCount = 3;
   driver.end(live);
@@ -109,7 +109,7 @@ test("no text is passed on before its call's start is durable", () => {
   const feed = driver.reader();
   const early = new LiveText("e", "s", 1, 1);
   feed.callBegan(early);
-  early.say("too early");
+  early.append("too early");
   expect(taken(feed)).toEqual([]);
   driver.tell("stage.started", { stage: "s", attempt: 1 });
   expect(taken(feed)).toEqual(["#1 stage.started", "too early@0"]);
@@ -118,18 +118,18 @@ test("no text is passed on before its call's start is durable", () => {
 test("a call that is repeated under its attempt begins with an empty text", () => {
   const driver = new Played();
   const feed = driver.reader();
-  driver.call().say("half");
+  driver.call().append("half");
   expect(taken(feed)).toEqual(["#1 stage.started", "half@0"]);
   driver.lives.length = 0;
   const again = driver.call("s", 1, true);
-  again.say("anew");
+  again.append("anew");
   expect(taken(feed)).toEqual(["#2 stage.started", "@0", "anew@0"]);
 });
 
 test("one who was cut off in mid-text and comes back after the call's end has it whole; a plain replay has no text", () => {
   const driver = new Played();
   const live = driver.call();
-  live.say("held in the data");
+  live.append("held in the data");
   driver.end(live, { text_in: "answer" });
   const other = driver.call("t");
   driver.end(other, { text: "kept beside it" });
@@ -164,7 +164,7 @@ test("a reader that lags by whole texts buffers a bounded part, and still gets e
   const half = "x".repeat(TIMINGS.READER_TEXT_CHARS / 2 + 1);
   for (const stage of ["a", "b", "c"]) {
     const live = driver.call(stage);
-    live.say(half);
+    live.append(half);
     driver.end(live, { text_in: "answer" });
   }
   driver.call("d");
@@ -179,7 +179,7 @@ test("with enable_streaming false there is no text at all", () => {
   driver.state.spec.config.enable_streaming = false;
   const feed = driver.reader(0, true);
   const live = driver.call("s", 1, true);
-  live.say("unheard");
+  live.append("unheard");
   driver.end(live, { text_in: "answer" });
   expect(taken(feed)).toEqual(["#1 stage.started", "#2 stage.completed"]);
 });
@@ -194,7 +194,7 @@ test("a cursor beyond the end of a run that goes on: no event that the reader ha
   }
   const feed = driver.reader(99_999, true);
   const live = driver.call();
-  live.say("text");
+  live.append("text");
   expect(taken(feed)).toEqual(["text@0"]);
   driver.end(live);
   expect(taken(feed)).toEqual([]);
@@ -218,7 +218,7 @@ test("no text of a call whose start is not durable, for any cursor", () => {
   driver.tell("execution.started");
   const feed = driver.reader(99_999);
   driver.unwritten = 1;
-  driver.call().say("too early");
+  driver.call().append("too early");
   expect(taken(feed)).toEqual([]);
   driver.unwritten = 0;
   expect(taken(feed)).toEqual(["too early@0"]);

@@ -131,7 +131,7 @@ describe.each([
   });
 });
 
-test("a call that was in flight is made once more under its attempt, a wait is not cut short", async () => {
+test("a call that was in flight is repeated under its attempt, a wait keeps its length", async () => {
   const running = takenUp(goldenRecords("v1-running"));
   await running.until();
   expect(running.requests[0]?.call).toMatchObject({ stage: "side", attempt: 1 });

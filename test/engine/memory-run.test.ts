@@ -2,7 +2,7 @@
 // entry in the index that expires soon after the last report of it.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { ledgerEntry } from "../../src/core/monitoring/index-entry.ts";
+import { indexEntry } from "../../src/core/monitoring/index-entry.ts";
 import { evolve } from "../../src/core/execution/evolve.ts";
 import { startExecution } from "../../src/core/execution/start.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
@@ -26,7 +26,7 @@ test.each([0, 1, 15_000, 30 * DAY])("an alarm set %i ms ahead comes then, once",
   expect(came).toEqual([1_000 + ms]);
 });
 
-test("an alarm that is set anew comes at its new time alone", async () => {
+test("an alarm that is set again fires only at its new time", async () => {
   const time = new VirtualTime(0);
   const came: number[] = [];
   const alarm = timerAlarm(clockOf(time), () => came.push(time.now));
@@ -43,8 +43,8 @@ function runOf(storage: "memory" | "durable_object"): ExecutionState {
 }
 
 test("a run without storage is listed two minutes after its last report, and a minute after its end", () => {
-  expect(ledgerEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * TIMINGS.MEMORY_LISTED_MS);
-  expect(ledgerEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + TIMINGS.LEDGER_GRACE_MS);
+  expect(indexEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * TIMINGS.MEMORY_LISTED_MS);
+  expect(indexEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + TIMINGS.INDEX_GRACE_MS);
   const state = runOf("memory");
   const ended = evolve(state, {
     execution_id: state.spec.execution_id,
@@ -55,7 +55,7 @@ test("a run without storage is listed two minutes after its last report, and a m
     message: "",
     data: { error_info: null },
   });
-  expect(ledgerEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
+  expect(indexEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
 });
 
 test("a run without storage is reported every minute until it ends, also where a report fails", async () => {

@@ -113,10 +113,10 @@ test("a start whose run is to leave memory is reported at once, and once", async
   const world = new World();
   const outbox = world.open();
   world.becomes("running", 2);
-  outbox.hasten();
+  outbox.retryNow();
   await world.pass(1);
   expect([world.index.got, outbox.isPending, world.delivered]).toEqual([["running@2"], false, 1]);
-  outbox.hasten();
+  outbox.retryNow();
   await world.pass(TIMINGS.OUTBOX_FIRST_MS);
   expect(world.index.asked).toBe(1);
 });
@@ -127,7 +127,7 @@ test("a start that was refused is not reported sooner than its next try", async 
   world.index.refusals = 1;
   world.becomes("running", 2);
   await world.pass(TIMINGS.OUTBOX_FIRST_MS);
-  outbox.hasten();
+  outbox.retryNow();
   await world.pass(1);
   expect(world.index.asked).toBe(1);
 });
@@ -255,7 +255,7 @@ test("a receiver that does not answer is one that refused", async () => {
   expect(world.index.got).toEqual(["completed@5"]);
 });
 
-test("what a broken driver says is not reported: it is not in the log", async () => {
+test("the state of a broken driver is not reported: it is not in the log", async () => {
   const world = new World();
   const outbox = world.open();
   world.becomes("running", 2);

@@ -65,7 +65,7 @@ test("a task may set the next one, at once or later", async () => {
   expect(came).toEqual(["first@10", "at once@10", "later@15"]);
 });
 
-test("the platform's timer is set anew only for an earlier time, and rests where nothing waits", async () => {
+test("the platform's timer is set again only for an earlier time, and not at all where nothing waits", async () => {
   const { clock, set, under } = world();
   const stops = [60_000, 60_000, 50, 60_000, 300_000].map((ms) => clock.after(ms, () => {}));
   expect(set()).toBe(2);

@@ -46,7 +46,7 @@ class TestCache implements StageCache {
     const entry = readEntry(entryText({ result, at: this.time.now, ttl_seconds }));
     if (entry === null) return this.answer(this.flights.leave(exact, caller), "miss");
     this.kept.set(exact, result);
-    this.answer(this.flights.land(exact), result);
+    this.answer(this.flights.settleFlight(exact), result);
   }
 
   async release({ exact }: CacheKey, caller: FlightCaller) {
@@ -249,7 +249,7 @@ describe("a stage that follows another execution's call", () => {
     expect(calls[1]?.signal.aborted).toBe(true);
   });
 
-  test("keeps to its own answer once that has begun to be heard", async () => {
+  test("keeps its own answer once part of it was passed on", async () => {
     answering = ({ by }, hooks) => {
       if (by === "follower") time.after(1_000, () => hooks.delta("mine "));
       return after(by === "lead" ? 7_000 : 3_000, good({ by }))({} as never, hooks);

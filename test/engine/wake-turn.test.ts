@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { WakeQueue } from "../../src/core/resilience/wake-queue.ts";
-import { wakeTurn } from "../../src/engine/run/recovery-pacing.ts";
+import { recoverySlot } from "../../src/engine/run/recovery-pacing.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
 
 const START = 1_764_000_000_000;
@@ -47,7 +47,7 @@ class Isolate {
         mayMove: options.retried !== true,
         hasEnded: () => options.ended === true,
       };
-      void wakeTurn(this.clock, waking, this.queue).then((later) => {
+      void recoverySlot(this.clock, waking, this.queue).then((later) => {
         if (epoch !== this.epoch) return;
         this.held -= 1;
         this.alarms.delete(run);
@@ -95,7 +95,7 @@ describe("runs whose alarms fire together", () => {
     );
   });
 
-  test("those whose turn is far off leave memory one here and one there, and set their alarm once", async () => {
+  test("those whose slot is far off leave memory a few at a time, and set their alarm once", async () => {
     const isolate = new Isolate();
     for (let run = 0; run < 5_000; run += 1) isolate.alarm(run, START);
     const moves: number[] = [];
@@ -123,7 +123,7 @@ describe("runs whose alarms fire together", () => {
     expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(TIMINGS.WAKING_AT_ONCE);
   });
 
-  test("alarms that come in peace wait for nothing", async () => {
+  test("alarms outside an outage wait for nothing", async () => {
     const isolate = new Isolate();
     for (let run = 0; run < 500; run += 1) isolate.alarm(run, START + run * TIMINGS.WAKING_GAP_MS);
     await isolate.run();
@@ -131,7 +131,7 @@ describe("runs whose alarms fire together", () => {
     expect(isolate.moved).toBe(0);
   });
 
-  test("a run that has ended waits for no turn and takes none", async () => {
+  test("a run that has ended waits for no slot and takes none", async () => {
     const isolate = new Isolate();
     for (let run = 0; run < 1_500; run += 1) isolate.alarm(run, START, { ended: run % 2 === 1 });
     await isolate.run();
@@ -185,7 +185,7 @@ describe("runs whose alarms fire together", () => {
     expect(slow.gaps.filter((gap) => gap < TIMINGS.WAKING_GAP_MS)).toHaveLength(TIMINGS.WAKING_AT_ONCE);
   });
 
-  test("a machine that stands still for a while does not take up at once all whose turn came meanwhile", async () => {
+  test("a machine that pauses for a while does not resume at once all whose slot came meanwhile", async () => {
     const isolate = new Isolate();
     for (let run = 0; run < 1_500; run += 1) isolate.alarm(run, START);
     // Three times it stands still for ten seconds: what should have come then comes together.

@@ -1,6 +1,6 @@
 // What a caller asks for in Accept and Prefer.
 import { expect, test } from "vitest";
-import { asksAnew, preferredType, readPrefer } from "../../src/http/request/negotiate.ts";
+import { bypassesCache, preferredType, readPrefer } from "../../src/http/request/negotiate.ts";
 
 test.each([
   [null, null, null],
@@ -98,9 +98,9 @@ test.each([
 
 test("Cache-Control: no-cache asks for new results, in any case of letters and among other directives", () => {
   for (const header of ["no-cache", "No-Cache", "max-age=0, no-cache", " no-cache ,no-store"]) {
-    expect(asksAnew(header), header).toBe(true);
+    expect(bypassesCache(header), header).toBe(true);
   }
   for (const header of [null, "", "max-age=0", "no-store", "no-cache-please", 'private="no-cache"']) {
-    expect(asksAnew(header), String(header)).toBe(false);
+    expect(bypassesCache(header), String(header)).toBe(false);
   }
 });

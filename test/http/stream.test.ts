@@ -102,7 +102,7 @@ test("an execution that is gone ends it; a fault that passes does not", async ()
   expect(passing.text).toBe(event(1) + event(2));
 });
 
-test("tries are bounded, wait longer each time, and begin anew with each event", async () => {
+test("tries are bounded, wait longer each time, and start over with each event", async () => {
   const { text, waits } = await readThrough(stream([event(1)], true));
   expect(text).toBe(event(1));
   expect(waits).toEqual(TIMINGS.REATTACH_MS.filter((ms) => ms > 0));

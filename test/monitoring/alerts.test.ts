@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import type { Alert, AlertName } from "../../src/contract/metrics.ts";
-import { judgeAlerts, readingsOf, type Reading } from "../../src/core/monitoring/metrics/alerts.ts";
-import { addReport, emptyFigures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { evaluateAlerts, readingsOf, type Reading } from "../../src/core/monitoring/metrics/alerts.ts";
+import { addReport, emptyTotals } from "../../src/core/monitoring/metrics/run-metrics.ts";
 import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
 
 const THRESHOLDS = DEFAULT_CONFIG.alert_thresholds;
@@ -14,7 +14,7 @@ function over(name: AlertName, values: readonly (number | null)[], stage?: strin
   let alerts: Alert[] = [];
   return values.map((value, at) => {
     const reading: Reading = { name, value, ...(stage === undefined ? {} : { stage }) };
-    alerts = judgeAlerts(alerts, [reading], THRESHOLDS, NOW + at).alerts;
+    alerts = evaluateAlerts(alerts, [reading], THRESHOLDS, NOW + at).alerts;
     return alerts[0]?.firing ?? false;
   });
 }
@@ -42,7 +42,7 @@ describe("hysteresis", () => {
 
 test("since is the time at which it began to fire, and changes are reported once", () => {
   const judge = (before: Alert[], value: number, now: number) =>
-    judgeAlerts(before, [{ name: "avg_execution_time_ms", value }], THRESHOLDS, now);
+    evaluateAlerts(before, [{ name: "avg_execution_time_ms", value }], THRESHOLDS, now);
   const first = judge([], 6_000, NOW);
   expect(first.alerts).toEqual([
     {
@@ -62,22 +62,22 @@ test("since is the time at which it began to fire, and changes are reported once
 });
 
 test("a stage without further runs resolves, and is then not reported", () => {
-  const fired = judgeAlerts([], [{ name: "stage_error_rate", stage: "s", value: 0.5 }], THRESHOLDS, NOW);
-  const gone = judgeAlerts(fired.alerts, [], THRESHOLDS, NOW + 1);
+  const fired = evaluateAlerts([], [{ name: "stage_error_rate", stage: "s", value: 0.5 }], THRESHOLDS, NOW);
+  const gone = evaluateAlerts(fired.alerts, [], THRESHOLDS, NOW + 1);
   expect(gone.changes).toMatchObject([{ stage: "s", firing: false, value: null }]);
-  expect(judgeAlerts(gone.alerts, [], THRESHOLDS, NOW + 2)).toEqual({ alerts: [], changes: [] });
+  expect(evaluateAlerts(gone.alerts, [], THRESHOLDS, NOW + 2)).toEqual({ alerts: [], changes: [] });
 });
 
 test("another threshold is judged at once", () => {
   const reading: Reading[] = [{ name: "concurrent_executions", value: 5 }];
-  expect(judgeAlerts([], reading, THRESHOLDS, NOW).alerts[0]?.firing).toBe(false);
+  expect(evaluateAlerts([], reading, THRESHOLDS, NOW).alerts[0]?.firing).toBe(false);
   const lower = { ...THRESHOLDS, concurrent_executions: 4 };
-  expect(judgeAlerts([], reading, lower, NOW).alerts[0]).toMatchObject({ firing: true, threshold: 4 });
+  expect(evaluateAlerts([], reading, lower, NOW).alerts[0]).toMatchObject({ firing: true, threshold: 4 });
 });
 
 test("readings come from all pipelines; a cancellation is not a failure", () => {
-  const figures = (runs: readonly RunEnd[]) => {
-    const of = emptyFigures();
+  const totals = (runs: readonly RunEnd[]) => {
+    const of = emptyTotals();
     for (const status of runs) {
       addReport(of, {
         pipeline: "p",
@@ -90,8 +90,8 @@ test("readings come from all pipelines; a cancellation is not a failure", () => 
     return of;
   };
   const byPipeline = new Map([
-    ["a", figures(["completed", "cancelled"])],
-    ["b", figures(["completed", "failed"])],
+    ["a", totals(["completed", "cancelled"])],
+    ["b", totals(["completed", "failed"])],
   ]);
   expect(readingsOf(byPipeline, 7)).toEqual([
     { name: "execution_success_rate", value: 2 / 3 },

@@ -20,10 +20,10 @@ const FIXTURE = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../fixtures/metrics/specification.json"), "utf8"),
 ) as Fixture;
 
-const analysed = ({ figures, shapes }: Recorded) => metricsOf(figures, 0, shapes);
+const analysed = ({ totals, shapes }: Recorded) => metricsOf(totals, 0, shapes);
 const times = (count: number, took: Took): Took[] => Array.from({ length: count }, () => took);
 
-describe("the specification's figures", async () => {
+describe("the specification's metrics", async () => {
   const stages = RAG.stages.map((stage) => resolveStage(stage, DEFAULT_CONFIG));
   const metrics = analysed(await recorded(stages, FIXTURE.runs));
 
@@ -129,9 +129,9 @@ test("a simulated run takes what the real driver took", async () => {
     makeStage("c", { parallel: true, depends_on: ["a"] }),
     makeStage("end", { depends_on: ["alone", "b", "c"] }),
   ];
-  const { figures, shapes } = await recorded(stages, [
+  const { totals, shapes } = await recorded(stages, [
     { a: 100, b: 400, alone: 70, c: 30, end: 5 },
     { a: 400, b: 100, alone: 70, c: [30, 30], end: 5 },
   ]);
-  expect(shapes.map(simulate).reduce((sum, ms) => sum + ms)).toBe(figures.durations.sum);
+  expect(shapes.map(simulate).reduce((sum, ms) => sum + ms)).toBe(totals.durations.sum);
 });

@@ -3,14 +3,14 @@
 import { describe, expect, test } from "vitest";
 import { exposition } from "../../src/core/monitoring/metrics/exposition.ts";
 import { familiesOf } from "../../src/core/monitoring/metrics/families.ts";
-import { addReport, emptyFigures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { addReport, emptyTotals } from "../../src/core/monitoring/metrics/run-metrics.ts";
 import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
 import { familiesIn, promtoolOn, readMetrics, type ReadFamily } from "../support/prometheus.ts";
 
 function figuresOf(runs: readonly (readonly [RunEnd, number])[]) {
-  const figures = emptyFigures();
+  const totals = emptyTotals();
   for (const [status, duration_ms] of runs) {
-    addReport(figures, {
+    addReport(totals, {
       pipeline: "p",
       status,
       duration_ms,
@@ -18,7 +18,7 @@ function figuresOf(runs: readonly (readonly [RunEnd, number])[]) {
       stages: [{ stage: "only", status, duration_ms, path_ms: duration_ms, retries: 1, cached: false }],
     });
   }
-  return figures;
+  return totals;
 }
 
 const RAG = figuresOf([

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { exposition } from "../../src/core/monitoring/metrics/exposition.ts";
 import { familiesOf } from "../../src/core/monitoring/metrics/families.ts";
-import { addReport, emptyFigures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { addReport, emptyTotals } from "../../src/core/monitoring/metrics/run-metrics.ts";
 
 interface Dashboard {
   panels: { title: string; gridPos: Record<"x" | "y" | "w" | "h", number>; targets: { expr: string }[] }[];
@@ -14,15 +14,15 @@ const { panels } = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../fixtures/grafana/dashboard.json"), "utf8"),
 ) as Dashboard;
 
-const figures = emptyFigures();
-addReport(figures, {
+const totals = emptyTotals();
+addReport(totals, {
   pipeline: "p",
   status: "completed",
   duration_ms: 1,
   context_bytes: 0,
   stages: [{ stage: "s", status: "completed", duration_ms: 1, path_ms: 1, retries: 0, cached: false }],
 });
-const samples = exposition(familiesOf(new Map([["p", figures]]), 0), "prometheus")
+const samples = exposition(familiesOf(new Map([["p", totals]]), 0), "prometheus")
   .split("\n")
   .filter((line) => line !== "" && !line.startsWith("#"));
 

@@ -3,7 +3,7 @@ import type { CoordinatorConfig } from "../../src/contract/config.ts";
 import type { ResolvedStage } from "../../src/contract/stage.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { emptyFigures, addReport, type Figures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { emptyTotals, addReport, type MetricTotals } from "../../src/core/monitoring/metrics/run-metrics.ts";
 import { type RunReport, runReport, type RunShape } from "../../src/core/monitoring/metrics/report.ts";
 import { makeSpec } from "../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "../engine/support.ts";
@@ -33,23 +33,23 @@ export async function ran(
 }
 
 export interface Recorded {
-  figures: Figures;
+  totals: MetricTotals;
   shapes: RunShape[];
 }
 
-/** Many runs, one after another, as the ledger keeps them. */
+/** Many runs, one after another, as the execution index keeps them. */
 export async function recorded(
   stages: readonly ResolvedStage[],
   runs: readonly Took[],
   options: (run: number) => RunOptions = (run) => ({ fields: { query: `question ${run}` } }),
 ): Promise<Recorded> {
-  const figures = emptyFigures();
+  const totals = emptyTotals();
   const shapes: RunShape[] = [];
   for (const [at, took] of runs.entries()) {
     const { state } = await ran(stages, took, options(at));
     const report = runReport(state) as RunReport;
-    addReport(figures, report);
+    addReport(totals, report);
     if (report.shape !== null) shapes.push(report.shape);
   }
-  return { figures, shapes };
+  return { totals, shapes };
 }

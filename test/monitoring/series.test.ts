@@ -2,11 +2,11 @@
 // within a part of the index, over its restarts, and where parts are merged.
 import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../src/contract/limits.ts";
-import { addReport, emptyFigures, type Figures } from "../../src/core/monitoring/metrics/run-metrics.ts";
+import { addReport, emptyTotals, type MetricTotals } from "../../src/core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../src/core/monitoring/metrics/merge-parts.ts";
 import { keptNames, OTHER } from "../../src/core/monitoring/metrics/names.ts";
 import type { RunReport } from "../../src/core/monitoring/metrics/report.ts";
-import { FiguresStore } from "../../src/objects/execution-index/metrics-store.ts";
+import { MetricsStore } from "../../src/objects/execution-index/metrics-store.ts";
 
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 26);
@@ -33,10 +33,10 @@ function report(pipeline: string, stages: readonly string[] = [pipeline], single
 
 const names = (prefix: string, count: number, from = 0) =>
   Array.from({ length: count }, (_, at) => `${prefix}${from + at}`);
-const runsOf = (figures: Iterable<Figures>) =>
-  Array.from(figures).reduce((sum, { runs }) => sum + runs.count, 0);
-const stagesOf = (figures: Iterable<Figures>) =>
-  Array.from(figures, ({ stages }) => [...stages.values()])
+const runsOf = (totals: Iterable<MetricTotals>) =>
+  Array.from(totals).reduce((sum, { runs }) => sum + runs.count, 0);
+const stagesOf = (totals: Iterable<MetricTotals>) =>
+  Array.from(totals, ({ stages }) => [...stages.values()])
     .flat()
     .reduce((sum, { durations }) => sum + durations.count, 0);
 
@@ -60,22 +60,22 @@ class Kv {
   }
 }
 
-const storeOver = (kv: Kv) => new FiguresStore(kv as unknown as SyncKvStorage);
-const countAll = (store: FiguresStore, reports: readonly Report[], at = NOW) => {
+const storeOver = (kv: Kv) => new MetricsStore(kv as unknown as SyncKvStorage);
+const countAll = (store: MetricsStore, reports: readonly Report[], at = NOW) => {
   for (const one of reports) store.count(one, at, at);
   store.write();
 };
 
 describe("the stages of a pipeline", () => {
-  test("have figures of their own up to the bound, and none is lost", () => {
-    const figures = emptyFigures();
-    for (const stage of names("s", 2 * LIMITS.FIGURES_STAGES)) addReport(figures, report("p", [stage]));
-    for (const stage of names("s", 10)) addReport(figures, report("p", [stage]));
-    expect(figures.stages.size).toBe(LIMITS.FIGURES_STAGES + 1);
-    expect(figures.stages.get("s0")?.durations.count).toBe(2);
-    expect(figures.stages.get(OTHER)?.durations.count).toBe(LIMITS.FIGURES_STAGES);
-    expect(figures.stages.get(OTHER)?.retries).toBe(LIMITS.FIGURES_STAGES);
-    expect(stagesOf([figures])).toBe(2 * LIMITS.FIGURES_STAGES + 10);
+  test("have metrics of their own up to the bound, and none is lost", () => {
+    const totals = emptyTotals();
+    for (const stage of names("s", 2 * LIMITS.METRICS_STAGES)) addReport(totals, report("p", [stage]));
+    for (const stage of names("s", 10)) addReport(totals, report("p", [stage]));
+    expect(totals.stages.size).toBe(LIMITS.METRICS_STAGES + 1);
+    expect(totals.stages.get("s0")?.durations.count).toBe(2);
+    expect(totals.stages.get(OTHER)?.durations.count).toBe(LIMITS.METRICS_STAGES);
+    expect(totals.stages.get(OTHER)?.retries).toBe(LIMITS.METRICS_STAGES);
+    expect(stagesOf([totals])).toBe(2 * LIMITS.METRICS_STAGES + 10);
   });
 });
 
@@ -85,13 +85,13 @@ describe("a part of the index", () => {
     const store = storeOver(kv);
     countAll(
       store,
-      names("p", LIMITS.FIGURES_PIPELINES + 50).map((name) => report(name)),
+      names("p", LIMITS.METRICS_PIPELINES + 50).map((name) => report(name)),
     );
     const read = storeOver(kv).read("ever", NOW, undefined);
-    expect(read.size).toBe(LIMITS.FIGURES_PIPELINES + 1);
+    expect(read.size).toBe(LIMITS.METRICS_PIPELINES + 1);
     expect(read.get(OTHER)?.runs.count).toBe(50);
     expect([...(read.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
-    expect(runsOf(read.values())).toBe(LIMITS.FIGURES_PIPELINES + 50);
+    expect(runsOf(read.values())).toBe(LIMITS.METRICS_PIPELINES + 50);
   });
 
   test("stages that are run on their own take no pipeline's place", () => {
@@ -102,11 +102,11 @@ describe("a part of the index", () => {
     );
     countAll(
       store,
-      names("p", LIMITS.FIGURES_PIPELINES).map((name) => report(name)),
+      names("p", LIMITS.METRICS_PIPELINES).map((name) => report(name)),
     );
     const read = store.read("ever", NOW, undefined);
-    expect(read.size).toBe(LIMITS.FIGURES_PIPELINES + LIMITS.FIGURES_SINGLE_STAGES + 1);
-    expect(read.get(OTHER)?.runs.count).toBe(500 - LIMITS.FIGURES_SINGLE_STAGES);
+    expect(read.size).toBe(LIMITS.METRICS_PIPELINES + LIMITS.METRICS_SINGLE_STAGES + 1);
+    expect(read.get(OTHER)?.runs.count).toBe(500 - LIMITS.METRICS_SINGLE_STAGES);
     // One of that name that is defined later is counted as one that is defined.
     countAll(store, [report("drawn0")]);
     expect(store.read("ever", NOW, "drawn0").get("drawn0")?.single).toBeUndefined();
@@ -114,15 +114,15 @@ describe("a part of the index", () => {
 
   test("chooses the same names after a restart and over minutes, and counters never fall", () => {
     const kv = new Kv();
-    const all = names("d", LIMITS.FIGURES_SINGLE_STAGES + 100).map((name) => report(name, [name], true));
+    const all = names("d", LIMITS.METRICS_SINGLE_STAGES + 100).map((name) => report(name, [name], true));
     countAll(storeOver(kv), all);
     const before = storeOver(kv).read("ever", NOW, undefined);
     for (const minute of [1, 2, 3]) {
       countAll(storeOver(kv), all.toReversed(), NOW + minute * MINUTE);
       const after = storeOver(kv).read("ever", NOW + minute * MINUTE, undefined);
       expect([...after.keys()]).toEqual([...before.keys()]);
-      for (const [name, figures] of after) {
-        expect(figures.runs.count, name).toBe((before.get(name)?.runs.count ?? 0) * (minute + 1));
+      for (const [name, totals] of after) {
+        expect(totals.runs.count, name).toBe((before.get(name)?.runs.count ?? 0) * (minute + 1));
       }
     }
     const window = storeOver(kv).read({ window_seconds: 60 }, NOW + 3 * MINUTE, undefined);
@@ -136,17 +136,17 @@ describe("a part of the index", () => {
     store.forget();
     countAll(
       store,
-      names("p", LIMITS.FIGURES_PIPELINES).map((name) => report(name)),
+      names("p", LIMITS.METRICS_PIPELINES).map((name) => report(name)),
     );
     expect(store.read("ever", NOW, undefined).has(OTHER)).toBe(false);
   });
 
   test("reads what earlier versions counted without bounds, and keeps the first of them", () => {
     const kv = new Kv();
-    for (const name of names("old", LIMITS.FIGURES_PIPELINES + 10)) {
-      const figures = emptyFigures();
-      addReport(figures, report(name));
-      kv.put(`ever/${name}`, figures);
+    for (const name of names("old", LIMITS.METRICS_PIPELINES + 10)) {
+      const totals = emptyTotals();
+      addReport(totals, report(name));
+      kv.put(`ever/${name}`, totals);
     }
     kv.put("folded", NOW / MINUTE);
     const store = storeOver(kv);
@@ -155,7 +155,7 @@ describe("a part of the index", () => {
     const read = mergeParts([storeOver(kv).read("ever", NOW, undefined)]);
     expect(read.get("old0")?.runs.count).toBe(2);
     expect(read.get(OTHER)?.runs.count).toBe(11);
-    expect(read.size).toBe(LIMITS.FIGURES_PIPELINES + 1);
+    expect(read.size).toBe(LIMITS.METRICS_PIPELINES + 1);
   });
 });
 
@@ -176,14 +176,14 @@ describe("parts that are merged", () => {
     const defined = Array.from({ length: 80 }, () => report("mine", ["first", "second"]));
     const parts = spread([...drawn, ...defined]);
     const merged = mergeParts(parts);
-    expect(merged.size).toBe(LIMITS.FIGURES_SINGLE_STAGES + 2);
+    expect(merged.size).toBe(LIMITS.METRICS_SINGLE_STAGES + 2);
     expect(merged.get("mine")?.stages.get("second")?.durations.count).toBe(80);
     expect([...(merged.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
     expect(runsOf(merged.values())).toBe(1_680);
     expect(stagesOf(merged.values())).toBe(1_760);
     const again = mergeParts(shuffled(parts));
     expect([...again.keys()].toSorted()).toEqual([...merged.keys()].toSorted());
-    for (const [name, figures] of merged) expect(again.get(name)?.runs).toEqual(figures.runs);
+    for (const [name, totals] of merged) expect(again.get(name)?.runs).toEqual(totals.runs);
   });
 
   test("keep the stages that came early in any of them", () => {
@@ -192,10 +192,10 @@ describe("parts that are merged", () => {
       ...Array.from({ length: 8 }, () => report("p", own)),
       ...names("s", 1_000).map((stage) => report("p", [stage])),
     ]);
-    const { stages } = mergeParts(parts).get("p") as Figures;
-    expect(stages.size).toBe(LIMITS.FIGURES_STAGES + 1);
+    const { stages } = mergeParts(parts).get("p") as MetricTotals;
+    expect(stages.size).toBe(LIMITS.METRICS_STAGES + 1);
     for (const stage of own) expect(stages.get(stage)?.durations.count).toBe(8);
-    expect(stagesOf([mergeParts(parts).get("p") as Figures])).toBe(1_016);
+    expect(stagesOf([mergeParts(parts).get("p") as MetricTotals])).toBe(1_016);
   });
 
   test("a pipeline and a stage that are called `other` are counted", () => {

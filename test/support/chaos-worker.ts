@@ -2,8 +2,8 @@
 // from outside, and that crashes in each recovery where its id begins with `poison-`, and a catalog that can be made
 // to fail for a while. What a promise rejects with and nobody catches is written where tests look for it.
 import type { Env } from "../../src/settings.ts";
-import type { Parcel } from "../../src/adapters/durable/delivery-client.ts";
-import type { LedgerReport } from "../../src/adapters/durable/execution-index-client.ts";
+import type { DeliveryJob } from "../../src/adapters/durable/delivery-client.ts";
+import type { IndexReport } from "../../src/adapters/durable/execution-index-client.ts";
 import type { KeptTurn } from "../../src/core/monitoring/conversation-turn.ts";
 import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";
 import { ConversationObject as RealConversation } from "../../src/objects/conversation.ts";
@@ -86,7 +86,7 @@ function note(env: Env, receiver: string, line: string): void {
 }
 
 export class LedgerObject extends RealLedger {
-  override async report(entry: LedgerReport): Promise<void> {
+  override async report(entry: IndexReport): Promise<void> {
     note(this.env, "index", `${entry.execution_id} ${entry.status}`);
     return super.report(entry);
   }
@@ -100,7 +100,7 @@ export class ConversationObject extends RealConversation {
 }
 
 export class CourierObject extends RealCourier {
-  override async take(parcels: readonly Parcel[]): Promise<void> {
+  override async take(parcels: readonly DeliveryJob[]): Promise<void> {
     for (const { id } of parcels) note(this.env, "courier", id);
     return super.take(parcels);
   }

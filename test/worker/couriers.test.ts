@@ -1,5 +1,5 @@
-// The couriers over real workerd: what a collector refuses holds up nothing else, a trace that comes late is not given
-// up with one that failed before, and a parcel that cannot be read is no end of the alarm.
+// The delivery queues over real workerd: what a collector refuses holds up nothing else, a trace that comes late is not given
+// up with one that failed before, and a job that cannot be read is no end of the alarm.
 import { DatabaseSync } from "node:sqlite";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -69,7 +69,7 @@ test("one trace that the collector does not take is given up alone", async () =>
   const of = await world();
   of.collector.judge = ({ text }) => (text.includes('"run-3"') ? 400 : undefined);
   const { server, calls } = await of.boot();
-  // All of one courier's come together, and the bad one is among them.
+  // All of one delivery queue's come together, and the bad one is among them.
   await Promise.all(Array.from({ length: 24 }, (_, at) => run(calls, `run-${at}`)));
   await eventually(
     async () => taken(of).size,
@@ -106,7 +106,7 @@ test("traces keep to their own waits while others come: none is given up early",
   );
 });
 
-test("a parcel that cannot be read is dropped with a line, and the others go out", async () => {
+test("a job that cannot be read is dropped with a log line, and the others are sent", async () => {
   const of = await world();
   of.collector.judge = () => 503;
   const first = await of.boot();

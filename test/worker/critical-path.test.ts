@@ -53,11 +53,11 @@ test.each([
   const trace = await coordinator.api("GET", `${path}/trace`);
   expect(trace.body.events.at(-1).data.performance_metrics).toEqual(execution.performance_metrics);
 
-  let story: RunView | null = null;
+  let runView: RunView | null = null;
   const events = await readEvents(await coordinator.fetch(`${path}/events`));
-  for (const { data } of events) story = foldEvent(story, data);
-  expect([...criticalPath(story as unknown as RunView)]).toEqual(critical_path);
-  const shown = (story as unknown as RunView).execution as PipelineExecution;
+  for (const { data } of events) runView = foldEvent(runView, data);
+  expect([...criticalPath(runView as unknown as RunView)]).toEqual(critical_path);
+  const shown = (runView as unknown as RunView).execution as PipelineExecution;
   expect(pathText(shown, (ms) => `${ms} ms`)).toMatch(/^a \d+ ms → b \d+ ms/);
   expect(pathText(shown, String)).toBe(pathText(execution, String));
 

@@ -100,7 +100,7 @@ describe("a result in hand is the result", () => {
     expect(calls()[0]?.aborted).toBe(false);
   });
 
-  test("and what came before it was heard", async () => {
+  test("and what came before it was passed on", async () => {
     const { name } = await pipelineOf(
       staysOpen(
         `event: delta\ndata: {"text":"so "}\n\nevent: delta\ndata: {"text":"far"}\n\n${RESULT}`,

@@ -200,7 +200,7 @@ describe("integers beyond 2^53", () => {
     expect(result.data).toEqual({ a: 2 ** 53, b: 0.1, c: "1234567890123456789", d: 1_000, e: 0 });
   });
 
-  test("of a caller are told apart: no two bodies share a digest", async () => {
+  test("of a caller are distinguished: no two bodies share a digest", async () => {
     const { pipeline } = await run(answer('{"data":{}}'));
     const send = async (id: string) => {
       const response = await coordinator.fetch("/v1/executions", {

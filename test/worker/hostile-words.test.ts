@@ -262,7 +262,7 @@ describe("an agent that cannot be reached", () => {
   });
 });
 
-describe("nobody sees", () => {
+describe("no reader sees", () => {
   const everywhere = async (id: string) => {
     const [execution, trace] = await Promise.all([
       coordinator.api("GET", `/v1/executions/${id}`),

@@ -61,7 +61,7 @@ describe("an execution of 14 answers of 1 MiB", () => {
     expect(Math.max(...sizes)).toBeLessThanOrEqual(600 * 1024);
   });
 
-  test("can be read by an object that comes up anew", async () => {
+  test("can be read by an object that is opened again", async () => {
     await coordinator.evict(id);
     const read = await coordinator.fetch(`/v1/executions/${id}`);
     expect(read.status).toBe(200);

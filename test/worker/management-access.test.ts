@@ -57,7 +57,7 @@ const BODIES: Record<string, unknown> = {
 };
 
 describe("two tenants", () => {
-  test("another tenant's key sees and changes nothing on any route, and is never told 403", async () => {
+  test("another tenant's key sees and changes nothing on any route, and never gets 403", async () => {
     const before = await everything();
     for (const { method, path } of ROUTES) {
       const answer = await callWith(

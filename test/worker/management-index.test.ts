@@ -72,7 +72,7 @@ describe("the list", () => {
     }
   });
 
-  test("a pause that is cancelled, with nothing under way, is told as well", async () => {
+  test("a pause that is cancelled with nothing in flight is reported, too", async () => {
     const { body } = await coordinator.run(
       { pipeline: "slow", conversation_id: "stopped" },
       { prefer: "respond-async" },
@@ -237,7 +237,7 @@ describe("forgetting", () => {
   });
 });
 
-test("a run of four stages costs its object at most eight rows, alarms included, with the index told", async () => {
+test("a run of four stages costs its object at most eight rows, alarms and the index's report included", async () => {
   const state = await temporaryState();
   const server = await startWorkerd({
     state: state.path,

@@ -94,7 +94,7 @@ test("failures make it fire, by itself, and the webhook says so once, signed", a
   expect(new Set(ids).size).toBe(ids.length);
 });
 
-test("it resolves once enough has gone well, and that is told, too", async () => {
+test("it resolves once enough has gone well, and that is reported, too", async () => {
   const patched = { alert_thresholds: { execution_success_rate: 0.3, stage_error_rate: 0.9 } };
   await coordinator.fetch("/v1/config", {
     method: "PATCH",
@@ -121,7 +121,7 @@ test("executions in progress are counted", async () => {
   await alert("concurrent_executions", (one) => one?.firing === false);
 });
 
-test("execution.completed and execution.failed are told where they are asked for, under one id each", async () => {
+test("execution.completed and execution.failed are sent to subscribers, under one id each", async () => {
   const { body } = await coordinator.run({ pipeline: "fine" });
   const delivery = await told("execution.completed", ({ data }) => data.execution_id === body.execution_id);
   expect(verified(delivery).data).toMatchObject({ tenant: "local", status: "completed", pipeline: "fine" });
@@ -151,7 +151,7 @@ test("a delivery that fails is made again after five seconds, with the same id a
   expect(waited).toBeLessThan(8_000);
 });
 
-test("alerts are readable also while no courier accepts their changes", async () => {
+test("alerts are readable also while no delivery queue accepts their changes", async () => {
   const deaf = await startCoordinator([agents], {
     AGENT_COORDINATOR_WEBHOOK_URL: `${receiver.url}/deaf`,
     AGENT_COORDINATOR_WEBHOOK_SECRET: SECRET,

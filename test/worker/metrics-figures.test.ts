@@ -136,7 +136,7 @@ describe("GET /v1/metrics", () => {
     expect(listed.data).toEqual([]);
   });
 
-  test("an end that is told twice is counted once, also behind the retention of its row", async () => {
+  test("an end that is reported twice is counted once, also after the retention of its row", async () => {
     await coordinator.pipeline("twice", [{ name: "only", agent_type: "quick" }]);
     await coordinator.configure({ retention_seconds: 2 });
     const { body } = await coordinator.run({ pipeline: "twice" });

@@ -69,7 +69,7 @@ test("OpenMetrics where the scraper likes it best", async () => {
   expect(neither.status).toBe(406);
 });
 
-test("asks for any key, and shows a tenant its own figures alone", async () => {
+test("asks for any key, and shows a tenant only its own metrics", async () => {
   for (const key of [KEYS.reader, KEYS.runner]) {
     expect((await call(key, "GET", "/metrics")).status).toBe(200);
   }

@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => closeAll(coordinator, agents));
 
 test("drawn names are counted as `other` beyond two hundred", async () => {
-  const drawn = LIMITS.FIGURES_SINGLE_STAGES + 40;
+  const drawn = LIMITS.METRICS_SINGLE_STAGES + 40;
   for (let from = 0; from < drawn; from += 20) {
     const calls = Array.from({ length: 20 }, (_, at) =>
       coordinator.api("POST", "/v1/stages/execute", {
@@ -38,7 +38,7 @@ test("drawn names are counted as `other` beyond two hundred", async () => {
     (seen) => seen.body.execution_metrics.total_executions === drawn + 1,
   );
   const names = Object.keys(body.stage_metrics);
-  expect(names).toHaveLength(LIMITS.FIGURES_SINGLE_STAGES + 2);
+  expect(names).toHaveLength(LIMITS.METRICS_SINGLE_STAGES + 2);
   expect(body.stage_metrics.other.executions).toBe(40);
   expect(body.stage_metrics.only.executions).toBe(1);
   const text = await (await coordinator.fetch("/metrics")).text();
@@ -46,7 +46,7 @@ test("drawn names are counted as `other` beyond two hundred", async () => {
     const values = new Set(
       Array.from(text.matchAll(new RegExp(`\\b${label}="([^"]*)"`, "g")), ([, of]) => of),
     );
-    expect(values.size, label).toBe(LIMITS.FIGURES_SINGLE_STAGES + 2);
+    expect(values.size, label).toBe(LIMITS.METRICS_SINGLE_STAGES + 2);
     expect(values, label).toContain("other");
   }
   expect(text).toContain('pipeline_executions_total{pipeline="mine",status="completed"} 1');

@@ -154,7 +154,7 @@ test("an export that the collector refuses for now is made again", async () => {
   expect((posts[1]?.at ?? 0) - (posts[0]?.at ?? 0)).toBeGreaterThan(4_000);
 });
 
-test("the figures are pushed at metrics_export_interval", async () => {
+test("the metrics are pushed at metrics_export_interval", async () => {
   await coordinator.fetch("/v1/config", {
     method: "PATCH",
     headers: { "content-type": "application/json" },

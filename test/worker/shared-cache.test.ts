@@ -53,7 +53,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
 
   afterAll(() => closeAll(coordinator, agents, redis));
 
-  test("the same input is answered from it: data, context and hits told, nothing used, nobody called", async () => {
+  test("the same input is answered from it: with data, context and hits, without usage and without a call", async () => {
     const { run, calls, name } = await stage();
     const first = await run();
     expect(first.result).toMatchObject({ cached: false, attempts: 1 });
@@ -102,7 +102,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect(calls()).toBe(2);
   });
 
-  test("what differs in anything that the agent is told does not hit; the conversation's name does", async () => {
+  test("what differs in anything that the agent gets does not hit; the conversation's name does", async () => {
     const { run, calls, name } = await stage();
     await run({ conversation_id: "k1" });
     let expected = 1;

@@ -83,7 +83,7 @@ export class HttpAgents implements Agents {
       // A binding has no host; the name is what the agent sees as its own.
       const href = `https://agent.internal${registration.path ?? "/"}`;
       // What the Worker at the other end has thrown comes with its message.
-      const rejected = (cause: unknown) => ({ kind: "rejected" as const, words: thrownWords(cause) });
+      const rejected = (cause: unknown) => ({ kind: "rejected" as const, words: thrownMessage(cause) });
       return { href, send: (init) => service.fetch(href, init), rejected };
     }
     const url = agentUrl(registration.url, this.world.allowedHosts);
@@ -126,7 +126,7 @@ export class HttpAgents implements Agents {
 }
 
 /** The message of an error; null for the platform's own, which say nothing of the agent. */
-function thrownWords(cause: unknown): string | null {
+function thrownMessage(cause: unknown): string | null {
   const message = cause instanceof Error ? cause.message : "";
   return message === "" || /^internal error/i.test(message) ? null : clip(message);
 }

@@ -3,12 +3,12 @@
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
-import { agentWords } from "../../core/resilience/agent-words.ts";
+import { agentMessage } from "../../core/resilience/agent-words.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { textWithin, wholeText } from "./body.ts";
 import { type BrotliDecoder, decodedBody } from "./codings.ts";
-import { bodyFailure, clip, fail, failureWords, parseAnswer, parseProblem, WRAPPER } from "./parse.ts";
+import { bodyFailure, clip, fail, failureMessage, parseAnswer, parseProblem, WRAPPER } from "./parse.ts";
 import { readStream } from "./stream.ts";
 
 /** Maximum bytes read of an error's body: far less is passed on, but an HTML page has much markup. */
@@ -32,7 +32,7 @@ export async function readAnswer(
     const detail = `${given}, not application/json or text/event-stream`;
     const failure = { kind: "contract" as const, detail, status };
     hooks.failing?.(failure);
-    const words = agentWords(await textOf(response, brotli), type);
+    const words = agentMessage(await textOf(response, brotli), type);
     return fail({ ...failure, excerpt: words === null ? undefined : clip(words) });
   }
   try {
@@ -75,7 +75,7 @@ export async function readFailure(
   const problem = isJson(type) ? parseProblem(text) : {};
   return fail({
     ...failure,
-    ...failureWords(problem, agentWords(text, type)),
+    ...failureMessage(problem, agentMessage(text, type)),
     retryable: problem.retryable ?? null,
   });
 }

@@ -91,7 +91,7 @@ export function readProblem(text: string): AgentProblem | null {
  * What a failure says: problem details in their own words, anything else beside the status.
  * @param words the message in the body, in any form
  */
-export function failureWords(
+export function failureMessage(
   { detail, title }: AgentProblem,
   words: string | null,
 ): { detail: string | null; words?: string } {

@@ -4,11 +4,11 @@ import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { AgentDelta, AgentProgress } from "../../contract/agent.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { cutText, isHighSurrogate } from "../../contract/text.ts";
-import { agentWords } from "../../core/resilience/agent-words.ts";
+import { agentMessage } from "../../core/resilience/agent-words.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { readMembers } from "../../core/json/json.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { bodyFailure, clip, failureWords, parseAnswer, readProblem } from "./parse.ts";
+import { bodyFailure, clip, failureMessage, parseAnswer, readProblem } from "./parse.ts";
 import { BodyText } from "./body.ts";
 import { within } from "../platform/time-limit.ts";
 
@@ -97,14 +97,14 @@ class StreamReading {
 
   private takeError(data: string): void {
     const problem = readProblem(data);
-    const words = agentWords(data, "");
+    const words = agentMessage(data, "");
     if (problem === null) {
       const detail = "an error event is not problem details";
       const excerpt = words === null ? undefined : clip(words);
       this.end({ kind: "contract", detail, excerpt, status: this.status });
       return;
     }
-    const given = failureWords(problem, words);
+    const given = failureMessage(problem, words);
     this.end({
       kind: "stream_error",
       status: problem.status ?? null,

@@ -9,7 +9,7 @@ import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 
 /** A breaker as it travels. */
-export interface Standing extends Omit<Breaker, "probe"> {
+export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
   /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
   changed_at: number;
 }
@@ -18,17 +18,22 @@ export interface Standing extends Omit<Breaker, "probe"> {
 export interface TenantHealth {
   /** When this was so, ms since the epoch. */
   at: number;
-  agents: Record<string, Standing>;
+  agents: Record<string, BreakerSnapshot>;
 }
 
 /** The object of one agent. */
 export interface AgentHealthRpc {
-  admit(lease_ms: number): Promise<{ admission: Admission; standing: Standing }>;
+  admit(lease_ms: number): Promise<{ admission: Admission; snapshot: BreakerSnapshot }>;
   /** @param why the failure's message, where the verdict is one */
-  report(verdict: CallVerdict, probe: number | null, policy: BreakerPolicy, why?: string): Promise<Standing>;
-  standing(): Promise<Standing>;
+  report(
+    verdict: CallVerdict,
+    probe: number | null,
+    policy: BreakerPolicy,
+    why?: string,
+  ): Promise<BreakerSnapshot>;
+  snapshot(): Promise<BreakerSnapshot>;
   /** Resets the state after the agent was registered again. */
-  reset(): Promise<Standing>;
+  reset(): Promise<BreakerSnapshot>;
 }
 
 export interface AgentHealthWorld {
@@ -46,7 +51,7 @@ const TENANTS = 1_000;
 
 interface Known {
   at: number;
-  agents: Map<string, Standing>;
+  agents: Map<string, BreakerSnapshot>;
   asked_at: number;
 }
 
@@ -63,10 +68,10 @@ export class IsolateHealth implements AgentHealth {
     const known = this.known(tenant);
     const age = this.world.clock.now() - known.at;
     if (age > HEALTH_AGE_MS) {
-      return this.ask(tenant, known).then(() => this.judge(known, tenant, agent_type, lease_ms));
+      return this.ask(tenant, known).then(() => this.admissionFor(known, tenant, agent_type, lease_ms));
     }
     this.refresh(tenant);
-    return this.judge(known, tenant, agent_type, lease_ms);
+    return this.admissionFor(known, tenant, agent_type, lease_ms);
   }
 
   report(
@@ -80,16 +85,16 @@ export class IsolateHealth implements AgentHealth {
     this.memory.called(agent, verdict, this.world.clock.now());
     if (policy === null) return;
     const known = this.known(tenant);
-    const stands = known.agents.get(agent_type);
+    const current = known.agents.get(agent_type);
     const matters =
-      verdict === "failure" || (verdict === "success" && (stands?.failures ?? 0) > 0) || probe !== null;
+      verdict === "failure" || (verdict === "success" && (current?.failures ?? 0) > 0) || probe !== null;
     if (!matters) return;
     // Not awaited: a lost report only miscounts one failure.
     void this.world
       .object(tenant, agent_type)
       .report(verdict, probe, policy, why)
       .then(
-        (standing) => note(known, agent_type, standing),
+        (snapshot) => note(known, agent_type, snapshot),
         () => {},
       );
   }
@@ -115,10 +120,10 @@ export class IsolateHealth implements AgentHealth {
     const known = this.known(tenant);
     if (at <= known.at) return;
     known.at = at;
-    for (const [agent_type, standing] of known.agents) {
-      if (standing.changed_at < at && !Object.hasOwn(agents, agent_type)) known.agents.delete(agent_type);
+    for (const [agent_type, snapshot] of known.agents) {
+      if (snapshot.changed_at < at && !Object.hasOwn(agents, agent_type)) known.agents.delete(agent_type);
     }
-    for (const [agent_type, standing] of Object.entries(agents)) note(known, agent_type, standing);
+    for (const [agent_type, snapshot] of Object.entries(agents)) note(known, agent_type, snapshot);
   }
 
   placeRetry(agent: AgentIdentity, own: number): number {
@@ -129,22 +134,22 @@ export class IsolateHealth implements AgentHealth {
     return this.memory.takeHedge(agent, this.world.clock.now());
   }
 
-  private judge(
+  private admissionFor(
     known: Known,
     tenant: string,
     agent_type: string,
     lease_ms: number,
   ): Admission | Promise<Admission> {
-    const standing = known.agents.get(agent_type);
-    if (standing === undefined || standing.state === "closed") return { admit: "call" };
-    const retry_at = standing.retry_at ?? 0;
-    if (standing.state === "open" && this.world.clock.now() < retry_at) {
-      return { admit: "refuse", retry_at, last_failure: standing.last_failure };
+    const snapshot = known.agents.get(agent_type);
+    if (snapshot === undefined || snapshot.state === "closed") return { admit: "call" };
+    const retry_at = snapshot.retry_at ?? 0;
+    if (snapshot.state === "open" && this.world.clock.now() < retry_at) {
+      return { admit: "refuse", retry_at, last_failure: snapshot.last_failure };
     }
     const asked = this.world.object(tenant, agent_type).admit(lease_ms);
     return within(SHARED_MS, asked, null).then((answer) => {
       if (answer === null) return { admit: "call" };
-      note(known, agent_type, answer.standing);
+      note(known, agent_type, answer.snapshot);
       return answer.admission;
     });
   }
@@ -154,8 +159,8 @@ export class IsolateHealth implements AgentHealth {
   }
 }
 
-function note(known: Known, agent_type: string, standing: Standing): void {
+function note(known: Known, agent_type: string, snapshot: BreakerSnapshot): void {
   const before = known.agents.get(agent_type);
-  if (before === undefined || before.changed_at <= standing.changed_at)
-    known.agents.set(agent_type, standing);
+  if (before === undefined || before.changed_at <= snapshot.changed_at)
+    known.agents.set(agent_type, snapshot);
 }

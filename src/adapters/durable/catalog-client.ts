@@ -8,7 +8,7 @@ import type { Result } from "../../contract/problem.ts";
 import type { Definitions } from "../../core/config/catalog-bounds.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
-import type { Standing, TenantHealth } from "./agent-health-client.ts";
+import type { BreakerSnapshot, TenantHealth } from "./agent-health-client.ts";
 import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
 
@@ -58,7 +58,7 @@ export interface CatalogRpc {
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
   health(): Promise<TenantHealth>;
   /** Reports an agent's breaker state; a report older than the known state changes nothing. */
-  noteHealth(agent_type: string, standing: Standing): Promise<void>;
+  noteHealth(agent_type: string, snapshot: BreakerSnapshot): Promise<void>;
 }
 
 export interface Catalogs {

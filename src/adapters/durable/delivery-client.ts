@@ -1,9 +1,9 @@
-// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the parcels whose
+// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the jobs whose
 // id hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
 import { fnv1a } from "../../core/hash.ts";
 import { objectIds } from "./object-ids.ts";
 
-export interface Parcel {
+export interface DeliveryJob {
   /** The same for the same notification: receivers drop duplicates. */
   id: string;
   kind: "webhook" | "spans";
@@ -13,23 +13,23 @@ export interface Parcel {
   wait_ms: number;
 }
 
-export interface CourierRpc {
+export interface DeliveryQueueRpc {
   /** Durable when it resolves. */
-  take(parcels: readonly Parcel[]): Promise<void>;
+  take(jobs: readonly DeliveryJob[]): Promise<void>;
 }
 
-export interface Couriers {
-  send(tenant: string, parcel: Parcel): Promise<void>;
+export interface DeliveryQueue {
+  send(tenant: string, job: DeliveryJob): Promise<void>;
 }
 
 const SHARDS = 8;
 
-export function couriersOver(namespace: DurableObjectNamespace): Couriers {
+export function deliveryQueueOver(namespace: DurableObjectNamespace): DeliveryQueue {
   const idOf = objectIds(namespace);
   return {
-    send: (tenant, parcel) => {
-      const id = idOf(`${tenant}/${fnv1a(parcel.id) % SHARDS}`);
-      return (namespace.get(id) as unknown as CourierRpc).take([parcel]);
+    send: (tenant, job) => {
+      const id = idOf(`${tenant}/${fnv1a(job.id) % SHARDS}`);
+      return (namespace.get(id) as unknown as DeliveryQueueRpc).take([job]);
     },
   };
 }

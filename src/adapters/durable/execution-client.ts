@@ -32,7 +32,7 @@ export interface FollowMessage extends Start {
   /** The `seq` that the caller has. */
   after: number;
   /** The caller had a stream of this run, which broke off before its end. */
-  again?: true;
+  reattach?: true;
   /** An answer that the object itself writes says where to follow a run that is not terminal, with a token of this key. */
   answer: "stream" | { wait_ms: number | null; key_id: string | null };
 }
@@ -97,7 +97,7 @@ interface StreamReader {
   /** The reader was cut off after that, and may have half a text. */
   resumes: boolean;
   /** The reader had a stream of this run, which broke off before its end. */
-  again: boolean;
+  reattach: boolean;
   /** The run's start in the reader's token; null without a token. */
   started_at: number | null;
 }
@@ -135,8 +135,8 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
   return {
     follow: (tenant, execution_id, message, signal) =>
       fetched(tenant, execution_id, "run", { method: "POST", body: JSON.stringify(message), signal }),
-    stream: (tenant, execution_id, { after, resumes, again, started_at }, signal) => {
-      const flags = `${resumes ? "&resumes" : ""}${again ? "&again" : ""}`;
+    stream: (tenant, execution_id, { after, resumes, reattach, started_at }, signal) => {
+      const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}`;
       const path = `events?after=${after}${flags}${started_at === null ? "" : `&started_at=${started_at}`}`;
       return fetched(tenant, execution_id, path, { signal });
     },

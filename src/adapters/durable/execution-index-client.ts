@@ -3,9 +3,9 @@
 // addition.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ExecutionFilter } from "../../contract/requests.ts";
-import type { LedgerEntry } from "../../core/monitoring/index-entry.ts";
+import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import { fnv1a } from "../../core/hash.ts";
-import type { Figures } from "../../core/monitoring/metrics/run-metrics.ts";
+import type { MetricTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
 import { objectIds } from "./object-ids.ts";
@@ -16,7 +16,7 @@ export interface Place {
   id: string;
 }
 
-export type LedgerQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
+export type IndexQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
   before: Place | null;
 };
 
@@ -28,7 +28,7 @@ export interface Listed extends Place {
 /** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
 export type Period = { window_seconds: number } | "ever";
 
-export interface FiguresQuery {
+export interface MetricsQuery {
   period: Period;
   /** All pipelines if absent. */
   pipeline?: string | undefined;
@@ -36,9 +36,9 @@ export interface FiguresQuery {
   shapes: number;
 }
 
-export interface LedgerFigures {
+export interface IndexMetrics {
   /** In the order of their first run. */
-  by_pipeline: Map<string, Figures>;
+  by_pipeline: Map<string, MetricTotals>;
   /** Executions that have begun and not ended. */
   open: number;
   /** Of recent runs, in the order in which they began. */
@@ -49,8 +49,8 @@ export interface LedgerFigures {
 export type Counted = Omit<RunReport, "shape">;
 
 /** A LedgerEntry on the wire: fields that no intermediary reads are JSON text, which is cheaper to read and write. */
-export interface LedgerReport
-  extends Pick<LedgerEntry, "start" | "end" | "seq" | "expires">,
+export interface IndexReport
+  extends Pick<IndexEntry, "start" | "end" | "seq" | "expires">,
     Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
   /** An ExecutionSummary. */
   summary: string;
@@ -60,33 +60,33 @@ export interface LedgerReport
   shape: string | null;
 }
 
-export interface LedgerRpc {
+export interface ExecutionIndexRpc {
   /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
-  report(entry: LedgerReport): Promise<void>;
+  report(entry: IndexReport): Promise<void>;
   /** Newest first. @param query.limit how many at most */
-  list(query: LedgerQuery): Promise<Listed[]>;
+  list(query: IndexQuery): Promise<Listed[]>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
-  figures(query: FiguresQuery): Promise<LedgerFigures>;
+  metrics(query: MetricsQuery): Promise<IndexMetrics>;
 }
 
-export interface Ledgers {
-  report(tenant: string, entry: LedgerEntry): Promise<void>;
-  list(tenant: string, query: LedgerQuery): Promise<Listed[]>;
+export interface ExecutionIndex {
+  report(tenant: string, entry: IndexEntry): Promise<void>;
+  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
   ended(tenant: string, until: number, limit: number): Promise<Place[]>;
   forget(tenant: string, place: Place): Promise<void>;
-  figures(tenant: string, query: FiguresQuery): Promise<LedgerFigures>;
+  metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
 }
 
 const SHARDS = 8;
 
-export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
+export function executionIndexOver(namespace: DurableObjectNamespace): ExecutionIndex {
   const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
-    namespace.get(idOf(`${tenant}/${number}`)) as unknown as LedgerRpc;
+    namespace.get(idOf(`${tenant}/${number}`)) as unknown as ExecutionIndexRpc;
   const shardOf = (tenant: string, id: string) => shard(tenant, fnv1a(id) % SHARDS);
-  const askAll = <T>(tenant: string, question: (rpc: LedgerRpc) => Promise<T>) =>
+  const askAll = <T>(tenant: string, question: (rpc: ExecutionIndexRpc) => Promise<T>) =>
     Promise.all(Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))));
   return {
     report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(reportOf(entry)),
@@ -99,11 +99,11 @@ export function ledgersOver(namespace: DurableObjectNamespace): Ledgers {
       return answers.flat().toSorted(byPlace).slice(0, limit);
     },
     forget: (tenant, place) => shardOf(tenant, place.id).forget(place),
-    figures: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.figures(query))),
+    metrics: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.metrics(query))),
   };
 }
 
-function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): LedgerReport {
+function reportOf({ start, end, seq, expires, summary, report }: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
   const { shape = null, ...counted } = report ?? {};
   return {
@@ -121,7 +121,7 @@ function reportOf({ start, end, seq, expires, summary, report }: LedgerEntry): L
   };
 }
 
-function merged(answers: readonly LedgerFigures[]): LedgerFigures {
+function merged(answers: readonly IndexMetrics[]): IndexMetrics {
   const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
   const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
   return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };

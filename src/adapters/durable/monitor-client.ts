@@ -5,7 +5,7 @@ export interface MonitorRpc {
   /** The alerts, judged now. */
   alerts(): Promise<Alert[]>;
   /** Figures have changed: the alerts will be judged again shortly. */
-  news(): Promise<void>;
+  metricsChanged(): Promise<void>;
 }
 
 export function monitorOf(namespace: DurableObjectNamespace, tenant: string): MonitorRpc {

@@ -62,9 +62,9 @@ export class EmbeddedCache implements ResultCache {
     lease_ms: number,
     made: readonly MadeResult[],
   ): Promise<CacheFinding> {
-    const [hashed, told] = await Promise.all([hashedKey(key), wireOf(made)]);
+    const [hashed, task] = await Promise.all([hashedKey(key), wireOf(made)]);
     const found = await this.guarded(run, (object) =>
-      object.take(runAt(run), hashed, caller, ttl_seconds, lease_ms, told),
+      object.take(runAt(run), hashed, caller, ttl_seconds, lease_ms, task),
     );
     if (found === LOST) return "miss";
     if (typeof found === "string") return found;
@@ -91,8 +91,8 @@ export class EmbeddedCache implements ResultCache {
     if (guard.isClosed) return;
     const messages = messagesOf(await wireOf(made));
     const last = messages.pop() ?? [];
-    await Promise.all(messages.map((message) => lost(object.tell(runAt(run), message, false))));
-    await lost(object.tell(runAt(run), last, isOver));
+    await Promise.all(messages.map((message) => ignoreFailure(object.tell(runAt(run), message, false))));
+    await ignoreFailure(object.tell(runAt(run), last, isOver));
   }
 
   async last(run: RunQuestion, key: CacheKey): Promise<CachedResult | null> {
@@ -179,6 +179,6 @@ function messagesOf(made: readonly Made[]): Made[][] {
 }
 
 /** A result that is not kept is called for again; that is all. */
-async function lost(told: Promise<void>): Promise<void> {
-  await told.catch(() => {});
+async function ignoreFailure(task: Promise<void>): Promise<void> {
+  await task.catch(() => {});
 }

@@ -1,11 +1,11 @@
 // Outbound deliveries other than metrics: webhooks and traces, if the operator has configured them. Reads the variables
-// of both and makes of an execution's end the parcels that a courier delivers.
+// of both and makes of an execution's end the jobs that a delivery queue delivers.
 import { type BadVariable, badAddress, badVariable, entryNumber } from "../../core/config/bad-variable.ts";
 import { textVariable } from "../../core/config/config.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { ledgerEntry } from "../../core/monitoring/index-entry.ts";
+import { indexEntry } from "../../core/monitoring/index-entry.ts";
 import { hash64 } from "../../core/hash.ts";
 import type { Alert } from "../../contract/metrics.ts";
 import { spansOf } from "../../core/monitoring/tracing/spans.ts";
@@ -19,7 +19,7 @@ import {
 import { TIMINGS } from "../../core/timings.ts";
 import type { Receiver } from "../../engine/watch/outbox.ts";
 import type { Log } from "../../engine/ports.ts";
-import type { Couriers, Parcel } from "../durable/delivery-client.ts";
+import type { DeliveryQueue, DeliveryJob } from "../durable/delivery-client.ts";
 import { spansJson } from "./otlp-encode.ts";
 import { type OtlpTarget, readHeaders } from "./otlp-export.ts";
 import { readSecret, type WebhookTarget } from "./webhook.ts";
@@ -73,43 +73,51 @@ function isHttp(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
-/** Receivers of an execution's end, in addition to the ledger. */
-export function outboundReceivers({ webhook, otlp }: Outbound, couriers: Couriers, log: Log): Receiver[] {
+/** Receivers of an execution's end, in addition to the execution index. */
+export function outboundReceivers(
+  { webhook, otlp }: Outbound,
+  deliveryQueue: DeliveryQueue,
+  log: Log,
+): Receiver[] {
   const receivers: Receiver[] = [];
   if (webhook !== null) {
     receivers.push({
       name: "webhook",
       takesEachPause: webhook.events.has("execution.paused"),
-      receive: (state) => sendAll(couriers, state, executionParcel(state, webhook, log)),
+      receive: (state) => sendAll(deliveryQueue, state, executionJob(state, webhook, log)),
     });
   }
   if (otlp !== null) {
     receivers.push({
       name: "traces",
-      receive: (state) => sendAll(couriers, state, spansParcel(state, log.read(0))),
+      receive: (state) => sendAll(deliveryQueue, state, spansJob(state, log.read(0))),
     });
   }
   return receivers;
 }
 
-/** An alert's change as a parcel, or null if no receiver subscribes to it. @param now ms since the epoch */
-export function alertParcel(
+/** An alert's change as a job, or null if no receiver subscribes to it. @param now ms since the epoch */
+export function alertJob(
   webhook: WebhookTarget | null,
   tenant: string,
   alert: Alert,
   now: number,
-): Parcel | null {
+): DeliveryJob | null {
   const type: WebhookEvent = alert.firing ? "alert.firing" : "alert.resolved";
   if (webhook?.events.has(type) !== true) return null;
   const id = messageId(tenant, type, alert.name, alert.stage ?? "", String(now));
   return { id, kind: "webhook", body: webhookPayload(type, now, tenant, alert), wait_ms: 0 };
 }
 
-async function sendAll(couriers: Couriers, state: ExecutionState, parcel: Parcel | null): Promise<void> {
-  if (parcel !== null) await couriers.send(state.spec.tenant, parcel);
+async function sendAll(
+  deliveryQueue: DeliveryQueue,
+  state: ExecutionState,
+  job: DeliveryJob | null,
+): Promise<void> {
+  if (job !== null) await deliveryQueue.send(state.spec.tenant, job);
 }
 
-function executionParcel(state: ExecutionState, { events }: WebhookTarget, log: Log): Parcel | null {
+function executionJob(state: ExecutionState, { events }: WebhookTarget, log: Log): DeliveryJob | null {
   const type = executionEvent(state.status);
   const at = state.ended_at ?? state.paused_at;
   if (type === null || at === null || !events.has(type)) return null;
@@ -117,7 +125,7 @@ function executionParcel(state: ExecutionState, { events }: WebhookTarget, log: 
   // A run ends once, and is paused as often as its caller likes: each pause is a message of its own.
   const pause = state.ended_at === null ? [String(lastPause(state, log))] : [];
   const id = messageId(tenant, type, execution_id, String(state.started_at), ...pause);
-  const { summary } = ledgerEntry(state);
+  const { summary } = indexEntry(state);
   return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summary), wait_ms: 0 };
 }
 
@@ -131,7 +139,7 @@ function lastPause(state: ExecutionState, log: Log): number {
   return seq;
 }
 
-function spansParcel(state: ExecutionState, events: Iterable<LogEvent>): Parcel | null {
+function spansJob(state: ExecutionState, events: Iterable<LogEvent>): DeliveryJob | null {
   if (state.ended_at === null) return null;
   const spans = spansOf(state, events);
   if (spans.length === 0) return null;

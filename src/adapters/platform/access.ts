@@ -14,7 +14,7 @@ import { sha256Hex } from "./system.ts";
 
 export interface Access {
   /** The key that was presented, as the deployment knows it; null where it does not. */
-  whoHas(key: string): Promise<ApiKey | null>;
+  keyHolder(key: string): Promise<ApiKey | null>;
   /**
    * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
    * @param key_id of the key that asks for it; null where no keys are asked for
@@ -37,7 +37,7 @@ export function accessWith(keys: readonly ApiKey[], secret: string, clock: Pick<
   let imported: Promise<CryptoKey> | null = null;
   const signingKey = () => (imported ??= importKey(secret));
   return {
-    async whoHas(key) {
+    async keyHolder(key) {
       return findKey(keys, await sha256Hex(key));
     },
     async streamToken(tenant, run, key_id) {

@@ -11,7 +11,7 @@ export { LOST, type Redis };
 /** Maximum delay of a call by Redis, in ms. */
 const REDIS_MS = 240;
 /** Time limit for requests that no run waits for, in ms. */
-const PATIENT_MS = 2_000;
+const BACKGROUND_MS = 2_000;
 
 export class GuardedRedis {
   private readonly address: { url: string; token: string };
@@ -51,9 +51,11 @@ export class GuardedRedis {
    * The same for a task that no run waits for: many at once may take their time, and a failure of theirs does not keep
    * others from asking.
    */
-  async askPatiently<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
+  async askInBackground<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
     if (this.guard.isClosed) return LOST;
-    const answer = await answerWithin(systemClock, PATIENT_MS, async () => task(await this.open(PATIENT_MS)));
+    const answer = await answerWithin(systemClock, BACKGROUND_MS, async () =>
+      task(await this.open(BACKGROUND_MS)),
+    );
     if ("value" in answer) return answer.value;
     log("ERROR", `Redis request failed: ${what}`, answer.cause);
     return LOST;

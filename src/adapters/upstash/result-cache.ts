@@ -26,7 +26,7 @@ import { type GuardedRedis, LOST } from "./redis.ts";
 
 const WHAT = "results are neither looked up nor cached";
 /** No request to Redis takes this long: what is still being sent belongs to an object that died. */
-const LEFT_BEHIND_MS = 1_000;
+const ABANDONED_MS = 1_000;
 /** Names of entries that a list holds, the newest first. */
 const LISTED = 64;
 /** UTF-16 units of entries in one request. */
@@ -124,7 +124,7 @@ export class UpstashCache implements ResultCache {
   async tell(run: RunQuestion, made: readonly MadeResult[]): Promise<void> {
     const now = this.clock.now();
     const name = runName(run.tenant, run.execution_id);
-    this.dropLeftBehind(now);
+    this.dropAbandoned(now);
     const sent = this.send(run, name, made);
     const sending = { at: now, all: Promise.all([this.sending.get(name)?.all, sent]) };
     this.sending.delete(name);
@@ -148,15 +148,15 @@ export class UpstashCache implements ResultCache {
     const run = runName(tenant, execution_id);
     const sending = this.sending.get(run);
     if (sending !== undefined) await within(SHARED_MS, sending.all, null);
-    await this.redis.askPatiently("cached results of a deleted execution may remain", (redis) =>
+    await this.redis.askInBackground("cached results of a deleted execution may remain", (redis) =>
       redis.eval(DELETE_OWN, [run], [madeBy(execution_id)]),
     );
   }
 
   /** A promise of an object that died never resolves. */
-  private dropLeftBehind(now: number): void {
+  private dropAbandoned(now: number): void {
     for (const [run, { at }] of this.sending) {
-      if (now - at < LEFT_BEHIND_MS) return;
+      if (now - at < ABANDONED_MS) return;
       this.sending.delete(run);
     }
   }

@@ -39,13 +39,13 @@ export function closing(execution: PipelineExecution): { summary: string; detail
   const { critical_path_ms, overhead_ms, retries, cache_hits } = execution.performance_metrics;
   const { error_info } = execution;
   const total = duration(execution.duration_ms ?? 0);
-  const again = retries === 0 ? "" : `, ${counted(retries, "retry", "retries")}`;
+  const retried = retries === 0 ? "" : `, ${counted(retries, "retry", "retries")}`;
   const cached = cache_hits === 0 ? "" : `, ${counted(cache_hits, "stage")} from the cache`;
-  const figures = `${total} in total, ${duration(overhead_ms)} of it in the coordinator${again}${cached}`;
+  const totals = `${total} in total, ${duration(overhead_ms)} of it in the coordinator${retried}${cached}`;
   return {
-    summary: error_info === null ? figures : `${error_info.code} in ${error_info.message}`,
+    summary: error_info === null ? totals : `${error_info.code} in ${error_info.message}`,
     details: [
-      ...(error_info === null ? [] : [figures]),
+      ...(error_info === null ? [] : [totals]),
       `critical path ${duration(critical_path_ms)}: ${pathText(execution, duration)}`,
       ...generatorHint(execution),
       CONSOLE_HINT,

@@ -29,22 +29,22 @@ export function spinner(now: number): string {
 }
 
 /** The stages as bars over one time axis, and beneath them the answer as far as it has come. */
-export function storyLines(story: RunView | null, view: View): string[] {
-  if (story === null) return [];
-  const answer = story.answer?.text.trimEnd() ?? "";
-  const stages = story.stages.map((stage) => stageLine(stage, story, view));
+export function runViewLines(runView: RunView | null, view: View): string[] {
+  if (runView === null) return [];
+  const answer = runView.answer?.text.trimEnd() ?? "";
+  const stages = runView.stages.map((stage) => stageLine(stage, runView, view));
   return answer === "" ? stages : [...stages, "", ...indented(answer, view)];
 }
 
 /** What stays on the screen after the end. */
 export function endLines(
-  story: RunView | null,
+  runView: RunView | null,
   execution: PipelineExecution,
   sources: readonly Source[],
   view: View,
 ): string[] {
   const { paint } = view;
-  const lines = storyLines(story, view);
+  const lines = runViewLines(runView, view);
   if (sources.length > 0) {
     lines.push("", `  ${paint("bold", "Sources")}`);
     for (const source of sources) {
@@ -62,11 +62,11 @@ export function endLines(
   return [...lines, ""];
 }
 
-function stageLine(stage: StageView, story: RunView, view: View): string {
+function stageLine(stage: StageView, runView: RunView, view: View): string {
   const { paint, now, columns } = view;
-  const names = Math.max(...story.stages.map(({ name }) => name.length));
+  const names = Math.max(...runView.stages.map(({ name }) => name.length));
   const time = stage.started_at === null ? "" : duration((stage.ended_at ?? now) - stage.started_at);
-  const bar = columns >= names + BAR_COLUMNS + 24 ? `${barOf(stage, story, view)}  ` : "";
+  const bar = columns >= names + BAR_COLUMNS + 24 ? `${barOf(stage, runView, view)}  ` : "";
   const used = 4 + names + 2 + (bar === "" ? 0 : BAR_COLUMNS + 2) + 9;
   const words = noteOf(stage);
   const note = words === "" ? "" : `  ${paint("dim", clip(words, columns - used - 2))}`;
@@ -94,13 +94,13 @@ function signOf(status: StageView["status"], { paint, now }: View): string {
 }
 
 /** When the stage ran, on an axis from the execution's start to its last moment so far. */
-function barOf(stage: StageView, story: RunView, { paint, now }: View): string {
-  const ended = story.stages.every((each) => !UNENDED.has(each.status));
-  const last = Math.max(...story.stages.map((each) => each.ended_at ?? 0));
-  const scale = BAR_COLUMNS / Math.max(1, (ended ? last : now) - story.started_at);
+function barOf(stage: StageView, runView: RunView, { paint, now }: View): string {
+  const ended = runView.stages.every((each) => !UNENDED.has(each.status));
+  const last = Math.max(...runView.stages.map((each) => each.ended_at ?? 0));
+  const scale = BAR_COLUMNS / Math.max(1, (ended ? last : now) - runView.started_at);
   if (stage.started_at === null) return paint("dim", "·".repeat(BAR_COLUMNS));
-  const from = Math.min(BAR_COLUMNS - 1, Math.floor((stage.started_at - story.started_at) * scale));
-  const to = Math.round(((stage.ended_at ?? now) - story.started_at) * scale);
+  const from = Math.min(BAR_COLUMNS - 1, Math.floor((stage.started_at - runView.started_at) * scale));
+  const to = Math.round(((stage.ended_at ?? now) - runView.started_at) * scale);
   const length = Math.min(BAR_COLUMNS - from, Math.max(1, to - from));
   const style = stage.status === "failed" ? "red" : UNENDED.has(stage.status) ? "cyan" : "green";
   const rest = BAR_COLUMNS - from - length;

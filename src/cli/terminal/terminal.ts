@@ -4,7 +4,7 @@ import { styleText } from "node:util";
 import { foldEvent, type RunView } from "../../client/index.ts";
 import { endingOf } from "./ending.ts";
 import type { Output } from "./output.ts";
-import { endLines, type Paint, spinner, storyLines, type View } from "./screen.ts";
+import { endLines, type Paint, spinner, runViewLines, type View } from "./screen.ts";
 import { clip, duration } from "./text.ts";
 
 const FRAME_MS = 40;
@@ -19,7 +19,7 @@ const CLEAR_BELOW = "\u001b[J";
 export function liveOutput(out: NodeJS.WriteStream): Output {
   const paint: Paint = (style, text) => styleText(style, text, { stream: out });
   const view = (): View => ({ columns: out.columns, now: Date.now(), paint });
-  let story: RunView | null = null;
+  let runView: RunView | null = null;
   let rows = 0;
   let picture: () => string[] = () => [];
 
@@ -53,14 +53,14 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
     },
     started: (ms) => {
       settle([paint("dim", `  coordinator and agents started in ${duration(ms)}`), ""]);
-      picture = () => storyLines(story, view());
+      picture = () => runViewLines(runView, view());
     },
     event: (event) => {
-      story = foldEvent(story, event);
+      runView = foldEvent(runView, event);
     },
     ended: (execution) => {
       const { answer, sources } = endingOf(execution);
-      settle(endLines(answer === null ? story : withAnswer(story, answer), execution, sources, view()));
+      settle(endLines(answer === null ? runView : withAnswer(runView, answer), execution, sources, view()));
     },
     failed: (message) => {
       settle([...picture(), "", ...message.split("\n").map((line) => `  ${paint("red", line)}`), ""]);
@@ -74,6 +74,6 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
 }
 
 /** The view with the answer of the execution's end, which may be another than the text that was streamed. */
-function withAnswer(story: RunView | null, text: string): RunView | null {
-  return story && { ...story, answer: { stage: "", attempt: 0, ...story.answer, text } };
+function withAnswer(runView: RunView | null, text: string): RunView | null {
+  return runView && { ...runView, answer: { stage: "", attempt: 0, ...runView.answer, text } };
 }

@@ -2,7 +2,7 @@
 import { useEffect, useMemo } from "preact/hooks";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { useNow } from "../lib/clock.ts";
-import { told } from "../lib/errors.ts";
+import { errorWords } from "../lib/errors.ts";
 import { duration, moment, seconds } from "../lib/format.ts";
 import { refine, route, to } from "../lib/route.ts";
 import { client } from "../lib/session.ts";
@@ -127,7 +127,9 @@ function Row({ row, parts }: { row: ExecutionSummary; parts: readonly StagePart[
         <span class="row-question">
           <span class="row-query">{query}</span>
           <span class="row-note">
-            {error_info === null ? pipeline : `${pipeline}: ${told(error_info.code).title.toLowerCase()}`}
+            {error_info === null
+              ? pipeline
+              : `${pipeline}: ${errorWords(error_info.code).title.toLowerCase()}`}
             {error_info?.failed_stage != null && ` in ${error_info.failed_stage}`}
           </span>
         </span>

@@ -1,6 +1,6 @@
 // The charts of the Health page, as SVG of our own; each says in words what it shows.
 import { duration, percent, plural } from "../lib/format.ts";
-import type { Bucket } from "./figures.ts";
+import type { Bucket } from "./health-data.ts";
 
 const WIDTH = 480;
 const HEIGHT = 96;

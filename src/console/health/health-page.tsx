@@ -6,7 +6,7 @@ import { refine, route, to } from "../lib/route.ts";
 import { client } from "../lib/session.ts";
 import { Card, Empty, Failure } from "../ui/parts.tsx";
 import { Bars, Share, Throughput } from "./charts.tsx";
-import { type Bucket, createFigures } from "./figures.ts";
+import { type Bucket, createHealthData } from "./health-data.ts";
 
 const WINDOWS = [
   [900, "15 minutes"],
@@ -18,9 +18,9 @@ export function HealthPage() {
   const asked = Number(route.value.query.get("window"));
   const [window_seconds] = WINDOWS.find(([seconds]) => seconds === asked) ?? WINDOWS[1];
   const current = client();
-  const source = useMemo(() => createFigures(window_seconds), [window_seconds, current]);
+  const source = useMemo(() => createHealthData(window_seconds), [window_seconds, current]);
   useEffect(() => source.stop, [source]);
-  const figures = source.figures.value;
+  const health = source.health.value;
   return (
     <>
       <div class="page-head">
@@ -40,22 +40,22 @@ export function HealthPage() {
         </label>
       </div>
       {source.failure.value !== null && <Failure cause={source.failure.value} />}
-      {figures === null && source.failure.value === null && (
+      {health === null && source.failure.value === null && (
         <p class="quiet" role="status">
           Loading the metrics
         </p>
       )}
-      {figures !== null && (
+      {health !== null && (
         <div class="health">
-          <Alerts alerts={figures.alerts} />
-          {figures.metrics === null ? (
+          <Alerts alerts={health.alerts} />
+          {health.metrics === null ? (
             <Empty title="No metrics">
               This coordinator does not provide <code>GET /v1/metrics</code>. Update it to see them here.
             </Empty>
           ) : (
-            <Overview metrics={figures.metrics} alerts={figures.alerts} buckets={figures.buckets} />
+            <Overview metrics={health.metrics} alerts={health.alerts} buckets={health.buckets} />
           )}
-          <Agents agents={figures.agents} />
+          <Agents agents={health.agents} />
         </div>
       )}
     </>
@@ -82,8 +82,8 @@ function Alerts({ alerts }: { alerts: readonly Alert[] }) {
               {alert.stage !== undefined && ` in ${alert.stage}`}
             </strong>
             <p>
-              {alert.value === null ? "unknown" : figure(alert.name, alert.value)}, threshold{" "}
-              {figure(alert.name, alert.threshold)}
+              {alert.value === null ? "unknown" : formatValue(alert.name, alert.value)}, threshold{" "}
+              {formatValue(alert.name, alert.threshold)}
               {alert.since !== null && `, since ${moment(alert.since)}`}
             </p>
           </li>
@@ -102,7 +102,7 @@ const ALERTS: Readonly<Record<string, string>> = {
 };
 
 /** An alert's figure in its own unit. */
-function figure(name: string, value: number): string {
+function formatValue(name: string, value: number): string {
   if (name.endsWith("_rate")) return percent(value);
   if (name.endsWith("_ms")) return duration(value);
   if (name.endsWith("_mb")) return `${value.toFixed(1)} MB`;

@@ -1,12 +1,12 @@
 // User-visible texts of errors: a title and advice for each code.
 import { CoordinatorClientError } from "../../client/index.ts";
 
-interface Told {
+interface ErrorWords {
   title: string;
   advice: string;
 }
 
-const WORDS: Readonly<Record<string, Told>> = {
+const WORDS: Readonly<Record<string, ErrorWords>> = {
   AGENT_UNAVAILABLE: {
     title: "An agent could not be reached",
     advice:
@@ -60,11 +60,11 @@ const WORDS: Readonly<Record<string, Told>> = {
 };
 
 /** The text of a code; the code itself if this page does not know it. */
-export function told(code: string): Told {
+export function errorWords(code: string): ErrorWords {
   return WORDS[code] ?? { title: code, advice: "The coordinator’s message is below." };
 }
 
-export interface Trouble extends Told {
+export interface Trouble extends ErrorWords {
   code: string;
   detail: string;
 }
@@ -74,5 +74,5 @@ export function troubleOf(cause: unknown): Trouble {
   const code = cause instanceof CoordinatorClientError ? cause.code : "UNKNOWN";
   const detail = cause instanceof Error ? cause.message : String(cause);
   if (code === "UNKNOWN") return { code, title: "Something went wrong", advice: "Reload the page.", detail };
-  return { code, ...told(code), detail };
+  return { code, ...errorWords(code), detail };
 }

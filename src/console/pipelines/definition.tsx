@@ -126,7 +126,7 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
         <Card title="Graph" id="graph-title">
           <Graph
             stages={shown.current.map(pendingStage)}
-            story={null}
+            runView={null}
             selected={null}
             onSelect={select}
             faulty={faulty}

@@ -17,17 +17,17 @@ interface Final {
   citations: readonly Citation[];
 }
 
-export function Answer({ story }: { story: RunView }) {
-  const final = readFinal(story.execution?.final_result);
-  const speaker = story.stages.find((stage) => stage.name === story.answer?.stage);
-  const over = isRunOver(story.status);
+export function Answer({ runView }: { runView: RunView }) {
+  const final = readFinal(runView.execution?.final_result);
+  const speaker = runView.stages.find((stage) => stage.name === runView.answer?.stage);
+  const over = isRunOver(runView.status);
   const text = final?.answer ?? speaker?.text ?? "";
   const writing = !over && speaker?.status === "running";
-  const result = story.execution?.final_result;
+  const result = runView.execution?.final_result;
   return (
     <Card title="Answer" id="answer-title">
       {text === "" ? (
-        <NoText story={story} result={result} />
+        <NoText runView={runView} result={result} />
       ) : (
         <div class="answer" aria-live="polite" aria-busy={writing}>
           {paragraphs(text).map((paragraph, at, all) => (
@@ -60,13 +60,13 @@ export function Answer({ story }: { story: RunView }) {
   );
 }
 
-function NoText({ story, result }: { story: RunView; result: unknown }) {
-  if (story.status === "completed" && result !== null) return <JsonTree value={result} open={2} />;
-  if (story.status === "failed")
+function NoText({ runView, result }: { runView: RunView; result: unknown }) {
+  if (runView.status === "completed" && result !== null) return <JsonTree value={result} open={2} />;
+  if (runView.status === "failed")
     return <Empty title="No answer">The run failed before it produced an answer.</Empty>;
-  if (story.status === "cancelled")
+  if (runView.status === "cancelled")
     return <Empty title="No answer">The run was cancelled before it produced an answer.</Empty>;
-  if (story.status === "paused") return <Empty title="Paused">Resume the run to continue it.</Empty>;
+  if (runView.status === "paused") return <Empty title="Paused">Resume the run to continue it.</Empty>;
   return (
     <div class="answer-waits" aria-hidden="true">
       <i />

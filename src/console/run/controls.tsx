@@ -5,11 +5,11 @@ import { client } from "../lib/session.ts";
 import { Failure } from "../ui/parts.tsx";
 import { isRunOver, type RunView } from "../../client/index.ts";
 
-export function Controls({ story }: { story: RunView }) {
+export function Controls({ runView }: { runView: RunView }) {
   const busy = useSignal(false);
   const failure = useSignal<unknown>(null);
-  if (isRunOver(story.status)) return null;
-  const id = story.execution_id;
+  if (isRunOver(runView.status)) return null;
+  const id = runView.execution_id;
   const verb = (act: () => Promise<unknown>) => () => {
     busy.value = true;
     failure.value = null;
@@ -23,7 +23,7 @@ export function Controls({ story }: { story: RunView }) {
   };
   return (
     <div class="controls" role="group" aria-label="Control the run">
-      {story.status === "paused" ? (
+      {runView.status === "paused" ? (
         <button type="button" disabled={busy.value} onClick={verb(() => client().resumeExecution(id))}>
           Resume
         </button>

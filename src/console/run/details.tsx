@@ -1,7 +1,7 @@
 // What lies behind a run: each stage's result, every event that was logged, and the execution as the API answers it.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { told } from "../lib/errors.ts";
+import { errorWords } from "../lib/errors.ts";
 import { duration, plural } from "../lib/format.ts";
 import { go, to } from "../lib/route.ts";
 import { JsonTree } from "../ui/json-tree.tsx";
@@ -15,13 +15,13 @@ const TABS = [
 ] as const;
 
 interface DetailsProps {
-  story: RunView;
+  runView: RunView;
   tab: string;
   selected: string | null;
   onSelect: (stage: string) => void;
 }
 
-export function Details({ story, tab, selected, onSelect }: DetailsProps) {
+export function Details({ runView, tab, selected, onSelect }: DetailsProps) {
   const place = Math.max(
     0,
     TABS.findIndex(([name]) => name === tab),
@@ -29,7 +29,7 @@ export function Details({ story, tab, selected, onSelect }: DetailsProps) {
   const [shown] = TABS[place] ?? TABS[0];
   const choose = (at: number) => {
     const [name] = TABS[(at + TABS.length) % TABS.length] ?? TABS[0];
-    go(to("run", story.execution_id, name));
+    go(to("run", runView.execution_id, name));
     document.getElementById(`tab-${name}`)?.focus();
   };
   return (
@@ -51,28 +51,28 @@ export function Details({ story, tab, selected, onSelect }: DetailsProps) {
             }}
           >
             {title}
-            {name === "events" && <span class="count">{story.events.length}</span>}
+            {name === "events" && <span class="count">{runView.events.length}</span>}
           </button>
         ))}
       </div>
       <div id="details-panel" role="tabpanel" aria-labelledby={`tab-${shown}`}>
-        {shown === "results" && <Results story={story} selected={selected} onSelect={onSelect} />}
-        {shown === "events" && <Events events={story.events} from={story.started_at} />}
+        {shown === "results" && <Results runView={runView} selected={selected} onSelect={onSelect} />}
+        {shown === "events" && <Events events={runView.events} from={runView.started_at} />}
         {shown === "execution" &&
-          (story.execution === null ? (
+          (runView.execution === null ? (
             <p class="quiet">It is shown here when the run has ended.</p>
           ) : (
-            <JsonTree value={story.execution} />
+            <JsonTree value={runView.execution} />
           ))}
       </div>
     </section>
   );
 }
 
-function Results({ story, selected, onSelect }: Omit<DetailsProps, "tab">) {
+function Results({ runView, selected, onSelect }: Omit<DetailsProps, "tab">) {
   return (
     <ul class="results">
-      {story.stages.map((stage) => (
+      {runView.stages.map((stage) => (
         <Result key={stage.name} stage={stage} open={stage.name === selected} onSelect={onSelect} />
       ))}
     </ul>
@@ -111,7 +111,7 @@ function Result({
           </p>
           {result?.error != null && (
             <p class="bad">
-              {told(result.error.code).title}. <span class="mono">{result.error.message}</span>
+              {errorWords(result.error.code).title}. <span class="mono">{result.error.message}</span>
             </p>
           )}
           {result?.error?.url !== undefined && (

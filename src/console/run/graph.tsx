@@ -10,7 +10,7 @@ import { isRunOver, type StageView, type RunView } from "../../client/index.ts";
 
 interface GraphProps {
   stages: readonly StageView[];
-  story: RunView | null;
+  runView: RunView | null;
   selected: string | null;
   onSelect: (stage: string) => void;
   /** Names of stages with something wrong, for the editor. */
@@ -20,7 +20,7 @@ interface GraphProps {
 /** Below this a row of stages would be too small to read. */
 const SMALLEST_SCALE = 0.72;
 
-export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps) {
+export function Graph({ stages, runView, selected, onSelect, faulty }: GraphProps) {
   const [room, setRoom] = useState(900);
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => {
@@ -36,9 +36,9 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
     const across = layOut(graph, false);
     return across.width * SMALLEST_SCALE <= room ? across : layOut(graph, true);
   }, [shape, room]);
-  const live = story !== null && !isRunOver(story.status);
+  const live = runView !== null && !isRunOver(runView.status);
   const now = useNow(live);
-  const critical = story === null ? new Set<string>() : criticalPath(story);
+  const critical = runView === null ? new Set<string>() : criticalPath(runView);
   const byName = new Map(stages.map((stage) => [stage.name, stage]));
   const scale = Math.min(1, Math.max(SMALLEST_SCALE, room / Math.max(1, width)));
   const px = (value: number) => `${value}px`;
@@ -55,7 +55,7 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
                 key={`${from} ${to}`}
                 d={path}
                 class={
-                  story === null ? "line is-defined" : lineClass(byName.get(from), byName.get(to), critical)
+                  runView === null ? "line is-defined" : lineClass(byName.get(from), byName.get(to), critical)
                 }
               />
             ))}
@@ -69,19 +69,19 @@ export function Graph({ stages, story, selected, onSelect, faulty }: GraphProps)
                 <li key={name}>
                   <button
                     type="button"
-                    class={`node is-${story === null ? "defined" : stage.status}${wrong ? " is-faulty" : ""}${critical.has(name) ? " is-critical" : ""}`}
+                    class={`node is-${runView === null ? "defined" : stage.status}${wrong ? " is-faulty" : ""}${critical.has(name) ? " is-critical" : ""}`}
                     aria-pressed={selected === name}
-                    aria-label={`${name}, ${wrong ? "has errors" : stateOf(stage, story, now)}${critical.has(name) ? ", on the critical path" : ""}`}
+                    aria-label={`${name}, ${wrong ? "has errors" : stateOf(stage, runView, now)}${critical.has(name) ? ", on the critical path" : ""}`}
                     style={{ left: px(x), top: px(y), width: px(NODE.width), height: px(NODE.height) }}
                     onClick={() => onSelect(name)}
                   >
-                    {(story !== null || wrong) && (
+                    {(runView !== null || wrong) && (
                       <span class="node-mark">
                         <Icon name={wrong ? "failed" : stage.status} />
                       </span>
                     )}
                     <span class="node-name">{name}</span>
-                    <span class="node-state">{wrong ? "has errors" : stateOf(stage, story, now)}</span>
+                    <span class="node-state">{wrong ? "has errors" : stateOf(stage, runView, now)}</span>
                     {stage.status === "running" && stage.fraction !== null && (
                       <span class="node-progress" style={{ width: `${stage.fraction * 100}%` }} />
                     )}
@@ -108,12 +108,12 @@ function lineClass(
 }
 
 /** What a stage is doing, in few words. */
-function stateOf(stage: StageView, story: RunView | null, now: number): string {
+function stateOf(stage: StageView, runView: RunView | null, now: number): string {
   const { status, attempt, definition } = stage;
   const limit = definition.retry_attempts;
   switch (status) {
     case "pending":
-      return story === null ? stage.definition.agent_type : "pending";
+      return runView === null ? stage.definition.agent_type : "pending";
     case "running": {
       const span = stage.spans.at(-1);
       const took = span === undefined ? 0 : now - span.from;
@@ -124,7 +124,7 @@ function stateOf(stage: StageView, story: RunView | null, now: number): string {
     }
     case "retrying": {
       const left = (stage.retry_at ?? now) - now;
-      if (story?.status === "paused") return "retrying after the pause";
+      if (runView?.status === "paused") return "retrying after the pause";
       return left > 0 ? `retrying in ${seconds(left)}` : "retrying";
     }
     case "completed": {

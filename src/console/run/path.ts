@@ -7,6 +7,6 @@ export function timeOf(stage: StageView, now: number): number {
 }
 
 /** The stages on the critical path; none while the run goes on. */
-export function criticalPath(story: RunView): ReadonlySet<string> {
-  return new Set(story.execution?.performance_metrics.critical_path);
+export function criticalPath(runView: RunView): ReadonlySet<string> {
+  return new Set(runView.execution?.performance_metrics.critical_path);
 }

@@ -4,7 +4,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { cutText } from "../../contract/text.ts";
 import { useNow } from "../lib/clock.ts";
-import { told } from "../lib/errors.ts";
+import { errorWords } from "../lib/errors.ts";
 import { duration, moment, seconds } from "../lib/format.ts";
 import { client, isCut } from "../lib/session.ts";
 import { route, to } from "../lib/route.ts";
@@ -23,13 +23,13 @@ export function RunPage() {
   return (
     <>
       <Ask focus={id === undefined} />
-      {id === undefined ? <Beginning /> : <Run key={id} id={id} tab={tab ?? "results"} />}
+      {id === undefined ? <StartPage /> : <Run key={id} id={id} tab={tab ?? "results"} />}
     </>
   );
 }
 
 /** Before the first question: what is going to happen. */
-function Beginning() {
+function StartPage() {
   const stages = useSignal<Parameters<typeof pendingStage>[0][]>([]);
   const failure = useSignal<unknown>(null);
   const current = client();
@@ -46,7 +46,7 @@ function Beginning() {
       {failure.value !== null && <Failure cause={failure.value} />}
       {stages.value.length > 0 && (
         <Card title="What will run" id="graph-title">
-          <Graph stages={stages.value.map(pendingStage)} story={null} selected={null} onSelect={() => {}} />
+          <Graph stages={stages.value.map(pendingStage)} runView={null} selected={null} onSelect={() => {}} />
         </Card>
       )}
       <Empty title="No run yet">
@@ -62,13 +62,14 @@ function Run({ id, tab }: { id: string; tab: string }) {
   const watch = useMemo(() => createWatch(id), [id, current]);
   useEffect(() => watch.stop, [watch]);
   const selected = useSignal<string | null>(null);
-  const story = watch.story.value;
+  const runView = watch.runView.value;
   useEffect(() => {
-    document.title = story === null ? "Agent Coordinator" : `${story.status}: ${cutText(story.query, 60)}`;
+    document.title =
+      runView === null ? "Agent Coordinator" : `${runView.status}: ${cutText(runView.query, 60)}`;
     return () => {
       document.title = "Agent Coordinator";
     };
-  }, [story?.status, story?.query]);
+  }, [runView?.status, runView?.query]);
   if (watch.failure.value !== null) {
     return (
       <Failure cause={watch.failure.value}>
@@ -78,24 +79,24 @@ function Run({ id, tab }: { id: string; tab: string }) {
       </Failure>
     );
   }
-  if (story === null) return <Loading />;
+  if (runView === null) return <Loading />;
   const select = (stage: string) => {
     selected.value = selected.value === stage ? null : stage;
   };
   return (
-    <article class="run" aria-label="Run" data-status={story.status}>
-      <Heading story={story} />
-      <Trouble story={story} />
+    <article class="run" aria-label="Run" data-status={runView.status}>
+      <Heading runView={runView} />
+      <Trouble runView={runView} />
       <Card title="Stages" id="graph-title">
-        <Graph stages={story.stages} story={story} selected={selected.value} onSelect={select} />
+        <Graph stages={runView.stages} runView={runView} selected={selected.value} onSelect={select} />
       </Card>
       <div class="run-columns">
-        <Answer story={story} />
+        <Answer runView={runView} />
         <Card title="Timeline" id="timeline-title">
-          <Timeline story={story} onSelect={select} />
+          <Timeline runView={runView} onSelect={select} />
         </Card>
       </div>
-      <Details story={story} tab={tab} selected={selected.value} onSelect={select} />
+      <Details runView={runView} tab={tab} selected={selected.value} onSelect={select} />
     </article>
   );
 }
@@ -110,29 +111,29 @@ function Loading() {
   );
 }
 
-function Heading({ story }: { story: RunView }) {
+function Heading({ runView }: { runView: RunView }) {
   return (
     <header class="run-head">
       <div class="run-words">
-        <h1>{story.query}</h1>
+        <h1>{runView.query}</h1>
         <p class="run-meta">
-          <span role="status" aria-label={`The run is ${story.status}`}>
-            <Status status={story.status} />
+          <span role="status" aria-label={`The run is ${runView.status}`}>
+            <Status status={runView.status} />
           </span>
-          <Elapsed story={story} />
-          <span>{story.pipeline}</span>
-          <span>{moment(new Date(story.started_at).toISOString())}</span>
-          <span class="mono run-id">{story.execution_id}</span>
+          <Elapsed runView={runView} />
+          <span>{runView.pipeline}</span>
+          <span>{moment(new Date(runView.started_at).toISOString())}</span>
+          <span class="mono run-id">{runView.execution_id}</span>
         </p>
       </div>
-      <Controls story={story} />
+      <Controls runView={runView} />
     </header>
   );
 }
 
-function Elapsed({ story }: { story: RunView }) {
-  const now = useNow(!isRunOver(story.status));
-  const { started_at, ended_at } = story;
+function Elapsed({ runView }: { runView: RunView }) {
+  const now = useNow(!isRunOver(runView.status));
+  const { started_at, ended_at } = runView;
   return (
     <span class="tabular">
       {ended_at === null ? seconds(now - started_at) : duration(ended_at - started_at)}
@@ -141,10 +142,10 @@ function Elapsed({ story }: { story: RunView }) {
 }
 
 /** Why a run failed, in words. */
-function Trouble({ story }: { story: RunView }) {
-  const error = story.execution?.error_info;
+function Trouble({ runView }: { runView: RunView }) {
+  const error = runView.execution?.error_info;
   if (error === null || error === undefined) return null;
-  const { title, advice } = told(error.code);
+  const { title, advice } = errorWords(error.code);
   const where = error.failed_stage === null ? "" : ` in ${error.failed_stage}`;
   const tries = error.retry_attempts > 1 ? ` after ${error.retry_attempts} tries` : "";
   return (

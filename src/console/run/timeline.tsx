@@ -14,15 +14,15 @@ interface Axis {
   length: number;
 }
 
-export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage: string) => void }) {
-  const live = !isRunOver(story.status);
+export function Timeline({ runView, onSelect }: { runView: RunView; onSelect: (stage: string) => void }) {
+  const live = !isRunOver(runView.status);
   const now = useNow(live);
-  const end = story.ended_at ?? now;
+  const end = runView.ended_at ?? now;
   const axis = {
-    from: story.started_at,
-    length: Math.max(SHORTEST_AXIS_MS, (end - story.started_at) * 1.02),
+    from: runView.started_at,
+    length: Math.max(SHORTEST_AXIS_MS, (end - runView.started_at) * 1.02),
   };
-  const critical = criticalPath(story);
+  const critical = criticalPath(runView);
   const place = (from: number, to: number) => placed(axis, from, to);
   return (
     <figure class="timeline" aria-label="Timeline of the run">
@@ -34,17 +34,17 @@ export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage
         ))}
       </div>
       <ul class="timeline-rows">
-        {story.stages.map((stage) => (
+        {runView.stages.map((stage) => (
           <li key={stage.name} class={critical.has(stage.name) ? "is-critical" : ""}>
             <button type="button" class="timeline-name" onClick={() => onSelect(stage.name)}>
               <span>{stage.name}</span>
               <span class="sr-only">
                 {spoken(stage, end)}
-                {critical.has(stage.name) && onPath(story, stage.name)}
+                {critical.has(stage.name) && onPath(runView, stage.name)}
               </span>
             </button>
             <span class="timeline-track" aria-hidden="true">
-              {story.pauses.map((pause) => (
+              {runView.pauses.map((pause) => (
                 <i key={pause.from} class="bar bar-pause" style={place(pause.from, pause.to ?? end)} />
               ))}
               {stage.spans.map((span) => (
@@ -64,25 +64,25 @@ export function Timeline({ story, onSelect }: { story: RunView; onSelect: (stage
         <span>
           <i class="swatch bar-try" /> try
         </span>
-        {some(story, ({ kind }) => kind === "wait") && (
+        {some(runView, ({ kind }) => kind === "wait") && (
           <span>
             <i class="swatch bar-wait" /> wait before a retry
           </span>
         )}
-        {story.stages.some(({ result }) => result?.cached === true) && (
+        {runView.stages.some(({ result }) => result?.cached === true) && (
           <span>
             <i class="swatch bar-try is-cached" /> from the cache
           </span>
         )}
-        {some(story, ({ outcome }) => outcome === "failed") && (
+        {some(runView, ({ outcome }) => outcome === "failed") && (
           <span>
             <i class="swatch bar-try is-failed" /> failed
           </span>
         )}
         <span>
-          <i class="swatch swatch-critical" /> critical path{pathOf(story)}
+          <i class="swatch swatch-critical" /> critical path{pathOf(runView)}
         </span>
-        {story.pauses.length > 0 && (
+        {runView.pauses.length > 0 && (
           <span>
             <i class="swatch bar-pause" /> paused
           </span>
@@ -101,8 +101,8 @@ function timeText(stage: StageView, end: number): string {
   return stage.spans.length === 0 ? "–" : duration(timeOf(stage, end));
 }
 
-function some(story: RunView, has: (span: StageSpan) => boolean): boolean {
-  return story.stages.some(({ spans }) => spans.some(has));
+function some(runView: RunView, has: (span: StageSpan) => boolean): boolean {
+  return runView.stages.some(({ spans }) => spans.some(has));
 }
 
 function placed(axis: Axis, from: number, to: number) {

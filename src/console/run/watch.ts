@@ -13,7 +13,7 @@ import { client, eventsOf } from "../lib/session.ts";
 const LONGEST_WAIT_MS = 3_000;
 
 export function createWatch(execution_id: string) {
-  const story = signal<RunView | null>(null);
+  const runView = signal<RunView | null>(null);
   const failure = signal<unknown>(null);
   const leaving = new AbortController();
   const { signal: left } = leaving;
@@ -23,10 +23,10 @@ export function createWatch(execution_id: string) {
   const fold = () => {
     cancelAnimationFrame(frame);
     frame = 0;
-    let next = story.peek();
+    let next = runView.peek();
     for (const event of arrived) next = foldEvent(next, event);
     arrived = [];
-    story.value = next;
+    runView.value = next;
   };
   const take = (event: ExecutionEvent) => {
     arrived.push(event);
@@ -38,15 +38,15 @@ export function createWatch(execution_id: string) {
   const follow = async (failures: { inRow: number }) => {
     const execution = await client().getExecution(execution_id, { signal: left });
     fold();
-    const after = story.peek()?.seq ?? 0;
+    const after = runView.peek()?.seq ?? 0;
     for await (const event of eventsOf(execution, { signal: left, after, maxRetries: 0 })) {
       failures.inRow = 0;
       take(event);
     }
     fold();
-    const told = story.peek();
-    if (told?.execution?.truncated !== true) return;
-    story.value = addExecution(told, await client().getExecution(execution_id, { signal: left }));
+    const latest = runView.peek();
+    if (latest?.execution?.truncated !== true) return;
+    runView.value = addExecution(latest, await client().getExecution(execution_id, { signal: left }));
   };
 
   const run = async () => {
@@ -72,7 +72,7 @@ export function createWatch(execution_id: string) {
   };
   void run();
   return {
-    story,
+    runView,
     failure,
     stop: () => {
       leaving.abort();

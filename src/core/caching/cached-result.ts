@@ -86,13 +86,13 @@ export function readEntry(text: unknown): CachedEntry | null {
   if (!json.ok || !isObject(json.value)) return null;
   const { by, result, at, ttl_seconds } = json.value;
   if (!isObject(result) || typeof at !== "number" || typeof ttl_seconds !== "number") return null;
-  const { data, context, text: said, bytes } = result;
-  const sound =
+  const { data, context, text: streamed, bytes } = result;
+  const isValid =
     isObject(data) &&
     typeof bytes === "number" &&
     (context === undefined || isObject(context)) &&
-    (said === undefined || typeof said === "string");
-  if (!sound) return null;
+    (streamed === undefined || typeof streamed === "string");
+  if (!isValid) return null;
   const entry = { result: result as unknown as CachedResult, at, ttl_seconds };
   return typeof by === "string" ? { by, ...entry } : entry;
 }

@@ -81,7 +81,7 @@ export class SingleFlight {
   }
 
   /** A call has given a result, whether it led or not: the flight is over, and its followers have their result. */
-  land(key: string): Released[] {
+  settleFlight(key: string): Released[] {
     return this.end(key);
   }
 
@@ -102,7 +102,7 @@ export class SingleFlight {
     if (flight === undefined || !isSame(flight.leader, leader)) return;
     flight.lease_until = runs
       ? now + TIMINGS.LEAD_LEASE_MS
-      : Math.min(flight.lease_until, now + TIMINGS.LEAD_LANDING_MS);
+      : Math.min(flight.lease_until, now + TIMINGS.LEAD_SETTLE_MS);
   }
 
   /** What time has brought: followers that wait no longer, and leaders to be probed now. */

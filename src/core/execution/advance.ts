@@ -3,60 +3,60 @@
 import { Meter } from "../expressions/cel.ts";
 import { TIMINGS } from "../timings.ts";
 import { evaluateCondition } from "../pipeline/condition.ts";
-import { endExecution, loseStage, skipStage } from "./endings.ts";
+import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
 import { nextToStart, specOf } from "./schedule.ts";
 import { type ExecutionState, stageOf } from "./state.ts";
-import type { Turn } from "./batch.ts";
+import type { Batch } from "./batch.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 
-export function advance(turn: Turn): void {
-  for (const stage of turn.state.stages) {
-    if (turn.state.status !== "running") return;
+export function advance(batch: Batch): void {
+  for (const stage of batch.state.stages) {
+    if (batch.state.status !== "running") return;
     const name = stage.result.stage;
     // A fallback's call has the attempt of the try that it follows.
-    if (stage.phase === "held") callStage(turn, name, Math.max(1, stage.attempt), true);
-    else if (stage.phase === "waiting" && stage.due_at <= turn.now)
-      callStage(turn, name, stage.attempt + 1, false);
+    if (stage.phase === "interrupted") callStage(batch, name, Math.max(1, stage.attempt), true);
+    else if (stage.phase === "waiting" && stage.due_at <= batch.now)
+      callStage(batch, name, stage.attempt + 1, false);
   }
   let steps = 0;
-  while (turn.state.status === "running") {
-    if (turn.state.stages.every((stage) => stage.phase === "ended")) {
-      endExecution(turn, "completed", null);
+  while (batch.state.status === "running") {
+    if (batch.state.stages.every((stage) => stage.phase === "ended")) {
+      endExecution(batch, "completed", null);
       return;
     }
-    const next = nextToStart(turn.state);
+    const next = nextToStart(batch.state);
     if (next === null) return;
-    // The rest waits for a later turn: nextActions asks for it.
+    // The rest waits for a later batch: nextActions asks for it.
     if (next.when !== undefined && steps >= TIMINGS.CONDITION_STEPS) return;
     const meter = new Meter();
-    startStage(turn, next, meter);
+    startStage(batch, next, meter);
     steps += meter.spent;
   }
 }
 
 /** @param meter what its condition may cost */
-function startStage(turn: Turn, stage: ResolvedStage, meter: Meter): void {
+function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
   if (stage.when !== undefined) {
-    const verdict = evaluateCondition(stage.when, scopeOf(turn.state), meter);
+    const verdict = evaluateCondition(stage.when, scopeOf(batch.state), meter);
     if (!verdict.ok) {
       const message = `when: ${verdict.error}`;
-      loseStage(turn, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
-      if (stageOf(turn.state, stage.name).phase === "held") callStage(turn, stage.name, 1, true);
+      failOrFallBack(batch, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
+      if (stageOf(batch.state, stage.name).phase === "interrupted") callStage(batch, stage.name, 1, true);
       return;
     }
     if (!verdict.value) {
-      skipStage(turn, stage.name, `when is false: ${stage.when}`);
+      skipStage(batch, stage.name, `when is false: ${stage.when}`);
       return;
     }
   }
-  callStage(turn, stage.name, 1, false);
+  callStage(batch, stage.name, 1, false);
 }
 
 /** A call begins with this event, durably, before it is made. */
-function callStage(turn: Turn, name: string, attempt: number, repeated: boolean): void {
-  const agent_type = calledAgent(turn.state, name);
-  turn.emit({
+function callStage(batch: Batch, name: string, attempt: number, repeated: boolean): void {
+  const agent_type = calledAgent(batch.state, name);
+  batch.emit({
     type: "stage.started",
     stage: name,
     status: "running",

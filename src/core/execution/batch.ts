@@ -5,7 +5,7 @@ import { evolve, type FoldedEvent } from "./evolve.ts";
 import type { LogEvent } from "./log-event.ts";
 import type { ExecutionState } from "./state.ts";
 
-/** What a turn gives to each event. */
+/** What a batch gives to each event. */
 type Numbered = Pick<LogEvent, "execution_id" | "seq" | "timestamp">;
 
 type Unnumbered<Event> = Event extends Numbered ? Omit<Event, keyof Numbered> : never;
@@ -16,7 +16,7 @@ export type Draft = Unnumbered<LogEvent>;
 /** A terminal event before the execution after it is known: only its error is folded. */
 export type EndDraft = Unnumbered<FoldedEvent>;
 
-export class Turn {
+export class Batch {
   readonly events: LogEvent[] = [];
   state: ExecutionState;
   readonly now: number;
@@ -28,12 +28,12 @@ export class Turn {
     this.timestamp = isoTime(now);
   }
 
-  /** The turn that brings an execution into being. */
-  static begin(execution_id: string, draft: Draft, now: number): Turn {
+  /** The batch that brings an execution into being. */
+  static begin(execution_id: string, draft: Draft, now: number): Batch {
     const event = compose(execution_id, 1, isoTime(now), draft);
-    const turn = new Turn(evolve(null, event), now);
-    turn.events.push(event);
-    return turn;
+    const batch = new Batch(evolve(null, event), now);
+    batch.events.push(event);
+    return batch;
   }
 
   emit(draft: Draft): void {

@@ -181,7 +181,7 @@ function gap(
   to: number,
   kind: "overhead" | "concurrency_wait",
 ): CriticalPathLink[] {
-  const pause = covered(stillSpans(state), from, to);
+  const pause = covered(allPausedSpans(state), from, to);
   const rest = to - from - pause;
   return [
     ...wait("pause", stage, pause),
@@ -195,7 +195,7 @@ function shares(state: ExecutionState, stage: StageState, from: number, to: numb
   const name = stage.result.stage;
   const called = stage.phase === "calling" ? [...stage.calls, [stage.call_at, to] as const] : stage.calls;
   const calls = covered(called, from, to);
-  const pausedSpans = stillSpans(state);
+  const pausedSpans = allPausedSpans(state);
   // Most runs have neither pauses nor retries, and every run's end comes through here.
   const withPauses = pausedSpans.length === 0 ? calls : covered([...called, ...pausedSpans], from, to);
   const all =
@@ -213,7 +213,7 @@ function wait(kind: CriticalPathLink["kind"], stage: string | null, ms: number):
 }
 
 /** The spans in which the run's clock was stopped, one that goes on included. */
-function stillSpans({ pausedSpans, drained_at, ended_at, updated_at }: ExecutionState): readonly Span[] {
+function allPausedSpans({ pausedSpans, drained_at, ended_at, updated_at }: ExecutionState): readonly Span[] {
   if (drained_at === null || ended_at !== null) return pausedSpans;
   return [...pausedSpans, [drained_at, updated_at]];
 }

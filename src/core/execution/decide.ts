@@ -7,12 +7,12 @@ import { overwrittenBytes } from "../json/weight.ts";
 import { TIMINGS } from "../timings.ts";
 import { advance } from "./advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
-import { cancelExecution, completeStage, contextLimit, failExecution, loseStage } from "./endings.ts";
+import { cancelExecution, completeStage, contextLimit, failExecution, failOrFallBack } from "./endings.ts";
 import type { CallEnd, LogEvent } from "./log-event.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
 import { startExecution } from "./start.ts";
-import { Turn } from "./batch.ts";
+import { Batch } from "./batch.ts";
 
 export interface Decision {
   /** What happened, to be committed together; none where nothing did. */
@@ -28,27 +28,27 @@ export function decide(state: ExecutionState | null, command: Command, now: numb
   }
   if (state === null) return refuse(state, { reason: "absent" });
   // A clock that was set back must not make an event older than the one before it.
-  const turn = new Turn(state, Math.max(now, state.updated_at));
-  if (isTerminal(state.status)) return ended(turn, command);
-  endOverdue(turn);
-  if (isTerminal(turn.state.status)) return { ...accept(turn), refusal: ended(turn, command).refusal };
-  const refusal = obey(turn, command);
-  return { ...accept(turn), refusal };
+  const batch = new Batch(state, Math.max(now, state.updated_at));
+  if (isTerminal(state.status)) return ended(batch, command);
+  endOverdue(batch);
+  if (isTerminal(batch.state.status)) return { ...accept(batch), refusal: ended(batch, command).refusal };
+  const refusal = applyCommand(batch, command);
+  return { ...accept(batch), refusal };
 }
 
-function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal | null {
+function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>): Refusal | null {
   switch (command.type) {
     case "answer":
-      return answer(turn, command);
+      return answer(batch, command);
     case "tick":
-      advance(turn);
+      advance(batch);
       return null;
     case "recover":
-      recover(turn, command.crashes ?? 0, command.cut ?? 0);
+      recover(batch, command.crashes ?? 0, command.cut ?? 0);
       return null;
     case "pause":
-      if (turn.state.status === "paused") return null;
-      turn.emit({
+      if (batch.state.status === "paused") return null;
+      batch.emit({
         type: "execution.paused",
         status: "paused",
         message: `paused (${command.mode})`,
@@ -56,19 +56,19 @@ function obey(turn: Turn, command: Exclude<Command, { type: "start" }>): Refusal
       });
       return null;
     case "resume":
-      if (turn.state.status !== "paused") return conflict(turn.state, "resume");
-      turn.emit({ type: "execution.resumed", status: "running", message: "resumed", data: {} });
-      advance(turn);
+      if (batch.state.status !== "paused") return conflict(batch.state, "resume");
+      batch.emit({ type: "execution.resumed", status: "running", message: "resumed", data: {} });
+      advance(batch);
       return null;
     case "cancel":
-      cancelExecution(turn, command.reason);
+      cancelExecution(batch, command.reason);
       return null;
   }
 }
 
 /** Handles a command to an execution that has ended (I2): nothing changes it. */
-function ended(turn: Turn, command: Exclude<Command, { type: "start" }>): Decision {
-  const { state } = turn;
+function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Decision {
+  const { state } = batch;
   switch (command.type) {
     case "answer":
       return refuse(state, { reason: "stale" });
@@ -84,33 +84,33 @@ function ended(turn: Turn, command: Exclude<Command, { type: "start" }>): Decisi
 }
 
 /** I1: the deadline, and the longest pause, before anything else. */
-function endOverdue(turn: Turn): void {
-  const { state, now } = turn;
+function endOverdue(batch: Batch): void {
+  const { state, now } = batch;
   const { max_pause_seconds, pipeline_timeout_seconds } = state.spec.config;
   if (state.drained_at === null && now >= state.deadline_at) {
     const at = state.stages.find((stage) => stage.result.status === "running");
-    failExecution(turn, {
+    failExecution(batch, {
       code: "PIPELINE_TIMEOUT",
       message: `the pipeline did not end within ${pipeline_timeout_seconds} s`,
       failed_stage: at?.result.stage ?? null,
       retry_attempts: at?.result.attempts ?? 0,
     });
   } else if (state.paused_at !== null && now >= state.paused_at + max_pause_seconds * 1_000) {
-    cancelExecution(turn, `paused for longer than ${max_pause_seconds} s`);
+    cancelExecution(batch, `paused for longer than ${max_pause_seconds} s`);
   }
 }
 
-function answer(turn: Turn, command: Extract<Command, { type: "answer" }>): Refusal | null {
-  const at = turn.state.index.get(command.stage);
-  const stage = at === undefined ? undefined : turn.state.stages[at];
-  const expected = stage?.phase === "calling" || stage?.phase === "looking";
+function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Refusal | null {
+  const at = batch.state.index.get(command.stage);
+  const stage = at === undefined ? undefined : batch.state.stages[at];
+  const expected = stage?.phase === "calling" || stage?.phase === "lookup";
   if (!expected || stage.call !== command.call) return { reason: "stale" };
-  const outcome = withinContext(turn.state, command.outcome);
+  const outcome = withinContext(batch.state, command.outcome);
   // What came from the cache and does not fit is a failure, and still no call.
   const end = endOf(command.outcome, command.began_at);
-  if (outcome.ok) completeStage(turn, command.stage, outcome, end);
-  else callFailed(turn, command.stage, outcome, end, command.chance);
-  advance(turn);
+  if (outcome.ok) completeStage(batch, command.stage, outcome, end);
+  else callFailed(batch, command.stage, outcome, end, command.chance);
+  advance(batch);
   return null;
 }
 
@@ -136,31 +136,31 @@ const SPENT = "delayed: too many calls of this agent have failed (its retry budg
 
 /** Another try, or the stage's failure. I5: tries never exceed `retry_attempts`. */
 function callFailed(
-  turn: Turn,
+  batch: Batch,
   name: string,
   outcome: Extract<CallOutcome, { ok: false }>,
   end: CallEnd,
   chance: number,
 ): void {
-  const stage = stageOf(turn.state, name);
-  const { retry_attempts } = specOf(turn.state, name);
+  const stage = stageOf(batch.state, name);
+  const { retry_attempts } = specOf(batch.state, name);
   const { failure } = outcome;
   const { error, retry } = classify(failure);
   const more =
     stage.rescued === null &&
     stage.attempt < retry_attempts &&
     (retry === "yes" || (retry === "once" && stage.contract_faults < TIMINGS.CONTRACT_RETRIES));
-  const drawn_ms = retryDelay(turn.state.spec.config, stage.attempt, chance, retryAfter(failure));
-  const left_ms = turn.state.deadline_at - turn.now;
+  const drawn_ms = retryDelay(batch.state.spec.config, stage.attempt, chance, retryAfter(failure));
+  const left_ms = batch.state.deadline_at - batch.now;
   if (!more || drawn_ms >= left_ms) {
-    loseStage(turn, name, error, end);
+    failOrFallBack(batch, name, error, end);
     return;
   }
   const tries_left = retry_attempts - stage.attempt;
   const budget_ms = budgetDelay(outcome.budget_wait_ms ?? 0, chance, left_ms, tries_left);
   const delay_ms = Math.max(drawn_ms, budget_ms);
   const why = budget_ms > drawn_ms ? `${error.message}; ${SPENT}` : error.message;
-  turn.emit({
+  batch.emit({
     type: "stage.retrying",
     stage: name,
     status: "running",
@@ -176,44 +176,47 @@ function callFailed(
  * recoveries in vain only if its own work was in flight at each of the crashes (calls that were lost, or a recovery
  * that was cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
  */
-function recover(turn: Turn, crashes: number, cut: number): void {
-  const lost = turn.state.stages
+function recover(batch: Batch, crashes: number, cut: number): void {
+  const lost = batch.state.stages
     .filter((stage) => stage.phase === "calling")
     .map((stage) => stage.result.stage);
-  const vain = Math.min(crashes, cut + (lost.length === 0 ? 0 : turn.state.recoveriesWithoutProgress));
-  if (lost.length > 0 && !turn.state.spec.config.enable_state_recovery) {
-    endUnrecovered(turn, lost, "the coordinator restarted, and enable_state_recovery is false");
+  const withoutProgress = Math.min(
+    crashes,
+    cut + (lost.length === 0 ? 0 : batch.state.recoveriesWithoutProgress),
+  );
+  if (lost.length > 0 && !batch.state.spec.config.enable_state_recovery) {
+    endUnrecovered(batch, lost, "the coordinator restarted, and enable_state_recovery is false");
     return;
   }
-  if (vain >= TIMINGS.RECOVERIES_WITHOUT_PROGRESS) {
-    endUnrecovered(turn, lost, `recovered ${vain} times in a row without progress`);
+  if (withoutProgress >= TIMINGS.RECOVERIES_WITHOUT_PROGRESS) {
+    endUnrecovered(batch, lost, `recovered ${withoutProgress} times in a row without progress`);
     return;
   }
   if (lost.length === 0) {
-    advance(turn);
+    advance(batch);
     return;
   }
-  turn.emit({
+  batch.emit({
     type: "execution.recovered",
-    status: turn.state.status === "paused" ? "paused" : "running",
+    status: batch.state.status === "paused" ? "paused" : "running",
     message: `recovered; interrupted: ${lost.join(", ")}`,
-    data: { stages: lost, recoveries: turn.state.recoveries + 1 },
+    data: { stages: lost, recoveries: batch.state.recoveries + 1 },
   });
-  advance(turn);
+  advance(batch);
 }
 
-function endUnrecovered(turn: Turn, lost: string[], message: string): void {
+function endUnrecovered(batch: Batch, lost: string[], message: string): void {
   const failed_stage = lost[0] ?? null;
-  const retry_attempts = failed_stage === null ? 0 : stageOf(turn.state, failed_stage).result.attempts;
-  failExecution(turn, { code: "INTERNAL_ERROR", message, failed_stage, retry_attempts });
+  const retry_attempts = failed_stage === null ? 0 : stageOf(batch.state, failed_stage).result.attempts;
+  failExecution(batch, { code: "INTERNAL_ERROR", message, failed_stage, retry_attempts });
 }
 
 function conflict(state: ExecutionState, verb: string): Refusal {
   return { reason: "conflict", verb, status: state.status };
 }
 
-function accept(turn: Turn): Decision {
-  return { events: turn.events, state: turn.state, refusal: null };
+function accept(batch: Batch): Decision {
+  return { events: batch.events, state: batch.state, refusal: null };
 }
 
 function refuse(state: ExecutionState | null, refusal: Refusal): Decision {

@@ -12,7 +12,7 @@ import { jsonBytes } from "../json/weight.ts";
 import { repeatsOf } from "./repeats.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
-import type { Turn } from "./batch.ts";
+import type { Batch } from "./batch.ts";
 import { terminalData } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
@@ -25,10 +25,10 @@ const ENDS = {
 } as const;
 
 /** @param outcome its `bytes` are what it adds to those of the execution */
-export function completeStage(turn: Turn, name: string, outcome: Answered, end: CallEnd): void {
+export function completeStage(batch: Batch, name: string, outcome: Answered, end: CallEnd): void {
   const { answer, bytes, cached } = outcome;
-  const { attempt, rescued } = stageOf(turn.state, name);
-  const result = finished(turn, name, {
+  const { attempt, rescued } = stageOf(batch.state, name);
+  const result = finished(batch, name, {
     status: "completed",
     data: answer.data,
     error: null,
@@ -36,7 +36,7 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, end: 
     ...(cached === true ? { cached } : {}),
     ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
   });
-  turn.emit({
+  batch.emit({
     type: "stage.completed",
     stage: name,
     status: "completed",
@@ -53,21 +53,21 @@ export function completeStage(turn: Turn, name: string, outcome: Answered, end: 
 }
 
 /** Fails a stage, or starts its fallback if it has one; a failed fallback has no further one. */
-export function loseStage(turn: Turn, name: string, error: StageError, end: CallEnd = {}): void {
-  const { attempt, rescued } = stageOf(turn.state, name);
+export function failOrFallBack(batch: Batch, name: string, error: StageError, end: CallEnd = {}): void {
+  const { attempt, rescued } = stageOf(batch.state, name);
   if (rescued !== null) {
     const message = `${rescued.message}; its fallback also failed: ${error.message}`;
-    failStage(turn, name, { ...rescued, message }, end);
+    failStage(batch, name, { ...rescued, message }, end);
     return;
   }
-  const fallback = fallbackOf(specOf(turn.state, name), turn.state.spec.config);
+  const fallback = fallbackOf(specOf(batch.state, name), batch.state.spec.config);
   const given = fallback?.strategy === "use_default" ? defaultAnswer(fallback.data) : null;
-  if (fallback === null || (given !== null && !fitsContext(turn.state, given.bytes))) {
-    failStage(turn, name, error, end);
+  if (fallback === null || (given !== null && !fitsContext(batch.state, given.bytes))) {
+    failStage(batch, name, error, end);
     return;
   }
   const { strategy } = fallback;
-  turn.emit({
+  batch.emit({
     type: "stage.fallback",
     stage: name,
     status: "running",
@@ -76,7 +76,7 @@ export function loseStage(turn: Turn, name: string, error: StageError, end: Call
     data: { strategy, reason: error.message },
     internal: { ...end, rescued: error },
   });
-  if (given !== null) completeStage(turn, name, given, {});
+  if (given !== null) completeStage(batch, name, given, {});
 }
 
 function defaultAnswer(data: JsonObject): Answered {
@@ -93,11 +93,11 @@ function fitsContext(state: ExecutionState, bytes: number): boolean {
 }
 
 /** A stage's failure; a required one takes the execution with it (I12). */
-function failStage(turn: Turn, name: string, error: StageError, end: CallEnd): void {
-  const { attempt, rescued } = stageOf(turn.state, name);
+function failStage(batch: Batch, name: string, error: StageError, end: CallEnd): void {
+  const { attempt, rescued } = stageOf(batch.state, name);
   const tries = end.uncalled === true && rescued === null ? { attempts: attempt - 1 } : {};
-  const result = finished(turn, name, { status: "failed", data: null, error, ...tries });
-  turn.emit({
+  const result = finished(batch, name, { status: "failed", data: null, error, ...tries });
+  batch.emit({
     type: "stage.failed",
     stage: name,
     status: "failed",
@@ -106,8 +106,8 @@ function failStage(turn: Turn, name: string, error: StageError, end: CallEnd): v
     data: result,
     ...(Object.keys(end).length === 0 ? {} : { internal: { ...end } }),
   });
-  if (!specOf(turn.state, name).required) return;
-  failExecution(turn, {
+  if (!specOf(batch.state, name).required) return;
+  failExecution(batch, {
     code: error.code,
     message: `${name}: ${error.message}`,
     failed_stage: name,
@@ -115,8 +115,8 @@ function failStage(turn: Turn, name: string, error: StageError, end: CallEnd): v
   });
 }
 
-export function skipStage(turn: Turn, name: string, reason: string): void {
-  turn.emit({
+export function skipStage(batch: Batch, name: string, reason: string): void {
+  batch.emit({
     type: "stage.skipped",
     stage: name,
     status: "skipped",
@@ -125,24 +125,24 @@ export function skipStage(turn: Turn, name: string, reason: string): void {
   });
 }
 
-export function failExecution(turn: Turn, error: ErrorInfo): void {
-  endExecution(turn, "failed", error);
+export function failExecution(batch: Batch, error: ErrorInfo): void {
+  endExecution(batch, "failed", error);
 }
 
-export function cancelExecution(turn: Turn, reason: string): void {
-  endExecution(turn, "cancelled", null, reason);
+export function cancelExecution(batch: Batch, reason: string): void {
+  endExecution(batch, "cancelled", null, reason);
 }
 
 /** Ends the execution; running stages are cancelled, stages that have not started stay pending. */
 export function endExecution(
-  turn: Turn,
+  batch: Batch,
   status: "completed" | "failed" | "cancelled",
   error: ErrorInfo | null,
   reason?: string,
 ): void {
-  for (const stage of turn.state.stages.filter(isActive)) {
+  for (const stage of batch.state.stages.filter(isActive)) {
     const name = stage.result.stage;
-    turn.emit({
+    batch.emit({
       type: "stage.cancelled",
       stage: name,
       status: "cancelled",
@@ -151,31 +151,31 @@ export function endExecution(
       data: {},
     });
   }
-  const event = turn.draw({
+  const event = batch.draw({
     ...ENDS[status],
     message: reason ?? (error === null ? status : `${status}: ${error.message}`),
     data: { error_info: error },
   });
   // The event carries the execution as it is after the event, of whose data only the error is folded.
-  const after = evolve(turn.state, event);
+  const after = evolve(batch.state, event);
   const data = terminalData(after);
   const repeats = repeatsOf(data, after);
-  turn.take({ ...event, data, ...(repeats === undefined ? {} : { internal: { repeats } }) }, after);
+  batch.take({ ...event, data, ...(repeats === undefined ? {} : { internal: { repeats } }) }, after);
 }
 
 function finished(
-  turn: Turn,
+  batch: Batch,
   name: string,
   end: Pick<StageResult, "status" | "data" | "error"> &
     Partial<Pick<StageResult, "usage" | "cached" | "attempts">>,
 ): StageResult {
-  const before = stageOf(turn.state, name).result;
-  const start_time = before.start_time ?? isoTime(turn.now);
+  const before = stageOf(batch.state, name).result;
+  const start_time = before.start_time ?? isoTime(batch.now);
   return {
     ...before,
     ...end,
     start_time,
-    end_time: isoTime(turn.now),
-    duration_ms: turn.now - timeOf(start_time),
+    end_time: isoTime(batch.now),
+    duration_ms: batch.now - timeOf(start_time),
   };
 }

@@ -79,8 +79,8 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
     case "execution.started":
       throw new RangeError("duplicate execution.started");
     case "execution.paused": {
-      const held = event.data.mode === "abort" ? holdCalls(state, at) : state;
-      return { ...held, status: "paused", paused_at: at };
+      const interrupted = event.data.mode === "abort" ? holdCalls(state, at) : state;
+      return { ...interrupted, status: "paused", paused_at: at };
     }
     case "execution.resumed":
       return resumed(state, at);
@@ -187,12 +187,12 @@ function hasKeysOf(result: StageResult, other: StageResult): boolean {
 /** What the fallback is to do keeps the stage's place: it is looked for, or the agent is called as soon as may be. */
 function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: number): Partial<StageState> {
   const uncalled = stage.phase === "calling" && event.internal?.uncalled === true;
-  const looking = event.data.strategy === "use_cached_results";
+  const isLookup = event.data.strategy === "use_cached_results";
   return {
     ...callEnded(stage, event, at),
-    phase: looking ? "looking" : "held",
-    call: looking ? event.seq : stage.call,
-    call_at: looking ? at : stage.call_at,
+    phase: isLookup ? "lookup" : "interrupted",
+    call: isLookup ? event.seq : stage.call,
+    call_at: isLookup ? at : stage.call_at,
     began_seq: stage.began_seq || event.seq,
     rescued: event.internal?.rescued ?? null,
     waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
@@ -259,7 +259,7 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
       stage.phase === "calling"
         ? {
             ...stage,
-            phase: "held",
+            phase: "interrupted",
             waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
             result: {
               ...stage.result,
@@ -278,14 +278,14 @@ function pausedSpansAt(state: ExecutionState, at: number): ExecutionState["pause
 }
 
 function resumed(state: ExecutionState, at: number): ExecutionState {
-  const stood = state.drained_at === null ? 0 : at - state.drained_at;
+  const pausedMs = state.drained_at === null ? 0 : at - state.drained_at;
   return {
     ...state,
     status: "running",
     paused_at: null,
     drained_at: null,
     pausedSpans: pausedSpansAt(state, at),
-    deadline_at: state.deadline_at + stood,
+    deadline_at: state.deadline_at + pausedMs,
     recoveriesWithoutProgress: 0,
   };
 }

@@ -73,8 +73,8 @@ const KEPT_TEXT_CHARS = 64 * 1024;
 /** How a completed call's text is kept: by the key of the data that holds it, else as it is. */
 export function keepText(text: string | undefined, data: JsonObject): KeptText {
   if (text === undefined) return {};
-  const held = Object.entries(data).find(([, value]) => value === text);
-  if (held !== undefined) return { text_in: held[0] };
+  const field = Object.entries(data).find(([, value]) => value === text);
+  if (field !== undefined) return { text_in: field[0] };
   return text.length <= KEPT_TEXT_CHARS ? { text } : {};
 }
 
@@ -82,8 +82,8 @@ export function keepText(text: string | undefined, data: JsonObject): KeptText {
 export function keptText({ internal, data }: LogEventOf<"stage.completed">): string | null {
   if (internal?.text !== undefined) return internal.text;
   if (internal?.text_in === undefined) return null;
-  const held = data.data?.[internal.text_in];
-  return typeof held === "string" ? held : null;
+  const field = data.data?.[internal.text_in];
+  return typeof field === "string" ? field : null;
 }
 
 /** The event as readers get it, as JSON. */

@@ -30,15 +30,15 @@ export function nextActions(state: ExecutionState): Actions {
   for (const [at, stage] of state.stages.entries()) {
     if (stage.phase === "pending" && state.spec.stages[at]?.when !== undefined) conditional = true;
     // A cache lookup is not a call: a pause in any mode defers it (I11).
-    const looking = stage.phase === "looking" && state.status === "running";
-    if (stage.phase === "calling" || looking) {
+    const isLookup = stage.phase === "lookup" && state.status === "running";
+    if (stage.phase === "calling" || isLookup) {
       const { result, call, attempt, repeated, rescued } = stage;
-      const kind = looking ? "lookup" : rescued === null ? "call" : "fallback";
+      const kind = isLookup ? "lookup" : rescued === null ? "call" : "fallback";
       invoke.push({ stage: result.stage, call, attempt, repeated, kind });
     }
     if (stage.phase === "waiting" && state.status === "running") wake_at = Math.min(wake_at, stage.due_at);
   }
-  // A turn whose conditions cost much leaves the others to a later one.
+  // A batch whose conditions cost much leaves the others to a later one.
   if (conditional && state.status === "running" && nextToStart(state) !== null) {
     wake_at = Math.min(wake_at, state.updated_at + TIMINGS.CONDITION_GAP_MS);
   }

@@ -2,12 +2,12 @@
 import { jsonBytes } from "../json/weight.ts";
 import { advance } from "./advance.ts";
 import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";
-import { Turn } from "./batch.ts";
+import { Batch } from "./batch.ts";
 
-export function startExecution(spec: RunSpec, now: number): Turn {
+export function startExecution(spec: RunSpec, now: number): Batch {
   const { execution_id, query, conversation_id, pipeline, pipeline_version, stages, ...kept } = spec;
   const shown: PublicSpec = { query, conversation_id, pipeline, pipeline_version, stages };
-  const turn = Turn.begin(
+  const batch = Batch.begin(
     execution_id,
     {
       type: "execution.started",
@@ -21,6 +21,6 @@ export function startExecution(spec: RunSpec, now: number): Turn {
     },
     now,
   );
-  advance(turn);
-  return turn;
+  advance(batch);
+  return batch;
 }

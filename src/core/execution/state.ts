@@ -8,10 +8,10 @@ import type { RunSpec } from "./run-spec.ts";
 /**
  * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `waiting` sits out a
  * delay between tries, `held` was interrupted (a pause in mode abort, a crash) and is to be called again under the same
- * attempt; `looking` waits for the last good result to be found. All four keep their place among the concurrent
+ * attempt; `isLookup` waits for the last good result to be found. All four keep their place among the concurrent
  * stages.
  */
-type Phase = "pending" | "calling" | "waiting" | "held" | "looking" | "ended";
+type Phase = "pending" | "calling" | "waiting" | "interrupted" | "lookup" | "ended";
 
 export interface StageState {
   readonly phase: Phase;

@@ -85,5 +85,5 @@ function step(item: Value, body: Run, slot: number, frame: Frame): Value | Fault
 
 function keep(made: Value[], value: Value, frame: Frame): void {
   made.push(value);
-  frame.meter.grown(made.length);
+  frame.meter.chargeLength(made.length);
 }

@@ -61,12 +61,12 @@ export class Meter {
 
   /** A list of this length is about to be made. @throws CostExceeded */
   makeList(items: number): void {
-    this.grown(items);
+    this.chargeLength(items);
     this.spend(items);
   }
 
   /** A list has grown to this length, by items that were paid for. @throws CostExceeded */
-  grown(items: number): void {
+  chargeLength(items: number): void {
     if (items > LIMITS.EXPRESSION_ITEMS) this.exceed(`a list of ${LIMITS.EXPRESSION_ITEMS} items`);
   }
 

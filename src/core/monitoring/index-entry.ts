@@ -8,7 +8,7 @@ import { isoTime } from "../time.ts";
 import { retainedUntil } from "../execution/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
-export interface LedgerEntry {
+export interface IndexEntry {
   summary: ExecutionSummary;
   /** Its start, ms since the epoch: with the id its position in the list. */
   start: number;
@@ -26,7 +26,7 @@ export interface LedgerEntry {
 const QUERY_CHARS = 200;
 
 /** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */
-export function ledgerEntry(state: ExecutionState, now: number = state.updated_at): LedgerEntry {
+export function indexEntry(state: ExecutionState, now: number = state.updated_at): IndexEntry {
   const { spec } = state;
   return {
     summary: {
@@ -54,5 +54,5 @@ function expiry(state: ExecutionState, now: number): number {
   if (state.spec.storage === "memory") return now + 2 * TIMINGS.MEMORY_LISTED_MS;
   const { max_pause_seconds } = state.spec.config;
   const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
-  return Math.max(state.deadline_at, paused) + TIMINGS.LEDGER_GRACE_MS;
+  return Math.max(state.deadline_at, paused) + TIMINGS.INDEX_GRACE_MS;
 }

@@ -16,7 +16,7 @@ import { validatePipeline } from "./validate.ts";
  * @param max_retry_attempts the config's, as it is now
  * @param isRegistered whether there is an agent of this type
  */
-export function judgeDefinition(
+export function checkDefinition(
   candidates: readonly unknown[],
   observed_ms: ReadonlyMap<string, number> = new Map(),
   max_retry_attempts = DEFAULT_CONFIG.max_retry_attempts,

@@ -20,11 +20,11 @@ const SILENT: ReadonlySet<string> = new Set([
  * The agent's words in a body, on one line; null where it has none. As long as the body is: the caller cuts it.
  * @param type the body's media type, in lower case; "" where there is none
  */
-export function agentWords(body: string, type: string): string | null {
+export function agentMessage(body: string, type: string): string | null {
   const text = body.replace(/^\ufeff/, "");
   if (!isText(text)) return null;
   const value = parsed(text);
-  const words = value === undefined ? plainWords(text, type) : (wordsOf(value) ?? rest(value));
+  const words = value === undefined ? plainMessage(text, type) : (wordsOf(value) ?? rest(value));
   const line = words?.replaceAll(/\s+/g, " ").trim() ?? "";
   return line === "" ? null : line;
 }
@@ -75,7 +75,7 @@ function rest(value: unknown): string | null {
   return JSON.stringify(value);
 }
 
-function plainWords(text: string, type: string): string {
+function plainMessage(text: string, type: string): string {
   const isMarkup = /\b(?:html|xml)\b/.test(type) || /^\s*<(?:!doctype|html|head|body|\?xml)\b/i.test(text);
   return isMarkup ? htmlText(text) : text;
 }

@@ -80,7 +80,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
     case "not_callable":
       return verdict("AGENT_UNAVAILABLE", failure.detail, "no");
     case "rejected": {
-      const why = rejectionWords(failure.cause, failure.words ?? null);
+      const why = rejectionMessage(failure.cause, failure.words ?? null);
       return verdict("AGENT_UNAVAILABLE", `${agent} could not be reached${why}`, "yes");
     }
     case "timeout":
@@ -98,7 +98,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
     case "status":
       return verdict(
         UNAVAILABLE_STATUS.has(failure.status) ? "AGENT_UNAVAILABLE" : "AGENT_PROCESSING_ERROR",
-        failure.detail ?? statusWords(failure),
+        failure.detail ?? statusMessage(failure),
         retryOfStatus(failure.status, failure.retryable),
         failure.status,
       );
@@ -154,7 +154,7 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
   }
 }
 
-function rejectionWords(cause: RejectionCause | undefined, words: string | null): string {
+function rejectionMessage(cause: RejectionCause | undefined, words: string | null): string {
   switch (cause) {
     case "connection":
       return ": the connection was refused (no server listens there), or it was reset or closed before an answer";
@@ -172,7 +172,7 @@ function rejectionWords(cause: RejectionCause | undefined, words: string | null)
   }
 }
 
-function statusWords(failure: Extract<CallFailure, { kind: "status" }>): string {
+function statusMessage(failure: Extract<CallFailure, { kind: "status" }>): string {
   const { status, words = null, location = null } = failure;
   const answered = `the agent answered ${status}`;
   if (location !== null) {

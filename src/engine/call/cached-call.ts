@@ -47,7 +47,7 @@ export async function throughCache(
   const key = cacheKey(request.tenant, request.registration, request.call);
   const caller = { execution_id: request.call.execution_id, call };
   const attempt: CachedTry = { cache, key, caller, ttl_seconds, hooks, call: callAgent };
-  if (!policy.serve || state.spec.bypass_cache === true) return callAndKeep(attempt, 0);
+  if (!policy.serve || state.spec.bypass_cache === true) return callAndCache(attempt, 0);
   const began_at = ports.clock.now();
   // Its time may end with the run's.
   const { timeout_ms } = request.call;
@@ -61,7 +61,7 @@ export async function throughCache(
   if (found === "busy" && request.call.attempt === 1) {
     return followed(ports.clock, attempt, { began_at, ends_at: began_at + timeout_ms });
   }
-  const outcome = await callAndKeep(attempt, 0);
+  const outcome = await callAndCache(attempt, 0);
   if (!outcome.ok && found === "miss") void cache.release(key, caller);
   return outcome;
 }
@@ -80,7 +80,7 @@ export async function lastResult(
   return last === null || last === "aborted" ? none : hit(last, hooks);
 }
 
-async function callAndKeep(
+async function callAndCache(
   { cache, key, caller, ttl_seconds, hooks, call }: CachedTry,
   waited_ms: number,
 ): Promise<CallOutcome> {
@@ -137,7 +137,7 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
       if (over || isCalling) return;
       isCalling = true;
       stopWaiting();
-      const heard = {
+      const ownHooks = {
         ...hooks,
         signal: own.signal,
         delta: (text: string) => {
@@ -151,7 +151,7 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
       };
       // The rest is the call's, also where the store itself was slow.
       const waited_ms = Math.min(share_ms, clock.now() - began_at);
-      void callAndKeep({ ...attempt, hooks: heard }, waited_ms).then(end);
+      void callAndCache({ ...attempt, hooks: ownHooks }, waited_ms).then(end);
     };
     const share_ms = (ends_at - began_at) * WAITED_SHARE;
     const stopWaiting = clock.after(Math.max(0, began_at + share_ms - clock.now()), begin);

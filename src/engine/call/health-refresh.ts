@@ -4,7 +4,7 @@ import type { ExecutionState } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Ports } from "../ports.ts";
 
-export class HealthPulse {
+export class HealthRefresh {
   private readonly ports: Pick<Ports, "clock" | "shared">;
   private readonly calling: () => ExecutionState | null;
   private stop: (() => void) | null = null;

@@ -17,7 +17,7 @@ export function hedgedCall(
 ): Promise<CallOutcome> {
   return new Promise((resolve) => {
     const sides = new Set<AbortController>();
-    let heard: AbortController | null = null;
+    let winner: AbortController | null = null;
     let anyByte = false;
     let over = false;
     const end = (outcome: CallOutcome) => {
@@ -29,11 +29,11 @@ export function hedgedCall(
     };
     /** True where this side is the one that is heard; the first to ask is. */
     const listen = (side: AbortController) => {
-      if (heard === null) {
-        heard = side;
+      if (winner === null) {
+        winner = side;
         for (const other of sides) if (other !== side) other.abort();
       }
-      return heard === side && !over;
+      return winner === side && !over;
     };
     const send = async (sent: AgentRequest) => {
       const side = new AbortController();
@@ -43,7 +43,7 @@ export function hedgedCall(
         hears_silence: hooks.hears_silence,
         alive: () => {
           anyByte = true;
-          if (heard === null || heard === side) hooks.alive();
+          if (winner === null || winner === side) hooks.alive();
         },
         delta: (text) => {
           if (listen(side)) hooks.delta(text);
@@ -53,8 +53,8 @@ export function hedgedCall(
         },
       });
       sides.delete(side);
-      if (heard !== null && heard !== side) return;
-      if (outcome.ok || heard === side || sides.size === 0) end(outcome);
+      if (winner !== null && winner !== side) return;
+      if (outcome.ok || winner === side || sides.size === 0) end(outcome);
     };
     const stopTimer = ports.clock.after(after_ms, () => {
       hooks.another(async () => {

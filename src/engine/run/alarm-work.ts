@@ -32,10 +32,10 @@ export async function alarmWork(
   // Events in the meantime may have changed it.
   const { state } = driver;
   const now = clock.now();
-  const again = refused.length === 0 ? null : nextReportAt(state, now, chance());
+  const retry_at = refused.length === 0 ? null : nextReportAt(state, now, chance());
   const due = driver.alarmAt();
-  if (due !== null) return { next: "wait", at: again === null ? due : Math.min(due, again) };
-  if (again !== null) return { next: "wait", at: again };
+  if (due !== null) return { next: "wait", at: retry_at === null ? due : Math.min(due, retry_at) };
+  if (retry_at !== null) return { next: "wait", at: retry_at };
   const at = retainedUntil(state);
   if (refused.length === 0 && at > now) return { next: "release", at, state };
   return { next: "forget", state, lost: refused };

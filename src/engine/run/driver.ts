@@ -1,4 +1,4 @@
-// driveExecution: the one loop of a run. It turns commands into events in the log, and performs the effects that the
+// driveExecution: the one loop of a run. It batches commands into events in the log, and performs the effects that the
 // state then needs: calls started and aborted, timers set, readers woken. Decides nothing itself.
 //
 // Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
@@ -17,7 +17,7 @@ import { type Invocation, nextActions } from "../../core/execution/next-actions.
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { HealthPulse } from "../call/health-refresh.ts";
+import { HealthRefresh } from "../call/health-refresh.ts";
 import { LiveText } from "./live-text.ts";
 import type { Ports } from "../ports.ts";
 import { restore } from "./restore.ts";
@@ -27,7 +27,7 @@ import { runStage } from "../call/run-stage.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 
-interface CallUnderWay {
+interface CallInFlight {
   abort: AbortController;
   live: LiveText;
 }
@@ -39,7 +39,7 @@ export interface Watcher {
    * he is woken once it is durable. Who answers or calls is woken when it is written: the platform holds answers and
    * calls back until it is durable, but not the chunks of an answer that has begun (see `confirm`).
    */
-  readonly sees_turns: boolean;
+  readonly sees_batches: boolean;
   /** A call has begun; its text will grow. */
   callBegan(live: LiveText): void;
   /** Something new is there: events, or text. */
@@ -50,10 +50,10 @@ export class ExecutionDriver {
   private readonly ports: Ports;
   private current: ExecutionState | null;
   private readonly commit: GroupCommit;
-  private readonly calls = new Map<number, CallUnderWay>();
+  private readonly calls = new Map<number, CallInFlight>();
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
   private readonly watchers = new Set<Watcher>();
-  private readonly pulse: HealthPulse;
+  private readonly healthRefresh: HealthRefresh;
   private readonly memory: RunMemory;
   private readonly texts: TextPacing;
   readonly cache: RunCache;
@@ -65,13 +65,13 @@ export class ExecutionDriver {
   private idle: PromiseWithResolvers<void> | null = null;
   private broken: { cause: unknown } | null = null;
   /** The work of an earlier instance has been resumed, or there was none. */
-  private isAwake = false;
+  private isResumed = false;
   private readonly onFault: (cause: unknown) => void;
 
   private constructor(ports: Ports, state: ExecutionState | null, onFault: (cause: unknown) => void) {
     this.ports = ports;
     this.onFault = onFault;
-    this.pulse = new HealthPulse(ports, () => (this.calls.size > 0 ? this.current : null));
+    this.healthRefresh = new HealthRefresh(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.memory = new RunMemory(ports.memory, state);
     this.texts = new TextPacing(
@@ -96,7 +96,7 @@ export class ExecutionDriver {
   }
 
   /**
-   * The driver of the execution in the log. Starts nothing: see `wakeUp`.
+   * The driver of the execution in the log. Starts nothing: see `recover`.
    * @param onFault called once, when the driver breaks: its owner is to open another one
    * @throws LogCorrupted
    */
@@ -133,8 +133,8 @@ export class ExecutionDriver {
    * @param crashes how often in a row an instance has come up to end in a crash, as the platform counts it
    * @param cut how many of those were cut in a recovery at this place of the log, before it had written anything
    */
-  wakeUp(crashes = 0, cut = 0): void {
-    if (this.isAwake || this.current === null || isTerminal(this.current.status)) return;
+  recover(crashes = 0, cut = 0): void {
+    if (this.isResumed || this.current === null || isTerminal(this.current.status)) return;
     this.submit({ type: "recover", crashes, cut });
   }
 
@@ -144,7 +144,7 @@ export class ExecutionDriver {
    */
   submit(command: Command): Refusal | null {
     if (this.broken !== null) return null;
-    this.isAwake = true;
+    this.isResumed = true;
     if (command.type === "start" && this.current === null) this.cache.begins(command.spec);
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
@@ -152,13 +152,13 @@ export class ExecutionDriver {
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
-      // A first turn and a recovery are on disk before their calls go out: no agent is called for what never was, and
+      // A first batch and a recovery are on disk before their calls go out: no agent is called for what never was, and
       // a run that crashes its object comes to an end. Later calls are sent first: a commit would delay them.
       if (command.type === "start" || command.type === "recover") this.commit.write();
       if (this.isBroken()) return null;
       this.act();
       if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
-      else this.commit.writeWithin(this.patience());
+      else this.commit.writeWithin(this.commitDelay());
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
     }
@@ -186,7 +186,7 @@ export class ExecutionDriver {
     this.broken = { cause };
     this.commit.discard();
     this.stopTimer();
-    this.pulse.rest();
+    this.healthRefresh.rest();
     const calls = [...this.calls.values()];
     this.calls.clear();
     for (const { abort } of calls) abort.abort();
@@ -248,7 +248,7 @@ export class ExecutionDriver {
     this.watchers.add(watcher);
     for (const { live } of this.calls.values()) watcher.callBegan(live);
     // Pending batches are about to be read.
-    if (watcher.sees_turns) {
+    if (watcher.sees_batches) {
       this.commit.writeWithin(TIMINGS.WATCHED_COMMIT_MS);
       void this.commit.confirm();
     }
@@ -269,13 +269,13 @@ export class ExecutionDriver {
     return this.current !== null && isTerminal(this.current.status);
   }
 
-  /** How long a turn may wait for company, ms. */
-  private patience(): number {
+  /** How long a batch may wait for company, ms. */
+  private commitDelay(): number {
     return this.isFollowed() ? TIMINGS.WATCHED_COMMIT_MS : TIMINGS.GROUP_COMMIT_MS;
   }
 
   private isFollowed(): boolean {
-    for (const watcher of this.watchers) if (watcher.sees_turns) return true;
+    for (const watcher of this.watchers) if (watcher.sees_batches) return true;
     return false;
   }
 
@@ -290,8 +290,8 @@ export class ExecutionDriver {
       abort.abort();
     }
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
-    if (this.calls.size > 0) this.pulse.beat();
-    else this.pulse.rest();
+    if (this.calls.size > 0) this.healthRefresh.beat();
+    else this.healthRefresh.rest();
     this.setTimer(wake_at);
   }
 
@@ -308,13 +308,13 @@ export class ExecutionDriver {
       another: (task: () => Promise<void>) => void this.slots(task),
       delta: (text: string) => {
         if (!wanted()) return;
-        const failure = this.memory.said(call, text);
+        const failure = this.memory.addText(call, text);
         if (failure !== null) {
           end({ ok: false, failure });
           abort.abort();
           return;
         }
-        live.say(text);
+        live.append(text);
         this.texts.arrived();
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {
@@ -327,8 +327,8 @@ export class ExecutionDriver {
     let began_at = this.ports.clock.now();
     const end = (ended: CallOutcome) => {
       if (!wanted()) return;
-      const said = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
-      const outcome = this.memory.answered(call, said);
+      const withText = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
+      const outcome = this.memory.answered(call, withText);
       this.calls.delete(call);
       this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
     };
@@ -345,7 +345,7 @@ export class ExecutionDriver {
     // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
     const wanted = this.calls.size > 0 || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
     this.sleeping = wanted !== null && this.calls.size === 0;
-    // Most turns leave the deadline where it is: a timer costs the platform more than a turn does.
+    // Most batches leave the deadline where it is: a timer costs the platform more than a batch does.
     if (wanted === this.timerAt) return;
     this.stopTimer();
     this.stopTimer = () => {};
@@ -388,8 +388,8 @@ export class ExecutionDriver {
     if (wake_at !== null) this.ports.alarm.set(wake_at);
   }
 
-  private wake(sees_turns: boolean): void {
-    for (const watcher of this.watchers) if (watcher.sees_turns === sees_turns) watcher.wake();
+  private wake(sees_batches: boolean): void {
+    for (const watcher of this.watchers) if (watcher.sees_batches === sees_batches) watcher.wake();
   }
 }
 

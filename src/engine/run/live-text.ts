@@ -14,7 +14,7 @@ export class LiveText {
   /** UTF-16 units received so far. */
   length = 0;
   /** The pieces received, in order. Not one string: to read the end of one that grows is to copy all of it. */
-  private said: string[] = [];
+  private received: string[] = [];
   progress: AgentProgress | null = null;
   /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
   progressCount = 0;
@@ -28,15 +28,15 @@ export class LiveText {
     this.call = call;
   }
 
-  say(text: string): void {
-    this.said.push(text);
+  append(text: string): void {
+    this.received.push(text);
     this.length += text.length;
   }
 
   /** The whole text so far. */
   get text(): string {
-    this.said = [this.said.join("")];
-    return this.said[0] as string;
+    this.received = [this.received.join("")];
+    return this.received[0] as string;
   }
 
   /** The text since `from`, in UTF-16 units, as a delta's bytes. */
@@ -58,12 +58,12 @@ export class LiveText {
 
   private since(from: number): string {
     let begin = this.length;
-    let first = this.said.length;
+    let first = this.received.length;
     while (first > 0 && begin > from) {
       first -= 1;
-      begin -= (this.said[first] as string).length;
+      begin -= (this.received[first] as string).length;
     }
-    return this.said
+    return this.received
       .slice(first)
       .join("")
       .slice(from - begin);

@@ -17,32 +17,36 @@ export interface Waking {
 }
 
 /** Resolves with null when the run may be taken up, or with the time that its alarm is to be set to instead. */
-export async function wakeTurn(clock: Clock, waking: Waking, queue = isolateQueue): Promise<number | null> {
+export async function recoverySlot(
+  clock: Clock,
+  waking: Waking,
+  queue = isolateQueue,
+): Promise<number | null> {
   const { scheduled, mayMove, hasEnded } = waking;
   const began = clock.now();
-  let turn = scheduled === null ? null : queue.claim(scheduled);
-  if (turn === null) {
+  let slot = scheduled === null ? null : queue.claim(scheduled);
+  if (slot === null) {
     if (!queue.isOpen(began) && hasEnded()) return null;
-    turn = queue.next(began);
+    slot = queue.next(began);
   }
   // Until then it stays in memory, and is then to wait by its alarm.
   let leaves_at: number | null = null;
   for (let now = began; ; now = clock.now()) {
-    if (turn.at <= now) {
-      if (queue.admits(turn, now)) return null;
-      turn = queue.next(now, turn.rounds + 1);
+    if (slot.at <= now) {
+      if (queue.admits(slot, now)) return null;
+      slot = queue.next(now, slot.rounds + 1);
       leaves_at = null;
       continue;
     }
-    const stay_ms: number | null = mayMove && leaves_at === null ? queue.stay(turn, now) : null;
+    const stay_ms: number | null = mayMove && leaves_at === null ? queue.stay(slot, now) : null;
     if (stay_ms !== null) leaves_at = now + stay_ms;
     if (leaves_at !== null && leaves_at <= now) {
-      queue.give(turn, now);
-      return turn.at;
+      queue.give(slot, now);
+      return slot.at;
     }
     // A handler has 15 minutes: what is left of a longer wait is none.
     if (now - began >= TIMINGS.ALARM_HOLD_MS) return null;
-    const wait_ms = Math.min(leaves_at ?? turn.at, began + TIMINGS.ALARM_HOLD_MS) - now;
+    const wait_ms = Math.min(leaves_at ?? slot.at, began + TIMINGS.ALARM_HOLD_MS) - now;
     await new Promise<void>((resolve) => {
       clock.after(wait_ms, resolve);
     });

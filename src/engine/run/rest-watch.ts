@@ -10,7 +10,7 @@ export function restWatch(
   onRest: () => void,
 ): Watcher {
   return {
-    sees_turns: false,
+    sees_batches: false,
     callBegan: () => {},
     wake: () => {
       if (memory?.isLarge === true && driver.isAtRest) clock.after(0, onRest);

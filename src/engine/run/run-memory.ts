@@ -49,13 +49,13 @@ export class RunMemory {
   }
 
   /** Accounts for more text of a call; returns the call's failure if there is no room for it. */
-  said(call: number, text: string): CallFailure | null {
+  addText(call: number, text: string): CallFailure | null {
     if (this.share === undefined) return null;
     const before = this.texts.get(call) ?? 0;
     const after = before + textWeight(text);
     this.texts.set(call, after);
     // Requesting memory per piece would cost as much as the text.
-    if (Math.floor(before / STEP) === Math.floor(after / STEP) || this.share.take(this.held)) return null;
+    if (Math.floor(before / STEP) === Math.floor(after / STEP) || this.share.take(this.total)) return null;
     return { kind: "isolate_full", bytes: after };
   }
 
@@ -64,8 +64,8 @@ export class RunMemory {
     const before = this.cached;
     if (this.share === undefined || bytes === before) return true;
     this.cached = bytes;
-    if (bytes < before) this.share.keep(this.held);
-    else if (!this.share.take(this.held)) this.cached = before;
+    if (bytes < before) this.share.keep(this.total);
+    else if (!this.share.take(this.total)) this.cached = before;
     return this.cached === bytes;
   }
 
@@ -76,14 +76,14 @@ export class RunMemory {
     const { data, context } = outcome.answer;
     const bytes = jsonWeight(data) + jsonWeight(context);
     this.kept += bytes;
-    if (this.share.take(this.held)) return outcome;
+    if (this.share.take(this.total)) return outcome;
     this.kept -= bytes;
     return { ok: false, failure: { kind: "isolate_full", bytes } };
   }
 
   /** The call has ended, if without an answer, and its text with it. */
   ended(call: number): void {
-    if (this.texts.delete(call)) this.share?.keep(this.held);
+    if (this.texts.delete(call)) this.share?.keep(this.total);
   }
 
   /** The run has ended. */
@@ -93,10 +93,10 @@ export class RunMemory {
 
   /** The run has ended, and stays: its reports were refused. */
   stays(): void {
-    this.share?.keep(this.held);
+    this.share?.keep(this.total);
   }
 
-  private get held(): number {
+  private get total(): number {
     let sum = this.kept + this.cached;
     for (const bytes of this.texts.values()) sum += bytes;
     return sum;

@@ -41,13 +41,13 @@ export class SharedTimer implements Clock {
   /** The time. Where the clock was set back, what waits for a time goes back with it: no wait gets longer by it. */
   private read(): number {
     const now = this.clock.now();
-    this.bring(this.seen - now);
+    this.advanceTo(this.seen - now);
     this.seen = now;
     return now;
   }
 
   /** Brings all that waits so much nearer. */
-  private bring(ms: number): void {
+  private advanceTo(ms: number): void {
     if (ms <= 0) return;
     this.setTo -= ms;
     for (const timer of this.waiting) timer.at -= ms;
@@ -68,7 +68,7 @@ export class SharedTimer implements Clock {
   private fire(): void {
     const now = this.read();
     // The platform's timer has fired, even if the clock reads earlier.
-    this.bring(this.setTo - now);
+    this.advanceTo(this.setTo - now);
     this.setTo = Number.POSITIVE_INFINITY;
     const due = [...this.waiting].filter(({ at }) => at <= now).toSorted((a, b) => a.at - b.at);
     try {

@@ -36,7 +36,7 @@ const ENDS_CALL: ReadonlySet<string> = new Set([
 const encoded = new WeakMap<LogEvent, Uint8Array>();
 
 export class EventFeed implements Watcher {
-  readonly sees_turns = true;
+  readonly sees_batches = true;
   private readonly driver: ExecutionDriver;
   /** Lifecycle events up to this one the reader has, or says it has. */
   private readonly after: number;
@@ -46,7 +46,7 @@ export class EventFeed implements Watcher {
   private readonly followed = new Map<number, Followed>();
   /** The reader may have heard a part of a text that has ended since: it is given the whole. */
   private finishesTexts: boolean;
-  private news = false;
+  private hasChanges = false;
   private waiting: (() => void) | null = null;
   private closed = false;
   private readonly unwatch: () => void;
@@ -84,14 +84,14 @@ export class EventFeed implements Watcher {
   }
 
   wake(): void {
-    this.news = true;
+    this.hasChanges = true;
     this.waiting?.();
     this.waiting = null;
   }
 
   /** What the reader may see now, as much as fits one chunk; nothing where there is nothing new. */
   take(): Portion {
-    this.news = false;
+    this.hasChanges = false;
     // A broken driver's stream stops without its end: the reader goes on with the driver that comes after it.
     if (this.driver.fault) this.close();
     if (this.closed) return { pieces: [], end: "closed" };
@@ -106,22 +106,22 @@ export class EventFeed implements Watcher {
     for (const event of this.driver.eventsAfter(this.cursor)) {
       add(this.before(event));
       if (event.seq > this.after || this.isEnd(event)) add([lifecyclePiece(event)]);
-      add(this.behind(event));
+      add(this.following(event));
       this.cursor = event.seq;
       if (bytes < TIMINGS.STREAM_CHUNK_BYTES) continue;
       // The rest stays in the log until this much is gone.
-      this.news = true;
+      this.hasChanges = true;
       return { pieces, end: this.endsHere() };
     }
     for (const followed of this.followed.values()) {
-      if (followed.live.call <= this.cursor) add(this.growth(followed));
+      if (followed.live.call <= this.cursor) add(this.newPieces(followed));
     }
     return { pieces, end: this.endsHere() };
   }
 
   /** Resolves when there may be something new, or after close. */
   async changed(): Promise<void> {
-    if (this.closed || this.news) return;
+    if (this.closed || this.hasChanges) return;
     await new Promise<void>((resolve) => {
       this.waiting = resolve;
     });
@@ -154,7 +154,7 @@ export class EventFeed implements Watcher {
     for (const [call, followed] of this.followed) {
       if (followed.live.stage !== event.stage || call >= event.seq) continue;
       isFollowed = true;
-      pieces.push(...this.growth(followed));
+      pieces.push(...this.newPieces(followed));
       this.followed.delete(call);
     }
     if (isFollowed || !this.finishesTexts || event.type !== "stage.completed") return pieces;
@@ -165,7 +165,7 @@ export class EventFeed implements Watcher {
   }
 
   /** The events that must follow it: if a call is repeated under its attempt, the text so far is void. */
-  private behind(event: LogEvent): Uint8Array[] {
+  private following(event: LogEvent): Uint8Array[] {
     if (!this.passesText) return [];
     if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];
     for (const [call, { live }] of this.followed) {
@@ -174,7 +174,7 @@ export class EventFeed implements Watcher {
     return [encodeTransient(wholeDelta(event, ""))];
   }
 
-  private growth(followed: Followed): Uint8Array[] {
+  private newPieces(followed: Followed): Uint8Array[] {
     const { live } = followed;
     const pieces: Uint8Array[] = [];
     if (live.progressCount > followed.progressSent) {

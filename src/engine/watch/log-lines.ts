@@ -13,7 +13,7 @@ export type LogSink = (level: LogLevel, line: string) => void;
 
 export class LogLines implements Watcher {
   // Lines are not awaited.
-  readonly sees_turns = false;
+  readonly sees_batches = false;
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;
   private readonly sink: LogSink;
@@ -45,7 +45,7 @@ export class LogLines implements Watcher {
         const { state, durableSeq } = this.driver;
         const after = this.told;
         this.told = durableSeq;
-        if (state !== null) this.tell(state, after);
+        if (state !== null) this.writeLines(state, after);
       });
     });
   }
@@ -54,7 +54,7 @@ export class LogLines implements Watcher {
     return spec.config.enable_detailed_logging && isLogged(level, spec.config.log_level);
   }
 
-  private tell(state: ExecutionState, after: number): void {
+  private writeLines(state: ExecutionState, after: number): void {
     for (const event of this.driver.eventsAfter(after)) {
       const level = levelOf(event);
       if (!this.isWanted(state, level)) continue;

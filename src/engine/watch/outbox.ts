@@ -31,7 +31,7 @@ export interface OutboxKeeper {
 
 export class Outbox implements Watcher {
   // No reader sees the batches in between: they may share a commit.
-  readonly sees_turns = false;
+  readonly sees_batches = false;
   private readonly driver: ExecutionDriver;
   private readonly ports: Pick<Ports, "clock" | "chance">;
   private readonly queues: readonly ReportQueue[];
@@ -87,7 +87,7 @@ export class Outbox implements Watcher {
   }
 
   /** Reports the start now, if it still waits: its run is to leave memory. */
-  hasten(): void {
+  retryNow(): void {
     if (!this.isDeferred) return;
     this.isDeferred = false;
     this.reportAfter(0);

@@ -9,7 +9,7 @@ import type { Clock } from "../ports.ts";
 export class Presence {
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;
-  private there = 0;
+  private count = 0;
   private stop: () => void = () => {};
 
   private constructor(driver: ExecutionDriver, clock: Clock) {
@@ -22,24 +22,24 @@ export class Presence {
     const state = driver.state;
     if (state?.spec.on_disconnect !== "cancel" || isTerminal(state.status)) return null;
     const presence = new Presence(driver, clock);
-    if (restarted && state.spec.watched) presence.awaitSomebody();
+    if (restarted && state.spec.watched) presence.startGrace();
     return presence;
   }
 
   /** Registers a watcher; the returned function, idempotent, removes it. */
   enter(): () => void {
-    this.there += 1;
+    this.count += 1;
     this.stop();
     let left = false;
     return () => {
       if (left) return;
       left = true;
-      this.there -= 1;
-      if (this.there === 0) this.awaitSomebody();
+      this.count -= 1;
+      if (this.count === 0) this.startGrace();
     };
   }
 
-  private awaitSomebody(): void {
+  private startGrace(): void {
     this.stop();
     this.stop = this.clock.after(TIMINGS.DISCONNECT_GRACE_MS, () => {
       this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });

@@ -16,7 +16,7 @@ export async function waitForCaller(
   const over = Promise.withResolvers<void>();
   const watcher: Watcher = {
     // No reader sees the batches in between, so they may share a commit.
-    sees_turns: false,
+    sees_batches: false,
     callBegan: () => {},
     wake: () => {
       if (driver.state?.status !== "running" || driver.fault !== null) over.resolve();
@@ -42,7 +42,7 @@ export async function answerWatched(
   clock: Clock,
   leave: () => void,
 ): Promise<ReadableStream<Uint8Array> | null> {
-  if (await comesFirst(over, clock)) {
+  if (await endsWithinHeartbeat(over, clock)) {
     leave();
     return null;
   }
@@ -51,7 +51,7 @@ export async function answerWatched(
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
-        if (answer === null && !(await comesFirst(over, clock))) {
+        if (answer === null && !(await endsWithinHeartbeat(over, clock))) {
           controller.enqueue(encoder.encode(" "));
           return;
         }
@@ -75,7 +75,7 @@ export async function answerWatched(
 }
 
 /** True where `over` resolves within a heartbeat. */
-function comesFirst(over: Promise<void>, clock: Clock): Promise<boolean> {
+function endsWithinHeartbeat(over: Promise<void>, clock: Clock): Promise<boolean> {
   return withTimeLimit(
     clock,
     TIMINGS.HEARTBEAT_WATCHED_MS,

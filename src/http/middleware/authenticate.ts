@@ -13,7 +13,7 @@ import { logRefusal, type Refusal } from "./refusal-log.ts";
 
 /** Why a caller is not let in. */
 
-export const guard: MiddlewareHandler<AppEnv> = async (call, next) => {
+export const authenticate: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { method, path } = call.req;
   if (method === "OPTIONS") {
     const allow = allowedMethods(path);
@@ -68,7 +68,7 @@ async function callerOf(call: Call, permission: Permission): Promise<Result<Call
     return ok({ tenant: opened.tenant, token_start: opened.started_at });
   }
   const presented = /^bearer +(\S+) *$/i.exec(header)?.[1];
-  const key = presented === undefined ? null : await access.whoHas(presented);
+  const key = presented === undefined ? null : await access.keyHolder(presented);
   if (key === null) return refuse(unauthorized("unknown"));
   if (isExpired(key, clock.now())) return refuse(unauthorized("expired"), key);
   const wanted = SCOPES[permission];

@@ -12,7 +12,7 @@ const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_SECONDS = "600";
 
-export const finish: MiddlewareHandler<AppEnv> = async (call, next) => {
+export const responseHeaders: MiddlewareHandler<AppEnv> = async (call, next) => {
   await next();
   // Hono drops the body of an answer to HEAD; a stream of an object's would stay open.
   if (call.req.method === "HEAD") void call.res.body?.cancel();

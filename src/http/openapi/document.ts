@@ -125,7 +125,7 @@ const NAMES = new Map<unknown, string>(
 
 /** Errors that any operation may answer: INVALID_REQUEST where its query is not what it takes. */
 const ANYWHERE: readonly ErrorCode[] = ["INVALID_REQUEST", "FORBIDDEN", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
-const BEHIND_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED"];
+const WITH_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED"];
 const WITH_A_BODY: readonly ErrorCode[] = ["UNSUPPORTED_MEDIA_TYPE", "RESOURCE_EXHAUSTED"];
 const WITH_WORK: readonly ErrorCode[] = ["RATE_LIMITED", "COORDINATOR_DISABLED"];
 
@@ -214,7 +214,7 @@ function errorsOf({ permission, body, starts_work, errors }: Operation): Json {
     ...errors,
     ...(starts_work === true ? WITH_WORK : []),
     ...(body === undefined ? [] : WITH_A_BODY),
-    ...(permission === "public" ? [] : BEHIND_A_KEY),
+    ...(permission === "public" ? [] : WITH_A_KEY),
     ...ANYWHERE,
   ]);
   // A body that is too large has a status of its own.

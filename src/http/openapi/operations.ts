@@ -4,7 +4,7 @@ import { ABOUT, FIGURES } from "./operations/about.ts";
 import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";
 import type { Description } from "./operations/description.ts";
 import { EXECUTIONS } from "./operations/executions.ts";
-import { type Endpoint, type OperationId, type QueryOf, SURFACE } from "../endpoints.ts";
+import { type Endpoint, type OperationId, type QueryOf, API_ENDPOINTS } from "../endpoints.ts";
 
 export interface Operation extends Endpoint, Description {
   id: string;
@@ -40,9 +40,9 @@ const TAGS = Object.fromEntries(
 );
 
 /** In the surface's order. */
-export const OPERATIONS: readonly Operation[] = (Object.keys(SURFACE) as OperationId[]).map((id) => ({
+export const OPERATIONS: readonly Operation[] = (Object.keys(API_ENDPOINTS) as OperationId[]).map((id) => ({
   id,
   tag: TAGS[id] ?? "",
-  ...SURFACE[id],
+  ...API_ENDPOINTS[id],
   ...DESCRIPTIONS[id],
 }));

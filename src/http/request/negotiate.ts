@@ -70,6 +70,6 @@ function waitOf(seconds: number | null, isAsync: boolean): number | null {
 }
 
 /** `Cache-Control: no-cache`: no stored result will do. Its other directives are ignored. */
-export function asksAnew(cacheControl: string | null): boolean {
+export function bypassesCache(cacheControl: string | null): boolean {
   return (cacheControl ?? "").split(",").some((directive) => directive.trim().toLowerCase() === "no-cache");
 }

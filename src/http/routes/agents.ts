@@ -1,6 +1,6 @@
 // /v1/agents: the registry. A URL that may not be called is refused at registration.
 import { Hono } from "hono/tiny";
-import type { Standing } from "../../adapters/durable/agent-health-client.ts";
+import type { BreakerSnapshot } from "../../adapters/durable/agent-health-client.ts";
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
@@ -61,8 +61,8 @@ async function put(call: Call): Promise<Response> {
   );
   if (!outcome.ok) return problem(call, outcome.error);
   // Earlier failures belong to the replaced registration.
-  const standing = await services.agentHealth(tenant, agent_type.value).reset();
-  const body = shown(call, agent_type.value, registration.value, standing);
+  const snapshot = await services.agentHealth(tenant, agent_type.value).reset();
+  const body = shown(call, agent_type.value, registration.value, snapshot);
   return call.json(body, before === null ? 201 : 200);
 }
 
@@ -90,26 +90,32 @@ function registered(call: Call, catalog: CatalogSnapshot, agent_type: string): R
   return registrationOf(catalog, call.var.services.settings, agent_type);
 }
 
-const HEALTHY: Standing = { state: "closed", failures: 0, opened_at: null, retry_at: null, changed_at: 0 };
+const HEALTHY: BreakerSnapshot = {
+  state: "closed",
+  failures: 0,
+  opened_at: null,
+  retry_at: null,
+  changed_at: 0,
+};
 
-function shown(call: Call, agent_type: string, registered: RegisteredAgent, standing: Standing) {
+function shown(call: Call, agent_type: string, registered: RegisteredAgent, snapshot: BreakerSnapshot) {
   const { generation: _, ...registration } = registered;
-  return { agent_type, ...registration, breaker: breakerOf(standing, call.var.services.clock.now()) };
+  return { agent_type, ...registration, breaker: breakerOf(snapshot, call.var.services.clock.now()) };
 }
 
 async function shownNow(call: Call, agent_type: string, registration: RegisteredAgent) {
   const { services, tenant } = call.var;
-  return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).standing());
+  return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).snapshot());
 }
 
-function breakerOf(standing: Standing, now: number): BreakerState {
+function breakerOf(snapshot: BreakerSnapshot, now: number): BreakerState {
   const time = (at: number | null) => (at === null ? null : new Date(at).toISOString());
   return {
-    state: shownState(standing, now),
-    failures: standing.failures,
-    opened_at: time(standing.opened_at),
-    retry_at: time(standing.retry_at),
-    ...(standing.last_failure === undefined ? {} : { last_failure: standing.last_failure }),
+    state: shownState(snapshot, now),
+    failures: snapshot.failures,
+    opened_at: time(snapshot.opened_at),
+    retry_at: time(snapshot.retry_at),
+    ...(snapshot.last_failure === undefined ? {} : { last_failure: snapshot.last_failure }),
   };
 }
 

@@ -20,7 +20,7 @@ async function list(call: Call): Promise<Response> {
   const before = readPlace(cursor);
   if (!before.ok) return problem(call, before.error);
   const query = { ...wanted, before: before.value, limit: limit + 1 };
-  const found = await call.var.services.ledgers.list(call.var.tenant, query);
+  const found = await call.var.services.executionIndex.list(call.var.tenant, query);
   const page = found.slice(0, limit);
   const has_more = found.length > limit;
   const last = page.at(-1);
@@ -46,13 +46,13 @@ async function cleanup(call: Call): Promise<Response> {
   const request = await readBody(call.req.raw, CleanupRequest);
   if (!request.ok) return problem(call, request.error);
   const until = services.clock.now() - request.value.older_than_seconds * 1_000;
-  const found = await services.ledgers.ended(tenant, until, CLEANUP_BATCH + 1);
+  const found = await services.executionIndex.ended(tenant, until, CLEANUP_BATCH + 1);
   const batch = found.slice(0, CLEANUP_BATCH);
   const forgotten = await Promise.all(
     batch.map(async (place) => {
       const outcome = await services.executions.rpc(tenant, place.id).forget();
       // One that kept nothing (context_storage_backend: memory) is in the index alone.
-      if (!outcome.ok) await services.ledgers.forget(tenant, place);
+      if (!outcome.ok) await services.executionIndex.forget(tenant, place);
       return outcome.ok;
     }),
   );

@@ -15,7 +15,7 @@ import { parseWith, readJsonBody, readOptionalBody } from "../request/body.ts";
 import { type AppEnv, type Call, jsonText, problem, queryOf } from "../context.ts";
 import {
   executionText,
-  type Followed,
+  type OpenedStream,
   locationOf,
   prepare,
   readCursor,
@@ -24,7 +24,7 @@ import {
 import { preferredType, readPrefer } from "../request/negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../endpoints.ts";
 import { planRun } from "../runs/run-spec.ts";
-import { comeBackLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
+import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
 export const executions = new Hono<AppEnv>()
   .post("/", start)
@@ -52,25 +52,25 @@ async function start(call: Call): Promise<Response> {
   if (!run.ok) return problem(call, run.error);
   const { execution_id } = run.value;
   if (type === SSE_TYPE) {
-    const followed = await run.value.follow();
-    if (!followed.ok) return problem(call, followed.error);
-    const { response, after, again } = followed.value;
+    const opened = await run.value.stream();
+    if (!opened.ok) return problem(call, opened.error);
+    const { response, after, reattach } = opened.value;
     const location = locationOf(execution_id);
-    return streamResponse(response, after, again, call.var.services.clock, { location });
+    return streamResponse(response, after, reattach, call.var.services.clock, { location });
   }
   const headers = runHeaders(execution_id, prefer);
   if (request.value.on_disconnect === "cancel" && prefer.wait_ms !== 0) {
-    return followedJson(call, await run.value.follow(), headers);
+    return followedJson(call, await run.value.stream(), headers);
   }
-  const text = await run.value.tell();
+  const text = await run.value.wait();
   if (!text.ok) return problem(call, text.error);
   const status = isTerminal(text.value.status) ? 200 : 202;
   return jsonText(await executionText(call, execution_id, text.value), status, headers);
 }
 
-function followedJson(call: Call, followed: Result<Followed>, headers: Record<string, string>): Response {
-  if (!followed.ok) return problem(call, followed.error);
-  const { response } = followed.value;
+function followedJson(call: Call, opened: Result<OpenedStream>, headers: Record<string, string>): Response {
+  if (!opened.ok) return problem(call, opened.error);
+  const { response } = opened.value;
   // A caller whose disconnect matters gets its headers before the end is known: then there is no status to go by.
   const status = response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
   return new Response(response.body, {
@@ -121,16 +121,16 @@ async function events(call: Call): Promise<Response> {
     return isOfToken ? streamHead() : problem(call, { code: "UNAUTHORIZED", reason: "bad_token" });
   }
   const { services, tenant } = call.var;
-  const attach = (seq: number, again: boolean) => {
+  const attach = (seq: number, reattach: boolean) => {
     const resumes = header.value !== null || seq > after;
-    const reader = { after: seq, resumes, again, started_at: call.var.token_start };
+    const reader = { after: seq, resumes, reattach, started_at: call.var.token_start };
     return services.executions.stream(tenant, id.value, reader, call.req.raw.signal);
   };
   const response = await attach(after, false).catch(() => null);
-  if (response === null) return comeBackLater();
+  if (response === null) return retryLater();
   if (response.status === 204) return new Response(null, { status: 204 });
   const refusal = await refusalOf(response);
-  if (refusal !== null) return isPassing(refusal.code) ? comeBackLater() : problem(call, refusal);
+  if (refusal !== null) return isPassing(refusal.code) ? retryLater() : problem(call, refusal);
   return streamResponse(response, after, (seq) => attach(seq, true), services.clock);
 }
 

@@ -13,9 +13,9 @@ import { effectiveConfig } from "../../core/config/config.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import { hintsOf } from "../../core/pipeline/hints.ts";
 import { resolveStage } from "../../core/pipeline/plan.ts";
-import { emptyFigures, mergeFigures } from "../../core/monitoring/metrics/run-metrics.ts";
+import { emptyTotals, mergeTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mean } from "../../core/monitoring/metrics/sketch.ts";
-import { judgeDefinition } from "../../core/pipeline/verdict.ts";
+import { checkDefinition } from "../../core/pipeline/verdict.ts";
 import { parseWith, readBody } from "../request/body.ts";
 import { type AppEnv, type Call, problem, queryOf } from "../context.ts";
 import { registrationOf } from "../runs/run-spec.ts";
@@ -87,7 +87,7 @@ async function validate(call: Call): Promise<Response> {
   const { services, tenant } = call.var;
   const [times, catalog] = await Promise.all([observed(call), services.catalogs.read(tenant)]);
   const { max_retry_attempts } = effectiveConfig(services.settings.config, catalog.config);
-  const judged = judgeDefinition(
+  const judged = checkDefinition(
     request.value.stages,
     times,
     max_retry_attempts,
@@ -98,12 +98,12 @@ async function validate(call: Call): Promise<Response> {
 
 /** How long the tenant's stages take on average, by name, in ms. */
 async function observed(call: Call): Promise<Map<string, number>> {
-  const { by_pipeline } = await call.var.services.ledgers.figures(call.var.tenant, {
+  const { by_pipeline } = await call.var.services.executionIndex.metrics(call.var.tenant, {
     period: "ever",
     shapes: 0,
   });
-  const all = emptyFigures();
-  for (const figures of by_pipeline.values()) mergeFigures(all, figures);
+  const all = emptyTotals();
+  for (const metrics of by_pipeline.values()) mergeTotals(all, metrics);
   return new Map(Array.from(all.stages, ([name, { durations }]) => [name, mean(durations)]));
 }
 

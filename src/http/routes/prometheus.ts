@@ -21,6 +21,6 @@ async function scrape(call: Call): Promise<Response> {
   const { services, tenant } = call.var;
   const wanted = preferredType(call.req.header("accept") ?? null, EXPOSITION_TYPES);
   const { format, type } = FORMATS[wanted ?? "text/plain"] as (typeof FORMATS)[string];
-  const { by_pipeline, open } = await services.ledgers.figures(tenant, { period: "ever", shapes: 0 });
+  const { by_pipeline, open } = await services.executionIndex.metrics(tenant, { period: "ever", shapes: 0 });
   return call.body(exposition(familiesOf(by_pipeline, open), format), 200, { "content-type": type });
 }

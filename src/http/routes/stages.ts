@@ -27,7 +27,7 @@ async function execute(call: Call): Promise<Response> {
     plan: (context) => planStage(call.var.services, request.value, context),
   });
   if (!run.ok) return problem(call, run.error);
-  const text = await run.value.tell();
+  const text = await run.value.wait();
   if (!text.ok) return problem(call, text.error);
   const { execution_id } = run.value;
   const execution = parseJson(await wholeText(text.value.json)) as PipelineExecution;

@@ -14,10 +14,10 @@ import { isTerminal } from "../../core/execution/state.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import { invalid } from "../request/body.ts";
 import type { Call } from "../context.ts";
-import { asksAnew, type Preference } from "../request/negotiate.ts";
+import { bypassesCache, type Preference } from "../request/negotiate.ts";
 import { nameExecution, type RunContext } from "./run-spec.ts";
 
-export interface Launch {
+export interface StartRequest {
   /** The request's JSON as it was sent. */
   body: unknown;
   /** The caller's own id, where there is one. */
@@ -27,25 +27,25 @@ export interface Launch {
 }
 
 /** A run that may start, or be attached to: by one of the two, once. */
-export interface Launchable {
+export interface PreparedRun {
   execution_id: string;
   /** The execution at the end of the wait. */
-  tell(): Promise<Result<ExecutionText>>;
+  wait(): Promise<Result<ExecutionText>>;
   /** The object's own answer: a stream, or the JSON of a caller whose leaving matters. */
-  follow(): Promise<Result<Followed>>;
+  stream(): Promise<Result<OpenedStream>>;
 }
 
-export interface Followed {
+export interface OpenedStream {
   response: Response;
   /** The last `seq` that the caller has. */
   after: number;
   /** Another stream of the same run, where this one broke off. */
-  again: (after: number) => Promise<Response>;
+  reattach: (after: number) => Promise<Response>;
 }
 
 /** Names and plans the run; the result starts it, or attaches to it. */
-export async function prepare(call: Call, launch: Launch): Promise<Result<Launchable>> {
-  const { body, own, answer, plan } = launch;
+export async function prepare(call: Call, request: StartRequest): Promise<Result<PreparedRun>> {
+  const { body, own, answer, plan } = request;
   const { services, tenant } = call.var;
   const key = idempotencyKey(call.req.header("idempotency-key"));
   if (!key.ok) return key;
@@ -63,7 +63,7 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     naming,
     watched: answer === "stream" || answer.wait_ms !== 0,
     traceparent: call.req.header("traceparent") ?? null,
-    no_cache: asksAnew(call.req.header("cache-control") ?? null),
+    no_cache: bypassesCache(call.req.header("cache-control") ?? null),
   });
   // A repetition attaches to its execution even if its pipeline is deleted by now.
   if (!planned.ok && naming.digest === null) return planned;
@@ -79,22 +79,22 @@ export async function prepare(call: Call, launch: Launch): Promise<Result<Launch
     err(error.code === "EXECUTION_NOT_FOUND" && !planned.ok ? planned.error : error);
   return ok({
     execution_id,
-    tell: async () => {
+    wait: async () => {
       const message: RunMessage = { ...start, wait_ms };
       const text = await services.executions.rpc(tenant, execution_id).run(JSON.stringify(message));
       return text.ok ? text : refused(text.error);
     },
-    follow: async () => {
+    stream: async () => {
       // Events do not name their stream; an answer that the object writes itself does.
       const asked = answer === "stream" ? answer : { wait_ms, key_id: call.var.key_id };
       const { signal } = call.req.raw;
       const message = { ...start, answer: asked };
-      const again = (seq: number) =>
-        services.executions.follow(tenant, execution_id, { ...message, after: seq, again: true }, signal);
+      const reattach = (seq: number) =>
+        services.executions.follow(tenant, execution_id, { ...message, after: seq, reattach: true }, signal);
       const after = cursor.value ?? 0;
       const response = await services.executions.follow(tenant, execution_id, { ...message, after }, signal);
       const refusal = await refusalOf(response);
-      return refusal === null ? ok({ response, after, again }) : refused(refusal);
+      return refusal === null ? ok({ response, after, reattach }) : refused(refusal);
     },
   });
 }

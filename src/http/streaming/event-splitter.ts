@@ -31,7 +31,7 @@ export class EventBytes {
     // Where the bytes begin that need no copy.
     let from = 0;
     for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, at + 1)) {
-      if ((at > begin ? chunk[at - 1] : this.lastHeld()) !== LF) continue;
+      if ((at > begin ? chunk[at - 1] : this.lastBuffered()) !== LF) continue;
       let event = chunk.subarray(begin, at + 1);
       begin = at + 1;
       if (this.held.length > 0) {
@@ -55,7 +55,7 @@ export class EventBytes {
     return rest;
   }
 
-  private lastHeld(): number | undefined {
+  private lastBuffered(): number | undefined {
     return this.held.at(-1)?.at(-1);
   }
 }

@@ -35,7 +35,7 @@ export function streamResponse(
 }
 
 /** An EventSource ends for good at any status but 200: one that cannot be served now gets a retry delay. */
-export function comeBackLater(): Response {
+export function retryLater(): Response {
   return new Response(`retry: ${TIMINGS.RECONNECT_LATER_MS}\n`, { headers: SSE_HEADERS });
 }
 

@@ -10,7 +10,7 @@ import type { WholeEvents } from "./event-splitter.ts";
 const encoder = new TextEncoder();
 // No blank line after either: a well-known client (fetch-event-source) takes each for the end of a message, and hands
 // its caller an empty one.
-const GREETING = encoder.encode(`retry: ${TIMINGS.RECONNECT_MS}\n`);
+const PREAMBLE = encoder.encode(`retry: ${TIMINGS.RECONNECT_MS}\n`);
 const BEAT = encoder.encode(": \n");
 
 export class ReaderBuffer {
@@ -18,12 +18,12 @@ export class ReaderBuffer {
   private readonly clock: Clock;
   private readonly onGone: () => void;
   private controller: ReadableStreamDefaultController<Uint8Array> | null = null;
-  private pieces: Uint8Array[] = [GREETING];
+  private pieces: Uint8Array[] = [PREAMBLE];
   private events = 0;
   private bytes = 0;
   private closed = false;
   /** Set while the reader waits for bytes. */
-  private hungry: (() => void) | null = null;
+  private resolvePull: (() => void) | null = null;
   /** Set while the writer waits for room. */
   private room: (() => void) | null = null;
   private lastSent: number;
@@ -56,10 +56,10 @@ export class ReaderBuffer {
         pull: async () => {
           this.stopStall?.();
           this.stopStall = null;
-          const fed = Promise.withResolvers<void>();
-          this.hungry = fed.resolve;
-          this.hand();
-          await fed.promise;
+          const delivered = Promise.withResolvers<void>();
+          this.resolvePull = delivered.resolve;
+          this.deliver();
+          await delivered.promise;
         },
         cancel: () => {
           this.end();
@@ -78,13 +78,13 @@ export class ReaderBuffer {
       this.bytes += piece.byteLength;
     }
     this.events += events;
-    this.hand();
+    this.deliver();
     if (this.events < this.terms.buffer_events && this.bytes < TIMINGS.READER_BUFFER_BYTES) return;
     if (this.terms.stall_ms === 0) {
-      this.standsStill();
+      this.onStall();
       return;
     }
-    this.stopStall = this.clock.after(this.terms.stall_ms, () => this.standsStill());
+    this.stopStall = this.clock.after(this.terms.stall_ms, () => this.onStall());
     const room = Promise.withResolvers<void>();
     this.room = room.resolve;
     await room.promise;
@@ -94,20 +94,20 @@ export class ReaderBuffer {
   finish(): void {
     this.closed = true;
     this.stopBeat();
-    this.hand();
+    this.deliver();
   }
 
-  private hand(): void {
-    const { controller, hungry } = this;
-    if (hungry === null || controller === null || (this.pieces.length === 0 && !this.closed)) return;
+  private deliver(): void {
+    const { controller, resolvePull } = this;
+    if (resolvePull === null || controller === null || (this.pieces.length === 0 && !this.closed)) return;
     if (this.pieces.length > 0) controller.enqueue(concatBytes(this.pieces));
     this.pieces = [];
     this.events = 0;
     this.bytes = 0;
     this.lastSent = this.clock.now();
     if (this.closed) controller.close();
-    this.hungry = null;
-    hungry();
+    this.resolvePull = null;
+    resolvePull();
     this.room?.();
     this.room = null;
   }
@@ -115,15 +115,15 @@ export class ReaderBuffer {
   private beat(): void {
     const quiet = this.clock.now() - this.lastSent;
     // A reader that is not waiting has not taken what was sent last: there is nothing to keep open.
-    if (quiet >= this.terms.heartbeat_ms && this.hungry !== null) {
+    if (quiet >= this.terms.heartbeat_ms && this.resolvePull !== null) {
       this.pieces.push(BEAT);
-      this.hand();
+      this.deliver();
     }
     const next = quiet >= this.terms.heartbeat_ms ? this.terms.heartbeat_ms : this.terms.heartbeat_ms - quiet;
     this.stopBeat = this.clock.after(next, () => this.beat());
   }
 
-  private standsStill(): void {
+  private onStall(): void {
     this.end();
     this.controller?.close();
     this.onGone();
@@ -132,8 +132,8 @@ export class ReaderBuffer {
   private end(): void {
     this.closed = true;
     this.pieces = [];
-    this.hungry?.();
-    this.hungry = null;
+    this.resolvePull?.();
+    this.resolvePull = null;
     this.stopBeat();
     this.stopStall?.();
     this.room?.();

@@ -8,11 +8,11 @@
 import { DurableObject } from "cloudflare:workers";
 import type {
   Counted,
-  FiguresQuery,
-  LedgerFigures,
-  LedgerQuery,
-  LedgerReport,
-  LedgerRpc,
+  MetricsQuery,
+  IndexMetrics,
+  IndexQuery,
+  IndexReport,
+  ExecutionIndexRpc,
   Listed,
   Place,
 } from "../../adapters/durable/execution-index-client.ts";
@@ -23,7 +23,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { RunShape } from "../../core/monitoring/metrics/report.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { type Migration, migrate } from "../migrations.ts";
-import { FiguresStore } from "./metrics-store.ts";
+import { MetricsStore } from "./metrics-store.ts";
 
 /** What CREATE TABLE makes of the columns that are read. */
 interface Row extends Record<string, SqlStorageValue> {
@@ -51,38 +51,38 @@ const SCHEMAS: readonly Migration[] = [
 /** A row that has ended is kept this long at least, so that its end is counted once. */
 const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 
-export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
+export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
   private readonly sql: SqlStorage;
-  private readonly store: FiguresStore;
-  private waiting: LedgerReport[] = [];
+  private readonly store: MetricsStore;
+  private waiting: IndexReport[] = [];
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
   private hasAlarm = false;
-  private newsIsDue = false;
+  private notificationIsDue = false;
   /** Ms since the epoch. */
-  private newsTold = 0;
+  private notifiedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.sql = ctx.storage.sql;
-    this.store = new FiguresStore(ctx.storage.kv);
+    this.store = new MetricsStore(ctx.storage.kv);
     migrate(ctx.storage, SCHEMAS);
   }
 
-  async report(entry: LedgerReport): Promise<void> {
+  async report(entry: IndexReport): Promise<void> {
     const now = Date.now();
     // It would be neither listed nor counted any more.
     if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
     this.waiting.push(entry);
     this.gathering ??= this.gather();
     await this.gathering.written;
-    this.tellMonitor();
+    this.notifyMonitor();
     if (this.hasAlarm) return;
     this.hasAlarm = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
-  async list(query: LedgerQuery): Promise<Listed[]> {
+  async list(query: IndexQuery): Promise<Listed[]> {
     await this.gathered();
     const wanted: (readonly [string, SqlStorageValue[]])[] = [["expires > ?", [Date.now()]]];
     for (const column of ["status", "pipeline", "conversation_id"] as const) {
@@ -124,7 +124,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     );
   }
 
-  async figures({ period, pipeline, shapes }: FiguresQuery): Promise<LedgerFigures> {
+  async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
     await this.gathered();
     const now = Date.now();
     return {
@@ -145,15 +145,15 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
       now,
       now - REMEMBERED_MS,
     );
-    const figures = this.store.sweep(now);
+    const metrics = this.store.sweep(now);
     const left = this.sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length;
-    this.hasAlarm = left > 0 || figures;
+    this.hasAlarm = left > 0 || metrics;
     if (this.hasAlarm) await this.armSweep();
   }
 
   private gather(): NonNullable<LedgerObject["gathering"]> {
     const { promise, resolve: now } = Promise.withResolvers<void>();
-    setTimeout(now, TIMINGS.LEDGER_GATHER_MS);
+    setTimeout(now, TIMINGS.INDEX_BUFFER_MS);
     const written = promise.then(() => {
       this.gathering = null;
       this.flush();
@@ -176,8 +176,8 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
       this.ctx.storage.transactionSync(() => {
         const now = Date.now();
         for (const entry of entries) {
-          const isNews = this.write(entry);
-          if (isNews && entry.counted !== null && entry.end !== null) {
+          const isChanged = this.write(entry);
+          if (isChanged && entry.counted !== null && entry.end !== null) {
             this.store.count(JSON.parse(entry.counted) as Counted, entry.end, now);
           }
         }
@@ -190,7 +190,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   /** Writes the entry's row; false where the one that is there is as new. A run without storage reports to be kept. */
-  private write(entry: LedgerReport): boolean {
+  private write(entry: IndexReport): boolean {
     const written = this.sql.exec(
       `INSERT INTO executions
          (start, id, seq, status, pipeline, conversation_id, ended, expires, summary, shape)
@@ -218,7 +218,7 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
     const rows = this.sql.exec<{ open: number }>(
       `SELECT count(*) AS open FROM executions
        WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
-      now + TIMINGS.LEDGER_GRACE_MS,
+      now + TIMINGS.INDEX_GRACE_MS,
       pipeline ?? null,
       pipeline ?? null,
     );
@@ -238,24 +238,24 @@ export class LedgerObject extends DurableObject<Env> implements LedgerRpc {
   }
 
   /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
-  private tellMonitor(): void {
-    if (this.newsIsDue) return;
-    this.newsIsDue = true;
+  private notifyMonitor(): void {
+    if (this.notificationIsDue) return;
+    this.notificationIsDue = true;
     setTimeout(
       () => {
-        this.newsIsDue = false;
-        this.newsTold = Date.now();
+        this.notificationIsDue = false;
+        this.notifiedAt = Date.now();
         const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
         void monitorOf(this.env.MONITOR, tenant)
-          .news()
+          .metricsChanged()
           .catch(() => {});
       },
-      Math.max(0, this.newsTold + TIMINGS.ALERT_NEWS_MS - Date.now()),
+      Math.max(0, this.notifiedAt + TIMINGS.ALERT_NOTIFY_MS - Date.now()),
     );
   }
 
   private async armSweep(): Promise<void> {
-    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.LEDGER_SWEEP_MS);
+    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.INDEX_SWEEP_MS);
   }
 }
 

@@ -1,4 +1,4 @@
-// The metrics of a shard of the ledger: one record for each minute and pipeline, for a day, and one for each
+// The metrics of a shard of the execution index: one record for each minute and pipeline, for a day, and one for each
 // pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
 // the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
 // into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
@@ -7,8 +7,8 @@ import { LIMITS } from "../../contract/limits.ts";
 import {
   addReport,
   asOther,
-  emptyFigures,
-  type Figures,
+  emptyTotals,
+  type MetricTotals,
   mergeByName,
 } from "../../core/monitoring/metrics/run-metrics.ts";
 import type { Counted, Period } from "../../adapters/durable/execution-index-client.ts";
@@ -27,10 +27,10 @@ interface Names {
   singles: Set<string>;
 }
 
-export class FiguresStore {
+export class MetricsStore {
   private readonly kv: SyncKvStorage;
   /** The records that are counted into now, as they will be written. */
-  private readonly current = new Map<string, Figures>();
+  private readonly current = new Map<string, MetricTotals>();
   private readonly unwritten = new Set<string>();
   private foldedTo: number | null = null;
   private admitted: Names | null = null;
@@ -68,25 +68,25 @@ export class FiguresStore {
   }
 
   /** Figures by pipeline, in the order of admission. */
-  read(period: Period, now: number, pipeline: string | undefined): Map<string, Figures> {
-    const found = new Map<string, Figures>();
-    const add = (name: string, figures: Figures) => {
-      if (pipeline === undefined || name === pipeline) mergeByName(found, name, figures);
+  read(period: Period, now: number, pipeline: string | undefined): Map<string, MetricTotals> {
+    const found = new Map<string, MetricTotals>();
+    const add = (name: string, totals: MetricTotals) => {
+      if (pipeline === undefined || name === pipeline) mergeByName(found, name, totals);
     };
     if (period === "ever") {
-      for (const [key, figures] of this.kv.list<Figures>({ prefix: EVER }))
-        add(key.slice(EVER.length), figures);
+      for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER }))
+        add(key.slice(EVER.length), totals);
     }
     const first =
       period === "ever" ? this.folded() : Math.floor((now - period.window_seconds * 1_000) / MINUTE_MS);
-    for (const [name, figures] of this.minutesFrom(first)) add(name, figures);
+    for (const [name, totals] of this.minutesFrom(first)) add(name, totals);
     const { pipelines, singles } = this.names();
     // Names that earlier versions counted beyond the limits come last.
     const order = new Set([...pipelines, ...singles, ...found.keys()]);
     return new Map(
       Array.from(order).flatMap((name) => {
-        const figures = found.get(name);
-        return figures === undefined ? [] : [[name, figures] as const];
+        const totals = found.get(name);
+        return totals === undefined ? [] : [[name, totals] as const];
       }),
     );
   }
@@ -107,12 +107,12 @@ export class FiguresStore {
     if (folded >= current) return folded;
     this.write();
     this.current.clear();
-    const over = new Map<string, Figures>();
-    for (const [name, figures] of this.minutesFrom(folded)) mergeByName(over, name, figures);
-    for (const [name, figures] of over) {
-      const before = new Map<string, Figures>();
-      mergeByName(before, name, this.kv.get<Figures>(`${EVER}${name}`) ?? emptyFigures());
-      mergeByName(before, name, figures);
+    const over = new Map<string, MetricTotals>();
+    for (const [name, totals] of this.minutesFrom(folded)) mergeByName(over, name, totals);
+    for (const [name, totals] of over) {
+      const before = new Map<string, MetricTotals>();
+      mergeByName(before, name, this.kv.get<MetricTotals>(`${EVER}${name}`) ?? emptyTotals());
+      mergeByName(before, name, totals);
       this.kv.put(`${EVER}${name}`, before.get(name));
     }
     this.kv.put(FOLDED, current);
@@ -125,7 +125,7 @@ export class FiguresStore {
     const { pipelines, singles } = this.names();
     if (pipelines.has(pipeline) || (single === true && singles.has(pipeline))) return true;
     const [kind, most] =
-      single === true ? [singles, LIMITS.FIGURES_SINGLE_STAGES] : [pipelines, LIMITS.FIGURES_PIPELINES];
+      single === true ? [singles, LIMITS.METRICS_SINGLE_STAGES] : [pipelines, LIMITS.METRICS_PIPELINES];
     if (kind.size >= most) return singles.has(pipeline);
     kind.add(pipeline);
     if (kind === pipelines) singles.delete(pipeline);
@@ -134,18 +134,18 @@ export class FiguresStore {
   }
 
   private names(): Names {
-    this.admitted ??= this.kv.get<Names>(NAMES) ?? this.namesOfFigures();
+    this.admitted ??= this.kv.get<Names>(NAMES) ?? this.namesOfTotals();
     return this.admitted;
   }
 
   /** The names of figures that were counted before there were bounds. */
-  private namesOfFigures(): Names {
-    const counted = new Map<string, Figures>(this.minutesFrom(this.folded()));
-    for (const [key, figures] of this.kv.list<Figures>({ prefix: EVER })) {
-      counted.set(key.slice(EVER.length), figures);
+  private namesOfTotals(): Names {
+    const counted = new Map<string, MetricTotals>(this.minutesFrom(this.folded()));
+    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER })) {
+      counted.set(key.slice(EVER.length), totals);
     }
     this.namesAreUnwritten = counted.size > 0;
-    return { pipelines: new Set([...counted.keys()].slice(0, LIMITS.FIGURES_PIPELINES)), singles: new Set() };
+    return { pipelines: new Set([...counted.keys()].slice(0, LIMITS.METRICS_PIPELINES)), singles: new Set() };
   }
 
   private folded(): number {
@@ -153,17 +153,17 @@ export class FiguresStore {
     return this.foldedTo;
   }
 
-  private *minutesFrom(first: number): Generator<[string, Figures]> {
+  private *minutesFrom(first: number): Generator<[string, MetricTotals]> {
     const skip = keyOf(0).length;
-    for (const [key, figures] of this.kv.list<Figures>({ prefix: MINUTES, start: keyOf(first) })) {
-      yield [key.slice(skip), figures];
+    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: MINUTES, start: keyOf(first) })) {
+      yield [key.slice(skip), totals];
     }
   }
 
   private add(key: string, report: Counted): void {
-    const figures = this.current.get(key) ?? this.kv.get<Figures>(key) ?? emptyFigures();
-    addReport(figures, report);
-    this.current.set(key, figures);
+    const totals = this.current.get(key) ?? this.kv.get<MetricTotals>(key) ?? emptyTotals();
+    addReport(totals, report);
+    this.current.set(key, totals);
     this.unwritten.add(key);
   }
 }

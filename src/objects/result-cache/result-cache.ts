@@ -78,7 +78,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     lease_ms: number,
     made: readonly Made[],
   ) {
-    this.land(run, made);
+    this.settleFlight(run, made);
     const silent = this.silent(run);
     if (silent.length > 0) await this.join(run, silent);
     const entry = this.fresh(run, key, ttl_seconds, Date.now());
@@ -112,7 +112,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   }
 
   async tell(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void> {
-    this.land(run, made);
+    this.settleFlight(run, made);
     if (isOver) this.runs.over(run.place, run.execution_id);
   }
 
@@ -177,7 +177,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   }
 
   /** Keeps results, and lets those know that wait for them. */
-  private land(run: RunAt, made: readonly Made[]): void {
+  private settleFlight(run: RunAt, made: readonly Made[]): void {
     const ended = this.joining.get(answerName(String(run.place), run.execution_id))?.ended;
     const rows = [];
     for (const { key, caller, entry, at } of made) {
@@ -186,7 +186,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
         this.release(this.flights.leave(key.exact, caller), "miss");
         continue;
       }
-      this.release(this.flights.land(key.exact), { entry });
+      this.release(this.flights.settleFlight(key.exact), { entry });
       if (at > (this.forgotten.get(run.execution_id) ?? 0)) rows.push({ ...key, entry });
     }
     if (rows.length > 0 && this.rows.write(run.place, run.execution_id, Date.now(), rows)) {

@@ -8,7 +8,7 @@ import { PipelineStage, StageOverride } from "../../../src/contract/stage.ts";
 import { changedStages } from "../../../src/core/pipeline/edit.ts";
 import { leftOut, planAlone, planStages } from "../../../src/core/pipeline/plan.ts";
 import { validatePipeline } from "../../../src/core/pipeline/validate.ts";
-import { judgeDefinition } from "../../../src/core/pipeline/verdict.ts";
+import { checkDefinition } from "../../../src/core/pipeline/verdict.ts";
 import { RAG } from "../../../src/pipelines/rag.ts";
 import { HOSTILE_DATA } from "../../support/hostile-expressions.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
@@ -76,7 +76,7 @@ describe("a name that no stage has, or that this stage does not depend on, is re
   });
 
   test("in validate, in PUT, with a stage more and with one less", () => {
-    expect(judgeDefinition(stages(...chain("results.e == null")))).toMatchObject({
+    expect(checkDefinition(stages(...chain("results.e == null")))).toMatchObject({
       valid: false,
       errors: [{ code: "INVALID_PIPELINE_CONFIG", stage: "c" }],
     });
@@ -222,7 +222,7 @@ describe("the cost of conditions", () => {
     expect(play.result("b").data).toEqual({ instead: true });
   });
 
-  test("a turn that has spent much leaves the others to a later one, which comes soon", () => {
+  test("a batch that has spent much leaves the others to a later one, which comes soon", () => {
     const many = Array.from({ length: 6 }, (_, at) =>
       side(`b${at}`, { depends_on: ["numbers"], when: costly, required: false }),
     );
@@ -246,7 +246,7 @@ describe("the cost of conditions", () => {
     expect(play.answer("last").status).toBe("completed");
   });
 
-  test("cheap ones are all decided in one turn", () => {
+  test("cheap ones are all decided in one batch", () => {
     const many = Array.from({ length: 60 }, (_, at) => side(`b${at}`, { when: `query == "${at}"` }));
     expect(new Play(many).status).toBe("completed");
   });

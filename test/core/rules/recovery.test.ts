@@ -85,7 +85,7 @@ test("A run that dies in its own recoveries, before they could write anything, e
   expect(poison.view).toMatchObject({ status: "failed", error_info: { code: "INTERNAL_ERROR" } });
 });
 
-test("Progress of any stage begins the count of recoveries anew.", () => {
+test("Progress of any stage resets the count of recoveries.", () => {
   const play = new Play([side("a"), side("b")]);
   for (let n = 1; n <= 4; n += 1) play.crash();
   play.answer("b");

@@ -6,7 +6,7 @@ import type { DefinitionError, Result } from "../../../src/contract/problem.ts";
 import { PipelineStage, StageOverride } from "../../../src/contract/stage.ts";
 import { changedStages } from "../../../src/core/pipeline/edit.ts";
 import { planStages } from "../../../src/core/pipeline/plan.ts";
-import { judgeDefinition } from "../../../src/core/pipeline/verdict.ts";
+import { checkDefinition } from "../../../src/core/pipeline/verdict.ts";
 
 const stages = (count: number, retry_attempts?: number) =>
   Array.from({ length: count }, (_, at) =>
@@ -48,7 +48,7 @@ describe.each(CASES)("%s", (_, definition, max_retry_attempts, sum) => {
     expect(sumIn(changedStages("p", rest.toReversed(), added, max_retry_attempts))).toBe(sum);
   });
   test("when it is only judged", () => {
-    expect(sumIn(judgeDefinition(definition, new Map(), max_retry_attempts))).toBe(sum);
+    expect(sumIn(checkDefinition(definition, new Map(), max_retry_attempts))).toBe(sum);
   });
   test("when it is run, also where it was stored before", () => {
     expect(sumIn(planStages(definition, {}, config(max_retry_attempts)))).toBe(sum);
@@ -66,6 +66,6 @@ test("pipeline_config counts: it may raise tries, lower them, and leave stages o
 });
 
 test("a stage with other faults counts too", () => {
-  const verdict = judgeDefinition([...stages(5, 100), { name: "bad", retry_attempts: 50 }]);
+  const verdict = checkDefinition([...stages(5, 100), { name: "bad", retry_attempts: 50 }]);
   expect(verdict.errors.map(({ message }) => message).join()).toContain("add up to 550");
 });

@@ -13,8 +13,8 @@ const PHASES = {
   pending: "pending",
   calling: "calling",
   waiting: "waiting",
-  cut: "held",
-  looking: "looking",
+  cut: "interrupted",
+  lookup: "lookup",
   ended: "ended",
 };
 
@@ -43,17 +43,17 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
     const seen = observer.of(stage.result.stage);
     hold(
       "I9",
-      stage.phase === PHASES[seen.standing],
-      () => `${seen.spec.name} is ${stage.phase}, not ${seen.standing}`,
+      stage.phase === PHASES[seen.phase],
+      () => `${seen.spec.name} is ${stage.phase}, not ${seen.phase}`,
     );
-    const trying = seen.standing === "calling" && seen.rescued === null;
+    const trying = seen.phase === "calling" && seen.rescued === null;
     hold("I5", stage.result.attempts === (trying ? seen.attempt : seen.tries), () => {
       return `${seen.spec.name} tells ${stage.result.attempts} tries, made were ${seen.tries}`;
     });
-    const looks = seen.standing === "looking" && observer.status === "running";
-    if (seen.standing === "calling" || looks) calling.push(seen.call);
+    const looks = seen.phase === "lookup" && observer.status === "running";
+    if (seen.phase === "calling" || looks) calling.push(seen.call);
     if (seen.shown) shown.push(seen.spec.name);
-    if (seen.standing === "waiting" && observer.status === "running") due = Math.min(due, seen.due);
+    if (seen.phase === "waiting" && observer.status === "running") due = Math.min(due, seen.due);
   }
   const invoked = invoke.map((invocation) => invocation.call).join();
   hold(
@@ -92,16 +92,16 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
 function nothingLeftUndone(world: World, now: number): void {
   const { observer } = world;
   const stages = [...observer.stages.values()];
-  for (const { standing, due, spec } of stages) {
-    hold("I1", standing !== "cut", () => `${spec.name} was cut short and is not called again`);
-    hold("I1", standing !== "waiting" || due > now, () => `${spec.name} is due and is not tried again`);
+  for (const { phase, due, spec } of stages) {
+    hold("I1", phase !== "cut", () => `${spec.name} was cut short and is not called again`);
+    hold("I1", phase !== "waiting" || due > now, () => `${spec.name} is due and is not tried again`);
   }
   hold(
     "I1",
-    stages.some((stage) => stage.standing !== "ended"),
+    stages.some((stage) => stage.phase !== "ended"),
     () => "all stages have ended, the run has not",
   );
-  const ready = stages.filter((stage) => stage.standing === "pending" && stage.readySeq !== null);
+  const ready = stages.filter((stage) => stage.phase === "pending" && stage.readySeq !== null);
   const active = observer.active();
   if (ready.length === 0) return;
   hold("I1", active.length > 0, () => `${ready[0]?.spec.name} is ready, and nothing is under way`);

@@ -16,7 +16,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
   const { observer } = world;
   const now = Math.max(world.clock(), observer.time);
   const seen = observer.of(call.stage);
-  const awaited = seen.standing === "calling" || seen.standing === "looking";
+  const awaited = seen.phase === "calling" || seen.phase === "lookup";
   const late = observer.terminal !== null || !awaited || seen.call !== call.call;
   const over = overdue(observer, world, now);
   const { config } = world.scenario.spec;

@@ -15,13 +15,13 @@ export function hold(invariant: string, condition: boolean, detail: () => string
   if (!condition) throw new Violation(invariant, detail());
 }
 
-type Standing = "pending" | "calling" | "waiting" | "cut" | "looking" | "ended";
+type ObservedPhase = "pending" | "calling" | "waiting" | "cut" | "lookup" | "ended";
 
 export interface Observed {
   spec: ResolvedStage;
   at: number;
   exclusive: boolean;
-  standing: Standing;
+  phase: ObservedPhase;
   outcome: "completed" | "failed" | "skipped" | "cancelled" | null;
   /** Tries that count. */
   tries: number;
@@ -71,7 +71,7 @@ export class Observer {
         spec: stage,
         at,
         exclusive: !stage.parallel || !spec.config.enable_parallel_execution,
-        standing: "pending",
+        phase: "pending",
         outcome: null,
         tries: 0,
         attempt: 0,
@@ -101,7 +101,7 @@ export class Observer {
   }
 
   active(): Observed[] {
-    return [...this.stages.values()].filter((stage) => !["pending", "ended"].includes(stage.standing));
+    return [...this.stages.values()].filter((stage) => !["pending", "ended"].includes(stage.phase));
   }
 
   see(event: LogEvent): void {
@@ -113,7 +113,7 @@ export class Observer {
     this.time = at;
     if (event.type.startsWith("execution.")) this.ofExecution(event, at);
     else this.ofStage(event, at);
-    const inFlight = [...this.stages.values()].some((stage) => stage.standing === "calling");
+    const inFlight = [...this.stages.values()].some((stage) => stage.phase === "calling");
     if (this.status === "paused" && this.stillSince === null && !inFlight) this.stillSince = at;
   }
 
@@ -146,7 +146,7 @@ export class Observer {
         this.recoveriesWithoutProgress = 0;
         return;
       case "execution.recovered": {
-        const lost = [...this.stages.values()].filter((stage) => stage.standing === "calling");
+        const lost = [...this.stages.values()].filter((stage) => stage.phase === "calling");
         hold("I5", lost.length > 0, () => "recovered where no call was lost");
         const names = JSON.stringify(lost.map((stage) => stage.spec.name));
         hold("I9", JSON.stringify(event.data["stages"]) === names, () => `recovered does not name ${names}`);
@@ -168,7 +168,7 @@ export class Observer {
     hold("I12", this.active().length === 0, () => `${event.type} with stages under way`);
     const required = [...this.stages.values()].find((s) => s.outcome === "failed" && s.spec.required);
     if (event.type === "execution.completed") {
-      const open = [...this.stages.values()].find((stage) => stage.standing !== "ended");
+      const open = [...this.stages.values()].find((stage) => stage.phase !== "ended");
       hold("I1", open === undefined, () => `completed although ${open?.spec.name} has not ended`);
       hold("I12", required === undefined, () => `completed although ${required?.spec.name} failed`);
       hold("I11", at < this.deadline, () => "completed after the deadline");
@@ -180,8 +180,8 @@ export class Observer {
   private ofStage(event: LogEvent, at: number): void {
     const stage = this.of(event.stage as string);
     const { name } = stage.spec;
-    hold("I4", stage.standing !== "ended", () => `${event.type} of ${name}, which has ended`);
-    const call = stage.standing === "calling";
+    hold("I4", stage.phase !== "ended", () => `${event.type} of ${name}, which has ended`);
+    const call = stage.phase === "calling";
     const { began_at: began, uncalled } = callEndOf(event);
     // A cancelled call's sending is not in the log: it counts from its stage.started.
     if (call) stage.calls += 1;
@@ -197,7 +197,7 @@ export class Observer {
         hold("I5", event.data.next_attempt === stage.attempt + 1, () => "next_attempt is not the next");
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
         hold("I1", at + delay < this.deadline, () => `${name} would wait past the deadline`);
-        stage.standing = "waiting";
+        stage.phase = "waiting";
         stage.tries = stage.attempt;
         stage.due = at + delay;
         if (event.internal?.contract === true) stage.broken += 1;
@@ -215,22 +215,18 @@ export class Observer {
         this.endStage(stage, "completed", event.seq);
         return;
       case "stage.failed":
-        hold("I4", call || stage.standing === "looking" || failsUncalled(stage), () => {
-          return `${name} failed while ${stage.standing}`;
+        hold("I4", call || stage.phase === "lookup" || failsUncalled(stage), () => {
+          return `${name} failed while ${stage.phase}`;
         });
         if (call) this.tried(stage, event);
         this.endStage(stage, "failed", event.seq);
         return;
       case "stage.skipped":
-        hold(
-          "I3",
-          stage.standing === "pending" && stage.readySeq !== null,
-          () => `${name} skipped too early`,
-        );
+        hold("I3", stage.phase === "pending" && stage.readySeq !== null, () => `${name} skipped too early`);
         this.endStage(stage, "skipped", event.seq);
         return;
       case "stage.cancelled":
-        hold("I12", stage.standing !== "pending", () => `${name} cancelled, which had not begun`);
+        hold("I12", stage.phase !== "pending", () => `${name} cancelled, which had not begun`);
         if (call) this.tried(stage, event);
         this.endStage(stage, "cancelled", event.seq);
         return;
@@ -245,19 +241,19 @@ export class Observer {
     hold("I11", at < this.deadline, () => `${name} started after the deadline`);
     hold("I3", stage.readySeq !== null, () => `${name} started before its dependencies ended`);
     hold("I5", event.attempt <= retry_attempts, () => `try ${event.attempt} of ${retry_attempts}`);
-    if (stage.standing === "pending") {
+    if (stage.phase === "pending") {
       hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);
       this.placeFor(stage);
-    } else if (stage.standing === "waiting") {
+    } else if (stage.phase === "waiting") {
       hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
     } else {
-      hold("I5", stage.standing === "cut", () => `${name} started while ${stage.standing}`);
+      hold("I5", stage.phase === "cut", () => `${name} started while ${stage.phase}`);
       const again = stage.rescued === null ? stage.attempt : Math.max(1, stage.attempt);
       hold("I5", event.attempt === again, () => `${name} repeated as try ${event.attempt}`);
       hold("I7", event.internal?.repeated === true, () => `${name} repeated and does not say so`);
     }
-    stage.standing = "calling";
+    stage.phase = "calling";
     stage.attempt = event.attempt;
     stage.shown = true;
     stage.call = event.seq;
@@ -273,16 +269,12 @@ export class Observer {
   private rescue(stage: Observed, event: LogEventOf<"stage.fallback">): void {
     const { name, fallback } = stage.spec;
     hold("I12", stage.rescued === null, () => `${name} falls back a second time`);
-    hold(
-      "I12",
-      stage.standing === "calling" || failsUncalled(stage),
-      () => `${name} falls back ${stage.standing}`,
-    );
+    hold("I12", stage.phase === "calling" || failsUncalled(stage), () => `${name} falls back ${stage.phase}`);
     const strategy = typeof fallback === "string" ? fallback : fallback?.strategy;
     hold("I12", event.data.strategy === strategy, () => `${name} has the fallback ${strategy}`);
-    if (stage.standing === "calling") this.tried(stage, event);
+    if (stage.phase === "calling") this.tried(stage, event);
     stage.rescued = event.internal?.rescued?.code ?? "";
-    stage.standing = strategy === "use_cached_results" ? "looking" : "cut";
+    stage.phase = strategy === "use_cached_results" ? "lookup" : "cut";
     if (strategy === "use_cached_results") stage.call = event.seq;
     stage.shown = true;
     this.recoveriesWithoutProgress = 0;
@@ -305,7 +297,7 @@ export class Observer {
       hold("I10", active.length === 0, () => `${name} is exclusive and started beside others`);
     const alone = active.find((other) => other.exclusive);
     hold("I10", alone === undefined, () => `${name} started beside the exclusive ${alone?.spec.name}`);
-    const ready = [...this.stages.values()].filter((s) => s.standing === "pending" && s.readySeq !== null);
+    const ready = [...this.stages.values()].filter((s) => s.phase === "pending" && s.readySeq !== null);
     const overtakes = (one: Observed) =>
       ready.find((e) => e.exclusive && (e.readySeq as number) < (one.readySeq as number));
     const overtaken = overtakes(stage);
@@ -315,21 +307,21 @@ export class Observer {
   }
 
   private endStage(stage: Observed, outcome: NonNullable<Observed["outcome"]>, seq: number): void {
-    stage.standing = "ended";
+    stage.phase = "ended";
     stage.shown = false;
     stage.outcome = outcome;
     this.recoveriesWithoutProgress = 0;
     for (const other of this.stages.values()) {
       if (other.readySeq !== null || !other.spec.depends_on.includes(stage.spec.name)) continue;
       const before = other.spec.depends_on.map((name) => this.of(name));
-      if (before.every((dependency) => dependency.standing === "ended")) other.readySeq = seq;
+      if (before.every((dependency) => dependency.phase === "ended")) other.readySeq = seq;
     }
   }
 
   private cutCalls(): void {
     for (const stage of this.stages.values()) {
-      if (stage.standing !== "calling") continue;
-      stage.standing = "cut";
+      if (stage.phase !== "calling") continue;
+      stage.phase = "cut";
       stage.shown = false;
       if (stage.rescued === null) stage.tries = stage.attempt - 1;
     }
@@ -338,7 +330,7 @@ export class Observer {
 
 /** A condition that cannot be evaluated fails a stage before it is called. */
 function failsUncalled(stage: Observed): boolean {
-  return stage.standing === "pending" && stage.spec.when !== undefined;
+  return stage.phase === "pending" && stage.spec.when !== undefined;
 }
 
 /** What the log keeps of the call that an event ends. */

@@ -94,7 +94,7 @@ export class Platform {
     life.ports = this.portsOf(life);
     life.driver = ExecutionDriver.open(life.ports, () => this.broke(life));
     this.life = life;
-    life.driver.wakeUp(this.deaths + this.refusals);
+    life.driver.recover(this.deaths + this.refusals);
     return this.life;
   }
 

@@ -2,7 +2,7 @@
 // and resolve in turn: what fires resolves only once the value has come back by a margin.
 import type { CoordinatorConfig } from "../../../contract/config.ts";
 import type { Alert, AlertName } from "../../../contract/metrics.ts";
-import { type Figures, emptyFigures, mergeFigures } from "./run-metrics.ts";
+import { type MetricTotals, emptyTotals, mergeTotals } from "./run-metrics.ts";
 import { errorRate } from "./metrics.ts";
 import { mean } from "./sketch.ts";
 
@@ -16,7 +16,7 @@ export interface Reading {
   value: number | null;
 }
 
-export interface Judgement {
+export interface AlertEvaluation {
   alerts: Alert[];
   /** Those that have begun or ceased to fire. */
   changes: Alert[];
@@ -27,9 +27,9 @@ const MARGIN = 0.1;
 const MB = 1024 * 1024;
 
 /** @param open executions that have begun and not ended */
-export function readingsOf(byPipeline: ReadonlyMap<string, Figures>, open: number): Reading[] {
-  const all = emptyFigures();
-  for (const figures of byPipeline.values()) mergeFigures(all, figures);
+export function readingsOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: number): Reading[] {
+  const all = emptyTotals();
+  for (const totals of byPipeline.values()) mergeTotals(all, totals);
   const completed = all.by.get("completed") ?? 0;
   // Whoever cancels has not been failed.
   const judged = completed + (all.by.get("failed") ?? 0);
@@ -37,10 +37,10 @@ export function readingsOf(byPipeline: ReadonlyMap<string, Figures>, open: numbe
   return [
     { name: "execution_success_rate", value: judged === 0 ? null : completed / judged },
     { name: "avg_execution_time_ms", value: ended ? mean(all.durations) : null },
-    ...Array.from(all.stages, ([stage, figures]) => ({
+    ...Array.from(all.stages, ([stage, totals]) => ({
       name: "stage_error_rate" as const,
       stage,
-      value: errorRate(figures),
+      value: errorRate(totals),
     })),
     { name: "concurrent_executions", value: open },
     { name: "memory_usage_mb", value: ended ? all.context_bytes / MB : null },
@@ -48,12 +48,12 @@ export function readingsOf(byPipeline: ReadonlyMap<string, Figures>, open: numbe
 }
 
 /** @param before the alerts as they were last judged @param now ms since the epoch */
-export function judgeAlerts(
+export function evaluateAlerts(
   before: readonly Alert[],
   readings: readonly Reading[],
   thresholds: Thresholds,
   now: number,
-): Judgement {
+): AlertEvaluation {
   const known = new Map(before.map((alert) => [keyOf(alert), alert]));
   const read = new Set(readings.map(keyOf));
   // A stage without recent runs has no error rate any more; if its alert fired, that is over.

@@ -2,7 +2,7 @@
 // as the reason and what changing it would save, by simulation of those runs.
 import type { Bottleneck, Level } from "../../../contract/metrics.ts";
 import { LIMITS } from "../../../contract/limits.ts";
-import type { Figures } from "./run-metrics.ts";
+import type { MetricTotals } from "./run-metrics.ts";
 import type { RunShape, StageShape } from "./report.ts";
 import { changeStages, saving, withCache, workOf } from "./simulate.ts";
 import { mean } from "./sketch.ts";
@@ -13,8 +13,8 @@ const LEAST_IMPACT = 0.1;
 const LEAST_REASON = 0.1;
 
 /** @param runs of the same pipelines, in the order in which they began */
-export function bottlenecksIn(figures: Figures, runs: readonly RunShape[]): Bottleneck[] {
-  const stages = [...figures.stages];
+export function bottlenecksIn(totals: MetricTotals, runs: readonly RunShape[]): Bottleneck[] {
+  const stages = [...totals.stages];
   const path = stages.reduce((sum, [, stage]) => sum + stage.path_ms, 0);
   const total = stages.reduce((sum, [, stage]) => sum + stage.durations.sum, 0);
   if (path === 0) return [];

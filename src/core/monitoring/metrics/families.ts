@@ -1,6 +1,6 @@
 // The figures as metric families, once for every exporter: counters, gauges and histograms with their points. Labels
 // are pipelines, stages and statuses; never an id, so that the number of series is that of what is defined.
-import type { Figures, Tally } from "./run-metrics.ts";
+import type { MetricTotals, Tally } from "./run-metrics.ts";
 
 export type Labels = readonly (readonly [name: string, value: string])[];
 
@@ -27,10 +27,10 @@ export type Family = Described &
   );
 
 /** @param open executions that have begun and not ended */
-export function familiesOf(byPipeline: ReadonlyMap<string, Figures>, open: number): Family[] {
+export function familiesOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: number): Family[] {
   const pipelines = [...byPipeline];
-  const stages = pipelines.flatMap(([pipeline, figures]) =>
-    Array.from(figures.stages, ([stage, of]) => ({
+  const stages = pipelines.flatMap(([pipeline, totals]) =>
+    Array.from(totals.stages, ([stage, of]) => ({
       of,
       labels: [label("pipeline", pipeline), label("stage", stage)],
     })),

@@ -2,7 +2,7 @@
 // counted here.
 import type { Metrics } from "../../../contract/metrics.ts";
 import { bottlenecksIn } from "./bottlenecks.ts";
-import type { Figures, StageFigures } from "./run-metrics.ts";
+import type { MetricTotals, StageTotals } from "./run-metrics.ts";
 import { opportunitiesIn } from "./opportunities.ts";
 import type { RunEnd, RunShape } from "./report.ts";
 import { mean, quantile } from "./sketch.ts";
@@ -11,9 +11,9 @@ import { mean, quantile } from "./sketch.ts";
  * @param open executions that have begun and not ended
  * @param shapes of recent runs, in the order in which they began
  */
-export function metricsOf(figures: Figures, open: number, shapes: readonly RunShape[]): Metrics {
-  const ended = (status: RunEnd) => figures.by.get(status) ?? 0;
-  const { durations } = figures;
+export function metricsOf(totals: MetricTotals, open: number, shapes: readonly RunShape[]): Metrics {
+  const ended = (status: RunEnd) => totals.by.get(status) ?? 0;
+  const { durations } = totals;
   const average = mean(durations);
   return {
     execution_metrics: {
@@ -30,16 +30,16 @@ export function metricsOf(figures: Figures, open: number, shapes: readonly RunSh
       concurrent_executions: open,
     },
     stage_metrics: Object.fromEntries(
-      Array.from(figures.stages, ([name, stage]) => [name, stageMetrics(stage)]),
+      Array.from(totals.stages, ([name, stage]) => [name, stageMetrics(stage)]),
     ),
     performance_analytics: {
-      bottlenecks: bottlenecksIn(figures, shapes),
+      bottlenecks: bottlenecksIn(totals, shapes),
       optimization_opportunities: opportunitiesIn(shapes),
     },
   };
 }
 
-function stageMetrics(stage: StageFigures): Metrics["stage_metrics"][string] {
+function stageMetrics(stage: StageTotals): Metrics["stage_metrics"][string] {
   const { durations, retries, cache_hits } = stage;
   const average = mean(durations);
   return {
@@ -55,7 +55,7 @@ function stageMetrics(stage: StageFigures): Metrics["stage_metrics"][string] {
 }
 
 /** The share of a stage's executions that failed. */
-export function errorRate(stage: StageFigures): number {
+export function errorRate(stage: StageTotals): number {
   return share(stage.by.get("failed")?.count ?? 0, stage.durations.count, 0);
 }
 

@@ -17,7 +17,7 @@ export interface Tally {
   buckets: Map<number, number>;
 }
 
-export interface StageFigures {
+export interface StageTotals {
   by: Map<RunEnd, Tally>;
   durations: Sketch;
   path_ms: number;
@@ -25,7 +25,7 @@ export interface StageFigures {
   cache_hits: number;
 }
 
-export interface Figures {
+export interface MetricTotals {
   /** Of runs of a stage on its own, and of no other. */
   single?: true;
   by: Map<RunEnd, number>;
@@ -33,10 +33,10 @@ export interface Figures {
   durations: Sketch;
   /** The largest context. */
   context_bytes: number;
-  stages: Map<string, StageFigures>;
+  stages: Map<string, StageTotals>;
 }
 
-export function emptyFigures(): Figures {
+export function emptyTotals(): MetricTotals {
   return {
     by: new Map(),
     runs: emptyTally(),
@@ -47,26 +47,26 @@ export function emptyFigures(): Figures {
 }
 
 /** Counts a run of one pipeline. */
-export function addReport(into: Figures, report: Omit<RunReport, "shape">): void {
+export function addReport(into: MetricTotals, report: Omit<RunReport, "shape">): void {
   noteKind(into, report.single === true);
   into.by.set(report.status, (into.by.get(report.status) ?? 0) + 1);
   addTally(into.runs, report.duration_ms);
   addValue(into.durations, report.duration_ms);
   into.context_bytes = Math.max(into.context_bytes, report.context_bytes);
   for (const stage of report.stages) {
-    const figures = stageFigures(into, admittedName(into.stages, stage.stage, LIMITS.FIGURES_STAGES));
-    addTally(tallyOf(figures.by, stage.status), stage.duration_ms);
-    addValue(figures.durations, stage.duration_ms);
-    figures.path_ms += stage.path_ms;
-    figures.retries += stage.retries;
-    figures.cache_hits += stage.cached ? 1 : 0;
+    const totals = stageTotals(into, admittedName(into.stages, stage.stage, LIMITS.METRICS_STAGES));
+    addTally(tallyOf(totals.by, stage.status), stage.duration_ms);
+    addValue(totals.durations, stage.duration_ms);
+    totals.path_ms += stage.path_ms;
+    totals.retries += stage.retries;
+    totals.cache_hits += stage.cached ? 1 : 0;
   }
 }
 
 /** Adds the figures of other runs. @param nameOf the name under which a stage's figures are added */
-export function mergeFigures(
-  into: Figures,
-  other: Figures,
+export function mergeTotals(
+  into: MetricTotals,
+  other: MetricTotals,
   nameOf: (stage: string) => string = (stage) => stage,
 ): void {
   noteKind(into, other.single === true);
@@ -75,20 +75,20 @@ export function mergeFigures(
   mergeSketch(into.durations, other.durations);
   into.context_bytes = Math.max(into.context_bytes, other.context_bytes);
   for (const [name, stage] of other.stages) {
-    const figures = stageFigures(into, nameOf(name));
-    for (const [status, tally] of stage.by) mergeTally(tallyOf(figures.by, status), tally);
-    mergeSketch(figures.durations, stage.durations);
-    figures.path_ms += stage.path_ms;
-    figures.retries += stage.retries;
-    figures.cache_hits += stage.cache_hits;
+    const totals = stageTotals(into, nameOf(name));
+    for (const [status, tally] of stage.by) mergeTally(tallyOf(totals.by, status), tally);
+    mergeSketch(totals.durations, stage.durations);
+    totals.path_ms += stage.path_ms;
+    totals.retries += stage.retries;
+    totals.cache_hits += stage.cache_hits;
   }
 }
 
 /** Adds further figures of a pipeline to those that there are of it. */
-export function mergeByName(into: Map<string, Figures>, name: string, other: Figures): void {
-  const known = into.get(name) ?? emptyFigures();
-  const nameOf = (stage: string) => admittedName(known.stages, stage, LIMITS.FIGURES_STAGES);
-  mergeFigures(known, other, nameOf);
+export function mergeByName(into: Map<string, MetricTotals>, name: string, other: MetricTotals): void {
+  const known = into.get(name) ?? emptyTotals();
+  const nameOf = (stage: string) => admittedName(known.stages, stage, LIMITS.METRICS_STAGES);
+  mergeTotals(known, other, nameOf);
   into.set(name, known);
 }
 
@@ -100,16 +100,16 @@ export function asOther<R extends Pick<RunReport, "pipeline" | "single" | "stage
 }
 
 /** To be called before anything is added. */
-function noteKind(into: Figures, single: boolean): void {
+function noteKind(into: MetricTotals, single: boolean): void {
   if (single && (into.runs.count === 0 || into.single === true)) into.single = true;
   else delete into.single;
 }
 
-function stageFigures(figures: Figures, name: string): StageFigures {
-  const known = figures.stages.get(name);
+function stageTotals(totals: MetricTotals, name: string): StageTotals {
+  const known = totals.stages.get(name);
   if (known !== undefined) return known;
   const fresh = { by: new Map(), durations: emptySketch(), path_ms: 0, retries: 0, cache_hits: 0 };
-  figures.stages.set(name, fresh);
+  totals.stages.set(name, fresh);
   return fresh;
 }
 

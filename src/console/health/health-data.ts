@@ -17,15 +17,15 @@ export interface Bucket {
   other: number;
 }
 
-export interface Figures {
+export interface HealthData {
   metrics: Metrics | null;
   alerts: readonly Alert[];
   agents: readonly Agent[];
   buckets: readonly Bucket[];
 }
 
-export function createFigures(window_seconds: number) {
-  const figures = signal<Figures | null>(null);
+export function createHealthData(window_seconds: number) {
+  const health = signal<HealthData | null>(null);
   const failure = signal<unknown>(null);
   const leaving = new AbortController();
   const { signal: left } = leaving;
@@ -41,7 +41,7 @@ export function createFigures(window_seconds: number) {
     ]);
     if (metrics !== null && round % BUCKETS_EACH === 0) buckets = await readBuckets(window_seconds, left);
     round += 1;
-    figures.value = { metrics, alerts: alerts ?? [], agents: agents ?? [], buckets };
+    health.value = { metrics, alerts: alerts ?? [], agents: agents ?? [], buckets };
     failure.value = null;
   };
   const run = async () => {
@@ -57,7 +57,7 @@ export function createFigures(window_seconds: number) {
     }
   };
   void run();
-  return { figures, failure, stop: () => leaving.abort() };
+  return { health, failure, stop: () => leaving.abort() };
 }
 
 /** Null where this coordinator does not offer it. */
