@@ -127,8 +127,11 @@ export type CacheFinding = CachedResult | "miss" | "busy";
 
 /** Good results of all runs, by what they answered. Nothing but `forget` rejects. */
 export interface ResultCache {
-  /** Asked before a run's first call, once. */
-  ask(run: RunQuestion): Promise<Opening>;
+  /**
+   * Asked before a run's first call.
+   * @param isMissing asked again: what was kept for its start does not answer all of its stages
+   */
+  ask(run: RunQuestion, isMissing: boolean): Promise<Opening>;
   /** As a stage asks; @param made what the run has not told yet */
   take(
     run: RunQuestion,
@@ -155,9 +158,12 @@ export interface ResultCache {
 /** What a run is told of its question. */
 export interface Opening {
   kept: KeptResults;
-  /** A stage that is not answered by what is kept has to ask: another run may be at it, or more may be kept. */
+  /** Another run is at the question, or more may be kept: a stage that is not answered by this is to ask. */
   asksEach: boolean;
-  /** The run is known to be at its question, until it tells that it is over. */
+  /**
+   * The run is known to be at its question, until it tells that it is over. False where all its stages may be answered
+   * by what is kept: with the first that is not it has to ask again.
+   */
   isNoted: boolean;
 }
 

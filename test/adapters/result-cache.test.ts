@@ -111,7 +111,7 @@ async function settled<T>(task: Promise<T>): Promise<{ value: T; ms: number }> {
 }
 
 test("a run's question and what it has made go to one object, in one message each", async () => {
-  await cache.ask(runOf("one"));
+  await cache.ask(runOf("one"), false);
   await cache.tell(runOf("one"), [madeOf("a"), madeOf("b")], true);
   expect(sent.map(({ verb, made }) => `${verb} ${made}`)).toEqual(["ask 0", "tell the end 2"]);
   expect(new Set(sent.map(({ object }) => object)).size).toBe(1);
@@ -128,7 +128,7 @@ test("what is kept is found by its exact key alone, and what is not brought is k
     asksEach: true,
     isNoted: false,
   };
-  const { kept, asksEach, isNoted } = await cache.ask(runOf("one"));
+  const { kept, asksEach, isNoted } = await cache.ask(runOf("one"), false);
   expect(await kept.find(keyOf("one", "a"))).toMatchObject({ by: "other", result: { data: {} } });
   expect(await kept.find(keyOf("one", "b"))).toBe("apart");
   expect(await kept.find(keyOf("one", "c"))).toBeNull();
@@ -142,13 +142,13 @@ test("more than fits into a message goes in several, and the last one says that 
 });
 
 test("another tenant's run with the same id and question has another object", async () => {
-  await cache.ask(runOf("one"));
-  await cache.ask(runOf("two"));
+  await cache.ask(runOf("one"), false);
+  await cache.ask(runOf("two"), false);
   expect(sent.map(({ object }) => object.split("/")[0])).toEqual(["one", "two"]);
 });
 
 test("what a run that is deleted has made is taken out of its question's object", async () => {
-  await cache.ask(runOf("one"));
+  await cache.ask(runOf("one"), false);
   const { question, family } = keyOf("one", "a");
   await cache.forget({ tenant: "one", execution_id: "run", question, families: [family] });
   expect(sent[1]).toEqual({ object: sent[0]?.object, verb: "forget", by: "run", made: 1, at: 1_000 });
@@ -156,22 +156,22 @@ test("what a run that is deleted has made is taken out of its question's object"
 
 test("an object that hangs costs one run 250 ms, and the next ones nothing; others go on", async () => {
   isHanging = true;
-  const first = await settled(cache.ask(runOf("one")));
+  const first = await settled(cache.ask(runOf("one"), false));
   expect(first.ms).toBe(250);
   expect(first.value).toMatchObject({ asksEach: false });
-  const second = await settled(cache.ask(runOf("one")));
+  const second = await settled(cache.ask(runOf("one"), false));
   const third = await settled(cache.take(runOf("one"), keyOf("one", "a"), CALLER, 60, 1_000, []));
   expect([second.ms, third.ms, third.value]).toEqual([0, 0, "miss"]);
   await cache.tell(runOf("one"), [madeOf("a")], true);
   expect(sent).toHaveLength(1);
   isHanging = false;
-  expect((await settled(cache.ask(runOf("two")))).ms).toBe(0);
+  expect((await settled(cache.ask(runOf("two"), false))).ms).toBe(0);
   expect(sent).toHaveLength(2);
   // A run that comes later finds out that it is back, and does not wait for that.
   time.now += 5_000;
-  expect(await settled(cache.ask(runOf("one")))).toMatchObject({ ms: 0 });
+  expect(await settled(cache.ask(runOf("one"), false))).toMatchObject({ ms: 0 });
   await drained();
-  await cache.ask(runOf("one"));
+  await cache.ask(runOf("one"), false);
   expect(sent.slice(2).map(({ verb }) => verb)).toEqual(["ping", "ask"]);
   expect(changes).toEqual([true, false]);
 });

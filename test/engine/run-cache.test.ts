@@ -48,8 +48,8 @@ beforeEach(() => {
 });
 
 const store: ResultCache = {
-  ask: () => {
-    hops.push("ask");
+  ask: (_run, isMissing) => {
+    hops.push(isMissing ? "ask again" : "ask");
     return answer();
   },
   take: async (_run, key, _caller, _ttl, _lease, made) => {
@@ -157,11 +157,7 @@ describe("a run alone at its question", () => {
 
 describe("what is kept for the question", () => {
   test("answers every stage: one hop in all, and nothing is told", async () => {
-    answer = async () => ({
-      ...opening({ a: entryOf(1_000), b: entryOf(1_000) }),
-      asksEach: true,
-      isNoted: false,
-    });
+    answer = async () => ({ ...opening({ a: entryOf(1_000), b: entryOf(1_000) }), isNoted: false });
     const { cache, spec } = cacheOf();
     cache.begins(spec);
     expect(await cache.take(keyOf("a"), CALLER, 60, 1_000)).toEqual(RESULT);
@@ -169,6 +165,18 @@ describe("what is kept for the question", () => {
     cache.rests(true);
     await settle();
     expect([hops, held]).toEqual([["ask"], 200]);
+  });
+
+  test("and does not answer all: it asks once more, and is at its question from then on", async () => {
+    answer = async () => ({ ...opening({ a: entryOf(1_000) }), isNoted: hops.length > 1 });
+    const { cache, spec } = cacheOf();
+    cache.begins(spec);
+    expect(await cache.take(keyOf("a"), CALLER, 60, 1_000)).toEqual(RESULT);
+    const both = ["b", "c"].map((stage, at) => cache.take(keyOf(stage), { ...CALLER, call: at }, 60, 1_000));
+    expect(await Promise.all(both)).toEqual(["miss", "miss"]);
+    await cache.take(keyOf("d"), CALLER, 60, 1_000);
+    cache.rests(true);
+    expect(hops).toEqual(["ask", "ask again", "tell the end 0"]);
   });
 
   test("is used no longer than its writer and its reader want", async () => {

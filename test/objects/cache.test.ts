@@ -180,7 +180,7 @@ describe("what an earlier version has kept", () => {
   test("is found: by stages, which ask one by one as long as there is some of it, and as a last result", async () => {
     earlier(old);
     const object = open();
-    expect(await object.ask(at("one"), 60)).toEqual({ kept: [], asksEach: true, isNoted: false });
+    expect(await object.ask(at("one"), 60, false)).toEqual({ kept: [], asksEach: true, isNoted: true });
     expect(await isThere(object, "old")).toBe(true);
     expect(await object.last(place, FAMILY)).toBe(old);
   });
@@ -203,7 +203,7 @@ describe("what an earlier version has kept", () => {
     await object.alarm();
     expect(alarms).toHaveLength(1);
     expect(database.prepare("SELECT name FROM sqlite_master").all()).toEqual([]);
-    expect(await open().ask(at("one"), 60)).toMatchObject({ asksEach: false });
+    expect(await open().ask(at("one"), 60, false)).toMatchObject({ asksEach: false });
   });
 });
 
@@ -216,32 +216,36 @@ describe("runs at a question", () => {
 
   test("the first one is to ask no more, and what it has made is found by the next", async () => {
     const object = open();
-    expect(await object.ask(at("one"), 60)).toEqual({ kept: [], asksEach: false, isNoted: true });
+    expect(await object.ask(at("one"), 60, false)).toEqual({ kept: [], asksEach: false, isNoted: true });
     const [a, b] = [made("one", "a"), made("one", "b")];
     await tell(object, a, b);
-    expect(await object.ask(at("two"), 60)).toEqual({
+    expect(await object.ask(at("two"), 60, false)).toEqual({
       kept: [
         ["a", a.entry],
         ["b", b.entry],
       ],
-      asksEach: true,
+      asksEach: false,
       isNoted: false,
     });
+    // It is at its question as soon as it says that this is not all.
+    expect(await object.ask(at("two"), 60, true)).toMatchObject({ asksEach: false, isNoted: true });
     expect(asked).toEqual([]);
+    expect(await object.ask(at("three"), 60, false)).toMatchObject({ asksEach: true, isNoted: true });
+    expect(asked).toEqual(["two"]);
   });
 
   test("the second one asks each time, and follows the calls that the first one has in flight", async () => {
     const object = open();
-    await object.ask(at("one"), 60);
+    await object.ask(at("one"), 60, false);
     shares = async () => [call("one", "a")];
-    expect(await object.ask(at("two"), 60)).toEqual({ kept: [], asksEach: true, isNoted: true });
+    expect(await object.ask(at("two"), 60, false)).toEqual({ kept: [], asksEach: true, isNoted: true });
     expect(asked).toEqual(["one"]);
     expect(await take(object, "two", "a")).toBe("busy");
     const followed = object.follow(at("two"), keyOf("a"), callerOf("two"), 60, 30_000);
     await object.tell(at("one"), [made("one", "a")], false);
     expect(await followed).toMatchObject({ entry: expect.stringContaining('"a"') });
     // A third one asks the first no more.
-    expect(await object.ask(at("three"), 60)).toMatchObject({ asksEach: true });
+    expect(await object.ask(at("three"), 60, false)).toMatchObject({ asksEach: true });
     expect(asked).toEqual(["one"]);
   });
 
@@ -249,7 +253,7 @@ describe("runs at a question", () => {
     const object = open();
     shares = async () => [call("r0", "a")];
     const names = Array.from({ length: 8 }, (_, n) => `r${n}`);
-    const answers = await Promise.all(names.map((name) => object.ask(at(name), 60)));
+    const answers = await Promise.all(names.map((name) => object.ask(at(name), 60, false)));
     expect(answers.map(({ asksEach }) => asksEach)).toEqual([
       false,
       ...Array.from({ length: 7 }, () => true),
@@ -259,12 +263,12 @@ describe("runs at a question", () => {
 
   test("a call that has ended while its run was asked is not followed", async () => {
     const object = open();
-    await object.ask(at("one"), 60);
+    await object.ask(at("one"), 60, false);
     shares = async () => {
       await object.tell(at("one"), [{ ...made("one", "a"), entry: null }], false);
       return [call("one", "a")];
     };
-    await object.ask(at("two"), 60);
+    await object.ask(at("two"), 60, false);
     expect(await take(object, "two", "a")).toBe("miss");
   });
 
@@ -274,30 +278,30 @@ describe("runs at a question", () => {
     ["does not answer", () => new Promise<null>(() => {})],
   ])("one that %s is no other run, and costs the next one 100 ms at most", async (_how, answer) => {
     const object = open();
-    await object.ask(at("one"), 60);
+    await object.ask(at("one"), 60, false);
     shares = answer;
-    const second = object.ask(at("two"), 60);
+    const second = object.ask(at("two"), 60, false);
     await vi.advanceTimersByTimeAsync(TIMINGS.SHARE_WAIT_MS);
     expect(await second).toMatchObject({ asksEach: false, isNoted: true });
   });
 
   test("one whose time is over, or that was told of, is none", async () => {
     const object = open();
-    await object.ask(at("one"), 60);
+    await object.ask(at("one"), 60, false);
     await object.tell(at("one"), [], true);
-    await object.ask({ ...at("two"), until: Date.now() + 10 }, 60);
+    await object.ask({ ...at("two"), until: Date.now() + 10 }, 60, false);
     vi.setSystemTime(Date.now() + 10);
-    expect(await object.ask(at("three"), 60)).toMatchObject({ asksEach: false });
+    expect(await object.ask(at("three"), 60, false)).toMatchObject({ asksEach: false });
     expect(asked).toEqual([]);
   });
 
   test("one that asks for a stage is at its question from then on", async () => {
     const object = open();
     await tell(object, made("first", "a"));
-    expect(await object.ask(at("one"), 60)).toMatchObject({ asksEach: true, isNoted: false });
+    expect(await object.ask(at("one"), 60, false)).toMatchObject({ asksEach: false, isNoted: false });
     expect(await take(object, "one", "b")).toBe("miss");
     vi.setSystemTime(Date.now() + 60_000);
-    expect(await object.ask(at("two"), 60)).toMatchObject({ kept: [], asksEach: true, isNoted: true });
+    expect(await object.ask(at("two"), 60, false)).toMatchObject({ kept: [], asksEach: true, isNoted: true });
     expect(await take(object, "two", "b")).toBe("busy");
   });
 });

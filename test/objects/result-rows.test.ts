@@ -61,7 +61,7 @@ describe("what a run has made", () => {
     rows.write(PLACE, "one", NOW, [result("a"), result("b", ""), result("c", "漢字")]);
     expect(rowCount()).toBe(1);
     for (const of of [rows, open()]) {
-      expect(of.kept(PLACE, 0, CHARS)).toEqual([
+      expect(of.kept(PLACE, 0, CHARS).kept).toEqual([
         ["a", "entry of a"],
         ["b", ""],
         ["c", "漢字"],
@@ -84,7 +84,7 @@ describe("what a run has made", () => {
     rows.write(PLACE, "one", NOW, [result("a"), result("b")]);
     rows.write(PLACE, "two", NOW, [result("b", "newer"), result("c", "x".repeat(CHARS))]);
     rows.write(PLACE, "three", NOW, [result("d", "last")]);
-    expect(rows.kept(PLACE, 0, CHARS)).toEqual([
+    expect(rows.kept(PLACE, 0, CHARS).kept).toEqual([
       ["d", "last"],
       ["b", null],
       ["c", null],
@@ -96,10 +96,11 @@ describe("what a run has made", () => {
   test("is found by a run with another input, and by none with another question or history", () => {
     const rows = open();
     rows.write(PLACE, "one", NOW, [result("a")]);
-    expect(rows.kept(BESIDE, 0, CHARS)).toEqual([["a", "entry of a"]]);
+    expect(rows.kept(BESIDE, 0, CHARS)).toEqual({ kept: [["a", "entry of a"]], isOfStart: false });
+    expect(rows.kept(PLACE, 0, CHARS).isOfStart).toBe(true);
     expect(rows.find(BESIDE, "a", 0)).toBe("entry of a");
-    expect(rows.kept(HISTORY, 0, CHARS)).toEqual([]);
-    expect(rows.kept(placeOf("another", "[]", "[{},{}]"), 0, CHARS)).toEqual([]);
+    expect(rows.kept(HISTORY, 0, CHARS).kept).toEqual([]);
+    expect(rows.kept(placeOf("another", "[]", "[{},{}]"), 0, CHARS).kept).toEqual([]);
     // A run's own start comes first.
     rows.write(BESIDE, "two", NOW, [result("a", "beside")]);
     expect([rows.find(PLACE, "a", 0), rows.find(BESIDE, "a", 0)]).toEqual(["entry of a", "beside"]);
@@ -108,7 +109,9 @@ describe("what a run has made", () => {
   test("is not brought where it is too old to be of use", () => {
     const rows = open();
     rows.write(PLACE, "one", NOW, [result("a")]);
-    expect([rows.kept(PLACE, NOW - 1, CHARS).length, rows.kept(PLACE, NOW, CHARS).length]).toEqual([1, 0]);
+    expect([rows.kept(PLACE, NOW - 1, CHARS).kept.length, rows.kept(PLACE, NOW, CHARS).kept.length]).toEqual([
+      1, 0,
+    ]);
     expect(rows.find(PLACE, "a", NOW)).toBeNull();
   });
 

@@ -46,8 +46,8 @@ export class EmbeddedCache implements ResultCache {
     this.guards = new Guards(() => ({ clock, limit_ms: SHARED_MS, onChange }));
   }
 
-  async ask(run: RunQuestion): Promise<Opening> {
-    const asked = await this.guarded(run, (object) => object.ask(runAt(run), run.ttl_seconds));
+  async ask(run: RunQuestion, isMissing: boolean): Promise<Opening> {
+    const asked = await this.guarded(run, (object) => object.ask(runAt(run), run.ttl_seconds, isMissing));
     // A late answer notes the run all the same.
     if (asked === LOST) return { kept: new KeptEntries([]), asksEach: false, isNoted: true };
     const { kept, asksEach, isNoted } = asked;

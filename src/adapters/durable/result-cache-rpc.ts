@@ -26,9 +26,8 @@ export interface Made {
 /** What is kept for a run's question, and how its stages are to ask. */
 export interface Asked {
   kept: readonly KeptEntry[];
-  /** Another run is at it, or what is kept may not be all. */
+  /** As in an Opening. */
   asksEach: boolean;
-  /** The run is remembered to be at its question. */
   isNoted: boolean;
 }
 
@@ -41,8 +40,11 @@ export interface SharedCall {
 
 /** The object that keeps a part of a tenant's results. */
 export interface ResultCacheRpc {
-  /** @param ttl_seconds no older result is of use */
-  ask(run: RunAt, ttl_seconds: number): Promise<Asked>;
+  /**
+   * @param ttl_seconds no older result is of use
+   * @param isMissing see ResultCache
+   */
+  ask(run: RunAt, ttl_seconds: number, isMissing: boolean): Promise<Asked>;
   /**
    * An entry that is younger than the caller's and the writer's TTL; else who is to make it.
    * @param made what the caller's run has not told yet

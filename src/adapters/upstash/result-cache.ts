@@ -103,7 +103,7 @@ export class UpstashCache implements ResultCache {
         kept.push([name.slice(ENTRY.length), entry === "" ? null : entry]);
       }
     }
-    return { kept: new KeptEntries(kept), asksEach: false, isNoted: false };
+    return { kept: new KeptEntries(kept), asksEach: false, isNoted: true };
   }
 
   async take(

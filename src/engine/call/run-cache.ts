@@ -34,6 +34,8 @@ export class RunCache implements StageCache {
   private readonly hold: (bytes: number) => boolean;
   private run: RunQuestion | null = null;
   private kept: Promise<KeptResults> | null = null;
+  /** The same, asked again: it did not answer all stages. */
+  private keptSince: Promise<KeptResults> | null = null;
   private asksEach = false;
   /** Whether the cache remembers that the run is at its question. */
   private isNoted = false;
@@ -68,7 +70,7 @@ export class RunCache implements StageCache {
     if (this.cache === null) return;
     const until = this.ports.clock.now() + spec.config.pipeline_timeout_seconds * 1_000;
     this.run = runQuestion(spec, until);
-    if (asksCache(spec)) this.kept = this.ask(this.cache);
+    if (asksCache(spec)) this.kept = this.ask(this.cache, false);
   }
 
   async take(
@@ -78,13 +80,17 @@ export class RunCache implements StageCache {
     lease_ms: number,
   ): Promise<CacheFinding> {
     if (this.cache === null) return "miss";
-    this.kept ??= this.ask(this.cache);
-    const found = await (await this.kept).find(key);
-    const now = this.ports.clock.now();
-    if (found !== null && found !== "apart" && isFresh(found, ttl_seconds, now)) return found.result;
+    this.kept ??= this.ask(this.cache, false);
+    let found = await this.find(this.kept, key, ttl_seconds);
+    if (found === null && !this.asksEach && !this.isNoted) {
+      this.keptSince ??= this.ask(this.cache, true);
+      found = await this.find(this.keptSince, key, ttl_seconds);
+    }
+    if (found !== null && found !== "apart") return found;
     if (found === "apart") this.asksEach = true;
     if (!this.asksEach) {
-      this.quiet.set(caller.call, { key, caller, ends_at: now + lease_ms });
+      const ends_at = this.ports.clock.now() + lease_ms;
+      this.quiet.set(caller.call, { key, caller, ends_at });
       return "miss";
     }
     this.isNoted = true;
@@ -145,15 +151,27 @@ export class RunCache implements StageCache {
     return this.run;
   }
 
-  private async ask(cache: ResultCache): Promise<KeptResults> {
-    const { kept, asksEach, isNoted } = await cache.ask(this.question);
+  /** What is kept under a key, where it is fresh. */
+  private async find(
+    kept: Promise<KeptResults>,
+    key: CacheKey,
+    ttl_seconds: number,
+  ): Promise<CachedResult | "apart" | null> {
+    const found = await (await kept).find(key);
+    if (found === null || found === "apart") return found;
+    return isFresh(found, ttl_seconds, this.ports.clock.now()) ? found.result : null;
+  }
+
+  private async ask(cache: ResultCache, isMissing: boolean): Promise<KeptResults> {
+    const { kept, asksEach, isNoted } = await cache.ask(this.question, isMissing);
     // Another run may have come meanwhile.
     this.asksEach ||= asksEach;
     this.isNoted ||= isNoted;
     if (this.isOver) this.rests(true);
-    this.keptBytes = kept.bytes;
+    const before = this.keptBytes;
+    this.keptBytes = before + kept.bytes;
     if (this.holds()) return kept;
-    this.keptBytes = 0;
+    this.keptBytes = before;
     this.asksEach = true;
     return NOTHING;
   }

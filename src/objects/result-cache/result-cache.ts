@@ -52,22 +52,19 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     this.rows = new ResultRows(ctx.storage);
   }
 
-  async ask(run: RunAt, ttl_seconds: number): Promise<Asked> {
+  async ask(run: RunAt, ttl_seconds: number, isMissing: boolean): Promise<Asked> {
     for (let silent = this.silent(run); silent.length > 0; ) {
       await this.join(run, silent);
       silent = this.silent(run);
     }
     // No other run comes in between: of two that ask at once, the second finds the first.
     const isShared = this.others(run).length > 0;
-    const kept = this.rows.kept(run.place, Date.now() - ttl_seconds * 1_000, BROUGHT_CHARS);
-    if (isShared) {
-      this.note(run, true);
-      return { kept, asksEach: true, isNoted: true };
-    }
-    // All its stages may be answered: it is at its question with the first that is not.
-    if (kept.length > 0 || this.rows.earlier !== null) return { kept, asksEach: true, isNoted: false };
-    this.note(run, false);
-    return { kept, asksEach: false, isNoted: true };
+    const { kept, isOfStart } = this.rows.kept(run.place, Date.now() - ttl_seconds * 1_000, BROUGHT_CHARS);
+    const asksEach = isShared || this.rows.earlier !== null;
+    // All its stages may be answered, and then no other run need know of it.
+    if (isOfStart && !isMissing && !asksEach) return { kept, asksEach, isNoted: false };
+    this.note(run, asksEach);
+    return { kept, asksEach, isNoted: true };
   }
 
   async take(

@@ -83,18 +83,22 @@ export class ResultRows {
    * The last results of a run's question and history, each under its exact key.
    * @param since of those that were written after that, ms since the epoch
    * @param chars UTF-16 units of all entries; those beyond are named alone
+   * @returns and whether a run of the same start has made some of them
    */
-  kept(place: number, since: number, chars: number): KeptEntry[] {
+  kept(place: number, since: number, chars: number): { kept: KeptEntry[]; isOfStart: boolean } {
     const kept = new Map<string, string | null>();
+    const [first, last] = rangesOf(place).start;
+    let isOfStart = false;
     let left = chars;
     for (const { name, row } of this.around(place, since)) {
+      if (row.id >= first && row.id <= last) isOfStart = true;
       const missing = keysOf(row.keys).filter(({ exact }) => !kept.has(exact));
       const size = missing.reduce((sum, { from, to }) => sum + to - from, 0);
       const entries = missing.length > 0 && size <= left ? this.entries(name, row.id) : null;
       if (entries !== null) left -= size;
       for (const { exact, from, to } of missing) kept.set(exact, entries?.slice(from, to) ?? null);
     }
-    return [...kept];
+    return { kept: [...kept], isOfStart };
   }
 
   /** The last entry under an exact key. @param since see `kept` */
