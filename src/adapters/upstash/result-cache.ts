@@ -170,7 +170,7 @@ export class UpstashCache implements ResultCache {
       args = [];
       chars = 0;
       if (sent.length === 0) return;
-      await this.redis.ask(WHAT, (redis) =>
+      await this.redis.askInBackground("results are not cached", (redis) =>
         redis.eval(KEEP, [name, ...lists], [String(KEPT_SECONDS), String(LISTED), ...sent]),
       );
     };

@@ -59,7 +59,11 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     }
     // No other run comes in between: of two that ask at once, the second finds the first.
     const isShared = this.others(run).length > 0;
-    const { kept, isOfStart } = this.rows.kept(run.place, Date.now() - ttl_seconds * 1_000, BROUGHT_CHARS);
+    const { kept, isOfStart } = this.rows.kept(
+      run.place,
+      writtenAfter(ttl_seconds, Date.now()),
+      BROUGHT_CHARS,
+    );
     const asksEach = isShared || this.rows.earlier !== null;
     // All its stages may be answered, and then no other run need know of it.
     if (isOfStart && !isMissing && !asksEach) return { kept, asksEach, isNoted: false };
@@ -193,7 +197,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
 
   private fresh(run: RunAt, { family, exact }: HashedKey, ttl_seconds: number, now: number): string | null {
     const text =
-      this.rows.find(run.place, exact, now - ttl_seconds * 1_000) ??
+      this.rows.find(run.place, exact, writtenAfter(ttl_seconds, now)) ??
       this.rows.earlier?.find(family, exact) ??
       null;
     const entry = readEntry(text);
@@ -240,6 +244,11 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     const due = Date.now() + TIMINGS.CACHE_TABLE_MS + KEPT_SECONDS * 1_000;
     await this.ctx.storage.setAlarm(due);
   }
+}
+
+/** Since when results were written that may be used, ms since the epoch. */
+function writtenAfter(ttl_seconds: number, now: number): number {
+  return now - Math.min(ttl_seconds, KEPT_SECONDS) * 1_000;
 }
 
 function answerName(key: string, execution_id: string): string {
