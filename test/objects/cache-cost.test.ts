@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { EmbeddedCache, sharedCalls } from "../../src/adapters/durable/result-cache-client.ts";
 import { MemoryLog } from "../../src/adapters/log/memory-log.ts";
 import { systemClock } from "../../src/adapters/platform/system.ts";
+import type { CallOutcome } from "../../src/core/execution/command.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
 import { isTerminal } from "../../src/core/execution/state.ts";
 import { ExecutionDriver } from "../../src/engine/run/driver.ts";
@@ -50,6 +51,7 @@ let calls: string[];
 /** Requests to the cache's object by method, and those of it to runs. */
 let requests: string[];
 let rows: number;
+let answering: (stage: string, inputs: object) => CallOutcome;
 
 function openObject() {
   const kv = new Map<string, unknown>();
@@ -96,6 +98,10 @@ beforeEach(() => {
   calls = [];
   requests = [];
   rows = 0;
+  answering = (stage, inputs) => {
+    const data = { of: stage, after: JSON.stringify(inputs) };
+    return { ok: true, answer: { data }, bytes: JSON.stringify(data).length };
+  };
   object = openObject();
   const namespace = {
     idFromName: (name: string) => name,
@@ -126,8 +132,7 @@ function begin(name: string, fields: Partial<RunSpec> = {}): void {
       await new Promise((resolve) => {
         setTimeout(resolve, STAGE_MS);
       });
-      const data = { of: call.stage, after: call.inputs };
-      return { ok: true as const, answer: { data }, bytes: JSON.stringify(data).length };
+      return answering(call.stage, call.inputs);
     },
   };
   const ports = {
@@ -211,4 +216,18 @@ test.each([0, 50, 250])("of two runs at one question, the second %i ms later, on
   await run("third", { query: "a further question" });
   await run("fourth");
   expect(taken().requests).toEqual(["ask", "tell", "ask"]);
+});
+
+test("eight runs at one question whose agent fails in each of three tries end together", async () => {
+  answering = () => ({
+    ok: false,
+    failure: { kind: "status", status: 503, detail: null, retryable: null, retry_after_ms: null },
+  });
+  const config = makeSpec([], { retry_delay_seconds: 0.01 }).config;
+  const names = Array.from({ length: 8 }, (_, at) => `r${at}`);
+  for (const name of names) begin(name, { config });
+  // The first one's try, then three of each of the others, and what is waited between them.
+  await pass(4 * STAGE_MS + 50);
+  expect(names.map((name) => drivers.get(name)?.state?.status)).toEqual(names.map(() => "failed"));
+  expect(calls).toHaveLength(24);
 });
