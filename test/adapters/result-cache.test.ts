@@ -99,13 +99,12 @@ const madeOf = (stage: string, answer = "so"): MadeResult => ({
 /** What comes of it, and how long that takes. */
 async function settled<T>(task: Promise<T>): Promise<{ value: T; ms: number }> {
   const began = time.now;
-  let given: { value: T; ms: number } | null = null;
-  void task.then((value) => {
-    given = { value, ms: time.now - began };
-  });
+  const given: { value: T; ms: number }[] = [];
+  void task.then((value) => given.push({ value, ms: time.now - began }));
   for (;;) {
     await drained();
-    if (given !== null) return given as { value: T; ms: number };
+    const [first] = given;
+    if (first !== undefined) return first;
     if (!(await time.step())) throw new Error("never answered");
   }
 }

@@ -1,5 +1,5 @@
 // Where results of a question lie, and which runs are at it.
-import fc from "fast-check";
+import { assert, property, string } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { asksCache, placeOf, rangesOf, runQuestion } from "../../src/core/caching/run-question.ts";
 import { RunsAtQuestion } from "../../src/core/caching/runs-at-question.ts";
@@ -9,8 +9,8 @@ const isIn = (number: number, [first, last]: readonly [number, number]) => first
 
 describe("a place", () => {
   test("is a whole number that storage and JavaScript hold exactly, and its ranges lie in each other", () => {
-    fc.assert(
-      fc.property(fc.string(), fc.string(), fc.string(), (question, history, input) => {
+    assert(
+      property(string(), string(), string(), (question, history, input) => {
         const place = placeOf(question, history, input);
         const { start, history: line, question: all } = rangesOf(place);
         expect(Number.isSafeInteger(place) && Number.isSafeInteger(all[1])).toBe(true);
@@ -22,8 +22,8 @@ describe("a place", () => {
   });
 
   test("of the same question, with another history or input, is in the question's range", () => {
-    fc.assert(
-      fc.property(fc.string(), fc.string(), fc.string(), (question, history, input) => {
+    assert(
+      property(string(), string(), string(), (question, history, input) => {
         const place = placeOf(question, history, input);
         expect(isIn(placeOf(question, history, "other"), rangesOf(place).history)).toBe(true);
         expect(isIn(placeOf(question, "", ""), rangesOf(place).question)).toBe(true);

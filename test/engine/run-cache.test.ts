@@ -5,7 +5,6 @@ import type { CacheKey } from "../../src/core/caching/cache-key.ts";
 import type { CachedEntry, CachedResult } from "../../src/core/caching/cached-result.ts";
 import { decide } from "../../src/core/execution/decide.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
-import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { RunCache } from "../../src/engine/call/run-cache.ts";
 import type { AgentHealth, Agents, MadeResult, Opening, ResultCache } from "../../src/engine/ports.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
@@ -71,7 +70,7 @@ function cacheOf(spec: RunSpec = makeSpec([makeStage("a"), makeStage("b", { depe
   const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
   const cache = new RunCache(
     { agents: {} as Agents, clock, shared: { cache: store, health: {} as AgentHealth } },
-    () => state as ExecutionState,
+    () => state,
     (bytes) => {
       if (bytes > room) return false;
       held = bytes;
@@ -142,7 +141,7 @@ describe("a run alone at its question", () => {
   });
 
   test.each([
-    ["bypasses the cache", { bypass_cache: true } as Partial<RunSpec>],
+    ["bypasses the cache", { bypass_cache: true as const }],
     ["has agents that are not registered", { agents: {} }],
   ])("that %s does not ask, and tells what it has made", async (_how, fields) => {
     const { cache } = cacheOf();
