@@ -5,7 +5,7 @@ import { type AgentHealthRpc, IsolateHealth } from "./adapters/durable/agent-hea
 import { EmbeddedLimiter, type RateLimiter } from "./adapters/durable/rate-limit-client.ts";
 import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
-import type { BrotliDecoder } from "./adapters/agents/codings.ts";
+import type { BrotliDecoder } from "./adapters/agents/body/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
@@ -49,7 +49,7 @@ export interface Services {
   executions: Executions;
   catalogs: Catalogs;
   executionIndex: ExecutionIndex;
-  /** The object that watches a tenant's figures. */
+  /** The object that monitors a tenant's metrics. */
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
   /** Where webhooks and traces go. */

@@ -17,15 +17,15 @@ export async function buildConsole(): Promise<void> {
   const stamp = stampOfSources();
   if (isBuilt(stamp)) return;
   const { build } = await import("vite");
-  const aside = `${CONSOLE}.${process.pid}`;
+  const temporary = `${CONSOLE}.${process.pid}`;
   const built = await build({
     configFile: join(ROOT, "src/console/vite.config.ts"),
-    build: { outDir: aside },
+    build: { outDir: temporary },
   });
   rmSync(STAMP, { force: true });
   writeFileSync(PACKAGES, JSON.stringify(filesOfPackages(built)));
   rmSync(CONSOLE, { recursive: true, force: true, maxRetries: 5 });
-  renameSync(aside, CONSOLE);
+  renameSync(temporary, CONSOLE);
   writeFileSync(STAMP, stamp);
 }
 
@@ -65,7 +65,7 @@ function stampOfSources(): string {
     .toSorted();
   for (const file of files) hash.update(file.slice(ROOT.length)).update(readFileSync(file));
   // The versions of what it is built with.
-  for (const name of ["vite", "preact", "@preact/signals", "@dagrejs/dagre"]) {
+  for (const name of ["vite", "preact", "@preact/signals", "@dagrejs/dagre", "jsonc-parser"]) {
     hash.update(readFileSync(join(ROOT, "node_modules", name, "package.json")));
   }
   return hash.digest("hex");

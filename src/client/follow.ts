@@ -29,7 +29,7 @@ const DEFAULTS = {
   /** Until the server names another. */
   retryMs: 1_000,
   longestRetryMs: 30_000,
-  /** A stream that was cut after it had brought something is taken up again within this. */
+  /** Delay before a stream that broke off after at least one event is reattached. */
   resumeMs: 100,
   /** The coordinator writes at least every 15 s: a connection that is silent for longer is dead. */
   silenceMs: 45_000,

@@ -76,8 +76,11 @@ const HeaderName = z
     ...REFUSED_HEADERS.map(([names, detail]) => z.refine<string>((name) => !names.test(name), detail)),
   );
 
+/** The protocols that an agent may be called by (src/adapters/agents/protocols.ts). */
+export const ProtocolName = z.literal(["native"]);
+
 const registrationFields = {
-  protocol: z._default(z.literal("native"), "native"),
+  protocol: z._default(ProtocolName, "native"),
   headers: z.optional(z.record(HeaderName, SecretReference)),
 };
 

@@ -1,4 +1,4 @@
-// The critical path of an execution in words: the coordinator's own figures, as the page and the terminal show them.
+// The critical path of an execution in words: the coordinator's own numbers, as the page and the terminal show them.
 import type { CriticalPathLink, PipelineExecution } from "./execution.ts";
 
 /** The parts of the run's time along the path. Executions that earlier versions wrote have none. */

@@ -40,7 +40,7 @@ export const PerformanceMetrics = z.object({
   critical_path_ms: z.number(),
   /** Where the run's time went along the path: the `ms` of all add up to its duration. Earlier versions lack it. */
   critical_path_links: z._default(z.array(CriticalPathLink), []),
-  /** Time in which no agent was at work, no retry waited and no pause stood: the coordinator's own. */
+  /** Time in which no agent was at work, no retry waited and no pause lasted: the coordinator's own. */
   overhead_ms: z.number(),
   stage_ms: z.record(z.string(), z.number()),
   retries: z.number().check(z.int()),

@@ -18,8 +18,9 @@ export const LIMITS = {
   EXPRESSION_ENTRIES: 64,
   EXPRESSION_ARGUMENTS: 8,
   /**
-   * What one evaluation may do, in the steps of core/expressions/meter.ts: 23 ms of a small, busy machine at most once
-   * the code is warm, 37 ms the first time, of the 50 that no expression may take (test/core/expressions/cost.test.ts).
+   * What one evaluation may do, in the steps of core/expressions/evaluate/meter.ts: 23 ms of a small, busy machine at
+   * most once the code is warm, 37 ms the first time, of the 50 that no expression may take
+   * (test/core/expressions/evaluate/meter.test.ts).
    */
   EXPRESSION_STEPS: 400_000,
   /** The longest text that it may make, in UTF-16 units: as long as a stage's result. */

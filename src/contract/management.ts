@@ -1,6 +1,7 @@
 // Responses of the management endpoints other than definitions: agents with their breakers, the validation of a
 // pipeline, the lists. src/contract/README.md sections 1, 4 and 7.
 import * as z from "./zod.ts";
+import { ProtocolName } from "./agent.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -22,7 +23,7 @@ export const Agent = z.object({
   url: z.optional(z.string()),
   binding: z.optional(z.string()),
   path: z.optional(z.string()),
-  protocol: z.literal("native"),
+  protocol: ProtocolName,
   headers: z.optional(z.record(z.string(), z.string())),
   breaker: BreakerState,
 });
@@ -43,7 +44,7 @@ export type Hint = z.infer<typeof Hint>;
 /** Absent in the answers of earlier versions. */
 const Hints = z.optional(z.lazy(() => z.array(Hint).check(z.maxLength(LIMITS.ERRORS))));
 
-/** A pipeline as the answer to a change of it: as GET has it, and what may be worth a look. */
+/** The answer to a change of a pipeline: the definition as GET has it, and hints. */
 export const WrittenPipeline = z.lazy(() => z.extend(Pipeline, { hints: Hints }));
 export type WrittenPipeline = z.infer<typeof WrittenPipeline>;
 
@@ -53,7 +54,7 @@ export const Validation = z.object({
   errors: z.array(DefinitionError).check(z.maxLength(LIMITS.ERRORS)),
   /** How many there are in all, where there are any. */
   error_count: z.optional(z.number().check(z.int())),
-  /** What refuses nothing and may still not be meant. */
+  /** Warnings: valid, and probably not intended. */
   hints: Hints,
   /** Each stage's dependencies. */
   dependencies: z.record(z.string(), z.array(z.string())),

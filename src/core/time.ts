@@ -1,6 +1,6 @@
-// Times as text: ISO 8601 in UTC with milliseconds, as every event and answer shows them. The events of a turn share
-// one time, and each is written and read several times over: what was last made is remembered, since to write a time
-// costs more than to fold the event that carries it.
+// Times as text: ISO 8601 in UTC with milliseconds, as every event and answer shows them. The events of a batch
+// share one time, which is written and read several times: the last one is remembered, since formatting a time costs
+// more than folding its event.
 
 let written = { ms: Number.NaN, text: "" };
 let read = written;

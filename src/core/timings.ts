@@ -35,12 +35,12 @@ export const TIMINGS = {
   WAKING_AT_ONCE: 20,
   /** Interval between those: the time of a run's first commits and calls on a small machine. */
   WAKING_GAP_MS: 40,
-  /** A run that finds its turn this late takes a new one at the end of the queue, so often as long as others wait. */
+  /** A run that is this late for its slot takes a new one at the end of the queue, at most so often. */
   WAKING_LATE_MS: 100,
   WAKING_ROUNDS: 2,
   /** A longer wait uses the alarm. A shorter one stays in memory, which is cheaper than a commit. */
   WAKING_HOLD_MS: 60_000,
-  /** An alarm that has not fired this long after its turn never will. */
+  /** An alarm that has not fired this long after its slot never will. */
   WAKING_CLAIM_MS: 60_000,
   /** Memory of all runs together: an isolate has 128 MB, and input and output need the other half. */
   ISOLATE_BYTES: 64 * 1024 * 1024,
@@ -83,7 +83,7 @@ export const TIMINGS = {
   PROBE_GRACE_MS: 5_000,
   /** Refresh interval of the agents' health while a call runs that others follow. */
   HEALTH_REFRESH_MS: 1_400,
-  /** Waits between the tries to take a broken stream up again; the last ones bridge a deploy. */
+  /** Waits between the tries to reattach a broken stream; the last ones bridge a deploy. */
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** Grace period after the last watcher of an execution with `on_disconnect: cancel` has disconnected. */
   DISCONNECT_GRACE_MS: 5_000,

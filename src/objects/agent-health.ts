@@ -3,7 +3,7 @@
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
 import { DurableObject } from "cloudflare:workers";
-import type { AgentHealthRpc, BreakerSnapshot } from "../adapters/durable/agent-health-client.ts";
+import type { AgentHealthRpc } from "../adapters/durable/agent-health-client.ts";
 import { catalogRpc } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import {
@@ -13,6 +13,7 @@ import {
   CLOSED,
   type CallVerdict,
   reported,
+  type BreakerSnapshot,
 } from "../core/resilience/breaker.ts";
 
 const BREAKER = "breaker";
@@ -56,7 +57,7 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     const before = this.breaker;
     if (breaker === before) return;
     this.breaker = breaker;
-    // Two changes within a millisecond must not look like one.
+    // Two changes within a millisecond must have different times.
     this.changed_at = Math.max(Date.now(), this.changed_at + 1);
     if (breaker.state !== before.state || breaker.probe?.id !== before.probe?.id) {
       if (breaker.state === "closed") this.ctx.storage.kv.delete(BREAKER);

@@ -2,7 +2,7 @@
 // response whose header is `br`. A response with another spelling (`BR`, `gzip, br`) is sent through this Worker
 // itself, as one whose header is.
 import { exports, WorkerEntrypoint } from "cloudflare:workers";
-import type { BrotliDecoder } from "../adapters/agents/codings.ts";
+import type { BrotliDecoder } from "../adapters/agents/body/codings.ts";
 
 /** Answers with the body that it is sent, as coded by brotli. */
 export class BrotliBody extends WorkerEntrypoint {

@@ -8,7 +8,7 @@ import type {
   Precondition,
   WrittenText,
 } from "../adapters/durable/catalog-client.ts";
-import type { BreakerSnapshot, TenantHealth } from "../adapters/durable/agent-health-client.ts";
+import type { BreakerSnapshot, TenantHealth } from "../core/resilience/breaker.ts";
 import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";

@@ -123,12 +123,12 @@ export class CourierObject extends DurableObject<Env> implements DeliveryQueueRp
   private settleSpans(rows: readonly Row[], outcome: Exported): void {
     let lost = 0;
     for (const { id, made } of rows) {
-      if (outcome === "again" && made + 1 < TIMINGS.SPANS_TRIES) {
+      if (outcome === "retryable" && made + 1 < TIMINGS.SPANS_TRIES) {
         this.retryLater(id, Math.min(TIMINGS.SPANS_RETRY_MS * 2 ** made, TIMINGS.SPANS_RETRY_MOST_MS));
         continue;
       }
       this.drop(id);
-      if (outcome !== "taken") lost += 1;
+      if (outcome !== "accepted") lost += 1;
     }
     if (lost > 0) this.logFailure("traces abandoned", { traces: lost, outcome });
   }

@@ -1,28 +1,32 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
 // (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
-import { sharedCalls } from "../adapters/durable/result-cache-client.ts";
-import type { SharedCall } from "../adapters/durable/result-cache-rpc.ts";
 import { DurableObject } from "cloudflare:workers";
-import {
-  type ControlCommand,
-  type EventView,
-  type ExecutionRpc,
-  type ExecutionText,
-  type FollowMessage,
-  REFUSAL_TYPE,
-  type RunMessage,
-  STATUS_HEADER,
-  streamUrlOf,
-  withStreamUrl,
-} from "../adapters/durable/execution-client.ts";
-import { TERMS_HEADER, termsOf } from "../adapters/durable/stream-terms.ts";
+import { sharedCalls } from "../adapters/durable/result-cache-client.ts";
 import { composeServices, composeShared, forgetExecution } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { parseJson } from "../core/json/exact-integer.ts";
 import { wasReported } from "../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { TIMINGS } from "../core/timings.ts";
+import {
+  completeResponse,
+  type ControlCommand,
+  eventsResponse,
+  type EventView,
+  executionResponse,
+  type ExecutionRpc,
+  type ExecutionText,
+  type FollowMessage,
+  readRequest,
+  readRunText,
+  refusalResponse,
+  type RunMessage,
+  type SharedCall,
+  type StreamReader,
+  streamUrlOf,
+  termsOf,
+  withStreamUrl,
+} from "../engine/object-protocol.ts";
 import type { ExecutionDriver } from "../engine/run/driver.ts";
 import { eventListPieces, tracePieces } from "../engine/watch/event-list.ts";
 import { EventFeed } from "../engine/watch/feed.ts";
@@ -41,17 +45,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   override async fetch(request: Request): Promise<Response> {
-    const { searchParams } = new URL(request.url);
-    if (request.method === "POST") {
-      return this.follow(parseJson(await request.text()) as FollowMessage, request.signal);
-    }
-    const reader = {
-      after: Number(searchParams.get("after")),
-      resumes: searchParams.has("resumes"),
-      awaitsEnd: searchParams.has("reattach"),
-    };
-    const started_at = searchParams.get("started_at");
-    return this.stream(reader, started_at === null ? null : Number(started_at), request.signal);
+    const asked = await readRequest(request);
+    return "run" in asked
+      ? this.follow(asked.run, request.signal)
+      : this.stream(asked.events, request.signal);
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -59,7 +56,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
-    const asked = parseJson(message) as RunMessage;
+    const asked = readRunText(message);
     const started = this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.runs.clock, asked.wait_ms);
@@ -129,22 +126,22 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
     const started = this.startOrAttach(message);
-    if (!started.ok) return refuse(started.error);
+    if (!started.ok) return refusalResponse(started.error);
     const driver = started.value;
     const { answer, after, reattach = false } = message;
     if (answer === "stream") {
-      return this.openStream(driver, { after, resumes: after > 0, awaitsEnd: reattach }, signal);
+      return this.openStream(driver, { after, resumes: after > 0, reattach }, signal);
     }
     const leave = this.runs.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
     const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
     const text = () => withStreamUrl(this.runs.shown(driver), stream_url);
     const padded = await answerWatched(driver, over, text, this.runs.clock, leave);
-    if (padded !== null) return new Response(padded, { headers: { "content-type": "application/json" } });
+    if (padded !== null) return executionResponse(padded, null);
     const { status } = driver.state as ExecutionState;
     const body = text();
     this.runs.rest();
-    return new Response(body, { headers: { "content-type": "application/json", [STATUS_HEADER]: status } });
+    return executionResponse(body, status);
   }
 
   private startOrAttach(message: RunMessage | FollowMessage): Result<ExecutionDriver> {
@@ -165,18 +162,22 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     }
   }
 
-  private async stream(reader: Reader, started_at: number | null, signal: AbortSignal): Promise<Response> {
-    const opened = this.existing(started_at);
-    if (!opened.ok) return refuse(opened.error);
+  private async stream(reader: StreamReader, signal: AbortSignal): Promise<Response> {
+    const opened = this.existing(reader.started_at);
+    if (!opened.ok) return refusalResponse(opened.error);
     const { status, seq } = opened.value.state as ExecutionState;
-    const { after, awaitsEnd } = reader;
-    const hasAll = after === seq || (after > seq && !awaitsEnd);
-    if (isTerminal(status) && hasAll) return new Response(null, { status: 204 });
+    const { after, reattach } = reader;
+    const hasAll = after === seq || (after > seq && !reattach);
+    if (isTerminal(status) && hasAll) return completeResponse();
     return this.openStream(opened.value, reader, signal);
   }
 
-  private openStream(driver: ExecutionDriver, reader: Reader, signal: AbortSignal): Response {
-    const feed = new EventFeed(driver, reader.after, reader.resumes, reader.awaitsEnd);
+  private openStream(
+    driver: ExecutionDriver,
+    { after, resumes, reattach }: Omit<StreamReader, "started_at">,
+    signal: AbortSignal,
+  ): Response {
+    const feed = new EventFeed(driver, after, resumes, reattach);
     this.runs.feeds.add(feed);
     const leave = this.runs.presence?.enter();
     const gone = () => feed.close();
@@ -187,8 +188,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       leave?.();
       this.runs.rest();
     });
-    const terms = termsOf((driver.state as ExecutionState).spec);
-    return new Response(stream, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
+    return eventsResponse(stream, termsOf((driver.state as ExecutionState).spec));
   }
 
   private async answer(
@@ -245,19 +245,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 }
 
-/** The requester of a stream, in EventFeed's form. */
-interface Reader {
-  after: number;
-  resumes: boolean;
-  awaitsEnd: boolean;
-}
-
 const NO_ROOM: CoordinatorError = {
   code: "RESOURCE_EXHAUSTED",
   what: "memory",
   retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
 };
-
-function refuse(error: CoordinatorError): Response {
-  return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });
-}

@@ -58,7 +58,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     return this.ctx.id.name ?? "";
   }
 
-  /** When to look again, ms since the epoch; null where nothing calls for it. */
+  /** When to evaluate again, ms since the epoch; null if no alert fires and nothing is pending. */
   private async watch(services: Services): Promise<number | null> {
     const config = await this.config(services);
     const alerts = await this.evaluate(services, config);
@@ -107,7 +107,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     }
   }
 
-  /** Pushes the figures where that is due; when it is due next, or null where there is nothing to push. */
+  /** Pushes the metrics if that is due. Returns when it is due next, or null if there is nothing to push. */
   private async push(
     { executionIndex, outbound }: Services,
     config: CoordinatorConfig,
@@ -126,7 +126,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const body = metricsBody(families, this.tenant, outbound.otlp.version, { since, now });
     // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outbound.otlp, "metrics", body);
-    if (outcome !== "again") return null;
+    if (outcome !== "retryable") return null;
     this.kv.put(CHANGED, true);
     return now + config.metrics_export_interval * 1_000;
   }

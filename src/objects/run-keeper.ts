@@ -3,7 +3,7 @@
 //
 // I15: the alarm's handler joins the running loop and re-arms before it returns; it never throws, since the platform
 // gives up on an alarm after six failures.
-import type { ExecutionText } from "../adapters/durable/execution-client.ts";
+import type { ExecutionText } from "../engine/object-protocol.ts";
 import { hasEnded } from "../adapters/log/last-event.ts";
 import { RECORD_PREFIX } from "../adapters/log/record.ts";
 import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";

@@ -1,13 +1,15 @@
 // What an isolate knows of agents, over a world of objects on a virtual clock: how often it asks, and how soon what
 // one isolate has seen is known in another.
 import { describe, expect, test } from "vitest";
+import { type AgentHealthRpc, IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
 import {
-  type AgentHealthRpc,
-  IsolateHealth,
+  admit,
+  type Breaker,
+  CLOSED,
+  reported,
   type BreakerSnapshot,
   type TenantHealth,
-} from "../../src/adapters/durable/agent-health-client.ts";
-import { admit, type Breaker, CLOSED, reported } from "../../src/core/resilience/breaker.ts";
+} from "../../src/core/resilience/breaker.ts";
 
 const POLICY = { failure_threshold: 3, recovery_timeout_seconds: 60 };
 const agent = (agent_type: string) => ({ tenant: "acme", agent_type, registration: null });

@@ -4,7 +4,7 @@
 // Everything runs on this one machine, all traffic on loopback, each variant in a workerd of its own on the Miniflare
 // API with agents in a second Worker beside it; rounds are interleaved, so that a busy moment hits all alike, and
 // figures are medians. Each caller keeps one conversation, as a user does, so that the coordinator also reads and
-// writes that. Ends with code 0 whatever it measures: it is no test.
+// writes that. Ends with code 0 for every result: it is no test.
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";

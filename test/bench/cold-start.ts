@@ -77,7 +77,7 @@ function report({ bareRun, run, bareNothing, nothing }: Record<string, Candidate
   ];
 }
 
-/** Storage with the pipeline in it, as a server has it that was only started anew. */
+/** Storage with the pipeline in it, as a server has it that was only started again. */
 async function prepare(config: string): Promise<void> {
   const server = await startServer(config);
   await define(server, { four: FOUR });

@@ -1,5 +1,5 @@
-// npm run bench:figures: what an execution pays on its own path for its figures, traces and logs. The same run on five
-// coordinators side by side, in interleaved rounds: with nothing (twice), with the figures, with the log as well (the
+// npm run bench:figures: what an execution pays on its own path for its metrics, traces and logs. The same run on five
+// coordinators side by side, in interleaved rounds: with nothing (twice), with metrics, with the log as well (the
 // defaults), and with traces and webhooks besides. The caller's latency is the run's own path; the processor's time
 // is all of it, also what comes after the end.
 import { mkdir } from "node:fs/promises";
@@ -13,7 +13,7 @@ import { type BenchServer, bundle, startCoordinator } from "./servers.ts";
 
 const ROUNDS = Number(process.env["BENCH_ROUNDS"] ?? 12);
 const SHOTS = Number(process.env["BENCH_SHOTS"] ?? 5);
-/** Longer than anything waits to be told behind a run's end: what one run leaves must not meet the next one. */
+/** Longer than any report waits after a run's end: the reports of one run must not overlap with the next run. */
 const PAUSE_MS = Number(process.env["BENCH_PAUSE_MS"] ?? 1_400);
 
 const sink = createServer((request, response) => {
@@ -30,8 +30,8 @@ const VARIANTS: [name: string, config: Record<string, unknown>, vars: Record<str
   ["nothing", NOTHING, {}],
   // How far two of the same lie apart is what can be measured at all.
   ["nothing, once more", NOTHING, {}],
-  ["figures", { enable_detailed_logging: false }, {}],
-  ["figures and log (default)", {}, {}],
+  ["metrics", { enable_detailed_logging: false }, {}],
+  ["metrics and log (default)", {}, {}],
   [
     "and traces and webhooks",
     {},
@@ -75,7 +75,7 @@ for (const [name, config, vars] of VARIANTS) {
 
 const question = JSON.stringify({ query: "a question", conversation_id: "c", pipeline: "bench" });
 for (let round = -1; round < ROUNDS; round += 1) {
-  // Whoever goes first in a round goes last in the next.
+  // The first variant of a round is the last of the next.
   for (const of of round % 2 === 0 ? servers : servers.toReversed()) {
     const before = await of.server.cpu();
     const latencies: number[] = [];
@@ -83,7 +83,7 @@ for (let round = -1; round < ROUNDS; round += 1) {
       latencies.push(
         ...(await fire(1, 1, () => ({ url: `${of.server.url}/v1/executions`, body: question }))).latencies,
       );
-      // What is told after the answer must not stand in the way of the next run: it is nobody's path.
+      // Reports after the answer must not delay the next run: no caller waits for them.
       await pause(PAUSE_MS);
     }
     if (round < 0) continue;

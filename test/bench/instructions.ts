@@ -3,7 +3,7 @@
 // where a time is not: it tells whether a change saves anything. BENCH_SHOTS sets the runs counted.
 //
 // Under Valgrind all goes fifty times slower, so that the coordinator's own waits are made sixty times longer: else
-// each run would pay for commits, alarms and news of which it pays for none or shares with others.
+// each run would pay for commits, alarms and reports of which it pays for none or shares with others.
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -23,7 +23,7 @@ const CALLERS = 8;
 const WARM = 400;
 const COUNTED = Number(process.env["BENCH_SHOTS"] ?? 100);
 const SLOWED = 60;
-/** The waits that a run would meet at Valgrind's pace and does not at its own, by the file in which they stand. */
+/** The waits that a run would meet at Valgrind's pace and does not at its own, by the file in which they are. */
 const WAITS: Readonly<Record<string, readonly string[]>> = {
   "src/core/timings.ts": [
     "GROUP_COMMIT_MS",
@@ -38,7 +38,7 @@ const WAITS: Readonly<Record<string, readonly string[]>> = {
 };
 
 const NOT_MEASURED = `What this does not measure: time; what the kernel does for a run (files, fsyncs, sockets); waiting; caches that
-miss; what an isolate's neighbours cost. Code is compiled and memory collected as it happens to be under Valgrind.`;
+miss; what other objects of an isolate cost. Code is compiled and memory collected as it happens to be under Valgrind.`;
 
 const slowed: Plugin = {
   name: "slowed",

@@ -16,7 +16,7 @@ export function closeConnections(): void {
   agent.destroy();
 }
 
-/** One request, read to its end. @param onText told of every piece of the answer as it comes */
+/** One request, read to its end. @param onText called with every piece of the answer as it comes */
 export function shoot(
   { url, method = "POST", headers = {}, body = "" }: Shot,
   onText: (piece: string) => void = () => {},

@@ -56,7 +56,7 @@ function listening(child: ChildProcess): Promise<number> {
   });
 }
 
-/** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that stands in them here. */
+/** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that they contain here. */
 export async function writeConfig(
   parent: string,
   name: string,

@@ -1,4 +1,4 @@
-// One run, as a request to the floor or to the coordinator. Whoever fires it learns of a run that did not complete:
+// One run, as a request to the floor or to the coordinator. The caller gets an error for a run that did not complete:
 // a benchmark of failures would be a fast one.
 import type { Shot } from "./load.ts";
 import { send } from "./load.ts";

@@ -1,7 +1,7 @@
 // Does the fiftieth stage cost what the second did? Chains and fans of 10, 20 and 50 instant stages: what a run takes
-// beyond the same calls from a bare Worker, six at a time in a fan, by stage. What a run costs whatever its length
+// beyond the same calls from a bare Worker, six at a time in a fan, by stage. What a run costs at any length
 // (its object, its first and last turn) falls on fewer stages in a short one, so that the cost of further stages, the
-// difference between two lengths, is shown as well: there nothing hides behind it.
+// difference between two lengths, is shown as well: there nothing hides it.
 import { tmpdir } from "node:os";
 import { fire, median, pause } from "./load.ts";
 import { type Caller, configure, coordinatorRun, define, floorRun } from "./runs.ts";

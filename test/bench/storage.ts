@@ -9,7 +9,7 @@ import { type BenchServer, bundle, startBoth } from "./servers.ts";
 import { chain, pipelineOf } from "./shapes-of-runs.ts";
 import { atMost, type Bench, printTable, type Verdict } from "./verdicts.ts";
 
-/** Until all that a run causes has been written: its index, figures and alerts, a cached result, the alarm. */
+/** Until all that a run causes has been written: its index, metrics and alerts, a cached result, the alarm. */
 const SETTLE_MS = 2_500;
 const PIPELINES = { four: chain(4), five: chain(5), slow: chain(4, 100) };
 

@@ -2,7 +2,7 @@
 // the machine's own disk and on a memory disk.
 //
 // All but the last make the same calls: the coordinator's stages have `cache: false`, since with the result cache on
-// the same question would be answered from it and nobody called; and `enable_detailed_logging: false`, since the
+// the same question would be answered from it without a call; and `enable_detailed_logging: false`, since the
 // floor logs nothing. The last has the coordinator's defaults and a new question each time.
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
@@ -16,7 +16,7 @@ import { atLeast, atMost, type Bench, printTable, type Verdict } from "./verdict
 const MACHINE = "the machine's disk";
 const FOUR = chain(4);
 const CALLERS = [8, 32];
-/** What a run causes after its end (index, figures, cache) belongs to its cost: it has been done by then. */
+/** What a run causes after its end (index, metrics, cache) belongs to its cost: it has been done by then. */
 const SETTLE_MS = 700;
 
 interface Variant {
@@ -37,7 +37,7 @@ export async function compareVariants(bench: Bench): Promise<Verdict[]> {
     const variants = await startAll(bench, parent);
     for (const { shot } of variants) await fire(4, 40, shot);
     for (let round = 0; round < rounds; round += 1) {
-      // Whoever goes first in a round goes last in the next.
+      // The first variant of a round is the last of the next.
       const order = round % 2 === 0 ? variants : variants.toReversed();
       for (const variant of order) await measure(variant, bench.shots);
     }
@@ -135,7 +135,7 @@ function print(variants: readonly Variant[]): void {
   );
 }
 
-/** The targets name the machine's disk; on the other the same figures are for comparison. */
+/** The targets name the machine's disk; on the other the same numbers are for comparison. */
 function judge(disk: string, [, durable, , waiting, streaming]: readonly Variant[]): Verdict[] {
   if (disk !== MACHINE || !durable || !waiting || !streaming) return [];
   return [

@@ -39,7 +39,7 @@ afterAll(async () => {
 });
 
 test.concurrent.each(["poison-late", "poison-early"])(
-  "%s: failed once five crashes are counted; a neighbour never notices",
+  "%s: failed once five crashes are counted; runs in other objects are not affected",
   async (name) => {
     const calls = callsTo(server.url);
     await calls.begin(name, "slow");

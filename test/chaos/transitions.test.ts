@@ -43,7 +43,7 @@ test("the undisturbed run is the reference for the others", async () => {
 
 describe.each(["evict", "abort"] as const)("%s", (how) => {
   test.concurrent.each(Array.from({ length: UNDISTURBED - 1 }, (_, at) => at + 1))(
-    "behind event %i",
+    "after event %i",
     async (seq) => {
       const plain = await disturbed(`${how}-plain-${seq}`, null, null);
       const run = await disturbed(`${how}-${seq}`, how, seq);

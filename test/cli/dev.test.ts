@@ -50,7 +50,7 @@ afterEach(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test(
-  "runs the reference pipeline without keys, keeps its state where it is told, and ends whole",
+  "runs the reference pipeline without keys, keeps its state in the given folder, and ends cleanly",
   async () => {
     const state = join(folder, "state");
     const { command, url } = await dev(["--persist-to", state]);

@@ -41,12 +41,77 @@ test("a text that was cut or changed is a fault exactly where JSON.parse refuses
   expect(faults).toBeGreaterThan(100);
 });
 
+test("so is a text of any characters that JSON uses", () => {
+  const text = fc.string({
+    unit: fc.constantFrom(...Array.from("[]{}:,\"\\ \n\t0123.-+eEtrufalsn/*'\u00a0\ufeff")),
+    maxLength: 30,
+  });
+  const isJson = (source: string) => {
+    try {
+      JSON.parse(source);
+      return true;
+    } catch {
+      return false;
+    }
+  };
+  fc.assert(
+    fc.property(text, (source) => {
+      const { fault } = readJson(source);
+      if (/would lose digits/.test(fault?.message ?? "")) return;
+      expect(fault === null, source).toBe(isJson(source));
+    }),
+    { seed: 9, numRuns: 5_000 },
+  );
+});
+
+test("nesting that would overflow the stack is a fault", () => {
+  const deep = (levels: number) => "[".repeat(levels) + "]".repeat(levels);
+  expect(readJson(deep(200)).fault).toBeNull();
+  for (const levels of [201, 100_000]) {
+    expect(readJson(deep(levels)).fault).toEqual({ from: 200, to: 201, message: "More than 200 levels" });
+  }
+});
+
+test("what follows a fault has its colours and places too", () => {
+  const text = '{"a": nope, "b": {"c": 1}, "d": "x"}';
+  const { tokens, ranges, value } = readJson(text);
+  expect(tokens.map(({ kind, from, to }) => `${kind} ${text.slice(from, to)}`)).toEqual([
+    "mark {",
+    'key "a"',
+    "mark :",
+    "wrong nope",
+    "mark ,",
+    'key "b"',
+    "mark :",
+    "mark {",
+    'key "c"',
+    "mark :",
+    "number 1",
+    "mark }",
+    "mark ,",
+    'key "d"',
+    "mark :",
+    'string "x"',
+    "mark }",
+  ]);
+  const range = ranges.get("/b/c");
+  expect(text.slice(range?.from, range?.to)).toBe("1");
+  expect(value).toBeUndefined();
+});
+
 test.each([
   ['{"a": 1 "b": 2}', '"b"', "A comma or } is expected here"],
   ["[1, nope]", "nope", "Text must be in double quotes"],
   ['{"a": 1, "a": 2}', '"a"', 'Duplicate name "a"'],
   ['{"a": [1, 2}', "}", "A comma or ] is expected here"],
   ['["open]', '"open]', "Unterminated text"],
+  ['{"a": 1} {', "{", "Unexpected text after the definition"],
+  ["[1, // one", "// one", "JSON has no comments"],
+  ['["a\\x"]', '"a\\x"', "Invalid escape: a backslash is written as \\\\"],
+  ["{a: 1}", "a", "A name in double quotes is expected here"],
+  ['{"a" 1}', "1", "A colon is expected here"],
+  ["[1,]", "]", "A value is expected here"],
+  ["[1.]", "1.", "Invalid number"],
   [
     "[9007199254740992, -9007199254740993]",
     "-9007199254740993",

@@ -257,7 +257,7 @@ test("random runs: shares and waits are the duration; each pair is an edge or a 
   expect(waits).toBeGreaterThan(100);
 });
 
-test("the page and the terminal show the execution's own figures, in one wording", () => {
+test("the page and the terminal show the execution's own numbers, in one wording", () => {
   const run = new Play([stage("a"), stage("b")]).after(100).answer("a").after(300).answer("b");
   expect(pathText(run.view, (ms) => `${ms} ms`)).toBe("a 100 ms → b 300 ms");
   expect(closing(run.view).details).toContain("critical path 400 ms: a 100 ms → b 300 ms");

@@ -3,7 +3,8 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeRecords, encodeRecord } from "../../src/adapters/log/record.ts";
-import { parseAnswer } from "../../src/adapters/agents/parse.ts";
+import { outcomeOf } from "../../src/adapters/agents/answer.ts";
+import { parseAnswer } from "../../src/adapters/agents/native.ts";
 import { entryText, readEntry } from "../../src/core/caching/cached-result.ts";
 import { turnOf } from "../../src/core/monitoring/conversation-turn.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
@@ -53,7 +54,7 @@ test("digits stay as the agent sent them", { timeout: 60_000 }, async () => {
         a: `{"data":${data},"context":${patch}}`,
         b: `{"data":{"last":${data}}}`,
       };
-      const bench = new Bench(async ({ call }) => parseAnswer(answers[call.stage] ?? "", 200));
+      const bench = new Bench(async ({ call }) => outcomeOf(parseAnswer(answers[call.stage] ?? "", 200)));
       const stages = [makeStage("a"), makeStage("b", { depends_on: ["a"] })];
       await (await bench.start(makeSpec(stages))).until();
       const events = bench.log;
@@ -83,7 +84,7 @@ test("digits stay as the agent sent them", { timeout: 60_000 }, async () => {
         }
       }
 
-      const outcome = parseAnswer(answers["a"] ?? "", 200);
+      const outcome = outcomeOf(parseAnswer(answers["a"] ?? "", 200));
       if (!outcome.ok) throw new Error("the answer was refused");
       const result = { data: outcome.answer.data, bytes: outcome.bytes };
       const kept = readEntry(entryText({ result, at: 0, ttl_seconds: 1 }));

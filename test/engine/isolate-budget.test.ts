@@ -42,7 +42,7 @@ describe("the budget", () => {
     for (let run = 0; run < 12; run += 1) expect(share(`small-${run}`).take(MB), String(run)).toBe(true);
     expect(share("one-more").take(MB)).toBe(false);
     for (let run = 0; run < 4; run += 1) expect(share(`other-${run}`, "globex").take(MB)).toBe(true);
-    expect(budget.held).toBe(64 * MB);
+    expect(budget.used).toBe(64 * MB);
     expect(share("last", "initech").take(1)).toBe(false);
   });
 
@@ -60,20 +60,20 @@ describe("the budget", () => {
     const run = share("a");
     expect(run.take(36 * MB)).toBe(true);
     expect(run.take(37 * MB)).toBe(false);
-    expect(budget.held).toBe(36 * MB);
+    expect(budget.used).toBe(36 * MB);
     expect(run.take(20 * MB)).toBe(true);
     expect(share("b").take(9 * MB)).toBe(true);
     run.free();
     run.free();
     // Room to grow into.
-    expect(budget.held).toBe(16 * MB);
+    expect(budget.used).toBe(16 * MB);
     expect(run.isLarge).toBe(false);
   });
 
   test("what is there already counts whether there is room or not, and keeps others out", () => {
     const { budget, share } = budgetOf();
     share("a").keep(70 * MB);
-    expect(budget.held).toBe(70 * MB);
+    expect(budget.used).toBe(70 * MB);
     expect(share("b", "globex").take(1)).toBe(false);
   });
 
@@ -82,9 +82,9 @@ describe("the budget", () => {
     share("a").take(16 * MB);
     const next = share("a");
     expect(next.take(8 * MB)).toBe(true);
-    expect(budget.held).toBe(8 * MB);
+    expect(budget.used).toBe(8 * MB);
     next.free();
-    expect(budget.held).toBe(0);
+    expect(budget.used).toBe(0);
   });
 
   test("a run that rests is taken to be gone once the platform has had the time, if its room is needed", () => {
@@ -96,10 +96,10 @@ describe("the budget", () => {
     expect(share("b").take(MB * 2)).toBe(false);
     clock.time += 1;
     expect(share("b").take(MB * 2)).toBe(true);
-    expect(budget.held).toBe(2 * MB);
+    expect(budget.used).toBe(2 * MB);
     // It was there all the same.
     expect(resting.take(8 * MB)).toBe(true);
-    expect(budget.held).toBe(10 * MB);
+    expect(budget.used).toBe(10 * MB);
   });
 
   test("of many runs that grow together some get what they need, and the rest give theirs back", () => {
@@ -122,9 +122,9 @@ describe("the budget", () => {
     ended.take(32 * MB);
     ended.leave();
     expect(other.take(4 * MB)).toBe(true);
-    expect(budget.held).toBe(36 * MB);
+    expect(budget.used).toBe(36 * MB);
     expect(other.take(8 * MB)).toBe(true);
-    expect(budget.held).toBe(8 * MB);
+    expect(budget.used).toBe(8 * MB);
   });
 
   test("a run that goes on does not rest any more", () => {
@@ -193,8 +193,8 @@ describe("a run", () => {
       ["completed", null],
     ]);
     expect(calls).toBe(3);
-    expect(budget.held).toBeGreaterThan(2_000);
-    expect(budget.held).toBeLessThan(MB);
+    expect(budget.used).toBeGreaterThan(2_000);
+    expect(budget.used).toBeLessThan(MB);
   });
 
   test("whose text does not fit is cut off there", async () => {
@@ -212,14 +212,14 @@ describe("a run", () => {
     expect(statuses(driver)?.[1]).toEqual(["failed", "RESOURCE_EXHAUSTED"]);
     expect(aborted()).toBe(true);
     expect(said).toBeLessThan(300);
-    expect(budget.held).toBeLessThan(MB);
+    expect(budget.used).toBeLessThan(MB);
   });
 
   test("that holds little is not bothered by it", async () => {
     const { driver, budget } = await run(4 * MB, async () => answer(10_000));
     expect(driver.state?.status).toBe("completed");
     // A run, three answers, and what a text of 64 KB may be short of.
-    expect(budget.held).toBeGreaterThan(3 * 10_000);
-    expect(budget.held).toBeLessThan(3 * 10_000 + 2 * TIMINGS.ISOLATE_RUN_BYTES);
+    expect(budget.used).toBeGreaterThan(3 * 10_000);
+    expect(budget.used).toBeLessThan(3 * 10_000 + 2 * TIMINGS.ISOLATE_RUN_BYTES);
   });
 });

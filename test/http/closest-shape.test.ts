@@ -1,6 +1,6 @@
 // Faults of a value that may have one of several shapes: named at the field that is wrong, in the shape that was meant.
 import { describe, expect, test } from "vitest";
-import { AgentRegistration } from "../../src/contract/agent.ts";
+import { AgentRegistration, ProtocolName } from "../../src/contract/agent.ts";
 import { PipelineStage } from "../../src/contract/stage.ts";
 import type * as z from "../../src/contract/zod.ts";
 import { parseWith } from "../../src/http/request/body.ts";
@@ -11,20 +11,21 @@ function faults(schema: z.ZodMiniType, value: unknown): string[] {
   return parsed.error.errors.map(({ pointer, detail }) => `${pointer} ${detail}`);
 }
 
+/** The fault of a protocol that is not one of the contract's. */
+const NO_PROTOCOL = (received: string) =>
+  `/protocol ${ProtocolName.safeParse("soap").error?.issues[0]?.message}, received ${received}`;
+
 describe("a registration", () => {
   test.each([
-    [{ url: "http://x/", protocol: "soap" }, ['/protocol Invalid input: expected "native", received "soap"']],
-    [
-      { binding: "AGENTS", protocol: "soap" },
-      ['/protocol Invalid input: expected "native", received "soap"'],
-    ],
+    [{ url: "http://x/", protocol: "soap" }, [NO_PROTOCOL('"soap"')]],
+    [{ binding: "AGENTS", protocol: "soap" }, [NO_PROTOCOL('"soap"')]],
     [{ binding: "AGENTS", path: "x" }, ['/path must be an absolute path, received "x"']],
     [
       { binding: "nope", path: "x", protocol: 1 },
       [
         '/binding must begin with AGENTS, received "nope"',
         '/path must be an absolute path, received "x"',
-        '/protocol Invalid input: expected "native", received 1',
+        NO_PROTOCOL("1"),
       ],
     ],
     [{ url: "u", binding: "AGENTS" }, ["/binding cannot be combined with url: give one of them"]],
@@ -35,10 +36,7 @@ describe("a registration", () => {
     [{}, [" needs url or binding"]],
     [{ path: "/x" }, [" needs url or binding"]],
     [{ URL: "u" }, [" needs url or binding", "/URL is not a known field"]],
-    [
-      { protocol: "soap" },
-      [" needs url or binding", '/protocol Invalid input: expected "native", received "soap"'],
-    ],
+    [{ protocol: "soap" }, [" needs url or binding", NO_PROTOCOL('"soap"')]],
     ["x", [' Invalid input: expected object, received string, received "x"']],
   ])("%j", (value, expected) => {
     expect(faults(AgentRegistration, value)).toEqual(expected);

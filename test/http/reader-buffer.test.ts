@@ -1,10 +1,10 @@
 // What the Worker holds for a reader, on a clock of the test's own: stream_buffer_size, stream_timeout_ms and
 // enable_backpressure by two values each, and the comment lines.
 import { expect, test } from "vitest";
-import { termsOf } from "../../src/adapters/durable/stream-terms.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
+import { termsOf } from "../../src/engine/object-protocol.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 import { ReaderBuffer } from "../../src/http/streaming/reader-buffer.ts";
 
@@ -73,7 +73,7 @@ test.each([
   [200, 1],
   [5_000, 0],
 ])(
-  "stream_timeout_ms %i: a reader that stands still for 1 s with a full buffer is closed: %i",
+  "stream_timeout_ms %i: a reader that stalls for 1 s with a full buffer is closed: %i",
   async (ms, closed) => {
     const { clock, put, settle, buffer, gone, roomy } = bufferWith({
       stream_buffer_size: 10,

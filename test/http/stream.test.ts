@@ -3,9 +3,9 @@
 import { getLines, getMessages } from "@microsoft/fetch-event-source/lib/cjs/parse.js";
 import { createParser } from "eventsource-parser";
 import { expect, test } from "vitest";
-import { REFUSAL_TYPE } from "../../src/adapters/durable/execution-client.ts";
-import { TERMS_HEADER } from "../../src/adapters/durable/stream-terms.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
+import type { CoordinatorError } from "../../src/contract/problem.ts";
+import { eventsResponse, refusalResponse } from "../../src/engine/object-protocol.ts";
 import type { Clock } from "../../src/engine/ports.ts";
 import { createApp } from "../../src/http/app.ts";
 import { streamResponse } from "../../src/http/streaming/follower.ts";
@@ -25,11 +25,11 @@ function stream(chunks: readonly string[], dies = false): Response {
       else controller.close();
     },
   });
-  return new Response(body, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
+  return eventsResponse(body, terms);
 }
 
 function refusal(code: string): Response {
-  return new Response(JSON.stringify({ code }), { headers: { "content-type": REFUSAL_TYPE } });
+  return refusalResponse({ code } as CoordinatorError);
 }
 
 /** Waits of the follower come at once and are noted; heartbeats never. */
@@ -119,7 +119,7 @@ test.each([
   ["that does not answer", () => Promise.reject(new Error("overloaded"))],
   ["whose storage is full", () => Promise.resolve(refusal("RESOURCE_EXHAUSTED"))],
 ])(
-  "an EventSource is never answered 429 or 503: of an object %s it is told to come back",
+  "an EventSource is never answered 429 or 503: of an object %s it is asked to reconnect later",
   async (_name, answer) => {
     const stub = { fetch: answer, read: answer };
     const namespace = { idFromName: (name: string) => name, get: () => stub };

@@ -1,6 +1,6 @@
 // Both readers of JSON held against RFC 8259: what callers send and what agents answer, as text and through workerd.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { parseAnswer } from "../../src/adapters/agents/parse.ts";
+import { parseAnswer } from "../../src/adapters/agents/native.ts";
 import { readJson } from "../../src/core/json/json.ts";
 import { callsTo, type Calls } from "../support/calls.ts";
 import { type RawAgents, responds, startRawAgents } from "../support/raw-agent.ts";
@@ -22,7 +22,7 @@ describe("as text", () => {
     }
     const answer = parseAnswer(inAnswer(text), 200);
     expect(answer.ok).toBe(valid);
-    if (!answer.ok) expect(["contract", "truncated"]).toContain(answer.failure.kind);
+    if (!answer.ok) expect(["contract", "truncated"]).toContain(answer.error.kind);
   });
 
   test("truncated JSON is distinguished from invalid JSON", () => {

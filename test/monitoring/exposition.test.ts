@@ -96,7 +96,7 @@ describe("Prometheus text", () => {
   });
 
   test.each([
-    ["a family told of twice", "second HELP line", (whole: string) => `${whole}${header(whole)}`],
+    ["a family that is declared twice", "second HELP line", (whole: string) => `${whole}${header(whole)}`],
     ["a label twice", "duplicate label names", (whole: string) => whole.replace(",status=", ",pipeline=")],
     ["a raw quote", "text format parsing error", (whole: string) => whole.replace('"rag"', '"r"g"')],
     ["no quotes", "text format parsing error", (whole: string) => whole.replace('="rag"', "=rag")],
@@ -131,9 +131,9 @@ describe("OpenMetrics", () => {
 
   test.each([
     ["no end", "Missing # EOF at end", (whole: string) => whole.replace("# EOF\n", "")],
-    ["something behind the end", "Received line after # EOF", (whole: string) => `${whole}${header(whole)}`],
+    ["something after the end", "Received line after # EOF", (whole: string) => `${whole}${header(whole)}`],
     [
-      "a family told of twice",
+      "a family that is declared twice",
       "Received metadata after samples",
       (whole: string) => whole.replace("# EOF\n", `${header(whole)}# EOF\n`),
     ],

@@ -3,7 +3,8 @@
 // object does not answer.
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import type { Made, RunAt, SharedCall } from "../../src/adapters/durable/result-cache-rpc.ts";
+import type { Made, RunAt } from "../../src/adapters/durable/result-cache-rpc.ts";
+import type { SharedCall } from "../../src/engine/object-protocol.ts";
 import type { Env } from "../../src/settings.ts";
 import { entryText } from "../../src/core/caching/cached-result.ts";
 import { placeOf } from "../../src/core/caching/run-question.ts";

@@ -14,13 +14,15 @@ export interface RawAgents {
   countOf(path: string): number;
   /** The request line and the headers of a path's last call. */
   requestHead(path: string): string;
+  /** The bytes of a path's last call, head and body, as Latin-1. */
+  request(path: string): string;
   close(): Promise<void>;
 }
 
 export async function startRawAgents(): Promise<RawAgents> {
   const behaviours = new Map<string, RawBehaviour>();
   const counts = new Map<string, number>();
-  const heads = new Map<string, string>();
+  const requests = new Map<string, string>();
   const server = createServer((socket) => {
     // A caller that hangs up on a misbehaving agent is no fault here.
     socket.on("error", () => {});
@@ -31,7 +33,7 @@ export async function startRawAgents(): Promise<RawAgents> {
       const length = Number(/content-length: (\d+)/i.exec(text)?.[1] ?? 0);
       if (head < 0 || text.length < head + 4 + length) return;
       const path = text.split(" ", 2)[1] ?? "/";
-      heads.set(path, text.slice(0, head));
+      requests.set(path, text.slice(0, head + 4 + length));
       text = "";
       const count = (counts.get(path) ?? 0) + 1;
       counts.set(path, count);
@@ -44,7 +46,8 @@ export async function startRawAgents(): Promise<RawAgents> {
     url: (path) => `${url}${path}`,
     on: (path, behaviour) => behaviours.set(path, behaviour),
     countOf: (path) => counts.get(path) ?? 0,
-    requestHead: (path) => heads.get(path) ?? "",
+    requestHead: (path) => (requests.get(path) ?? "").split("\r\n\r\n", 1)[0] ?? "",
+    request: (path) => requests.get(path) ?? "",
     close,
   };
 }

@@ -167,7 +167,7 @@ describe("hostile conditions", () => {
   });
 
   test.each(groups)(
-    "a neighbour is answered while $name are evaluated, and each ends in its stage",
+    "another tenant is answered while $name are evaluated, and each ends in its stage",
     async (group) => {
       const before = await server.memory();
       let last = "";

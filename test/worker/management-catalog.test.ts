@@ -220,7 +220,7 @@ describe("agents", () => {
     [{ url: "https://agents.example.com/", binding: "AGENTS" }, "/binding"],
     [{ protocol: "native" }, ""],
   ])(
-    "%o is refused at %s, and never told back where it may be a credential",
+    "%o is refused at %s, and not repeated in the answer where it may be a credential",
     async (registration, pointer) => {
       const { status, body } = await api("PUT", "/v1/agents/bad", registration);
       expect(status).toBe(400);

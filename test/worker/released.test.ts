@@ -1,5 +1,5 @@
-// A run that has ended and been told of is let go from its object's memory: whoever comes later reads the log, finds
-// it as it was, and nobody is told of it twice. Short runs, and those that their alarm has joined.
+// A run that has ended and was reported leaves its object's memory: later callers read the log and find it as it was,
+// and no receiver gets its report twice. Short runs, and those that their alarm has joined.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { after, type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
@@ -7,7 +7,7 @@ import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
 import { type Receiver, startReceiver } from "../support/receiver.ts";
 
-/** Until every receiver has been told of an end, and the object has let go. */
+/** Until every receiver has the report of an end, and the object has released the run. */
 const LET_GO_MS = 1_000;
 /** Until a trace would have gone out a second time. */
 const TOLD_AGAIN_MS = 1_500;
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => closeAll(coordinator, agents, collector));
 
 test.each(["short", "long"])(
-  "a %s run is as it was, and told of once, also where it is deleted",
+  "a %s run is as it was, and reported once, also where it is deleted",
   async (pipeline) => {
     const id = `run-${pipeline}`;
     const path = `/v1/executions/${id}`;

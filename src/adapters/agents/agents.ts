@@ -1,19 +1,22 @@
-// Calls agents: by URL with fetch, or over a service binding. Owns the request (src/contract/README.md section 4) and
-// its safeguards: only allowed hosts, no redirects followed, credentials resolved at the moment of the call and never
-// stored.
+// Calls agents: by URL with fetch, or over a service binding, in the protocol of their registration. Owns the
+// safeguards of every call: only allowed hosts, no redirects followed, credentials resolved at the moment of the call
+// and never stored.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
 import { readAnswer, readFailure } from "./answer.ts";
-import { ACCEPT_ENCODING, type BrotliDecoder } from "./codings.ts";
+import { ACCEPT_ENCODING, type BrotliDecoder } from "./body/codings.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { clip } from "./parse.ts";
+import type { AgentProtocol, ProtocolRequest } from "./protocol.ts";
+import { PROTOCOLS } from "./protocols.ts";
 import { secretName } from "./redacting.ts";
 import { rejection } from "./rejection.ts";
+import { AgentResponse } from "./response.ts";
 
-/** What Headers takes; what it does not, it throws back with the value in its message. */
+/** The values that Headers accepts. For any other it throws an error whose message has the value. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
 
 export interface AgentWorld {
@@ -23,7 +26,7 @@ export interface AgentWorld {
   /** The Worker's secret of this name, or null. */
   secret(name: string): string | null;
   allowedHosts: AllowedHosts;
-  /** Without it a body whose coding is brotli and whose header is not just `br` is refused. */
+  /** Without it a brotli body is refused, unless its header is exactly `br`: the platform decodes that. */
   brotli?: BrotliDecoder | null;
 }
 
@@ -31,30 +34,37 @@ export interface AgentWorld {
 interface Target {
   href: string;
   send: (init: RequestInit, signal: AbortSignal) => Promise<Response>;
-  /** What it means that `send` has rejected. */
+  /** Maps a rejection of `send` to a failure. */
   rejected: (cause: unknown) => CallFailure;
 }
 
 export class HttpAgents implements Agents {
   private readonly world: AgentWorld;
+  private readonly protocols: Readonly<Record<string, AgentProtocol>>;
   private readonly connections = new OpenConnections();
 
-  constructor(world: AgentWorld) {
+  constructor(world: AgentWorld, protocols: Readonly<Record<string, AgentProtocol>> = PROTOCOLS) {
     this.world = world;
+    this.protocols = protocols;
   }
 
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
-    const target = this.target(request.registration, request.call.agent_type);
+    const { agent_type } = request.call;
+    const { registration } = request;
+    if (registration === null) return { ok: false, failure: { kind: "unregistered", agent_type } };
+    const protocol = this.protocol(registration, agent_type);
+    if ("failure" in protocol) return { ok: false, failure: protocol.failure };
+    const asked = protocol.request(request);
+    const target = this.target(registration, agent_type, asked);
     if ("failure" in target) return { ok: false, failure: target.failure };
-    const headers = this.headers(request);
+    const headers = this.headers(request, asked);
     if ("failure" in headers) return { ok: false, failure: headers.failure };
-    const brotli = this.world.brotli ?? null;
     let response: Response;
     try {
       const init: RequestInit = {
         method: "POST",
         headers: headers.headers,
-        body: JSON.stringify(request.call),
+        body: asked.body,
         // "error" throws in Workers, and a followed redirect would take our headers along.
         redirect: "manual",
         signal: hooks.signal,
@@ -64,16 +74,29 @@ export class HttpAgents implements Agents {
       return { ok: false, failure: target.rejected(cause) };
     }
     hooks.alive();
+    const answer = new AgentResponse(response, hooks, this.world.brotli ?? null);
     return response.ok
-      ? readAnswer(response, hooks, brotli)
-      : readFailure(response, target.href, hooks, brotli);
+      ? readAnswer(answer, protocol, hooks)
+      : readFailure(answer, protocol, target.href, hooks);
+  }
+
+  private protocol(
+    registration: AgentRegistration,
+    agent_type: string,
+  ): AgentProtocol | { failure: CallFailure } {
+    const name: string = registration.protocol;
+    const protocol = Object.hasOwn(this.protocols, name) ? this.protocols[name] : undefined;
+    if (protocol !== undefined) return protocol;
+    // A later version stored the registration, and an earlier one was deployed after it.
+    const detail = `the agent ${agent_type} is registered with the protocol ${clip(name)}, which is not known`;
+    return { failure: { kind: "not_callable", detail } };
   }
 
   private target(
-    registration: AgentRegistration | null,
+    registration: AgentRegistration,
     agent_type: string,
+    { path }: ProtocolRequest,
   ): Target | { failure: CallFailure } {
-    if (registration === null) return { failure: { kind: "unregistered", agent_type } };
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
       if (service === null) {
@@ -81,15 +104,16 @@ export class HttpAgents implements Agents {
         return { failure: { kind: "not_callable", detail } };
       }
       // A binding has no host; the name is what the agent sees as its own.
-      const href = `https://agent.internal${registration.path ?? "/"}`;
-      // What the Worker at the other end has thrown comes with its message.
+      const href = withPath(`https://agent.internal${registration.path ?? "/"}`, path);
+      // The error that the Worker at the other end threw arrives with its message.
       const rejected = (cause: unknown) => ({ kind: "rejected" as const, words: thrownMessage(cause) });
       return { href, send: (init) => service.fetch(href, init), rejected };
     }
     const url = agentUrl(registration.url, this.world.allowedHosts);
     if (!url.ok)
       return { failure: { kind: "not_callable", detail: `the URL of the agent ${agent_type} ${url.error}` } };
-    const { href, origin } = url.value;
+    const { origin } = url.value;
+    const href = withPath(url.value.href, path);
     return {
       href,
       rejected: (cause) => rejection(cause, url.value),
@@ -97,11 +121,13 @@ export class HttpAgents implements Agents {
     };
   }
 
-  private headers(request: AgentRequest): { headers: Headers } | { failure: CallFailure } {
-    const { call, registration } = request;
+  private headers(
+    { call, registration, tenant, traceparent, idempotency_key }: AgentRequest,
+    asked: ProtocolRequest,
+  ): { headers: Headers } | { failure: CallFailure } {
     const headers = new Headers();
     for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
-      const secret = secretName(request.tenant, reference);
+      const secret = secretName(tenant, reference);
       const value = this.world.secret(secret);
       const fault =
         value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is not a valid header value";
@@ -111,21 +137,24 @@ export class HttpAgents implements Agents {
       }
       headers.set(name, value);
     }
-    headers.set("content-type", "application/json");
-    headers.set("accept", "text/event-stream, application/json;q=0.9");
+    for (const [name, value] of Object.entries(asked.headers)) headers.set(name, value);
     headers.set("accept-encoding", ACCEPT_ENCODING);
-    if (request.traceparent !== null) headers.set("traceparent", request.traceparent);
+    if (traceparent !== null) headers.set("traceparent", traceparent);
     // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
-    headers.set("idempotency-key", `"${request.idempotency_key}"`);
-    headers.set("coordinator-execution-id", call.execution_id);
-    headers.set("coordinator-stage", call.stage);
-    headers.set("coordinator-attempt", String(call.attempt));
-    headers.set("coordinator-timeout-ms", String(Math.round(call.timeout_ms)));
+    headers.set("idempotency-key", `"${idempotency_key}"`);
     return { headers };
   }
 }
 
-/** The message of an error; null for the platform's own, which say nothing of the agent. */
+/** The URL with `path` appended to its path; the query stays. */
+function withPath(href: string, path: string | undefined): string {
+  if (path === undefined) return href;
+  const url = new URL(href);
+  url.pathname = url.pathname.replace(/\/$/, "") + path;
+  return url.href;
+}
+
+/** The message of an error; null for the platform's own messages, which do not describe the agent. */
 function thrownMessage(cause: unknown): string | null {
   const message = cause instanceof Error ? cause.message : "";
   return message === "" || /^internal error/i.test(message) ? null : clip(message);

@@ -1,17 +1,17 @@
-// Tracks which origins may have a kept-alive connection. An agent closes a connection that was idle for long enough,
-// and a call may be sent at that moment: the agent has not received it, and it is sent once more. The platform has
-// one error for that, for a refused connection and for an agent that disconnects. A call is assumed to be the first
-// only if an earlier answer left a connection open, and where it was lost at once.
+// Tracks which origins may have a kept-alive connection. An agent closes a connection that has been idle for some
+// time. A call sent at that moment does not reach the agent, so it is sent a second time. The platform has one error
+// for this case, for a refused connection and for an agent that disconnects during a call. The case is assumed only
+// if an earlier answer left a connection open and the call was lost at once.
 
-/** A closed connection is noticed within a round trip; a loss after that comes from an agent that was at work. */
+/** A closed connection is noticed within a round trip. After a longer time the agent had received the call. */
 const LOST_WITHIN_MS = 500;
-/** Bounds the memory; a call to a forgotten origin is not sent again. */
+/** Bounds the memory. A call to an origin that was removed is not sent a second time. */
 const ORIGINS_MOST = 1_000;
 
 export class OpenConnections {
   private readonly origins = new Set<string>();
 
-  /** Sends the call, and once more where its connection had been closed. Rejects as fetch does. */
+  /** Sends the call, and a second time if its connection had been closed. Rejects as fetch does. */
   async send(origin: string, signal: AbortSignal, fetched: () => Promise<Response>): Promise<Response> {
     const began = Date.now();
     try {
@@ -23,7 +23,7 @@ export class OpenConnections {
     try {
       return this.answered(origin, await fetched());
     } catch (cause) {
-      // No open connection is left: the agent breaks off by itself, or does not listen.
+      // No open connection is left: the agent disconnects by itself, or does not listen.
       this.origins.delete(origin);
       throw cause;
     }
@@ -38,7 +38,7 @@ export class OpenConnections {
   }
 }
 
-/** The platform's message; a name that is not found and a TLS fault have another. */
+/** By the platform's message. An unknown name and a TLS fault have another one. */
 function isConnectionLost(cause: unknown): boolean {
   return cause instanceof Error && /^network connection lost/i.test(cause.message);
 }

@@ -1,5 +1,5 @@
-// Agents that are called with credentials. Everything that returns from such a call, streamed text, an
-// answer or a failure, has lost them, and a failure the query of the agent's URL, too. Any other call passes untouched.
+// Removes credentials from what agents return. Streamed text, answers and failures of a call lose the credentials that
+// the call was made with; failures also lose the query of the agent's URL. Any other call passes unchanged.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/security/redact.ts";
@@ -23,7 +23,7 @@ export class RedactingAgents implements Agents {
 
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
     const credentials = this.credentialsOf(request.tenant, request.registration);
-    // An agent's error may name what it was called by; an answer may have any word that a query has, too.
+    // Only failures lose the query's texts: an answer may contain the same words for its own reasons.
     const inFailure = [...credentials, ...queryTexts(request.registration)];
     if (inFailure.length === 0) return this.inner.call(request, hooks);
     const failing = (failure: CallFailure) => hooks.failing?.(redactFailure(failure, inFailure));
@@ -47,7 +47,7 @@ export class RedactingAgents implements Agents {
     pass(text.rest(), hooks);
     if (!outcome.ok) return outcome;
     const redacted = redactValue(outcome, credentials);
-    // The replacement has another length than the credential.
+    // The replacement and the credential differ in length.
     return { ...redacted, bytes: answerBytes(redacted.answer) };
   }
 
@@ -58,12 +58,12 @@ export class RedactingAgents implements Agents {
   }
 }
 
-/** A credential as JSON writes it, and as a text whose white space was joined has it. */
+/** The credential itself, as JSON writes it, and with its white space joined. */
 function writtenForms(value: string): string[] {
   return [value, JSON.stringify(value).slice(1, -1), value.replaceAll(/\s+/g, " ")];
 }
 
-/** The texts of a URL's query that an agent's error may repeat: the whole, and each value. */
+/** The texts of a URL's query that an agent's error may repeat: the whole query and each value. */
 function queryTexts(registration: AgentRegistration | null): string[] {
   if (registration === null) return [];
   const target =
@@ -78,7 +78,7 @@ function queryTexts(registration: AgentRegistration | null): string[] {
   return [search, ...credentialTexts([search.slice(1), ...values].flatMap(writtenForms))];
 }
 
-/** The agent's text in a failure; the kind and the cause are the coordinator's. */
+/** Redacts the agent's texts in a failure. The kind and the cause are the coordinator's own and stay. */
 function redactFailure(failure: CallFailure, credentials: readonly string[]): CallFailure {
   const { kind } = failure;
   const redacted = { ...redactValue(failure, credentials), kind } as CallFailure;

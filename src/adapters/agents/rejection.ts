@@ -1,10 +1,10 @@
-// Why a fetch was rejected. The platform gives no code, only a message, and two of them for everything (measured on
-// workerd 1.20261026): `Network connection lost.` for a refused, reset or closed connection and for what is not HTTP,
-// `internal error; reference = …` for a name without an address and for every TLS fault. The URL distinguishes some
-// of these apart. Other runtimes' messages (Node's, Cloudflare's) name the cause.
+// Why a fetch was rejected. The platform gives no code. It has two messages (measured on workerd 1.20261026):
+// `Network connection lost.` for a refused, reset or closed connection and for a response that is not HTTP,
+// `internal error; reference = …` for a name without an address and for every TLS fault. The URL tells some of these
+// apart. The messages of other runtimes (Node, Cloudflare) name the cause.
 import type { CallFailure, RejectionCause } from "../../core/resilience/classify.ts";
 
-/** The failure of a call of a URL. The message itself is not passed on: it is the platform's, and may name anything. */
+/** The failure of a call of a URL. The message is not passed on: it is the platform's and may contain any name. */
 export function rejection(cause: unknown, url: URL): CallFailure {
   const message = cause instanceof Error ? `${cause.message} ${causeOf(cause)}` : "";
   return { kind: "rejected", cause: causeIn(message, url) };
@@ -22,12 +22,12 @@ function causeIn(message: string, url: URL): RejectionCause | undefined {
   return isSecure ? "dns_or_tls" : "dns";
 }
 
-/** An address needs no resolver; nor does the loopback's own name. */
+/** Whether the host needs no resolver: an address, or the name of the loopback. */
 function isAddress(hostname: string): boolean {
   return hostname.startsWith("[") || /^\d+\.\d+\.\d+\.\d+$/.test(hostname) || hostname === "localhost";
 }
 
-/** Node's fetch says what happened in its error's cause. */
+/** Node's fetch gives the reason in its error's cause. */
 function causeOf({ cause }: Error): string {
   if (!(cause instanceof Error)) return "";
   return `${"code" in cause ? String(cause.code) : ""} ${cause.message}`;

@@ -2,24 +2,17 @@
 // old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
 // catalog knows which agents have recorded failures, so one request covers all agents, and no healthy call makes one.
 // A change reported here is visible here at once.
-import type { Admission, Breaker, BreakerPolicy, CallVerdict } from "../../core/resilience/breaker.ts";
+import type {
+  Admission,
+  BreakerPolicy,
+  CallVerdict,
+  BreakerSnapshot,
+  TenantHealth,
+} from "../../core/resilience/breaker.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "./caller-budgets.ts";
 import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
-
-/** A breaker as it travels. */
-export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
-  /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
-  changed_at: number;
-}
-
-/** Every agent of a tenant with recorded failures. */
-export interface TenantHealth {
-  /** When this was so, ms since the epoch. */
-  at: number;
-  agents: Record<string, BreakerSnapshot>;
-}
 
 /** The object of one agent. */
 export interface AgentHealthRpc {

@@ -1,6 +1,6 @@
 // The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
-// CATALOG_AGE_MS old, at once after a write of this isolate, and afresh for a caller that names a newer version.
-// Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
+// CATALOG_AGE_MS old, at once after a write of this isolate, and from the object for a caller that names a newer
+// version. Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
 import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
@@ -8,7 +8,7 @@ import type { Result } from "../../contract/problem.ts";
 import type { Definitions } from "../../core/config/catalog-bounds.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
-import type { BreakerSnapshot, TenantHealth } from "./agent-health-client.ts";
+import type { BreakerSnapshot, TenantHealth } from "../../core/resilience/breaker.ts";
 import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
 

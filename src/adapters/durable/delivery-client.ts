@@ -1,5 +1,5 @@
-// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the jobs whose
-// id hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
+// The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the jobs whose id
+// hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
 import { fnv1a } from "../../core/hash.ts";
 import { objectIds } from "./object-ids.ts";
 
@@ -9,7 +9,7 @@ export interface DeliveryJob {
   kind: "webhook" | "spans";
   /** JSON text: an event's payload, or one trace's spans. */
   body: string;
-  /** How long it may wait for company, in ms. */
+  /** How long it may wait for further jobs of its kind, in ms. */
   wait_ms: number;
 }
 

@@ -2,9 +2,9 @@
 import type { Alert } from "../../contract/metrics.ts";
 
 export interface MonitorRpc {
-  /** The alerts, judged now. */
+  /** The alerts, evaluated now. */
   alerts(): Promise<Alert[]>;
-  /** Figures have changed: the alerts will be judged again shortly. */
+  /** Metrics have changed: the alerts are evaluated again shortly. */
   metricsChanged(): Promise<void>;
 }
 

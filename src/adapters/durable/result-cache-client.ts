@@ -14,6 +14,7 @@ import { fnv1a } from "../../core/hash.ts";
 import { placeOf, type RunQuestion } from "../../core/caching/run-question.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import type { QuietCall } from "../../engine/call/run-cache.ts";
+import type { SharedCall } from "../../engine/object-protocol.ts";
 import type { CacheFinding, Clock, MadeResult, Opening, ResultCache } from "../../engine/ports.ts";
 import { hashedKey } from "../platform/cache-key-hash.ts";
 import { type Guard, type GuardChange, Guards, LOST } from "../platform/guard.ts";
@@ -21,7 +22,7 @@ import { KeptEntries } from "../platform/kept-entries.ts";
 import { sha256Hex } from "../platform/system.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 import { type ObjectIds, objectIds } from "./object-ids.ts";
-import type { Made, ResultCacheRpc, RunAt, SharedCall } from "./result-cache-rpc.ts";
+import type { Made, ResultCacheRpc, RunAt } from "./result-cache-rpc.ts";
 
 const SHARDS = 8;
 /** Characters of a question that determine the shard of its results. */

@@ -31,13 +31,6 @@ export interface Asked {
   isNoted: boolean;
 }
 
-/** A call in flight, for other runs to follow. */
-export interface SharedCall {
-  key: HashedKey;
-  caller: FlightCaller;
-  lease_ms: number;
-}
-
 /** The object that keeps a part of a tenant's results. */
 export interface ResultCacheRpc {
   /**

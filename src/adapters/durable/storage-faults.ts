@@ -1,6 +1,6 @@
 // Maps a call of an execution's object that ends without a response to an error. A commit that storage refuses breaks
 // the object after its own try/catch, and a file that cannot be opened prevents its construction: only the Worker
-// that called it can say so.
+// that called it can report that.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { sqliteFault } from "../log/sqlite-fault.ts";
 
@@ -9,7 +9,7 @@ const TRIES = 3;
 
 export interface ObjectCall<T> {
   execution_id: string;
-  /** To be made afresh with each try: a stub whose object broke stays broken. */
+  /** Made again for each try: a stub whose object broke stays broken. */
   call: () => Promise<T>;
   /** The call may be made again where its first answer was lost. */
   repeatable: boolean;

@@ -107,7 +107,7 @@ function whole(event: LogEvent, find: (seq: number) => LogEvent | undefined): Lo
 }
 
 /**
- * As `decodeRecords`, but a terminal event lacks what it repeats of others, which takes no look at these.
+ * As `decodeRecords`, but a terminal event lacks what it repeats of others, so that these need not be read.
  * @throws LogCorrupted, LogFormatUnknown
  */
 export function* decodeStored(
@@ -170,7 +170,7 @@ function readEvents(key: string, { events }: Partial<Payload>): LogEvent[] {
   return events;
 }
 
-/** Whole bytes may still be another program's. */
+/** Intact bytes may still be another program's. */
 function readPayload(key: string, body: Uint8Array): Partial<Payload> | null {
   try {
     const text = new TextDecoder().decode(body);

@@ -1,6 +1,6 @@
 // The mark of a recovery that has begun: its position in the log, and how many earlier ones began there. It is durable
 // before the recovery does anything, so that an object that dies in its own recovery, before it could write anything,
-// is distinguished from one that died because of its neighbours. Written only if the platform has counted a crash.
+// is distinguished from one that a crash of another object ended. Written only if the platform has counted a crash.
 
 /** The part of DurableObjectStorage that the mark needs. */
 export interface MarkStorage {
@@ -24,8 +24,8 @@ const MARK = "recovery";
 
 /**
  * Marks that a recovery begins.
- * @returns how many recoveries that began at the same place before were cut: those that were marked, and the one before
- * them, which was made before the platform had counted anything
+ * @returns how many earlier recoveries from the same place were interrupted: the marked ones, and the one before them,
+ * which ran before the platform had counted anything
  */
 export async function markRecovery(storage: MarkStorage, logPrefix: string): Promise<number> {
   const at = lastKey(storage, logPrefix);
@@ -36,7 +36,7 @@ export async function markRecovery(storage: MarkStorage, logPrefix: string): Pro
   return before === 0 ? 0 : before + 1;
 }
 
-/** Takes the mark away: the recovery is over. One that has written something needs not to: the log has moved on. */
+/** Removes the mark at the end of a recovery. After one that has written something the mark is void anyway. */
 export function clearMark(storage: MarkStorage): void {
   storage.kv.delete(MARK);
 }

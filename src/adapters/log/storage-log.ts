@@ -1,5 +1,5 @@
 // The log in a Durable Object's own storage: the synchronous key-value API over SQLite, append only. A read or a
-// write that storage refuses throws, which is a crash: the object comes up again and reads what was committed.
+// write that storage refuses throws, which is a crash: a new instance of the object reads what was committed.
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { type Log, LogCorrupted } from "../../engine/ports.ts";
 import { decodeRecords, decodeStored, encodeRecord, RECORD_PREFIX, recordKeyFrom } from "./record.ts";
@@ -18,7 +18,7 @@ export interface LogStorage {
 export class StorageLog implements Log {
   private readonly storage: LogStorage;
   /** The first `seq` of each record written or read here, ascending: where a read after a cursor may begin. */
-  private readonly firsts: number[] = [];
+  private readonly firstSeqs: number[] = [];
 
   constructor(storage: LogStorage) {
     this.storage = storage;
@@ -29,7 +29,7 @@ export class StorageLog implements Log {
     const put = () => {
       for (const { key, bytes } of chunks) this.storage.kv.put(key, bytes);
     };
-    // A throw inside the object does not undo earlier writes of its turn: half a record must not stay.
+    // A throw does not undo earlier writes of the same turn of the event loop: half a record must not stay.
     if (chunks.length === 1) put();
     else this.storage.transactionSync(put);
     this.note(events[0]?.seq);
@@ -40,7 +40,7 @@ export class StorageLog implements Log {
   }
 
   *read(after: number): Generator<LogEvent> {
-    const start = this.firsts.findLast((first) => first <= after + 1) ?? 1;
+    const start = this.firstSeqs.findLast((first) => first <= after + 1) ?? 1;
     try {
       const records = this.storage.kv.list({ prefix: RECORD_PREFIX, start: recordKeyFrom(start) });
       const reading = {
@@ -60,7 +60,7 @@ export class StorageLog implements Log {
 
   /** An event of a record before the one that begins with `start`. */
   private eventBefore(start: number, seq: number): LogEvent | undefined {
-    const first = this.firsts.findLast((known) => known <= seq) ?? 1;
+    const first = this.firstSeqs.findLast((known) => known <= seq) ?? 1;
     const [prefix, from, end] = [RECORD_PREFIX, recordKeyFrom(first), recordKeyFrom(start)];
     for (const event of decodeStored(this.storage.kv.list({ prefix, start: from, end }), first)) {
       if (event.seq === seq) return event;
@@ -70,6 +70,6 @@ export class StorageLog implements Log {
 
   /** Without this a reader that takes a long log in pages would decode it from its beginning for each page. */
   private note(first: number | undefined): void {
-    if (first !== undefined && first > (this.firsts.at(-1) ?? 0)) this.firsts.push(first);
+    if (first !== undefined && first > (this.firstSeqs.at(-1) ?? 0)) this.firstSeqs.push(first);
   }
 }

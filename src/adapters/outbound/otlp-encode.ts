@@ -49,7 +49,7 @@ export function spansJson([root, ...tries]: readonly Span[], most_bytes: number)
   const sizes = encoded.map(byteLength);
   let [head, tail] = [0, encoded.length];
   while (head < tail) {
-    // In turn from the front and from the back.
+    // Alternately from the front and from the back.
     const at = head <= encoded.length - tail ? head : tail - 1;
     left -= (sizes[at] ?? 0) + 1;
     if (left < 0) break;

@@ -31,11 +31,11 @@ export function readHeaders(list: string | undefined): Result<Record<string, str
 
 const HEADERS_EXPECTED = "name=value, comma-separated, values percent-encoded";
 
-export type Exported = "taken" | "again" | "unfit" | "refused";
+export type Exported = "accepted" | "retryable" | "unfit" | "refused";
 
 /**
- * Never rejects. `again` where the standard lets it be sent again: no answer, 429, 502, 503, 504. `unfit` where it is
- * this body that the collector does not take; `refused` where it would take none.
+ * Never rejects. `retryable` where the standard allows a retry: no answer, 429, 502, 503, 504. `unfit` where the
+ * collector does not accept this body; `refused` where it would accept none.
  */
 export async function exportTo(
   { endpoint, headers }: Pick<OtlpTarget, "endpoint" | "headers">,
@@ -50,13 +50,13 @@ export async function exportTo(
       redirect: "manual",
       signal: AbortSignal.timeout(LIMITS.EXPORT_TIMEOUT_MS),
     });
-    // What the collector says beyond its status is of no use, and its end must not change the outcome.
+    // The collector's body is not used, and its end must not change the outcome.
     response.body?.cancel().catch(() => {});
-    if (response.ok) return "taken";
+    if (response.ok) return "accepted";
     if (UNFIT.has(response.status)) return "unfit";
-    return PASSING.has(response.status) ? "again" : "refused";
+    return PASSING.has(response.status) ? "retryable" : "refused";
   } catch {
-    return "again";
+    return "retryable";
   }
 }
 

@@ -1,5 +1,5 @@
 // Outbound deliveries other than metrics: webhooks and traces, if the operator has configured them. Reads the variables
-// of both and makes of an execution's end the jobs that a delivery queue delivers.
+// of both and turns an execution's end into jobs for the delivery queue.
 import { type BadVariable, badAddress, badVariable, entryNumber } from "../../core/config/bad-variable.ts";
 import { textVariable } from "../../core/config/config.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";

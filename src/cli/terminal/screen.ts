@@ -1,5 +1,4 @@
-// What the demo looks like in a terminal: a story as lines, each one row. Pure: the time, the width and the colours
-// are given.
+// The demo's output in a terminal: a run view as lines, one per row. Pure: time, width and colours are parameters.
 import type { RunView, StageView } from "../../client/index.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { closing, type Source } from "./ending.ts";

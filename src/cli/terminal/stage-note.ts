@@ -1,7 +1,7 @@
-// What the demo says beside a stage, in both outputs: what it does, why it waits, or how it ended.
+// The note beside a stage, in both outputs of the demo: what it does, why it waits, or how it ended.
 import type { StageView } from "../../client/index.ts";
 
-/** The words beside a stage; empty where there is nothing to say. */
+/** The text beside a stage; may be empty. */
 export function noteOf(stage: StageView): string {
   const { note } = stage;
   if (stage.status === "completed") return howCompleted(stage);

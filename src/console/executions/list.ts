@@ -75,7 +75,7 @@ export function createList(filter: Filter) {
         });
       }
     };
-    // One that was deleted between the list and the look has no stages to show.
+    // An execution that was deleted after the list was read has no stages to show.
     await Promise.allSettled(Array.from({ length: READERS }, reader));
   };
 

@@ -101,7 +101,7 @@ const ALERTS: Readonly<Record<string, string>> = {
   memory_usage_mb: "High memory use of a run",
 };
 
-/** An alert's figure in its own unit. */
+/** An alert's value in its own unit. */
 function formatValue(name: string, value: number): string {
   if (name.endsWith("_rate")) return percent(value);
   if (name.endsWith("_ms")) return duration(value);

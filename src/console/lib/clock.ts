@@ -7,15 +7,15 @@ const FRAME_MS = 100;
 /** The Date header counts whole seconds: smaller differences are ignored. */
 const NOTICED_MS = 2_000;
 
-let ahead = 0;
+let offsetMs = 0;
 
 export function setClock(serverTime: number): void {
   const difference = serverTime - Date.now();
-  ahead = Math.abs(difference) < NOTICED_MS ? 0 : difference;
+  offsetMs = Math.abs(difference) < NOTICED_MS ? 0 : difference;
 }
 
 function serverNow(): number {
-  return Date.now() + ahead;
+  return Date.now() + offsetMs;
 }
 
 const now = signal(serverNow());

@@ -64,13 +64,13 @@ export function errorWords(code: string): ErrorWords {
   return WORDS[code] ?? { title: code, advice: "The coordinator’s message is below." };
 }
 
-export interface Trouble extends ErrorWords {
+export interface ErrorNotice extends ErrorWords {
   code: string;
   detail: string;
 }
 
 /** The text shown for a thrown error. */
-export function troubleOf(cause: unknown): Trouble {
+export function errorNotice(cause: unknown): ErrorNotice {
   const code = cause instanceof CoordinatorClientError ? cause.code : "UNKNOWN";
   const detail = cause instanceof Error ? cause.message : String(cause);
   if (code === "UNKNOWN") return { code, title: "Something went wrong", advice: "Reload the page.", detail };

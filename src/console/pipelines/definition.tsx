@@ -54,8 +54,8 @@ export function Definition({ draft, onSaved }: { draft: Draft; onSaved: () => vo
   };
   const select = (name: string) => {
     const at = stages?.findIndex((stage) => nameIn(stage) === name) ?? -1;
-    const spot = read.spots.get(`/stages/${at}/name`);
-    if (spot !== undefined) show(spot.from, spot.to);
+    const range = read.ranges.get(`/stages/${at}/name`);
+    if (range !== undefined) show(range.from, range.to);
   };
   if (!draft.isLoaded.value) {
     if (draft.failure.value !== null) return <Failure cause={draft.failure.value} />;

@@ -1,9 +1,9 @@
 // The spans of the text that errors and hints of the verdict refer to: an error by its JSON pointer.
 import type { Hint } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
-import type { JsonText, Spot } from "./json-text.ts";
+import type { JsonText, TextRange } from "./json-text.ts";
 
-export interface Mark extends Spot {
+export interface Mark extends TextRange {
   message: string;
   stage: string | null;
 }
@@ -23,9 +23,9 @@ export function nameIn(stage: unknown): string | null {
 export function markOf(error: DefinitionError, text: JsonText, isField: (name: string) => boolean): Mark {
   const stages = stagesIn(text) ?? [];
   const pointer = error.pointer ?? `/stages/${indexOf(error.stage, stages)}`;
-  const spot = spotOf(pointer, text, isField) ?? text.spots.get("/stages#") ?? { from: 0, to: 1 };
+  const range = rangeOf(pointer, text, isField) ?? text.ranges.get("/stages#") ?? { from: 0, to: 1 };
   const stage = error.stage ?? nameIn(stages[Number(pointer.split("/")[2])]);
-  return { from: spot.from, to: spot.to, message: error.message, stage };
+  return { from: range.from, to: range.to, message: error.message, stage };
 }
 
 /** The span of a hint: the field that causes it, else the stage's name. */
@@ -33,8 +33,8 @@ export function hintMark({ code, message, stage }: Hint, text: JsonText): Mark {
   const at = (stagesIn(text) ?? []).findLastIndex((candidate) => nameIn(candidate) === stage);
   const path = `/stages/${at}`;
   const field = code === "AGENT_NOT_REGISTERED" ? "agent_type" : "parallel";
-  const spot = text.spots.get(`${path}/${field}`) ?? text.spots.get(`${path}/name`);
-  const { from, to } = spot ?? { from: 0, to: 1 };
+  const range = text.ranges.get(`${path}/${field}`) ?? text.ranges.get(`${path}/name`);
+  const { from, to } = range ?? { from: 0, to: 1 };
   return { from, to, message, stage };
 }
 
@@ -44,7 +44,11 @@ function indexOf(name: string | undefined, stages: readonly unknown[]): number {
 }
 
 /** The span at a pointer, else of its field (one that is absent has none), of the stage's name or of the stage. */
-function spotOf(pointer: string, { spots }: JsonText, isField: (name: string) => boolean): Spot | undefined {
+function rangeOf(
+  pointer: string,
+  { ranges }: JsonText,
+  isField: (name: string) => boolean,
+): TextRange | undefined {
   const [, , at, field] = pointer.split("/");
   if (at === undefined) return undefined;
   const stage = `/stages/${at}`;
@@ -52,7 +56,7 @@ function spotOf(pointer: string, { spots }: JsonText, isField: (name: string) =>
     field === undefined
       ? undefined
       : isField(field)
-        ? (spots.get(pointer) ?? spots.get(`${stage}/${field}`))
-        : spots.get(`${stage}/${field}#`);
-  return inField ?? spots.get(`${stage}/name`) ?? spots.get(stage);
+        ? (ranges.get(pointer) ?? ranges.get(`${stage}/${field}`))
+        : ranges.get(`${stage}/${field}#`);
+  return inField ?? ranges.get(`${stage}/name`) ?? ranges.get(stage);
 }

@@ -82,7 +82,7 @@ function paragraphs(text: string): string[] {
 
 function marked(text: string, citations: readonly Citation[]): ComponentChildren[] {
   const known = new Set(citations.map(({ mark }) => mark));
-  // A mark does not stand alone at the beginning of a line.
+  // A mark must not be alone at the beginning of a line.
   return text
     .replace(/ (?=\[\d{1,3}\])/g, "\u00a0")
     .split(/(\[\d{1,3}\])/)
@@ -113,7 +113,7 @@ function showSource(event: Event, mark: string): void {
   entry?.scrollIntoView({ block: "nearest" });
 }
 
-/** Agents may answer anything: whatever looks like an answer with citations is read as one. */
+/** Agents may answer anything: every value of the shape of an answer with citations is read as one. */
 function readFinal(value: unknown): Final | null {
   const data = value as { answer?: unknown; citations?: unknown } | null | undefined;
   if (typeof data?.answer !== "string") return null;

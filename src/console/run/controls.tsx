@@ -1,5 +1,4 @@
-// Pause, resume, cancel. What the verbs did is read from the run's events, like everything else; here stands only what
-// was refused.
+// Pause, resume, cancel. Their effect shows in the run's events, like everything else; this shows only refusals.
 import { useSignal } from "@preact/signals";
 import { client } from "../lib/session.ts";
 import { Failure } from "../ui/parts.tsx";

@@ -1,4 +1,4 @@
-// What lies behind a run: each stage's result, every event that was logged, and the execution as the API answers it.
+// The details of a run: each stage's result, every event that was logged, and the execution as the API answers it.
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { errorWords } from "../lib/errors.ts";

@@ -1,4 +1,4 @@
-// Where the stages stand: dagre's layout of a definition, from left to right, or downwards where there is little room.
+// The positions of the stages: dagre's layout of a definition, from left to right, or downwards in a narrow view.
 import { Graph, layout } from "@dagrejs/dagre";
 import type { PipelineStage } from "../../contract/stage.ts";
 
@@ -43,10 +43,10 @@ export function layOut(
   graph.setDefaultEdgeLabel(() => ({}));
   const names = new Set(stages.map(({ name }) => name));
   for (const name of names) graph.setNode(name, { ...NODE });
-  // dagre puts last what it meets first: met backwards, stages side by side stand in the definition's order.
+  // dagre puts last what it meets first: met backwards, stages side by side are in the definition's order.
   for (const { name, depends_on } of stages.toReversed()) {
     for (const before of depends_on.toReversed()) {
-      // What a stage hears through another one needs no line of its own.
+      // A dependency that another one implies needs no line of its own.
       if (names.has(before) && before !== name && !isImplied(stages, before, name))
         graph.setEdge(before, name);
     }

@@ -1,4 +1,4 @@
-// The run: the question, the graph, the timeline, the answer and what lies behind them. The URL names the execution;
+// The run: the question, the graph, the timeline, the answer and the details. The URL names the execution;
 // everything else is read from the coordinator, so that a reload or a second window shows the same.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
@@ -8,7 +8,7 @@ import { errorWords } from "../lib/errors.ts";
 import { duration, moment, seconds } from "../lib/format.ts";
 import { client, isCut } from "../lib/session.ts";
 import { route, to } from "../lib/route.ts";
-import { Card, Empty, Failure, Status, TroubleBox } from "../ui/parts.tsx";
+import { Card, Empty, Failure, Status, ErrorBox } from "../ui/parts.tsx";
 import { Answer } from "./answer.tsx";
 import { Ask } from "./ask.tsx";
 import { Controls } from "./controls.tsx";
@@ -86,7 +86,7 @@ function Run({ id, tab }: { id: string; tab: string }) {
   return (
     <article class="run" aria-label="Run" data-status={runView.status}>
       <Heading runView={runView} />
-      <Trouble runView={runView} />
+      <RunError runView={runView} />
       <Card title="Stages" id="graph-title">
         <Graph stages={runView.stages} runView={runView} selected={selected.value} onSelect={select} />
       </Card>
@@ -142,15 +142,15 @@ function Elapsed({ runView }: { runView: RunView }) {
 }
 
 /** Why a run failed, in words. */
-function Trouble({ runView }: { runView: RunView }) {
+function RunError({ runView }: { runView: RunView }) {
   const error = runView.execution?.error_info;
   if (error === null || error === undefined) return null;
   const { title, advice } = errorWords(error.code);
   const where = error.failed_stage === null ? "" : ` in ${error.failed_stage}`;
   const tries = error.retry_attempts > 1 ? ` after ${error.retry_attempts} tries` : "";
   return (
-    <TroubleBox
-      trouble={{ title: `${title}${where}${tries}`, advice, code: error.code, detail: error.message }}
+    <ErrorBox
+      notice={{ title: `${title}${where}${tries}`, advice, code: error.code, detail: error.message }}
     />
   );
 }

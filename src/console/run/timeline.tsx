@@ -1,5 +1,5 @@
 // Where the time went: a row for each stage, its tries and the waits between them on one axis, growing while the run
-// lives; the stages that the run's length hangs on are marked, and pauses lie behind everything.
+// is active; the stages of the critical path are marked, and pauses are drawn below everything.
 import { pathShare, pathText } from "../../contract/critical-path.ts";
 import { useNow } from "../lib/clock.ts";
 import { duration } from "../lib/format.ts";

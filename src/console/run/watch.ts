@@ -1,5 +1,5 @@
-// Follows one execution for as long as a view looks at it: reads it, folds its events as they come, takes the stream
-// up again behind the last event wherever it broke off. Bursts of events are folded at once, and drawn once a frame.
+// Follows one execution while a view shows it: reads it, folds its events as they come, and reattaches after the last
+// event where the stream breaks off. Bursts of events are folded at once, and drawn once a frame.
 import { signal } from "@preact/signals";
 import {
   addExecution,
@@ -81,7 +81,7 @@ export function createWatch(execution_id: string) {
   };
 }
 
-/** Waits, but no longer than until the network is back or nobody looks any more. */
+/** Waits, at most until the network is back or the view is closed. */
 function rest(ms: number, left: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const done = () => {

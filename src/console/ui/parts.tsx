@@ -1,6 +1,6 @@
 // Pieces that several views are made of: a status in words, an error in words, an empty place that says what to do.
 import type { ComponentChildren } from "preact";
-import { type Trouble, troubleOf } from "../lib/errors.ts";
+import { type ErrorNotice, errorNotice } from "../lib/errors.ts";
 import { type Glyph, Icon } from "./icons.tsx";
 
 export function Status({ status }: { status: Glyph }) {
@@ -13,16 +13,16 @@ export function Status({ status }: { status: Glyph }) {
 }
 
 export function Failure({ cause, children }: { cause: unknown; children?: ComponentChildren }) {
-  return <TroubleBox trouble={troubleOf(cause)}>{children}</TroubleBox>;
+  return <ErrorBox notice={errorNotice(cause)}>{children}</ErrorBox>;
 }
 
-export function TroubleBox({ trouble, children }: { trouble: Trouble; children?: ComponentChildren }) {
+export function ErrorBox({ notice, children }: { notice: ErrorNotice; children?: ComponentChildren }) {
   return (
     <div class="trouble" role="alert">
-      <strong>{trouble.title}</strong>
-      <p>{trouble.advice}</p>
+      <strong>{notice.title}</strong>
+      <p>{notice.advice}</p>
       <p class="mono quiet">
-        {trouble.code}: {trouble.detail}
+        {notice.code}: {notice.detail}
       </p>
       {children}
     </div>

@@ -1,4 +1,4 @@
-// Single flight: which of several identical calls is made, and which callers follow it. Pure: the time comes in.
+// Single flight: which of several identical calls is made, and which callers follow it. Pure: the time is a parameter.
 //
 // Leadership is a lease. It lasts while the leader is known to run, and it is never passed on: when the leader ends
 // without a result, or does not run any more, all its followers are released at once and call for themselves. So a
@@ -52,7 +52,7 @@ export class SingleFlight {
   take(key: string, caller: FlightCaller, lease_ms: number, now: number): "lead" | "follow" {
     this.dropEnded(now);
     const flight = this.flights.get(key);
-    // A run that was interrupted and goes on asks again for what it led itself; its followers stay.
+    // A run that resumes after an interruption takes its own flight again; its followers stay.
     const own = flight?.leader.execution_id === caller.execution_id;
     if (flight !== undefined && !own && this.holds(key, flight, now)) return "follow";
     this.flights.delete(key);
@@ -105,7 +105,7 @@ export class SingleFlight {
       : Math.min(flight.lease_until, now + TIMINGS.LEAD_SETTLE_MS);
   }
 
-  /** What time has brought: followers that wait no longer, and leaders to be probed now. */
+  /** What is due: followers that wait no longer, and leaders to be probed now. */
   advance(now: number): { released: Released[]; probes: Probe[] } {
     const released: Released[] = [];
     const probes: Probe[] = [];

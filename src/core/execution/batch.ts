@@ -41,13 +41,13 @@ export class Batch {
     this.take(event, evolve(this.state, event));
   }
 
-  /** An event that was drawn, with the state after it. */
+  /** Adds a drawn event, with the state after it. */
   take(event: LogEvent, state: ExecutionState): void {
     this.state = state;
     this.events.push(event);
   }
 
-  /** The event that a draft would become, for who must see the state after it before it is made. */
+  /** The event that a draft would become, for a caller that needs the state after it before it is added. */
   draw<D extends Draft | EndDraft>(draft: D): D & Numbered {
     return compose(this.state.spec.execution_id, this.state.seq + 1, this.timestamp, draft);
   }

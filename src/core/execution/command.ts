@@ -39,9 +39,9 @@ export type Command =
   /** Time has passed: tries, deadlines and pauses may be due. */
   | { type: "tick" }
   /**
-   * The object has come up with this log and holds none of its calls. `crashes` is how often in a row it has come up to
-   * end in a crash, as the platform counts it: the crashes of others in the same process are among them. `cut` is how
-   * many recoveries in a row began at this place of the log and were cut before they had written anything.
+   * A new instance of the object has opened this log and has none of its calls. `crashes`: how many instances in a row
+   * have crashed, as the platform counts them; crashes of other objects in the process are among them. `cut`: how many
+   * recoveries in a row began at this position of the log and were interrupted before they had written anything.
    */
   | { type: "recover"; crashes?: number; cut?: number }
   | { type: "pause"; mode: PauseMode }
@@ -52,7 +52,7 @@ export type Command =
 export type Refusal =
   /** There is no execution. */
   | { reason: "absent" }
-  /** There is one already. */
+  /** An execution exists already. */
   | { reason: "exists" }
   /** The call it answers is no longer in flight. */
   | { reason: "stale" }

@@ -155,7 +155,7 @@ function isOpenAt(stage: StageState, seq: number): boolean {
   return stage.ended_seq === 0 || stage.ended_seq >= seq;
 }
 
-/** Of several, the one that ended last in the log; a stage that goes on is later than any that has ended. */
+/** The one of several that ended last in the log; an active stage is later than any that has ended. */
 function latest(stages: readonly StageState[]): StageState | null {
   const order = ({ ended_seq }: StageState) => (ended_seq === 0 ? Number.POSITIVE_INFINITY : ended_seq);
   return stages.reduce<StageState | null>(
@@ -212,7 +212,7 @@ function wait(kind: CriticalPathLink["kind"], stage: string | null, ms: number):
   return ms > 0 ? [{ kind, stage, ms }] : [];
 }
 
-/** The spans in which the run's clock was stopped, one that goes on included. */
+/** The spans in which the run's clock was stopped, the present one included. */
 function allPausedSpans({ pausedSpans, drained_at, ended_at, updated_at }: ExecutionState): readonly Span[] {
   if (drained_at === null || ended_at !== null) return pausedSpans;
   return [...pausedSpans, [drained_at, updated_at]];

@@ -106,7 +106,7 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   const expected = stage?.phase === "calling" || stage?.phase === "lookup";
   if (!expected || stage.call !== command.call) return { reason: "stale" };
   const outcome = withinContext(batch.state, command.outcome);
-  // What came from the cache and does not fit is a failure, and still no call.
+  // A cached result that does not fit is a failure without a call.
   const end = endOf(command.outcome, command.began_at);
   if (outcome.ok) completeStage(batch, command.stage, outcome, end);
   else callFailed(batch, command.stage, outcome, end, command.chance);
@@ -172,9 +172,10 @@ function callFailed(
 }
 
 /**
- * The object came up with this log: calls begun and not ended were lost with the one before it. A run ends by
- * recoveries in vain only if its own work was in flight at each of the crashes (calls that were lost, or a recovery
- * that was cut) and the platform has counted as many: a neighbour's crash takes the run's object along, too.
+ * A new instance of the object has opened this log: calls without an end were lost with the previous instance. A run
+ * fails by recoveries without progress only if its own work was in flight at each crash (calls that were lost, or an
+ * interrupted recovery) and the platform has counted as many: the crash of another object in the process ends this
+ * object, too.
  */
 function recover(batch: Batch, crashes: number, cut: number): void {
   const lost = batch.state.stages

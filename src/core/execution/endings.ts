@@ -1,5 +1,5 @@
 // How stages and executions end. Every terminal execution.* event is made here, once, last (I8), with the
-// execution as it then is.
+// execution as it is then.
 import type { ErrorInfo } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult } from "../../contract/stage.ts";
@@ -17,7 +17,7 @@ import { terminalData } from "./view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
 
-/** What the end of an execution is called, as its last event has it. */
+/** The name of an execution's end in its last event. */
 const ENDS = {
   completed: { type: "execution.completed", status: "completed" },
   failed: { type: "execution.failed", status: "failed" },

@@ -1,6 +1,6 @@
-// evolve(state, event): the only way in which state comes to be. What an event says is taken as it stands, without
-// judging it again, so that a log written by an earlier version folds to the same state for ever. What the first event
-// lacks because its version did not have it, `upcast` fills in.
+// evolve(state, event): the only function that makes state. It applies an event without checking it again, so that the
+// log of an earlier version always folds to the same state. `upcast` adds the fields that the first event of an earlier
+// version lacks.
 import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageResult } from "../../contract/stage.ts";
@@ -184,7 +184,7 @@ function hasKeysOf(result: StageResult, other: StageResult): boolean {
   return own.length === keys.length && own.every((key, at) => key === keys[at]);
 }
 
-/** What the fallback is to do keeps the stage's place: it is looked for, or the agent is called as soon as may be. */
+/** A fallback keeps the stage's place: its lookup is in flight, or its agent is called as soon as possible. */
 function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: number): Partial<StageState> {
   const uncalled = stage.phase === "calling" && event.internal?.uncalled === true;
   const isLookup = event.data.strategy === "use_cached_results";
@@ -221,10 +221,10 @@ function endedWithoutResult(
 
 type CallEndEvent = EndOfStage | LogEventOf<"stage.retrying" | "stage.fallback">;
 
-/** A call that was cancelled does not say when it was sent: it counts from its stage.started. */
+/** A cancelled call has no time of sending: it counts from its stage.started. */
 function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
   if (stage.phase !== "calling") return { calls: stage.calls };
-  // Nobody was called: the stage took its place on the path, and no agent's time.
+  // No agent was called: the stage is on the path, and takes no agent's time.
   if (event.internal?.uncalled === true) return { calls: [...stage.calls, [at, at]] };
   // A clock that was set back meanwhile must not make the call longer than it can have been.
   const began = Math.max(event.internal?.began_at ?? stage.call_at, stage.call_at);
@@ -249,8 +249,8 @@ function withStage(
 }
 
 /**
- * Calls cut short are not tries: the stage goes back to the attempts it had, and will be called again. `pausedAt`
- * is given where a pause cut them; what a crash cut was nobody's work.
+ * Interrupted calls are not tries: the stage has its earlier number of attempts again, and is called again.
+ * @param pausedAt when a pause interrupted them; absent for a crash, whose calls count as no agent's time
  */
 function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
   return {
@@ -290,7 +290,7 @@ function resumed(state: ExecutionState, at: number): ExecutionState {
   };
 }
 
-/** The clock stands still from the moment that a pause has no call under way any more. */
+/** The run's clock stops once a paused run has no call in flight. */
 function settleClock(state: ExecutionState, at: number): ExecutionState {
   if (state.status !== "paused" || state.drained_at !== null) return state;
   return state.stages.some((stage) => stage.phase === "calling") ? state : { ...state, drained_at: at };

@@ -5,7 +5,7 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { StageError } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
 
-/** How what stage.started began came to its end. */
+/** How the call of a stage.started ended. */
 export interface CallEnd {
   /** When the call was sent, in ms since the epoch; its end is the event's own timestamp. */
   began_at?: number;
@@ -78,7 +78,7 @@ export function keepText(text: string | undefined, data: JsonObject): KeptText {
   return text.length <= KEPT_TEXT_CHARS ? { text } : {};
 }
 
-/** The text that the call said which this stage.completed ends; null where it is not known. */
+/** The streamed text of the call that this stage.completed ends; null where it is not known. */
 export function keptText({ internal, data }: LogEventOf<"stage.completed">): string | null {
   if (internal?.text !== undefined) return internal.text;
   if (internal?.text_in === undefined) return null;

@@ -11,7 +11,7 @@ export interface Invocation {
   attempt: number;
   /** A call under this attempt was made before: its text begins again. */
   repeated: boolean;
-  /** The stage's own call, its fallback's, or no call at all: the last good result is looked for. */
+  /** The stage's own call, its fallback's, or no call at all: a lookup of the last good result. */
   kind: "call" | "fallback" | "lookup";
 }
 

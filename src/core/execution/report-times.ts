@@ -1,7 +1,7 @@
 // When the reports of an execution's changes are due (I13): until when they can be made, when one that a receiver
 // refused is made again, and whether the alarm that has come shows that all of them were delivered. Nothing is stored
-// for any of it: a wait follows from how long ago the change was, so that a new instance goes on where the last one
-// stopped, and the alarm is moved on to what the run itself waits for only once every receiver has the report.
+// for any of it: a wait follows from how long ago the change was, so that a new instance continues where the last one
+// stopped, and the alarm is set to what the run itself waits for only once every receiver has the report.
 import { TIMINGS } from "../timings.ts";
 import { nextActions } from "./next-actions.ts";
 import { type ExecutionState, isTerminal } from "./state.ts";
@@ -17,7 +17,7 @@ export function needsAlarm({ status }: ExecutionState): boolean {
  * @param scheduled what the alarm was set to, ms since the epoch; null where that is not known
  */
 export function wasReported(state: ExecutionState, scheduled: number | null): boolean {
-  // What runs reports by itself: an instance that takes it up notices its status as a change.
+  // An active run reports by itself: an instance that resumes it notices its status as a change.
   if (!needsAlarm(state)) return true;
   if (scheduled === null) return false;
   if (state.ended_at !== null) return scheduled >= retainedUntil(state);

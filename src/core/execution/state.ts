@@ -7,16 +7,15 @@ import type { RunSpec } from "./run-spec.ts";
 
 /**
  * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `waiting` sits out a
- * delay between tries, `held` was interrupted (a pause in mode abort, a crash) and is to be called again under the same
- * attempt; `isLookup` waits for the last good result to be found. All four keep their place among the concurrent
- * stages.
+ * delay between tries, `interrupted` lost its call (a pause in mode abort, a crash) and is called again under the same
+ * attempt, `lookup` waits for the last good result to be found. All four keep their place among the concurrent stages.
  */
 type Phase = "pending" | "calling" | "waiting" | "interrupted" | "lookup" | "ended";
 
 export interface StageState {
   readonly phase: Phase;
   readonly result: StageResult;
-  /** The `seq` of its last stage.started, or of the stage.fallback that it looks for; 0 before the first. */
+  /** The `seq` of its last stage.started, or of the stage.fallback whose lookup is in flight; 0 before the first. */
   readonly call: number;
   /** When that was, ms since the epoch. */
   readonly call_at: number;

@@ -1,46 +1,45 @@
-// CEL expressions: parsed, checked before they are stored, and evaluated within a budget. The only entry point:
-// nothing else evaluates a caller's expression.
+// CEL expressions: the only entry point for parsing, checking and evaluating a caller's expression.
 //
-// Own code instead of a library, because an expression is hostile input: @marcbachmann/cel-js counts no cost, and
-// remembers every function name that it parses and every type that it checks (54 MB after 30 bodies of 64
-// expressions). The tests compare both on random expressions.
+// The evaluator is own code because an expression is hostile input. The library @marcbachmann/cel-js counts no cost and
+// keeps every function name that it parses and every type that it checks (54 MB after 30 bodies of 64 expressions).
+// The tests compare both on random expressions.
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
-import type { Node } from "./ast.ts";
-import { check, type Variables } from "./check.ts";
-import { compile } from "./compile.ts";
-import type { Run } from "./frame.ts";
-import { toJson } from "./json.ts";
-import { CostExceeded, Meter } from "./meter.ts";
-import { keysNamed } from "./names.ts";
-import { parse } from "./parser.ts";
-import { Fault, type Kind } from "./values.ts";
+import type { Node } from "./parse/ast.ts";
+import { check, type Variables } from "./check/check.ts";
+import { compile } from "./evaluate/compile.ts";
+import type { Run } from "./evaluate/frame.ts";
+import { toJson } from "./values/json.ts";
+import { CostExceeded, Meter } from "./evaluate/meter.ts";
+import { keysNamed } from "./parse/names.ts";
+import { parse } from "./parse/parser.ts";
+import { Fault, type Kind } from "./values/values.ts";
 
-export { Meter } from "./meter.ts";
-export type { Variables } from "./check.ts";
+export { Meter } from "./evaluate/meter.ts";
+export type { Variables } from "./check/check.ts";
 
-/** An expression that was parsed; evaluated any number of times. */
+/** A parsed expression. It can be evaluated any number of times. */
 export interface Expression {
   readonly text: string;
   readonly tree: Node;
   readonly run: Run;
-  /** Places for the variables of its loops. */
+  /** Number of slots for the variables of its loops. */
   readonly slots: number;
 }
 
-/** Why an expression cannot be parsed, checked or evaluated: one line. */
+/** Why an expression cannot be parsed, checked or evaluated, in one line. */
 export interface ExpressionError {
   readonly expression: string;
   readonly message: string;
 }
 
-/** Expressions of the definitions that an isolate runs, by text; a run evaluates the same ones over and over. */
+/** Parsed expressions by their text: an isolate evaluates the expressions of its definitions many times. */
 const parsed = new Map<string, Result<Expression, ExpressionError>>();
 let parsedChars = 0;
-/** Characters of the texts that are kept: 2 MB of trees and functions at most. */
+/** Characters of the texts in the cache: at most 2 MB of trees and functions. */
 const PARSED_CHARS = 64 * 1024;
 
-/** The expression of a text, or where it is none. */
+/** Parses a text; the error names the position. */
 export function parseExpression(text: string): Result<Expression, ExpressionError> {
   const known = parsed.get(text);
   if (known !== undefined) return known;
@@ -72,15 +71,15 @@ export function checkExpression(
   return kind instanceof Fault ? err({ expression: text, message: kind.message }) : ok(kind);
 }
 
-/** The keys of a variable that an expression writes down, as `a` in `results.a`. */
+/** The keys of a variable that an expression contains literally, as `a` in `results.a`. */
 export function keysOf({ tree }: Expression, variable: string): string[] {
   return keysNamed(tree, variable);
 }
 
 /**
- * Evaluates an expression. What it gives is JSON.
+ * Evaluates an expression to JSON.
  * @param scope the values of its variables
- * @param meter the budget, which afterwards holds the cost
+ * @param meter the budget; it has the cost afterwards
  */
 export function evaluate(
   { text, run, slots }: Expression,

@@ -45,7 +45,7 @@ export function writeJson(value: unknown): { json: string; hasExact: boolean } {
 
 /**
  * Whether a text may hold an integer that would change. Integers up to 15 digits are exact, and few texts have longer
- * ones. Looks at digits and their neighbours alone: what has a fraction or an exponent is a decimal, which may be
+ * ones. Reads only digits and the characters beside them: what has a fraction or an exponent is a decimal, which may be
  * rounded, and what is in quotes is a string.
  */
 export function mayChange(text: string): boolean {

@@ -1,5 +1,5 @@
-// JSON text in pieces: of a value that holds megabytes, text that need not be held as one string. The pieces joined
-// are what JSON.stringify gives, so that readers of the whole and readers of the stream get the same bytes.
+// JSON text in pieces, so that the text of a value of several megabytes is never one string. The joined pieces are what
+// JSON.stringify gives: readers of the whole and readers of the stream get the same bytes.
 
 /**
  * The pieces of a value's JSON.

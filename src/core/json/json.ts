@@ -43,7 +43,7 @@ function syntaxFault(text: string): JsonFault {
 
 /**
  * The members of a JSON object of which the reader picks a few by name and type, and keeps and walks no others: what
- * `readJson` refuses in one member must not void its neighbours. Null if the text is not a JSON object.
+ * `readJson` refuses in one member must not void the others. Null if the text is not a JSON object.
  */
 export function readMembers(text: string): Readonly<Record<string, unknown>> | null {
   try {

@@ -16,7 +16,7 @@ export interface IndexEntry {
   end: number | null;
   /** The log's last `seq`: of two entries the later one counts, in any order of arrival. */
   seq: number;
-  /** What the figures count, once it has ended; null where it has not, or its config wants nothing counted. */
+  /** What the metrics count, once it has ended; null where it has not, or its config wants nothing counted. */
   report: RunReport | null;
   /** From then on, in ms since the epoch, the execution is deleted, or will never report its end. */
   expires: number;

@@ -1,5 +1,5 @@
 // A stage's `when`: an expression over `query`, `results` and `context` that says whether the stage runs. Checked when
-// a definition is written, evaluated when the stage's turn has come.
+// a definition is written, evaluated before the stage would start.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import {
   checkExpression,

@@ -16,6 +16,19 @@ export interface Breaker {
   probe: { id: number; until: number } | null;
 }
 
+/** A breaker as callers know it. */
+export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
+  /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
+  changed_at: number;
+}
+
+/** Every agent of a tenant with recorded failures. */
+export interface TenantHealth {
+  /** When this was so, ms since the epoch. */
+  at: number;
+  agents: Record<string, BreakerSnapshot>;
+}
+
 export interface BreakerPolicy {
   failure_threshold: number;
   recovery_timeout_seconds: number;

@@ -33,7 +33,7 @@ export function isExpired(key: ApiKey, now: number): boolean {
 
 /**
  * The key whose hash this is, or null. Both sides are hashes, so they are equally long and a caller cannot choose
- * how far a comparison gets; all keys are looked at, whichever it is.
+ * how far a comparison gets; every key is compared.
  */
 export function findKey(keys: readonly ApiKey[], sha256: string): ApiKey | null {
   let found: ApiKey | null = null;

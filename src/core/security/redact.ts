@@ -55,7 +55,7 @@ export function redactValue<T>(value: T, credentials: readonly string[]): T {
 /** Removes credentials from a text that arrives in pieces: a possible beginning of one is buffered. */
 export class RedactingStream {
   private readonly credentials: readonly string[];
-  private held = "";
+  private pending = "";
 
   constructor(credentials: readonly string[]) {
     this.credentials = credentials;
@@ -63,16 +63,16 @@ export class RedactingStream {
 
   /** What may be passed on now. */
   push(piece: string): string {
-    let text = this.held + piece;
+    let text = this.pending + piece;
     for (const credential of this.credentials) text = text.replaceAll(credential, REDACTED);
     const keep = openTail(text, this.credentials);
-    this.held = text.slice(text.length - keep);
+    this.pending = text.slice(text.length - keep);
     return text.slice(0, text.length - keep);
   }
 
   /** The buffered rest, which is harmless, at the end. */
   rest(): string {
-    return redactText(this.held, this.credentials);
+    return redactText(this.pending, this.credentials);
   }
 }
 

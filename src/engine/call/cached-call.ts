@@ -2,7 +2,7 @@
 // the same at once call once, and what is answered is kept. Never keeps a failure; never fails by the cache.
 //
 // A call that follows another execution's waits within its own try: after WAITED_SHARE of it the stage calls its agent
-// anyway, and keeps listening, since the other call may still answer first.
+// anyway, and goes on waiting, since the other call may still answer first.
 import type { ResolvedStage } from "../../contract/stage.ts";
 import { type CacheKey, cacheKey } from "../../core/caching/cache-key.ts";
 import { type CachedResult, cachePolicy } from "../../core/caching/cached-result.ts";
@@ -57,7 +57,7 @@ export async function throughCache(
     void cache.release(key, caller);
     return REJECTED;
   }
-  // A try after a failure follows no other call: identical runs would wait for each other's failures in turn.
+  // A try after a failure follows no other call: identical runs would wait for each other's failures one after another.
   if (found === "busy" && request.call.attempt === 1) {
     return followed(ports.clock, attempt, { began_at, ends_at: began_at + timeout_ms });
   }
@@ -117,7 +117,7 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
     const own = new AbortController();
     let isFollowing = true;
     let isCalling = false;
-    /** The own call has been heard: what it says can't be taken back. */
+    /** Output of the own call was passed on, and cannot be revoked. */
     let isHeard = false;
     let over = false;
     const end = (outcome: CallOutcome) => {

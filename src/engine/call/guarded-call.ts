@@ -1,4 +1,4 @@
-// One call of an agent behind its breaker and its retry budget. Decides what a call's outcome means for its agent:
+// One call of an agent, subject to its breaker and its retry budget. Decides what a call's outcome means for its agent:
 // failures of the retried classes count, aborts and refusals do not, nor does what the agent answers to this request
 // alone.
 //

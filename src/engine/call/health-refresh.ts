@@ -1,5 +1,5 @@
 // While calls run that others will follow, the health of their agents is refreshed, so that none of them has to
-// fetch it on its path. One timer per run, for any number of calls: setting one costs the platform more than a turn.
+// fetch it on its path. One timer per run, for any number of calls: setting one costs the platform more than a batch.
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Ports } from "../ports.ts";

@@ -27,7 +27,7 @@ export function hedgedCall(
       resolve(outcome);
       for (const side of sides) side.abort();
     };
-    /** True where this side is the one that is heard; the first to ask is. */
+    /** True if this side's output is passed on: the first that asks wins. */
     const listen = (side: AbortController) => {
       if (winner === null) {
         winner = side;

@@ -35,10 +35,12 @@ export async function runStage(
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
-  const call = (heard: StageHooks, waited_ms: number) => {
+  const call = (ownHooks: StageHooks, waited_ms: number) => {
     const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);
     const time_ms = stage.timeout_seconds * 1_000 - waited_ms;
-    return guardedCall(ports, state, timed, heard.signal, () => tryCall(ports, stage, timed, time_ms, heard));
+    return guardedCall(ports, state, timed, ownHooks.signal, () =>
+      tryCall(ports, stage, timed, time_ms, ownHooks),
+    );
   };
   if (invocation.kind === "fallback") return call(hooks, 0);
   return throughCache(ports, state, stage, request, invocation.call, hooks, call);
@@ -89,7 +91,7 @@ function tryCall(
       // The outcome is unused: awaiting it frees the connection's slot, even if the agent is still working.
       end(REJECTED);
     });
-    const heard = {
+    const ownHooks = {
       ...hooks,
       signal: cut.signal,
       alive: watchSilence,
@@ -98,8 +100,8 @@ function tryCall(
     };
     const answer =
       stage.hedge_after_ms === undefined || ports.shared === undefined
-        ? ports.agents.call(request, heard)
-        : hedgedCall(ports, ports.shared.health, request, stage.hedge_after_ms, heard);
+        ? ports.agents.call(request, ownHooks)
+        : hedgedCall(ports, ports.shared.health, request, stage.hedge_after_ms, ownHooks);
     void answer.then(end);
   });
 }

@@ -1,5 +1,5 @@
 // The writing side of a run's log: events wait here until their commit, alone or grouped, and are passed to readers
-// once the disk has them. Owns what is not written yet, and the last events, for readers that follow closely.
+// once the disk has them. Owns what is not written yet, and the last events, for readers that keep up.
 //
 // A sync is requested only where needed: calls and responses that leave the object are held back by the platform
 // until all that was written before it is durable, and only a stream's chunks are not.

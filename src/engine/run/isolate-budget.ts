@@ -16,7 +16,7 @@ interface Holding {
   /** The object that holds it. */
   holder: WeakRef<object>;
   /** Since when nothing happens in it, ms since the epoch; null while something does. */
-  restsSince: number | null;
+  idleSince: number | null;
 }
 
 export class IsolateBudget {
@@ -30,12 +30,12 @@ export class IsolateBudget {
   }
 
   /** The memory of all runs, in bytes. */
-  get held(): number {
+  get used(): number {
     return this.total;
   }
 
   /**
-   * The share of one run, of which it holds nothing yet; what an earlier instance held it takes over.
+   * The share of one run, empty at first; what an earlier instance reserved passes to it.
    * @param run names it in this isolate @param holder the object that has it in memory
    */
   share(run: string, tenant: string, holder: object, clock: Pick<Clock, "now">): MemoryShare {
@@ -47,12 +47,12 @@ export class IsolateBudget {
       },
       take: (bytes, isBrief = false) => {
         if (!this.fits(run, tenant, bytes, isBrief, clock.now())) return false;
-        this.put(run, { ...of, bytes: roomFor(bytes), restsSince: null });
+        this.put(run, { ...of, bytes: roomFor(bytes), idleSince: null });
         return true;
       },
-      keep: (bytes) => this.put(run, { ...of, bytes: roomFor(bytes), restsSince: null }),
-      rest: () => this.restSince(run, clock.now()),
-      leave: () => this.restSince(run, Number.NEGATIVE_INFINITY),
+      keep: (bytes) => this.put(run, { ...of, bytes: roomFor(bytes), idleSince: null }),
+      rest: () => this.setIdle(run, clock.now()),
+      leave: () => this.setIdle(run, Number.NEGATIVE_INFINITY),
       free: () => this.remove(run),
     };
   }
@@ -75,9 +75,9 @@ export class IsolateBudget {
     this.count(holding.tenant, holding.bytes);
   }
 
-  private restSince(run: string, since: number): void {
+  private setIdle(run: string, since: number): void {
     const holding = this.holdings.get(run);
-    if (holding !== undefined) holding.restsSince = since;
+    if (holding !== undefined) holding.idleSince = since;
   }
 
   private remove(run: string): void {
@@ -95,8 +95,8 @@ export class IsolateBudget {
   }
 
   private prune(now: number): void {
-    for (const [run, { holder, restsSince }] of this.holdings) {
-      const gone = restsSince !== null && now - restsSince >= TIMINGS.ISOLATE_REST_MS;
+    for (const [run, { holder, idleSince }] of this.holdings) {
+      const gone = idleSince !== null && now - idleSince >= TIMINGS.ISOLATE_REST_MS;
       if (gone || holder.deref() === undefined) this.remove(run);
     }
   }

@@ -83,7 +83,7 @@ export class LiveText {
   }
 }
 
-/** The delta by which the call of this stage.started or stage.completed has said `text`, and nothing else. */
+/** The delta with which `text` is the whole text of this stage.started's or stage.completed's call. */
 export function wholeDelta(event: EventOf<"stage.started" | "stage.completed">, text: string): StageDelta {
   return deltaEvent(event, text, 0);
 }

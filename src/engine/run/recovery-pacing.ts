@@ -4,7 +4,7 @@ import { TIMINGS } from "../../core/timings.ts";
 import { WakeQueue } from "../../core/resilience/wake-queue.ts";
 import type { Clock } from "../ports.ts";
 
-/** State of this isolate: a few numbers. A turn kept by an object could be lost with it. */
+/** State of this isolate: a few numbers. A slot kept by an object could be lost with it. */
 const isolateQueue = new WakeQueue();
 
 export interface Waking {
@@ -12,11 +12,11 @@ export interface Waking {
   scheduled: number | null;
   /** False where the alarm must not be set again: the platform counts the crashes of this one's handler. */
   mayMove: boolean;
-  /** The run has ended: what is left to do for it costs little, and waits for no turn. */
+  /** The run has ended: what is left to do for it costs little, and waits for no slot. */
   hasEnded: () => boolean;
 }
 
-/** Resolves with null when the run may be taken up, or with the time that its alarm is to be set to instead. */
+/** Resolves with null when the run may resume, or with the time that its alarm is to be set to instead. */
 export async function recoverySlot(
   clock: Clock,
   waking: Waking,

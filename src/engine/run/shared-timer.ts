@@ -1,6 +1,6 @@
 // A clock whose timers share one of the platform's. A run has a handful of them pending (its deadline, each try's
-// timeout, a grouped commit), nearly all of which are cancelled, and to set one of the platform's costs more than a
-// turn does: so only a time that is earlier than all others sets it again.
+// timeout, a grouped commit), nearly all of which are cancelled, and setting one of the platform's costs more
+// than a batch: so only a time that is earlier than all others sets it again.
 import type { Clock } from "../ports.ts";
 
 interface Timer {
@@ -16,7 +16,7 @@ export class SharedTimer implements Clock {
   private stop: () => void = () => {};
   /** What the platform's timer is set to, ms since the epoch; it may have outlived the task that wanted it. */
   private setTo = Number.POSITIVE_INFINITY;
-  /** The clock when it was last looked at. */
+  /** The clock when it was last read. */
   private seen = 0;
 
   constructor(clock: Clock) {

@@ -28,7 +28,7 @@ function* listPieces(
   let separator = head;
   while (cursor < last) {
     const page = pageAfter(driver, cursor, last, encode);
-    // The execution was deleted meanwhile: a list that ends early must not look whole.
+    // The execution was deleted meanwhile: a list that ends early must not seem complete.
     if (page.length === 0) throw new Error(`the log ends before seq ${last}`);
     for (const text of page) {
       yield separator + text;

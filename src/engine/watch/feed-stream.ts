@@ -1,14 +1,9 @@
 // The feed as bytes: a ReadableStream that is pulled, so that nothing is made ahead of its reader. What an object writes
 // is read by its Worker alone, which greets the reader, keeps the connection open and goes on with another stream
-// where this one dies: a stream that was meant to end closes with END_MARK, which no blank line follows and no reader
-// ever sees.
+// where this one dies: a complete stream closes with the end mark.
 import { concatBytes } from "../../core/bytes.ts";
+import { endMark } from "../object-protocol.ts";
 import type { EventFeed } from "./feed.ts";
-
-/** The last bytes of a complete stream; one that stops without them was interrupted. */
-export const END_MARK = ":end";
-
-const endMark = new TextEncoder().encode(END_MARK);
 
 /**
  * The feed as bytes. Pulled: a chunk is made when the last one is gone, of what is there by then.

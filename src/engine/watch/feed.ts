@@ -1,8 +1,8 @@
 // eventFeed: from the log to one reader. Lifecycle events are pulled from the log by cursor, so that a slow reader
 // costs a number and not a queue; a call's text is passed on between its start and its end, merged into as few
 // deltas as the reader is slow. Keeps I7 (the bytes of a lifecycle event are the log's) and the order of
-// src/contract/README.md section 3: a delta comes after its call's durable start and before its end. What many readers are sent alike is
-// encoded once.
+// src/contract/README.md section 3: a delta comes after its call's durable start and before its end. What is the same
+// for many readers is encoded once.
 import { keptText, type LogEvent, wireJson } from "../../core/execution/log-event.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
@@ -38,13 +38,13 @@ const encoded = new WeakMap<LogEvent, Uint8Array>();
 export class EventFeed implements Watcher {
   readonly sees_batches = true;
   private readonly driver: ExecutionDriver;
-  /** Lifecycle events up to this one the reader has, or says it has. */
+  /** The cursor that the reader named: it has the lifecycle events up to this one. */
   private readonly after: number;
   /** How far the log has been gone through; never beyond what is durable. */
   private cursor: number;
   private readonly passesText: boolean;
   private readonly followed = new Map<number, Followed>();
-  /** The reader may have heard a part of a text that has ended since: it is given the whole. */
+  /** The reader may have a part of a text that has ended since: it gets the whole. */
   private finishesTexts: boolean;
   private hasChanges = false;
   private waiting: (() => void) | null = null;
@@ -54,7 +54,7 @@ export class EventFeed implements Watcher {
   /**
    * @param after the last `seq` that the reader has; one beyond the end of a running run still gets its end
    * @param resumes it has read this stream before, and was cut off
-   * @param awaitsEnd it had a stream of this run while the run went on, and has not had its end
+   * @param awaitsEnd it had a stream of this run while the run was active, and has not had its end
    */
   constructor(driver: ExecutionDriver, after: number, resumes = false, awaitsEnd = false) {
     this.driver = driver;
@@ -74,10 +74,10 @@ export class EventFeed implements Watcher {
     if (!this.passesText) return;
     this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
     // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
-    let held = 0;
+    let chars = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
-      held += followed.live.length;
-      if (held <= TIMINGS.READER_TEXT_CHARS) continue;
+      chars += followed.live.length;
+      if (chars <= TIMINGS.READER_TEXT_CHARS) continue;
       this.followed.delete(call);
       this.finishesTexts = true;
     }

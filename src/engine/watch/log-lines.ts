@@ -17,14 +17,14 @@ export class LogLines implements Watcher {
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;
   private readonly sink: LogSink;
-  private told: number;
+  private loggedSeq: number;
   private isDue = false;
 
   constructor(driver: ExecutionDriver, clock: Clock, sink: LogSink) {
     this.driver = driver;
     this.clock = clock;
     this.sink = sink;
-    this.told = driver.durableSeq;
+    this.loggedSeq = driver.durableSeq;
   }
 
   /** At DEBUG, also when each call goes out. */
@@ -43,8 +43,8 @@ export class LogLines implements Watcher {
       this.isDue = false;
       void this.driver.confirm().then(() => {
         const { state, durableSeq } = this.driver;
-        const after = this.told;
-        this.told = durableSeq;
+        const after = this.loggedSeq;
+        this.loggedSeq = durableSeq;
         if (state !== null) this.writeLines(state, after);
       });
     });

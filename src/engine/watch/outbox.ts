@@ -1,5 +1,5 @@
-// The outbox (I13): the reports of an execution to others, off its own path. Each receiver gets each change of status,
-// or the latest where it comes too late for one, and drops what it has already; the end is reported until every
+// The outbox (I13): the reports of an execution to others, outside its critical path. Each receiver gets each change of
+// status, or the latest where it comes too late for one, and drops what it has already; the end is reported until every
 // receiver has it, or until the execution is deleted. A receiver that has a report does not get it again from this
 // instance.
 //
@@ -75,7 +75,7 @@ export class Outbox implements Watcher {
 
   wake(): void {
     const { state, fault } = this.driver;
-    // What a broken driver says is not in the log.
+    // The state of a broken driver is not in the log.
     if (fault) this.stopTimer();
     if (fault || state === null || state.status === this.noticed) return;
     const first = this.noticed === null;

@@ -55,12 +55,12 @@ function streamOf(first: string, rest: Iterator<string>, onEnd: () => void): Rea
 /** The text with its last character, one byte of it, replaced: how a JSON object gets one more member. */
 export function withEnd(text: Text, end: string): Text {
   if (typeof text === "string") return text.slice(0, -1) + end;
-  let held = new Uint8Array();
+  let lastByte = new Uint8Array();
   const replace = new TransformStream<Uint8Array, Uint8Array>({
     transform(chunk, controller) {
       if (chunk.byteLength === 0) return;
-      controller.enqueue(concatBytes([held, chunk.subarray(0, -1)]));
-      held = chunk.slice(-1);
+      controller.enqueue(concatBytes([lastByte, chunk.subarray(0, -1)]));
+      lastByte = chunk.slice(-1);
     },
     flush(controller) {
       controller.enqueue(new TextEncoder().encode(end));

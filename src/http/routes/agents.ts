@@ -1,13 +1,12 @@
 // /v1/agents: the registry. A URL that may not be called is refused at registration.
 import { Hono } from "hono/tiny";
-import type { BreakerSnapshot } from "../../adapters/durable/agent-health-client.ts";
 import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";
 import { isLoopbackHost } from "../../core/security/local-access.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
-import { shownState } from "../../core/resilience/breaker.ts";
+import { shownState, type BreakerSnapshot } from "../../core/resilience/breaker.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import { invalid, parseWith, readBody } from "../request/body.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";

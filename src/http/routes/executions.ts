@@ -1,16 +1,16 @@
 // /v1/executions: start a run in its three modes, read it, stream it, and control it.
 import { Hono } from "hono/tiny";
-import {
-  type ControlCommand,
-  type ExecutionText,
-  refusalOf,
-  STATUS_HEADER,
-} from "../../adapters/durable/execution-client.ts";
-import type { ExecutionStatus } from "../../contract/execution.ts";
 import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { isTerminal } from "../../core/execution/state.ts";
+import {
+  type ControlCommand,
+  type ExecutionText,
+  isComplete,
+  refusalOf,
+  statusOf,
+} from "../../engine/object-protocol.ts";
 import { parseWith, readJsonBody, readOptionalBody } from "../request/body.ts";
 import { type AppEnv, type Call, jsonText, problem, queryOf } from "../context.ts";
 import {
@@ -72,7 +72,7 @@ function followedJson(call: Call, opened: Result<OpenedStream>, headers: Record<
   if (!opened.ok) return problem(call, opened.error);
   const { response } = opened.value;
   // A caller whose disconnect matters gets its headers before the end is known: then there is no status to go by.
-  const status = response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
+  const status = statusOf(response);
   return new Response(response.body, {
     status: status === null || isTerminal(status) ? 200 : 202,
     headers: { "content-type": JSON_TYPE, ...headers },
@@ -128,7 +128,7 @@ async function events(call: Call): Promise<Response> {
   };
   const response = await attach(after, false).catch(() => null);
   if (response === null) return retryLater();
-  if (response.status === 204) return new Response(null, { status: 204 });
+  if (isComplete(response)) return new Response(null, { status: 204 });
   const refusal = await refusalOf(response);
   if (refusal !== null) return isPassing(refusal.code) ? retryLater() : problem(call, refusal);
   return streamResponse(response, after, (seq) => attach(seq, true), services.clock);

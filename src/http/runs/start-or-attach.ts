@@ -1,16 +1,16 @@
 // Prepares a run of a pipeline or of a single stage: its name from the headers, its plan, and the object that takes
 // it or has it already. Repetitions attach; they never start a second run.
-import {
-  type ExecutionText,
-  refusalOf,
-  type RunMessage,
-  streamUrlOf,
-  withStreamUrl,
-} from "../../adapters/durable/execution-client.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { TokenRun } from "../../core/security/token.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { isTerminal } from "../../core/execution/state.ts";
+import {
+  type ExecutionText,
+  refusalOf,
+  runText,
+  streamUrlOf,
+  withStreamUrl,
+} from "../../engine/object-protocol.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import { invalid } from "../request/body.ts";
 import type { Call } from "../context.ts";
@@ -80,8 +80,7 @@ export async function prepare(call: Call, request: StartRequest): Promise<Result
   return ok({
     execution_id,
     wait: async () => {
-      const message: RunMessage = { ...start, wait_ms };
-      const text = await services.executions.rpc(tenant, execution_id).run(JSON.stringify(message));
+      const text = await services.executions.rpc(tenant, execution_id).run(runText({ ...start, wait_ms }));
       return text.ok ? text : refused(text.error);
     },
     stream: async () => {

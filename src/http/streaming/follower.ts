@@ -1,11 +1,9 @@
 // The Worker's side of an event stream: one unbroken stream for its reader, across restarts of the object that
 // feeds it. Passes on whole events only, and where the object's stream stops without its end mark (an eviction, a
 // crash, a deploy) goes on with another one after the last `seq`.
-import { refusalOf } from "../../adapters/durable/execution-client.ts";
-import { readTerms } from "../../adapters/durable/stream-terms.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
-import { END_MARK } from "../../engine/watch/feed-stream.ts";
+import { isEndMark, readTerms, refusalOf } from "../../engine/object-protocol.ts";
 import { EventBytes } from "./event-splitter.ts";
 import { ReaderBuffer } from "./reader-buffer.ts";
 
@@ -92,7 +90,7 @@ class Follower {
     } catch {
       // The object's stream ended: an incomplete event is sent again whole.
     }
-    return decoder.decode(this.bytes.takeRest()) === END_MARK;
+    return isEndMark(this.bytes.takeRest());
   }
 
   /** Another stream of the same events; null where there is nothing more, or no hope. */
@@ -120,5 +118,3 @@ class Follower {
     });
   }
 }
-
-const decoder = new TextDecoder();

@@ -1,8 +1,8 @@
 // The Worker's buffer for one reader: at most `buffer_events` events, or READER_BUFFER_BYTES and the event that
 // passes them. A reader that stalls for longer than `stall_ms` with that full is closed; an idle one is sent a
 // comment line periodically, which detects disconnects.
-import type { StreamTerms } from "../../adapters/durable/stream-terms.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import type { StreamTerms } from "../../engine/object-protocol.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { concatBytes } from "../../core/bytes.ts";
 import type { WholeEvents } from "./event-splitter.ts";

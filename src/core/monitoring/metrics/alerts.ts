@@ -1,5 +1,5 @@
-// Alerts: readings against thresholds, with hysteresis, so that a value that trembles at its threshold does not fire
-// and resolve in turn: what fires resolves only once the value has come back by a margin.
+// Alerts: readings against thresholds, with hysteresis: an alert resolves only once the value is back by a margin, so
+// that a value near its threshold does not fire and resolve over and over.
 import type { CoordinatorConfig } from "../../../contract/config.ts";
 import type { Alert, AlertName } from "../../../contract/metrics.ts";
 import { type MetricTotals, emptyTotals, mergeTotals } from "./run-metrics.ts";
@@ -8,11 +8,11 @@ import { mean } from "./sketch.ts";
 
 type Thresholds = CoordinatorConfig["alert_thresholds"];
 
-/** What an alert is told from. */
+/** The value that an alert is evaluated from. */
 export interface Reading {
   name: AlertName;
   stage?: string | undefined;
-  /** Null where nothing has ended that it could be told from. */
+  /** Null if no execution has ended that gives a value. */
   value: number | null;
 }
 
@@ -31,7 +31,7 @@ export function readingsOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: 
   const all = emptyTotals();
   for (const totals of byPipeline.values()) mergeTotals(all, totals);
   const completed = all.by.get("completed") ?? 0;
-  // Whoever cancels has not been failed.
+  // A cancelled execution is neither a success nor a failure.
   const judged = completed + (all.by.get("failed") ?? 0);
   const ended = all.durations.count > 0;
   return [

@@ -7,7 +7,7 @@ import type { RunShape, StageShape } from "./report.ts";
 import { changeStages, saving, withCache, workOf } from "./simulate.ts";
 import { mean } from "./sketch.ts";
 
-/** Below a tenth of the critical path a stage is nobody's bottleneck. */
+/** A stage with less than a tenth of the critical path is no bottleneck. */
 const LEAST_IMPACT = 0.1;
 /** A reason must explain this much of a stage's time, else the agent is simply slow. */
 const LEAST_REASON = 0.1;

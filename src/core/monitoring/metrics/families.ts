@@ -1,4 +1,4 @@
-// The figures as metric families, once for every exporter: counters, gauges and histograms with their points. Labels
+// The totals as metric families, once for every exporter: counters, gauges and histograms with their points. Labels
 // are pipelines, stages and statuses; never an id, so that the number of series is that of what is defined.
 import type { MetricTotals, Tally } from "./run-metrics.ts";
 

@@ -1,9 +1,9 @@
-// The figures that the parts of a tenant's index have counted apart, as one: names.ts says which keep their names.
+// Merges the metrics that the shards of a tenant's index count separately; names.ts chooses the names that are kept.
 import { LIMITS } from "../../../contract/limits.ts";
 import { emptyTotals, type MetricTotals, mergeTotals } from "./run-metrics.ts";
 import { keptNames, OTHER } from "./names.ts";
 
-/** The figures of several parts of an index by pipeline, in the order of admission, as one. */
+/** The metrics of several shards by pipeline, merged, in the order of admission. */
 export function mergeParts(parts: readonly ReadonlyMap<string, MetricTotals>[]): Map<string, MetricTotals> {
   const kept = keptPipelines(parts);
   const merged = new Map<string, MetricTotals>();

@@ -1,4 +1,4 @@
-// The specification's two objects (GET /v1/metrics) out of figures and recorded runs. Pure arithmetic; nothing is
+// The specification's two objects (GET /v1/metrics) out of totals and recorded runs. Pure arithmetic; nothing is
 // counted here.
 import type { Metrics } from "../../../contract/metrics.ts";
 import { bottlenecksIn } from "./bottlenecks.ts";

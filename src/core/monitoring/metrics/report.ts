@@ -1,5 +1,5 @@
-// What an execution tells the figures when it has ended: a view of its state, made off its own path. Beside durations
-// and outcomes it holds the run's shape, by which a run can be simulated with something changed.
+// The metrics report of an ended execution: a view of its state, made outside the run's critical path. Beside durations
+// and outcomes it has the run's shape, from which a changed run can be simulated.
 import type { StageStatus } from "../../../contract/stage.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { hash64 } from "../../hash.ts";
@@ -25,7 +25,7 @@ export interface RunReport {
   /** UTF-8 bytes of its stages' data and its context. */
   context_bytes: number;
   stages: StageReport[];
-  /** Null where the run is no example: it was paused, cut short by a crash, or did not complete. */
+  /** Null if the run is no sample: it was paused, interrupted by a crash, or did not complete. */
   shape: RunShape | null;
 }
 
@@ -98,7 +98,7 @@ function hasRun(stage: StageState): boolean {
 function shapeOf(state: ExecutionState): RunShape | null {
   if (state.pausedSpans.length > 0 || state.recoveries > 0) return null;
   const { config, stages } = state.spec;
-  const told = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
+  const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
   const { query, inputs, context, history } = state.spec;
   const all = fingerprint([query, inputs, context, history]);
   return {
@@ -116,23 +116,28 @@ function shapeOf(state: ExecutionState): RunShape | null {
         tries_ms: stage.calls.map(([from, to]) => to - from),
         waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
         cached: stage.result.cached,
-        asked: hasRun(stage) ? asked(state, name, told, all) : "",
+        asked: hasRun(stage) ? asked(state, name, fingerprints, all) : "",
         ...(place_wait === null ? {} : { place_wait }),
       };
     }),
   };
 }
 
-/** Of a value, this much tells it from another: nobody must read a megabyte for a figure. */
+/** How much of a value its fingerprint covers: hashing a megabyte for a metric would cost too much. */
 const FINGERPRINT_CHARS = 16_384;
 
 /**
  * What a stage was asked: what the result cache goes by, without what differs in every run.
  * @param all of what every stage of the run is handed
  */
-function asked(state: ExecutionState, name: string, told: ReadonlyMap<string, string>, all: string): string {
+function asked(
+  state: ExecutionState,
+  name: string,
+  fingerprints: ReadonlyMap<string, string>,
+  all: string,
+): string {
   const { agent_type, config, depends_on } = specOf(state, name);
-  return fingerprint([name, agent_type, config, depends_on.map((other) => told.get(other)), all]);
+  return fingerprint([name, agent_type, config, depends_on.map((other) => fingerprints.get(other)), all]);
 }
 
 function fingerprint(value: JsonObject | null | readonly unknown[]): string {

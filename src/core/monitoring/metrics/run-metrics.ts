@@ -1,4 +1,4 @@
-// Figures: what many runs of one pipeline come to, added up by the minute and merged over minutes, shards and
+// Metric totals: the sums of many runs of one pipeline, added up by the minute and merged over minutes, shards and
 // pipelines in any order. Added to in place; plain values and Maps, so that they can be stored and sent as they are.
 import { LIMITS } from "../../../contract/limits.ts";
 import { admittedName, OTHER } from "./names.ts";
@@ -63,7 +63,7 @@ export function addReport(into: MetricTotals, report: Omit<RunReport, "shape">):
   }
 }
 
-/** Adds the figures of other runs. @param nameOf the name under which a stage's figures are added */
+/** Adds the totals of other runs. @param nameOf the name under which a stage's totals are added */
 export function mergeTotals(
   into: MetricTotals,
   other: MetricTotals,
@@ -84,7 +84,7 @@ export function mergeTotals(
   }
 }
 
-/** Adds further figures of a pipeline to those that there are of it. */
+/** Adds further totals of a pipeline to its present ones. */
 export function mergeByName(into: Map<string, MetricTotals>, name: string, other: MetricTotals): void {
   const known = into.get(name) ?? emptyTotals();
   const nameOf = (stage: string) => admittedName(known.stages, stage, LIMITS.METRICS_STAGES);
@@ -92,7 +92,7 @@ export function mergeByName(into: Map<string, MetricTotals>, name: string, other
   into.set(name, known);
 }
 
-/** A run whose pipeline has no figures of its own: nor have its stages. */
+/** The report of a run whose pipeline has no metrics of its own: nor have its stages. */
 export function asOther<R extends Pick<RunReport, "pipeline" | "single" | "stages">>(report: R): R {
   const { single: _, ...rest } = report;
   const stages = report.stages.map((stage) => ({ ...stage, stage: OTHER }));

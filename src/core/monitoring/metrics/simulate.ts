@@ -66,8 +66,8 @@ export function changeStages(run: RunShape, change: (stage: StageShape) => Parti
 }
 
 /**
- * The runs with a result cache before the given stages: whoever asks what was asked less than the time to live before
- * is answered at once. @param runs in the order in which they began
+ * The runs with a result cache before the given stages: a question that was asked within the time to live is answered
+ * at once. @param runs in the order in which they began
  */
 export function withCache(runs: readonly RunShape[], only?: string): RunShape[] {
   const kept = new Map<string, number>();

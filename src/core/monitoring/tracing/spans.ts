@@ -153,12 +153,12 @@ class Tries {
     usage: Usage | null = null,
   ): void {
     const open = this.open.get(event.stage);
-    // A stage that failed between two tries has none under way.
+    // A stage that failed between two tries has none in flight.
     if (open === undefined) return;
     const { span } = open;
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
     Object.assign(span.attributes, tokensOf(usage ?? {}));
-    // Nobody was called for it.
+    // No agent was called for it.
     if (event.type !== "stage.retrying" && event.data.cached) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
     this.close(open, at, error === null ? null : { type: error.code, message: error.message });

@@ -1,0 +1,34 @@
+// The interface of an agent's protocol: it writes a call and reads its answer. All that protocols share is elsewhere:
+// connections, redirects, credentials and codings in agents.ts, statuses, Retry-After and sizes in answer.ts, byte
+// counts in body/, redaction in redacting.ts, deadlines in the engine.
+import type { AgentAnswer } from "../../contract/agent.ts";
+import type { Result } from "../../contract/problem.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
+import type { AgentRequest, CallHooks } from "../../engine/ports.ts";
+import type { ErrorBody } from "./parse.ts";
+import type { AgentResponse } from "./response.ts";
+
+export interface AgentProtocol {
+  /** The form of an answer, for the message about one that has no body. */
+  readonly form: string;
+  /** Writes the call. */
+  request(asked: AgentRequest): ProtocolRequest;
+  /**
+   * Reads the answer of a 2xx response that has a body, and passes text and progress on as they come.
+   * @throws what AgentResponse throws
+   */
+  read(response: AgentResponse, hooks: AnswerHooks): Promise<AnswerRead>;
+  /** Reads what the body of a failure status says. @param type its media type */
+  readError(body: string, type: string): ErrorBody;
+}
+
+export interface ProtocolRequest {
+  /** Is appended to the path of the agent's URL. */
+  path?: string;
+  /** Besides the registration's, `accept-encoding`, `traceparent` and `idempotency-key`. */
+  headers: Readonly<Record<string, string>>;
+  body: string;
+}
+
+export type AnswerHooks = Pick<CallHooks, "delta" | "progress">;
+export type AnswerRead = Result<AgentAnswer, CallFailure>;

@@ -1,0 +1,6 @@
+// The protocols that agents are called by, under the names that a registration's `protocol` may have.
+import type { AgentRegistration } from "../../contract/agent.ts";
+import { native } from "./native.ts";
+import type { AgentProtocol } from "./protocol.ts";
+
+export const PROTOCOLS: Readonly<Record<AgentRegistration["protocol"], AgentProtocol>> = { native };

@@ -1,0 +1,242 @@
+// What a Worker and the object of an execution agree on: RPC methods and their messages, fetch paths, response headers,
+// refusals, the terms of a stream and its end mark. Each is written and read by a function of this file alone.
+import type { ExecutionStatus } from "../contract/execution.ts";
+import type { CoordinatorError, Result } from "../contract/problem.ts";
+import type { FlightCaller } from "../core/caching/single-flight.ts";
+import type { Command } from "../core/execution/command.ts";
+import type { RunSpec } from "../core/execution/run-spec.ts";
+import { isTerminal } from "../core/execution/state.ts";
+import { parseJson } from "../core/json/exact-integer.ts";
+import type { TenantHealth } from "../core/resilience/breaker.ts";
+import { TIMINGS } from "../core/timings.ts";
+import { type Text, withEnd } from "./watch/text-stream.ts";
+
+// Messages
+
+/** A run to start, or to attach to where it is there already. */
+interface Start {
+  /** Fingerprint of the request for a caller-given id; null if the id is random. */
+  digest: string | null;
+  /** Null where nothing can be started, and only attaching is left. */
+  spec: RunSpec | null;
+  /** The Worker's known health of the tenant's agents, so that the first call needs no request; null if unknown. */
+  health: TenantHealth | null;
+}
+
+/** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
+export interface RunMessage extends Start {
+  wait_ms: number | null;
+}
+
+/** To follow it, as a stream or waiting for JSON: the object notices when the caller leaves. */
+export interface FollowMessage extends Start {
+  /** The `seq` that the caller has. */
+  after: number;
+  /** The caller had a stream of this run, which broke off before its end. */
+  reattach?: true;
+  /** For `stream_url` in an answer that the object writes: the key that the stream's token is made for. */
+  answer: "stream" | { wait_ms: number | null; key_id: string | null };
+}
+
+/** The requester of a stream. */
+export interface StreamReader {
+  /** The last `seq` that the reader has. */
+  after: number;
+  /** The reader was cut off after that, and may have half a text. */
+  resumes: boolean;
+  /** The reader had a stream of this run, which broke off before its end. */
+  reattach: boolean;
+  /** The run's start in the reader's token; null without a token. */
+  started_at: number | null;
+}
+
+export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
+
+/** The form of a list of an execution's events: the events themselves, or its trace. */
+export type EventView = "events" | "trace";
+
+/** JSON text of a PipelineExecution, with the fields that the Worker needs. */
+export interface ExecutionText {
+  status: ExecutionStatus;
+  /** Ms since the epoch. */
+  started_at: number;
+  json: Text;
+}
+
+// RPC
+
+/** A call in flight, for other runs to follow. */
+export interface SharedCall {
+  /** As caches hold it: hashes. */
+  key: { tenant: string; exact: string; family: string };
+  caller: FlightCaller;
+  /** How long its try may still take. */
+  lease_ms: number;
+}
+
+/** The methods that the object answers by RPC. */
+export interface ExecutionRpc {
+  /** @param message of runText */
+  run(message: string): Promise<Result<ExecutionText>>;
+  read(): Promise<Result<ExecutionText>>;
+  control(command: ControlCommand): Promise<Result<ExecutionText>>;
+  /**
+   * The JSON list of the events after `seq`, or of all of them as a trace.
+   * @param started_at what the caller's token says of the run's start; null where it has none
+   */
+  events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
+  /** Deletes an execution that has ended, here and wherever something of it is kept. */
+  forget(): Promise<Result<null>>;
+  /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
+  isCalling(call: number): Promise<boolean>;
+  /**
+   * Another run is at the same question: this one tells the cache what it has made, and each of its stages asks from now
+   * on. Its calls in flight; null where this instance has no run that goes on.
+   */
+  shareCalls(): Promise<SharedCall[] | null>;
+}
+
+/** A RunMessage as one JSON text: an object of many members costs more on the way. */
+export function runText(message: RunMessage): string {
+  return JSON.stringify(message);
+}
+
+export function readRunText(text: string): RunMessage {
+  return parseJson(text) as RunMessage;
+}
+
+// Requests by fetch: the object notices that the caller leaves
+
+/** What `fetch` takes. */
+export interface ObjectRequest {
+  url: string;
+  init: RequestInit;
+}
+
+const ORIGIN = "https://execution";
+
+export function followRequest(message: FollowMessage, signal: AbortSignal): ObjectRequest {
+  return { url: `${ORIGIN}/run`, init: { method: "POST", body: JSON.stringify(message), signal } };
+}
+
+export function streamRequest(reader: StreamReader, signal: AbortSignal): ObjectRequest {
+  const { after, resumes, reattach, started_at } = reader;
+  const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}`;
+  const start = started_at === null ? "" : `&started_at=${started_at}`;
+  return { url: `${ORIGIN}/events?after=${after}${flags}${start}`, init: { signal } };
+}
+
+/** The request that the object received. */
+export async function readRequest(
+  request: Request,
+): Promise<{ run: FollowMessage } | { events: StreamReader }> {
+  if (request.method === "POST") return { run: parseJson(await request.text()) as FollowMessage };
+  const { searchParams } = new URL(request.url);
+  const started_at = searchParams.get("started_at");
+  return {
+    events: {
+      after: Number(searchParams.get("after")),
+      resumes: searchParams.has("resumes"),
+      reattach: searchParams.has("reattach"),
+      started_at: started_at === null ? null : Number(started_at),
+    },
+  };
+}
+
+// Responses
+
+const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
+const STATUS_HEADER = "x-execution-status";
+const TERMS_HEADER = "x-stream-terms";
+const END_MARK = ":end";
+
+/** A CoordinatorError instead of an answer. */
+export function refusalResponse(error: CoordinatorError): Response {
+  return new Response(JSON.stringify(error), { headers: { "content-type": REFUSAL_TYPE } });
+}
+
+/** The refusal that a response of the object carries, or null. */
+export async function refusalOf(response: Response): Promise<CoordinatorError | null> {
+  if (response.headers.get("content-type") !== REFUSAL_TYPE) return null;
+  return (await response.json()) as CoordinatorError;
+}
+
+/**
+ * The JSON of an execution.
+ * @param status null where the response begins before the status is known
+ */
+export function executionResponse(body: Text, status: ExecutionStatus | null): Response {
+  const headers = new Headers({ "content-type": "application/json" });
+  if (status !== null) headers.set(STATUS_HEADER, status);
+  return new Response(body, { headers });
+}
+
+/** The status of the execution whose JSON a response holds; null where it was not known when the response began. */
+export function statusOf(response: Response): ExecutionStatus | null {
+  return response.headers.get(STATUS_HEADER) as ExecutionStatus | null;
+}
+
+/** The execution has ended, and the reader has all of its events. */
+export function completeResponse(): Response {
+  return new Response(null, { status: 204 });
+}
+
+export function isComplete(response: Response): boolean {
+  return response.status === 204;
+}
+
+/** How the Worker serves a stream's reader: of the config that the run holds, which only the object knows. */
+export interface StreamTerms {
+  /** A comment line after this long without an event; detects disconnected readers. */
+  heartbeat_ms: number;
+  /** Events buffered for a slow reader. */
+  buffer_events: number;
+  /** How long a reader may stall while that buffer is full; 0: not at all. */
+  stall_ms: number;
+}
+
+/** The terms for readers of this run. */
+export function termsOf(spec: RunSpec): StreamTerms {
+  const { stream_buffer_size, stream_timeout_ms, enable_backpressure } = spec.config;
+  return {
+    heartbeat_ms: spec.on_disconnect === "cancel" ? TIMINGS.HEARTBEAT_WATCHED_MS : TIMINGS.HEARTBEAT_MS,
+    buffer_events: stream_buffer_size,
+    stall_ms: enable_backpressure ? stream_timeout_ms : 0,
+  };
+}
+
+/** A run's event stream. */
+export function eventsResponse(stream: ReadableStream<Uint8Array>, terms: StreamTerms): Response {
+  return new Response(stream, { headers: { [TERMS_HEADER]: JSON.stringify(terms) } });
+}
+
+/** The terms that an event stream came with. */
+export function readTerms(response: Response): StreamTerms {
+  return JSON.parse(response.headers.get(TERMS_HEADER) ?? "") as StreamTerms;
+}
+
+/**
+ * The last bytes of a complete stream; one that stops without them was interrupted, and is taken up again after its
+ * last `seq`. No blank line follows, so no reader takes them for an event.
+ */
+export const endMark: Uint8Array = new TextEncoder().encode(END_MARK);
+
+/** Whether a stream was complete. @param rest what came after its last whole event */
+export function isEndMark(rest: Uint8Array): boolean {
+  return new TextDecoder().decode(rest) === END_MARK;
+}
+
+// The stream's URL, which Worker and object both write into an execution's JSON
+
+/** Where a browser follows an execution, with the token that lets its EventSource in. */
+export function streamUrlOf(execution_id: string, token: string): string {
+  return `/v1/executions/${execution_id}/events?token=${token}`;
+}
+
+/** The JSON of an answer: one about an execution that is not terminal says where to follow it. */
+export function withStreamUrl(
+  { status, json }: Pick<ExecutionText, "status" | "json">,
+  stream_url: string,
+): Text {
+  return isTerminal(status) ? json : withEnd(json, `,"stream_url":${JSON.stringify(stream_url)}}`);
+}
