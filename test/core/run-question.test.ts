@@ -69,8 +69,10 @@ describe("runs at a question", () => {
     expect(runs.others(1, "one", 50)).toEqual([{ execution_id: "two", isSharing: true }]);
     expect(runs.others(1, "two", 50)).toEqual([{ execution_id: "one", isSharing: false }]);
     runs.shares(1, "one");
+    expect(runs.others(1, "two", 50)).toEqual([{ execution_id: "one", isSharing: true }]);
+    // It comes up again after a crash, alone.
     runs.note(1, "one", 120, false);
-    expect(runs.others(1, "two", 119)).toEqual([{ execution_id: "one", isSharing: true }]);
+    expect(runs.others(1, "two", 119)).toEqual([{ execution_id: "one", isSharing: false }]);
     expect(runs.others(1, "two", 120)).toEqual([]);
     runs.over(1, "two");
     runs.shares(1, "two");

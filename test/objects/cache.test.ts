@@ -160,10 +160,11 @@ describe("what an execution has made", () => {
     expect(await isThere(object, "a")).toBe(true);
   });
 
-  test("is on the disk at once, and no timer waits", async () => {
+  test("is on the disk at once, with the alarm that deletes it, and no timer waits", async () => {
     const object = open();
     await tell(object, made("one", "a"));
-    expect(vi.getTimerCount()).toBe(0);
+    await tell(object, made("two", "b"));
+    expect([vi.getTimerCount(), alarms]).toEqual([0, [Date.now() + TIMINGS.CACHE_TABLE_MS + DAY_MS]]);
     expect(await isThere(open(), "a")).toBe(true);
   });
 });

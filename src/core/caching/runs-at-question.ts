@@ -16,12 +16,11 @@ export class RunsAtQuestion {
   private readonly places = new Map<number, Map<string, Presence>>();
   private count = 0;
 
-  /** A run that shares goes on sharing. */
+  /** A run that comes up again after a crash is noted anew: it may have shared before, and be silent now. */
   note(place: number, execution_id: string, until: number, isSharing: boolean): void {
     const runs = this.places.get(place) ?? new Map<string, Presence>();
-    const known = runs.get(execution_id);
-    if (known === undefined) this.count += 1;
-    runs.set(execution_id, { until, isSharing: isSharing || known?.isSharing === true });
+    if (!runs.has(execution_id)) this.count += 1;
+    runs.set(execution_id, { until, isSharing });
     // The place that was noted last is the last to be forgotten.
     this.places.delete(place);
     this.places.set(place, runs);

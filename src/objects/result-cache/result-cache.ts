@@ -190,9 +190,10 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
       this.release(this.flights.settleFlight(key.exact), { entry });
       if (at > (this.forgotten.get(run.execution_id) ?? 0)) rows.push({ ...key, entry });
     }
-    if (rows.length > 0 && this.rows.write(run.place, run.execution_id, Date.now(), rows)) {
-      void this.sweepLater();
-    }
+    if (rows.length === 0) return;
+    const due = this.rows.write(run.place, run.execution_id, Date.now(), rows);
+    // In the same commit as its first row. Each alarm sets the next, so there is one as long as there are tables.
+    if (due !== null) void this.ctx.storage.setAlarm(due).catch(() => {});
   }
 
   private fresh(run: RunAt, { family, exact }: HashedKey, ttl_seconds: number, now: number): string | null {
@@ -236,13 +237,6 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     if (runs === null) return;
     this.flights.probed(probe, runs, Date.now());
     this.advanceFlights();
-  }
-
-  /** A table has been begun. One alarm is enough: each sets the next. */
-  private async sweepLater(): Promise<void> {
-    if ((await this.ctx.storage.getAlarm()) !== null) return;
-    const due = Date.now() + TIMINGS.CACHE_TABLE_MS + KEPT_SECONDS * 1_000;
-    await this.ctx.storage.setAlarm(due);
   }
 }
 

@@ -126,9 +126,12 @@ export class ResultRows {
     return null;
   }
 
-  /** Writes what a run has made. True where a table was begun, which is to be dropped. */
-  write(place: number, execution_id: string, now: number, results: readonly ResultRow[]): boolean {
-    let isBegun = false;
+  /**
+   * Writes what a run has made.
+   * @returns when to sweep first, ms since the epoch, where there was nothing to be swept before; else null
+   */
+  write(place: number, execution_id: string, now: number, results: readonly ResultRow[]): number | null {
+    const isFirst = this.tables.length === 0 && this.earlier === null;
     for (const row of rowsOf(results)) {
       let table = this.tables[0];
       if (
@@ -137,7 +140,6 @@ export class ResultRows {
         table.chars >= TIMINGS.CACHE_TABLE_CHARS
       ) {
         table = this.begin(now);
-        isBegun = true;
       }
       const keys = row.map(({ exact, family, entry }) => `${exact} ${family} ${entry.length}`).join();
       const entries = row.map(({ entry }) => entry).join("");
@@ -152,7 +154,8 @@ export class ResultRows {
       table.chars += keys.length + entries.length;
     }
     while (this.tables.length > 1 && this.sql.databaseSize > TIMINGS.CACHE_SHARD_BYTES) this.dropOldest();
-    return isBegun;
+    const [newest] = this.tables;
+    return isFirst && newest !== undefined ? expiryOf(newest) : null;
   }
 
   /** Deletes what an execution has made; reads no other question's rows. */
