@@ -1,13 +1,8 @@
 // The Durable Object of one tenant's definitions: pipelines with their versions, agents' registrations, config. A
 // thin shell over storage: core/ decides a change; it is applied here, where no other writer can come in between. A
 // deleted pipeline keeps its version number, so that versions are never reused.
+import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type {
-  CatalogRpc,
-  CatalogText,
-  Precondition,
-  WrittenText,
-} from "../adapters/durable/catalog-client.ts";
 import type { BreakerSnapshot, TenantHealth } from "../core/resilience/breaker.ts";
 import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";

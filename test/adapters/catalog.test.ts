@@ -1,11 +1,8 @@
 // The Worker's client of a tenant's catalog: what it asks for again, what it goes on with where the catalog does not
 // answer and for how long, and how much of it an isolate holds.
+import type { CatalogRpc, CatalogText } from "../../src/engine/worker-ports.ts";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import {
-  catalogsOver,
-  type CatalogRpc,
-  type CatalogText,
-} from "../../src/adapters/durable/catalog-client.ts";
+import { catalogsOver } from "../../src/adapters/durable/catalog-client.ts";
 
 const MINUTE = 60_000;
 

@@ -138,7 +138,7 @@ function begin(name: string, fields: Partial<RunSpec> = {}): void {
   const ports = {
     clock: systemClock,
     log: new MemoryLog(),
-    alarm: { set: () => {} },
+    alarm: { set: async () => {} },
     agents,
     chance: () => 0.5,
     shared: { cache, health: HEALTH },

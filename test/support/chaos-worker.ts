@@ -1,8 +1,8 @@
 // The Worker's entry for tests that hurt it: the house's own, with an execution's object that can be made to crash
 // from outside, and that crashes in each recovery where its id begins with `poison-`, and a catalog that can be made
 // to fail for a while. What a promise rejects with and nobody catches is written where tests look for it.
+import type { DeliveryJob } from "../../src/engine/worker-ports.ts";
 import type { Env } from "../../src/settings.ts";
-import type { DeliveryJob } from "../../src/adapters/durable/delivery-client.ts";
 import type { IndexReport } from "../../src/adapters/durable/execution-index-client.ts";
 import type { KeptTurn } from "../../src/core/monitoring/conversation-turn.ts";
 import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";

@@ -9,25 +9,11 @@ import type {
   BreakerSnapshot,
   TenantHealth,
 } from "../../core/resilience/breaker.ts";
+import type { AgentHealthRpc } from "../../engine/worker-ports.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "./caller-budgets.ts";
 import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
-
-/** The object of one agent. */
-export interface AgentHealthRpc {
-  admit(lease_ms: number): Promise<{ admission: Admission; snapshot: BreakerSnapshot }>;
-  /** @param why the failure's message, where the verdict is one */
-  report(
-    verdict: CallVerdict,
-    probe: number | null,
-    policy: BreakerPolicy,
-    why?: string,
-  ): Promise<BreakerSnapshot>;
-  snapshot(): Promise<BreakerSnapshot>;
-  /** Resets the state after the agent was registered again. */
-  reset(): Promise<BreakerSnapshot>;
-}
 
 export interface AgentHealthWorld {
   object(tenant: string, agent_type: string): AgentHealthRpc;

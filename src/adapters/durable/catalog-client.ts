@@ -1,74 +1,19 @@
 // The responses of a tenant's catalog, and the Worker's client of it: reads come from the isolate's memory, at most
 // CATALOG_AGE_MS old, at once after a write of this isolate, and from the object for a caller that names a newer
 // version. Where the catalog does not answer, what the isolate read last is used on, for CATALOG_STALE_MS at most.
-import type { AgentRegistration } from "../../contract/agent.ts";
-import type { CoordinatorConfig } from "../../contract/config.ts";
+import type {
+  CatalogRpc,
+  CatalogSnapshot,
+  CatalogText,
+  Catalogs,
+  Written,
+  WrittenText,
+} from "../../engine/worker-ports.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { Result } from "../../contract/problem.ts";
 import type { Definitions } from "../../core/config/catalog-bounds.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
-import type { PipelineChange } from "../../core/pipeline/edit.ts";
-import type { BreakerSnapshot, TenantHealth } from "../../core/resilience/breaker.ts";
 import { Lru } from "../platform/lru.ts";
 import { within } from "../platform/time-limit.ts";
-
-/** All definitions of a tenant, and the known state of its agents. */
-export interface CatalogSnapshot extends Definitions {
-  /** The recorded failures of its agents. */
-  health: TenantHealth;
-}
-
-/** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
-export interface CatalogText {
-  /** Definitions as JSON; null where the reader has this revision of them. */
-  definitions: string | null;
-  revision: string;
-  health: TenantHealth;
-}
-
-/** The precondition of a write: none, that the pipeline exists, or that it has this version (0: does not exist). */
-export type Precondition = null | "exists" | number;
-
-/** The outcome of a write, and the snapshot after it. */
-interface Written<T> {
-  outcome: T;
-  snapshot: CatalogSnapshot;
-}
-
-/** The same as it travels. */
-export interface WrittenText<T> {
-  outcome: T;
-  snapshot: CatalogText;
-}
-
-export interface CatalogRpc {
-  /** @param revision of the definitions that the caller has; null where it has none */
-  snapshot(revision: string | null): Promise<CatalogText>;
-  /** @param environment the effective config without a patch */
-  changePipeline(
-    name: string,
-    change: PipelineChange,
-    condition: Precondition,
-    environment: CoordinatorConfig,
-  ): Promise<WrittenText<Result<{ created: boolean }>>>;
-  deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
-  /** @param registration null removes it, also a preset one */
-  setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
-  /** @param environment the effective config without a patch */
-  patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
-  health(): Promise<TenantHealth>;
-  /** Reports an agent's breaker state; a report older than the known state changes nothing. */
-  noteHealth(agent_type: string, snapshot: BreakerSnapshot): Promise<void>;
-}
-
-export interface Catalogs {
-  /** @param maxAgeMs 0 asks the object itself */
-  read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
-  /** The cached value, without waiting; null if a read would need a request. */
-  peek(tenant: string): CatalogSnapshot | null;
-  /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
-  write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
-}
 
 /** How old a tenant's definitions may be in an isolate that did not write them; breakers travel with them. */
 const CATALOG_AGE_MS = 1_900;

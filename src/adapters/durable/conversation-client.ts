@@ -1,5 +1,6 @@
 // The client of a conversation's history: one object per conversation, read before a run starts and
 // notified of each completed run by its outbox.
+import type { Conversations } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
@@ -11,13 +12,6 @@ export interface ConversationRpc {
   /** Keeps a turn; the same one again changes nothing. */
   add(turn: KeptTurn): Promise<void>;
   forget(execution_id: string): Promise<void>;
-}
-
-export interface Conversations {
-  /** The last `count` turns, oldest first; none where the conversation cannot be read in time. */
-  history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
-  add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
-  forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
 }
 
 /** Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. */
