@@ -90,8 +90,8 @@ export interface ExecutionRpc {
   /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
   isCalling(call: number): Promise<boolean>;
   /**
-   * Another run is at the same question: this one tells the cache what it has made, and each of its stages asks from now
-   * on. Its calls in flight; null where this instance has no run that goes on.
+   * Another run is at the same question: this one tells the cache what it has made, and each of its stages asks from
+   * now on. Its calls in flight; null where this instance has no run that goes on.
    */
   shareCalls(): Promise<SharedCall[] | null>;
 }

@@ -135,7 +135,7 @@ export interface ResultCache {
    * @param isMissing asked again: what was kept for its start does not answer all of its stages
    */
   ask(run: RunQuestion, isMissing: boolean): Promise<Opening>;
-  /** As a stage asks; @param made what the run has not told yet */
+  /** As a stage asks; @param made what the run has not reported yet */
   take(
     run: RunQuestion,
     key: CacheKey,
@@ -152,20 +152,20 @@ export interface ResultCache {
     ms: number,
   ): Promise<CachedResult | "miss">;
   /** Keeps results. @param isOver the run is not at its question any more */
-  tell(run: RunQuestion, made: readonly MadeResult[], isOver: boolean): Promise<void>;
+  report(run: RunQuestion, made: readonly MadeResult[], isOver: boolean): Promise<void>;
   last(run: RunQuestion, key: CacheKey): Promise<CachedResult | null>;
   /** Takes out what an execution has made. Rejects where a part of it may be left that could have been taken out. */
   forget(results: RunResults): Promise<void>;
 }
 
-/** What a run is told of its question. */
+/** The answer to a run's question. */
 export interface Opening {
   kept: KeptResults;
   /** Another run is at the question, or more may be kept: a stage that is not answered by this is to ask. */
   asksEach: boolean;
   /**
-   * The run is known to be at its question, until it tells that it is over. False where all its stages may be answered
-   * by what is kept: with the first that is not it has to ask again.
+   * The run is known to be at its question, until it reports that it is over. False where all its stages may be
+   * answered by what is kept: with the first that is not it has to ask again.
    */
   isNoted: boolean;
 }

@@ -43,8 +43,8 @@ beforeEach(() => {
         note("take", run.execution_id, made.length);
         return answer("miss");
       },
-      tell: (run: RunAt, made: Made[], isOver: boolean) => {
-        note(isOver ? "tell the end" : "tell", run.execution_id, made.length);
+      report: (run: RunAt, made: Made[], isOver: boolean) => {
+        note(isOver ? "report the end" : "report", run.execution_id, made.length);
         return answer(undefined);
       },
       forget: async (_place: number, execution_id: string, families: readonly string[], at: number) => {
@@ -111,8 +111,8 @@ async function settled<T>(task: Promise<T>): Promise<{ value: T; ms: number }> {
 
 test("a run's question and what it has made go to one object, in one message each", async () => {
   await cache.ask(runOf("one"), false);
-  await cache.tell(runOf("one"), [madeOf("a"), madeOf("b")], true);
-  expect(sent.map(({ verb, made }) => `${verb} ${made}`)).toEqual(["ask 0", "tell the end 2"]);
+  await cache.report(runOf("one"), [madeOf("a"), madeOf("b")], true);
+  expect(sent.map(({ verb, made }) => `${verb} ${made}`)).toEqual(["ask 0", "report the end 2"]);
   expect(new Set(sent.map(({ object }) => object)).size).toBe(1);
 });
 
@@ -136,8 +136,8 @@ test("what is kept is found by its exact key alone, and what is not brought is k
 
 test("more than fits into a message goes in several, and the last one says that the run is over", async () => {
   const made = Array.from({ length: 10 }, (_, at) => madeOf(`s${at}`, "x".repeat(500_000)));
-  await cache.tell(runOf("one"), made, true);
-  expect(sent.map(({ verb, made: count }) => `${verb} ${count}`)).toEqual(["tell 8", "tell the end 2"]);
+  await cache.report(runOf("one"), made, true);
+  expect(sent.map(({ verb, made: count }) => `${verb} ${count}`)).toEqual(["report 8", "report the end 2"]);
 });
 
 test("another tenant's run with the same id and question has another object", async () => {
@@ -161,7 +161,7 @@ test("an object that hangs costs one run 250 ms, and the next ones nothing; othe
   const second = await settled(cache.ask(runOf("one"), false));
   const third = await settled(cache.take(runOf("one"), keyOf("one", "a"), CALLER, 60, 1_000, []));
   expect([second.ms, third.ms, third.value]).toEqual([0, 0, "miss"]);
-  await cache.tell(runOf("one"), [madeOf("a")], true);
+  await cache.report(runOf("one"), [madeOf("a")], true);
   expect(sent).toHaveLength(1);
   isHanging = false;
   expect((await settled(cache.ask(runOf("two"), false))).ms).toBe(0);

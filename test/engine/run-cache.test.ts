@@ -1,4 +1,4 @@
-// One run at the result cache, on a virtual clock: it asks once and tells once, unless another run is at the same
+// One run at the result cache, on a virtual clock: it asks once and reports once, unless another run is at the same
 // question; what it holds is accounted for.
 import { beforeEach, describe, expect, test } from "vitest";
 import type { CacheKey } from "../../src/core/caching/cache-key.ts";
@@ -23,7 +23,7 @@ const entryOf = (at: number): CachedEntry => ({ by: "other", result: RESULT, at,
 let time: VirtualTime;
 /** The hops to the store. */
 let hops: string[];
-let told: MadeResult[];
+let reported: MadeResult[];
 let opening: (kept: Record<string, CachedEntry | "apart">) => Opening;
 let answer: () => Promise<Opening>;
 let room: number;
@@ -32,7 +32,7 @@ let held: number;
 beforeEach(() => {
   time = new VirtualTime(1_000);
   hops = [];
-  told = [];
+  reported = [];
   room = Number.POSITIVE_INFINITY;
   held = 0;
   opening = (kept) => ({
@@ -53,13 +53,13 @@ const store: ResultCache = {
   },
   take: async (_run, key, _caller, _ttl, _lease, made) => {
     hops.push(`take ${key.exact} with ${made.length}`);
-    told.push(...made);
+    reported.push(...made);
     return "miss";
   },
   follow: async () => "miss",
-  tell: async (_run, made, isOver) => {
-    hops.push(`${isOver ? "tell the end" : "tell"} ${made.length}`);
-    told.push(...made);
+  report: async (_run, made, isOver) => {
+    hops.push(`${isOver ? "report the end" : "report"} ${made.length}`);
+    reported.push(...made);
   },
   last: async () => null,
   forget: async () => {},
@@ -86,7 +86,7 @@ async function settle(): Promise<void> {
 }
 
 describe("a run alone at its question", () => {
-  test("asks before it begins, and tells when it has ended: no hop in between", async () => {
+  test("asks before it begins, and reports when it has ended: no hop in between", async () => {
     const { cache, spec } = cacheOf();
     cache.begins(spec);
     expect(hops).toEqual(["ask"]);
@@ -99,8 +99,8 @@ describe("a run alone at its question", () => {
     cache.rests(true);
     cache.rests(true);
     await settle();
-    expect(hops).toEqual(["ask", "tell the end 2"]);
-    expect(told.map(({ key, at }) => [key.exact, at])).toEqual([
+    expect(hops).toEqual(["ask", "report the end 2"]);
+    expect(reported.map(({ key, at }) => [key.exact, at])).toEqual([
       ["exact a", 1_000],
       ["exact b", 1_000],
     ]);
@@ -119,43 +119,43 @@ describe("a run alone at its question", () => {
     await cache.release(keyOf("a"), CALLER);
     cache.rests(true);
     await settle();
-    expect(hops).toEqual(["ask", "tell the end 0"]);
+    expect(hops).toEqual(["ask", "report the end 0"]);
   });
 
-  test("tells what it has made before a long wait, in which its object may leave memory", async () => {
+  test("reports what it has made before a long wait, in which its object may leave memory", async () => {
     const { cache, spec } = cacheOf();
     cache.begins(spec);
     await cache.put(keyOf("a"), CALLER, RESULT, 60);
     cache.rests(false);
     cache.rests(false);
-    expect(hops).toEqual(["ask", "tell 1"]);
+    expect(hops).toEqual(["ask", "report 1"]);
   });
 
-  test("tells what comes after its end", async () => {
+  test("reports what comes after its end", async () => {
     const { cache, spec } = cacheOf();
     cache.begins(spec);
     await drained();
     cache.rests(true);
     await cache.put(keyOf("a"), CALLER, RESULT, 60);
-    expect(hops).toEqual(["ask", "tell the end 0", "tell the end 1"]);
+    expect(hops).toEqual(["ask", "report the end 0", "report the end 1"]);
   });
 
   test.each([
     ["bypasses the cache", { bypass_cache: true as const }],
     ["has agents that are not registered", { agents: {} }],
-  ])("that %s does not ask, and tells what it has made", async (_how, fields) => {
+  ])("that %s does not ask, and reports what it has made", async (_how, fields) => {
     const { cache } = cacheOf();
     cache.begins(makeSpec([makeStage("a")], {}, fields));
     cache.rests(false);
     expect(hops).toEqual([]);
     await cache.put(keyOf("a"), CALLER, RESULT, 60);
     cache.rests(true);
-    expect(hops).toEqual(["tell the end 1"]);
+    expect(hops).toEqual(["report the end 1"]);
   });
 });
 
 describe("what is kept for the question", () => {
-  test("answers every stage: one hop in all, and nothing is told", async () => {
+  test("answers every stage: one hop in all, and nothing is reported", async () => {
     answer = async () => ({ ...opening({ a: entryOf(1_000), b: entryOf(1_000) }), isNoted: false });
     const { cache, spec } = cacheOf();
     cache.begins(spec);
@@ -175,7 +175,7 @@ describe("what is kept for the question", () => {
     expect(await Promise.all(both)).toEqual(["miss", "miss"]);
     await cache.take(keyOf("d"), CALLER, 60, 1_000);
     cache.rests(true);
-    expect(hops).toEqual(["ask", "ask again", "tell the end 0"]);
+    expect(hops).toEqual(["ask", "ask again", "report the end 0"]);
   });
 
   test("is used no longer than its writer and its reader want", async () => {
@@ -204,17 +204,17 @@ describe("what is kept for the question", () => {
   });
 });
 
-test("a text that a result is kept with is accounted for until it is told, and told at once where it does not fit", async () => {
+test("a text that a result is kept with is accounted for until it is reported, and reported at once where it does not fit", async () => {
   const { cache, spec } = cacheOf();
   cache.begins(spec);
   await drained();
   await cache.put(keyOf("a"), CALLER, { ...RESULT, text: "x".repeat(1_000) }, 60);
   expect(held).toBeGreaterThanOrEqual(1_000);
   cache.rests(false);
-  expect([hops.at(-1), held]).toEqual(["tell 1", 0]);
+  expect([hops.at(-1), held]).toEqual(["report 1", 0]);
   room = 500;
   await cache.put(keyOf("b"), CALLER, { ...RESULT, text: "x".repeat(1_000) }, 60);
-  expect([hops.at(-1), hops.length, held]).toEqual(["tell 1", 3, 0]);
+  expect([hops.at(-1), hops.length, held]).toEqual(["report 1", 3, 0]);
 });
 
 test("a run that ends before its question is answered says so as soon as it is", async () => {
@@ -226,7 +226,7 @@ test("a run that ends before its question is answered says so as soon as it is",
   expect(hops).toEqual(["ask"]);
   waits.resolve(opening({}));
   await drained();
-  expect(hops).toEqual(["ask", "tell the end 0"]);
+  expect(hops).toEqual(["ask", "report the end 0"]);
 });
 
 describe("where another run is at the question", () => {
@@ -240,11 +240,17 @@ describe("where another run is at the question", () => {
     await cache.put(keyOf("b"), CALLER, RESULT, 60);
     await settle();
     cache.rests(true);
-    expect(hops).toEqual(["ask", "take exact a with 0", "take exact b with 1", "tell 1", "tell the end 0"]);
+    expect(hops).toEqual([
+      "ask",
+      "take exact a with 0",
+      "take exact b with 1",
+      "report 1",
+      "report the end 0",
+    ]);
     expect(time.now).toBe(1_002);
   });
 
-  test("from some time on: what is made is told, its calls in flight are said, and it asks from then on", async () => {
+  test("from some time on: what is made is reported, its calls in flight are said, and it asks from then on", async () => {
     const { cache, spec } = cacheOf();
     cache.begins(spec);
     await cache.take(keyOf("a"), CALLER, 60, 1_000);
@@ -253,12 +259,12 @@ describe("where another run is at the question", () => {
     expect(await cache.share()).toEqual([
       { key: keyOf("b"), caller: { ...CALLER, call: 4 }, ends_at: 2_000 },
     ]);
-    expect(hops).toEqual(["ask", "tell 1"]);
+    expect(hops).toEqual(["ask", "report 1"]);
     // It has failed: others need not wait for it.
     await cache.release(keyOf("b"), { ...CALLER, call: 4 });
     await settle();
-    expect(hops).toEqual(["ask", "tell 1", "tell 1"]);
-    expect(told.at(-1)).toMatchObject({ key: { exact: "exact b" }, result: null });
+    expect(hops).toEqual(["ask", "report 1", "report 1"]);
+    expect(reported.at(-1)).toMatchObject({ key: { exact: "exact b" }, result: null });
     await cache.take(keyOf("b"), { ...CALLER, call: 6 }, 60, 1_000);
     expect(hops.at(-1)).toBe("take exact b with 0");
   });
@@ -280,6 +286,6 @@ describe("where another run is at the question", () => {
     await drained();
     cache.rests(true);
     expect(await cache.share()).toBeNull();
-    expect(hops).toEqual(["ask", "tell the end 0"]);
+    expect(hops).toEqual(["ask", "report the end 0"]);
   });
 });

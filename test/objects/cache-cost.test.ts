@@ -1,5 +1,5 @@
-// Runs of the real driver over the real cache and its object: what a run costs the cache, in requests and rows, and that
-// of equal calls at the same time one is made.
+// Runs of the real driver over the real cache and its object: what a run costs the cache, in requests and rows, and
+// that of equal calls at the same time one is made.
 import { createHash } from "node:crypto";
 import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -174,16 +174,16 @@ const taken = () => {
 test("a new question costs two requests and one row, and one that is asked again one request and none", async () => {
   await run("first");
   // The table's alarm, once in three hours.
-  expect(taken()).toEqual({ requests: ["ask", "tell"], rows: 2 });
+  expect(taken()).toEqual({ requests: ["ask", "report"], rows: 2 });
   await run("second", { query: "another question" });
-  expect(taken()).toEqual({ requests: ["ask", "tell"], rows: 1 });
+  expect(taken()).toEqual({ requests: ["ask", "report"], rows: 1 });
   await run("third");
   expect(taken()).toEqual({ requests: ["ask"], rows: 0 });
   expect(calls).toEqual(["first", "second"].flatMap((name) => STAGES.map((stage) => `${name} ${stage}`)));
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("another history or context is another input; what is new is told in one row", async () => {
+test("another history or context is another input; what is new is reported in one row", async () => {
   await run("first");
   taken();
   await run("second", { context: { more: 1 } });
@@ -197,10 +197,10 @@ test("a run whose later stages are new asks for those alone", async () => {
   await pass(150);
   drivers.get("cut")?.submit({ type: "cancel", reason: "enough" });
   await pass(50);
-  expect(taken()).toMatchObject({ requests: ["ask", "tell"] });
+  expect(taken()).toMatchObject({ requests: ["ask", "report"] });
   await run("whole");
   expect(calls.filter((call) => call.startsWith("whole"))).toEqual(["whole b", "whole c", "whole d"]);
-  expect(taken()).toEqual({ requests: ["ask", "ask", "tell"], rows: 1 });
+  expect(taken()).toEqual({ requests: ["ask", "ask", "report"], rows: 1 });
 });
 
 test.each([0, 50, 250])("of two runs at one question, the second %i ms later, one calls", async (ms) => {
@@ -212,10 +212,10 @@ test.each([0, 50, 250])("of two runs at one question, the second %i ms later, on
   expect(drivers.get("second")?.state?.stages.every(({ result }) => result.cached)).toBe(true);
   await pass(1_000);
   taken();
-  // Both have told that they are over.
+  // Both have reported that they are over.
   await run("third", { query: "a further question" });
   await run("fourth");
-  expect(taken().requests).toEqual(["ask", "tell", "ask"]);
+  expect(taken().requests).toEqual(["ask", "report", "ask"]);
 });
 
 test("eight runs at one question whose agent fails in each of three tries end together", async () => {

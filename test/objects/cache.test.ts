@@ -91,15 +91,15 @@ function made(execution_id: string, exact: string, time = Date.now(), family = F
   return { key: keyOf(exact, family), caller: callerOf(execution_id), entry, at: time };
 }
 
-/** What the run has made is told. */
-const tell = (object: Cache, ...results: Made[]) =>
-  object.tell(at(results[0]?.caller.execution_id ?? ""), results, true);
+/** What the run has made is reported. */
+const report = (object: Cache, ...results: Made[]) =>
+  object.report(at(results[0]?.caller.execution_id ?? ""), results, true);
 const take = (object: Cache, execution_id: string, exact: string, results: Made[] = []) =>
   object.take(at(execution_id), keyOf(exact), callerOf(execution_id), 60, 90_000, results);
 /** A stage's question of a run that is not at it any more. */
 async function isThere(object: Cache, exact: string) {
   const found = await take(object, "another", exact);
-  await object.tell(at("another"), [{ ...made("another", exact), entry: null }], true);
+  await object.report(at("another"), [{ ...made("another", exact), entry: null }], true);
   return typeof found === "object";
 }
 const forget = (object: Cache, execution_id: string, families = [FAMILY]) =>
@@ -123,8 +123,8 @@ afterEach(() => {
 describe("what an execution has made", () => {
   test("goes with it, and nothing else does", async () => {
     const object = open();
-    await tell(object, made("one", "a"), made("one", "c", Date.now(), "other-family"));
-    await tell(object, made("two", "b"));
+    await report(object, made("one", "a"), made("one", "c", Date.now(), "other-family"));
+    await report(object, made("two", "b"));
     await forget(object, "one", [FAMILY, "other-family"]);
     expect([await isThere(object, "a"), await isThere(object, "b")]).toEqual([false, true]);
     expect(await object.last(place, "other-family")).toBeNull();
@@ -134,8 +134,8 @@ describe("what an execution has made", () => {
 
   test("stays where another execution has made it since", async () => {
     const object = open();
-    await tell(object, made("one", "a"));
-    await tell(object, made("two", "a"));
+    await report(object, made("one", "a"));
+    await report(object, made("two", "a"));
     await forget(object, "one");
     expect(await isThere(object, "a")).toBe(true);
     expect(await isThere(open(), "a")).toBe(true);
@@ -146,24 +146,24 @@ describe("what an execution has made", () => {
     const late = made("one", "a", Date.now());
     await vi.advanceTimersByTimeAsync(5);
     await forget(object, "one");
-    await tell(object, late);
+    await report(object, late);
     expect(await isThere(object, "a")).toBe(false);
     await vi.advanceTimersByTimeAsync(5);
-    await tell(object, made("one", "a"));
+    await report(object, made("one", "a"));
     expect(await isThere(object, "a")).toBe(true);
   });
 
   test("of a name that another's begins with stays", async () => {
     const object = open();
-    await tell(object, made("one-two", "a"));
+    await report(object, made("one-two", "a"));
     await forget(object, "one");
     expect(await isThere(object, "a")).toBe(true);
   });
 
   test("is on the disk at once, with the alarm that deletes it, and no timer waits", async () => {
     const object = open();
-    await tell(object, made("one", "a"));
-    await tell(object, made("two", "b"));
+    await report(object, made("one", "a"));
+    await report(object, made("two", "b"));
     expect([vi.getTimerCount(), alarms]).toEqual([0, [Date.now() + TIMINGS.CACHE_TABLE_MS + DAY_MS]]);
     expect(await isThere(open(), "a")).toBe(true);
   });
@@ -220,7 +220,7 @@ describe("runs at a question", () => {
     const object = open();
     expect(await object.ask(at("one"), 60, false)).toEqual({ kept: [], asksEach: false, isNoted: true });
     const [a, b] = [made("one", "a"), made("one", "b")];
-    await tell(object, a, b);
+    await report(object, a, b);
     expect(await object.ask(at("two"), 60, false)).toEqual({
       kept: [
         ["a", a.entry],
@@ -244,7 +244,7 @@ describe("runs at a question", () => {
     expect(asked).toEqual(["one"]);
     expect(await take(object, "two", "a")).toBe("busy");
     const followed = object.follow(at("two"), keyOf("a"), callerOf("two"), 60, 30_000);
-    await object.tell(at("one"), [made("one", "a")], false);
+    await object.report(at("one"), [made("one", "a")], false);
     expect(await followed).toMatchObject({ entry: expect.stringContaining('"a"') });
     // A third one asks the first no more.
     expect(await object.ask(at("three"), 60, false)).toMatchObject({ asksEach: true });
@@ -267,7 +267,7 @@ describe("runs at a question", () => {
     const object = open();
     await object.ask(at("one"), 60, false);
     shares = async () => {
-      await object.tell(at("one"), [{ ...made("one", "a"), entry: null }], false);
+      await object.report(at("one"), [{ ...made("one", "a"), entry: null }], false);
       return [call("one", "a")];
     };
     await object.ask(at("two"), 60, false);
@@ -287,10 +287,10 @@ describe("runs at a question", () => {
     expect(await second).toMatchObject({ asksEach: false, isNoted: true });
   });
 
-  test("one whose time is over, or that was told of, is none", async () => {
+  test("one whose time is over, or that was reported of, is none", async () => {
     const object = open();
     await object.ask(at("one"), 60, false);
-    await object.tell(at("one"), [], true);
+    await object.report(at("one"), [], true);
     await object.ask({ ...at("two"), until: Date.now() + 10 }, 60, false);
     vi.setSystemTime(Date.now() + 10);
     expect(await object.ask(at("three"), 60, false)).toMatchObject({ asksEach: false });
@@ -299,7 +299,7 @@ describe("runs at a question", () => {
 
   test("one that asks for a stage is at its question from then on", async () => {
     const object = open();
-    await tell(object, made("first", "a"));
+    await report(object, made("first", "a"));
     expect(await object.ask(at("one"), 60, false)).toMatchObject({ asksEach: false, isNoted: false });
     expect(await take(object, "one", "b")).toBe("miss");
     vi.setSystemTime(Date.now() + 60_000);
@@ -321,13 +321,13 @@ describe("a follower", () => {
     await take(object, "lead", "k");
     const one = follow(object, "one");
     await vi.advanceTimersByTimeAsync(2_000);
-    await object.tell(at("lead"), [made("lead", "k")], false);
+    await object.report(at("lead"), [made("lead", "k")], false);
     expect(await one).toEqual({ found: { entry: expect.stringContaining("lead") }, ms: 2_000 });
     await forget(object, "lead");
     await take(object, "lead", "k");
     const both = [follow(object, "one"), follow(object, "two")];
     await vi.advanceTimersByTimeAsync(1_000);
-    await object.tell(at("lead"), [{ ...made("lead", "k"), entry: null }], false);
+    await object.report(at("lead"), [{ ...made("lead", "k"), entry: null }], false);
     expect(await Promise.all(both)).toEqual([
       { found: "miss", ms: 1_000 },
       { found: "miss", ms: 1_000 },
@@ -358,14 +358,14 @@ describe("a follower", () => {
     await vi.advanceTimersByTimeAsync(100);
     const after = object.follow(at("one"), keyOf("k"), { execution_id: "one", call: 5 }, 60, 30_000);
     expect((await before).found).toBe("miss");
-    await object.tell(at("lead"), [made("lead", "k")], false);
+    await object.report(at("lead"), [made("lead", "k")], false);
     expect(await after).toMatchObject({ entry: expect.any(String) });
   });
 
   test("that comes when the call has just ended gets its result, and no timer is left", async () => {
     const object = open();
     await take(object, "lead", "k");
-    await object.tell(at("lead"), [made("lead", "k")], false);
+    await object.report(at("lead"), [made("lead", "k")], false);
     expect(await object.follow(at("one"), keyOf("k"), callerOf("one"), 60, 30_000)).toMatchObject({
       entry: expect.any(String),
     });

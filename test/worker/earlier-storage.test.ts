@@ -72,7 +72,7 @@ async function run(calls: Calls, execution_id: string, query = execution_id): Pr
   expect(await response.json()).toMatchObject({ status: "completed" });
 }
 
-/** Opens the file of each object of a class that has a table of such a name (as LIKE takes it), while no server runs. */
+/** Opens the file of each object of a class that has a table of this name, a pattern of LIKE, while no server runs. */
 function inEach(
   state: string,
   className: string,
@@ -203,7 +203,7 @@ test("the result cache answers from what an earlier version has kept", async () 
   const of = await world();
   const first = await of.boot();
   await run(first.calls, "asked", "the same question");
-  // What is kept is told after the answer.
+  // What is kept is reported after the answer.
   await sleep(500);
   await first.server.kill();
   let kept = 0;

@@ -290,7 +290,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     const much = "x".repeat(400_000);
     agents.on(path, answers({ much }));
     await run();
-    // It is told behind the answer.
+    // It is reported after the answer.
     await new Promise((resolve) => {
       setTimeout(resolve, 500);
     });
@@ -298,7 +298,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect([result.cached, result.data.much === much, calls()]).toEqual([true, true, 1]);
   });
 
-  test("a chain asks once and tells once, and is answered with one question", async () => {
+  test("a chain asks once and reports once, and is answered with one question", async () => {
     const { name, calls } = await stage();
     const stages = ["one", "two", "three"].map((of, at, all) => ({
       name: of,
@@ -311,7 +311,7 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
       const id = `${name}-chain-${at}`;
       const { body } = await coordinator.run({ pipeline: `${name}-three`, conversation_id: id, query: name });
       const cached = Object.values<{ cached: boolean }>(body.stage_results).filter((of) => of.cached).length;
-      // What it has made is told behind the answer.
+      // What it has made is reported after the answer.
       const expected = cached === 0 ? 2 : 1;
       if (redis !== null) await expect.poll(() => (redis?.requests() ?? 0) - before).toBe(expected);
       return cached;

@@ -87,13 +87,13 @@ export class EmbeddedCache implements ResultCache {
   }
 
   /** Lost where the object does not take it: it is called for again, that is all. */
-  async tell(run: RunQuestion, made: readonly MadeResult[], isOver: boolean): Promise<void> {
+  async report(run: RunQuestion, made: readonly MadeResult[], isOver: boolean): Promise<void> {
     const { guard, object } = this.at(run);
     if (guard.isClosed) return;
     const messages = messagesOf(await wireOf(made));
     const last = messages.pop() ?? [];
-    await Promise.all(messages.map((message) => ignoreFailure(object.tell(runAt(run), message, false))));
-    await ignoreFailure(object.tell(runAt(run), last, isOver));
+    await Promise.all(messages.map((message) => ignoreFailure(object.report(runAt(run), message, false))));
+    await ignoreFailure(object.report(runAt(run), last, isOver));
   }
 
   async last(run: RunQuestion, key: CacheKey): Promise<CachedResult | null> {

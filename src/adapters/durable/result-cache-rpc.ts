@@ -40,7 +40,7 @@ export interface ResultCacheRpc {
   ask(run: RunAt, ttl_seconds: number, isMissing: boolean): Promise<Asked>;
   /**
    * An entry that is younger than the caller's and the writer's TTL; else who is to make it.
-   * @param made what the caller's run has not told yet
+   * @param made what the caller's run has not reported yet
    */
   take(
     run: RunAt,
@@ -58,7 +58,7 @@ export interface ResultCacheRpc {
     ms: number,
   ): Promise<{ entry: string } | "miss">;
   /** @param isOver the run is not at its question any more */
-  tell(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void>;
+  report(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void>;
   last(place: number, family: string): Promise<string | null>;
   /**
    * Deletes what an execution has made, also what arrives later and was made by `at` (ms since the epoch). Answers

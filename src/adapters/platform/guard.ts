@@ -33,7 +33,7 @@ export class Guard {
   private readonly terms: GuardTerms;
   private failures = 0;
   private closedUntil = 0;
-  private isTold = false;
+  private isLogged = false;
 
   constructor(terms: GuardTerms) {
     this.terms = terms;
@@ -69,8 +69,8 @@ export class Guard {
     const waited = clock.now() - began >= limit_ms / 2;
     this.failures = waited ? FAILURES : this.failures + 1;
     this.closedUntil = clock.now() + RETRY_MS;
-    if (!this.isTold) {
-      this.isTold = true;
+    if (!this.isLogged) {
+      this.isLogged = true;
       this.terms.onChange?.({ isLost: true, cause: answer.cause });
     }
     return LOST;
@@ -85,8 +85,8 @@ export class Guard {
 
   private answered(): void {
     this.failures = 0;
-    if (this.isTold) this.terms.onChange?.({ isLost: false, cause: null });
-    this.isTold = false;
+    if (this.isLogged) this.terms.onChange?.({ isLost: false, cause: null });
+    this.isLogged = false;
   }
 }
 

@@ -1,8 +1,8 @@
 // The result cache in Redis, shared by all regions: an entry under the hash of its key, kept a day; under the hash of
-// its family the name of the last one; under its execution the names of all that it has made, deleted with it; and under
-// the hashes of a run's start, and of its question and history, the names of the last entries made there, so that one
-// request brings all that a run's stages can be answered with. There is no single flight: concurrent calls of others are
-// not visible here.
+// its family the name of the last one; under its execution the names of all that it has made, deleted with it; and
+// under the hashes of a run's start, and of its question and history, the names of the last entries made there, so that
+// one request brings all that a run's stages can be answered with. There is no single flight: concurrent calls of
+// others are not visible here.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,
@@ -121,7 +121,7 @@ export class UpstashCache implements ResultCache {
     return "miss";
   }
 
-  async tell(run: RunQuestion, made: readonly MadeResult[]): Promise<void> {
+  async report(run: RunQuestion, made: readonly MadeResult[]): Promise<void> {
     const now = this.clock.now();
     const name = runName(run.tenant, run.execution_id);
     this.dropAbandoned(now);

@@ -1,6 +1,6 @@
 // A run's question, as the result cache knows the run by it. The results of one question lie together, and in order of
 // what else the run was given at its start: its history, then its context and inputs. A run that was given the same
-// finds with one look all that its stages can be answered with; those are told apart by their cache keys alone.
+// finds with one look all that its stages can be answered with; their cache keys alone distinguish those.
 import { fnv1a } from "../hash.ts";
 import { canonicalJson } from "../json/json.ts";
 import type { RunSpec } from "../execution/run-spec.ts";

@@ -16,7 +16,7 @@ export class RunsAtQuestion {
   private readonly places = new Map<number, Map<string, Presence>>();
   private count = 0;
 
-  /** A run that comes up again after a crash is noted anew: it may have shared before, and be silent now. */
+  /** A run that comes up again after a crash is noted again: it may have shared before, and be silent now. */
   note(place: number, execution_id: string, until: number, isSharing: boolean): void {
     const runs = this.places.get(place) ?? new Map<string, Presence>();
     if (!runs.has(execution_id)) this.count += 1;

@@ -1,8 +1,8 @@
-// One run at the result cache. It asks once, before its first call, and tells once, when it has ended: stages in between
-// are answered by what was kept when it asked. Where another run is at the same question, or comes to it, each stage
-// asks, and each result is told at once, so that of equal calls one is made.
+// One run at the result cache. It asks once, before its first call, and reports once, when it has ended: stages in
+// between are answered by what was kept when it asked. Where another run is at the same question, or comes to it, each
+// stage asks, and each result is reported at once, so that of equal calls one is made.
 //
-// What is made and not told yet dies with the object: it is called for again.
+// What is made and not reported yet dies with the object: it is called for again.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import { type CachedResult, isFresh } from "../../core/caching/cached-result.ts";
 import { asksCache, type RunQuestion, runQuestion } from "../../core/caching/run-question.ts";
@@ -43,7 +43,7 @@ export class RunCache implements StageCache {
   private readonly quiet = new Map<number, QuietCall>();
   private made: MadeResult[] = [];
   private stopWaiting: (() => void) | null = null;
-  /** Of what is kept in memory, and of the texts of what is not told yet; results are the state's. */
+  /** Of what is kept in memory, and of the texts of what is not reported yet; results are the state's. */
   private keptBytes = 0;
   private textBytes = 0;
 
@@ -94,7 +94,7 @@ export class RunCache implements StageCache {
       return "miss";
     }
     this.isNoted = true;
-    return this.cache.take(this.question, key, caller, ttl_seconds, lease_ms, this.untold());
+    return this.cache.take(this.question, key, caller, ttl_seconds, lease_ms, this.unreported());
   }
 
   async follow(
@@ -110,8 +110,8 @@ export class RunCache implements StageCache {
     this.quiet.delete(caller.call);
     this.textBytes += result.text === undefined ? 0 : textWeight(result.text);
     this.add({ key, caller, result, ttl_seconds, at: this.ports.clock.now() });
-    // Told early rather than not kept.
-    if (this.made.length > 0 && !this.holds()) void this.tell();
+    // Reported early rather than not kept.
+    if (this.made.length > 0 && !this.holds()) void this.report();
   }
 
   async release(key: CacheKey, caller: FlightCaller): Promise<void> {
@@ -127,19 +127,19 @@ export class RunCache implements StageCache {
   /** Nothing is in flight: the object may leave memory. @param isOver the run has ended */
   rests(isOver: boolean): void {
     this.isOver = isOver;
-    if (this.made.length > 0 || (isOver && this.isNoted)) void this.tell();
+    if (this.made.length > 0 || (isOver && this.isNoted)) void this.report();
   }
 
   /**
    * Another run is at the same question: from now on each stage asks. The calls in flight, once all that was made is
-   * told; null where the run has ended.
+   * reported; null where the run has ended.
    */
   async share(): Promise<readonly QuietCall[] | null> {
     const calls = [...this.quiet.values()];
     this.quiet.clear();
     this.asksEach = true;
     this.isNoted = !this.isOver;
-    if (this.made.length > 0) await this.tell();
+    if (this.made.length > 0) await this.report();
     return this.isOver ? null : calls;
   }
 
@@ -183,18 +183,18 @@ export class RunCache implements StageCache {
 
   private add(made: MadeResult): void {
     this.made.push(made);
-    if (this.isOver) void this.tell();
-    else if (this.asksEach) this.stopWaiting ??= this.ports.clock.after(COMPANY_MS, () => void this.tell());
+    if (this.isOver) void this.report();
+    else if (this.asksEach) this.stopWaiting ??= this.ports.clock.after(COMPANY_MS, () => void this.report());
   }
 
-  private async tell(): Promise<void> {
+  private async report(): Promise<void> {
     const { isOver } = this;
     if (isOver) this.isNoted = false;
-    await this.cache?.tell(this.question, this.untold(), isOver);
+    await this.cache?.report(this.question, this.unreported(), isOver);
   }
 
-  /** What is not told yet: the caller tells it. */
-  private untold(): readonly MadeResult[] {
+  /** What is not reported yet: the caller reports it. */
+  private unreported(): readonly MadeResult[] {
     this.stopWaiting?.();
     this.stopWaiting = null;
     const { made } = this;

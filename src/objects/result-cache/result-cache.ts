@@ -1,9 +1,9 @@
 // The Durable Object of a shard of a tenant's result cache: its results, the runs that are at a question, and the calls
-// in flight that several of them are to make. A run asks it once and tells it once; where a second run comes to the same
-// question, the first one's object is asked for its calls, and from then on both ask for each stage.
+// in flight that several of them are to make. A run asks it once and reports to it once; where a second run comes to
+// the same question, the first one's object is asked for its calls, and from then on both ask for each stage.
 //
 // Runs and flights are only in memory: if they are lost, two calls are made instead of one. No timer runs without a
-// follower, and what is told is written at once: nothing keeps an idle shard awake.
+// follower, and what is reported is written at once: nothing keeps an idle shard awake.
 import { DurableObject } from "cloudflare:workers";
 import type { HashedKey } from "../../adapters/platform/cache-key-hash.ts";
 import type { Asked, Made, ResultCacheRpc, RunAt } from "../../adapters/durable/result-cache-rpc.ts";
@@ -29,7 +29,7 @@ type Found = { entry: string } | "miss";
 
 /** A run that is being asked for its calls. */
 interface Joining {
-  /** Calls that have ended meanwhile, by the exact hash: they are not in flight, whatever the run answers. */
+  /** Calls that have ended meanwhile, by the exact hash: they are not in flight, even if the run says so. */
   ended: Set<string>;
   joined: Promise<void>;
 }
@@ -112,7 +112,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     });
   }
 
-  async tell(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void> {
+  async report(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void> {
     this.settleFlight(run, made);
     if (isOver) this.runs.over(run.place, run.execution_id);
   }

@@ -47,7 +47,7 @@ interface Table {
   chars: number;
 }
 
-/** What a row tells without its entries. */
+/** What a row reports without its entries. */
 type Keys = { id: number; at: number; keys: string };
 
 interface RowKey {
