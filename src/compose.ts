@@ -1,22 +1,28 @@
 // Builds ports from bindings and settings: the only place that builds adapters. Each is built once for each environment
 // object.
-import { type Access, accessWith } from "./adapters/platform/access.ts";
-import { type AgentHealthRpc, IsolateHealth } from "./adapters/durable/agent-health-client.ts";
-import { EmbeddedLimiter, type RateLimiter } from "./adapters/durable/rate-limit-client.ts";
+import { accessWith } from "./adapters/platform/access.ts";
+import { IsolateHealth } from "./adapters/durable/agent-health-client.ts";
+import { EmbeddedLimiter } from "./adapters/durable/rate-limit-client.ts";
 import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
 import type { BrotliDecoder } from "./adapters/agents/body/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
-import { type CatalogRpc, type Catalogs, catalogsOver } from "./adapters/durable/catalog-client.ts";
-import { type Conversations, conversationsOver } from "./adapters/durable/conversation-client.ts";
-import { type Executions, executionsOver } from "./adapters/durable/execution-client.ts";
-import { type DeliveryQueue, deliveryQueueOver } from "./adapters/durable/delivery-client.ts";
-import { type ExecutionIndex, executionIndexOver } from "./adapters/durable/execution-index-client.ts";
-import { type MonitorRpc, monitorOf } from "./adapters/durable/monitor-client.ts";
+import { catalogsOver } from "./adapters/durable/catalog-client.ts";
+import { conversationsOver } from "./adapters/durable/conversation-client.ts";
+import { executionsOver } from "./adapters/durable/execution-client.ts";
+import { deliveryQueueOver } from "./adapters/durable/delivery-client.ts";
+import { executionIndexOver } from "./adapters/durable/execution-index-client.ts";
+import { monitorOf } from "./adapters/durable/monitor-client.ts";
 import { type Outbound, outboundReceivers, readOutbound } from "./adapters/outbound/outbound.ts";
-import { systemChance, systemClock, writeLog } from "./adapters/platform/system.ts";
+import {
+  randomExecutionId,
+  sha256Hex,
+  systemChance,
+  systemClock,
+  writeLog,
+} from "./adapters/platform/system.ts";
 import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
@@ -26,7 +32,8 @@ import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { indexEntry } from "./core/monitoring/index-entry.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
-import type { Agents, Clock, Log, Ports, ResultCache } from "./engine/ports.ts";
+import type { Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
+import type { AgentHealthRpc, CatalogRpc, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { ok, type Result } from "./contract/problem.ts";
@@ -43,23 +50,10 @@ import {
 } from "./settings.ts";
 import { VERSION } from "./version.ts";
 
-export interface Services {
+export interface Services extends WorkerPorts {
   settings: Settings;
-  executions: Executions;
-  catalogs: Catalogs;
-  executionIndex: ExecutionIndex;
-  /** The object that monitors a tenant's metrics. */
-  monitor: (tenant: string) => MonitorRpc;
-  deliveryQueue: DeliveryQueue;
   /** Where webhooks and traces go. */
   outbound: Outbound;
-  access: Access;
-  conversations: Conversations;
-  /** The object of an agent's breaker. */
-  agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
-  /** Null where calls are not limited. */
-  limiter: RateLimiter | null;
-  clock: Clock;
 }
 
 /** The services built once for each environment; their other inputs are the same at each call. */
@@ -105,8 +99,7 @@ export function composePorts(
     clock,
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
-    // Not awaited: the output gate holds back everything that depends on it, and resets the object if the write fails.
-    alarm: persist ? { set: (at) => void storage.setAlarm(at).catch(() => {}) } : timerAlarm(clock, onTimer),
+    alarm: persist ? { set: (at) => storage.setAlarm(at) } : timerAlarm(clock, onTimer),
     agents: composeAgents(env, brotli),
     shared: composeShared(env),
   };
@@ -128,7 +121,7 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
 /** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
   executionIndex: executionIndexOver(env.LEDGER),
-  conversations: conversationsOver(env.CONVERSATIONS),
+  conversations: conversationsOver(env.CONVERSATIONS, systemClock),
 }));
 
 /** Reports an execution to the index. */
@@ -224,7 +217,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     executions: executionsOver(env.EXECUTIONS),
     catalogs: catalogsOver({
       catalog: (tenant) => catalogRpc(env, tenant),
-      now: () => systemClock.now(),
+      clock: systemClock,
       log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
     }),
     ...composeKeepers(env),
@@ -235,6 +228,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,
+    platform: { randomExecutionId, sha256Hex, writeLog },
   });
 }
 

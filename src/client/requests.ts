@@ -55,7 +55,7 @@ export type Registration = z.input<typeof AgentRegistration>;
  * const execution: Execution = await client.getExecution(execution_id);
  * console.log(execution.status, execution.duration_ms);
  */
-export type Execution = PipelineExecution & { stream_url?: string };
+export type Execution = PipelineExecution;
 
 /**
  * What every call takes.

@@ -79,5 +79,7 @@ export const PipelineExecution = z.object({
     config: JsonObject,
   }),
   truncated: z.optional(z.literal(true)),
+  /** Where to follow it: in answers about an execution that is not terminal, and in no event. */
+  stream_url: z.optional(z.string()),
 });
 export type PipelineExecution = z.infer<typeof PipelineExecution>;

@@ -13,7 +13,7 @@ import { type Text, withEnd } from "./watch/text-stream.ts";
 // Messages
 
 /** A run to start, or to attach to where it is there already. */
-interface Start {
+export interface Start {
   /** Fingerprint of the request for a caller-given id; null if the id is random. */
   digest: string | null;
   /** Null where nothing can be started, and only attaching is left. */

@@ -28,8 +28,11 @@ export interface Log {
 
 /** The object's one alarm. */
 export interface Alarm {
-  /** @param at milliseconds since the epoch */
-  set(at: number): void;
+  /**
+   * Takes effect at once; resolves when it is written.
+   * @param at milliseconds since the epoch
+   */
+  set(at: number): Promise<void>;
 }
 
 /** One call of an agent, as data. */

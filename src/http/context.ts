@@ -6,7 +6,7 @@ import type { CoordinatorError } from "../contract/problem.ts";
 import type { Text } from "../engine/watch/text-stream.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { problemResponse } from "./problem.ts";
-import type { Endpoint, OperationId, QueryOf } from "./endpoints.ts";
+import type { Route } from "./route.ts";
 
 export interface AppEnv {
   Bindings: Env;
@@ -17,19 +17,16 @@ export interface AppEnv {
     key_id: string | null;
     /** The run's start in the presented stream token, ms since the epoch; null without a token. */
     token_start: number | null;
-    /** Of the operation that the path and the method name; undefined where there is none. */
-    endpoint: Endpoint | undefined;
-    /** The query, parsed by the operation's schema. */
+    /** Of the path and the method; undefined where there is none. */
+    endpoint: Route | undefined;
+    /** The media type that the caller likes best of those that the endpoint produces. */
+    accepted: string;
+    /** The query, parsed by the endpoint's schema. */
     query: unknown;
   };
 }
 
 export type Call = Context<AppEnv>;
-
-/** The call's query, which has been checked. @param _id the operation that the handler is of */
-export function queryOf<Id extends OperationId>(call: Call, _id: Id): QueryOf<Id> {
-  return call.var.query as QueryOf<Id>;
-}
 
 export function problem(call: Call, error: CoordinatorError): Response {
   // The path as it was sent: a URI reference, which the decoded one need not be.

@@ -2,8 +2,8 @@
 // of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
+import type { AgentHealthRpc } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { AgentHealthRpc } from "../adapters/durable/agent-health-client.ts";
 import { catalogRpc } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import {

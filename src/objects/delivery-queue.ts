@@ -2,8 +2,9 @@
 // one alarm at the earliest due time. Webhooks are sent one by one by the standard's schedule, spans in batches.
 //
 // I13: a job is durable when `take` resolves, and leaves only with its delivery: at least once, under one id.
+import type { DeliveryJob } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { DeliveryQueueRpc, DeliveryJob } from "../adapters/durable/delivery-client.ts";
+import type { DeliveryQueueRpc } from "../adapters/durable/delivery-client.ts";
 import { tracesBody } from "../adapters/outbound/otlp-encode.ts";
 import { type Exported, exportTo, type OtlpTarget } from "../adapters/outbound/otlp-export.ts";
 import { systemChance } from "../adapters/platform/system.ts";

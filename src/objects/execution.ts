@@ -32,14 +32,21 @@ import { sseStream } from "../engine/watch/feed-stream.ts";
 import { LogCorrupted } from "../engine/ports.ts";
 import type { Text } from "../engine/watch/text-stream.ts";
 import { answerWatched, waitForCaller } from "../engine/watch/wait.ts";
-import { executionIdOf, IsolateFull, RunKeeper } from "./run-keeper.ts";
+import { IsolateFull } from "../engine/run/isolate-budget.ts";
+import { AlarmHandler } from "./alarm-handler.ts";
+import { executionIdOf, RunKeeper } from "./run-keeper.ts";
+import { logLostReports } from "./run-lines.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private readonly runs: RunKeeper;
+  private readonly alarms: AlarmHandler;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.runs = new RunKeeper(ctx, env);
+    this.runs = new RunKeeper(ctx, env, () => {
+      if (!this.runs.alarm.isHandled) void this.alarms.handle();
+    });
+    this.alarms = new AlarmHandler(ctx.storage, this.runs);
   }
 
   override async fetch(request: Request): Promise<Response> {
@@ -50,7 +57,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
-    await this.runs.handleAlarm(info);
+    await this.alarms.handle(info);
   }
 
   async run(message: string): Promise<Result<ExecutionText>> {
@@ -106,7 +113,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     // retention's, every receiver has the end, if from an earlier instance.
     const { outbox } = this.runs;
     if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
-      this.runs.logLostReports(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS));
+      logLostReports(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS), this.runs.clock.now());
     }
     await forgetExecution(this.env, state);
     await this.runs.wipe();

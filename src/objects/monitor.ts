@@ -2,9 +2,8 @@
 // asks, and passes every change to a delivery queue; pushes the metrics to a collector, if there is one.
 //
 // I13: a change is written together with the job that reports it, and the job stays until a delivery queue has it.
+import type { MonitorRpc, DeliveryJob } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { DeliveryJob } from "../adapters/durable/delivery-client.ts";
-import type { MonitorRpc } from "../adapters/durable/monitor-client.ts";
 import { metricsBody } from "../adapters/outbound/otlp-encode.ts";
 import { exportTo } from "../adapters/outbound/otlp-export.ts";
 import { alertJob } from "../adapters/outbound/outbound.ts";

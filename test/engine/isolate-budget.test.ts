@@ -159,7 +159,7 @@ async function run(limit: number, call: (request: AgentRequest, hooks: CallHooks
     clock,
     chance: () => 0,
     log: new MemoryLog(),
-    alarm: { set: () => {} },
+    alarm: { set: async () => {} },
     agents: { call },
     memory: budget.share("a", "acme", holder, clock),
   };

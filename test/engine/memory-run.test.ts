@@ -21,7 +21,7 @@ function clockOf(time: VirtualTime) {
 test.each([0, 1, 15_000, 30 * DAY])("an alarm set %i ms ahead comes then, once", async (ms) => {
   const time = new VirtualTime(1_000);
   const came: number[] = [];
-  timerAlarm(clockOf(time), () => came.push(time.now)).set(1_000 + ms);
+  await timerAlarm(clockOf(time), () => came.push(time.now)).set(1_000 + ms);
   while (await time.step());
   expect(came).toEqual([1_000 + ms]);
 });
@@ -30,9 +30,9 @@ test("an alarm that is set again fires only at its new time", async () => {
   const time = new VirtualTime(0);
   const came: number[] = [];
   const alarm = timerAlarm(clockOf(time), () => came.push(time.now));
-  alarm.set(5_000);
-  alarm.set(9_000);
-  alarm.set(7_000);
+  await alarm.set(5_000);
+  await alarm.set(9_000);
+  await alarm.set(7_000);
   while (await time.step());
   expect(came).toEqual([7_000]);
 });

@@ -161,9 +161,9 @@ test("a longer one is reported at each change, and a change back is a change", a
   await world.pass(TIMINGS.OUTBOX_FIRST_MS);
   world.becomes("running", 3);
   world.becomes("paused", 4);
-  expect(outbox.needsAlarm).toBe(true);
+  expect(outbox.reports).toBe("pending");
   await world.pass(1);
-  expect(outbox.needsAlarm).toBe(false);
+  expect(outbox.reports).toBe("none");
   world.becomes("running", 5);
   await world.pass(1);
   world.becomes("failed", 6);

@@ -1,5 +1,6 @@
 // The real driver, log and feed on a simulated platform: group commits, one alarm, crashes at every effect, evictions,
-// agents that answer late or hang, readers that come and go. simulation/run.ts holds I1, I4, I5, I7 to I11 and I15.
+// agents that answer late or hang, readers that come and go. simulation/run.ts holds I1, I4, I5, I7 to I11, I13
+// and I15.
 //
 // DRIVER_RUNS sets how many, SIMULATION_SEED where they begin; DRIVER_REPLAY=SEED:SIZE runs a single one.
 import { assert as assertProperty, asyncProperty, integer } from "fast-check";
@@ -25,6 +26,8 @@ const FAULTS = [
   "rejected",
   "truncated",
   "contract",
+  "record refused",
+  "report refused",
 ];
 
 async function simulate(seed: number, stages: number, tally: Tally): Promise<void> {

@@ -2,6 +2,7 @@
 import type { AgentRequest, CallHooks } from "../../src/engine/ports.ts";
 import type { CallOutcome } from "../../src/core/execution/command.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
+import type { ExecutionState } from "../../src/core/execution/state.ts";
 import type { LogEvent } from "../../src/core/execution/log-event.ts";
 import { type Life, Platform } from "./simulation/platform.ts";
 import { drained, VirtualTime } from "./simulation/virtual-time.ts";
@@ -16,8 +17,15 @@ export class Bench {
   /** How many records each commit brought to the disk. */
   commits = 0;
 
-  /** @param refuses whether storage refuses a record; asked at each */
-  constructor(script: Script, refuses: (bench: Bench) => boolean = () => false) {
+  /**
+   * @param refuses whether storage refuses a record; asked at each
+   * @param receive takes a report, or rejects
+   */
+  constructor(
+    script: Script,
+    refuses: (bench: Bench) => boolean = () => false,
+    receive: (state: ExecutionState, bench: Bench) => Promise<void> = async () => {},
+  ) {
     const weather = {
       refuses: () => refuses(this),
       commit_ms: () => 1,
@@ -25,6 +33,7 @@ export class Bench {
       downtime_ms: () => 0,
       dies: () => false,
       chance: () => 0.999_999,
+      receivers: () => [{ name: "index", receive: (state: ExecutionState) => receive(state, this) }],
     };
     const agents = (life: () => Life) => ({
       call: async (request: AgentRequest, hooks: CallHooks) => {

@@ -4,12 +4,12 @@ import { LIFECYCLE_TYPES } from "../../src/contract/lifecycle.ts";
 import { createApp } from "../../src/http/app.ts";
 import { docsPage } from "../../src/http/openapi/docs-page.ts";
 import { openApi, openApiText, pipelineSchemaText } from "../../src/http/openapi/document.ts";
-import { OPERATIONS } from "../../src/http/openapi/operations.ts";
 import { STATUS } from "../../src/http/problem.ts";
-import { allowedMethods, queryParameters } from "../../src/http/endpoints.ts";
+import { allowedMethods, ENDPOINTS } from "../../src/http/endpoints.ts";
+import { queryParameters } from "../../src/http/route.ts";
 
 // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
-const document: any = openApi();
+const document: any = await openApi(ENDPOINTS);
 const routes = createApp()
   .routes.filter((route) => route.method !== "ALL")
   .map((route) => `${route.method} ${route.path}`);
@@ -23,16 +23,15 @@ describe("the document", () => {
     expect(new Set(routes).size).toBe(routes.length);
   });
 
-  test("refers to nothing that it does not hold", () => {
-    const references = [...openApiText().matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(
-      ([, name]) => name,
-    );
+  test("refers to nothing that it does not hold", async () => {
+    const text = await openApiText(ENDPOINTS);
+    const references = [...text.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name);
     expect(references.length).toBeGreaterThan(20);
     for (const name of references) expect(Object.keys(document.components.schemas)).toContain(name);
   });
 
   test("documents 401 and 403 for every operation that needs a key, and for no other", () => {
-    for (const { method, path, permission } of OPERATIONS) {
+    for (const { method, path, permission } of ENDPOINTS) {
       const { responses, security } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
       expect("401" in responses && "403" in responses, path).toBe(permission !== "public");
       if (permission === "public") expect(security, path).toEqual([]);
@@ -40,14 +39,14 @@ describe("the document", () => {
   });
 
   test("says of every operation that starts work that it may answer 429 and 503, and of none else", () => {
-    for (const { method, path, starts_work } of OPERATIONS) {
+    for (const { method, path, starts_work } of ENDPOINTS) {
       const { responses } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
       expect("429" in responses && "503" in responses, path).toBe(starts_work === true);
     }
   });
 
   test("has the query parameters that are checked, each described and of its own type", () => {
-    for (const operation of OPERATIONS) {
+    for (const operation of ENDPOINTS) {
       const { method, path } = operation;
       const { parameters } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
       const described = parameters.filter((parameter: { in: string }) => parameter.in === "query");
@@ -101,6 +100,18 @@ describe("the document", () => {
   });
 });
 
+test("no schema's name is of a body and of an answer: the two differ in what is required", () => {
+  const bodies = ENDPOINTS.flatMap(({ body }) => (body === undefined ? [] : [body.name]));
+  const answers = new Set<unknown>(ENDPOINTS.flatMap((endpoint) => Object.values(endpoint.answers)));
+  expect(bodies.filter((name) => answers.has(name))).toEqual([]);
+  expect([bodies.length, answers.size].every((count) => count > 8)).toBe(true);
+});
+
+test("operation ids are unique, and each endpoint has its own route", () => {
+  expect(new Set(ENDPOINTS.map(({ id }) => id)).size).toBe(ENDPOINTS.length);
+  expect(new Set(ENDPOINTS.map(({ method, path }) => `${method} ${path}`)).size).toBe(ENDPOINTS.length);
+});
+
 test("the schema of a definition is self-contained, for editors", () => {
   const schema = JSON.parse(pipelineSchemaText());
   expect(schema.$schema).toBe("https://json-schema.org/draft/2020-12/schema");
@@ -109,8 +120,8 @@ test("the schema of a definition is self-contained, for editors", () => {
 });
 
 test("the page has every operation and every schema, and loads and runs nothing", async () => {
-  const { html, policy } = await docsPage();
-  for (const { id, path } of OPERATIONS) {
+  const { html, policy } = await docsPage(ENDPOINTS);
+  for (const { id, path } of ENDPOINTS) {
     expect(html.includes(`<article id="${id}">`), id).toBe(true);
     expect(html.includes(path.replaceAll(/:(\w+)/g, "{$1}")), path).toBe(true);
   }

@@ -85,8 +85,7 @@ export async function startCoordinator(
     },
     run: async (body, headers) => {
       const request = { query: "a question", conversation_id: "c1", ...body };
-      const response = await json("POST", "/v1/executions", request, headers);
-      return { status: response.status, headers: response.headers, body: await response.json() };
+      return callWith({ fetch: call }, null, "POST", "/v1/executions", request, headers);
     },
     evict: server.evict,
     abort: server.abort,

@@ -1,4 +1,5 @@
 // Two tenants with keys, as a deployment has them, and calls made with a key.
+import { expectDeclared } from "./declared-answer.ts";
 import { createHash } from "node:crypto";
 import type { Answer, Coordinator } from "./coordinator.ts";
 
@@ -56,5 +57,11 @@ export async function callWith(
   });
   const text = await response.text();
   const isJson = (response.headers.get("content-type") ?? "").includes("json") && text !== "";
-  return { status: response.status, headers: response.headers, body: isJson ? JSON.parse(text) : text };
+  const answer = {
+    status: response.status,
+    headers: response.headers,
+    body: isJson ? JSON.parse(text) : text,
+  };
+  if (isJson) expectDeclared(method, path, answer.status, answer.body);
+  return answer;
 }

@@ -1,7 +1,7 @@
 // A coordinator without keys in real workerd, before pages of other sites: a name that was made to resolve to this
 // machine reads nothing, and no page but its own starts or changes anything.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../src/http/openapi/operations.ts";
+import { ENDPOINTS } from "../../src/http/endpoints.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
@@ -39,7 +39,7 @@ const call = (method: string, path: string, headers: Record<string, string>, bod
 
 describe("a host that is not this coordinator's", () => {
   test("gets nothing on any route, and no CORS header", async () => {
-    for (const { method, path } of OPERATIONS) {
+    for (const { method, path } of ENDPOINTS) {
       for (const verb of [method.toUpperCase(), "OPTIONS"]) {
         const answer = await call(verb, concrete(path), { host: "evil.example:8787", origin: LISTED });
         expect(answer.status, `${verb} ${path}`).toBe(403);
@@ -77,7 +77,7 @@ describe("a page of another origin", () => {
 
   test("starts and changes nothing, with a body or without", async () => {
     const before = await everything();
-    for (const { method, path } of OPERATIONS.filter((at) => at.method !== "get")) {
+    for (const { method, path } of ENDPOINTS.filter((at) => at.method !== "get")) {
       for (const headers of foreign) {
         for (const sent of [{}, { "content-type": "text/plain" }]) {
           const answer = await call(method.toUpperCase(), concrete(path), { ...headers, ...sent }, "");

@@ -2,7 +2,7 @@
 // and what holds for every path (methods, media types).
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createApp } from "../../src/http/app.ts";
-import { OPERATIONS } from "../../src/http/openapi/operations.ts";
+import { ENDPOINTS } from "../../src/http/endpoints.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
@@ -92,7 +92,7 @@ describe("two tenants", () => {
 
   test("every route needs a key, but those that say so, and an unknown path under /v1 too", async () => {
     for (const { method, path } of ROUTES) {
-      const operation = OPERATIONS.find((at) => at.method === method.toLowerCase() && at.path === path);
+      const operation = ENDPOINTS.find((at) => at.method === method.toLowerCase() && at.path === path);
       for (const key of [null, "wrong", "", KEYS.expired]) {
         const { status, headers, body } = await callWith(coordinator, key, method, concrete(path));
         const label = `${method} ${path} with ${key}`;
@@ -112,7 +112,7 @@ describe("two tenants", () => {
 
   test("each route asks for its scope", async () => {
     for (const { method, path } of ROUTES) {
-      const permission = OPERATIONS.find(
+      const permission = ENDPOINTS.find(
         (at) => at.method === method.toLowerCase() && at.path === path,
       )?.permission;
       const label = `${method} ${path}`;
@@ -234,7 +234,7 @@ describe("stream tokens", () => {
     const token = new URL(stream_url, "http://x").searchParams.get("token") ?? "";
     const own = `/v1/executions/${execution_id}`;
     for (const { method, path } of ROUTES) {
-      const operation = OPERATIONS.find((at) => at.method === method.toLowerCase() && at.path === path);
+      const operation = ENDPOINTS.find((at) => at.method === method.toLowerCase() && at.path === path);
       if (operation?.permission === "public" || path.endsWith("/events")) continue;
       const target = `${path.replace(":id", execution_id).replaceAll(/:[a-z_]+/g, "mine")}?token=${token}`;
       expect((await callWith(coordinator, null, method, target)).status, `${method} ${path}`).toBe(401);
@@ -327,8 +327,8 @@ describe("CORS", () => {
 
 describe("every path", () => {
   test("names the methods that it allows, answers OPTIONS, and HEAD where there is GET", async () => {
-    for (const path of new Set(OPERATIONS.map((operation) => operation.path))) {
-      const there = OPERATIONS.filter((operation) => operation.path === path).map((at) =>
+    for (const path of new Set(ENDPOINTS.map((operation) => operation.path))) {
+      const there = ENDPOINTS.filter((operation) => operation.path === path).map((at) =>
         at.method.toUpperCase(),
       );
       const target = concrete(path);
@@ -352,7 +352,7 @@ describe("every path", () => {
   });
 
   test("answers 406 to a caller that accepts none of its types, and 415 to a body that is not JSON", async () => {
-    for (const { method, path, body } of OPERATIONS) {
+    for (const { method, path, body } of ENDPOINTS) {
       const target = concrete(path);
       const label = `${method} ${path}`;
       const picky = await acme(method.toUpperCase(), target, body === undefined ? undefined : "{", {

@@ -14,7 +14,7 @@ import {
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ErrorCode } from "../../src/contract/problem.ts";
 import { openApi } from "../../src/http/openapi/document.ts";
-import { OPERATIONS } from "../../src/http/openapi/operations.ts";
+import { ENDPOINTS } from "../../src/http/endpoints.ts";
 import { STATUS } from "../../src/http/problem.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
@@ -122,7 +122,7 @@ describe("JSON", () => {
     "with the key %s is refused at any depth, on every route",
     async (key) => {
       const evil = `{"${key}":{"polluted":true}}`;
-      for (const { method, path, body } of OPERATIONS) {
+      for (const { method, path, body } of ENDPOINTS) {
         if (body === undefined) continue;
         const target = path.replaceAll(/:[a-z_]+/g, "one");
         for (const text of [evil, `{"x":[{"y":${evil}}]}`, `{"${key.replace("_", "\\u005f")}":1}`]) {
@@ -249,7 +249,7 @@ test("two thousand requests made from the schemas: every answer has a code, none
   timeout: 300_000,
 }, async () => {
   // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
-  const document: any = openApi();
+  const document: any = await openApi(ENDPOINTS);
   const resolve = (ref: string): Schema => document.components.schemas[ref.split("/").at(-1) as string];
   const name = constantFrom(
     "one",
@@ -297,7 +297,7 @@ test("two thousand requests made from the schemas: every answer has a code, none
     { range: "bytes=0-1" },
   );
   const request = oneof(
-    ...OPERATIONS.map((operation) => {
+    ...ENDPOINTS.map((operation) => {
       const body =
         operation.body === undefined
           ? constantFrom(undefined)
@@ -345,7 +345,7 @@ test("two thousand requests made from the schemas: every answer has a code, none
     }),
     { seed: 20261123, numRuns: 2_000 },
   );
-  expect(seen.size).toBe(OPERATIONS.length);
+  expect(seen.size).toBe(ENDPOINTS.length);
 });
 
 function schemaBody(requestBody: Schema, resolve: (ref: string) => Schema) {

@@ -1,7 +1,7 @@
 // What answers say of themselves, in real workerd: how they were chosen (Vary, Preference-Applied), that nothing keeps
 // them, 202 where a run has not ended, and what a cursor beyond the end of a run gets.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { OPERATIONS } from "../../src/http/openapi/operations.ts";
+import { ENDPOINTS } from "../../src/http/endpoints.ts";
 import {
   after,
   type AgentServer,
@@ -44,7 +44,7 @@ const varied = (headers: Headers) => (headers.get("vary") ?? "").split(", ");
 
 describe("every answer", () => {
   test("varies by Accept and Origin, each once, also one that is an error", async () => {
-    for (const { method, path } of OPERATIONS) {
+    for (const { method, path } of ENDPOINTS) {
       for (const accept of ["*/*", "image/png", "application/json"]) {
         const sent = method === "get" ? undefined : "{";
         const target = `${concrete(path)}${method === "delete" ? "?refused" : ""}`;
@@ -56,7 +56,7 @@ describe("every answer", () => {
   });
 
   test("with a tenant's data is not to be stored; a stream keeps its own directives", async () => {
-    for (const { method, path, permission } of OPERATIONS) {
+    for (const { method, path, permission } of ENDPOINTS) {
       if (permission === "public") continue;
       const target = concrete(path);
       const sent = method === "get" || method === "delete" ? undefined : "{";

@@ -1,9 +1,9 @@
-// What a request may not say, over the whole surface, in real workerd: query parameters that are unknown or given
+// What a request may not say, over all endpoints, in real workerd: query parameters that are unknown or given
 // twice, paths that lost a segment, names that a URL parser takes for steps; and how much of many faults is listed.
 import { request } from "node:http";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { OPERATIONS, type Operation } from "../../src/http/openapi/operations.ts";
-import { queryParameters } from "../../src/http/endpoints.ts";
+import { ENDPOINTS } from "../../src/http/endpoints.ts";
+import { queryParameters, type Route } from "../../src/http/route.ts";
 import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { closeAll } from "../support/close.ts";
 import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
@@ -37,7 +37,7 @@ const concrete = (path: string) =>
     .replace(":name", "mine")
     .replace(":stage", "last")
     .replace(":agent_type", "one");
-const labelOf = ({ method, path }: Operation) => `${method.toUpperCase()} ${path}`;
+const labelOf = ({ method, path }: Route) => `${method.toUpperCase()} ${path}`;
 
 /** What the tests must not have changed. */
 const everything = async () => {
@@ -69,7 +69,7 @@ function raw(method: string, path: string, body?: unknown): Promise<{ status: nu
 describe("a query", () => {
   test("with a parameter that the operation does not know is refused on every operation", async () => {
     const before = await everything();
-    for (const operation of OPERATIONS) {
+    for (const operation of ENDPOINTS) {
       for (const name of ["since", "Limit", "__proto__", "toString", "a/b~c", "token", "limit", "after"]) {
         if (Object.hasOwn(queryParameters(operation), name)) continue;
         const path = `${concrete(operation.path)}?${encodeURIComponent(name)}=1`;
@@ -87,7 +87,7 @@ describe("a query", () => {
 
   test("with a parameter that is given twice is refused", async () => {
     let seen = 0;
-    for (const operation of OPERATIONS) {
+    for (const operation of ENDPOINTS) {
       for (const name of Object.keys(queryParameters(operation))) {
         const path = `${concrete(operation.path)}?${name}=1&${name}=1`;
         const { status, body } = await api(operation.method.toUpperCase(), path);
@@ -139,7 +139,7 @@ describe("a path that lost a segment", () => {
   });
 
   test("never means its parent: a slash at the end and an empty segment are 404 for every route and method", async () => {
-    for (const path of new Set(OPERATIONS.map((operation) => operation.path))) {
+    for (const path of new Set(ENDPOINTS.map((operation) => operation.path))) {
       const whole = concrete(path);
       const last = whole.lastIndexOf("/");
       const targets = [
@@ -163,7 +163,7 @@ describe("a path that lost a segment", () => {
   });
 
   test("nor does one of dots, in any encoding", async () => {
-    for (const operation of OPERATIONS) {
+    for (const operation of ENDPOINTS) {
       const names = [...operation.path.matchAll(/:[a-z_]+/g)].map(([name]) => name);
       for (const name of names) {
         for (const dots of [".", "..", "%2e", "%2e%2e", "%2E.", ".%2e", "%252e%252e", "..%2f"]) {

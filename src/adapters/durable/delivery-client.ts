@@ -1,25 +1,12 @@
 // The client of a tenant's delivery queue for webhooks and traces: at most eight objects, each with the jobs whose id
 // hashes to it. A job that is enqueued twice is delivered once, or at worst twice under one id.
+import type { DeliveryQueue, DeliveryJob } from "../../engine/worker-ports.ts";
 import { fnv1a } from "../../core/hash.ts";
 import { objectIds } from "./object-ids.ts";
-
-export interface DeliveryJob {
-  /** The same for the same notification: receivers drop duplicates. */
-  id: string;
-  kind: "webhook" | "spans";
-  /** JSON text: an event's payload, or one trace's spans. */
-  body: string;
-  /** How long it may wait for further jobs of its kind, in ms. */
-  wait_ms: number;
-}
 
 export interface DeliveryQueueRpc {
   /** Durable when it resolves. */
   take(jobs: readonly DeliveryJob[]): Promise<void>;
-}
-
-export interface DeliveryQueue {
-  send(tenant: string, job: DeliveryJob): Promise<void>;
 }
 
 const SHARDS = 8;

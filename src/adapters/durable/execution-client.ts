@@ -4,25 +4,13 @@ import type { Result } from "../../contract/problem.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import {
   type ExecutionRpc,
-  type FollowMessage,
   followRequest,
   type ObjectRequest,
   refusalResponse,
-  type StreamReader,
   streamRequest,
 } from "../../engine/object-protocol.ts";
+import type { Executions } from "../../engine/worker-ports.ts";
 import { callObject } from "./storage-faults.ts";
-
-export interface Executions {
-  follow(
-    tenant: string,
-    execution_id: string,
-    message: FollowMessage,
-    signal: AbortSignal,
-  ): Promise<Response>;
-  stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
-  rpc(tenant: string, execution_id: string): ExecutionRpc;
-}
 
 /** Storage faults of an object are returned as refusals by every call. */
 export function executionsOver(namespace: DurableObjectNamespace): Executions {

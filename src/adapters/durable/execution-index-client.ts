@@ -1,49 +1,20 @@
 // The client of a tenant's execution index and metrics: at most eight objects, each of which keeps the executions
 // whose id hashes to it. A list queries all of them and merges by (start, id), newest first; metrics merge by
 // addition.
+import type {
+  MetricsQuery,
+  IndexMetrics,
+  IndexQuery,
+  ExecutionIndex,
+  Listed,
+  Place,
+} from "../../engine/worker-ports.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
-import type { ExecutionFilter } from "../../contract/requests.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import { fnv1a } from "../../core/hash.ts";
-import type { MetricTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
-import type { RunReport, RunShape } from "../../core/monitoring/metrics/report.ts";
+import type { RunReport } from "../../core/monitoring/metrics/report.ts";
 import { objectIds } from "./object-ids.ts";
-
-/** A position in the list: everything after it is older. */
-export interface Place {
-  start: number;
-  id: string;
-}
-
-export type IndexQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
-  before: Place | null;
-};
-
-/** An execution of the list with its position. */
-export interface Listed extends Place {
-  summary: ExecutionSummary;
-}
-
-/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
-export type Period = { window_seconds: number } | "ever";
-
-export interface MetricsQuery {
-  period: Period;
-  /** All pipelines if absent. */
-  pipeline?: string | undefined;
-  /** Recorded runs wanted, at most. */
-  shapes: number;
-}
-
-export interface IndexMetrics {
-  /** In the order of their first run. */
-  by_pipeline: Map<string, MetricTotals>;
-  /** Executions that have begun and not ended. */
-  open: number;
-  /** Of recent runs, in the order in which they began. */
-  shapes: RunShape[];
-}
 
 /** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
@@ -69,14 +40,6 @@ export interface ExecutionIndexRpc {
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
   metrics(query: MetricsQuery): Promise<IndexMetrics>;
-}
-
-export interface ExecutionIndex {
-  report(tenant: string, entry: IndexEntry): Promise<void>;
-  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
-  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
-  forget(tenant: string, place: Place): Promise<void>;
-  metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
 }
 
 const SHARDS = 8;

@@ -1,5 +1,6 @@
 // The rate limit without Redis: one counting object per caller. If it does not respond, the isolate counts
 // for itself, as it does if Redis is unavailable.
+import type { RateLimiter } from "../../engine/worker-ports.ts";
 import {
   NOTHING_COUNTED,
   type RateLimit,
@@ -10,15 +11,6 @@ import {
 import type { Clock } from "../../engine/ports.ts";
 import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
-
-export interface RateLimiter {
-  readonly limit: RateLimit;
-  /**
-   * Counts one call of this caller. Never rejects.
-   * @param later keeps the work alive that continues after the response
-   */
-  take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
-}
 
 /** The object that counts one caller's calls. */
 export interface RateLimitRpc {

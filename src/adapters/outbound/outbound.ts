@@ -1,5 +1,6 @@
 // Outbound deliveries other than metrics: webhooks and traces, if the operator has configured them. Reads the variables
 // of both and turns an execution's end into jobs for the delivery queue.
+import type { DeliveryQueue, DeliveryJob } from "../../engine/worker-ports.ts";
 import { type BadVariable, badAddress, badVariable, entryNumber } from "../../core/config/bad-variable.ts";
 import { textVariable } from "../../core/config/config.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
@@ -19,7 +20,6 @@ import {
 import { TIMINGS } from "../../core/timings.ts";
 import type { Receiver } from "../../engine/watch/outbox.ts";
 import type { Log } from "../../engine/ports.ts";
-import type { DeliveryQueue, DeliveryJob } from "../durable/delivery-client.ts";
 import { spansJson } from "./otlp-encode.ts";
 import { type OtlpTarget, readHeaders } from "./otlp-export.ts";
 import { readSecret, type WebhookTarget } from "./webhook.ts";

@@ -1,34 +1,10 @@
 // Keys and stream tokens with WebCrypto: a key is hashed before it is compared, a token is an HMAC-SHA256.
+import type { Access } from "../../engine/worker-ports.ts";
 import type { ApiKey } from "../../contract/access.ts";
 import { findKey } from "../../core/security/keys.ts";
-import {
-  keyOfToken,
-  readToken,
-  signedText,
-  TOKEN_SECONDS,
-  type TokenRun,
-  tokenText,
-} from "../../core/security/token.ts";
+import { keyOfToken, readToken, signedText, TOKEN_SECONDS, tokenText } from "../../core/security/token.ts";
 import type { Clock } from "../../engine/ports.ts";
 import { sha256Hex } from "./system.ts";
-
-export interface Access {
-  /** The key that was presented, as the deployment knows it; null where it does not. */
-  keyHolder(key: string): Promise<ApiKey | null>;
-  /**
-   * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
-   * @param key_id of the key that asks for it; null where no keys are asked for
-   */
-  streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
-  /** The tenant to which a token opens this execution's events, and the start of the run; null where it opens nothing. */
-  openedBy(token: string, execution_id: string): Promise<Opened | null>;
-}
-
-interface Opened {
-  tenant: string;
-  /** Compared with the existing run's start: ms since the epoch. */
-  started_at: number;
-}
 
 const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
 

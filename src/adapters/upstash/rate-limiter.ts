@@ -1,8 +1,9 @@
 // The rate limit in Redis, one count for all regions, as @upstash/ratelimit counts it. That lets calls through on its
 // own timeout and throws if Redis refuses: this adapter does neither. If Redis is unavailable, the isolate counts.
+import type { RateLimiter } from "../../engine/worker-ports.ts";
 import type { RateLimit, RateVerdict } from "../../core/security/rate-limit.ts";
 import type { Clock } from "../../engine/ports.ts";
-import { LocalLimiter, type RateLimiter } from "../durable/rate-limit-client.ts";
+import { LocalLimiter } from "../durable/rate-limit-client.ts";
 import { type GuardedRedis, LOST, type Redis } from "./redis.ts";
 
 export class UpstashLimiter implements RateLimiter {

@@ -1,35 +1,27 @@
 // driveExecution: the one loop of a run. It batches commands into events in the log, and performs the effects that the
 // state then needs: calls started and aborted, timers set, readers woken. Decides nothing itself.
 //
-// Invariants it keeps: I4 and I5 (a call is begun once for each stage.started, and its answer is taken only while
-// that call is the state's), I9 (the first batch is written before its calls, a later one after them: a verb's and the
-// last at once, a watched one within WATCHED_COMMIT_MS, others within GROUP_COMMIT_MS), I11 (a call that
-// the state does not want is aborted), I15 (while any call is in flight the object's alarm is being handled or is set).
+// Invariants it keeps: I5 (a try's failure is written before the next try), I9 (the first batch is written before its
+// calls, a later one after them: a verb's and the last at once, a watched one within WATCHED_COMMIT_MS, others within
+// GROUP_COMMIT_MS), I15 (the alarm's keeper is called after every command). Its calls are in calls-in-flight.ts.
 //
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
-import pLimit from "p-limit";
-import { LIMITS } from "../../contract/limits.ts";
-import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
+import type { Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
+import { nextActions } from "../../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { CallsInFlight } from "./calls-in-flight.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
-import { LiveText } from "./live-text.ts";
+import type { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "../ports.ts";
 import { RunMemory } from "./run-memory.ts";
-import { runStage } from "../call/run-stage.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
-
-interface CallInFlight {
-  abort: AbortController;
-  live: LiveText;
-}
 
 /** Who wants to hear of a run while it runs: feeds and waiting callers. */
 export interface Watcher {
@@ -45,12 +37,19 @@ export interface Watcher {
   wake(): void;
 }
 
+/** Who opened a driver. */
+export interface DriverOwner {
+  /** Called once, when the driver breaks: another one is to be opened. */
+  fault?(cause: unknown): void;
+  /** A command was decided, or a batch written: the run may need its alarm at another time (I15). */
+  settled?(): void;
+}
+
 export class ExecutionDriver {
   private readonly ports: Ports;
   private current: ExecutionState | null;
   private readonly commit: GroupCommit;
-  private readonly calls = new Map<number, CallInFlight>();
-  private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
+  private readonly calls: CallsInFlight;
   private readonly watchers = new Set<Watcher>();
   private readonly healthRefresh: HealthRefresh;
   private readonly memory: RunMemory;
@@ -58,17 +57,15 @@ export class ExecutionDriver {
   private stopTimer: () => void = () => {};
   /** What the timer is set to, ms since the epoch. */
   private timerAt: number | null = null;
-  private sleeping = false;
-  private handlers = 0;
   private idle: PromiseWithResolvers<void> | null = null;
   private broken: { cause: unknown } | null = null;
   /** The work of an earlier instance has been resumed, or there was none. */
   private isResumed = false;
-  private readonly onFault: (cause: unknown) => void;
+  private readonly owner: DriverOwner;
 
-  private constructor(ports: Ports, state: ExecutionState | null, onFault: (cause: unknown) => void) {
+  private constructor(ports: Ports, state: ExecutionState | null, owner: DriverOwner) {
     this.ports = ports;
-    this.onFault = onFault;
+    this.owner = owner;
     this.healthRefresh = new HealthRefresh(ports, () => (this.calls.size > 0 ? this.current : null));
     this.current = state;
     this.memory = new RunMemory(ports.memory, state);
@@ -77,10 +74,19 @@ export class ExecutionDriver {
       () => this.watchers.size,
       () => this.wake(true),
     );
+    this.calls = new CallsInFlight(ports, this.memory, {
+      began: (live) => {
+        for (const watcher of this.watchers) watcher.callBegan(live);
+      },
+      arrived: () => this.texts.arrived(),
+      ended: ({ stage, call }, outcome, began_at) =>
+        this.proceed({ type: "answer", stage, call, outcome, began_at, chance: ports.chance() }),
+    });
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
-        this.settle();
+        // The outbox is woken first: an end without its report would have the alarm of one that was reported.
         this.wake(false);
+        this.settle();
       },
       durable: () => this.wake(true),
       failed: (cause) => this.fail(cause),
@@ -90,11 +96,10 @@ export class ExecutionDriver {
 
   /**
    * The driver of the execution in the log. Starts nothing: see `recover`.
-   * @param onFault called once, when the driver breaks: its owner is to open another one
    * @throws LogCorrupted
    */
-  static open(ports: Ports, onFault: (cause: unknown) => void = () => {}): ExecutionDriver {
-    return new ExecutionDriver(ports, restore(ports.log), onFault);
+  static open(ports: Ports, owner: DriverOwner = {}): ExecutionDriver {
+    return new ExecutionDriver(ports, restore(ports.log), owner);
   }
 
   get state(): ExecutionState | null {
@@ -127,8 +132,12 @@ export class ExecutionDriver {
    * @param cut how many of those were cut in a recovery at this place of the log, before it had written anything
    */
   recover(crashes = 0, cut = 0): void {
-    if (this.isResumed || this.current === null || isTerminal(this.current.status)) return;
-    this.submit({ type: "recover", crashes, cut });
+    if (!this.isRecovered) this.submit({ type: "recover", crashes, cut });
+  }
+
+  /** False while calls of an earlier instance are lost, and this one has not repeated them yet. */
+  get isRecovered(): boolean {
+    return this.isResumed || this.current === null || isTerminal(this.current.status);
   }
 
   /**
@@ -144,10 +153,8 @@ export class ExecutionDriver {
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
-      // A first batch and a recovery are on disk before their calls go out: no agent is called for what never was, and
-      // a run that crashes its object comes to an end. Later calls are sent first: a commit would delay them.
-      if (command.type === "start" || command.type === "recover") this.commit.write();
-      if (this.isBroken()) return null;
+      // Calls go out after this stretch. Those of a first batch and of a recovery find it on disk: no agent is called
+      // for what never was, and a run that crashes its object comes to an end. A later commit would delay them.
       this.act();
       if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
       else this.commit.writeWithin(this.commitDelay());
@@ -156,7 +163,6 @@ export class ExecutionDriver {
     }
     if (this.isBroken()) return null;
     this.settle();
-    if (decision.events.length > 0) this.moveAlarm();
     return decision.refusal;
   }
 
@@ -179,10 +185,8 @@ export class ExecutionDriver {
     this.commit.discard();
     this.stopTimer();
     this.healthRefresh.rest();
-    const calls = [...this.calls.values()];
-    this.calls.clear();
-    for (const { abort } of calls) abort.abort();
-    this.onFault(cause);
+    this.calls.abortAll();
+    this.owner.fault?.(cause);
     this.idle?.resolve();
     this.idle = null;
     for (const watcher of this.watchers) watcher.wake();
@@ -198,26 +202,10 @@ export class ExecutionDriver {
    * sleep. The alarm's handler waits for this, so that a crash meanwhile brings the alarm back.
    */
   async drive(): Promise<void> {
-    const leave = this.attend();
-    try {
-      // A long wait has no timer here: the alarm's reason is decided now.
-      if (!this.isBusy()) this.proceed({ type: "tick" });
-      this.settle();
-      await this.idle?.promise;
-    } finally {
-      leave();
-    }
-  }
-
-  /**
-   * The alarm is being handled until the function given back is called: meanwhile it is not set again, which would make
-   * the platform forget how often its handler has crashed.
-   */
-  attend(): () => void {
-    this.handlers += 1;
-    return () => {
-      this.handlers -= 1;
-    };
+    // A long wait has no timer here: the alarm's reason is decided now.
+    if (!this.isBusy) this.proceed({ type: "tick" });
+    this.settle();
+    await this.idle?.promise;
   }
 
   /** Called when the run has ended and stays in memory, for the memory accounting. */
@@ -225,20 +213,17 @@ export class ExecutionDriver {
     this.memory.stays();
   }
 
-  /** True where nothing is in flight and no timer is set: only the alarm, or a caller, makes it go on. */
-  get isAtRest(): boolean {
-    return this.handlers === 0 && !this.isBusy();
-  }
-
-  /** When the alarm must fire next, ms since the epoch; null if the run has ended. */
-  alarmAt(): number | null {
-    if (this.current === null) return null;
-    return this.isBusy() ? this.ports.clock.now() : nextActions(this.current).wake_at;
+  /**
+   * True while a call is in flight, a batch is not written, or a timer is set; otherwise only the alarm, or a caller,
+   * makes the run go on.
+   */
+  get isBusy(): boolean {
+    return this.calls.size > 0 || this.commit.isWaiting || this.timerAt !== null;
   }
 
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
-    for (const { live } of this.calls.values()) watcher.callBegan(live);
+    for (const live of this.calls.texts()) watcher.callBegan(live);
     // Pending batches are about to be read.
     if (watcher.sees_batches) {
       this.commit.writeWithin(TIMINGS.WATCHED_COMMIT_MS);
@@ -257,7 +242,7 @@ export class ExecutionDriver {
   }
 
   private isUrgent(command: Command): boolean {
-    if (command.type === "pause" || command.type === "resume" || command.type === "cancel") return true;
+    if (URGENT.has(command.type)) return true;
     return this.current !== null && isTerminal(this.current.status);
   }
 
@@ -274,69 +259,16 @@ export class ExecutionDriver {
   private act(): void {
     if (this.current === null) return;
     const { invoke, wake_at } = nextActions(this.current);
-    const wanted = new Set(invoke.map((invocation) => invocation.call));
-    for (const [call, { abort }] of this.calls) {
-      if (wanted.has(call)) continue;
-      this.memory.ended(call);
-      this.calls.delete(call);
-      abort.abort();
-    }
-    for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(invocation);
+    this.calls.match(this.current, invoke);
     if (this.calls.size > 0) this.healthRefresh.beat();
     else this.healthRefresh.rest();
     this.setTimer(wake_at);
-  }
-
-  private begin(invocation: Invocation): void {
-    const state = this.current as ExecutionState;
-    const { stage, attempt, call } = invocation;
-    const live = new LiveText(state.spec.execution_id, stage, attempt, call);
-    const abort = new AbortController();
-    this.calls.set(call, { abort, live });
-    for (const watcher of this.watchers) watcher.callBegan(live);
-    const wanted = () => this.calls.get(call)?.abort === abort;
-    const hooks = {
-      signal: abort.signal,
-      another: (task: () => Promise<void>) => void this.slots(task),
-      delta: (text: string) => {
-        if (!wanted()) return;
-        const failure = this.memory.addText(call, text);
-        if (failure !== null) {
-          end({ ok: false, failure });
-          abort.abort();
-          return;
-        }
-        live.append(text);
-        this.texts.arrived();
-      },
-      progress: (progress: NonNullable<LiveText["progress"]>) => {
-        if (!wanted()) return;
-        live.progress = progress;
-        live.progressCount += 1;
-        this.texts.arrived();
-      },
-    };
-    let began_at = this.ports.clock.now();
-    const end = (ended: CallOutcome) => {
-      if (!wanted()) return;
-      const withText = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
-      const outcome = this.memory.answered(call, withText);
-      this.calls.delete(call);
-      this.proceed({ type: "answer", stage, call, outcome, began_at, chance: this.ports.chance() });
-    };
-    void this.slots(async () => {
-      // It may have been cancelled while it waited for a slot.
-      if (!wanted()) return;
-      began_at = this.ports.clock.now();
-      end(await runStage(this.ports, state, invocation, hooks));
-    });
   }
 
   private setTimer(wake_at: number | null): void {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
     // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
     const wanted = this.calls.size > 0 || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
-    this.sleeping = wanted !== null && this.calls.size === 0;
     // Most batches leave the deadline where it is: a timer costs the platform more than a batch does.
     if (wanted === this.timerAt) return;
     this.stopTimer();
@@ -349,34 +281,14 @@ export class ExecutionDriver {
     });
   }
 
-  private isBusy(): boolean {
-    return this.calls.size > 0 || this.commit.isWaiting || this.sleeping;
-  }
-
-  /** I15: code that makes a run busy outside the alarm's handler sets the alarm, which then joins. */
   private settle(): void {
     if (this.broken !== null) return;
-    if (this.isBusy()) {
-      if (this.idle !== null) return;
-      this.idle = Promise.withResolvers<void>();
-      if (this.handlers === 0) this.setAlarm();
-    } else if (this.idle !== null) {
-      this.idle.resolve();
+    if (this.isBusy) this.idle ??= Promise.withResolvers<void>();
+    else {
+      this.idle?.resolve();
       this.idle = null;
     }
-  }
-
-  private setAlarm(): void {
-    const soon = this.ports.clock.now() + TIMINGS.ALARM_JOIN_MS;
-    const wake_at = this.current === null ? null : nextActions(this.current).wake_at;
-    this.ports.alarm.set(Math.min(soon, wake_at ?? soon));
-  }
-
-  /** I15: a batch that started nothing may still have changed when the run must wake: a resume before a long wait. */
-  private moveAlarm(): void {
-    if (this.current === null || this.idle !== null || this.handlers > 0) return;
-    const { wake_at } = nextActions(this.current);
-    if (wake_at !== null) this.ports.alarm.set(wake_at);
+    this.owner.settled?.();
   }
 
   private wake(sees_batches: boolean): void {
@@ -393,6 +305,9 @@ function restore(log: Log): ExecutionState | null {
     throw cause;
   }
 }
+
+/** Written at once: what a caller is answered, and what calls must find on disk. */
+const URGENT: ReadonlySet<Command["type"]> = new Set(["start", "recover", "pause", "resume", "cancel"]);
 
 /** I5: a try's failure is written before the next try begins, or a crash could repeat both. */
 function isRetry(event: LogEvent): boolean {

@@ -10,6 +10,9 @@ import { LIMITS } from "../../contract/limits.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Clock, MemoryShare } from "../ports.ts";
 
+/** A run is not brought into memory: there is no room for it. */
+export class IsolateFull extends Error {}
+
 interface Holding {
   bytes: number;
   tenant: string;

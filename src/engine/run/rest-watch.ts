@@ -13,7 +13,7 @@ export function restWatch(
     sees_batches: false,
     callBegan: () => {},
     wake: () => {
-      if (memory?.isLarge === true && driver.isAtRest) clock.after(0, onRest);
+      if (memory?.isLarge === true && !driver.isBusy) clock.after(0, onRest);
     },
   };
 }

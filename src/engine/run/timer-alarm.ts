@@ -14,5 +14,5 @@ export function timerAlarm(clock: Clock, handle: () => void): Alarm {
       else handle();
     });
   };
-  return { set };
+  return { set: async (at) => set(at) };
 }

@@ -5,6 +5,7 @@
 //
 // Nothing is written for it: see core/execution/report-times.ts.
 import type { ExecutionStatus } from "../../contract/execution.ts";
+import type { ReportsDue } from "../../core/execution/next-alarm.ts";
 import { needsAlarm, nextReportAt } from "../../core/execution/report-times.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
@@ -23,7 +24,7 @@ export interface Receiver {
 
 /** What the outbox needs from its object. */
 export interface OutboxKeeper {
-  /** An end or a pause is to be reported: where this instance dies now, an alarm must bring another to `settle`. */
+  /** An end or a pause is to be reported: `reports` says so from now on. */
   pending(): void;
   /** Every receiver has it. */
   delivered(): void;
@@ -41,7 +42,11 @@ export class Outbox implements Watcher {
   private stopTimer: () => void = () => {};
   /** The start waits to be reported: a run that is over by then is reported once instead of twice. */
   private isDeferred = false;
-  private refused = false;
+  /**
+   * Some receiver has refused the latest change; `again_at` is when the alarm makes the report again, ms since the
+   * epoch, and null before the alarm's handler has tried, and where no try is left.
+   */
+  private refusal: { again_at: number | null } | null = null;
 
   constructor(
     driver: ExecutionDriver,
@@ -56,9 +61,11 @@ export class Outbox implements Watcher {
     driver.watch(this);
   }
 
-  /** True while an end or a pause is to be reported that some receiver does not have. */
-  get needsAlarm(): boolean {
-    return this.queues.some(({ states }) => states.some(needsAlarm));
+  /** What the alarm has to do for the reports: a run that goes on makes its own. */
+  get reports(): ReportsDue {
+    const { state } = this.driver;
+    if (state === null || !needsAlarm(state) || !this.isPending) return "none";
+    return this.refusal?.again_at ?? "pending";
   }
 
   /** True while some receiver does not have the latest change. */
@@ -68,7 +75,7 @@ export class Outbox implements Watcher {
 
   /** True while some receiver has refused the latest change: it may stay pending for long. */
   get isRefused(): boolean {
-    return this.refused && this.isPending;
+    return this.refusal !== null && this.isPending;
   }
 
   callBegan(): void {}
@@ -98,6 +105,7 @@ export class Outbox implements Watcher {
     const { state, fault } = this.driver;
     if (fault || state === null || state.status === this.noticed) return;
     this.noticed = state.status;
+    this.refusal = null;
     for (const queue of this.queues) queue.add(state);
   }
 
@@ -107,18 +115,31 @@ export class Outbox implements Watcher {
     while (this.isPending) {
       this.delivery ??= this.deliver();
       const refused = await this.delivery;
-      this.refused = refused.length > 0;
-      if (this.refused) return refused;
+      if (refused.length > 0) {
+        this.refusal ??= { again_at: null };
+        return refused;
+      }
     }
+    this.refusal = null;
     return [];
   }
 
-  /** As `settle`, but a receiver that does not answer for so long counts as one that refused. */
-  settleWithin(ms: number): Promise<readonly string[]> {
-    return withTimeLimit(this.ports.clock, ms, this.settle(), () => {
-      this.refused = true;
-      return this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name);
-    });
+  /**
+   * As `settle`, for a caller who does not wait longer: a receiver that does not answer for so long counts as one that
+   * refused. The alarm makes the report again.
+   */
+  async settleWithin(ms: number): Promise<readonly string[]> {
+    const pending = () => this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name);
+    const refused = await withTimeLimit(this.ports.clock, ms, this.settle(), pending);
+    if (refused.length > 0) this.refusal = { again_at: this.againAt() };
+    return refused;
+  }
+
+  /** When a report that was refused now is made again, ms since the epoch; null where no try is left. */
+  private againAt(): number | null {
+    const { state } = this.driver;
+    const { clock, chance } = this.ports;
+    return state === null ? null : nextReportAt(state, clock.now(), chance());
   }
 
   private async deliver(): Promise<string[]> {
@@ -142,9 +163,8 @@ export class Outbox implements Watcher {
   private reportAgain(): void {
     const { state, fault } = this.driver;
     if (fault || state === null || needsAlarm(state)) return;
-    const { clock, chance } = this.ports;
-    const at = nextReportAt(state, clock.now(), chance());
-    if (at !== null) this.reportAfter(at - clock.now());
+    const at = this.againAt();
+    if (at !== null) this.reportAfter(at - this.ports.clock.now());
   }
 }
 

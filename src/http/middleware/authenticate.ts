@@ -1,4 +1,4 @@
-// Authentication, before any handler: the operation that the router found, the caller's key or stream token, its
+// Authentication, before any handler: the endpoint that the router found, the caller's key or stream token, its
 // scope, and whether the caller accepts the response type. A preflight and OPTIONS need no credentials. Fails closed:
 // an unknown path under /v1 still needs a key.
 import type { MiddlewareHandler } from "hono";
@@ -8,10 +8,9 @@ import { err, ok, type Result } from "../../contract/problem.ts";
 import { isExpired } from "../../core/security/keys.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
 import { preferredType } from "../request/negotiate.ts";
-import { allowedMethods, type Endpoint, endpointOf, isWhole, type Permission } from "../endpoints.ts";
+import { allowedMethods, endpointOf } from "../endpoints.ts";
+import { isWhole, type Permission, type Route } from "../route.ts";
 import { logRefusal, type Refusal } from "./refusal-log.ts";
-
-/** Why a caller is not let in. */
 
 export const authenticate: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { method, path } = call.req;
@@ -31,14 +30,14 @@ export const authenticate: MiddlewareHandler<AppEnv> = async (call, next) => {
   if (!isWhole(path)) return problem(call, { code: "NOT_FOUND" });
   if (endpoint !== undefined) {
     const offered = endpoint.produces;
-    if (preferredType(call.req.header("accept") ?? null, offered) === null) {
-      return problem(call, { code: "NOT_ACCEPTABLE", offered: [...offered] });
-    }
+    const accepted = preferredType(call.req.header("accept") ?? null, offered);
+    if (accepted === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [...offered] });
+    call.set("accepted", accepted);
   }
   return next();
 };
 
-function endpointFor(call: Call): Endpoint | undefined {
+function endpointFor(call: Call): Route | undefined {
   if (!isWhole(call.req.path)) return undefined;
   const handler = matchedRoutes(call).findLast((route) => route.method !== "ALL");
   return handler === undefined ? undefined : endpointOf(handler.method, handler.path);

@@ -1,11 +1,11 @@
-// Checks the query of every call against what its operation declares. A parameter that the operation does not know, or
+// Checks the query of every call against what its endpoint declares. A parameter that the endpoint does not know, or
 // one that is given twice, is refused: a filter that is not understood must not give the unfiltered list. This holds
-// for public operations as well (src/contract/README.md section 2).
+// for public endpoints as well (src/contract/README.md section 2).
 import type { MiddlewareHandler } from "hono";
 import { err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import { invalid, parseWith, pointer } from "../request/body.ts";
 import { type AppEnv, problem } from "../context.ts";
-import { type Endpoint, queryParameters } from "../endpoints.ts";
+import { queryParameters, type Route } from "../route.ts";
 
 export const query: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { endpoint } = call.var;
@@ -17,7 +17,7 @@ export const query: MiddlewareHandler<AppEnv> = async (call, next) => {
 };
 
 /** The parameters of a URL, as the endpoint's schema gives them. */
-function readQuery(url: string, endpoint: Endpoint): Result<unknown> {
+function readQuery(url: string, endpoint: Route): Result<unknown> {
   const { query: schema } = endpoint;
   if (schema === undefined && !url.includes("?")) return ok({});
   const known = Object.keys(queryParameters(endpoint));

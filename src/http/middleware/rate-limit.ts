@@ -1,11 +1,11 @@
 // The rate limit of calls that start work, with its headers (draft-ietf-httpapi-ratelimit-headers). A call is counted
-// by what it does, not by its headers: the operation declares whether it starts work, and whether a cursor makes it
+// by what it does, not by its headers: the endpoint declares whether it starts work, and whether a cursor makes it
 // attach instead. A reconnecting reader is neither counted nor refused; an empty cursor is not a cursor, so that call
 // is counted.
 import type { MiddlewareHandler } from "hono";
 import type { RateVerdict } from "../../core/security/rate-limit.ts";
 import { type AppEnv, type Call, problem } from "../context.ts";
-import { readCursor } from "../runs/start-or-attach.ts";
+import { readCursor } from "../runs/identify.ts";
 
 export const rateLimit: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { limiter, clock } = call.var.services;

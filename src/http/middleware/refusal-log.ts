@@ -1,6 +1,5 @@
 // The operator's log of refused calls (401, 403): one WARN line with the reason, the method and the path,
 // and never the credential. Each isolate writes at most one line of a reason in REFUSAL_LINE_MS.
-import { writeLog } from "../../adapters/platform/system.ts";
 import type { Services } from "../../compose.ts";
 import type { ApiKey } from "../../contract/access.ts";
 import { admitLine, type LineCount } from "../../core/monitoring/line-limit.ts";
@@ -35,7 +34,7 @@ export function logRefusal(call: Call, refusal: Refusal, key: ApiKey | null): vo
     path: call.req.path,
     left_out,
   };
-  writeLog("WARN", logLine("WARN", now, fields));
+  services.platform.writeLog("WARN", logLine("WARN", now, fields));
 }
 
 function reasonOf(refusal: Refusal): string {

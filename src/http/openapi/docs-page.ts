@@ -1,5 +1,6 @@
 // The reference page: the OpenAPI document as HTML, rendered here. It loads nothing and runs nothing, so it works
 // offline and under a policy that allows its own style alone.
+import type { TaggedEndpoint } from "../endpoint.ts";
 import { openApi } from "./document.ts";
 
 const STYLE = `
@@ -23,16 +24,16 @@ interface Page {
 
 let made: Promise<Page> | null = null;
 
-export function docsPage(): Promise<Page> {
-  made ??= make();
+export function docsPage(endpoints: readonly TaggedEndpoint[]): Promise<Page> {
+  made ??= make(endpoints);
   return made;
 }
 
-async function make(): Promise<Page> {
+async function make(endpoints: readonly TaggedEndpoint[]): Promise<Page> {
   const hash = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(STYLE));
   const style = btoa(String.fromCharCode(...new Uint8Array(hash)));
   return {
-    html: render(openApi()),
+    html: render(await openApi(endpoints)),
     policy: `default-src 'none'; style-src 'sha256-${style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
   };
 }

@@ -1,77 +1,28 @@
-// The OpenAPI document, made of the operations and of the zod schemas that validate: nothing is described twice. Made
+// The OpenAPI document, made of the endpoints and of the zod schemas that validate: nothing is described twice. Made
 // once per isolate, on the first request.
 import * as z from "../../contract/zod.ts";
-import { AgentRegistration } from "../../contract/agent.ts";
-import { ConfigPatch, CoordinatorConfig } from "../../contract/config.ts";
 import { EventList, LifecycleEvent, StageDelta, StageProgress } from "../../contract/event.ts";
-import { CleanupResult, ExecutionList } from "../../contract/execution-list.ts";
 import { PipelineExecution } from "../../contract/execution.ts";
-import {
-  Agent,
-  AgentList,
-  Health,
-  PipelineList,
-  Validation,
-  WrittenPipeline,
-} from "../../contract/management.ts";
-import { AlertList, Metrics } from "../../contract/metrics.ts";
-import { Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
+import { PipelineDefinition } from "../../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../../contract/problem.ts";
-import {
-  CleanupRequest,
-  ExecutionRequest,
-  PauseRequest,
-  StageExecutionRequest,
-  ValidationRequest,
-} from "../../contract/requests.ts";
-import { PipelineStage, StageResult } from "../../contract/stage.ts";
+import { StageResult } from "../../contract/stage.ts";
 import { VERSION } from "../../version.ts";
-import { OPERATIONS, type Operation } from "./operations.ts";
+import type { TaggedEndpoint } from "../endpoint.ts";
 import { STATUS } from "../problem.ts";
-import { JSON_TYPE, queryParameters, SSE_TYPE } from "../endpoints.ts";
+import { JSON_TYPE, queryParameters, SSE_TYPE } from "../route.ts";
+import { TAGS } from "./description.ts";
+import { type Operation, operationsOf } from "./operations.ts";
 
-/** Schemas of requests: fields with defaults are optional. */
-const REQUESTS = {
-  ExecutionRequest,
-  StageExecutionRequest,
-  PauseRequest,
-  CleanupRequest,
-  PipelineDefinition,
-  PipelineStage,
-  ValidationRequest,
-  AgentRegistration,
-  ConfigPatch,
-};
-/** Schemas of responses. */
-const ANSWERS = {
-  PipelineExecution,
-  ExecutionList,
-  CleanupResult,
-  StageResult,
-  LifecycleEvent,
-  StageDelta,
-  StageProgress,
-  EventList,
-  Pipeline,
-  WrittenPipeline,
-  PipelineList,
-  Validation,
-  Agent,
-  AgentList,
-  CoordinatorConfig,
-  Metrics,
-  AlertList,
-  Health,
-  Problem,
-};
+/** What streams and errors carry, which no endpoint declares as its answer. */
+const SHARED = { LifecycleEvent, StageDelta, StageProgress, Problem };
 
 type Json = Record<string, unknown>;
 
 let made: string | null = null;
 
 /** The document as JSON text. */
-export function openApiText(): string {
-  made ??= JSON.stringify(openApi());
+export async function openApiText(endpoints: readonly TaggedEndpoint[]): Promise<string> {
+  made ??= JSON.stringify(await openApi(endpoints));
   return made;
 }
 
@@ -82,9 +33,11 @@ export function pipelineSchemaText(): string {
 }
 
 /** The document as a value. */
-export function openApi(): Json {
+export async function openApi(endpoints: readonly TaggedEndpoint[]): Promise<Json> {
+  const operations = await operationsOf(endpoints);
+  const schemas = componentsOf(operations);
   const paths: Record<string, Json> = {};
-  for (const operation of OPERATIONS) {
+  for (const operation of operations) {
     const path = operation.path.replaceAll(/:([a-z_]+)/g, "{$1}");
     paths[path] = { ...paths[path], [operation.method]: describe(operation) };
   }
@@ -98,30 +51,30 @@ export function openApi(): Json {
     },
     servers: [{ url: "/", description: "This coordinator" }],
     security: [{ key: [] }],
-    tags: TAGS,
+    tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
     paths,
     components: {
       securitySchemes: {
         key: { type: "http", scheme: "bearer", description: "A key listed in AGENT_COORDINATOR_API_KEYS" },
         stream_token: { type: "apiKey", in: "query", name: "token", description: "The token of stream_url" },
       },
-      schemas: { ...schemasOf(REQUESTS, "input"), ...schemasOf(ANSWERS, "output") },
+      schemas,
     },
   };
 }
 
-const TAGS = [
-  { name: "executions", description: "Executions: start, stream, control and trace" },
-  { name: "pipelines", description: "Pipeline definitions" },
-  { name: "agents", description: "Agent registry" },
-  { name: "config", description: "Coordinator configuration" },
-  { name: "metrics", description: "Metrics and alerts" },
-  { name: "about", description: "Health and API reference (no key required)" },
-];
-
-const NAMES = new Map<unknown, string>(
-  [...Object.entries(REQUESTS), ...Object.entries(ANSWERS)].map(([name, schema]) => [schema, name]),
-);
+/** The schemas that have a name: of bodies, whose fields with defaults are optional, and of answers. None is both. */
+function componentsOf(operations: readonly Operation[]): Json {
+  const bodies = new Map<string, z.ZodMiniType>();
+  const answers = new Map<string, z.ZodMiniType>();
+  for (const { body } of operations) if (body !== undefined) bodies.set(body.name, body.schema);
+  for (const operation of operations) {
+    for (const { schema } of operation.answers)
+      if (schema !== undefined) answers.set(schema.name, schema.schema);
+  }
+  for (const [name, schema] of Object.entries(SHARED)) answers.set(name, schema);
+  return { ...schemasOf(bodies, "input"), ...schemasOf(answers, "output") };
+}
 
 /** Errors that any operation may answer: INVALID_REQUEST where its query is not what it takes. */
 const ANYWHERE: readonly ErrorCode[] = ["INVALID_REQUEST", "FORBIDDEN", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
@@ -142,8 +95,8 @@ function describe(operation: Operation): Json {
       ? {}
       : {
           requestBody: {
-            required: body.optional !== true,
-            content: { [JSON_TYPE]: { schema: reference(body.schema) } },
+            required: body.absent === undefined,
+            content: { [JSON_TYPE]: { schema: reference(body.name) } },
           },
         }),
     responses: { ...answersOf(operation), ...errorsOf(operation) },
@@ -172,13 +125,13 @@ function parametersOf(operation: Operation): Json[] {
   return [...named, ...asked, ...sent];
 }
 
-function answersOf(operation: Operation): Json {
+function answersOf({ answers, produces }: Operation): Json {
   return Object.fromEntries(
-    Object.entries(operation.answers).map(([status, { description, schema, type, headers = [] }]) => {
+    answers.map(({ status, description, headers, schema, media }) => {
       const content: Json = {};
-      if (schema !== undefined) content[JSON_TYPE] = { schema: reference(schema) };
-      else if (type !== undefined && type !== SSE_TYPE) content[type] = { schema: {} };
-      if (status === "200" && operation.produces.includes(SSE_TYPE)) content[SSE_TYPE] = EVENT_STREAM;
+      if (schema !== undefined) content[JSON_TYPE] = { schema: reference(schema.name) };
+      if (media !== undefined) content[media] = { schema: {} };
+      if (status === 200 && produces.includes(SSE_TYPE)) content[SSE_TYPE] = EVENT_STREAM;
       return [
         status,
         {
@@ -202,14 +155,12 @@ const EVENT_STREAM: Json = {
       "stage.progress carry no id and a StageDelta or a StageProgress. The last event is a terminal execution.* event.",
     contentMediaType: JSON_TYPE,
     contentSchema: {
-      oneOf: ["LifecycleEvent", "StageDelta", "StageProgress"].map((name) => ({
-        $ref: `#/components/schemas/${name}`,
-      })),
+      oneOf: ["LifecycleEvent", "StageDelta", "StageProgress"].map(reference),
     },
   },
 };
 
-function errorsOf({ permission, body, starts_work, errors }: Operation): Json {
+function errorsOf({ permission, body, starts_work, errors = [] }: Operation): Json {
   const codes = new Set<ErrorCode>([
     ...errors,
     ...(starts_work === true ? WITH_WORK : []),
@@ -229,20 +180,19 @@ function errorsOf({ permission, body, starts_work, errors }: Operation): Json {
       status,
       {
         description: those.map(({ code }) => code).join(", "),
-        content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+        content: { "application/problem+json": { schema: reference("Problem") } },
       },
     ]),
   );
 }
 
-function reference(schema: z.ZodMiniType): Json {
-  const name = NAMES.get(schema);
-  return name === undefined ? bare(z.toJSONSchema(schema)) : { $ref: `#/components/schemas/${name}` };
+function reference(name: string): Json {
+  return { $ref: `#/components/schemas/${name}` };
 }
 
-function schemasOf(schemas: Readonly<Record<string, z.ZodMiniType>>, io: "input" | "output"): Json {
+function schemasOf(schemas: ReadonlyMap<string, z.ZodMiniType>, io: "input" | "output"): Json {
   return Object.fromEntries(
-    Object.entries(schemas).map(([name, schema]) => [
+    Array.from(schemas, ([name, schema]) => [
       name,
       bare(z.toJSONSchema(schema, { io, reused: "inline", override: referToLarge(schema) })),
     ]),
@@ -250,15 +200,20 @@ function schemasOf(schemas: Readonly<Record<string, z.ZodMiniType>>, io: "input"
 }
 
 /** Written out wherever an event holds them, they would make the document twice as long. */
-const LARGE: ReadonlySet<unknown> = new Set([PipelineExecution, StageResult, LifecycleEvent]);
+const LARGE: ReadonlyMap<unknown, string> = new Map<unknown, string>([
+  [PipelineExecution, "PipelineExecution"],
+  [StageResult, "StageResult"],
+  [LifecycleEvent, "LifecycleEvent"],
+]);
 const WITH_LARGE: ReadonlySet<unknown> = new Set([LifecycleEvent, EventList]);
 
 /** In the schemas of events, a reference in place of each large schema that has a name. */
 function referToLarge(root: z.ZodMiniType) {
   return ({ zodSchema, jsonSchema }: { zodSchema: unknown; jsonSchema: Json }) => {
-    if (!WITH_LARGE.has(root) || zodSchema === root || !LARGE.has(zodSchema)) return;
+    const name = LARGE.get(zodSchema);
+    if (!WITH_LARGE.has(root) || zodSchema === root || name === undefined) return;
     for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
-    jsonSchema["$ref"] = `#/components/schemas/${NAMES.get(zodSchema)}`;
+    Object.assign(jsonSchema, reference(name));
   };
 }
 

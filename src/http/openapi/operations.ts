@@ -1,48 +1,45 @@
-// The descriptions of every operation: its endpoint, its input and its responses. document.ts makes the
-// document of it. No call needs it, and it is evaluated only when the document is requested.
-import { ABOUT, FIGURES } from "./operations/about.ts";
-import { AGENTS, CONFIG, PIPELINES } from "./operations/definitions.ts";
-import type { Description } from "./operations/description.ts";
-import { EXECUTIONS } from "./operations/executions.ts";
-import { type Endpoint, type OperationId, type QueryOf, API_ENDPOINTS } from "../endpoints.ts";
+// The endpoints as the OpenAPI document describes them: with their words, and with the schemas of their answers, which
+// are loaded for it alone.
+import type * as z from "../../contract/zod.ts";
+import type { Answers, TaggedEndpoint } from "../endpoint.ts";
+import type { Description } from "./description.ts";
 
-export interface Operation extends Endpoint, Description {
-  id: string;
-  tag: string;
+export interface Operation
+  extends Omit<TaggedEndpoint, "answers" | "describe" | "serve">,
+    Omit<Description, "answers"> {
+  answers: readonly OperationAnswer[];
 }
 
-/** Every parameter of the endpoint's query is described. */
-type Described<Id extends OperationId> = [QueryOf<Id>] extends [never]
-  ? Description
-  : Description & { parameters: Readonly<Record<keyof QueryOf<Id>, string>> };
+interface OperationAnswer {
+  status: number;
+  description: string;
+  headers: readonly string[];
+  /** Of its JSON. */
+  schema?: { name: string; schema: z.ZodMiniType };
+  /** Its media type, if it has no schema. */
+  media?: string;
+}
 
-/** By the tag that the document groups them under. */
-const SUBJECTS = {
-  executions: EXECUTIONS,
-  pipelines: PIPELINES,
-  agents: AGENTS,
-  config: CONFIG,
-  metrics: FIGURES,
-  about: ABOUT,
-};
+/** In the order of the endpoints. */
+export async function operationsOf(endpoints: readonly TaggedEndpoint[]): Promise<Operation[]> {
+  const schemas: Readonly<Record<string, z.ZodMiniType>> = await import("../../contract/answers.ts");
+  return endpoints.map((endpoint) => {
+    const description = endpoint.describe();
+    return { ...endpoint, ...description, answers: answersOf(endpoint.answers, description, schemas) };
+  });
+}
 
-const DESCRIPTIONS: { readonly [Id in OperationId]: Described<Id> } = {
-  ...EXECUTIONS,
-  ...PIPELINES,
-  ...AGENTS,
-  ...CONFIG,
-  ...FIGURES,
-  ...ABOUT,
-};
-
-const TAGS = Object.fromEntries(
-  Object.entries(SUBJECTS).flatMap(([tag, subject]) => Object.keys(subject).map((id) => [id, tag])),
-);
-
-/** In the surface's order. */
-export const OPERATIONS: readonly Operation[] = (Object.keys(API_ENDPOINTS) as OperationId[]).map((id) => ({
-  id,
-  tag: TAGS[id] ?? "",
-  ...API_ENDPOINTS[id],
-  ...DESCRIPTIONS[id],
-}));
+function answersOf(
+  answers: Answers,
+  described: Description,
+  schemas: Readonly<Record<string, z.ZodMiniType>>,
+): OperationAnswer[] {
+  return Object.entries(answers).map(([text, answer]) => {
+    const status = Number(text);
+    const words = described.answers[status] ?? "";
+    const head =
+      typeof words === "string" ? { status, description: words, headers: [] } : { status, ...words };
+    if (typeof answer !== "string") return { ...head, ...answer };
+    return { ...head, schema: { name: answer, schema: schemas[answer] as z.ZodMiniType } };
+  });
+}

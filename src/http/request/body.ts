@@ -1,23 +1,55 @@
 // A caller's body: JSON, counted as it is read (a Content-Length may lie), decoded fatally, and checked against its
 // schema, with every fault named by a JSON pointer.
-import { readBytes } from "../../adapters/platform/read-bytes.ts";
 import type * as z from "../../contract/zod.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
 import { isExact, pointerToExact } from "../../core/json/exact-integer.ts";
 import { readJson } from "../../core/json/json.ts";
+import { readBytes } from "../../engine/read-bytes.ts";
 import { closestShape } from "./closest-shape.ts";
 
-/** The body as JSON. @param alsoTaken media types beside application/json */
-export async function readJsonBody(
-  request: Request,
-  alsoTaken: readonly string[] = [],
-): Promise<Result<unknown>> {
-  const refusal = refusedType(request.headers, alsoTaken);
+/** What an endpoint takes as its body. */
+export interface Body<Schema extends z.ZodMiniType = z.ZodMiniType> {
+  /** The schema's name in the OpenAPI document. */
+  name: string;
+  schema: Schema;
+  /** Counted as it is read; LIMITS.BODY_BYTES if absent. */
+  max_bytes?: number;
+  /** Media types beside application/json. */
+  also?: readonly string[];
+  /**
+   * For the data of a run, whose integers keep their digits. Absent for what is defined: what browsers and clients in
+   * JavaScript read, change and write again may hold no integer that they would change.
+   */
+  any_integer?: true;
+  /** Of a body that may be left out: what an empty one means. */
+  absent?: z.output<Schema>;
+}
+
+export interface ReadBody {
+  /** Parsed by the schema. */
+  value: unknown;
+  /** The JSON as it was sent. */
+  sent: unknown;
+}
+
+/** Reads the body and validates it by its schema. */
+export async function readBody({ headers, body }: Request, as: Body): Promise<Result<ReadBody>> {
+  const refusal = refusedType(headers, as.also ?? []);
+  const isOptional = as.absent !== undefined;
+  if (refusal !== null && !isOptional) return err(refusal);
+  const text = await readText(body, as.max_bytes ?? LIMITS.BODY_BYTES);
+  if (!text.ok) return text;
+  // An empty body may come as a stream of nothing, with a content type or without: only reading shows it.
+  if (isOptional && text.value === "") return ok({ value: as.absent, sent: undefined });
   if (refusal !== null) return err(refusal);
-  const text = await readText(request.body);
-  return text.ok ? jsonOf(text.value) : text;
+  const json = jsonOf(text.value);
+  if (!json.ok) return json;
+  const exact = as.any_integer === true ? null : pointerToExact(json.value);
+  if (exact !== null) return err(invalid([{ pointer: exact, detail: INEXACT }]));
+  const parsed = parseWith(as.schema, json.value);
+  return parsed.ok ? ok({ value: parsed.value, sent: json.value }) : parsed;
 }
 
 /** Why a body of this type or coding is not read; null where it is. */
@@ -41,38 +73,7 @@ export function parseWith<S extends z.ZodMiniType>(schema: S, value: unknown): R
   const parsed = schema.safeParse(value);
   return parsed.success
     ? ok(parsed.data)
-    : err(invalid(parsed.error.issues.flatMap((issue) => told(issue, value))));
-}
-
-/**
- * Reads the body and validates it by its schema. For what is defined, not for the data of a run: what browsers and
- * clients in JavaScript read, change and write again may hold no integer that they would change.
- */
-export async function readBody<S extends z.ZodMiniType>(
-  request: Request,
-  schema: S,
-  alsoTaken: readonly string[] = [],
-): Promise<Result<z.output<S>>> {
-  const json = await readJsonBody(request, alsoTaken);
-  if (!json.ok) return json;
-  const exact = pointerToExact(json.value);
-  return exact === null ? parseWith(schema, json.value) : err(invalid([{ pointer: exact, detail: INEXACT }]));
-}
-
-/** The validated body, or `otherwise` if there is none. */
-export async function readOptionalBody<S extends z.ZodMiniType>(
-  request: Request,
-  schema: S,
-  otherwise: z.output<S>,
-): Promise<Result<z.output<S>>> {
-  // An empty body may come as a stream of nothing, with a content type or without: only reading shows it.
-  const text = await readText(request.body);
-  if (!text.ok) return text;
-  if (text.value === "") return ok(otherwise);
-  const refusal = refusedType(request.headers, []);
-  if (refusal !== null) return err(refusal);
-  const json = jsonOf(text.value);
-  return json.ok ? parseWith(schema, json.value) : json;
+    : err(invalid(parsed.error.issues.flatMap((issue) => faultsOf(issue, value))));
 }
 
 const INEXACT = "is an integer beyond 2^53 whose digits JavaScript would change: send it as a string";
@@ -81,12 +82,15 @@ export function invalid(errors: InputError[]): CoordinatorError {
   return { code: "INVALID_REQUEST", errors };
 }
 
-async function readText(body: ReadableStream<Uint8Array> | null): Promise<Result<string>> {
+async function readText(
+  body: ReadableStream<Uint8Array> | null,
+  limit_bytes: number,
+): Promise<Result<string>> {
   if (body === null) return ok("");
   try {
-    const bytes = await readBytes(body, LIMITS.BODY_BYTES);
+    const bytes = await readBytes(body, limit_bytes);
     if (bytes !== null) return ok(UTF8.decode(bytes));
-    return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes: LIMITS.BODY_BYTES });
+    return err({ code: "RESOURCE_EXHAUSTED", what: "body", limit_bytes });
   } catch {
     return err(invalid([{ pointer: "", detail: "is not UTF-8, or was truncated" }]));
   }
@@ -95,7 +99,7 @@ async function readText(body: ReadableStream<Uint8Array> | null): Promise<Result
 /** Made once: to make a decoder costs more than to decode a question. */
 const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: false });
 
-function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
+function faultsOf(issue: z.core.$ZodIssue, root: unknown): InputError[] {
   const path = issue.path.map(String);
   if (issue.code === "unrecognized_keys") {
     return issue.keys.map((key) => ({ pointer: pointer([...path, key]), detail: "is not a known field" }));
@@ -107,7 +111,7 @@ function told(issue: z.core.$ZodIssue, root: unknown): InputError[] {
         pointer: pointer([...path, ...fault.path.map(String)]),
         detail: fault.detail,
       })),
-      ...issues.flatMap((inner) => told({ ...inner, path: [...issue.path, ...inner.path] }, root)),
+      ...issues.flatMap((inner) => faultsOf({ ...inner, path: [...issue.path, ...inner.path] }, root)),
     ];
   }
   const value = valueAt(root, path);

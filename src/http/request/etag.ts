@@ -1,6 +1,6 @@
 // Conditions on a pipeline (RFC 9110, section 13): its strong ETag, and what If-Match and If-None-Match ask of the
 // catalog. The tag names all that GET's bytes depend on: the version, and the config's values that GET fills in.
-import type { Precondition } from "../../adapters/durable/catalog-client.ts";
+import type { Precondition } from "../../engine/worker-ports.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 

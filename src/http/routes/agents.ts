@@ -1,68 +1,111 @@
 // /v1/agents: the registry. A URL that may not be called is refused at registration.
-import { Hono } from "hono/tiny";
-import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";
+import { type CoordinatorError, err, ok } from "../../contract/problem.ts";
 import { isLoopbackHost } from "../../core/security/local-access.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
 import { shownState, type BreakerSnapshot } from "../../core/resilience/breaker.ts";
+import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
-import { invalid, parseWith, readBody } from "../request/body.ts";
-import { type AppEnv, type Call, problem } from "../context.ts";
+import type { Call } from "../context.ts";
+import { endpoint } from "../endpoint.ts";
+import { invalid, parseWith } from "../request/body.ts";
 import { registrationOf } from "../runs/run-spec.ts";
 
-export const agents = new Hono<AppEnv>()
-  .get("/", list)
-  .get("/:agent_type", read)
-  .put("/:agent_type", put)
-  .delete("/:agent_type", remove);
+const PATH = "/v1/agents/:agent_type";
 
-async function list(call: Call): Promise<Response> {
+export const agents = [
+  endpoint({
+    id: "list_agents",
+    method: "get",
+    path: "/v1/agents",
+    permission: "read",
+    answers: { 200: "AgentList" },
+    describe: () => ({
+      summary: "List agents with their circuit breakers",
+      answers: { 200: "All agents, sorted by type" },
+    }),
+    handle: async ({ call }) => ({ status: 200, json: { data: await list(call) } }),
+  }),
+  endpoint({
+    id: "get_agent",
+    method: "get",
+    path: PATH,
+    permission: "read",
+    params: { agent_type: ok },
+    answers: { 200: "Agent" },
+    describe: () => ({
+      summary: "Get an agent with its circuit breaker",
+      answers: { 200: "The agent" },
+      errors: ["AGENT_NOT_FOUND"],
+    }),
+    handle: async ({ call, params: { agent_type } }) => {
+      const registration = registered(call, await catalogNow(call), agent_type);
+      if (registration === null) return err(notFound(agent_type));
+      return { status: 200, json: await shownNow(call, agent_type, registration) };
+    },
+  }),
+  endpoint({
+    id: "register_agent",
+    method: "put",
+    path: PATH,
+    permission: "admin",
+    params: { agent_type: (text) => parseWith(Name, text) },
+    body: { name: "AgentRegistration", schema: AgentRegistration },
+    answers: { 200: "Agent", 201: "Agent" },
+    describe: () => ({
+      summary: "Register an agent by URL or by service binding",
+      answers: { 200: "Replaced", 201: "Created" },
+    }),
+    handle: async ({ call, services, tenant, params: { agent_type }, body }) => {
+      if ("url" in body) {
+        const url = agentUrl(body.url, hostsFor(call));
+        if (!url.ok) return err(invalid([{ pointer: "/url", detail: url.error }]));
+      }
+      const before = registered(call, await catalogNow(call), agent_type);
+      const { outcome } = await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, body));
+      if (!outcome.ok) return outcome;
+      // Earlier failures belong to the replaced registration.
+      const snapshot = await services.agentHealth(tenant, agent_type).reset();
+      return { status: before === null ? 201 : 200, json: shown(call, agent_type, body, snapshot) };
+    },
+  }),
+  endpoint({
+    id: "remove_agent",
+    method: "delete",
+    path: PATH,
+    permission: "admin",
+    params: { agent_type: ok },
+    answers: { 204: null },
+    describe: () => ({
+      summary: "Delete an agent from the registry",
+      answers: { 204: "Deleted" },
+      errors: ["AGENT_NOT_FOUND"],
+    }),
+    handle: async ({ call, services, tenant, params: { agent_type } }) => {
+      if (registered(call, await catalogNow(call), agent_type) === null) return err(notFound(agent_type));
+      const { outcome } = await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, null));
+      return outcome.ok ? { status: 204 } : outcome;
+    },
+  }),
+];
+
+async function list(call: Call) {
   const catalog = await catalogNow(call);
   const types = new Set([...REFERENCE_AGENTS, ...Object.keys(catalog.agents)]);
   const data = [...types].toSorted().flatMap((agent_type) => {
     const registration = registered(call, catalog, agent_type);
     return registration === null ? [] : [{ agent_type, registration }];
   });
-  return call.json({
-    data: await Promise.all(
-      data.map(async ({ agent_type, registration }) =>
-        // The catalog knows every agent with recorded failures.
-        Object.hasOwn(catalog.health.agents, agent_type)
-          ? shownNow(call, agent_type, registration)
-          : shown(call, agent_type, registration, HEALTHY),
-      ),
+  return Promise.all(
+    data.map(async ({ agent_type, registration }) =>
+      // The catalog knows every agent with recorded failures.
+      Object.hasOwn(catalog.health.agents, agent_type)
+        ? shownNow(call, agent_type, registration)
+        : shown(call, agent_type, registration, HEALTHY),
     ),
-  });
-}
-
-async function read(call: Call): Promise<Response> {
-  const agent_type = call.req.param("agent_type") ?? "";
-  const registration = registered(call, await catalogNow(call), agent_type);
-  if (registration === null) return notFound(call, agent_type);
-  return call.json(await shownNow(call, agent_type, registration));
-}
-
-async function put(call: Call): Promise<Response> {
-  const { services, tenant } = call.var;
-  const agent_type = parseWith(Name, call.req.param("agent_type"));
-  if (!agent_type.ok) return problem(call, agent_type.error);
-  const registration = await readBody(call.req.raw, AgentRegistration);
-  if (!registration.ok) return problem(call, registration.error);
-  if ("url" in registration.value) {
-    const url = agentUrl(registration.value.url, hostsFor(call));
-    if (!url.ok) return problem(call, invalid([{ pointer: "/url", detail: url.error }]));
-  }
-  const before = registered(call, await catalogNow(call), agent_type.value);
-  const { outcome } = await services.catalogs.write(tenant, (rpc) =>
-    rpc.setAgent(agent_type.value, registration.value),
   );
-  if (!outcome.ok) return problem(call, outcome.error);
-  // Earlier failures belong to the replaced registration.
-  const snapshot = await services.agentHealth(tenant, agent_type.value).reset();
-  const body = shown(call, agent_type.value, registration.value, snapshot);
-  return call.json(body, before === null ? 201 : 200);
 }
 
 /** The hosts that this request may name: the machine's own only where the coordinator is reached there itself. */
@@ -71,14 +114,6 @@ function hostsFor(call: Call): AllowedHosts {
   return allowedHosts === "loopback" && !isLoopbackHost(call.req.header("host") ?? null)
     ? null
     : allowedHosts;
-}
-
-async function remove(call: Call): Promise<Response> {
-  const { services, tenant } = call.var;
-  const agent_type = call.req.param("agent_type") ?? "";
-  if (registered(call, await catalogNow(call), agent_type) === null) return notFound(call, agent_type);
-  const { outcome } = await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, null));
-  return outcome.ok ? new Response(null, { status: 204 }) : problem(call, outcome.error);
 }
 
 function catalogNow(call: Call): Promise<CatalogSnapshot> {
@@ -118,6 +153,6 @@ function breakerOf(snapshot: BreakerSnapshot, now: number): BreakerState {
   };
 }
 
-function notFound(call: Call, agent_type: string): Response {
-  return problem(call, { code: "AGENT_NOT_FOUND", agent_type: cutName(agent_type) });
+function notFound(agent_type: string): CoordinatorError {
+  return { code: "AGENT_NOT_FOUND", agent_type: cutName(agent_type) };
 }

@@ -1,10 +1,20 @@
 // /v1/alerts: thresholds, values, and which alerts fire.
-import { Hono } from "hono/tiny";
-import type { AppEnv, Call } from "../context.ts";
+import { endpoint } from "../endpoint.ts";
 
-export const alerts = new Hono<AppEnv>().get("/", list);
-
-async function list(call: Call): Promise<Response> {
-  const { services, tenant } = call.var;
-  return call.json({ data: await services.monitor(tenant).alerts() });
-}
+export const alerts = [
+  endpoint({
+    id: "get_alerts",
+    method: "get",
+    path: "/v1/alerts",
+    permission: "read",
+    answers: { 200: "AlertList" },
+    describe: () => ({
+      summary: "List alerts with their thresholds and values",
+      answers: { 200: "Every alert, firing or not; error rates are per stage" },
+    }),
+    handle: async ({ services, tenant }) => ({
+      status: 200,
+      json: { data: await services.monitor(tenant).alerts() },
+    }),
+  }),
+];

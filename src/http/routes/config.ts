@@ -1,26 +1,48 @@
 // /v1/config: the effective CoordinatorConfig, and RFC 7396 patches of it.
-import { Hono } from "hono/tiny";
 import { ConfigPatch } from "../../contract/config.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
-import { readBody } from "../request/body.ts";
-import { type AppEnv, type Call, problem } from "../context.ts";
+import { endpoint } from "../endpoint.ts";
 
-export const config = new Hono<AppEnv>().get("/", read).patch("/", patch);
+const PATH = "/v1/config";
 
-async function read(call: Call): Promise<Response> {
-  const { services, tenant } = call.var;
-  const catalog = await services.catalogs.read(tenant, 0);
-  return call.json(effectiveConfig(services.settings.config, catalog.config));
-}
-
-async function patch(call: Call): Promise<Response> {
-  const { services, tenant } = call.var;
-  const body = await readBody(call.req.raw, ConfigPatch, ["application/merge-patch+json"]);
-  if (!body.ok) return problem(call, body.error);
-  const environment = services.settings.config;
-  const { outcome, snapshot } = await services.catalogs.write(tenant, (rpc) =>
-    rpc.patchConfig(body.value, environment),
-  );
-  if (!outcome.ok) return problem(call, outcome.error);
-  return call.json(effectiveConfig(environment, snapshot.config));
-}
+export const config = [
+  endpoint({
+    id: "get_config",
+    method: "get",
+    path: PATH,
+    permission: "read",
+    answers: { 200: "CoordinatorConfig" },
+    describe: () => ({
+      summary: "Get the effective config",
+      answers: { 200: "The config" },
+    }),
+    handle: async ({ services, tenant }) => {
+      const catalog = await services.catalogs.read(tenant, 0);
+      return { status: 200, json: effectiveConfig(services.settings.config, catalog.config) };
+    },
+  }),
+  endpoint({
+    id: "update_config",
+    method: "patch",
+    path: PATH,
+    permission: "admin",
+    body: {
+      name: "ConfigPatch",
+      schema: ConfigPatch,
+      also: ["application/merge-patch+json"],
+    },
+    answers: { 200: "CoordinatorConfig" },
+    describe: () => ({
+      summary: "Update the config (JSON Merge Patch, RFC 7396); null restores a default",
+      answers: { 200: "The updated effective config" },
+    }),
+    handle: async ({ services, tenant, body }) => {
+      const environment = services.settings.config;
+      const { outcome, snapshot } = await services.catalogs.write(tenant, (rpc) =>
+        rpc.patchConfig(body, environment),
+      );
+      if (!outcome.ok) return outcome;
+      return { status: 200, json: effectiveConfig(environment, snapshot.config) };
+    },
+  }),
+];

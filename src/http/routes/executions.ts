@@ -1,154 +1,192 @@
-// /v1/executions: start a run in its three modes, read it, stream it, and control it.
-import { Hono } from "hono/tiny";
-import { ExecutionRequest, PauseRequest } from "../../contract/requests.ts";
+// /v1/executions/:id: read an execution, stream it, control it, delete it.
+import type { LifecycleEvent } from "../../contract/event.ts";
+import type { PipelineExecution } from "../../contract/execution.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
-import { isTerminal } from "../../core/execution/state.ts";
+import { EventsQuery, PauseRequest } from "../../contract/requests.ts";
+import type { ExecutionTrace } from "../../contract/trace.ts";
 import {
   type ControlCommand,
   type ExecutionText,
   isComplete,
   refusalOf,
-  statusOf,
 } from "../../engine/object-protocol.ts";
-import { parseWith, readJsonBody, readOptionalBody } from "../request/body.ts";
-import { type AppEnv, type Call, jsonText, problem, queryOf } from "../context.ts";
-import {
-  executionText,
-  type OpenedStream,
-  locationOf,
-  prepare,
-  readCursor,
-  runHeaders,
-} from "../runs/start-or-attach.ts";
-import { preferredType, readPrefer } from "../request/negotiate.ts";
-import { JSON_TYPE, SSE_TYPE } from "../endpoints.ts";
-import { planRun } from "../runs/run-spec.ts";
+import type { Call } from "../context.ts";
+import { asJson, endpoint, type JsonText, type Refused } from "../endpoint.ts";
+import { OBJECT_ERRORS } from "../openapi/description.ts";
+import { JSON_TYPE, SSE_TYPE } from "../route.ts";
+import { readCursor } from "../runs/identify.ts";
+import { executionText } from "../runs/respond.ts";
 import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
-export const executions = new Hono<AppEnv>()
-  .post("/", start)
-  .get("/:id", read)
-  .get("/:id/events", events)
-  .get("/:id/trace", trace)
-  .post("/:id/pause", pause)
-  .post("/:id/resume", (call) => control(call, { type: "resume" }))
-  .post("/:id/cancel", (call) => control(call, { type: "cancel", reason: "cancelled by the caller" }));
+const PATH = "/v1/executions/:id";
+const EXECUTION = { 200: "PipelineExecution" } as const;
+const ERRORS = ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS] as const;
+const CONTROL_ERRORS = ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OBJECT_ERRORS] as const;
 
-async function start(call: Call): Promise<Response> {
-  const type = preferredType(call.req.header("accept") ?? null, [JSON_TYPE, SSE_TYPE]);
-  if (type === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [JSON_TYPE, SSE_TYPE] });
-  const body = await readJsonBody(call.req.raw);
-  if (!body.ok) return problem(call, body.error);
-  const request = parseWith(ExecutionRequest, body.value);
-  if (!request.ok) return problem(call, request.error);
-  const prefer = readPrefer(call.req.header("prefer") ?? null);
-  const run = await prepare(call, {
-    body: body.value,
-    own: request.value.execution_id,
-    answer: type === SSE_TYPE ? "stream" : { wait_ms: prefer.wait_ms },
-    plan: (context) => planRun(call.var.services, request.value, context),
+/** An id that cannot be one is of no execution. */
+const params = {
+  id: (text: string): Result<string> =>
+    ExecutionId.safeParse(text).success
+      ? ok(text)
+      : err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(text) }),
+};
+
+export const executions = [
+  endpoint({
+    id: "get_execution",
+    method: "get",
+    path: PATH,
+    permission: "read",
+    params,
+    answers: EXECUTION,
+    describe: () => ({
+      summary: "Get an execution",
+      answers: { 200: "The execution" },
+      errors: ERRORS,
+    }),
+    handle: async ({ call, params: { id } }) => executionReply(call, id, await rpc(call, id).read()),
+  }),
+  endpoint({
+    id: "delete_execution",
+    method: "delete",
+    path: PATH,
+    permission: "execute",
+    params,
+    answers: { 204: null },
+    describe: () => ({
+      summary: "Delete an execution that has ended, and the results that it cached",
+      answers: { 204: "Deleted" },
+      errors: CONTROL_ERRORS,
+    }),
+    handle: async ({ call, params: { id } }) => {
+      const forgotten = await rpc(call, id).forget();
+      return forgotten.ok ? { status: 204 } : forgotten;
+    },
+  }),
+  endpoint({
+    id: "stream_events",
+    method: "get",
+    path: "/v1/executions/:id/events",
+    permission: "follow",
+    params,
+    produces: [SSE_TYPE, JSON_TYPE],
+    query: EventsQuery,
+    answers: { 200: "EventList", 204: null },
+    describe: () => ({
+      summary: "Stream the events of an execution: replay, then live",
+      parameters: {
+        after: "The seq of the last event received; Last-Event-ID takes precedence",
+        token: "The stream token of stream_url, for an EventSource, which cannot send headers",
+      },
+      headers: ["Last-Event-ID"],
+      answers: { 200: "The event stream of the execution", 204: "No further events" },
+      errors: ERRORS,
+    }),
+    handle: async ({ call, services, tenant, params: { id }, query, type }) => {
+      const header = readCursor(call.req.header("last-event-id"));
+      if (!header.ok) return header;
+      const after = header.value ?? query.after ?? 0;
+      if (type === JSON_TYPE) {
+        const listed = await rpc(call, id).events(after, "events", call.var.token_start);
+        return listed.ok ? { status: 200, text: asJson<{ data: LifecycleEvent[] }>(listed.value) } : listed;
+      }
+      if (call.req.method === "HEAD") {
+        const there = await rpc(call, id).read();
+        if (!there.ok) return there;
+        const isOfToken = call.var.token_start === null || call.var.token_start === there.value.started_at;
+        return isOfToken
+          ? { stream: streamHead() }
+          : err({ code: "UNAUTHORIZED", reason: "bad_token" as const });
+      }
+      const attach = (seq: number, reattach: boolean) => {
+        const resumes = header.value !== null || seq > after;
+        const reader = { after: seq, resumes, reattach, started_at: call.var.token_start };
+        return services.executions.stream(tenant, id, reader, call.req.raw.signal);
+      };
+      const response = await attach(after, false).catch(() => null);
+      if (response === null) return { stream: retryLater() };
+      if (isComplete(response)) return { status: 204 };
+      const refusal = await refusalOf(response);
+      if (refusal !== null) return isPassing(refusal.code) ? { stream: retryLater() } : err(refusal);
+      return { stream: streamResponse(response, after, (seq) => attach(seq, true), services.clock) };
+    },
+  }),
+  endpoint({
+    id: "get_execution_trace",
+    method: "get",
+    path: "/v1/executions/:id/trace",
+    permission: "read",
+    params,
+    answers: { 200: "ExecutionTrace" },
+    describe: () => ({
+      summary: "Get the trace of an execution",
+      answers: { 200: "The trace so far" },
+      errors: ERRORS,
+    }),
+    handle: async ({ call, params: { id } }) => {
+      const listed = await rpc(call, id).events(0, "trace", null);
+      return listed.ok ? { status: 200, text: asJson<ExecutionTrace>(listed.value) } : listed;
+    },
+  }),
+  endpoint({
+    id: "pause_execution",
+    method: "post",
+    path: "/v1/executions/:id/pause",
+    permission: "execute",
+    params,
+    body: {
+      name: "PauseRequest",
+      schema: PauseRequest,
+      any_integer: true,
+      absent: { mode: "drain" },
+    },
+    answers: EXECUTION,
+    describe: controls("Pause an execution: no further stage starts until it is resumed"),
+    handle: ({ call, params: { id }, body: { mode } }) => control(call, id, { type: "pause", mode }),
+  }),
+  endpoint({
+    id: "resume_execution",
+    method: "post",
+    path: "/v1/executions/:id/resume",
+    permission: "execute",
+    params,
+    answers: EXECUTION,
+    describe: controls("Resume a paused execution"),
+    handle: ({ call, params: { id } }) => control(call, id, { type: "resume" }),
+  }),
+  endpoint({
+    id: "cancel_execution",
+    method: "post",
+    path: "/v1/executions/:id/cancel",
+    permission: "execute",
+    params,
+    answers: EXECUTION,
+    describe: controls("Cancel an execution and abort its calls"),
+    handle: ({ call, params: { id } }) =>
+      control(call, id, { type: "cancel", reason: "cancelled by the caller" }),
+  }),
+];
+
+function controls(summary: string) {
+  return () => ({
+    summary,
+    answers: { 200: "The execution after the change" },
+    errors: CONTROL_ERRORS,
   });
-  if (!run.ok) return problem(call, run.error);
-  const { execution_id } = run.value;
-  if (type === SSE_TYPE) {
-    const opened = await run.value.stream();
-    if (!opened.ok) return problem(call, opened.error);
-    const { response, after, reattach } = opened.value;
-    const location = locationOf(execution_id);
-    return streamResponse(response, after, reattach, call.var.services.clock, { location });
-  }
-  const headers = runHeaders(execution_id, prefer);
-  if (request.value.on_disconnect === "cancel" && prefer.wait_ms !== 0) {
-    return followedJson(call, await run.value.stream(), headers);
-  }
-  const text = await run.value.wait();
-  if (!text.ok) return problem(call, text.error);
-  const status = isTerminal(text.value.status) ? 200 : 202;
-  return jsonText(await executionText(call, execution_id, text.value), status, headers);
 }
 
-function followedJson(call: Call, opened: Result<OpenedStream>, headers: Record<string, string>): Response {
-  if (!opened.ok) return problem(call, opened.error);
-  const { response } = opened.value;
-  // A caller whose disconnect matters gets its headers before the end is known: then there is no status to go by.
-  const status = statusOf(response);
-  return new Response(response.body, {
-    status: status === null || isTerminal(status) ? 200 : 202,
-    headers: { "content-type": JSON_TYPE, ...headers },
-  });
+type ExecutionReply = { status: 200; text: JsonText<PipelineExecution> } | Refused;
+
+async function control(call: Call, id: string, command: ControlCommand): Promise<ExecutionReply> {
+  return executionReply(call, id, await rpc(call, id).control(command));
 }
 
-async function read(call: Call): Promise<Response> {
-  const id = executionId(call);
-  if (!id.ok) return problem(call, id.error);
-  return answerWith(call, id.value, await rpc(call, id.value).read());
-}
-
-async function answerWith(call: Call, id: string, text: Result<ExecutionText>): Promise<Response> {
-  return text.ok ? jsonText(await executionText(call, id, text.value)) : problem(call, text.error);
-}
-
-async function pause(call: Call): Promise<Response> {
-  const request = await readOptionalBody(call.req.raw, PauseRequest, { mode: "drain" });
-  return request.ok
-    ? control(call, { type: "pause", mode: request.value.mode })
-    : problem(call, request.error);
-}
-
-async function control(call: Call, command: ControlCommand): Promise<Response> {
-  const id = executionId(call);
-  if (!id.ok) return problem(call, id.error);
-  return answerWith(call, id.value, await rpc(call, id.value).control(command));
-}
-
-async function events(call: Call): Promise<Response> {
-  const id = executionId(call);
-  if (!id.ok) return problem(call, id.error);
-  const header = readCursor(call.req.header("last-event-id"));
-  if (!header.ok) return problem(call, header.error);
-  const after = header.value ?? queryOf(call, "stream_events").after ?? 0;
-  const type = preferredType(call.req.header("accept") ?? null, [SSE_TYPE, JSON_TYPE]);
-  if (type === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [SSE_TYPE, JSON_TYPE] });
-  if (type === JSON_TYPE) {
-    const listed = await rpc(call, id.value).events(after, "events", call.var.token_start);
-    return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
-  }
-  if (call.req.method === "HEAD") {
-    const there = await rpc(call, id.value).read();
-    if (!there.ok) return problem(call, there.error);
-    const isOfToken = call.var.token_start === null || call.var.token_start === there.value.started_at;
-    return isOfToken ? streamHead() : problem(call, { code: "UNAUTHORIZED", reason: "bad_token" });
-  }
-  const { services, tenant } = call.var;
-  const attach = (seq: number, reattach: boolean) => {
-    const resumes = header.value !== null || seq > after;
-    const reader = { after: seq, resumes, reattach, started_at: call.var.token_start };
-    return services.executions.stream(tenant, id.value, reader, call.req.raw.signal);
-  };
-  const response = await attach(after, false).catch(() => null);
-  if (response === null) return retryLater();
-  if (isComplete(response)) return new Response(null, { status: 204 });
-  const refusal = await refusalOf(response);
-  if (refusal !== null) return isPassing(refusal.code) ? retryLater() : problem(call, refusal);
-  return streamResponse(response, after, (seq) => attach(seq, true), services.clock);
-}
-
-async function trace(call: Call): Promise<Response> {
-  const id = executionId(call);
-  if (!id.ok) return problem(call, id.error);
-  const listed = await rpc(call, id.value).events(0, "trace", null);
-  return listed.ok ? jsonText(listed.value) : problem(call, listed.error);
+async function executionReply(call: Call, id: string, text: Result<ExecutionText>): Promise<ExecutionReply> {
+  return text.ok ? { status: 200, text: await executionText(call, id, text.value) } : text;
 }
 
 /** The methods of an execution's object. */
 function rpc(call: Call, execution_id: string) {
   return call.var.services.executions.rpc(call.var.tenant, execution_id);
-}
-
-/** An id that cannot be one is of no execution. */
-function executionId(call: Call): Result<string> {
-  const id = call.req.param("id") ?? "";
-  if (ExecutionId.safeParse(id).success) return ok(id);
-  return err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(id) });
 }

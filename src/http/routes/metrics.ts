@@ -1,21 +1,35 @@
 // /v1/metrics: the specification's metrics, of the tenant's executions of the last `window_seconds`.
-import { Hono } from "hono/tiny";
+import { MetricsFilter } from "../../contract/requests.ts";
 import { emptyTotals, mergeTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { metricsOf } from "../../core/monitoring/metrics/metrics.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import { type AppEnv, type Call, queryOf } from "../context.ts";
+import { endpoint } from "../endpoint.ts";
 
-export const metrics = new Hono<AppEnv>().get("/", read);
-
-async function read(call: Call): Promise<Response> {
-  const { services, tenant } = call.var;
-  const { pipeline, window_seconds } = queryOf(call, "get_performance_metrics");
-  const { by_pipeline, open, shapes } = await services.executionIndex.metrics(tenant, {
-    period: { window_seconds },
-    pipeline,
-    shapes: TIMINGS.SAMPLED_RUNS,
-  });
-  const metrics = emptyTotals();
-  for (const of of by_pipeline.values()) mergeTotals(metrics, of);
-  return call.json(metricsOf(metrics, open, shapes));
-}
+export const metrics = [
+  endpoint({
+    id: "get_performance_metrics",
+    method: "get",
+    path: "/v1/metrics",
+    permission: "read",
+    query: MetricsFilter,
+    answers: { 200: "Metrics" },
+    describe: () => ({
+      summary: "Get metrics of executions and stages, with bottlenecks and recommendations",
+      parameters: {
+        pipeline: "Only executions of this pipeline",
+        window_seconds: "Only executions that ended in the last this many seconds, rounded to the minute",
+      },
+      answers: { 200: "The metrics" },
+    }),
+    handle: async ({ services, tenant, query: { pipeline, window_seconds } }) => {
+      const { by_pipeline, open, shapes } = await services.executionIndex.metrics(tenant, {
+        period: { window_seconds },
+        pipeline,
+        shapes: TIMINGS.SAMPLED_RUNS,
+      });
+      const metrics = emptyTotals();
+      for (const of of by_pipeline.values()) mergeTotals(metrics, of);
+      return { status: 200, json: metricsOf(metrics, open, shapes) };
+    },
+  }),
+];

@@ -1,7 +1,6 @@
-// Builds the RunSpec of a run from a request: the definition, the config and the agents as the catalog has them now,
-// pinned; and the name of the execution, drawn or derived.
-import type { CatalogSnapshot } from "../../adapters/durable/catalog-client.ts";
-import { randomExecutionId, sha256Hex } from "../../adapters/platform/system.ts";
+// Plans a run: builds its RunSpec from a request, with the definition, the config and the agents as the catalog has them
+// now, pinned.
+import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import type { Services } from "../../compose.ts";
 import type { Settings } from "../../settings.ts";
 import type { RegisteredAgent } from "../../contract/agent.ts";
@@ -15,36 +14,13 @@ import type { ResolvedStage, StageOverride } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
 import { runConfig } from "../../core/execution/run-config.ts";
 import type { PublicSpec, RunSpec } from "../../core/execution/run-spec.ts";
-import { canonicalJson } from "../../core/json/json.ts";
 import { readTraceparent, rootTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
 import { leftOut, planAlone, planStages } from "../../core/pipeline/plan.ts";
 import { agentTypesOf } from "../../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
-
-/** How a caller named the execution, if at all. */
-export interface Naming {
-  execution_id: string;
-  /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
-  digest: string | null;
-}
-
-/**
- * The execution's id, drawn or derived, and what a repetition is compared by.
- * @param own the caller's own id, where there is one
- * @param key the Idempotency-Key, where there is one
- * @param body the request's JSON as it was sent, for it is what a repetition must equal
- */
-export async function nameExecution(
-  tenant: string,
-  own: string | undefined,
-  body: unknown,
-  key: string | null,
-): Promise<Naming> {
-  if (key === null && own === undefined) return { execution_id: randomExecutionId(), digest: null };
-  const digest = await sha256Hex(canonicalJson(own !== undefined && key !== null ? { key, body } : body));
-  const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key}`)).slice(0, 32)}`;
-  return { execution_id, digest };
-}
+import type { Call } from "../context.ts";
+import { bypassesCache } from "../request/negotiate.ts";
+import type { Naming } from "./identify.ts";
 
 export interface RunContext {
   tenant: string;
@@ -55,6 +31,17 @@ export interface RunContext {
   no_cache: boolean;
 }
 
+/** @param watched a caller follows the run from its start */
+export function runContext({ req, var: { tenant } }: Call, naming: Naming, watched: boolean): RunContext {
+  return {
+    tenant,
+    naming,
+    watched,
+    traceparent: req.header("traceparent") ?? null,
+    no_cache: bypassesCache(req.header("cache-control") ?? null),
+  };
+}
+
 /** Everything a pipeline's run is pinned to, or why it cannot be run. */
 export async function planRun(
   services: Services,
@@ -63,14 +50,14 @@ export async function planRun(
 ): Promise<Result<RunSpec>> {
   const { settings, catalogs } = services;
   const [read, history] = await Promise.all([
-    catalogs.read(context.tenant),
+    catalogs.readFor(context.tenant, request.pipeline),
     historyOf(services, context.tenant, request.conversation_id),
   ]);
   let catalog = read;
   const wanted = request.pipeline_version ?? 0;
   // It may have just been written or created elsewhere: the isolate's copy may be stale.
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
-    catalog = await catalogs.read(context.tenant, 0);
+    catalog = await catalogs.readFor(context.tenant, request.pipeline, 0);
   }
   const pipeline = pipelineOf(catalog, request.pipeline, wanted);
   if (!pipeline.ok) return pipeline;

@@ -5,16 +5,12 @@
 // Reports are buffered briefly and written together, since no caller waits for them; reads include them.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
+import type { MetricsQuery, IndexMetrics, IndexQuery, Listed, Place } from "../../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
   Counted,
-  MetricsQuery,
-  IndexMetrics,
-  IndexQuery,
   IndexReport,
   ExecutionIndexRpc,
-  Listed,
-  Place,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import type { Env } from "../../settings.ts";

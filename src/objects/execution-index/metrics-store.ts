@@ -3,6 +3,7 @@
 // the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
 // into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
 // pipelines have metrics of their own is stored with them: core/monitoring/metrics/names.ts.
+import type { Period } from "../../engine/worker-ports.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import {
   addReport,
@@ -11,7 +12,7 @@ import {
   type MetricTotals,
   mergeByName,
 } from "../../core/monitoring/metrics/run-metrics.ts";
-import type { Counted, Period } from "../../adapters/durable/execution-index-client.ts";
+import type { Counted } from "../../adapters/durable/execution-index-client.ts";
 
 const MINUTE_MS = 60_000;
 const MINUTES = "minute/";

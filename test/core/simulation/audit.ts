@@ -2,9 +2,11 @@
 import type { Command } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { type AlarmFacts, nextAlarm } from "../../../src/core/execution/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { viewExecution } from "../../../src/core/execution/view.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
 import { auditMetrics } from "./metrics.ts";
 import { hold, type Observer } from "./observer.ts";
 import type { World } from "./world.ts";
@@ -61,6 +63,7 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
     invoked === (ended ? "" : calling.join()),
     () => `the calls ${invoked} are not ${calling.join()}`,
   );
+  auditAlarm(world, state, due);
   if (ended) return;
   hold("I15", wake_at === due, () => `wakes at ${wake_at}, due is ${due}`);
   hold(
@@ -86,6 +89,34 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
     () => `current_stages ${view.current_stages.join()}`,
   );
   hold("I7", view.current_stage === (shown[0] ?? null), () => `current_stage ${view.current_stage}`);
+}
+
+/** I15: the alarm comes when a run that waits is due, soon where it is busy, and at the end of retention. */
+function auditAlarm(world: World, state: ExecutionState, due: number): void {
+  const { terminal } = world.observer;
+  const now = world.clock();
+  const facts: AlarmFacts = {
+    now,
+    set: null,
+    isAsLeft: false,
+    isHandled: false,
+    blockedUntil: null,
+    isBusy: false,
+    needsHandler: false,
+    reports: "none",
+  };
+  const rests = nextAlarm(state, facts);
+  const kept_ms = world.scenario.spec.config.retention_seconds * 1_000;
+  const wanted = terminal === null ? due : Math.floor(Date.parse(terminal.timestamp) + kept_ms);
+  hold("I15", rests === wanted, () => `the alarm of a run at rest is at ${rests}, not at ${wanted}`);
+  const soon = now + TIMINGS.ALARM_JOIN_MS;
+  for (const reason of [{ isBusy: true }, { reports: "pending" }, { needsHandler: true }] as const) {
+    const at = nextAlarm(state, { ...facts, ...reason });
+    const first = Math.min(soon, terminal === null ? due : wanted - 1);
+    hold("I15", at === first, () => `${Object.keys(reason).join()}: the alarm is at ${at}, not at ${first}`);
+    const kept = nextAlarm(state, { ...facts, ...reason, now: now + 1, set: at });
+    hold("I15", kept === at, () => `the alarm is moved from ${at} to ${kept}, for nothing`);
+  }
 }
 
 /** I1: a run that runs has begun whatever may begin. */

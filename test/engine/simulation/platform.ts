@@ -1,13 +1,18 @@
 // Platform: what a Durable Object stands on, with a virtual clock: storage that commits a little later and keeps
 // nothing else at a crash, one alarm that is redelivered where its handling was cut, an object that comes up when
-// somebody asks and goes when nothing holds it. Its alarm's handler does what src/objects/execution.ts does.
+// somebody asks and goes when nothing holds it. Its alarm has the real keeper; its handler does what
+// src/objects/alarm-handler.ts does.
 import { decodeRecords } from "../../../src/adapters/log/record.ts";
 import { type LogStorage, StorageLog } from "../../../src/adapters/log/storage-log.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
+import { AlarmKeeper, NOTHING_ELSE } from "../../../src/engine/run/alarm-keeper.ts";
+import { alarmWork } from "../../../src/engine/run/alarm-work.ts";
 import { ExecutionDriver } from "../../../src/engine/run/driver.ts";
-import type { Agents, Ports } from "../../../src/engine/ports.ts";
+import type { Agents, Clock, Ports } from "../../../src/engine/ports.ts";
+import { withTimeLimit } from "../../../src/engine/time-limit.ts";
 import { SharedTimer } from "../../../src/engine/run/shared-timer.ts";
+import { Outbox, type Receiver } from "../../../src/engine/watch/outbox.ts";
 import { VirtualTime } from "./virtual-time.ts";
 
 /** What chance decides of the platform. */
@@ -20,13 +25,23 @@ export interface Weather {
   /** Whether storage refuses a record here. */
   refuses?(): boolean;
   chance(): number;
+  /** Who is given the run's changes. @param instance what waits for it is gone with it */
+  receivers?(instance: object): Receiver[];
 }
 
-/** One instance of the object, from its first request to its end. */
+/** One driver of the object, from its first request to its end. */
 export interface Life {
   driver: ExecutionDriver;
+  outbox: Outbox;
   dead: boolean;
   ports: Ports;
+}
+
+/** One instance of the object: a driver that breaks is followed by another one in the same instance. */
+interface Instance {
+  keeper: AlarmKeeper;
+  clock: Clock;
+  dead: boolean;
 }
 
 interface Disk {
@@ -42,6 +57,8 @@ export class Platform {
   /** Down until then after a crash. */
   downUntil = 0;
   alarms = 0;
+  /** What the alarm was set to, each time: a billed row. */
+  readonly alarmSets: number[] = [];
   deaths = 0;
   /** Records that storage has refused. */
   refusals = 0;
@@ -52,6 +69,9 @@ export class Platform {
   private written: Disk = { records: new Map(), alarm: null, handling: false };
   private commit: { done: PromiseWithResolvers<void>; stop: () => void } | null = null;
   private stopAlarm: () => void = () => {};
+  private instance: Instance | null = null;
+  /** The alarm's handling was cut: when it comes again its time proves nothing. */
+  private wasCut = false;
   private readonly weather: Weather;
   private readonly agents: (life: () => Life) => Agents;
   private readonly onCommit: (events: LogEvent[]) => void;
@@ -82,6 +102,11 @@ export class Platform {
     return this.disk.handling || this.disk.alarm !== null;
   }
 
+  /** Who sets the alarm; null while the object is not in memory. */
+  get keeper(): AlarmKeeper | null {
+    return this.instance?.keeper ?? null;
+  }
+
   get isCommitted(): boolean {
     return this.commit === null;
   }
@@ -90,26 +115,66 @@ export class Platform {
   object(): Life | null {
     if (this.life !== null) return this.life;
     if (this.time.now < this.downUntil) return null;
+    const instance = this.inMemory();
+    const { keeper, clock } = instance;
     const life = { dead: false } as Life;
     life.ports = this.portsOf(life);
-    life.driver = ExecutionDriver.open(life.ports, () => this.broke(life));
+    life.driver = ExecutionDriver.open(life.ports, {
+      fault: () => this.broke(life, keeper),
+      settled: () => keeper.renew(),
+    });
+    const chance = () => this.weather.chance();
+    life.outbox = new Outbox(life.driver, { clock, chance }, this.weather.receivers?.(instance) ?? [], {
+      pending: () => keeper.renew(),
+      delivered: () => {
+        if (this.life === life) keeper.renew();
+      },
+    });
+    keeper.follow(life.driver, life.outbox);
     this.life = life;
     life.driver.recover(this.deaths + this.refusals);
     return this.life;
   }
 
+  private inMemory(): Instance {
+    if (this.instance !== null) return this.instance;
+    const instance = { dead: false } as Instance;
+    const set = async (at: number) => {
+      if (!instance.dead) {
+        this.alarmSets.push(at);
+        this.setAlarm(at);
+      }
+      if (!instance.dead && this.weather.dies("alarm.set")) this.die();
+    };
+    const timer = (task: () => void) => {
+      if (!instance.dead) task();
+      if (!instance.dead && this.weather.dies("timer")) this.die();
+    };
+    instance.clock = {
+      now: () => this.time.now,
+      after: (ms, task) => (instance.dead ? () => {} : this.time.after(ms, () => timer(task), instance)),
+    };
+    instance.keeper = new AlarmKeeper(() => ({ clock: instance.clock, alarm: { set } }));
+    this.instance = instance;
+    return instance;
+  }
+
   /** A record was refused: whoever comes next opens another driver. */
-  private broke(life: Life): void {
-    const { handling } = this;
+  private broke(life: Life, keeper: AlarmKeeper): void {
     life.dead = true;
     if (this.life === life) this.life = null;
     this.time.forget(life);
-    if (!handling) this.setAlarm(this.time.now + TIMINGS.ALARM_RETRY_MS);
+    keeper.broke();
   }
 
   /** Takes the object out of memory between requests, as it stands. */
   evict(): void {
-    const { life } = this;
+    const { life, instance } = this;
+    if (instance !== null) {
+      instance.dead = true;
+      this.time.forget(instance);
+    }
+    this.instance = null;
     if (life === null) return;
     life.dead = true;
     this.life = null;
@@ -123,6 +188,7 @@ export class Platform {
     this.commit = null;
     const { records, alarm, handling } = this.disk;
     // An alarm whose handling was cut comes again.
+    this.wasCut ||= handling;
     this.disk = { records, alarm: handling ? this.time.now : alarm, handling: false };
     this.written = { ...this.disk, records: new Map(records) };
     this.downUntil = this.time.now + this.weather.downtime_ms();
@@ -182,7 +248,7 @@ export class Platform {
         synced: () => log.synced(),
         read: (after) => log.read(after),
       },
-      alarm: { set: (at) => alive("alarm.set", () => this.setAlarm(at)) },
+      alarm: { set: () => Promise.reject(new Error("only the keeper sets the alarm")) },
       agents: this.agents(() => life),
       chance: () => this.weather.chance(),
     };
@@ -223,30 +289,34 @@ export class Platform {
   private async fireAlarm(): Promise<void> {
     // A handler that is at work finds the alarm again when it is through.
     if (this.handling) return;
-    const life = this.object();
-    if (life === null || life.dead) {
+    if (this.life === null && this.time.now < this.downUntil) {
       this.armAlarm();
       return;
     }
+    const scheduled = this.wasCut ? null : this.written.alarm;
+    this.wasCut = false;
     this.alarms += 1;
     this.written.handling = true;
     this.written.alarm = null;
     this.disk.handling = true;
     this.disk.alarm = null;
-    const handled = await this.handle(life);
-    const next = life.driver.fault === null ? handled : this.time.now + TIMINGS.ALARM_RETRY_MS;
-    if (life.dead && life.driver.fault === null) return;
+    const instance = this.inMemory();
+    await instance.keeper.handle(() => this.handle(instance, scheduled));
+    if (instance.dead) return;
     this.written.handling = false;
     this.commitSoon();
-    if (next !== null) this.setAlarm(next);
-    else this.armAlarm();
+    this.armAlarm();
   }
 
-  private async handle(life: Life): Promise<number | null> {
-    const held = Promise.withResolvers<void>();
-    const stop = life.ports.clock.after(TIMINGS.ALARM_HOLD_MS, held.resolve);
-    await Promise.race([life.driver.drive(), held.promise]);
-    stop();
-    return life.driver.alarmAt();
+  private async handle({ keeper, clock }: Instance, scheduled: number | null): Promise<() => void> {
+    const life = this.object();
+    if (life === null) return NOTHING_ELSE;
+    await withTimeLimit(clock, TIMINGS.ALARM_HOLD_MS, life.driver.drive(), () => {});
+    if (life.driver.fault !== null) return NOTHING_ELSE;
+    keeper.recovered();
+    const work = await alarmWork(life.driver, life.outbox, { clock }, scheduled);
+    // What is left of the run is nobody's here: its object has nothing to wait for.
+    if (work.next === "forget") keeper.release();
+    return NOTHING_ELSE;
   }
 }

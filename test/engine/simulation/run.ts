@@ -1,7 +1,10 @@
 // One run of the real ExecutionDriver on the simulated platform, with agents that misbehave, readers that come and
-// go, verbs, crashes and evictions. Asserts what the driver owes: I1, I4, I5, I7, I9, I10, I11, I15.
+// go, verbs, crashes and evictions, and a receiver of its reports that refuses some. Asserts what the driver, its outbox
+// and its alarm's keeper owe: I1, I4, I5, I7, I9, I10, I11, I13, I15.
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import { nextAlarm } from "../../../src/core/execution/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
@@ -40,6 +43,8 @@ export class DriverRun {
   private reader: Reader | null = null;
   private lastDeath = 0;
   private accepted = false;
+  /** The last change that its receiver has taken. */
+  private reported = "";
 
   constructor(seed: number, size: number, tally: Tally) {
     this.scenario = drawScenario(seed, size);
@@ -56,6 +61,9 @@ export class DriverRun {
       dies: (effect: string) => this.dies(effect),
       refuses: () => this.refuses(),
       chance: () => this.random.next(),
+      receivers: (instance: object) => [
+        { name: "index", receive: ({ status }: ExecutionState) => this.report(instance, status) },
+      ],
     };
     const agents = (life: () => Life) => ({
       call: (request: AgentRequest, hooks: CallHooks) => this.call(life(), request, hooks),
@@ -101,8 +109,24 @@ export class DriverRun {
     this.time.after(100, () => this.start());
   }
 
+  /** I13: until its end is reported. */
   private over(): boolean {
-    return this.observer.terminal !== null && this.open.size === 0;
+    const { terminal } = this.observer;
+    return terminal !== null && this.open.size === 0 && this.reported === terminal.status;
+  }
+
+  /** Takes a report, at once or later, or refuses it. */
+  private async report(instance: object, status: string): Promise<void> {
+    const ms = this.random.pick([0, 0, 20, 2_000]);
+    const refused = this.random.odds(0.2);
+    await new Promise<void>((resolve) => {
+      this.time.after(ms, resolve, instance);
+    });
+    if (refused) {
+      this.tally.fault("report refused");
+      throw new Error("refused");
+    }
+    this.reported = status;
   }
 
   private dies(effect: string): boolean {
@@ -219,6 +243,7 @@ export class DriverRun {
     if (!this.accepted) return;
     const { life, alarmAt, handling, alarms } = this.platform;
     hold("I15", alarms < 400, () => `${alarms} alarms: it is handled and nothing comes of it`);
+    this.auditAlarm();
     if (this.observer.terminal !== null) return;
     hold(
       "I15",
@@ -243,10 +268,21 @@ export class DriverRun {
     hold("I1", held === undefined || this.open.size >= 6, () => `${held} is to be called and is not`);
   }
 
+  /** I15: the alarm is handled, or is `nextAlarm`, or an earlier instance has set it and nothing was written since. */
+  private auditAlarm(): void {
+    const { life, keeper, alarmAt, handling } = this.platform;
+    if (keeper === null || handling) return;
+    const facts = { ...keeper.facts(), set: alarmAt };
+    const at = nextAlarm(life?.driver.state ?? null, facts);
+    if (at === null) hold("I15", facts.isAsLeft || life === null, () => "the alarm has no time");
+    else hold("I15", at === alarmAt, () => `the alarm is set to ${alarmAt}, and not to ${at}`);
+  }
+
   /** Readers come, read and go; a quiet object is evicted. */
   private visit(): void {
     const { life, handling } = this.platform;
-    if (this.accepted && this.random.odds(0.1) && this.reader === null) {
+    const mayCome = this.reader === null && this.observer.terminal === null;
+    if (this.accepted && this.random.odds(0.1) && mayCome) {
       const object = this.platform.object();
       if (object !== null)
         this.reader = new Reader(object.driver, this.random.int(0, this.platform.durable.length));

@@ -2,7 +2,7 @@
 // cannot become a large one. Refuses bytes that are not UTF-8.
 import { concatBytes } from "../../../core/bytes.ts";
 import type { CallHooks } from "../../../engine/ports.ts";
-import { readBytes } from "../../platform/read-bytes.ts";
+import { readBytes } from "../../../engine/read-bytes.ts";
 import { within } from "../../platform/time-limit.ts";
 
 type Fault =

@@ -1,7 +1,7 @@
 // A body read to its end: decoded bytes are counted as they come, so that a small compressed body cannot become a
 // large one and a Content-Length may lie. The platform fills a buffer before it wakes us: an answer of a few kilobytes
 // is one turn of the event loop, where reading it chunk by chunk is one for each chunk and one more for the end.
-import { concatBytes } from "../../core/bytes.ts";
+import { concatBytes } from "../core/bytes.ts";
 
 /** Most bodies fit the first buffer; each further one is larger. */
 const FIRST_BYTES = 4 * 1024;

@@ -1,0 +1,116 @@
+// The calls of a run that are in flight: begun once for each stage.started, aborted where the state does not want them
+// any more (I4, I5, I11), and their texts as they arrive.
+import pLimit from "p-limit";
+import { LIMITS } from "../../contract/limits.ts";
+import type { CallOutcome } from "../../core/execution/command.ts";
+import type { Invocation } from "../../core/execution/next-actions.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
+import { runStage } from "../call/run-stage.ts";
+import type { Ports } from "../ports.ts";
+import { LiveText } from "./live-text.ts";
+import type { RunMemory } from "./run-memory.ts";
+
+interface CallInFlight {
+  abort: AbortController;
+  live: LiveText;
+}
+
+/** The run whose calls they are. */
+export interface CallOwner {
+  /** A call has begun; its text will grow. */
+  began(live: LiveText): void;
+  /** Text or progress has arrived. */
+  arrived(): void;
+  /** A call that is still wanted has ended. @param began_at when it went out, ms since the epoch */
+  ended(invocation: Invocation, outcome: CallOutcome, began_at: number): void;
+}
+
+export class CallsInFlight {
+  private readonly ports: Ports;
+  private readonly memory: RunMemory;
+  private readonly owner: CallOwner;
+  private readonly calls = new Map<number, CallInFlight>();
+  private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
+
+  constructor(ports: Ports, memory: RunMemory, owner: CallOwner) {
+    this.ports = ports;
+    this.memory = memory;
+    this.owner = owner;
+  }
+
+  get size(): number {
+    return this.calls.size;
+  }
+
+  /** Whether the call that began with this `seq` is in flight. */
+  has(call: number): boolean {
+    return this.calls.has(call);
+  }
+
+  *texts(): Generator<LiveText> {
+    for (const { live } of this.calls.values()) yield live;
+  }
+
+  /** Aborts what the state does not want, and begins what it wants and is not in flight. */
+  match(state: ExecutionState, invoke: readonly Invocation[]): void {
+    const wanted = new Set(invoke.map((invocation) => invocation.call));
+    for (const [call, { abort }] of this.calls) {
+      if (wanted.has(call)) continue;
+      this.memory.ended(call);
+      this.calls.delete(call);
+      abort.abort();
+    }
+    for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(state, invocation);
+  }
+
+  abortAll(): void {
+    const calls = [...this.calls.values()];
+    this.calls.clear();
+    for (const { abort } of calls) abort.abort();
+  }
+
+  private begin(state: ExecutionState, invocation: Invocation): void {
+    const { stage, attempt, call } = invocation;
+    const live = new LiveText(state.spec.execution_id, stage, attempt, call);
+    const abort = new AbortController();
+    this.calls.set(call, { abort, live });
+    this.owner.began(live);
+    const wanted = () => this.calls.get(call)?.abort === abort;
+    const hooks = {
+      signal: abort.signal,
+      another: (task: () => Promise<void>) => void this.slots(task),
+      delta: (text: string) => {
+        if (!wanted()) return;
+        const failure = this.memory.addText(call, text);
+        if (failure !== null) {
+          end({ ok: false, failure });
+          abort.abort();
+          return;
+        }
+        live.append(text);
+        this.owner.arrived();
+      },
+      progress: (progress: NonNullable<LiveText["progress"]>) => {
+        if (!wanted()) return;
+        live.progress = progress;
+        live.progressCount += 1;
+        this.owner.arrived();
+      },
+    };
+    let began_at = this.ports.clock.now();
+    const end = (ended: CallOutcome) => {
+      if (!wanted()) return;
+      const withText = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
+      const outcome = this.memory.answered(call, withText);
+      this.calls.delete(call);
+      this.owner.ended(invocation, outcome, began_at);
+    };
+    // The task begins after this stretch: what is written in it is written before the call.
+    void this.slots(async () => {
+      // It may have been cancelled while it waited for a slot.
+      if (!wanted()) return;
+      began_at = this.ports.clock.now();
+      end(await runStage(this.ports, state, invocation, hooks));
+    });
+  }
+}

@@ -1,0 +1,250 @@
+// The ports of the Worker: every interface through which it reaches the Durable Objects, keys, time and chance. Adapters
+// implement them, compose.ts builds them. What travels to the object of an execution is in object-protocol.ts.
+import type { ApiKey } from "../contract/access.ts";
+import type { AgentRegistration } from "../contract/agent.ts";
+import type { CoordinatorConfig } from "../contract/config.ts";
+import type { ExecutionSummary } from "../contract/execution-list.ts";
+import type { ConversationTurn } from "../contract/execution.ts";
+import type { JsonObject } from "../contract/json.ts";
+import type { Alert } from "../contract/metrics.ts";
+import type { Pipeline } from "../contract/pipeline.ts";
+import type { Result } from "../contract/problem.ts";
+import type { ExecutionFilter } from "../contract/requests.ts";
+import type { CatalogOutline } from "../core/config/catalog-outline.ts";
+import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
+import type { IndexEntry } from "../core/monitoring/index-entry.ts";
+import type { LogLevel } from "../core/monitoring/log-line.ts";
+import type { RunShape } from "../core/monitoring/metrics/report.ts";
+import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
+import type { PipelineChange } from "../core/pipeline/edit.ts";
+import type {
+  Admission,
+  BreakerPolicy,
+  CallVerdict,
+  BreakerSnapshot,
+  TenantHealth,
+} from "../core/resilience/breaker.ts";
+import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
+import type { TokenRun } from "../core/security/token.ts";
+import type { ExecutionRpc, FollowMessage, StreamReader } from "./object-protocol.ts";
+import type { Clock } from "./ports.ts";
+
+/** All that the Worker reaches the outside through. */
+export interface WorkerPorts {
+  executions: Executions;
+  catalogs: Catalogs;
+  executionIndex: ExecutionIndex;
+  /** The object that monitors a tenant's metrics. */
+  monitor: (tenant: string) => MonitorRpc;
+  deliveryQueue: DeliveryQueue;
+  access: Access;
+  conversations: Conversations;
+  /** The object of an agent's breaker. */
+  agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
+  /** Null where calls are not limited. */
+  limiter: RateLimiter | null;
+  clock: Clock;
+  platform: WorkerPlatform;
+}
+
+/** What the platform gives besides time. */
+interface WorkerPlatform {
+  /** 128 random bits: an id that no caller can guess. */
+  randomExecutionId: () => string;
+  /** SHA-256 of a text's UTF-8 bytes, in hex. */
+  sha256Hex: (text: string) => Promise<string>;
+  /** A line of the operator's log. */
+  writeLog: (level: LogLevel, line: string) => void;
+}
+
+export interface Executions {
+  follow(
+    tenant: string,
+    execution_id: string,
+    message: FollowMessage,
+    signal: AbortSignal,
+  ): Promise<Response>;
+  stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
+  rpc(tenant: string, execution_id: string): ExecutionRpc;
+}
+
+/** A tenant's definitions as an isolate knows them, and the known state of its agents. */
+export interface CatalogSnapshot extends CatalogOutline {
+  /** Those that the isolate has; `versions` names all. */
+  pipelines: Record<string, Pipeline>;
+  /** The recorded failures of its agents. */
+  health: TenantHealth;
+}
+
+/** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
+export interface CatalogText {
+  /** A CatalogOutline as JSON; null where the reader has this revision of it. */
+  definitions: string | null;
+  revision: string;
+  health: TenantHealth;
+}
+
+/** The precondition of a write: none, that the pipeline exists, or that it has this version (0: does not exist). */
+export type Precondition = null | "exists" | number;
+
+/** The outcome of a write, and the snapshot after it. */
+export interface Written<T> {
+  outcome: T;
+  snapshot: CatalogSnapshot;
+}
+
+/** The same as it travels. */
+export interface WrittenText<T> {
+  outcome: T;
+  snapshot: CatalogText;
+}
+
+export interface CatalogRpc {
+  /** @param revision of the definitions that the caller has; null where it has none */
+  snapshot(revision: string | null): Promise<CatalogText>;
+  /** The definition of a pipeline as JSON; null where there is none. */
+  pipeline(name: string): Promise<string | null>;
+  /** All definitions, by name, as JSON. */
+  pipelines(): Promise<string>;
+  /** @param environment the effective config without a patch */
+  changePipeline(
+    name: string,
+    change: PipelineChange,
+    condition: Precondition,
+    environment: CoordinatorConfig,
+  ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>>;
+  deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
+  /** @param registration null removes it, also a preset one */
+  setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
+  /** @param environment the effective config without a patch */
+  patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
+  health(): Promise<TenantHealth>;
+  /** Reports an agent's breaker state; a report older than the known state changes nothing. */
+  noteHealth(agent_type: string, snapshot: BreakerSnapshot): Promise<void>;
+}
+
+export interface Catalogs {
+  /** @param maxAgeMs 0 asks the object itself */
+  read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same with the definition of this pipeline, where there is one. */
+  readFor(tenant: string, pipeline: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same as the object has it now, with every definition. */
+  readAll(tenant: string): Promise<CatalogSnapshot>;
+  /** The cached value, without waiting; null if a read would need a request. */
+  peek(tenant: string): CatalogSnapshot | null;
+  /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
+  write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
+}
+
+/** A position in the list: everything after it is older. */
+export interface Place {
+  start: number;
+  id: string;
+}
+
+export type IndexQuery = Pick<ExecutionFilter, "status" | "pipeline" | "conversation_id" | "limit"> & {
+  before: Place | null;
+};
+
+/** An execution of the list with its position. */
+export interface Listed extends Place {
+  summary: ExecutionSummary;
+}
+
+/** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
+export type Period = { window_seconds: number } | "ever";
+
+export interface MetricsQuery {
+  period: Period;
+  /** All pipelines if absent. */
+  pipeline?: string | undefined;
+  /** Recorded runs wanted, at most. */
+  shapes: number;
+}
+
+export interface IndexMetrics {
+  /** In the order of their first run. */
+  by_pipeline: Map<string, MetricTotals>;
+  /** Executions that have begun and not ended. */
+  open: number;
+  /** Of recent runs, in the order in which they began. */
+  shapes: RunShape[];
+}
+
+export interface ExecutionIndex {
+  report(tenant: string, entry: IndexEntry): Promise<void>;
+  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
+  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
+  forget(tenant: string, place: Place): Promise<void>;
+  metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
+}
+
+export interface Conversations {
+  /** The last `count` turns, oldest first; none where the conversation cannot be read in time. */
+  history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
+  add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
+  forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
+}
+
+/** The object of one agent. */
+export interface AgentHealthRpc {
+  admit(lease_ms: number): Promise<{ admission: Admission; snapshot: BreakerSnapshot }>;
+  /** @param why the failure's message, where the verdict is one */
+  report(
+    verdict: CallVerdict,
+    probe: number | null,
+    policy: BreakerPolicy,
+    why?: string,
+  ): Promise<BreakerSnapshot>;
+  snapshot(): Promise<BreakerSnapshot>;
+  /** Resets the state after the agent was registered again. */
+  reset(): Promise<BreakerSnapshot>;
+}
+
+export interface MonitorRpc {
+  /** The alerts, evaluated now. */
+  alerts(): Promise<Alert[]>;
+  /** Metrics have changed: the alerts are evaluated again shortly. */
+  metricsChanged(): Promise<void>;
+}
+
+export interface DeliveryJob {
+  /** The same for the same notification: receivers drop duplicates. */
+  id: string;
+  kind: "webhook" | "spans";
+  /** JSON text: an event's payload, or one trace's spans. */
+  body: string;
+  /** How long it may wait for further jobs of its kind, in ms. */
+  wait_ms: number;
+}
+
+export interface DeliveryQueue {
+  send(tenant: string, job: DeliveryJob): Promise<void>;
+}
+
+export interface RateLimiter {
+  readonly limit: RateLimit;
+  /**
+   * Counts one call of this caller. Never rejects.
+   * @param later keeps the work alive that continues after the response
+   */
+  take(caller: string, later: (work: Promise<void>) => void): Promise<RateVerdict>;
+}
+
+export interface Access {
+  /** The key that was presented, as the deployment knows it; null where it does not. */
+  keyHolder(key: string): Promise<ApiKey | null>;
+  /**
+   * A token that opens the events of one run for TOKEN_SECONDS, as long as the key is there.
+   * @param key_id of the key that asks for it; null where no keys are asked for
+   */
+  streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
+  /** The tenant to which a token opens this execution's events, and the start of the run; null where it opens nothing. */
+  openedBy(token: string, execution_id: string): Promise<Opened | null>;
+}
+
+interface Opened {
+  tenant: string;
+  /** Compared with the existing run's start: ms since the epoch. */
+  started_at: number;
+}

@@ -1,0 +1,43 @@
+// What the router, the middlewares and the OpenAPI document know of an endpoint before a call of it is handled: its
+// route, who may call it, its media types and its query.
+import type * as z from "../contract/zod.ts";
+
+export const JSON_TYPE = "application/json";
+export const SSE_TYPE = "text/event-stream";
+
+/**
+ * Who may call. `public`: anybody. `read`: any key, since every scope includes it. `execute`, `admin`: a key with that
+ * scope. `follow`: as `read`, or a stream token of this execution.
+ */
+export type Permission = "public" | "read" | "execute" | "admin" | "follow";
+
+/** A lazy object, so that no query's schema is made before a call needs it. */
+export type QuerySchema = z.ZodMiniLazy<z.ZodMiniObject>;
+
+export interface Route {
+  method: "get" | "post" | "put" | "patch" | "delete";
+  /** As the router writes it. */
+  path: string;
+  permission: Permission;
+  /** Media types that it answers with, by default JSON alone; a caller who takes none of them gets 406. */
+  produces: readonly string[];
+  /** Its query parameters, each given once at most; a call with any other is refused. Absent: it takes none. */
+  query?: QuerySchema;
+  /** A call of it starts work: it is counted by the rate limit. */
+  starts_work?: true;
+  /** A call with a cursor (Last-Event-ID) attaches to a run that is there and starts none. */
+  attaches_by_cursor?: true;
+}
+
+/** The schemas of a route's query parameters, by name. */
+export function queryParameters({ query }: Pick<Route, "query">): Readonly<Record<string, z.core.$ZodType>> {
+  return query === undefined ? {} : query._zod.innerType.shape;
+}
+
+/**
+ * True for a path in which no segment is empty. The router takes a slash at the end for nothing, but a caller who sends
+ * one has lost a segment: URL parsers take `..` out of a path (as `%2e%2e`, too), and what is left names its parent.
+ */
+export function isWhole(requestPath: string): boolean {
+  return requestPath === "/" || !(requestPath.endsWith("/") || requestPath.includes("//"));
+}
