@@ -1,6 +1,7 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
 // (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
 import { DurableObject } from "cloudflare:workers";
+import { sharedCalls } from "../adapters/durable/result-cache-client.ts";
 import { composeServices, composeShared, forgetExecution } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
@@ -20,6 +21,7 @@ import {
   readRunText,
   refusalResponse,
   type RunMessage,
+  type SharedCall,
   type StreamReader,
   streamUrlOf,
   termsOf,
@@ -122,6 +124,11 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   async isCalling(call: number): Promise<boolean> {
     return this.runs.isCalling(call);
+  }
+
+  async shareCalls(): Promise<SharedCall[] | null> {
+    const calls = await this.runs.shareCalls();
+    return calls === null ? null : sharedCalls(calls, this.runs.clock.now());
   }
 
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {

@@ -10,6 +10,7 @@ import type { RunSpec } from "../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
 import { executionPieces } from "../core/execution/view.ts";
 import { TIMINGS } from "../core/timings.ts";
+import type { QuietCall } from "../engine/call/run-cache.ts";
 import { AlarmKeeper } from "../engine/run/alarm-keeper.ts";
 import { ExecutionDriver } from "../engine/run/driver.ts";
 import type { EventFeed } from "../engine/watch/feed.ts";
@@ -59,6 +60,11 @@ export class RunKeeper {
   /** Whether this instance has the call in flight. @param call the `seq` of its stage.started */
   isCalling(call: number): boolean {
     return this.driver?.isCalling(call) ?? false;
+  }
+
+  /** See RunCache; null where this instance has no run that goes on. */
+  async shareCalls(): Promise<readonly QuietCall[] | null> {
+    return (await this.driver?.cache.share()) ?? null;
   }
 
   /**

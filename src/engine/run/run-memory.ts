@@ -28,6 +28,8 @@ function stateWeight(state: ExecutionState): number {
 export class RunMemory {
   private readonly share: MemoryShare | undefined;
   private kept = 0;
+  /** Of results of the cache. */
+  private cached = 0;
   /** Of the texts of calls in flight, by call. */
   private readonly texts = new Map<number, number>();
 
@@ -55,6 +57,16 @@ export class RunMemory {
     // Requesting memory per piece would cost as much as the text.
     if (Math.floor(before / STEP) === Math.floor(after / STEP) || this.share.take(this.total)) return null;
     return { kind: "isolate_full", bytes: after };
+  }
+
+  /** Results of the cache hold so many bytes; false, and nothing changed, where there is no room for more. */
+  caches(bytes: number): boolean {
+    const before = this.cached;
+    if (this.share === undefined || bytes === before) return true;
+    this.cached = bytes;
+    if (bytes < before) this.share.keep(this.total);
+    else if (!this.share.take(this.total)) this.cached = before;
+    return this.cached === bytes;
   }
 
   /** The outcome of a call that has ended, or its failure where its answer does not fit. */
@@ -85,7 +97,7 @@ export class RunMemory {
   }
 
   private get total(): number {
-    let sum = this.kept;
+    let sum = this.kept + this.cached;
     for (const bytes of this.texts.values()) sum += bytes;
     return sum;
   }

@@ -5,6 +5,7 @@ import { catalogsOver } from "../../../src/adapters/durable/catalog-client.ts";
 import { executionIndexOver } from "../../../src/adapters/durable/execution-index-client.ts";
 import { EmbeddedCache } from "../../../src/adapters/durable/result-cache-client.ts";
 import { DEFAULT_CONFIG } from "../../../src/contract/config.ts";
+import type { RunQuestion } from "../../../src/core/caching/run-question.ts";
 import { type IndexEntry, startSummary } from "../../../src/core/monitoring/index-entry.ts";
 import type { CatalogRpc, Catalogs, ExecutionIndex } from "../../../src/engine/worker-ports.ts";
 import { INDEX_GENERATION } from "../../../src/core/monitoring/shards.ts";
@@ -69,7 +70,9 @@ class TenantLoad {
     const catalog = load.namespace("catalog", (method) => this.catalogAnswer(method));
     const rpc = () => (catalog.get as unknown as (name: string) => CatalogRpc)(tenant);
     const catalogs = () => catalogsOver({ catalog: rpc, clock, log: () => {} });
-    const results = load.namespace("result cache", (method) => (method === "take" ? "miss" : undefined));
+    const results = load.namespace("result cache", (method) =>
+      method === "ask" ? { kept: [], asksEach: false, isNoted: true } : undefined,
+    );
     const agents = load.namespace("agent health", () => null) as unknown as { get: (name: string) => never };
     const many = <T>(count: number, make: () => T) =>
       Array.from({ length: Math.max(1, Math.ceil(count)) }, make);
@@ -126,22 +129,23 @@ class TenantLoad {
       sharded: { execution_id, conversation_id: conversation, index_shards: INDEX_GENERATION.shards },
       expires: clock.now() + 1e9,
     });
-    const keys = STAGES.map((_, stage) => ({
+    const question: RunQuestion = {
       tenant,
+      execution_id,
       question: `question ${number}`,
-      exact: `${number}/${stage}`,
-      family: `${number}/${stage}`,
-    }));
+      history: "[]",
+      input: "",
+      until: start + END,
+      ttl_seconds: DEFAULT_CONFIG.cache_ttl_seconds,
+    };
+    void cache.ask(question, false);
     for (const [stage, at] of STAGES.entries()) {
-      const key = keys[stage] as (typeof keys)[number];
-      const caller = { execution_id, call: stage } as never;
+      const agent = { tenant, agent_type: `a${stage}`, registration: null };
       clock.after(at, async () => {
-        await health.admit({ tenant, agent_type: `a${stage}`, registration: null }, 1_000);
-        await cache.take(key, caller, 3_600, 60_000);
+        await health.admit(agent, 1_000);
       });
-      const ends = (STAGES[stage + 1] ?? END) - 2;
-      clock.after(ends, () => cache.put(key, caller, { data: {}, bytes: 2 }, 3_600));
     }
+    clock.after(END, () => cache.report(question, [], true));
     clock.after(END, () => this.executionIndex.report(tenant, ended()));
   }
 

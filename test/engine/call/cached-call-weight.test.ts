@@ -5,7 +5,7 @@ import { DEFAULT_CONFIG } from "../../../src/contract/config.ts";
 import type { CachedResult } from "../../../src/core/caching/cached-result.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import type { AgentHealth, AgentRequest, ResultCache } from "../../../src/engine/ports.ts";
+import type { AgentHealth, AgentRequest, StageCache } from "../../../src/engine/ports.ts";
 import { lastResult, throughCache } from "../../../src/engine/call/cached-call.ts";
 import { makeStage } from "../../core/simulation/spec.ts";
 
@@ -20,13 +20,12 @@ const hooks = { signal: new AbortController().signal, delta() {}, progress() {},
 /** A cache that knows `result`, or nothing, and remembers what is put. */
 function cacheOf(result: CachedResult | "miss") {
   const put: CachedResult[] = [];
-  const cache: ResultCache = {
+  const cache: StageCache = {
     take: async () => result,
     follow: async () => "miss",
     put: async (_key, _caller, kept) => void put.push(kept),
     release: async () => {},
     last: async () => (result === "miss" ? null : result),
-    forget: async () => {},
   };
   const clock = { now: () => 0, after: () => () => {} };
   return { ports: { clock, shared: { cache, health: {} as AgentHealth } }, cache, put };

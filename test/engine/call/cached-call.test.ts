@@ -9,13 +9,13 @@ import { decide } from "../../../src/core/execution/decide.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { type FlightCaller, type Released, SingleFlight } from "../../../src/core/caching/single-flight.ts";
-import type { AgentHealth, AgentRequest, CallHooks, Clock, ResultCache } from "../../../src/engine/ports.ts";
+import type { AgentHealth, AgentRequest, CallHooks, Clock, StageCache } from "../../../src/engine/ports.ts";
 import { runStage } from "../../../src/engine/call/run-stage.ts";
 import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
 import { drained, VirtualTime } from "../simulation/virtual-time.ts";
 
 /** A cache that answers at once, over the real flights. */
-class TestCache implements ResultCache {
+class TestCache implements StageCache {
   readonly kept = new Map<string, CachedResult>();
   releases = 0;
   private readonly flights = new SingleFlight();
@@ -57,8 +57,6 @@ class TestCache implements ResultCache {
   async last() {
     return null;
   }
-
-  async forget() {}
 
   private advance(): void {
     const { released, probes } = this.flights.advance(this.time.now);
@@ -163,7 +161,7 @@ function begin(
     health: HEALTH,
     cache: new Proxy(cache, {
       // A dead object sends nothing.
-      get: (target, verb: keyof ResultCache) =>
+      get: (target, verb: keyof StageCache) =>
         isDead ? () => new Promise(() => {}) : target[verb].bind(target),
     }),
   };

@@ -313,6 +313,60 @@ describe.each(["embedded", "upstash"])("the result cache, %s", (backend) => {
     expect(calls()).toBe(3);
   });
 
+  kept(
+    "a stage that is run on its own is answered with what a pipeline has made of the same input",
+    async () => {
+      const { name, path } = await stage();
+      agents.on(path, (call, response, count) => answers({ count })(call, response, count));
+      const stages = ["one", "two"].map((of, at) => ({
+        name: of,
+        agent_type: name,
+        depends_on: at === 0 ? [] : ["one"],
+      }));
+      await coordinator.pipeline(`${name}-two`, stages);
+      const query = `of ${name}`;
+      await coordinator.run({ pipeline: `${name}-two`, conversation_id: `${name}-own`, query });
+      const execute = async (inputs: Record<string, unknown>) => {
+        const body = { stage: { name: "two", agent_type: name }, query, inputs };
+        return (await coordinator.api("POST", "/v1/stages/execute", body)).body;
+      };
+      expect(await execute({ one: { count: 1 } })).toMatchObject({ cached: true, data: { count: 2 } });
+      expect(await execute({ one: { count: 7 } })).toMatchObject({ cached: false });
+    },
+  );
+
+  kept("results that are too large to be brought with the question are found where they are", async () => {
+    const { run, path, calls } = await stage();
+    const much = "x".repeat(400_000);
+    agents.on(path, answers({ much }));
+    await run();
+    // It is reported after the answer.
+    await sleep(500);
+    const { result } = await run();
+    expect([result.cached, result.data.much === much, calls()]).toEqual([true, true, 1]);
+  });
+
+  kept("a chain asks once and reports once, and is answered with one question", async () => {
+    const { name, calls } = await stage();
+    const stages = ["one", "two", "three"].map((of, at, all) => ({
+      name: of,
+      agent_type: name,
+      depends_on: all.slice(Math.max(0, at - 1), at),
+    }));
+    await coordinator.pipeline(`${name}-three`, stages);
+    const run = async (at: number) => {
+      const before = redis?.requests() ?? 0;
+      const id = `${name}-chain-${at}`;
+      const { body } = await coordinator.run({ pipeline: `${name}-three`, conversation_id: id, query: name });
+      const cached = Object.values<{ cached: boolean }>(body.stage_results).filter((of) => of.cached).length;
+      // What it has made is reported after the answer.
+      const expected = cached === 0 ? 2 : 1;
+      if (redis !== null) await expect.poll(() => (redis?.requests() ?? 0) - before).toBe(expected);
+      return cached;
+    };
+    expect([await run(1), await run(2), calls()]).toEqual([0, 3, 3]);
+  });
+
   kept("cache false, enable_caching false and a TTL that is over ask the agent", async () => {
     const off = await stage({ cache: false });
     await off.run();

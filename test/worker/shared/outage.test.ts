@@ -104,7 +104,8 @@ test.concurrent.for(MOODS)("Redis that was %s is used again by itself", async ([
     .toBe(404);
   const back = redis.requests();
   expect((await run(of)).status).toBe("completed");
-  expect(redis.requests() - back).toBeGreaterThanOrEqual(4);
+  // The limiter counts the call, and the cache is asked; its results are reported after the answer.
+  await expect.poll(() => redis.requests() - back).toBe(3);
   expect(coordinator.output().match(/Redis is unavailable/g)).toHaveLength(1);
   expect(coordinator.output()).not.toContain("UNHANDLED");
 });
