@@ -23,6 +23,8 @@ export default class LongestFirst extends BaseSequencer {
       const at = LONGEST.findIndex((path) => moduleId.endsWith(`/${path}`));
       return at === -1 ? LONGEST.length : at;
     };
-    return (await super.sort(files)).toSorted((a, b) => place(a) - place(b));
+    // oxlint-disable-next-line unicorn/no-array-sort -- the sequencer's own, not an array's.
+    const bySize = await super.sort(files);
+    return bySize.toSorted((a, b) => place(a) - place(b));
   }
 }

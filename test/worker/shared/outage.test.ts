@@ -90,7 +90,7 @@ test.each(MOODS)("Redis %s costs at most 250 ms once, fails nothing, is logged o
 });
 
 // What is timed is over: these wait side by side.
-test.concurrent.for(MOODS)("Redis that was %s is used again by itself", async ([name, , end]) => {
+test.concurrent.for(MOODS)("Redis that was %s is used again by itself", async ([name, , end], { expect }) => {
   const of = worlds.get(name) as World;
   const { redis, coordinator } = of;
   await end(redis);
