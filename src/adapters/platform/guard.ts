@@ -8,7 +8,7 @@ import { Lru } from "./lru.ts";
 /** No answer in time, or none that could be used. */
 export const LOST = Symbol("lost");
 
-/** Failures in a row after which it is not asked; a single one where it was waited for in vain. */
+/** Failures in a row after which it is not asked; a single slow one has the same effect. */
 const FAILURES = 3;
 /** How often it is asked whether it is back, in ms. */
 const RETRY_MS = 5_000;
@@ -83,7 +83,8 @@ export class Guard {
     if ("value" in answer) this.answered();
   }
 
-  private answered(): void {
+  /** It has answered, also a question that went past the guard: callers wait for it again. */
+  answered(): void {
     this.failures = 0;
     if (this.isLogged) this.terms.onChange?.({ isLost: false, cause: null });
     this.isLogged = false;
