@@ -8,7 +8,7 @@ import type { KeptTurn } from "../../src/core/monitoring/conversation-turn.ts";
 import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";
 import { ConversationObject as RealConversation } from "../../src/objects/conversation.ts";
 import { CourierObject as RealCourier } from "../../src/objects/delivery-queue.ts";
-import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
+import { ExecutionObject as RealExecution } from "../../src/objects/execution/execution.ts";
 import { LedgerObject as RealLedger } from "../../src/objects/execution-index/execution-index.ts";
 
 // The classes below stand before those of the same names here.

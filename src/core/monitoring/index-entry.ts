@@ -5,7 +5,7 @@ import { cutText } from "../../contract/text.ts";
 import { type RunReport, runReport } from "./metrics/report.ts";
 import { TIMINGS } from "../timings.ts";
 import { isoTime } from "../time.ts";
-import { retainedUntil } from "../execution/retention.ts";
+import { retainedUntil } from "../execution/alarm/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
 export interface IndexEntry {

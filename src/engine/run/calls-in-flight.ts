@@ -8,7 +8,7 @@ import type { ExecutionState } from "../../core/execution/state.ts";
 import { runStage } from "../call/run-stage.ts";
 import type { Ports } from "../ports.ts";
 import { LiveText } from "./live-text.ts";
-import type { RunMemory } from "./run-memory.ts";
+import type { RunMemory } from "../memory/run-memory.ts";
 
 interface CallInFlight {
   abort: AbortController;

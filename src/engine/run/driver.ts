@@ -19,7 +19,7 @@ import { GroupCommit } from "./group-commit.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
 import type { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "../ports.ts";
-import { RunMemory } from "./run-memory.ts";
+import { RunMemory } from "../memory/run-memory.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 
