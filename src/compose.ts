@@ -121,7 +121,7 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
 /** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
   executionIndex: executionIndexOver(env.LEDGER),
-  conversations: conversationsOver(env.CONVERSATIONS),
+  conversations: conversationsOver(env.CONVERSATIONS, systemClock),
 }));
 
 /** Reports an execution to the index. */
@@ -217,7 +217,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     executions: executionsOver(env.EXECUTIONS),
     catalogs: catalogsOver({
       catalog: (tenant) => catalogRpc(env, tenant),
-      now: () => systemClock.now(),
+      clock: systemClock,
       log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
     }),
     ...composeKeepers(env),

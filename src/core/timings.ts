@@ -97,6 +97,10 @@ export const TIMINGS = {
   CACHE_SWEEP_MS: 3_600_000,
   /** Results are gathered this long before they are written. */
   CACHE_WRITE_MS: 500,
+  /** Definitions that travel with a tenant's snapshot, as JSON: those of most tenants, in one hop of a few milliseconds. */
+  CATALOG_INLINE_CHARS: 64 * 1024,
+  /** A larger definition is read by its name: it would take the room of many. */
+  CATALOG_INLINE_EACH_CHARS: 8 * 1024,
   /** A run without storage is reported to the index so often, and listed twice as long after the last report. */
   MEMORY_LISTED_MS: 60_000,
   /** Retention after its end, for callers that read it once more. */

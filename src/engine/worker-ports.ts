@@ -7,9 +7,10 @@ import type { ExecutionSummary } from "../contract/execution-list.ts";
 import type { ConversationTurn } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { Alert } from "../contract/metrics.ts";
+import type { Pipeline } from "../contract/pipeline.ts";
 import type { Result } from "../contract/problem.ts";
 import type { ExecutionFilter } from "../contract/requests.ts";
-import type { Definitions } from "../core/config/catalog-bounds.ts";
+import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
@@ -67,15 +68,17 @@ export interface Executions {
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
-/** All definitions of a tenant, and the known state of its agents. */
-export interface CatalogSnapshot extends Definitions {
+/** A tenant's definitions as an isolate knows them, and the known state of its agents. */
+export interface CatalogSnapshot extends CatalogOutline {
+  /** Those that the isolate has; `versions` names all. */
+  pipelines: Record<string, Pipeline>;
   /** The recorded failures of its agents. */
   health: TenantHealth;
 }
 
 /** A snapshot as it travels: as text, whose size is known and which is not taken apart on the way. */
 export interface CatalogText {
-  /** Definitions as JSON; null where the reader has this revision of them. */
+  /** A CatalogOutline as JSON; null where the reader has this revision of it. */
   definitions: string | null;
   revision: string;
   health: TenantHealth;
@@ -99,13 +102,17 @@ export interface WrittenText<T> {
 export interface CatalogRpc {
   /** @param revision of the definitions that the caller has; null where it has none */
   snapshot(revision: string | null): Promise<CatalogText>;
+  /** The definition of a pipeline as JSON; null where there is none. */
+  pipeline(name: string): Promise<string | null>;
+  /** All definitions, by name, as JSON. */
+  pipelines(): Promise<string>;
   /** @param environment the effective config without a patch */
   changePipeline(
     name: string,
     change: PipelineChange,
     condition: Precondition,
     environment: CoordinatorConfig,
-  ): Promise<WrittenText<Result<{ created: boolean }>>>;
+  ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>>;
   deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>>;
   /** @param registration null removes it, also a preset one */
   setAgent(agent_type: string, registration: AgentRegistration | null): Promise<WrittenText<Result<null>>>;
@@ -119,6 +126,10 @@ export interface CatalogRpc {
 export interface Catalogs {
   /** @param maxAgeMs 0 asks the object itself */
   read(tenant: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same with the definition of this pipeline, where there is one. */
+  readFor(tenant: string, pipeline: string, maxAgeMs?: number): Promise<CatalogSnapshot>;
+  /** The same as the object has it now, with every definition. */
+  readAll(tenant: string): Promise<CatalogSnapshot>;
   /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */

@@ -1,6 +1,7 @@
 // The Durable Object of one tenant's definitions: pipelines with their versions, agents' registrations, config. A
 // thin shell over storage: core/ decides a change; it is applied here, where no other writer can come in between. A
-// deleted pipeline keeps its version number, so that versions are never reused.
+// deleted pipeline keeps its version number, so that versions are never reused. Isolates hold an outline of it
+// (core/config/catalog-outline.ts) and read large definitions by name.
 import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import type { BreakerSnapshot, TenantHealth } from "../core/resilience/breaker.ts";
@@ -12,6 +13,7 @@ import type { JsonObject } from "../contract/json.ts";
 import { Pipeline } from "../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import { boundsFault, type Definitions } from "../core/config/catalog-bounds.ts";
+import { outlineOf } from "../core/config/catalog-outline.ts";
 import { effectiveConfig, patchConfig } from "../core/config/config.ts";
 import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
@@ -32,6 +34,7 @@ const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
 /** The definitions as they are now; `revision` names them for as long as this instance lives. */
 interface Current {
   definitions: Definitions;
+  /** Their outline. */
   json: string;
   revision: string;
 }
@@ -48,12 +51,21 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     return this.textOf(current, revision === current.revision ? null : current.json);
   }
 
+  async pipeline(name: string): Promise<string | null> {
+    const stored = this.stored(name);
+    return stored === undefined || stored.stages === null ? null : JSON.stringify(stored);
+  }
+
+  async pipelines(): Promise<string> {
+    return JSON.stringify(this.current().definitions.pipelines);
+  }
+
   async changePipeline(
     name: string,
     change: PipelineChange,
     condition: Precondition,
     environment: CoordinatorConfig,
-  ): Promise<WrittenText<Result<{ created: boolean }>>> {
+  ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>> {
     const stored = this.stored(name);
     const stages = stored?.stages ?? null;
     const refusal = refusalOf(name, stages === null ? 0 : (stored?.version ?? 0), condition);
@@ -64,7 +76,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     if (!changed.ok) return this.answer(changed);
     const pipeline = { name, version: (stored?.version ?? 0) + 1, stages: changed.value };
     const after = { ...definitions, pipelines: { ...definitions.pipelines, [name]: pipeline } };
-    return this.write(after, { created: stages === null }, () => this.put(pipeline));
+    return this.write(after, { created: stages === null, pipeline }, () => this.put(pipeline));
   }
 
   async deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>> {
@@ -175,7 +187,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   private revised(definitions: Definitions): Current {
     this.revisions += 1;
     const revision = `${this.instance}/${this.revisions}`;
-    return { definitions, json: JSON.stringify(definitions), revision };
+    return { definitions, json: JSON.stringify(outlineOf(definitions)), revision };
   }
 
   private all(): Definitions {

@@ -20,14 +20,28 @@ class World {
   /** Questions and reports that left an isolate. */
   hops = 0;
   away = false;
+  /** The catalog does not answer, and the time passes for which it is waited for. */
+  hangs = false;
   private readonly breakers = new Map<string, Breaker>();
 
   isolate(): IsolateHealth {
     return new IsolateHealth({
-      clock: { now: () => this.now },
+      clock: { now: () => this.now, after: (ms, task) => this.after(ms, task) },
       object: (_tenant, agent_type) => this.object(agent_type),
-      tenantHealth: async () => this.reach(() => this.snapshot()),
+      tenantHealth: async () => {
+        const health = this.reach(() => this.snapshot());
+        return this.hangs ? new Promise(() => {}) : health;
+      },
     });
+  }
+
+  private after(ms: number, task: () => void): () => void {
+    if (!this.hangs) return () => {};
+    void Promise.resolve().then(() => {
+      this.now += ms;
+      task();
+    });
+    return () => {};
   }
 
   private object(agent_type: string): AgentHealthRpc {
@@ -117,6 +131,20 @@ describe("what an isolate knows of agents", () => {
     await settled();
     world.now += 30_000;
     expect(await other.admit(agent("a"), 1_000)).toMatchObject({ admit: "refuse" });
+  });
+
+  test("a catalog that hangs delays one call, and then none", async () => {
+    const world = new World();
+    const isolate = world.isolate();
+    world.hangs = true;
+    const waited: number[] = [];
+    for (let made = 0; made < 3; made += 1) {
+      world.now += 2_000;
+      const began = world.now;
+      expect(await isolate.admit(agent("a"), 1_000)).toEqual({ admit: "call" });
+      waited.push(world.now - began);
+    }
+    expect([waited, world.hops]).toEqual([[250, 0, 0], 1]);
   });
 
   test("a success is reported after failures, once", async () => {

@@ -3,14 +3,15 @@
 //
 // Everything runs on this one machine, all traffic on loopback, each variant in a workerd of its own on the Miniflare
 // API with agents in a second Worker beside it; rounds are interleaved, so that a busy moment hits all alike, and
-// figures are medians. Each caller keeps one conversation, as a user does, so that the coordinator also reads and
-// writes that. Ends with code 0 for every result: it is no test.
+// figures are medians. The first section has the defaults, with every question and conversation new; each other one says
+// what it leaves out of them. Ends with code 0 for every result: it is no test.
 import { readFileSync } from "node:fs";
 import { availableParallelism, loadavg } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";
 import { closeConnections } from "./load.ts";
 import { bundle } from "./servers.ts";
 import { compareColdStarts } from "./cold-start.ts";
+import { compareDefaults } from "./defaults.ts";
 import { measureReplay } from "./replay.ts";
 import { compareShapes } from "./shapes.ts";
 import { compareStageTimes } from "./stage-times.ts";
@@ -20,6 +21,7 @@ import { atMost, type Bench, printVerdicts, type Verdict } from "./verdicts.ts";
 import { compareVariants } from "./variants.ts";
 
 const SECTIONS: Record<string, (bench: Bench) => Promise<Verdict[]>> = {
+  defaults: compareDefaults,
   variants: compareVariants,
   storage: compareStorage,
   "stage-times": compareStageTimes,

@@ -60,6 +60,7 @@ function report({ bareRun, run, bareNothing, nothing }: Record<string, Candidate
   console.log(
     `\n## From starting workerd to its first answer, ms, ${run.took.length} starts each, interleaved\n`,
   );
+  console.log("the run without result cache, in a conversation that exists\n");
   const line = (label: string, bare: Candidate, own: Candidate) => [
     label,
     median(bare.took).toFixed(1),

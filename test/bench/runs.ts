@@ -19,17 +19,21 @@ export function floorRun(server: At, path: string, layers: Layers): Caller {
   });
 }
 
-/** @param query what is asked; the same each time unless it says otherwise */
+/**
+ * @param query what is asked; the same each time unless it says otherwise
+ * @param conversation each caller's own unless it says otherwise
+ */
 export function coordinatorRun(
   server: At,
   pipeline: string,
   as: "json" | "stream" = "json",
   query: () => string = () => "a question",
+  conversation: (caller: number) => string = (caller) => `c${caller}`,
 ): Caller {
   return (caller) => ({
     url: `${server.url}/v1/executions`,
     headers: { accept: as === "json" ? "application/json" : "text/event-stream" },
-    body: JSON.stringify({ query: query(), conversation_id: `c${caller}`, pipeline }),
+    body: JSON.stringify({ query: query(), conversation_id: conversation(caller), pipeline }),
     expect: as === "json" ? '"error_info":null' : "event: execution.completed",
   });
 }

@@ -24,6 +24,8 @@ export const PLATFORM = {
   compatibilityDate: house.compatibility_date as string,
   compatibilityFlags: house.compatibility_flags as string[],
 };
+/** What a Worker that counts (test/support/counting) needs besides. */
+export const COUNTING_FLAGS = ["nodejs_als"];
 /** The coordinator's objects: each binding and its class. */
 export const OBJECTS = bindings.map(({ name, class_name }): [string, string] => [name, class_name]);
 
@@ -31,8 +33,8 @@ const requireHere = createRequire(import.meta.url);
 /** The workerd that Miniflare itself runs. */
 export const WORKERD = createRequire(requireHere.resolve("miniflare"))("workerd").default as string;
 
-/** A Worker as one minified module. */
-export async function bundle(entry: string): Promise<string> {
+/** A Worker as one minified module. @param flags beside those that it runs with anyway */
+export async function bundle(entry: string, flags: readonly string[] = []): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), "bundle-"));
   // A config of its own: the house's names objects that the floor does not have.
   const config = join(out, "wrangler.toml");
@@ -43,6 +45,7 @@ export async function bundle(entry: string): Promise<string> {
     'name = "bench"',
     `main = "${join(ROOT, entry)}"`,
     `compatibility_date = "${house.compatibility_date}"`,
+    `compatibility_flags = ${JSON.stringify(flags)}`,
     `keep_names = ${house.keep_names ?? true}`,
     "[alias]",
     ...aliases,
@@ -78,10 +81,25 @@ export async function startCoordinator(
 
 /** The coordinator with the floor's object beside it, in one workerd: for what is counted and not timed. */
 export async function startBoth(script: string, agents: string, parent: string): Promise<BenchServer> {
-  const worker = coordinatorOptions(script, {});
+  const worker = countingOptions(script, {});
   const FLOOR = { className: "FloorObject", useSQLite: true };
   const durableObjects = { ...worker.durableObjects, FLOOR };
   return start(await stateUnder(parent), agents, { ...worker, durableObjects });
+}
+
+/** The coordinator as test/support/counting-worker.ts counts it. */
+export async function startCounting(
+  script: string,
+  agents: string,
+  parent: string,
+  vars: Record<string, string>,
+): Promise<BenchServer> {
+  return start(await stateUnder(parent), agents, countingOptions(script, vars));
+}
+
+function countingOptions(script: string, vars: Record<string, string>) {
+  const compatibilityFlags = [...PLATFORM.compatibilityFlags, ...COUNTING_FLAGS];
+  return { ...coordinatorOptions(script, vars), compatibilityFlags };
 }
 
 /** The coordinator on storage that was there before, and stays. */

@@ -15,6 +15,9 @@ export function fan(stages: number): Layers {
 /** The specification's pipeline with its stage times scaled by ten. */
 export const SPECIFIED: Layers = [[12], [8], [80, 80], [220]];
 
+/** The same pipeline, whose agents answer at once. */
+export const INSTANT_FIVE: Layers = SPECIFIED.map((layer) => layer.map(() => 0));
+
 /** What no coordinator can be faster than, in ms. */
 export function criticalPath(layers: Layers): number {
   return layers.reduce((sum, layer) => sum + Math.max(...layer), 0);

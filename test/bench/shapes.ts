@@ -58,6 +58,9 @@ export async function compareShapes({ scripts, rounds, shots }: Bench): Promise<
   console.log(
     "\n## Chains and fans of instant stages, ms beyond the same calls from a bare Worker, 1 caller, p50\n",
   );
+  console.log(
+    "(d) without result cache and log, in one conversation that exists, up to six stages at once\n",
+  );
   printTable(
     [
       "",

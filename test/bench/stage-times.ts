@@ -45,6 +45,7 @@ export async function compareStageTimes({ scripts, rounds, shots }: Bench): Prom
   }
   for (const { server } of variants) await server.close();
   console.log(`\n## Stages of 12, 8, 80 and 80 at once, 220 ms: what a run takes beyond ${path} ms\n`);
+  console.log("(d) and (e) without result cache and log, each caller in a conversation that exists\n");
   printTable(
     ["", "p50 ms, 1 caller", "p95", "p50 ms, 16 callers", "p95"],
     variants.map(({ name, alone, crowd }) => [

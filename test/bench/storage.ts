@@ -5,12 +5,16 @@ import { tmpdir } from "node:os";
 import { findTracer, type Fsyncs, type Tracer } from "./fsyncs.ts";
 import { fire, pause, send } from "./load.ts";
 import { type Caller, configure, coordinatorRun, define, floorRun } from "./runs.ts";
-import { type BenchServer, bundle, startBoth } from "./servers.ts";
-import { chain, pipelineOf } from "./shapes-of-runs.ts";
+import type { ClassCounts } from "../support/counting/tally.ts";
+import { type BenchServer, bundle, COUNTING_FLAGS, startBoth } from "./servers.ts";
+import { chain, INSTANT_FIVE, pipelineOf } from "./shapes-of-runs.ts";
 import { atMost, type Bench, printTable, type Verdict } from "./verdicts.ts";
 
 /** Until all that a run causes has been written: its index, metrics and alerts, a cached result, the alarm. */
 const SETTLE_MS = 2_500;
+/** The same with the news to the monitor, which waits for 5 s. */
+const SETTLE_ALL_MS = 7_000;
+const TRACED_RUNS = 12;
 const PIPELINES = { four: chain(4), five: chain(5), slow: chain(4, 100) };
 
 /** Of one class, a run. */
@@ -27,7 +31,7 @@ interface Kind {
 
 export async function compareStorage({ scripts, rounds, shots }: Bench): Promise<Verdict[]> {
   const tracer = await findTracer();
-  const script = await bundle("test/bench/counting-worker.ts");
+  const script = await bundle("test/bench/counting-worker.ts", COUNTING_FLAGS);
   const start = () => startBoth(script, scripts.agents, tmpdir());
   const server = tracer === null ? await start() : await tracer.during(start);
   try {
@@ -40,9 +44,41 @@ export async function compareStorage({ scripts, rounds, shots }: Bench): Promise
   }
 }
 
+/** Fsyncs of a run of five instant stages, of all objects: (b)'s, and the coordinator's with its defaults. */
+export async function fsyncsOfRuns({ scripts }: Bench): Promise<Record<"floor" | "defaults", number> | null> {
+  const tracer = await findTracer();
+  if (tracer === null) return null;
+  const script = await bundle("test/bench/counting-worker.ts", COUNTING_FLAGS);
+  const server = await tracer.during(() => startBoth(script, scripts.agents, tmpdir()));
+  try {
+    await define(server, { instant: INSTANT_FIVE }, true);
+    let made = 0;
+    const another = (what: string) => () => `${what} ${(made += 1)}`;
+    const question = another("question");
+    const defaults = coordinatorRun(server, "instant", "json", question, another("conversation"));
+    const floor = floorRun(server, "durable", INSTANT_FIVE);
+    const measure = async (shot: Caller) => {
+      await fire(1, TRACED_RUNS, shot);
+      await pause(SETTLE_ALL_MS);
+      await take(server, tracer);
+      await fire(1, TRACED_RUNS, shot);
+      await pause(SETTLE_ALL_MS);
+      const written = Object.values(await take(server, tracer, TRACED_RUNS));
+      return written.reduce((sum, { own, alarms }) => sum + own + alarms, 0);
+    };
+    return { floor: await measure(floor), defaults: await measure(defaults) };
+  } finally {
+    await server.close();
+    await tracer.remove();
+  }
+}
+
 async function count(server: BenchServer, tracer: Tracer | null, runs: number): Promise<Verdict[]> {
   const all = kinds(server);
   console.log(`\n## What a run writes: ${runs} runs, one after another, storage on the machine's disk\n`);
+  console.log(
+    "(d), (e) and (f) without result cache, (g) with it and new questions; all in one conversation that exists\n",
+  );
   if (tracer === null) console.log("fsyncs were not counted: there is no strace that may trace here\n");
   else {
     console.log(
@@ -96,13 +132,13 @@ const NOTHING: Written = { rows: 0, own: 0, alarms: 0, closing: 0 };
 
 /** What each class wrote since it was last asked, as shares of `runs`. */
 async function take(server: BenchServer, tracer: Tracer | null, runs = 1): Promise<Record<string, Written>> {
-  const rows = JSON.parse(await send(`${server.url}/rows`, {}, "POST")) as Record<string, number>;
+  const counts = JSON.parse(await send(`${server.url}/counts`, {}, "POST")) as Record<string, ClassCounts>;
   const fsyncs = (await tracer?.take()) ?? {};
   const written: Record<string, Written> = {};
-  for (const owner of new Set([...Object.keys(rows), ...Object.keys(fsyncs)])) {
+  for (const owner of new Set([...Object.keys(counts), ...Object.keys(fsyncs)])) {
     const { own, alarms, closing } = fsyncs[owner] ?? NOTHING;
     written[owner] = {
-      rows: (rows[owner] ?? 0) / runs,
+      rows: (counts[owner]?.rows ?? 0) / runs,
       own: own / runs,
       alarms: alarms / runs,
       closing: closing / runs,

@@ -74,7 +74,7 @@ async function coordinatorSide({ coordinator, agents }: Bench["scripts"], agent:
 const NOTHING = () => ({ firstMs: [], ages: [], torrentAges: [], load: [] });
 
 /** From the request to the first whole event, in ms; the run is read to its end. */
-async function firstEvent(shot: Shot): Promise<number> {
+export async function firstEvent(shot: Shot): Promise<number> {
   const began = performance.now();
   let at: number | null = null;
   let text = "";
@@ -106,6 +106,7 @@ async function torrent(side: Side): Promise<void> {
 
 function print(sides: readonly Side[]): void {
   console.log("\n## Streams, storage on the machine's disk, 1 reader, ms\n");
+  console.log("(e) without result cache and log, in one conversation that exists\n");
   const rate = `${TORRENT.perSecond} tokens/s`;
   printTable(
     [

@@ -43,7 +43,7 @@ export async function compareVariants(bench: Bench): Promise<Verdict[]> {
     }
     console.log(`\n## Four instant stages, storage on ${disk}\n`);
     console.log(
-      `${rounds} rounds; (d) to (f) without result cache and operator's log, as (a) to (c) have none; (g) with both, every question new; each caller keeps one conversation\n`,
+      `${rounds} rounds; left out: (d) to (f) have no result cache and no log, as (a) to (c) have none; (g) has both, and every question new; in all of them each caller keeps one conversation\n`,
     );
     print(variants);
     for (const { server } of variants) await server.close();

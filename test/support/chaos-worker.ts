@@ -45,16 +45,25 @@ export class ExecutionObject extends RealExecution {
   }
 }
 
-/** An agent of this name is registered to make the catalog fail from the next call on. */
+/** An agent of this name is registered to make the catalog fail from the next call on, or hang in what isolates read. */
 const BREAKING_AGENT = "breaks-the-catalog";
+const HANGING_AGENT = "hangs-the-catalog";
 const BROKEN_MS = 4_000;
+const HANGING_MS = 12_000;
 
 export class CatalogObject extends RealCatalog {
   private brokenUntil = 0;
+  private hangsUntil = 0;
 
   override async snapshot(...args: Parameters<RealCatalog["snapshot"]>) {
     this.failWhereBroken();
+    await this.hangs();
     return super.snapshot(...args);
+  }
+
+  override async health() {
+    await this.hangs();
+    return super.health();
   }
 
   override async changePipeline(...args: Parameters<RealCatalog["changePipeline"]>) {
@@ -71,7 +80,13 @@ export class CatalogObject extends RealCatalog {
     this.failWhereBroken();
     const written = await super.setAgent(agent_type, registration);
     if (agent_type === BREAKING_AGENT) this.brokenUntil = Date.now() + BROKEN_MS;
+    if (agent_type === HANGING_AGENT) this.hangsUntil = Date.now() + HANGING_MS;
     return written;
+  }
+
+  private async hangs(): Promise<void> {
+    const ms = this.hangsUntil - Date.now();
+    if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
   }
 
   private failWhereBroken(): void {

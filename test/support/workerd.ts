@@ -1,6 +1,6 @@
 // workerd itself, without wrangler or Miniflare around it: a process that can be killed by its pid and started again
 // on the same storage within a tenth of a second, whose memory can be read and whose disk can be made to end. Owns
-// the bundle (made once a process of tests) and the server's configuration, which follows wrangler.toml.
+// the bundles (made once a process of tests) and the server's configuration, which follows wrangler.toml.
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
@@ -38,6 +38,8 @@ export interface WorkerdOptions {
   fileLimitKib?: number;
   /** The isolate's heap: what needs more ends the process, as it ends an isolate of the platform. */
   heapMb?: number;
+  /** Another Worker than the chaos Worker. */
+  worker?: WorkerName;
 }
 
 /** A folder for a server's storage, and its removal. */
@@ -49,7 +51,7 @@ export async function temporaryState(): Promise<{ path: string; remove: () => Pr
 /** Starts workerd on a storage of its own, which goes when it is closed. */
 export async function startAlone(
   vars: Record<string, string>,
-  options: Pick<WorkerdOptions, "heapMb"> = {},
+  options: Pick<WorkerdOptions, "heapMb" | "worker"> = {},
 ): Promise<WorkerdServer & { close: () => Promise<void> }> {
   const state = await temporaryState();
   const server = await startWorkerd({ state: state.path, vars, ...options });
@@ -148,25 +150,37 @@ async function listening(
   return { http: ports.get("http") as number, doors: ports.get("doors") as number };
 }
 
-let bundled: Promise<string> | null = null;
+type WorkerName = "chaos-worker" | "counting-worker";
 
-/** The chaos Worker as one module. */
-function bundle(): Promise<string> {
-  bundled ??= (async () => {
+const bundled = new Map<WorkerName, Promise<string>>();
+
+/** A Worker of this folder as one module. */
+function bundle(name: WorkerName): Promise<string> {
+  const made = bundled.get(name);
+  if (made !== undefined) return made;
+  const making = (async () => {
     const { path, remove } = await temporaryState();
     const wrangler = join(requireHere.resolve("wrangler/package.json"), "..", "bin", "wrangler.js");
-    const entry = join(import.meta.dirname, "chaos-worker.ts");
+    const entry = join(import.meta.dirname, `${name}.ts`);
+    const flags = FLAGS[name].flatMap((flag) => ["--compatibility-flags", flag]);
     await promisify(execFile)(
       process.execPath,
-      [wrangler, "deploy", entry, "--dry-run", "--outdir", path, "-c", "wrangler.toml"],
+      [wrangler, "deploy", entry, "--dry-run", "--outdir", path, "-c", "wrangler.toml", ...flags],
       { cwd: ROOT, env: { ...process.env, WRANGLER_SEND_METRICS: "false", WRANGLER_HIDE_BANNER: "true" } },
     );
-    const text = await readFile(join(path, "chaos-worker.js"), "utf8");
+    const text = await readFile(join(path, `${name}.js`), "utf8");
     await remove();
     return text;
   })();
-  return bundled;
+  bundled.set(name, making);
+  return making;
 }
+
+/** What each needs beside the flags of wrangler.toml. */
+const FLAGS: Record<WorkerName, readonly string[]> = {
+  "chaos-worker": [],
+  "counting-worker": ["nodejs_als"],
+};
 
 const ROOT = join(import.meta.dirname, "..", "..");
 
@@ -177,7 +191,7 @@ function keyOf(className: string): string {
 /** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that stands in them here. */
 async function configText(
   objects: string,
-  { vars, heapMb }: Pick<WorkerdOptions, "vars" | "heapMb">,
+  { vars, heapMb, worker = "chaos-worker" }: Pick<WorkerdOptions, "vars" | "heapMb" | "worker">,
 ): Promise<string> {
   const config = unstable_readConfig({ config: join(ROOT, "wrangler.toml") }, { hideWarnings: true });
   const bindings: readonly { name: string; class_name: string }[] = config.durable_objects.bindings;
@@ -194,13 +208,15 @@ async function configText(
     ...Object.entries(values).map(([name, value]) => `(name = ${text(name)}, text = ${text(value)})`),
   ];
   const v8Flags = heapMb === undefined ? "" : text(`--max-old-space-size=${heapMb}`);
-  const flags = config.compatibility_flags.map((flag: string) => text(flag)).join(", ");
+  const flags = [...config.compatibility_flags, ...FLAGS[worker]]
+    .map((flag: string) => text(flag))
+    .join(", ");
   return `using Workerd = import "/workerd/workerd.capnp";
 const config :Workerd.Config = (
   v8Flags = [${v8Flags}],
   services = [
     (name = "main", worker = (
-      modules = [(name = "worker.js", esModule = ${text(await bundle())})],
+      modules = [(name = "worker.js", esModule = ${text(await bundle(worker))})],
       compatibilityDate = ${text(config.compatibility_date ?? "")},
       compatibilityFlags = [${flags}],
       bindings = [${env.join(", ")}],

@@ -155,3 +155,43 @@ test("where the catalog fails, what was read last is run, writes are refused, an
     await alone.close();
   }
 });
+
+test("where the catalog hangs, one run waits for it for a while, and the next ones do not", async () => {
+  const alone = await startCoordinator([agents]);
+  const stale = () =>
+    new Promise((resolve) => {
+      setTimeout(resolve, 2_000);
+    });
+  const timed = async () => {
+    const began = performance.now();
+    expect((await alone.run({ pipeline: "one" })).body.status).toBe("completed");
+    return performance.now() - began;
+  };
+  try {
+    await alone.alone("one", agents.url("/one"));
+    await timed();
+    const usual = await timed();
+    expect((await alone.api("PUT", "/v1/agents/hangs-the-catalog", { binding: "AGENTS" })).status).toBe(201);
+    const took: number[] = [];
+    for (let made = 0; made < 4; made += 1) {
+      await stale();
+      took.push(await timed());
+    }
+    console.log(
+      `a catalog that hangs: usually ${usual.toFixed(0)} ms, then ${took.map(Math.round).join(", ")}`,
+    );
+    const [first = 0, ...later] = took;
+    // For the definitions, and then for the health of their agents.
+    expect(first).toBeGreaterThan(2_900);
+    expect(first).toBeLessThan(usual + 3_250 + 500);
+    for (const ms of later) expect(ms).toBeLessThan(usual + 500);
+    const isBack = async () => {
+      await alone.run({ pipeline: "one" });
+      return alone.output().includes("the catalog is available again");
+    };
+    await expect.poll(isBack, { timeout: 30_000, interval: 1_000 }).toBe(true);
+    expect(alone.output().split("the catalog is unavailable").length - 1).toBe(1);
+  } finally {
+    await alone.close();
+  }
+});

@@ -12,6 +12,7 @@ import type {
 import type { AgentHealthRpc } from "../../engine/worker-ports.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "../platform/caller-budgets.ts";
+import { Guards, LOST } from "../platform/guard.ts";
 import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
 
@@ -19,7 +20,7 @@ export interface AgentHealthWorld {
   object(tenant: string, agent_type: string): AgentHealthRpc;
   /** The state known to the tenant's catalog. */
   tenantHealth(tenant: string): Promise<TenantHealth>;
-  clock: Pick<Clock, "now">;
+  clock: Clock;
 }
 
 /** Maximum age of the state that a call may use, and the age from which it is refreshed in the background. */
@@ -39,8 +40,12 @@ export class IsolateHealth implements AgentHealth {
   private readonly tenants = new Lru<string, Known>({ entries: TENANTS });
   private readonly memory = new AgentMemory();
 
+  /** Of each tenant's catalog. */
+  private readonly guards: Guards;
+
   constructor(world: AgentHealthWorld) {
     this.world = world;
+    this.guards = new Guards(() => ({ clock: world.clock, limit_ms: SHARED_MS }));
   }
 
   admit({ tenant, agent_type }: AgentIdentity, lease_ms: number): Admission | Promise<Admission> {
@@ -88,9 +93,9 @@ export class IsolateHealth implements AgentHealth {
   /** Each asks for itself: what another object has asked is lost with that object. */
   private async ask(tenant: string, known: Known): Promise<void> {
     known.asked_at = this.world.clock.now();
-    const health = await within(SHARED_MS, this.world.tenantHealth(tenant), null);
+    const health = await this.guards.of(tenant).ask(() => this.world.tenantHealth(tenant));
     // If the request fails, the known state stays unchanged.
-    if (health === null) known.at = Math.max(known.at, known.asked_at);
+    if (health === LOST) known.at = Math.max(known.at, known.asked_at);
     else this.learn(tenant, health);
   }
 

@@ -4,7 +4,8 @@ import type { Conversations } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
-import { within } from "../platform/time-limit.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { Guards, LOST } from "../platform/guard.ts";
 
 export interface ConversationRpc {
   /** The last `count` turns that are still kept, oldest first: a ConversationTurn[] as JSON, which travels for less. */
@@ -14,17 +15,22 @@ export interface ConversationRpc {
   forget(execution_id: string): Promise<void>;
 }
 
-/** Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. */
+/**
+ * Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. Then no run
+ * of the conversation waits until it has answered.
+ */
 const READ_MS = 2_000;
 
-export function conversationsOver(namespace: DurableObjectNamespace): Conversations {
+export function conversationsOver(namespace: DurableObjectNamespace, clock: Clock): Conversations {
+  const guards = new Guards(() => ({ clock, limit_ms: READ_MS }));
   const rpc = (tenant: string, conversation_id: string) =>
     namespace.get(namespace.idFromName(`${tenant}/${conversation_id}`)) as unknown as ConversationRpc;
   return {
     async history(tenant, conversation_id, count) {
       if (count === 0) return [];
-      const turns = await within(READ_MS, rpc(tenant, conversation_id).turns(count), null);
-      if (turns !== null) return parseJson(turns) as ConversationTurn[];
+      const guard = guards.of(`${tenant}/${conversation_id}`);
+      const turns = await guard.ask(() => rpc(tenant, conversation_id).turns(count));
+      if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },

@@ -1,36 +1,36 @@
-// Redis over Upstash's REST protocol, with a circuit breaker around it: no caller waits for it longer than REDIS_MS,
-// and after failures no caller asks it. Recovery is probed in the background, outside any call. An outage is logged
-// once.
+// Redis over Upstash's REST protocol, with a guard around it (src/adapters/platform/guard.ts): no caller waits for it
+// longer than REDIS_MS, and after failures no caller asks it. Recovery is probed in the background, outside any call. An
+// outage is logged once.
 import type { Redis } from "@upstash/redis/cloudflare";
 import type { Clock } from "../../engine/ports.ts";
-import { withTimeLimit } from "../../engine/time-limit.ts";
+import { answerWithin, Guard, LOST } from "../platform/guard.ts";
 import { systemClock } from "../platform/system.ts";
 
-export type { Redis };
+export { LOST, type Redis };
 
 /** Maximum delay of a call by Redis, in ms. */
 const REDIS_MS = 240;
 /** Time limit for requests that no run waits for, in ms. */
 const BACKGROUND_MS = 2_000;
-/** Failures in a row after which it is not asked; a single slow one has the same effect. */
-const FAILURES = 3;
-/** How often it is asked whether it is back, in ms. */
-const RETRY_MS = 5_000;
-
-/** No valid answer: Redis is unreachable, slow, or its response is malformed. */
-export const LOST = Symbol("lost");
 
 export class GuardedRedis {
   private readonly address: { url: string; token: string };
   private readonly clients = new Map<number, Promise<Redis>>();
-  private readonly clock: Pick<Clock, "now">;
-  private failures = 0;
-  private closedUntil = 0;
-  private isOutageLogged = false;
+  private readonly guard: Guard;
+  /** What is lost without it, as the first caller that lost it says. */
+  private lost = "";
 
   constructor(url: string, token: string, clock: Pick<Clock, "now">) {
-    this.clock = clock;
     this.address = { url, token };
+    this.guard = new Guard({
+      // Its timers are real ones: the client's own time limit is real, too.
+      clock: { ...systemClock, now: () => clock.now() },
+      limit_ms: REDIS_MS,
+      onChange: ({ isLost, cause }) => {
+        if (isLost) log("ERROR", `Redis is unavailable; until it recovers: ${this.lost}`, cause);
+        else log("INFO", "Redis is available again", null);
+      },
+    });
   }
 
   /**
@@ -41,27 +41,10 @@ export class GuardedRedis {
   async ask<T>(
     what: string,
     task: (redis: Redis) => Promise<T>,
-    later: (work: Promise<void>) => void = () => {},
+    later?: (work: Promise<void>) => void,
   ): Promise<T | typeof LOST> {
-    if (this.failures >= FAILURES) {
-      if (this.clock.now() >= this.closedUntil) later(this.probe());
-      return LOST;
-    }
-    const began = this.clock.now();
-    const answer = await timed(this.open().then(task));
-    if ("value" in answer) {
-      this.failures = 0;
-      return answer.value;
-    }
-    // One timed-out call opens the breaker at once, so that the next call does not wait.
-    const waited = this.clock.now() - began >= REDIS_MS / 2;
-    this.failures = waited ? FAILURES : this.failures + 1;
-    this.closedUntil = this.clock.now() + RETRY_MS;
-    if (!this.isOutageLogged) {
-      this.isOutageLogged = true;
-      log("ERROR", `Redis is unavailable; until it recovers: ${what}`, answer.cause);
-    }
-    return LOST;
+    this.lost = what;
+    return this.guard.ask(async () => task(await this.open()), this.ping, later);
   }
 
   /**
@@ -69,12 +52,19 @@ export class GuardedRedis {
    * others from asking.
    */
   async askInBackground<T>(what: string, task: (redis: Redis) => Promise<T>): Promise<T | typeof LOST> {
-    if (this.failures >= FAILURES) return LOST;
-    const answer = await timed(this.open(BACKGROUND_MS).then(task), BACKGROUND_MS);
+    if (this.guard.isClosed) return LOST;
+    const answer = await answerWithin(systemClock, BACKGROUND_MS, async () =>
+      task(await this.open(BACKGROUND_MS)),
+    );
     if ("value" in answer) return answer.value;
     log("ERROR", `Redis request failed: ${what}`, answer.cause);
     return LOST;
   }
+
+  private readonly ping = async (): Promise<void> => {
+    const redis = await this.open();
+    if ((await redis.ping()) !== "PONG") throw new Error("no PONG");
+  };
 
   private open(timeout_ms = REDIS_MS): Promise<Redis> {
     const { url, token } = this.address;
@@ -85,25 +75,6 @@ export class GuardedRedis {
     }
     return client;
   }
-
-  private async probe(): Promise<void> {
-    this.closedUntil = this.clock.now() + RETRY_MS;
-    const answer = await timed(this.open().then((redis) => redis.ping()));
-    if (!("value" in answer) || answer.value !== "PONG") return;
-    this.failures = 0;
-    if (this.isOutageLogged) log("INFO", "Redis is available again", null);
-    this.isOutageLogged = false;
-  }
-}
-
-type Answer<T> = { value: T } | { cause: unknown };
-
-function timed<T>(task: Promise<T>, ms = REDIS_MS): Promise<Answer<T>> {
-  const answer = task.then(
-    (value): Answer<T> => ({ value }),
-    (cause: unknown): Answer<T> => ({ cause }),
-  );
-  return withTimeLimit(systemClock, ms, answer, () => ({ cause: new Error("timeout") }));
 }
 
 /** Only the kind of fault: its text may hold a command, and so a stage's data. */

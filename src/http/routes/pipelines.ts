@@ -40,8 +40,8 @@ export const pipelines = [
       summary: "List pipelines",
       answers: { 200: "All pipelines, sorted by name" },
     }),
-    handle: async ({ call }) => {
-      const catalog = await catalogNow(call);
+    handle: async ({ call, services, tenant }) => {
+      const catalog = await services.catalogs.readAll(tenant);
       const named = Object.values(catalog.pipelines).toSorted((a, b) => (a.name < b.name ? -1 : 1));
       return {
         status: 200,
@@ -81,7 +81,7 @@ export const pipelines = [
       errors: ["PIPELINE_NOT_FOUND"],
     }),
     handle: async ({ call, params: { name } }) => {
-      const catalog = await catalogNow(call);
+      const catalog = await catalogNow(call, name);
       const pipeline = find(catalog, name);
       if (pipeline === null) return err({ code: "PIPELINE_NOT_FOUND", pipeline: name });
       const { body, etag } = shown(call, catalog, pipeline);
@@ -122,7 +122,7 @@ export const pipelines = [
     handle: async ({ call, services, tenant, params: { name } }) => {
       const condition = await conditionOf(call, name);
       if (!condition.ok) {
-        const gone = find(await services.catalogs.read(tenant), name) === null;
+        const gone = !Object.hasOwn((await services.catalogs.read(tenant)).versions, name);
         return gone ? err({ code: "PIPELINE_NOT_FOUND", pipeline: name }) : condition;
       }
       const { outcome } = await services.catalogs.write(tenant, (rpc) =>
@@ -193,7 +193,7 @@ async function change<Status extends 200 | 201>(
     rpc.changePipeline(name, what, condition.value, services.settings.config),
   );
   if (!outcome.ok) return outcome;
-  const { body, etag } = shown(call, snapshot, snapshot.pipelines[name] as Pipeline);
+  const { body, etag } = shown(call, snapshot, outcome.value.pipeline);
   const hints = hintsOf(body.stages, body.stages, registeredIn(snapshot, services.settings));
   return { status: statusOf(outcome.value.created), json: { ...body, hints }, headers: { etag } };
 }
@@ -207,7 +207,7 @@ async function conditionOf(call: Call, name: string): Promise<Result<Preconditio
   const ifMatch = call.req.header("if-match");
   const ifNoneMatch = call.req.header("if-none-match");
   if (ifMatch === undefined && ifNoneMatch === undefined) return ok(null);
-  const catalog = await catalogNow(call);
+  const catalog = await catalogNow(call, name);
   const pipeline = find(catalog, name);
   const current =
     pipeline === null ? null : { version: pipeline.version, etag: shown(call, catalog, pipeline).etag };
@@ -216,8 +216,8 @@ async function conditionOf(call: Call, name: string): Promise<Result<Preconditio
   return err<CoordinatorError>({ code: "PRECONDITION_FAILED", resource: `the pipeline ${name}` });
 }
 
-function catalogNow(call: Call): Promise<CatalogSnapshot> {
-  return call.var.services.catalogs.read(call.var.tenant, 0);
+function catalogNow(call: Call, name: string): Promise<CatalogSnapshot> {
+  return call.var.services.catalogs.readFor(call.var.tenant, name, 0);
 }
 
 function find(catalog: CatalogSnapshot, name: string): Pipeline | null {

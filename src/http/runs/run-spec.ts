@@ -50,14 +50,14 @@ export async function planRun(
 ): Promise<Result<RunSpec>> {
   const { settings, catalogs } = services;
   const [read, history] = await Promise.all([
-    catalogs.read(context.tenant),
+    catalogs.readFor(context.tenant, request.pipeline),
     historyOf(services, context.tenant, request.conversation_id),
   ]);
   let catalog = read;
   const wanted = request.pipeline_version ?? 0;
   // It may have just been written or created elsewhere: the isolate's copy may be stale.
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
-    catalog = await catalogs.read(context.tenant, 0);
+    catalog = await catalogs.readFor(context.tenant, request.pipeline, 0);
   }
   const pipeline = pipelineOf(catalog, request.pipeline, wanted);
   if (!pipeline.ok) return pipeline;

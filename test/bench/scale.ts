@@ -1,0 +1,138 @@
+// npm run bench:scale: which object melts first, and which is full first. A deterministic simulation of the load of
+// shared objects, by the coordinator's own clients and timings; and what a run stores in each kind of object, measured
+// on local workerd. SCALE_SECONDS is the length of each simulated window. Ends with code 0.
+import { tmpdir } from "node:os";
+import { buildConsole } from "../../src/cli/console.ts";
+import { startAgentServer } from "../support/agent-server.ts";
+import { defineFourStages, playFourStages } from "../support/four-stages.ts";
+import { closeConnections, fire, pause, shoot } from "./load.ts";
+import { bundle, COUNTING_FLAGS, startCounting } from "./servers.ts";
+import { type Profile, simulate } from "./simulated-runs.ts";
+import { atMost, printTable, printVerdicts, type Verdict } from "./verdicts.ts";
+
+const SECONDS = Number(process.env["SCALE_SECONDS"] ?? 2);
+const PROFILES: readonly (Profile & { scale: number })[] = [
+  { name: "one tenant, 1 run a second", tenants: 1, rate: 1, seconds: 60 * SECONDS, scale: 1 },
+  { name: "one tenant, 100 runs a second", tenants: 1, rate: 100, seconds: 10 * SECONDS, scale: 1 },
+  { name: "one tenant, 1,000 runs a second", tenants: 1, rate: 1_000, seconds: 2 * SECONDS, scale: 1 },
+  { name: "one tenant, 10,000 runs a second", tenants: 1, rate: 10_000, seconds: SECONDS, scale: 1 },
+  // Tenants share no object: a hundred of them stand for all.
+  {
+    name: "10,000 tenants, a run a minute each",
+    tenants: 100,
+    rate: 1 / 60,
+    seconds: 200 * SECONDS,
+    scale: 100,
+  },
+];
+/** The platform advises at most 1,000 simple requests a second of one object; half of it leaves room for bursts. */
+const MOST_REQUESTS = 500;
+/** An object holds 10 GB at most. */
+const MOST_GB = 8;
+/** How long what a run stores is kept there. */
+const KEPT_DAYS: Record<string, { kind: string; days: number }> = {
+  LedgerObject: { kind: "execution index", days: 7 },
+  CacheObject: { kind: "result cache", days: 1 },
+};
+const DAY_SECONDS = 86_400;
+/** Runs by which stored bytes are measured: rows of eight shards then fill pages. */
+const MEASURED_RUNS = 400;
+const CALLERS = 8;
+
+const bytes = await bytesOfARun();
+console.log(`\n## Stored of a run of four stages, measured with ${MEASURED_RUNS} runs\n`);
+printTable(
+  ["", "bytes a run", "kept, days"],
+  Object.entries(KEPT_DAYS).map(([name, { kind, days }]) => [
+    kind,
+    (bytes[name] ?? 0).toFixed(0),
+    String(days),
+  ]),
+);
+
+const verdicts: Verdict[] = [];
+for (const { scale, ...profile } of PROFILES) {
+  const kinds = await simulate(profile);
+  console.log(`\n## ${profile.name}\n`);
+  printTable(
+    ["", "objects reached", "requests/s, all", "of the hottest, p99", "GB of the fullest"],
+    kinds.map(({ kind, objects, all, hottest, share }) => [
+      kind,
+      // Those of a conversation are as many as its runs.
+      String(objects * scale),
+      (all * scale).toFixed(1),
+      String(hottest),
+      gigabytes(kind, profile, share)?.toFixed(2) ?? "–",
+    ]),
+  );
+  const hottest = kinds.reduce((a, b) => (b.hottest > a.hottest ? b : a));
+  verdicts.push(
+    atMost(
+      `${profile.name}: no object above ${MOST_REQUESTS} requests a second (hottest: ${hottest.kind})`,
+      hottest.hottest,
+      MOST_REQUESTS,
+      0,
+    ),
+  );
+  for (const { kind, share } of kinds) {
+    const held = gigabytes(kind, profile, share);
+    if (held === null) continue;
+    verdicts.push(
+      atMost(`${profile.name}: no shard of the ${kind} above ${MOST_GB} GB`, held, MOST_GB, 2, " GB"),
+    );
+  }
+}
+printVerdicts(verdicts);
+console.log(
+  "\nNot simulated: the rate limit (an object a caller, one request a call where a limit is set), agents that fail (their breakers), webhooks and traces, callers that read lists and metrics.",
+);
+closeConnections();
+
+/** Of the fullest object, once as much expires as is written. */
+function gigabytes(kind: string, { tenants, rate }: Profile, share: number): number | null {
+  const found = Object.entries(KEPT_DAYS).find(([, of]) => of.kind === kind);
+  if (found === undefined) return null;
+  const [name, { days }] = found;
+  return (rate * tenants * days * DAY_SECONDS * (bytes[name] ?? 0) * share) / 1e9;
+}
+
+async function bytesOfARun(): Promise<Record<string, number>> {
+  await buildConsole();
+  const agents = await startAgentServer();
+  playFourStages(agents);
+  const server = await startCounting(
+    await bundle("test/support/counting-worker.ts", COUNTING_FLAGS),
+    await bundle("test/bench/agent-worker.ts"),
+    tmpdir(),
+    { AGENT_COORDINATOR_AGENT_HOSTS: agents.host },
+  );
+  const stored = async () => {
+    // The cache writes its results a moment later.
+    await pause(1_000);
+    const { text } = await shoot({ url: `${server.url}/stored`, method: "GET" });
+    return JSON.parse(text) as Record<string, { bytes: number }>;
+  };
+  await defineFourStages(
+    (method, path, body) => shoot({ url: `${server.url}${path}`, method, body: JSON.stringify(body) }),
+    agents,
+  );
+  let asked = 0;
+  const runs = (count: number) =>
+    fire(CALLERS, count, () => {
+      asked += 1;
+      const body = { query: `question ${asked}`, conversation_id: `c${asked % CALLERS}`, pipeline: "quick" };
+      return { url: `${server.url}/v1/executions`, body: JSON.stringify(body), expect: '"error_info":null' };
+    });
+  await runs(MEASURED_RUNS / 4);
+  const before = await stored();
+  await runs(MEASURED_RUNS);
+  const after = await stored();
+  await server.close();
+  await agents.close();
+  return Object.fromEntries(
+    Object.entries(after).map(([kind, of]) => [
+      kind,
+      (of.bytes - (before[kind]?.bytes ?? 0)) / MEASURED_RUNS,
+    ]),
+  );
+}

@@ -1,0 +1,187 @@
+// Runs as the shared objects see them: which of the coordinator's own clients a run of four stages calls, and when.
+// Shards are chosen by those clients and times come from src/core/timings.ts; what the objects do by themselves (the
+// monitor's evaluation) is restated here. Deterministic: chance is seeded, and time is virtual.
+import { IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
+import { catalogsOver } from "../../src/adapters/durable/catalog-client.ts";
+import { conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
+import { executionIndexOver } from "../../src/adapters/durable/execution-index-client.ts";
+import { EmbeddedCache } from "../../src/adapters/durable/result-cache-client.ts";
+import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
+import type { ExecutionStatus } from "../../src/contract/execution.ts";
+import type { IndexEntry } from "../../src/core/monitoring/index-entry.ts";
+import type { CatalogRpc, Catalogs, Conversations, ExecutionIndex } from "../../src/engine/worker-ports.ts";
+import { TIMINGS } from "../../src/core/timings.ts";
+import { Random } from "../core/simulation/random.ts";
+import { ObjectLoad, VirtualClock } from "./virtual-objects.ts";
+
+export interface Profile {
+  name: string;
+  tenants: number;
+  /** Runs of each tenant in a second. */
+  rate: number;
+  /** Of the window that is measured. */
+  seconds: number;
+}
+
+/** When each stage begins and the last one ends, ms after the start: stages of 120, 80, 800 and 2,200 ms. */
+const STAGES = [5, 120, 200, 1_000];
+const END = 3_200;
+/** Runs a second that an isolate of the Worker serves, and runs that an isolate of objects holds; assumed. */
+const ISOLATE_RATE = 100;
+const ISOLATE_RUNS = 100;
+/** What was begun before is in full swing by then, ms. */
+const WARM_MS = 12_000;
+
+/** What all isolates of a tenant's load reach. */
+export async function simulate({
+  tenants,
+  rate,
+  seconds,
+}: Profile): Promise<ReturnType<ObjectLoad["report"]>> {
+  const chance = new Random(7);
+  const clock = new VirtualClock();
+  const load = new ObjectLoad(clock, WARM_MS);
+  const until = WARM_MS + seconds * 1_000;
+  // What ends before the window cannot be seen in it, except for what shared objects do after it.
+  const first = Math.max(0, WARM_MS - END - TIMINGS.ALERT_NOTIFY_MS - 1_000);
+  for (let tenant = 0; tenant < tenants; tenant += 1) {
+    const world = new TenantLoad(`tenant${tenant}`, rate, clock, load, chance);
+    let at = first;
+    for (let number = 0; ; number += 1) {
+      at -= (Math.log(1 - chance.next()) / rate) * 1_000;
+      if (at >= until) break;
+      clock.after(at, () => world.run(`${tenant}-${number}`));
+    }
+  }
+  await clock.runUntil(until);
+  return load.report(seconds);
+}
+
+class TenantLoad {
+  private readonly tenant: string;
+  private readonly clock: VirtualClock;
+  private readonly chance: Random;
+  private readonly workers: Catalogs[];
+  private readonly isolates: { health: IsolateHealth; cache: EmbeddedCache }[];
+  private readonly executionIndex: ExecutionIndex;
+  private readonly conversations: Conversations;
+  private readonly monitor: { news: () => Promise<void> };
+  private readonly monitored: Catalogs;
+  private isJudged = true;
+  /** Shards of the index whose change is to be reported, or was, and when. */
+  private readonly news = new Map<string, number>();
+
+  constructor(tenant: string, rate: number, clock: VirtualClock, load: ObjectLoad, chance: Random) {
+    this.tenant = tenant;
+    this.clock = clock;
+    this.chance = chance;
+    const catalog = load.namespace("catalog", (method) => this.catalogAnswer(method));
+    const rpc = () => (catalog.get as unknown as (name: string) => CatalogRpc)(tenant);
+    const catalogs = () => catalogsOver({ catalog: rpc, clock, log: () => {} });
+    const results = load.namespace("result cache", (method) => (method === "take" ? "miss" : undefined));
+    const agents = load.namespace("agent health", () => null) as unknown as { get: (name: string) => never };
+    const many = <T>(count: number, make: () => T) =>
+      Array.from({ length: Math.max(1, Math.ceil(count)) }, make);
+    this.workers = many(rate / ISOLATE_RATE, catalogs);
+    this.isolates = many((rate * END) / 1_000 / ISOLATE_RUNS, () => ({
+      health: new IsolateHealth({
+        object: (of, agent_type) => agents.get(`${of}/${agent_type}`),
+        tenantHealth: () => rpc().health(),
+        clock,
+      }),
+      cache: new EmbeddedCache(results, clock),
+    }));
+    this.executionIndex = executionIndexOver(
+      load.namespace("execution index", (method, shard) => this.indexAnswer(method, shard)),
+    );
+    this.conversations = conversationsOver(
+      load.namespace("conversation", () => "[]"),
+      clock,
+    );
+    const monitor = load.namespace("monitor", () => this.judgeLater());
+    this.monitor = (monitor.get as unknown as (name: string) => typeof this.monitor)(tenant);
+    this.monitored = catalogs();
+  }
+
+  async run(number: string): Promise<void> {
+    const { tenant, clock, chance } = this;
+    const hex = () =>
+      chance
+        .int(0, 2 ** 32 - 1)
+        .toString(16)
+        .padStart(8, "0");
+    const execution_id = `ex_${hex()}${hex()}${hex()}${hex()}`;
+    const start = clock.now();
+    const { health, cache } = chance.pick(this.isolates);
+    const worker = chance.pick(this.workers);
+    const conversation = `conversation ${number}`;
+    await Promise.all([
+      worker.read(tenant),
+      this.conversations.history(tenant, conversation, DEFAULT_CONFIG.context_memory_size),
+    ]);
+    health.learn(tenant, worker.peek(tenant)?.health ?? { at: 0, agents: {} });
+    const entry = (status: ExecutionStatus): IndexEntry => ({
+      summary: {
+        execution_id,
+        status,
+        pipeline: "four",
+        conversation_id: conversation,
+      } as IndexEntry["summary"],
+      start,
+      end: status === "running" ? null : clock.now(),
+      seq: 1,
+      report: null,
+      expires: clock.now() + 1e9,
+    });
+    const keys = STAGES.map((_, stage) => ({
+      tenant,
+      question: `question ${number}`,
+      exact: `${number}/${stage}`,
+      family: `${number}/${stage}`,
+    }));
+    for (const [stage, at] of STAGES.entries()) {
+      const key = keys[stage] as (typeof keys)[number];
+      const caller = { execution_id, call: stage } as never;
+      clock.after(at, async () => {
+        await health.admit({ tenant, agent_type: `a${stage}`, registration: null }, 1_000);
+        await cache.take(key, caller, 3_600, 60_000);
+      });
+      const ends = (STAGES[stage + 1] ?? END) - 2;
+      clock.after(ends, () => cache.put(key, caller, { data: {}, bytes: 2 }, 3_600));
+    }
+    clock.after(TIMINGS.OUTBOX_FIRST_MS, () => this.executionIndex.report(tenant, entry("running")));
+    clock.after(END, async () => {
+      await this.executionIndex.report(tenant, entry("completed"));
+      await this.conversations.add(tenant, conversation, {} as never);
+    });
+  }
+
+  private catalogAnswer(method: string): unknown {
+    const health = { at: this.clock.now(), agents: {} };
+    if (method !== "snapshot") return health;
+    return { definitions: '{"pipelines":{},"agents":{},"config":{}}', revision: "1", health };
+  }
+
+  /** A shard reports its changes to the monitor, at most so often. */
+  private indexAnswer(method: string, shard: string): unknown {
+    if (method === "metrics") return { by_pipeline: new Map(), open: 0, shapes: [] };
+    const now = this.clock.now();
+    const due = this.news.get(shard) ?? now;
+    if (due <= now) {
+      this.news.set(shard, now + TIMINGS.ALERT_NOTIFY_MS);
+      this.clock.after(due - now, () => this.monitor.news());
+    }
+    return undefined;
+  }
+
+  private judgeLater(): undefined {
+    if (!this.isJudged) return undefined;
+    this.isJudged = false;
+    this.clock.after(TIMINGS.ALERT_EVALUATE_MS, async () => {
+      this.isJudged = true;
+      await this.monitored.read(this.tenant);
+      await this.executionIndex.metrics(this.tenant, { period: "ever", shapes: 0 });
+    });
+    return undefined;
+  }
+}
