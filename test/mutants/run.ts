@@ -1,6 +1,6 @@
 // Mutation: plants each bug of this folder (NAME.patch, its first line says what is wrong) in a copy of the sources,
-// alone, and runs the core's and the engine's tests against it. A bug that no test notices, or a patch that no longer
-// applies, fails. `npm run test:mutants [-- PART_OF_A_NAME]`.
+// alone, and runs the tests of core, engine and objects against it. A bug that no test notices, or a patch that no
+// longer applies, fails. `npm run test:mutants [-- PART_OF_A_NAME]`.
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -79,7 +79,13 @@ async function firstFailure(copy: string): Promise<string | null> {
       timeout: PATIENCE_MS,
       maxBuffer: 1 << 28,
     };
-    const which = ["test/core/", "test/engine/", "--exclude", "test/core/exhaustive.test.ts"];
+    const which = [
+      "test/core/",
+      "test/engine/",
+      "test/objects/",
+      "--exclude",
+      "test/core/exhaustive.test.ts",
+    ];
     execFile(process.execPath, [vitest, ...args, ...which], options, () => resolve());
   });
   let told: Report;
