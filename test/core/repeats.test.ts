@@ -6,7 +6,7 @@ import type { ResolvedStage } from "../../src/contract/stage.ts";
 import { decide } from "../../src/core/execution/decide.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import { type LogEvent, wireJson } from "../../src/core/execution/log-event.ts";
-import { repeatsIn } from "../../src/core/execution/repeats.ts";
+import { repeatsIn } from "../../src/core/execution/log-format/repeats.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { LogCorrupted } from "../../src/engine/ports.ts";
 import { Bench, BUSY, later, said } from "../engine/support.ts";

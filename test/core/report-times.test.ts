@@ -1,8 +1,8 @@
 // When reports are due: refused ones after 5 seconds, doubling up to an hour, to the last moment before the execution
 // is forgotten; and what an alarm's own time shows of those before it.
 import { expect, test } from "vitest";
-import { nextReportAt, wasReported } from "../../src/core/execution/report-times.ts";
-import { retainedUntil } from "../../src/core/execution/retention.ts";
+import { nextReportAt, wasReported } from "../../src/core/execution/alarm/report-times.ts";
+import { retainedUntil } from "../../src/core/execution/alarm/retention.ts";
 import { Play } from "./rules/play.ts";
 import { makeStage } from "./simulation/spec.ts";
 

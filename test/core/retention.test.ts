@@ -1,6 +1,6 @@
 // The end of retention: one rule for the execution and for what it leaves.
 import { expect, test } from "vitest";
-import { retainedUntil, retentionEnd } from "../../src/core/execution/retention.ts";
+import { retainedUntil, retentionEnd } from "../../src/core/execution/alarm/retention.ts";
 import { indexEntry } from "../../src/core/monitoring/index-entry.ts";
 import { turnOf } from "../../src/core/monitoring/conversation-turn.ts";
 import { TIMINGS } from "../../src/core/timings.ts";

@@ -5,7 +5,7 @@ import type { CallOutcome } from "../../src/core/execution/command.ts";
 import { jsonWeight, textWeight } from "../../src/core/json/json-weight.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { ExecutionDriver } from "../../src/engine/run/driver.ts";
-import { IsolateBudget } from "../../src/engine/run/isolate-budget.ts";
+import { IsolateBudget } from "../../src/engine/memory/isolate-budget.ts";
 import type { AgentRequest, CallHooks, MemoryShare, Ports } from "../../src/engine/ports.ts";
 import { MemoryLog } from "../../src/adapters/log/memory-log.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";

@@ -1,7 +1,7 @@
 // Many runs of one isolate that call an agent which is down for a while, on a virtual clock: what the retry budget
 // does to the calls of all of them, and that it takes no try of any.
 import { describe, expect, test } from "vitest";
-import { AgentMemory } from "../../src/adapters/durable/caller-budgets.ts";
+import { AgentMemory } from "../../src/adapters/platform/caller-budgets.ts";
 import type { CoordinatorConfig } from "../../src/contract/config.ts";
 import { Play, REJECTED, stage } from "../core/rules/play.ts";
 import { Random } from "../core/simulation/random.ts";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
 import { metricsOf } from "../../src/core/monitoring/metrics/metrics.ts";
-import { simulate } from "../../src/core/monitoring/metrics/simulate.ts";
+import { simulate } from "../../src/core/monitoring/metrics/analysis/simulate.ts";
 import { resolveStage } from "../../src/core/pipeline/plan.ts";
 import { RAG } from "../../src/pipelines/rag.ts";
 import { makeStage } from "../core/simulation/spec.ts";

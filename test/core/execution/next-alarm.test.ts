@@ -1,8 +1,8 @@
 // When the object's alarm must fire (I15): each reason for it, which goes before which, and when it is left as it is.
 import { describe, expect, test } from "vitest";
-import { type AlarmFacts, nextAlarm, retryAfterFault } from "../../../src/core/execution/next-alarm.ts";
-import { wasReported } from "../../../src/core/execution/report-times.ts";
-import { retainedUntil } from "../../../src/core/execution/retention.ts";
+import { type AlarmFacts, nextAlarm, retryAfterFault } from "../../../src/core/execution/alarm/next-alarm.ts";
+import { wasReported } from "../../../src/core/execution/alarm/report-times.ts";
+import { retainedUntil } from "../../../src/core/execution/alarm/retention.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { Play } from "../rules/play.ts";
 import { makeStage } from "../simulation/spec.ts";

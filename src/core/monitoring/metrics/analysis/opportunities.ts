@@ -1,8 +1,8 @@
 // What could be changed about runs, and what it would save: found by running the recorded runs again with the change
 // made, and never by a formula over averages.
-import type { Opportunity } from "../../../contract/metrics.ts";
-import { LIMITS } from "../../../contract/limits.ts";
-import type { RunShape } from "./report.ts";
+import type { Opportunity } from "../../../../contract/metrics.ts";
+import { LIMITS } from "../../../../contract/limits.ts";
+import type { RunShape } from "../report.ts";
 import { changeStages, lastTries, mostOf, saving, simulate, withCache } from "./simulate.ts";
 
 /** A saving below this share of a run is not worth a word. */

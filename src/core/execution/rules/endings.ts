@@ -1,19 +1,19 @@
 // How stages and executions end. Every terminal execution.* event is made here, once, last (I8), with the
 // execution as it is then.
-import type { ErrorInfo } from "../../contract/execution.ts";
-import type { JsonObject } from "../../contract/json.ts";
-import type { StageError, StageResult } from "../../contract/stage.ts";
-import type { CallOutcome } from "./command.ts";
-import { isoTime, timeOf } from "../time.ts";
-import { evolve } from "./evolve.ts";
-import { type CallEnd, keepText } from "./log-event.ts";
-import { fallbackOf } from "../resilience/fallback.ts";
-import { jsonBytes } from "../json/weight.ts";
-import { repeatsOf } from "./repeats.ts";
-import { specOf } from "./schedule.ts";
-import { type ExecutionState, isActive, stageOf } from "./state.ts";
+import type { ErrorInfo } from "../../../contract/execution.ts";
+import type { JsonObject } from "../../../contract/json.ts";
+import type { StageError, StageResult } from "../../../contract/stage.ts";
+import type { CallOutcome } from "../command.ts";
+import { isoTime, timeOf } from "../../time.ts";
+import { evolve } from "../evolve.ts";
+import { type CallEnd, keepText } from "../log-event.ts";
+import { fallbackOf } from "../../resilience/fallback.ts";
+import { jsonBytes } from "../../json/weight.ts";
+import { repeatsOf } from "../log-format/repeats.ts";
+import { specOf } from "../schedule.ts";
+import { type ExecutionState, isActive, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
-import { terminalData } from "./view.ts";
+import { terminalData } from "../view/view.ts";
 
 type Answered = Extract<CallOutcome, { ok: true }>;
 

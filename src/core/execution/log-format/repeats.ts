@@ -1,9 +1,9 @@
 // The terminal event carries the whole execution, so it repeats the result of each stage and the final result, which
 // the log already has in the events that ended the stages. Owns which of them are repeated literally, how the event is
 // stored without them, and how it is made whole again: with the bytes that readers were sent (I7).
-import type { PipelineExecution } from "../../contract/execution.ts";
-import type { LogEvent, Repeats, TerminalEvent } from "./log-event.ts";
-import type { ExecutionState } from "./state.ts";
+import type { PipelineExecution } from "../../../contract/execution.ts";
+import type { LogEvent, Repeats, TerminalEvent } from "../log-event.ts";
+import type { ExecutionState } from "../state.ts";
 
 /**
  * What a terminal event repeats; undefined where that is nothing.

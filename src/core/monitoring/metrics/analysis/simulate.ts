@@ -2,8 +2,8 @@
 // definition order, exclusive stages alone, nothing overtakes an exclusive stage that waits) over the durations that
 // were seen. Compared with the same run simulated unchanged, so that what the simulation leaves out (the
 // coordinator's own time) falls away.
-import type { RunShape, StageShape } from "./report.ts";
-import { mean } from "./sketch.ts";
+import type { RunShape, StageShape } from "../report.ts";
+import { mean } from "../sketch.ts";
 
 /** How long a stage takes: what its tries and the delays between them took. */
 export function workOf(stage: StageShape): number {

@@ -1,7 +1,7 @@
 // Until when an execution that has ended, and what it leaves, is kept.
-import { TIMINGS } from "../timings.ts";
-import type { RunSpec } from "./run-spec.ts";
-import type { ExecutionState } from "./state.ts";
+import { TIMINGS } from "../../timings.ts";
+import type { RunSpec } from "../run-spec.ts";
+import type { ExecutionState } from "../state.ts";
 
 /**
  * When what an execution leaves is forgotten, ms since the epoch; whole, as storage keeps an alarm's time. The execution

@@ -1,12 +1,12 @@
 // The PipelineExecution of a state: what GET answers and what the terminal event carries.
-import type { PerformanceMetrics, PipelineExecution } from "../../contract/execution.ts";
-import { LIMITS } from "../../contract/limits.ts";
-import { jsonPieces } from "../json/json-pieces.ts";
-import { sinks } from "../pipeline/graph.ts";
-import { isoTime } from "../time.ts";
-import { utf8Bytes } from "../json/weight.ts";
+import type { PerformanceMetrics, PipelineExecution } from "../../../contract/execution.ts";
+import { LIMITS } from "../../../contract/limits.ts";
+import { jsonPieces } from "../../json/json-pieces.ts";
+import { sinks } from "../../pipeline/graph.ts";
+import { isoTime } from "../../time.ts";
+import { utf8Bytes } from "../../json/weight.ts";
 import { covered, criticalPathOf, stagesOn } from "./critical-path.ts";
-import { type ExecutionState, isTerminal } from "./state.ts";
+import { type ExecutionState, isTerminal } from "../state.ts";
 
 /** The current execution. */
 export function viewExecution(state: ExecutionState): PipelineExecution {

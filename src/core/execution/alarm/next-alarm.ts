@@ -1,9 +1,9 @@
 // nextAlarm(state, facts): when the object's one alarm must fire (I15). The state says what the run itself waits for;
 // the facts are what only its object knows. src/engine/run/alarm-keeper.ts sets the alarm to it after every effect.
-import { TIMINGS } from "../timings.ts";
-import { nextActions } from "./next-actions.ts";
+import { TIMINGS } from "../../timings.ts";
+import { nextActions } from "../next-actions.ts";
 import { retainedUntil } from "./retention.ts";
-import type { ExecutionState } from "./state.ts";
+import type { ExecutionState } from "../state.ts";
 
 /**
  * Whether some receiver lacks the report of an end or of a pause; a number where one has refused it: when it is made

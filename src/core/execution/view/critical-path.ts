@@ -5,10 +5,10 @@
 // The chain is walked back from the stage that ended last. Before each stage comes what it started after: the
 // dependency that ended last, or the stage whose end freed the place that it waited for. Order is that of the log, since
 // several events may have the same millisecond.
-import type { CriticalPathLink } from "../../contract/execution.ts";
-import { timeOf } from "../time.ts";
-import { isExclusive, specOf } from "./schedule.ts";
-import type { ExecutionState, StageState } from "./state.ts";
+import type { CriticalPathLink } from "../../../contract/execution.ts";
+import { timeOf } from "../../time.ts";
+import { isExclusive, specOf } from "../schedule.ts";
+import type { ExecutionState, StageState } from "../state.ts";
 
 export type Span = readonly [from: number, to: number];
 

@@ -1,14 +1,14 @@
 // advance: starts everything that may start now, and completes the execution when nothing is left. The only place
 // that begins a call; does nothing unless the execution runs (I11).
-import { Meter } from "../expressions/cel.ts";
-import { TIMINGS } from "../timings.ts";
-import { evaluateCondition } from "../pipeline/condition.ts";
+import { Meter } from "../../expressions/cel.ts";
+import { TIMINGS } from "../../timings.ts";
+import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
-import { fallbackOf } from "../resilience/fallback.ts";
-import { nextToStart, specOf } from "./schedule.ts";
-import { type ExecutionState, stageOf } from "./state.ts";
+import { fallbackOf } from "../../resilience/fallback.ts";
+import { nextToStart, specOf } from "../schedule.ts";
+import { type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
-import type { ResolvedStage } from "../../contract/stage.ts";
+import type { ResolvedStage } from "../../../contract/stage.ts";
 
 export function advance(batch: Batch): void {
   for (const stage of batch.state.stages) {

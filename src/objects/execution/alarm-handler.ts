@@ -3,17 +3,17 @@
 //
 // I15: the handler joins the running loop, and the alarm is set again at its end; its work never throws, since the
 // platform gives up on an alarm after six failures.
-import { hasEnded } from "../adapters/log/last-event.ts";
-import { RECORD_PREFIX } from "../adapters/log/record.ts";
-import { clearMark, markRecovery } from "../adapters/log/recovery-mark.ts";
-import { TIMINGS } from "../core/timings.ts";
-import { NOTHING_ELSE } from "../engine/run/alarm-keeper.ts";
-import { alarmWork } from "../engine/run/alarm-work.ts";
-import type { ExecutionDriver } from "../engine/run/driver.ts";
-import { IsolateFull } from "../engine/run/isolate-budget.ts";
-import { recoverySlot } from "../engine/run/recovery-pacing.ts";
-import { LogCorrupted, LogFormatUnknown } from "../engine/ports.ts";
-import { withTimeLimit } from "../engine/time-limit.ts";
+import { hasEnded } from "../../adapters/log/last-event.ts";
+import { RECORD_PREFIX } from "../../adapters/log/record.ts";
+import { clearMark, markRecovery } from "../../adapters/log/recovery-mark.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import { NOTHING_ELSE } from "../../engine/run/alarm-keeper.ts";
+import { alarmWork } from "../../engine/run/alarm-work.ts";
+import type { ExecutionDriver } from "../../engine/run/driver.ts";
+import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
+import { recoverySlot } from "../../engine/run/recovery-pacing.ts";
+import { LogCorrupted, LogFormatUnknown } from "../../engine/ports.ts";
+import { withTimeLimit } from "../../engine/time-limit.ts";
 import type { RunKeeper } from "./run-keeper.ts";
 import { logLostReports } from "./run-lines.ts";
 

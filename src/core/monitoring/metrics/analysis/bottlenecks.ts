@@ -1,11 +1,11 @@
 // Where the time went: the stages with the largest share of the critical path, each with what the recorded runs show
 // as the reason and what changing it would save, by simulation of those runs.
-import type { Bottleneck, Level } from "../../../contract/metrics.ts";
-import { LIMITS } from "../../../contract/limits.ts";
-import type { MetricTotals } from "./run-metrics.ts";
-import type { RunShape, StageShape } from "./report.ts";
+import type { Bottleneck, Level } from "../../../../contract/metrics.ts";
+import { LIMITS } from "../../../../contract/limits.ts";
+import type { MetricTotals } from "../run-metrics.ts";
+import type { RunShape, StageShape } from "../report.ts";
 import { changeStages, saving, withCache, workOf } from "./simulate.ts";
-import { mean } from "./sketch.ts";
+import { mean } from "../sketch.ts";
 
 /** A stage with less than a tenth of the critical path is no bottleneck. */
 const LEAST_IMPACT = 0.1;

@@ -2,9 +2,9 @@
 // refused is made again, and whether the alarm that has come shows that all of them were delivered. Nothing is stored
 // for any of it: a wait follows from how long ago the change was, so that a new instance continues where the last one
 // stopped, and the alarm is set to what the run itself waits for only once every receiver has the report.
-import { TIMINGS } from "../timings.ts";
-import { nextActions } from "./next-actions.ts";
-import { type ExecutionState, isTerminal } from "./state.ts";
+import { TIMINGS } from "../../timings.ts";
+import { nextActions } from "../next-actions.ts";
+import { type ExecutionState, isTerminal } from "../state.ts";
 import { retainedUntil } from "./retention.ts";
 
 /** True where a crash before the report must be followed by an alarm that comes soon: an end, and a pause. */

@@ -1,7 +1,7 @@
 // The first batch: execution.started with everything that the run pins, and the stages that can start at once.
-import { jsonBytes } from "../json/weight.ts";
+import { jsonBytes } from "../../json/weight.ts";
 import { advance } from "./advance.ts";
-import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";
+import type { PrivateSpec, PublicSpec, RunSpec } from "../run-spec.ts";
 import { Batch } from "./batch.ts";
 
 export function startExecution(spec: RunSpec, now: number): Batch {

@@ -1,7 +1,7 @@
 // What an execution's object writes to the operator's log beside its run's events.
-import { writeLog } from "../adapters/platform/system.ts";
-import type { ExecutionState } from "../core/execution/state.ts";
-import { logLine, lostReports } from "../core/monitoring/log-line.ts";
+import { writeLog } from "../../adapters/platform/system.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
+import { logLine, lostReports } from "../../core/monitoring/log-line.ts";
 
 /** The log has rejected a record. @param now ms since the epoch */
 export function noteRejected(execution_id: string, cause: unknown, now: number): void {

@@ -1,5 +1,5 @@
 // Texts that are read from a run while they go out to a caller: until they are over the run stays in memory.
-import { type Text, textOf } from "../engine/watch/text-stream.ts";
+import { type Text, textOf } from "../../engine/watch/text-stream.ts";
 
 export class OpenTexts {
   private open = 0;

@@ -4,7 +4,7 @@ import { counted, type HedgeCount, mayHedge, NO_HEDGES } from "../../core/resili
 import { fullBudget, placeRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import type { AgentIdentity } from "../../engine/ports.ts";
-import { Lru } from "../platform/lru.ts";
+import { Lru } from "./lru.ts";
 
 interface Remembered {
   budget: RetryBudget;

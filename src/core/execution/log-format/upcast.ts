@@ -1,16 +1,16 @@
 // upcast: what a run is pinned to, from the first event of a log of any released version (I16). A key that came later
 // has its default: of the contract's schemas and DEFAULT_CONFIG where it is the contract's, of the table here where it
 // is the log's own. The event stays as it is: a reader is sent the bytes that were stored (I7).
-import { AgentRegistration } from "../../contract/agent.ts";
-import { CoordinatorConfig, DEFAULT_CONFIG } from "../../contract/config.ts";
-import { withDefaults } from "../../contract/defaults.ts";
-import { PipelineStage, type ResolvedStage } from "../../contract/stage.ts";
-import * as z from "../../contract/zod.ts";
-import { jsonBytes } from "../json/weight.ts";
-import { resolveStage } from "../pipeline/plan.ts";
-import type { LogEventOf } from "./log-event.ts";
-import { isOfAllRuns, type RunConfig } from "./run-config.ts";
-import type { PrivateSpec, PublicSpec, RunSpec } from "./run-spec.ts";
+import { AgentRegistration } from "../../../contract/agent.ts";
+import { CoordinatorConfig, DEFAULT_CONFIG } from "../../../contract/config.ts";
+import { withDefaults } from "../../../contract/defaults.ts";
+import { PipelineStage, type ResolvedStage } from "../../../contract/stage.ts";
+import * as z from "../../../contract/zod.ts";
+import { jsonBytes } from "../../json/weight.ts";
+import { resolveStage } from "../../pipeline/plan.ts";
+import type { LogEventOf } from "../log-event.ts";
+import { isOfAllRuns, type RunConfig } from "../run-config.ts";
+import type { PrivateSpec, PublicSpec, RunSpec } from "../run-spec.ts";
 
 type Required<T> = { [K in keyof T as Record<string, never> extends Pick<T, K> ? never : K]: T[K] };
 

@@ -1,13 +1,13 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
 // (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
 import { DurableObject } from "cloudflare:workers";
-import { sharedCalls } from "../adapters/durable/result-cache-client.ts";
-import { composeServices, composeShared, forgetExecution } from "../compose.ts";
-import type { Env } from "../settings.ts";
-import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
-import { wasReported } from "../core/execution/report-times.ts";
-import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { TIMINGS } from "../core/timings.ts";
+import { sharedCalls } from "../../adapters/durable/result-cache-client.ts";
+import { composeServices, composeShared, forgetExecution } from "../../compose.ts";
+import type { Env } from "../../settings.ts";
+import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import { wasReported } from "../../core/execution/alarm/report-times.ts";
+import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import {
   completeResponse,
   type ControlCommand,
@@ -26,15 +26,15 @@ import {
   streamUrlOf,
   termsOf,
   withStreamUrl,
-} from "../engine/object-protocol.ts";
-import type { ExecutionDriver } from "../engine/run/driver.ts";
-import { eventListPieces, tracePieces } from "../engine/watch/event-list.ts";
-import { EventFeed } from "../engine/watch/feed.ts";
-import { sseStream } from "../engine/watch/feed-stream.ts";
-import { LogCorrupted } from "../engine/ports.ts";
-import type { Text } from "../engine/watch/text-stream.ts";
-import { answerWatched, waitForCaller } from "../engine/watch/wait.ts";
-import { IsolateFull } from "../engine/run/isolate-budget.ts";
+} from "../../engine/object-protocol.ts";
+import type { ExecutionDriver } from "../../engine/run/driver.ts";
+import { eventListPieces, tracePieces } from "../../engine/watch/event-list.ts";
+import { EventFeed } from "../../engine/watch/feed.ts";
+import { sseStream } from "../../engine/watch/feed-stream.ts";
+import { LogCorrupted } from "../../engine/ports.ts";
+import type { Text } from "../../engine/watch/text-stream.ts";
+import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
+import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
 import { executionIdOf, RunKeeper } from "./run-keeper.ts";
 import { logLostReports } from "./run-lines.ts";

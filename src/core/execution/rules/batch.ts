@@ -1,9 +1,9 @@
 // A batch: the events that one decision makes, each folded at once, so that the next step of the decision sees it.
 // They are committed together. Owns numbering (I6: seq is 1..n without a gap) and the clock that never runs back.
-import { isoTime } from "../time.ts";
-import { evolve, type FoldedEvent } from "./evolve.ts";
-import type { LogEvent } from "./log-event.ts";
-import type { ExecutionState } from "./state.ts";
+import { isoTime } from "../../time.ts";
+import { evolve, type FoldedEvent } from "../evolve.ts";
+import type { LogEvent } from "../log-event.ts";
+import type { ExecutionState } from "../state.ts";
 
 /** What a batch gives to each event. */
 type Numbered = Pick<LogEvent, "execution_id" | "seq" | "timestamp">;

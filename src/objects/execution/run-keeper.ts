@@ -1,29 +1,29 @@
 // The run of an execution's object in memory: its driver, its outbox, its watchers, its share of the isolate's memory.
-// Owns when a run is opened and when it is released. Its alarm is src/objects/alarm-handler.ts.
-import type { ExecutionText } from "../engine/object-protocol.ts";
-import { writeLog } from "../adapters/platform/system.ts";
-import { composeListing, composePorts, composeReceivers } from "../compose.ts";
-import type { Env } from "../settings.ts";
-import { LIMITS } from "../contract/limits.ts";
-import { wasReported } from "../core/execution/report-times.ts";
-import type { RunSpec } from "../core/execution/run-spec.ts";
-import { type ExecutionState, isTerminal } from "../core/execution/state.ts";
-import { executionPieces } from "../core/execution/view.ts";
-import { TIMINGS } from "../core/timings.ts";
-import type { QuietCall } from "../engine/call/run-cache.ts";
-import { AlarmKeeper } from "../engine/run/alarm-keeper.ts";
-import { ExecutionDriver } from "../engine/run/driver.ts";
-import type { EventFeed } from "../engine/watch/feed.ts";
-import { IsolateFull, isolateBudget } from "../engine/run/isolate-budget.ts";
-import { refreshListing } from "../engine/watch/listing-refresh.ts";
-import { LogLines } from "../engine/watch/log-lines.ts";
-import { Outbox } from "../engine/watch/outbox.ts";
-import type { Ports } from "../engine/ports.ts";
-import { restWatch } from "../engine/run/rest-watch.ts";
-import { Presence } from "../engine/watch/presence.ts";
-import { specWeight } from "../engine/run/run-memory.ts";
-import type { Text } from "../engine/watch/text-stream.ts";
-import { brotliDecoder } from "./brotli.ts";
+// Owns when a run is opened and when it is released. Its alarm is src/objects/execution/alarm-handler.ts.
+import type { ExecutionText } from "../../engine/object-protocol.ts";
+import { writeLog } from "../../adapters/platform/system.ts";
+import { composeListing, composePorts, composeReceivers } from "../../compose.ts";
+import type { Env } from "../../settings.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { wasReported } from "../../core/execution/alarm/report-times.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { executionPieces } from "../../core/execution/view/view.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import type { QuietCall } from "../../engine/call/run-cache.ts";
+import { AlarmKeeper } from "../../engine/run/alarm-keeper.ts";
+import { ExecutionDriver } from "../../engine/run/driver.ts";
+import type { EventFeed } from "../../engine/watch/feed.ts";
+import { IsolateFull, isolateBudget } from "../../engine/memory/isolate-budget.ts";
+import { refreshListing } from "../../engine/watch/listing-refresh.ts";
+import { LogLines } from "../../engine/watch/log-lines.ts";
+import { Outbox } from "../../engine/watch/outbox.ts";
+import type { Ports } from "../../engine/ports.ts";
+import { restWatch } from "../../engine/run/rest-watch.ts";
+import { Presence } from "../../engine/watch/presence.ts";
+import { specWeight } from "../../engine/memory/run-memory.ts";
+import type { Text } from "../../engine/watch/text-stream.ts";
+import { brotliDecoder } from "../brotli.ts";
 import { OpenTexts } from "./open-texts.ts";
 import { noteRejected } from "./run-lines.ts";
 
