@@ -107,7 +107,7 @@ async function bytesOfARun(): Promise<Record<string, number>> {
     { AGENT_COORDINATOR_AGENT_HOSTS: agents.host },
   );
   const stored = async () => {
-    // The cache writes its results a moment later.
+    // The last run's reports arrive after its answer.
     await pause(1_000);
     const { text } = await shoot({ url: `${server.url}/stored`, method: "GET" });
     return JSON.parse(text) as Record<string, { bytes: number }>;

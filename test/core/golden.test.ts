@@ -5,7 +5,7 @@ import { LIFECYCLE_TYPES } from "../../src/contract/lifecycle.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import { wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { viewExecution } from "../../src/core/execution/view.ts";
+import { viewExecution } from "../../src/core/execution/view/view.ts";
 import { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { EventFeed } from "../../src/engine/watch/feed.ts";
 import { Bench } from "../engine/simulation/fair-weather.ts";

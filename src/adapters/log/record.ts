@@ -3,7 +3,7 @@
 import { concatBytes } from "../../core/bytes.ts";
 import { parseDigits, writeJson } from "../../core/json/exact-integer.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { repeatsIn, withoutRepeats, withRepeats } from "../../core/execution/repeats.ts";
+import { repeatsIn, withoutRepeats, withRepeats } from "../../core/execution/log-format/repeats.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { LogCorrupted, LogFormatUnknown } from "../../engine/ports.ts";
 import { crc32 } from "./crc32.ts";

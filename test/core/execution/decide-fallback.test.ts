@@ -10,7 +10,7 @@ import { replay } from "../../../src/core/execution/evolve.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../../../src/core/execution/state.ts";
-import { viewExecution } from "../../../src/core/execution/view.ts";
+import { viewExecution } from "../../../src/core/execution/view/view.ts";
 import { same } from "../simulation/audit.ts";
 import { makeSpec, makeStage } from "../simulation/spec.ts";
 

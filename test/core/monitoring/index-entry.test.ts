@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { indexEntry } from "../../../src/core/monitoring/index-entry.ts";
 import { evolve } from "../../../src/core/execution/evolve.ts";
-import { startExecution } from "../../../src/core/execution/start.ts";
+import { startExecution } from "../../../src/core/execution/rules/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { makeSpec, makeStage } from "../simulation/spec.ts";
 

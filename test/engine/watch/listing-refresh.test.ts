@@ -1,7 +1,7 @@
 // A run without storage is listed while it lives: its entry in the index is renewed until it ends.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import { startExecution } from "../../../src/core/execution/start.ts";
+import { startExecution } from "../../../src/core/execution/rules/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import { refreshListing } from "../../../src/engine/watch/listing-refresh.ts";

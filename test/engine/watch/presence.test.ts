@@ -1,7 +1,7 @@
 // Watchers of a run with `on_disconnect: cancel`: when it is cancelled, and when it is not.
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/core/execution/command.ts";
-import { startExecution } from "../../../src/core/execution/start.ts";
+import { startExecution } from "../../../src/core/execution/rules/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import { Presence } from "../../../src/engine/watch/presence.ts";

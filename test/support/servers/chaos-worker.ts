@@ -6,7 +6,7 @@ import type { Env } from "../../../src/settings.ts";
 import type { IndexReport } from "../../../src/adapters/durable/execution-index-client.ts";
 import { CatalogObject as RealCatalog } from "../../../src/objects/catalog.ts";
 import { CourierObject as RealCourier } from "../../../src/objects/delivery-queue.ts";
-import { ExecutionObject as RealExecution } from "../../../src/objects/execution.ts";
+import { ExecutionObject as RealExecution } from "../../../src/objects/execution/execution.ts";
 import { LedgerObject as RealLedger } from "../../../src/objects/execution-index/execution-index.ts";
 
 // The classes below stand before those of the same names here.
