@@ -16,6 +16,7 @@ import { deliveryQueueOver } from "./adapters/durable/delivery-client.ts";
 import { executionIndexOver } from "./adapters/durable/execution-index-client.ts";
 import { monitorOf } from "./adapters/durable/monitor-client.ts";
 import { type Outbound, outboundReceivers, readOutbound } from "./adapters/outbound/outbound.ts";
+import type { GuardChange } from "./adapters/platform/guard.ts";
 import {
   randomExecutionId,
   sha256Hex,
@@ -193,9 +194,21 @@ export const composeShared = once((env): Shared => {
     clock: systemClock,
   });
   const cache =
-    redis === null ? new EmbeddedCache(env.RESULT_CACHE, systemClock) : new UpstashCache(redis, systemClock);
+    redis === null
+      ? new EmbeddedCache(env.RESULT_CACHE, systemClock, cacheChanged)
+      : new UpstashCache(redis, systemClock);
   return { cache, health, redis };
 });
+
+/** A shard of the embedded cache answers no more, or again. */
+function cacheChanged({ isLost, cause }: GuardChange): void {
+  const fault = cause instanceof Error ? { cause: cause.name } : {};
+  const message = isLost
+    ? "a result cache does not answer; until it does, its results are neither looked up nor kept"
+    : "a result cache answers again";
+  const level = isLost ? "ERROR" : "INFO";
+  writeLog(level, logLine(level, systemClock.now(), { message, ...fault }));
+}
 
 /** A tenant's catalog, for objects that report to it. */
 export function catalogRpc(env: Env, tenant: string): CatalogRpc {

@@ -102,10 +102,15 @@ export const TIMINGS = {
   INDEX_SWEEP_MOST_MS: 43_200_000,
   /** The same where it has deleted as many as one go may: reports come in between. */
   INDEX_SWEEP_GAP_MS: 1_000,
-  /** Interval at which a cache deletes entries older than a day. */
+  /** Interval at which a cache deletes entries older than a day that an earlier version has kept. */
   CACHE_SWEEP_MS: 3_600_000,
-  /** Results are gathered this long before they are written. */
-  CACHE_WRITE_MS: 500,
+  /** A cache's table takes the results of so long a time, or of so many UTF-16 units, and is then dropped as a whole. */
+  CACHE_TABLE_MS: 3 * 3_600_000,
+  CACHE_TABLE_CHARS: 64 * 1024 * 1024,
+  /** Of one shard: beyond it the oldest table is dropped. The platform refuses 10 GB. */
+  CACHE_SHARD_BYTES: 2 * 1024 * 1024 * 1024,
+  /** Time limit for a run that is asked to share its calls with another one that waits for its first. */
+  SHARE_WAIT_MS: 100,
   /** Definitions that travel with a tenant's snapshot, as JSON: those of most tenants, in one hop of a few milliseconds. */
   CATALOG_INLINE_CHARS: 64 * 1024,
   /** A larger definition is read by its name: it would take the room of many. */

@@ -2,6 +2,7 @@
 // refusals, the terms of a stream and its end mark. Each is written and read by a function of this file alone.
 import type { ExecutionStatus } from "../contract/execution.ts";
 import type { CoordinatorError, Result } from "../contract/problem.ts";
+import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
@@ -64,6 +65,15 @@ export interface ExecutionText {
 
 // RPC
 
+/** A call in flight, for other runs to follow. */
+export interface SharedCall {
+  /** As caches hold it: hashes. */
+  key: { tenant: string; exact: string; family: string };
+  caller: FlightCaller;
+  /** How long its try may still take. */
+  lease_ms: number;
+}
+
 /** The methods that the object answers by RPC. */
 export interface ExecutionRpc {
   /** @param message of runText */
@@ -85,6 +95,11 @@ export interface ExecutionRpc {
   expire(started_at: number): Promise<void>;
   /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
   isCalling(call: number): Promise<boolean>;
+  /**
+   * Another run is at the same question: this one tells the cache what it has made, and each of its stages asks from
+   * now on. Its calls in flight; null where this instance has no run that goes on.
+   */
+  shareCalls(): Promise<SharedCall[] | null>;
 }
 
 /** A RunMessage as one JSON text: an object of many members costs more on the way. */
@@ -157,9 +172,8 @@ export async function refusalOf(response: Response): Promise<CoordinatorError | 
  * @param status null where the response begins before the status is known
  */
 export function executionResponse(body: Text, status: ExecutionStatus | null): Response {
-  const headers = new Headers({ "content-type": "application/json" });
-  if (status !== null) headers.set(STATUS_HEADER, status);
-  return new Response(body, { headers });
+  const known = status === null ? {} : { [STATUS_HEADER]: status };
+  return new Response(body, { headers: { "content-type": "application/json", ...known } });
 }
 
 /** The status of the execution whose JSON a response holds; null where it was not known when the response began. */

@@ -2,7 +2,8 @@
 // implement them with a virtual clock.
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
 import type { CacheKey } from "../core/caching/cache-key.ts";
-import type { CachedResult, RunResults } from "../core/caching/cached-result.ts";
+import type { CachedEntry, CachedResult, RunResults } from "../core/caching/cached-result.ts";
+import type { RunQuestion } from "../core/caching/run-question.ts";
 import type { CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { CallFailure } from "../core/resilience/classify.ts";
@@ -101,8 +102,8 @@ export interface MemoryShare {
   free(): void;
 }
 
-/** Good results, by what they answered. Nothing but `forget` rejects: a cache that is not there knows nothing. */
-export interface ResultCache {
+/** Good results, as the calls of one run ask for them. No method rejects: a cache that is not there knows nothing. */
+export interface StageCache {
   /**
    * A fresh result; or `miss`, and then the caller leads: it is to put or release; or `busy`: another call leads.
    * @param lease_ms how long the caller's try may take
@@ -123,11 +124,70 @@ export interface ResultCache {
   release(key: CacheKey, caller: FlightCaller): Promise<void>;
   /** The last result of the key's family, up to a day old. */
   last(key: CacheKey): Promise<CachedResult | null>;
+}
+
+export type CacheFinding = CachedResult | "miss" | "busy";
+
+/** Good results of all runs, by what they answered. Nothing but `forget` rejects. */
+export interface ResultCache {
+  /**
+   * Asked before a run's first call.
+   * @param isMissing asked again: what was kept for its start does not answer all of its stages
+   */
+  ask(run: RunQuestion, isMissing: boolean): Promise<Opening>;
+  /** As a stage asks; @param made what the run has not reported yet */
+  take(
+    run: RunQuestion,
+    key: CacheKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    lease_ms: number,
+    made: readonly MadeResult[],
+  ): Promise<CacheFinding>;
+  follow(
+    run: RunQuestion,
+    key: CacheKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    ms: number,
+  ): Promise<CachedResult | "miss">;
+  /** Keeps results. @param isOver the run is not at its question any more */
+  report(run: RunQuestion, made: readonly MadeResult[], isOver: boolean): Promise<void>;
+  last(run: RunQuestion, key: CacheKey): Promise<CachedResult | null>;
   /** Takes out what an execution has made. Rejects where a part of it may be left that could have been taken out. */
   forget(results: RunResults): Promise<void>;
 }
 
-export type CacheFinding = CachedResult | "miss" | "busy";
+/** The answer to a run's question. */
+export interface Opening {
+  kept: KeptResults;
+  /** Another run is at the question, or more may be kept: a stage that is not answered by this is to ask. */
+  asksEach: boolean;
+  /**
+   * The run is known to be at its question, until it reports that it is over. False where all its stages may be
+   * answered by what is kept: with the first that is not it has to ask again.
+   */
+  isNoted: boolean;
+}
+
+/** The results that were kept for a run's question when it asked, in the run's memory. */
+export interface KeptResults {
+  /** What they hold, in bytes. */
+  readonly bytes: number;
+  /** By the exact key; `apart` where it is so large that it is left where it is, to be taken. */
+  find(key: CacheKey): Promise<CachedEntry | "apart" | null>;
+}
+
+/** How a call that was to make a result has ended. */
+export interface MadeResult {
+  key: CacheKey;
+  caller: FlightCaller;
+  /** Null where there is none. */
+  result: CachedResult | null;
+  ttl_seconds: number;
+  /** Ms since the epoch. */
+  at: number;
+}
 
 /** An agent as its callers know it. */
 export interface AgentIdentity {

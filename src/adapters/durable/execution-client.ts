@@ -7,6 +7,7 @@ import {
   followRequest,
   type ObjectRequest,
   refusalResponse,
+  type SharedCall,
   streamRequest,
 } from "../../engine/object-protocol.ts";
 import type { Executions } from "../../engine/worker-ports.ts";
@@ -57,6 +58,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         forget: () => flat((rpc) => rpc.forget(), false),
         expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),
         isCalling: (call) => rpcOf(tenant, execution_id).isCalling(call),
+        shareCalls: () => rpcOf(tenant, execution_id).shareCalls(),
       };
     },
   };
@@ -81,6 +83,16 @@ export function expireExecution(
 ): Promise<void> {
   const id = namespace.idFromName(`${tenant}/${execution_id}`);
   return (namespace.get(id) as unknown as ExecutionRpc).expire(started_at);
+}
+
+/** An execution's calls in flight, to be shared with another run. See ExecutionRpc. */
+export function callsOf(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  execution_id: string,
+): Promise<SharedCall[] | null> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).shareCalls();
 }
 
 /** The name of an object that never holds anything: no execution's id has a dot. */

@@ -1,6 +1,6 @@
 // The result cache without Redis: a few objects per tenant, each with the results of the questions that hash to it, and
-// with the calls in flight, so that two executions with the same call at once make one. A result waits a moment for
-// its run's next stage, which uses the same object: one hop serves both.
+// with the calls in flight that several runs are to make, so that two executions with the same call at once make one.
+// An object that does not answer is guarded against: see src/adapters/platform/guard.ts.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
 import {
   type CachedResult,
@@ -11,175 +11,172 @@ import {
   type RunResults,
 } from "../../core/caching/cached-result.ts";
 import { fnv1a } from "../../core/hash.ts";
+import { placeOf, type RunQuestion } from "../../core/caching/run-question.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
-import type { CacheFinding, Clock, ResultCache } from "../../engine/ports.ts";
-import { type ObjectIds, objectIds } from "./object-ids.ts";
+import type { QuietCall } from "../../engine/call/run-cache.ts";
+import type { SharedCall } from "../../engine/object-protocol.ts";
+import type { CacheFinding, Clock, MadeResult, Opening, ResultCache } from "../../engine/ports.ts";
+import { hashedKey } from "../platform/cache-key-hash.ts";
+import { type Guard, type GuardChange, Guards, LOST } from "../platform/guard.ts";
+import { KeptEntries } from "../platform/kept-entries.ts";
 import { sha256Hex } from "../platform/system.ts";
-import { hashedKey, type HashedKey } from "../platform/cache-key-hash.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";
-
-/** How a call that was to make a result has ended. */
-export interface Made {
-  key: HashedKey;
-  caller: FlightCaller;
-  /** Null where there is none, or none that is kept. */
-  entry: string | null;
-  /** Ms since the epoch. */
-  at: number;
-}
-
-/** The object that keeps a part of a tenant's results. Entries travel and are stored as text. */
-export interface ResultCacheRpc {
-  /**
-   * An entry that is younger than the caller's and the writer's TTL; else who is to make it.
-   * @param made what the caller's execution has made since it last asked
-   */
-  take(
-    key: HashedKey,
-    caller: FlightCaller,
-    ttl_seconds: number,
-    lease_ms: number,
-    made: readonly Made[],
-  ): Promise<{ entry: string } | "miss" | "busy">;
-  follow(
-    key: HashedKey,
-    caller: FlightCaller,
-    ttl_seconds: number,
-    ms: number,
-  ): Promise<{ entry: string } | "miss">;
-  put(made: readonly Made[]): Promise<void>;
-  last(family: string): Promise<string | null>;
-  /**
-   * Deletes what an execution has made, also what arrives later and was made by `at` (ms since the epoch). Answers
-   * once it is durable.
-   * @param families hashed
-   */
-  forget(execution_id: string, families: readonly string[], at: number): Promise<void>;
-}
+import { type ObjectIds, objectIds } from "./object-ids.ts";
+import type { Made, ResultCacheRpc, RunAt } from "./result-cache-rpc.ts";
 
 const SHARDS = 8;
 /** Characters of a question that determine the shard of its results. */
 const PLACE_CHARS = 1_024;
-/** How long a result waits for its run's next lookup, in ms: the lookup follows at once or never. */
-const BATCHING_MS = 2;
-/** A lookup that has waited this long belongs to an object that died together with its timer. */
-const ABANDONED_MS = 1_000;
-
-/** A run's pending results, since when they wait (ms since the epoch), and the cancellation of their timer. */
-interface Waiting {
-  made: Made[];
-  at: number;
-  stop: () => void;
-}
+/** UTF-16 units of entries in one message: the platform refuses 32 MiB. */
+const MESSAGE_CHARS = 4 * 1024 * 1024;
 
 export class EmbeddedCache implements ResultCache {
   private readonly namespace: DurableObjectNamespace;
   private readonly idOf: ObjectIds;
   private readonly clock: Clock;
-  private readonly waiting = new Map<string, Waiting>();
+  private readonly guards: Guards;
 
-  constructor(namespace: DurableObjectNamespace, clock: Clock) {
+  constructor(
+    namespace: DurableObjectNamespace,
+    clock: Clock,
+    onChange: (change: GuardChange) => void = () => {},
+  ) {
     this.namespace = namespace;
     this.idOf = objectIds(namespace);
     this.clock = clock;
+    this.guards = new Guards(() => ({ clock, limit_ms: SHARED_MS, onChange }));
+  }
+
+  async ask(run: RunQuestion, isMissing: boolean): Promise<Opening> {
+    const asked = await this.guarded(run, (object) => object.ask(runAt(run), run.ttl_seconds, isMissing));
+    // A late answer notes the run all the same.
+    if (asked === LOST) return { kept: new KeptEntries([]), asksEach: false, isNoted: true };
+    const { kept, asksEach, isNoted } = asked;
+    return { kept: new KeptEntries(kept), asksEach, isNoted };
   }
 
   async take(
+    run: RunQuestion,
     key: CacheKey,
     caller: FlightCaller,
     ttl_seconds: number,
     lease_ms: number,
+    made: readonly MadeResult[],
   ): Promise<CacheFinding> {
-    const hashed = await hashedKey(key);
-    const made = this.taken(key, caller.execution_id);
-    const found = await within(
-      SHARED_MS,
-      this.object(key).take(hashed, caller, ttl_seconds, lease_ms, made),
-      "miss" as const,
+    const [hashed, task] = await Promise.all([hashedKey(key), wireOf(made)]);
+    const found = await this.guarded(run, (object) =>
+      object.take(runAt(run), hashed, caller, ttl_seconds, lease_ms, task),
     );
+    if (found === LOST) return "miss";
     if (typeof found === "string") return found;
     const entry = readEntry(found.entry);
     return entry !== null && isFresh(entry, ttl_seconds, this.clock.now()) ? entry.result : "miss";
   }
 
   async follow(
+    run: RunQuestion,
     key: CacheKey,
     caller: FlightCaller,
     ttl_seconds: number,
     ms: number,
   ): Promise<CachedResult | "miss"> {
     const hashed = await hashedKey(key);
-    const followed = this.object(key).follow(hashed, caller, ttl_seconds, ms);
+    const followed = this.at(run).object.follow(runAt(run), hashed, caller, ttl_seconds, ms);
     const found = await within(ms + SHARED_MS, followed, "miss" as const);
     return found === "miss" ? found : (readEntry(found.entry)?.result ?? "miss");
   }
 
-  async put(key: CacheKey, caller: FlightCaller, result: CachedResult, ttl_seconds: number): Promise<void> {
-    const at = this.clock.now();
-    const hashed = await hashedKey(key);
-    const { execution_id } = caller;
-    this.dropAbandoned(this.clock.now());
-    const made = { key: hashed, caller, entry: entryText({ by: execution_id, result, at, ttl_seconds }), at };
-    const run = runOf(key, execution_id);
-    const waiting = this.waiting.get(run);
-    if (waiting !== undefined) {
-      waiting.made.push(made);
-      return;
-    }
-    const stop = this.clock.after(
-      BATCHING_MS,
-      () => void ignoreFailure(this.object(key).put(this.taken(key, execution_id))),
-    );
-    this.waiting.set(run, { made: [made], at, stop });
+  /** Lost where the object does not take it: it is called for again, that is all. */
+  async report(run: RunQuestion, made: readonly MadeResult[], isOver: boolean): Promise<void> {
+    const { guard, object } = this.at(run);
+    if (guard.isClosed) return;
+    const messages = messagesOf(await wireOf(made));
+    const last = messages.pop() ?? [];
+    await Promise.all(messages.map((message) => ignoreFailure(object.report(runAt(run), message, false))));
+    await ignoreFailure(object.report(runAt(run), last, isOver));
   }
 
-  async release(key: CacheKey, caller: FlightCaller): Promise<void> {
-    const at = this.clock.now();
-    const hashed = await hashedKey(key);
-    await ignoreFailure(this.object(key).put([{ key: hashed, caller, entry: null, at }]));
-  }
-
-  async last(key: CacheKey): Promise<CachedResult | null> {
-    const hashed = await hashedKey(key);
-    const entry = readEntry(await within(SHARED_MS, this.object(key).last(hashed.family), null));
+  async last(run: RunQuestion, key: CacheKey): Promise<CachedResult | null> {
+    const { family } = await hashedKey(key);
+    const entry = readEntry(await this.guarded(run, (object) => object.last(runAt(run).place, family)));
     return entry !== null && isKept(entry, this.clock.now()) ? entry.result : null;
   }
 
   async forget(results: RunResults): Promise<void> {
-    const { execution_id, families } = results;
+    const { execution_id, question, families } = results;
     const at = this.clock.now();
-    this.taken(results, execution_id);
     const hashed = await Promise.all(families.map(sha256Hex));
-    await this.object(results).forget(execution_id, hashed, at);
+    await this.at(results).object.forget(placeOf(question, "", ""), execution_id, hashed, at);
   }
 
-  /** The run's results that are not sent yet: the caller sends or drops them. */
-  private taken(key: Pick<CacheKey, "tenant">, execution_id: string): readonly Made[] {
-    const run = runOf(key, execution_id);
-    const waiting = this.waiting.get(run);
-    if (waiting === undefined) return [];
-    waiting.stop();
-    this.waiting.delete(run);
-    return waiting.made;
+  private guarded<T>(
+    run: RunQuestion,
+    task: (object: ResultCacheRpc) => Promise<T>,
+  ): Promise<T | typeof LOST> {
+    const { guard, object } = this.at(run);
+    return guard.ask(
+      () => task(object),
+      () => object.ping(),
+    );
   }
 
-  /** A result that is lost is called for again. */
-  private dropAbandoned(now: number): void {
-    for (const [run, { at }] of this.waiting) {
-      if (now - at < ABANDONED_MS) return;
-      this.waiting.delete(run);
-    }
-  }
-
-  private object({ tenant, question }: Pick<CacheKey, "tenant" | "question">): ResultCacheRpc {
+  private at({ tenant, question }: Pick<CacheKey, "tenant" | "question">): {
+    guard: Guard;
+    object: ResultCacheRpc;
+  } {
     const shard = fnv1a(question.slice(0, PLACE_CHARS)) % SHARDS;
-    return this.namespace.get(this.idOf(`${tenant}/${shard}`)) as unknown as ResultCacheRpc;
+    const name = `${tenant}/${shard}`;
+    const object = this.namespace.get(this.idOf(name)) as unknown as ResultCacheRpc;
+    return { guard: this.guards.of(name), object };
   }
 }
 
-/** Two tenants may have given their executions the same id. */
-function runOf({ tenant }: Pick<CacheKey, "tenant">, execution_id: string): string {
-  return `${tenant}/${execution_id}`;
+/** The calls of a run as its cache object takes them. */
+export async function sharedCalls(calls: readonly QuietCall[], now: number): Promise<SharedCall[]> {
+  return Promise.all(
+    calls.map(async ({ key, caller, ends_at }) => ({
+      key: await hashedKey(key),
+      caller,
+      lease_ms: Math.max(0, ends_at - now),
+    })),
+  );
+}
+
+const places = new WeakMap<RunQuestion, RunAt>();
+
+/** Hashed once for each run. */
+function runAt(run: RunQuestion): RunAt {
+  let at = places.get(run);
+  if (at === undefined) {
+    const { tenant, execution_id, question, history, input, until } = run;
+    at = { tenant, execution_id, place: placeOf(question, history, input), until };
+    places.set(run, at);
+  }
+  return at;
+}
+
+function wireOf(made: readonly MadeResult[]): Promise<Made[]> {
+  return Promise.all(
+    made.map(async ({ key, caller, result, ttl_seconds, at }) => {
+      const by = caller.execution_id;
+      const entry = result === null ? null : entryText({ by, result, at, ttl_seconds });
+      return { key: await hashedKey(key), caller, entry, at };
+    }),
+  );
+}
+
+function messagesOf(made: readonly Made[]): Made[][] {
+  const messages: Made[][] = [];
+  let chars = Number.POSITIVE_INFINITY;
+  for (const one of made) {
+    chars += one.entry?.length ?? 0;
+    if (chars > MESSAGE_CHARS) {
+      messages.push([]);
+      chars = one.entry?.length ?? 0;
+    }
+    messages.at(-1)?.push(one);
+  }
+  return messages;
 }
 
 /** A result that is not kept is called for again; that is all. */

@@ -15,19 +15,25 @@ const RETRY_MS = 5_000;
 /** Names whose state is remembered; one that was unused for longest is taken for available again. */
 const NAMES = 1_000;
 
+export interface GuardChange {
+  isLost: boolean;
+  /** What the first lost question failed by. */
+  cause: unknown;
+}
+
 export interface GuardTerms {
   clock: Clock;
   /** Maximum delay of a caller, in ms. */
   limit_ms: number;
   /** Called at the first failure, and when it has recovered from that. */
-  onChange?: (change: { isLost: boolean; cause: unknown }) => void;
+  onChange?: (change: GuardChange) => void;
 }
 
 export class Guard {
   private readonly terms: GuardTerms;
   private failures = 0;
   private closedUntil = 0;
-  private isTold = false;
+  private isLogged = false;
 
   constructor(terms: GuardTerms) {
     this.terms = terms;
@@ -63,8 +69,8 @@ export class Guard {
     const waited = clock.now() - began >= limit_ms / 2;
     this.failures = waited ? FAILURES : this.failures + 1;
     this.closedUntil = clock.now() + RETRY_MS;
-    if (!this.isTold) {
-      this.isTold = true;
+    if (!this.isLogged) {
+      this.isLogged = true;
       this.terms.onChange?.({ isLost: true, cause: answer.cause });
     }
     return LOST;
@@ -80,8 +86,8 @@ export class Guard {
   /** It has answered, also a question that went past the guard: callers wait for it again. */
   answered(): void {
     this.failures = 0;
-    if (this.isTold) this.terms.onChange?.({ isLost: false, cause: null });
-    this.isTold = false;
+    if (this.isLogged) this.terms.onChange?.({ isLost: false, cause: null });
+    this.isLogged = false;
   }
 }
 

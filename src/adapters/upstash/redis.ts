@@ -1,6 +1,6 @@
 // Redis over Upstash's REST protocol, with a guard around it (src/adapters/platform/guard.ts): no caller waits for it
-// longer than REDIS_MS, and after failures no caller asks it. Recovery is probed in the background, outside any call. An
-// outage is logged once.
+// longer than REDIS_MS, and after failures no caller asks it. Recovery is probed in the background, outside any call.
+// An outage is logged once.
 import type { Redis } from "@upstash/redis/cloudflare";
 import type { Clock } from "../../engine/ports.ts";
 import { answerWithin, Guard, LOST } from "../platform/guard.ts";

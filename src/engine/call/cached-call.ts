@@ -10,7 +10,7 @@ import type { CallOutcome } from "../../core/execution/command.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import { answerBytes, jsonBytes } from "../../core/json/weight.ts";
-import type { AgentRequest, Clock, Ports, ResultCache, StageHooks } from "../ports.ts";
+import type { AgentRequest, Clock, StageCache, StageHooks } from "../ports.ts";
 
 /** The share of a try's time after which a follower calls its agent; the rest is the call's. */
 const WAITED_SHARE = 0.5;
@@ -22,7 +22,7 @@ type AgentCaller = (hooks: StageHooks, waited_ms: number) => Promise<CallOutcome
 
 /** One try of a stage whose results are kept. */
 interface CachedTry {
-  cache: ResultCache;
+  cache: StageCache;
   key: CacheKey;
   caller: FlightCaller;
   ttl_seconds: number;
@@ -32,7 +32,7 @@ interface CachedTry {
 
 /** @param call the `seq` of the call's stage.started */
 export async function throughCache(
-  ports: Pick<Ports, "clock" | "shared">,
+  ports: { clock: Clock; shared?: { cache: StageCache } },
   state: ExecutionState,
   stage: ResolvedStage,
   request: AgentRequest,
@@ -68,7 +68,7 @@ export async function throughCache(
 
 /** A fallback: the last good result of the same stage, agent, config and query. */
 export async function lastResult(
-  cache: ResultCache | undefined,
+  cache: StageCache | undefined,
   request: AgentRequest,
   hooks: StageHooks,
 ): Promise<CallOutcome> {

@@ -9,11 +9,11 @@ import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import { classify } from "../../core/resilience/classify.ts";
-import type { AgentRequest, Ports } from "../ports.ts";
+import type { AgentHealth, AgentRequest } from "../ports.ts";
 
 /** The call's outcome; a refusal where the breaker is open, and then nothing was called. */
 export async function guardedCall(
-  ports: Pick<Ports, "shared">,
+  ports: { shared?: { health: AgentHealth } },
   state: ExecutionState,
   request: AgentRequest,
   signal: AbortSignal,

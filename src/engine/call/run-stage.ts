@@ -14,10 +14,13 @@ import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts"
 import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
 import { hedgedCall } from "./hedged-call.ts";
 import { guardedCall } from "./guarded-call.ts";
-import type { AgentRequest, Ports, StageHooks } from "../ports.ts";
+import type { AgentHealth, AgentRequest, Ports, StageCache, StageHooks } from "../ports.ts";
 import { lastResult, throughCache } from "./cached-call.ts";
 
-type StagePorts = Pick<Ports, "agents" | "clock" | "shared">;
+/** The ports of one run's calls. */
+export interface StagePorts extends Pick<Ports, "agents" | "clock"> {
+  shared?: { cache: StageCache; health: AgentHealth };
+}
 
 const REJECTED: CallOutcome = { ok: false, failure: { kind: "rejected" } };
 

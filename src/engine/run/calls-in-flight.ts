@@ -5,10 +5,9 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { runStage } from "../call/run-stage.ts";
-import type { Ports } from "../ports.ts";
+import { runStage, type StagePorts } from "../call/run-stage.ts";
 import { LiveText } from "./live-text.ts";
-import type { RunMemory } from "./run-memory.ts";
+import type { RunMemory } from "../memory/run-memory.ts";
 
 interface CallInFlight {
   abort: AbortController;
@@ -26,13 +25,13 @@ export interface CallOwner {
 }
 
 export class CallsInFlight {
-  private readonly ports: Ports;
+  private readonly ports: StagePorts;
   private readonly memory: RunMemory;
   private readonly owner: CallOwner;
   private readonly calls = new Map<number, CallInFlight>();
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
 
-  constructor(ports: Ports, memory: RunMemory, owner: CallOwner) {
+  constructor(ports: StagePorts, memory: RunMemory, owner: CallOwner) {
     this.ports = ports;
     this.memory = memory;
     this.owner = owner;

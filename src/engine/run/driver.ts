@@ -17,9 +17,10 @@ import { TIMINGS } from "../../core/timings.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
+import { RunCache } from "../call/run-cache.ts";
 import type { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "../ports.ts";
-import { RunMemory } from "./run-memory.ts";
+import { RunMemory } from "../memory/run-memory.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 
@@ -49,6 +50,8 @@ export class ExecutionDriver {
   private readonly ports: Ports;
   private current: ExecutionState | null;
   private readonly commit: GroupCommit;
+  /** The run at the result cache. */
+  readonly cache: RunCache;
   private readonly calls: CallsInFlight;
   private readonly watchers = new Set<Watcher>();
   private readonly healthRefresh: HealthRefresh;
@@ -74,7 +77,12 @@ export class ExecutionDriver {
       () => this.watchers.size,
       () => this.wake(true),
     );
-    this.calls = new CallsInFlight(ports, this.memory, {
+    this.cache = new RunCache(
+      ports,
+      () => this.current,
+      (bytes) => this.memory.caches(bytes),
+    );
+    this.calls = new CallsInFlight(this.cache.ports, this.memory, {
       began: (live) => {
         for (const watcher of this.watchers) watcher.callBegan(live);
       },
@@ -147,6 +155,7 @@ export class ExecutionDriver {
   submit(command: Command): Refusal | null {
     if (this.broken !== null) return null;
     this.isResumed = true;
+    if (command.type === "start" && this.current === null) this.cache.begins(command.spec);
     const decision = decide(this.current, command, this.ports.clock.now());
     this.current = decision.state;
     if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
@@ -285,6 +294,7 @@ export class ExecutionDriver {
     if (this.broken !== null) return;
     if (this.isBusy) this.idle ??= Promise.withResolvers<void>();
     else {
+      this.cache.rests(this.current !== null && isTerminal(this.current.status));
       this.idle?.resolve();
       this.idle = null;
     }

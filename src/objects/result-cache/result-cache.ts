@@ -1,12 +1,18 @@
-// The Durable Object of a shard of a tenant's result cache: its results, and the calls in flight that are to make more.
-// Results are written together, a little later: an answer of this object then seldom waits for the disk, and what a
-// crash loses is called for again. Flights are only in memory: if they are lost, two calls are made instead of one.
+// The Durable Object of a shard of a tenant's result cache: its results, the runs that are at a question, and the calls
+// in flight that several of them are to make. A run asks it once and reports to it once; where a second run comes to
+// the same question, the first one's object is asked for its calls, and from then on both ask for each stage.
+//
+// Runs and flights are only in memory: if they are lost, two calls are made instead of one. No timer runs without a
+// follower, and what is reported is written at once: nothing keeps an idle shard awake.
 import { DurableObject } from "cloudflare:workers";
 import type { HashedKey } from "../../adapters/platform/cache-key-hash.ts";
-import type { Made, ResultCacheRpc } from "../../adapters/durable/result-cache-client.ts";
-import { callIsRunning } from "../../adapters/durable/execution-client.ts";
+import type { Asked, Made, ResultCacheRpc, RunAt } from "../../adapters/durable/result-cache-rpc.ts";
+import { callIsRunning, callsOf } from "../../adapters/durable/execution-client.ts";
+import { BROUGHT_CHARS } from "../../adapters/platform/kept-entries.ts";
+import { within } from "../../adapters/platform/time-limit.ts";
 import type { Env } from "../../settings.ts";
-import { isFresh, KEPT_SECONDS, madeBy, readEntry } from "../../core/caching/cached-result.ts";
+import { isFresh, KEPT_SECONDS, readEntry } from "../../core/caching/cached-result.ts";
+import { RunsAtQuestion } from "../../core/caching/runs-at-question.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import {
   type FlightCaller,
@@ -16,54 +22,85 @@ import {
 } from "../../core/caching/single-flight.ts";
 import { ResultRows } from "./result-rows.ts";
 
-/** What waits for company is bounded: a result may be half a megabyte. */
-const WRITTEN_TOGETHER = 32;
 /** A result may arrive this much after its execution was deleted, ms. */
 const LATE_MS = 60_000;
 
 type Found = { entry: string } | "miss";
 
+/** A run that is being asked for its calls. */
+interface Joining {
+  /** Calls that have ended meanwhile, by the exact hash: they are not in flight, even if the run says so. */
+  ended: Set<string>;
+  joined: Promise<void>;
+}
+
 export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   private readonly rows: ResultRows;
+  private readonly runs = new RunsAtQuestion();
+  private readonly joining = new Map<string, Joining>();
   private readonly flights = new SingleFlight();
   /** The answers that followers wait for. */
   private readonly answers = new Map<string, (found: Found) => void>();
   private flightTimer: { at: number; id: ReturnType<typeof setTimeout> } | null = null;
-  /** Results that are not on the disk yet, by their exact hash, the oldest first. */
-  private readonly unwritten = new Map<string, { family: string; at: number; entry: string }>();
   /** Executions deleted a short while ago, with the time, ms since the epoch; the oldest first. */
   private readonly forgotten = new Map<string, number>();
-  /** Whose results these are: leaders are found by it. */
+  /** Whose results these are: runs' objects are found by it. */
   private tenant = "";
-  private isSwept = false;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.rows = new ResultRows(ctx.storage);
   }
 
+  async ask(run: RunAt, ttl_seconds: number, isMissing: boolean): Promise<Asked> {
+    for (let silent = this.silent(run); silent.length > 0; ) {
+      await this.join(run, silent);
+      silent = this.silent(run);
+    }
+    // No other run comes in between: of two that ask at once, the second finds the first.
+    const isShared = this.others(run).length > 0;
+    const { kept, isOfStart } = this.rows.kept(
+      run.place,
+      writtenAfter(ttl_seconds, Date.now()),
+      BROUGHT_CHARS,
+    );
+    const asksEach = isShared || this.rows.earlier !== null;
+    // All its stages may be answered, and then no other run need know of it.
+    if (isOfStart && !isMissing && !asksEach) return { kept, asksEach, isNoted: false };
+    this.note(run, asksEach);
+    return { kept, asksEach, isNoted: true };
+  }
+
   async take(
+    run: RunAt,
     key: HashedKey,
     caller: FlightCaller,
     ttl_seconds: number,
     lease_ms: number,
     made: readonly Made[],
   ) {
-    await this.put(made);
-    const now = Date.now();
-    const entry = this.fresh(key, ttl_seconds, now);
+    this.settleFlight(run, made);
+    const silent = this.silent(run);
+    if (silent.length > 0) await this.join(run, silent);
+    const entry = this.fresh(run, key, ttl_seconds, Date.now());
     if (entry !== null) return { entry };
-    this.tenant = key.tenant;
+    this.note(run, true);
     this.advanceFlights();
-    return this.flights.take(key.exact, caller, lease_ms, now) === "lead"
+    return this.flights.take(key.exact, caller, lease_ms, Date.now()) === "lead"
       ? ("miss" as const)
       : ("busy" as const);
   }
 
-  async follow(key: HashedKey, caller: FlightCaller, ttl_seconds: number, ms: number): Promise<Found> {
+  async follow(
+    run: RunAt,
+    key: HashedKey,
+    caller: FlightCaller,
+    ttl_seconds: number,
+    ms: number,
+  ): Promise<Found> {
     const now = Date.now();
     // The call that was followed may have ended since.
-    const entry = this.fresh(key, ttl_seconds, now);
+    const entry = this.fresh(run, key, ttl_seconds, now);
     if (entry !== null) return { entry };
     if (!this.flights.follow(key.exact, caller, ms, now)) return "miss";
     return new Promise((resolve) => {
@@ -75,49 +112,97 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     });
   }
 
-  async put(made: readonly Made[]): Promise<void> {
+  async report(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void> {
+    this.settleFlight(run, made);
+    if (isOver) this.runs.over(run.place, run.execution_id);
+  }
+
+  async last(place: number, family: string): Promise<string | null> {
+    return this.rows.last(place, family) ?? this.rows.earlier?.last(family) ?? null;
+  }
+
+  async forget(place: number, execution_id: string, families: readonly string[], at: number): Promise<void> {
+    const now = Date.now();
+    for (const [id, since] of this.forgotten) if (now - since > LATE_MS) this.forgotten.delete(id);
+    this.forgotten.set(execution_id, at);
+    this.rows.forget(place, execution_id, families);
+  }
+
+  async ping(): Promise<void> {}
+
+  override async alarm(): Promise<void> {
+    const due = this.rows.sweep(Date.now());
+    if (due !== null) await this.ctx.storage.setAlarm(due);
+  }
+
+  private note({ place, execution_id, until }: RunAt, isSharing: boolean): void {
+    this.runs.note(place, execution_id, until, isSharing);
+  }
+
+  private others({ tenant, place, execution_id }: RunAt): { execution_id: string; isSharing: boolean }[] {
+    this.tenant = tenant;
+    return this.runs.others(place, execution_id, Date.now());
+  }
+
+  /** Other runs at a run's question that ask for no stage: their calls are not known. */
+  private silent(run: RunAt): string[] {
+    return this.others(run).flatMap(({ execution_id, isSharing }) => (isSharing ? [] : [execution_id]));
+  }
+
+  /** The runs' calls can be followed from now on; or they are not at the question any more. */
+  private async join({ place }: RunAt, runs: readonly string[]): Promise<void> {
+    await Promise.all(
+      runs.map((execution_id) => {
+        const name = answerName(String(place), execution_id);
+        const known = this.joining.get(name);
+        if (known !== undefined) return known.joined;
+        const joining: Joining = { ended: new Set(), joined: Promise.resolve() };
+        this.joining.set(name, joining);
+        joining.joined = this.joined(place, execution_id, joining.ended).finally(() => {
+          this.joining.delete(name);
+        });
+        return joining.joined;
+      }),
+    );
+  }
+
+  private async joined(place: number, execution_id: string, ended: ReadonlySet<string>): Promise<void> {
+    const asked = callsOf(this.env.EXECUTIONS, this.tenant, execution_id);
+    const calls = await within(TIMINGS.SHARE_WAIT_MS, asked, null);
+    if (calls === null) return this.runs.over(place, execution_id);
+    this.runs.shares(place, execution_id);
+    this.advanceFlights();
+    for (const { key, caller, lease_ms } of calls) {
+      if (!ended.has(key.exact)) this.flights.take(key.exact, caller, lease_ms, Date.now());
+    }
+  }
+
+  /** Keeps results, and lets those know that wait for them. */
+  private settleFlight(run: RunAt, made: readonly Made[]): void {
+    const ended = this.joining.get(answerName(String(run.place), run.execution_id))?.ended;
+    const rows = [];
     for (const { key, caller, entry, at } of made) {
+      ended?.add(key.exact);
       if (entry === null) {
         this.release(this.flights.leave(key.exact, caller), "miss");
         continue;
       }
       this.release(this.flights.settleFlight(key.exact), { entry });
-      if (at > (this.forgotten.get(caller.execution_id) ?? 0)) this.keep(key, entry);
+      if (at > (this.forgotten.get(run.execution_id) ?? 0)) rows.push({ ...key, entry });
     }
-    if (this.unwritten.size >= WRITTEN_TOGETHER) await this.write();
+    if (rows.length === 0) return;
+    const due = this.rows.write(run.place, run.execution_id, Date.now(), rows);
+    // In the same commit as its first row. Each alarm sets the next, so there is one as long as there are tables.
+    if (due !== null) void this.ctx.storage.setAlarm(due).catch(() => {});
   }
 
-  async last(family: string): Promise<string | null> {
-    const pending = [...this.unwritten.values()].findLast((result) => result.family === family);
-    return pending?.entry ?? this.rows.last(family);
-  }
-
-  async forget(execution_id: string, families: readonly string[], at: number): Promise<void> {
-    const now = Date.now();
-    for (const [id, since] of this.forgotten) if (now - since > LATE_MS) this.forgotten.delete(id);
-    this.forgotten.set(execution_id, at);
-    const begins = madeBy(execution_id);
-    for (const [exact, { family, entry }] of this.unwritten) {
-      if (families.includes(family) && entry.startsWith(begins)) this.unwritten.delete(exact);
-    }
-    this.rows.forget(execution_id, families);
-  }
-
-  override async alarm(): Promise<void> {
-    this.isSwept = false;
-    if (this.rows.sweep(Date.now() - KEPT_SECONDS * 1_000)) await this.sweepLater();
-  }
-
-  private fresh({ family, exact }: HashedKey, ttl_seconds: number, now: number): string | null {
-    const text = this.unwritten.get(exact)?.entry ?? this.rows.find(family, exact);
+  private fresh(run: RunAt, { family, exact }: HashedKey, ttl_seconds: number, now: number): string | null {
+    const text =
+      this.rows.find(run.place, exact, writtenAfter(ttl_seconds, now)) ??
+      this.rows.earlier?.find(family, exact) ??
+      null;
     const entry = readEntry(text);
     return entry !== null && isFresh(entry, ttl_seconds, now) ? text : null;
-  }
-
-  private keep({ family, exact }: HashedKey, entry: string): void {
-    if (this.unwritten.size === 0) setTimeout(() => void this.write(), TIMINGS.CACHE_WRITE_MS);
-    this.unwritten.delete(exact);
-    this.unwritten.set(exact, { family, at: Date.now(), entry });
   }
 
   /** Does what is due for followers, and sets the timer of what is due next; there is none without followers. */
@@ -153,19 +238,11 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     this.flights.probed(probe, runs, Date.now());
     this.advanceFlights();
   }
+}
 
-  private async write(): Promise<void> {
-    for (const [exact, result] of this.unwritten) this.rows.write({ exact, ...result });
-    this.unwritten.clear();
-    await this.sweepLater();
-  }
-
-  private async sweepLater(): Promise<void> {
-    if (this.isSwept) return;
-    this.isSwept = true;
-    if ((await this.ctx.storage.getAlarm()) !== null) return;
-    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.CACHE_SWEEP_MS);
-  }
+/** Since when results were written that may be used, ms since the epoch. */
+function writtenAfter(ttl_seconds: number, now: number): number {
+  return now - Math.min(ttl_seconds, KEPT_SECONDS) * 1_000;
 }
 
 function answerName(key: string, execution_id: string): string {
