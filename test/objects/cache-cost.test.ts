@@ -50,6 +50,8 @@ let drivers: Map<string, ExecutionDriver>;
 let calls: string[];
 /** Requests to the cache's object by method, and those of it to runs. */
 let requests: string[];
+/** Questions and records in the order in which they go out. */
+let order: string[];
 let rows: number;
 let answering: (stage: string, inputs: object) => CallOutcome;
 
@@ -97,6 +99,7 @@ beforeEach(() => {
   drivers = new Map();
   calls = [];
   requests = [];
+  order = [];
   rows = 0;
   answering = (stage, inputs) => {
     const data = { of: stage, after: JSON.stringify(inputs) };
@@ -111,6 +114,7 @@ beforeEach(() => {
           const method = target[verb] as (...args: unknown[]) => unknown;
           return (...args: unknown[]) => {
             requests.push(verb);
+            order.push(verb);
             return method.apply(target, args);
           };
         },
@@ -135,9 +139,15 @@ function begin(name: string, fields: Partial<RunSpec> = {}): void {
       return answering(call.stage, call.inputs);
     },
   };
+  const log = new MemoryLog();
+  const append = log.append.bind(log);
+  log.append = (events) => {
+    order.push("append");
+    append(events);
+  };
   const ports = {
     clock: systemClock,
-    log: new MemoryLog(),
+    log,
     alarm: { set: async () => {} },
     agents,
     chance: () => 0.5,
@@ -181,6 +191,11 @@ test("a new question costs two requests and one row, and one that is asked again
   expect(taken()).toEqual({ requests: ["ask"], rows: 0 });
   expect(calls).toEqual(["first", "second"].flatMap((name) => STAGES.map((stage) => `${name} ${stage}`)));
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("the question goes out before the first record is written, which would hold it back until it is on the disk", () => {
+  begin("first");
+  expect(order).toEqual(["ask", "append"]);
 });
 
 test("another history or context is another input; what is new is reported in one row", async () => {
