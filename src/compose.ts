@@ -32,6 +32,7 @@ import { resultsOf } from "./core/caching/cached-result.ts";
 import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { indexEntry } from "./core/monitoring/index-entry.ts";
+import { executionShard } from "./core/monitoring/shards.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
 import type { AgentHealthRpc, CatalogRpc, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
@@ -121,7 +122,7 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
 
 /** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
-  executionIndex: executionIndexOver(env.LEDGER),
+  executionIndex: executionIndexOver(env.LEDGER, systemClock),
   conversations: conversationsOver(env.CONVERSATIONS, systemClock),
 }));
 
@@ -142,12 +143,18 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
     {
       name: "conversation",
       receive: async (state) => {
-        const turn = turnOf(state);
+        // The index keeps the turns of all others with their entries.
+        const turn = isOfEarlierVersion(state) ? turnOf(state) : null;
         if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
       },
     },
     ...outboundOf(env, log),
   ];
+}
+
+/** It began before conversations were a part of the index. */
+function isOfEarlierVersion({ spec }: ExecutionState): boolean {
+  return spec.index_shards === undefined;
 }
 
 /** A variable with a bad value is reported at every request; nothing is sent with it. */
@@ -163,8 +170,10 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
   const { executionIndex, conversations } = composeKeepers(env);
   const results = resultsOf(state, systemClock.now());
   await Promise.all([
-    executionIndex.forget(tenant, { start: started_at, id: execution_id }),
-    turnOf(state) === null ? null : conversations.forget(tenant, conversation_id, execution_id),
+    executionIndex.forget(tenant, { start: started_at, id: execution_id, shard: executionShard(spec) }),
+    isOfEarlierVersion(state) && turnOf(state) !== null
+      ? conversations.forget(tenant, conversation_id, execution_id)
+      : null,
     results === null ? null : composeShared(env).cache.forget(results),
   ]);
 }
@@ -233,7 +242,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
       clock: systemClock,
       log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
     }),
-    ...composeKeepers(env),
+    executionIndex: composeKeepers(env).executionIndex,
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     deliveryQueue: deliveryQueueOver(env.COURIERS),
     outbound: outbound.value,

@@ -87,12 +87,21 @@ export const TIMINGS = {
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** Grace period after the last watcher of an execution with `on_disconnect: cancel` has disconnected. */
   DISCONNECT_GRACE_MS: 5_000,
-  /** Delay before a run's start is reported to the index: most short runs are then reported once, with their end. */
-  OUTBOX_FIRST_MS: 500,
-  /** Reports to an index are gathered this long: less than the delay of the alarm that covers them. */
-  INDEX_BUFFER_MS: 250,
-  /** Interval at which an index deletes expired rows; they are not listed anyway. */
+  /** A run is reported as running after this time: the index has its start in memory, and most runs end before. */
+  OUTBOX_FIRST_MS: 5_000,
+  /** The same for a run that an earlier instance started, whose start the index may have lost in the same crash. */
+  OUTBOX_RECOVERED_MS: 500,
+  /** The index lists a run whose start it knows so long without a report: that delay, and the time of a slow report. */
+  START_NOTED_MS: 10_000,
+  /** Reports to a busy shard of the index are gathered this long; each other report is written at once. */
+  INDEX_BUFFER_MS: 50,
+  /** A shard is busy with so many reports in a second: commits of a small disk would delay them. */
+  INDEX_BUSY_REPORTS: 8,
+  /** Intervals at which a shard deletes expired rows, at least and at most; they are not listed anyway. */
   INDEX_SWEEP_MS: 3_600_000,
+  INDEX_SWEEP_MOST_MS: 43_200_000,
+  /** The same where it has deleted as many as one go may: reports come in between. */
+  INDEX_SWEEP_GAP_MS: 1_000,
   /** Interval at which a cache deletes entries older than a day that an earlier version has kept. */
   CACHE_SWEEP_MS: 3_600_000,
   /** A cache's table takes the results of so long a time, or of so many UTF-16 units, and is then dropped as a whole. */
@@ -106,6 +115,14 @@ export const TIMINGS = {
   CATALOG_INLINE_CHARS: 64 * 1024,
   /** A larger definition is read by its name: it would take the room of many. */
   CATALOG_INLINE_EACH_CHARS: 8 * 1024,
+  /** Runs whose metrics are written together: an instance that comes after counts them again, in 3 ms. */
+  METRICS_BATCH: 256,
+  /** The same within a minute, so that a busy day has a batch a minute; counted again in 100 ms. */
+  METRICS_BATCH_MOST: 10_000,
+  /** Runs that began before this have their metrics written at once: they would not be found again. */
+  METRICS_LOOKBACK_MS: 600_000,
+  /** Metrics wait so long for their batch: half of the time that rows outlive their runs. */
+  METRICS_UNWRITTEN_MS: 43_200_000,
   /** A run without storage is reported to the index so often, and listed twice as long after the last report. */
   MEMORY_LISTED_MS: 60_000,
   /** Retention after its end, for callers that read it once more. */

@@ -166,9 +166,8 @@ export async function refusalOf(response: Response): Promise<CoordinatorError | 
  * @param status null where the response begins before the status is known
  */
 export function executionResponse(body: Text, status: ExecutionStatus | null): Response {
-  const headers = new Headers({ "content-type": "application/json" });
-  if (status !== null) headers.set(STATUS_HEADER, status);
-  return new Response(body, { headers });
+  const known = status === null ? {} : { [STATUS_HEADER]: status };
+  return new Response(body, { headers: { "content-type": "application/json", ...known } });
 }
 
 /** The status of the execution whose JSON a response holds; null where it was not known when the response began. */

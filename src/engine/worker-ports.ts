@@ -14,6 +14,7 @@ import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
+import type { Sharded } from "../core/monitoring/shards.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
@@ -38,7 +39,6 @@ export interface WorkerPorts {
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
   access: Access;
-  conversations: Conversations;
   /** The object of an agent's breaker. */
   agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
   /** Null where calls are not limited. */
@@ -132,6 +132,8 @@ export interface Catalogs {
   readAll(tenant: string): Promise<CatalogSnapshot>;
   /** The cached value, without waiting; null if a read would need a request. */
   peek(tenant: string): CatalogSnapshot | null;
+  /** The last snapshot that the isolate has, of any age; null where it has none. */
+  last(tenant: string): CatalogSnapshot | null;
   /** Writes, and remembers the snapshot after it. Fails where the catalog does not answer. */
   write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>>;
 }
@@ -171,12 +173,37 @@ export interface IndexMetrics {
   shapes: RunShape[];
 }
 
+/** A place in one shard. */
+interface ShardPlace extends Place {
+  shard: number;
+}
+
+/** A run that is about to start. */
+export interface Beginning {
+  conversation_id: string;
+  /** The turns of its conversation that it wants, at most. */
+  turns: number;
+  note: {
+    summary: ExecutionSummary;
+    /** Ms since the epoch. */
+    start: number;
+    /** The caller named it: it may have run before. */
+    is_named: boolean;
+  } | null;
+}
+
 export interface ExecutionIndex {
+  /** The history of a run that is about to start; none where the index cannot be read in time. */
+  begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
+  /** Takes back the note of a start. Never rejects. */
+  withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
   report(tenant: string, entry: IndexEntry): Promise<void>;
-  list(tenant: string, query: IndexQuery): Promise<Listed[]>;
-  ended(tenant: string, until: number, limit: number): Promise<Place[]>;
-  forget(tenant: string, place: Place): Promise<void>;
+  /** A page: it may be short, or empty, and have a next one, where few of many executions fit the filters. */
+  list(tenant: string, query: IndexQuery): Promise<{ listed: Listed[]; next: Place | null }>;
+  ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
+  forget(tenant: string, place: ShardPlace): Promise<void>;
   metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;
+  earlierUntil(tenant: string): Promise<number>;
 }
 
 export interface Conversations {
@@ -206,6 +233,11 @@ export interface MonitorRpc {
   alerts(): Promise<Alert[]>;
   /** Metrics have changed: the alerts are evaluated again shortly. */
   metricsChanged(): Promise<void>;
+  /**
+   * Until when entries and turns that a version before the present layout of the index wrote are kept, ms since the
+   * epoch; 0 where the tenant began with this one.
+   */
+  earlierUntil(): Promise<number>;
 }
 
 export interface DeliveryJob {

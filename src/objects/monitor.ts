@@ -6,7 +6,7 @@ import type { MonitorRpc, DeliveryJob } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import { metricsBody } from "../adapters/outbound/otlp-encode.ts";
 import { exportTo } from "../adapters/outbound/otlp-export.ts";
-import { alertJob } from "../adapters/outbound/outbound.ts";
+import { alertJob, hasMetricsReceivers } from "../adapters/outbound/outbound.ts";
 import { composeServices, type Services } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
@@ -22,19 +22,45 @@ const PENDING = "owed";
 const PUSHED = "pushed";
 const CHANGED = "news";
 const SERIES_START = "born";
+/** Until when an earlier version's entries are kept, ms since the epoch: see earlierUntil. */
+const EARLIER_UNTIL = "earlier_until";
 
 export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
+  /** When a shard last said that metrics have changed, ms since the epoch; null once all that followed was seen. */
+  private changedAt: number | null = null;
+
   async alerts(): Promise<Alert[]> {
     const services = composeServices(this.env);
     if (!services.ok) return [];
     const alerts = await this.evaluate(services.value, await this.config(services.value, 0));
     const sent = await this.sendPending(services.value);
-    if (!sent || alerts.some(({ firing }) => firing)) await this.armBy(Date.now() + TIMINGS.ALERT_REPEAT_MS);
+    if (!sent || repeats(services.value, alerts)) await this.armBy(Date.now() + TIMINGS.ALERT_REPEAT_MS);
     return alerts;
   }
 
+  /** Every version that had another layout of the index reported to its tenant's monitor, which has CHANGED since. */
+  async earlierUntil(): Promise<number> {
+    const known = this.kv.get<number>(EARLIER_UNTIL);
+    if (known !== undefined) return known;
+    let until = 0;
+    if (this.kv.get(CHANGED) !== undefined) {
+      const services = composeServices(this.env);
+      if (!services.ok) throw new Error("the environment is not usable");
+      const { retention_seconds } = await this.config(services.value);
+      // The turns of runs without storage outlive their entries.
+      const turns = Date.now() + retention_seconds * 1_000;
+      until = Math.max(turns, await services.value.executionIndex.earlierUntil(this.tenant));
+    }
+    this.kv.put(EARLIER_UNTIL, until);
+    return until;
+  }
+
   async metricsChanged(): Promise<void> {
+    // From here on CHANGED does not show that there was an earlier version.
+    if (this.kv.get(CHANGED) === undefined && this.kv.get(EARLIER_UNTIL) === undefined)
+      this.kv.put(EARLIER_UNTIL, 0);
     if (this.kv.get(CHANGED) !== true) this.kv.put(CHANGED, true);
+    this.changedAt = Date.now();
     await this.armBy(Date.now() + TIMINGS.ALERT_EVALUATE_MS);
   }
 
@@ -62,10 +88,20 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const config = await this.config(services);
     const alerts = await this.evaluate(services, config);
     const sent = await this.sendPending(services);
+    const again = this.lookAgainAt();
     const push = await this.push(services, config);
-    const repeat = !sent || alerts.some(({ firing }) => firing) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
-    const times = [push, repeat].filter((at) => at !== null);
+    const repeat = !sent || repeats(services, alerts) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
+    const times = [again, push, repeat].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
+  }
+
+  /** A shard does not say again what changes shortly after it has said so: that is looked at once more. */
+  private lookAgainAt(): number | null {
+    if (this.changedAt === null) return null;
+    const at = this.changedAt + TIMINGS.ALERT_NOTIFY_MS + TIMINGS.ALERT_EVALUATE_MS;
+    if (at > Date.now()) return at;
+    this.changedAt = null;
+    return null;
   }
 
   private async evaluate(
@@ -115,7 +151,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
       return null;
     const due = (this.kv.get<number>(PUSHED) ?? 0) + config.metrics_export_interval * 1_000;
     if (due > Date.now()) return due;
-    this.kv.put(CHANGED, false);
+    this.kv.put(CHANGED, this.changedAt !== null);
     const { by_pipeline, open } = await executionIndex.metrics(this.tenant, { period: "ever", shapes: 0 });
     const now = Date.now();
     const since = this.kv.get<number>(SERIES_START) ?? now;
@@ -139,4 +175,9 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const armed = await this.ctx.storage.getAlarm();
     if (armed === null || armed > at) await this.ctx.storage.setAlarm(at);
   }
+}
+
+/** Alerts that fire are evaluated without further reports, where their end is sent to somebody. */
+function repeats({ outbound }: Services, alerts: readonly Alert[]): boolean {
+  return hasMetricsReceivers(outbound) && alerts.some(({ firing }) => firing);
 }

@@ -42,7 +42,7 @@ async function read(conversation_id: string): Promise<[turns: number, ms: number
 test("one run waits for a conversation that hangs, and then none until it has answered", async () => {
   hanging.add("acme/c1");
   expect([await read("c1"), await read("c1"), await read("c1")]).toEqual([
-    [0, 2_000],
+    [0, 900],
     [0, 0],
     [0, 0],
   ]);

@@ -1,16 +1,14 @@
 // Runs as the shared objects see them: which of the coordinator's own clients a run of four stages calls, and when.
-// Shards are chosen by those clients and times come from src/core/timings.ts; what the objects do by themselves (the
-// monitor's evaluation) is restated here. Deterministic: chance is seeded, and time is virtual.
+// Shards are chosen by those clients. Deterministic: chance is seeded, and time is virtual.
 import { IsolateHealth } from "../../src/adapters/durable/agent-health-client.ts";
 import { catalogsOver } from "../../src/adapters/durable/catalog-client.ts";
-import { conversationsOver } from "../../src/adapters/durable/conversation-client.ts";
 import { executionIndexOver } from "../../src/adapters/durable/execution-index-client.ts";
 import { EmbeddedCache } from "../../src/adapters/durable/result-cache-client.ts";
 import { DEFAULT_CONFIG } from "../../src/contract/config.ts";
-import type { ExecutionStatus } from "../../src/contract/execution.ts";
-import type { IndexEntry } from "../../src/core/monitoring/index-entry.ts";
-import type { CatalogRpc, Catalogs, Conversations, ExecutionIndex } from "../../src/engine/worker-ports.ts";
-import { TIMINGS } from "../../src/core/timings.ts";
+import type { RunQuestion } from "../../src/core/caching/run-question.ts";
+import { type IndexEntry, startSummary } from "../../src/core/monitoring/index-entry.ts";
+import type { CatalogRpc, Catalogs, ExecutionIndex } from "../../src/engine/worker-ports.ts";
+import { INDEX_GENERATION } from "../../src/core/monitoring/shards.ts";
 import { Random } from "../core/simulation/random.ts";
 import { ObjectLoad, VirtualClock } from "./virtual-objects.ts";
 
@@ -29,8 +27,6 @@ const END = 3_200;
 /** Runs a second that an isolate of the Worker serves, and runs that an isolate of objects holds; assumed. */
 const ISOLATE_RATE = 100;
 const ISOLATE_RUNS = 100;
-/** What a cache shard answers to a new question. */
-const NOTHING_KEPT = { kept: [], asksEach: false, isNoted: true };
 /** What was begun before is in full swing by then, ms. */
 const WARM_MS = 12_000;
 
@@ -44,8 +40,8 @@ export async function simulate({
   const clock = new VirtualClock();
   const load = new ObjectLoad(clock, WARM_MS);
   const until = WARM_MS + seconds * 1_000;
-  // What ends before the window cannot be seen in it, except for what shared objects do after it.
-  const first = Math.max(0, WARM_MS - END - TIMINGS.ALERT_NOTIFY_MS - 1_000);
+  // What ends before the window cannot be seen in it.
+  const first = Math.max(0, WARM_MS - END - 1_000);
   for (let tenant = 0; tenant < tenants; tenant += 1) {
     const world = new TenantLoad(`tenant${tenant}`, rate, clock, load, chance);
     let at = first;
@@ -66,12 +62,6 @@ class TenantLoad {
   private readonly workers: Catalogs[];
   private readonly isolates: { health: IsolateHealth; cache: EmbeddedCache }[];
   private readonly executionIndex: ExecutionIndex;
-  private readonly conversations: Conversations;
-  private readonly monitor: { news: () => Promise<void> };
-  private readonly monitored: Catalogs;
-  private isJudged = true;
-  /** Shards of the index whose change is to be reported, or was, and when. */
-  private readonly news = new Map<string, number>();
 
   constructor(tenant: string, rate: number, clock: VirtualClock, load: ObjectLoad, chance: Random) {
     this.tenant = tenant;
@@ -80,7 +70,9 @@ class TenantLoad {
     const catalog = load.namespace("catalog", (method) => this.catalogAnswer(method));
     const rpc = () => (catalog.get as unknown as (name: string) => CatalogRpc)(tenant);
     const catalogs = () => catalogsOver({ catalog: rpc, clock, log: () => {} });
-    const results = load.namespace("result cache", (method) => (method === "ask" ? NOTHING_KEPT : undefined));
+    const results = load.namespace("result cache", (method) =>
+      method === "ask" ? { kept: [], asksEach: false, isNoted: true } : undefined,
+    );
     const agents = load.namespace("agent health", () => null) as unknown as { get: (name: string) => never };
     const many = <T>(count: number, make: () => T) =>
       Array.from({ length: Math.max(1, Math.ceil(count)) }, make);
@@ -94,15 +86,9 @@ class TenantLoad {
       cache: new EmbeddedCache(results, clock),
     }));
     this.executionIndex = executionIndexOver(
-      load.namespace("execution index", (method, shard) => this.indexAnswer(method, shard)),
-    );
-    this.conversations = conversationsOver(
-      load.namespace("conversation", () => "[]"),
+      load.namespace("execution index", (method) => (method === "begin" ? "[]" : undefined)),
       clock,
     );
-    const monitor = load.namespace("monitor", () => this.judgeLater());
-    this.monitor = (monitor.get as unknown as (name: string) => typeof this.monitor)(tenant);
-    this.monitored = catalogs();
   }
 
   async run(number: string): Promise<void> {
@@ -117,81 +103,55 @@ class TenantLoad {
     const { health, cache } = chance.pick(this.isolates);
     const worker = chance.pick(this.workers);
     const conversation = `conversation ${number}`;
+    const run = {
+      execution_id,
+      query: `question ${number}`,
+      conversation_id: conversation,
+      pipeline: "four",
+      pipeline_version: 1,
+    };
     await Promise.all([
       worker.read(tenant),
-      this.conversations.history(tenant, conversation, DEFAULT_CONFIG.context_memory_size),
+      this.executionIndex.begin(tenant, {
+        conversation_id: conversation,
+        turns: DEFAULT_CONFIG.context_memory_size,
+        note: { summary: startSummary(run, start), start, is_named: false },
+      }),
     ]);
     health.learn(tenant, worker.peek(tenant)?.health ?? { at: 0, agents: {} });
-    const entry = (status: ExecutionStatus): IndexEntry => ({
-      summary: {
-        execution_id,
-        status,
-        pipeline: "four",
-        conversation_id: conversation,
-      } as IndexEntry["summary"],
+    const ended = (): IndexEntry => ({
+      summary: { ...startSummary(run, start), status: "completed" },
       start,
-      end: status === "running" ? null : clock.now(),
+      end: clock.now(),
       seq: 1,
       report: null,
+      turn: null,
+      sharded: { execution_id, conversation_id: conversation, index_shards: INDEX_GENERATION.shards },
       expires: clock.now() + 1e9,
     });
-    const question = `question ${number}`;
-    const asking = {
+    const question: RunQuestion = {
       tenant,
       execution_id,
-      question,
+      question: `question ${number}`,
       history: "[]",
-      input: "[{},{}]",
-      until: clock.now() + 300_000,
-      ttl_seconds: 3_600,
+      input: "",
+      until: start + END,
+      ttl_seconds: DEFAULT_CONFIG.cache_ttl_seconds,
     };
-    const made = STAGES.map((_, stage) => ({
-      key: { tenant, question, exact: `${number}/${stage}`, family: `${number}/${stage}` },
-      caller: { execution_id, call: stage },
-      result: { data: {}, bytes: 2 },
-      ttl_seconds: 3_600,
-      at: clock.now(),
-    }));
-    void cache.ask(asking, false);
+    void cache.ask(question, false);
     for (const [stage, at] of STAGES.entries()) {
+      const agent = { tenant, agent_type: `a${stage}`, registration: null };
       clock.after(at, async () => {
-        await health.admit({ tenant, agent_type: `a${stage}`, registration: null }, 1_000);
+        await health.admit(agent, 1_000);
       });
     }
-    clock.after(TIMINGS.OUTBOX_FIRST_MS, () => this.executionIndex.report(tenant, entry("running")));
-    clock.after(END, () => cache.report(asking, made, true));
-    clock.after(END, async () => {
-      await this.executionIndex.report(tenant, entry("completed"));
-      await this.conversations.add(tenant, conversation, {} as never);
-    });
+    clock.after(END, () => cache.report(question, [], true));
+    clock.after(END, () => this.executionIndex.report(tenant, ended()));
   }
 
   private catalogAnswer(method: string): unknown {
     const health = { at: this.clock.now(), agents: {} };
     if (method !== "snapshot") return health;
     return { definitions: '{"pipelines":{},"agents":{},"config":{}}', revision: "1", health };
-  }
-
-  /** A shard reports its changes to the monitor, at most so often. */
-  private indexAnswer(method: string, shard: string): unknown {
-    if (method === "metrics") return { by_pipeline: new Map(), open: 0, shapes: [] };
-    const now = this.clock.now();
-    const due = this.news.get(shard) ?? now;
-    if (due <= now) {
-      this.news.set(shard, now + TIMINGS.ALERT_NOTIFY_MS);
-      this.clock.after(due - now, () => this.monitor.news());
-    }
-    return undefined;
-  }
-
-  private judgeLater(): undefined {
-    if (!this.isJudged) return undefined;
-    this.isJudged = false;
-    this.clock.after(TIMINGS.ALERT_EVALUATE_MS, async () => {
-      this.isJudged = true;
-      await this.monitored.read(this.tenant);
-      await this.executionIndex.metrics(this.tenant, { period: "ever", shapes: 0 });
-    });
-    return undefined;
   }
 }

@@ -40,6 +40,7 @@ class World {
   readonly time = new VirtualTime(0);
   readonly index = new Scripted("index");
   readonly hook = new Scripted("webhook", true);
+  recoveries = 0;
   pending = 0;
   delivered = 0;
   fault: { cause: unknown } | null = null;
@@ -78,6 +79,7 @@ class World {
       seq,
       updated_at: this.time.now,
       ended_at: ended ? this.time.now : null,
+      recoveries: this.recoveries,
       spec: { config },
     } as ExecutionState;
   }
@@ -107,6 +109,15 @@ test("a short run is reported once, with its end", async () => {
   await world.pass(60_000);
   expect(world.index.got).toEqual(["completed@5"]);
   expect([world.pending, world.delivered]).toEqual([1, 1]);
+});
+
+test("a run that an earlier instance began is reported soon: the index may have lost its start", async () => {
+  const world = new World();
+  world.open();
+  world.recoveries = 1;
+  world.becomes("running", 4);
+  await world.pass(TIMINGS.OUTBOX_RECOVERED_MS);
+  expect(world.index.got).toEqual(["running@4"]);
 });
 
 test("a start whose run is to leave memory is reported at once, and once", async () => {
@@ -201,7 +212,7 @@ test("a change that comes during a delivery follows it", async () => {
 test("a start that was refused is reported again after 5 seconds, and then later and later", async () => {
   const world = new World();
   world.open();
-  world.index.refusals = 4;
+  world.index.refusals = 3;
   world.becomes("running", 2);
   await world.pass(TIMINGS.OUTBOX_FIRST_MS);
   const tries: number[] = [];
@@ -211,8 +222,8 @@ test("a start that was refused is reported again after 5 seconds, and then later
     if (world.index.asked > before) tries.push(Math.floor(world.time.now / 1_000));
   }
   expect(world.index.got).toEqual(["running@2"]);
-  // 5.5, 11, 22 and 44 seconds after it began.
-  expect(tries).toEqual([5, 11, 22, 44]);
+  // 5, 10, 20 and 40 seconds after it began.
+  expect(tries).toEqual([10, 20, 40]);
   // The webhook had it with the first try.
   expect(world.hook.asked).toBe(1);
 });

@@ -6,7 +6,7 @@ import { addReport, emptyTotals, type MetricTotals } from "../../src/core/monito
 import { mergeParts } from "../../src/core/monitoring/metrics/merge-parts.ts";
 import { keptNames, OTHER } from "../../src/core/monitoring/metrics/names.ts";
 import type { RunReport } from "../../src/core/monitoring/metrics/report.ts";
-import { MetricsStore } from "../../src/objects/execution-index/metrics-store.ts";
+import { MetricsPart } from "../support/metrics-part.ts";
 
 const MINUTE = 60_000;
 const NOW = Date.UTC(2026, 10, 26);
@@ -40,31 +40,8 @@ const stagesOf = (totals: Iterable<MetricTotals>) =>
     .flat()
     .reduce((sum, { durations }) => sum + durations.count, 0);
 
-/** What a Durable Object's storage is to the store. */
-class Kv {
-  readonly rows = new Map<string, unknown>();
-
-  get(key: string): unknown {
-    return structuredClone(this.rows.get(key));
-  }
-  put(key: string, value: unknown): void {
-    this.rows.set(key, structuredClone(value));
-  }
-  delete(key: string): boolean {
-    return this.rows.delete(key);
-  }
-  *list({ prefix = "", start = "" }: { prefix?: string; start?: string }): Generator<[string, unknown]> {
-    for (const key of [...this.rows.keys()].toSorted()) {
-      if (key.startsWith(prefix) && key >= start) yield [key, this.get(key)];
-    }
-  }
-}
-
-const storeOver = (kv: Kv) => new MetricsStore(kv as unknown as SyncKvStorage);
-const countAll = (store: MetricsStore, reports: readonly Report[], at = NOW) => {
-  for (const one of reports) store.count(one, at, at);
-  store.write();
-};
+const countAll = (part: MetricsPart, reports: readonly Report[], at = NOW) =>
+  part.count(part.store(), reports, at);
 
 describe("the stages of a pipeline", () => {
   test("have metrics of their own up to the bound, and none is lost", () => {
@@ -81,13 +58,12 @@ describe("the stages of a pipeline", () => {
 
 describe("a part of the index", () => {
   test("admits so many pipelines, and counts the rest together", () => {
-    const kv = new Kv();
-    const store = storeOver(kv);
+    const part = new MetricsPart();
     countAll(
-      store,
+      part,
       names("p", LIMITS.METRICS_PIPELINES + 50).map((name) => report(name)),
     );
-    const read = storeOver(kv).read("ever", NOW, undefined);
+    const read = part.store().read("ever", NOW, undefined);
     expect(read.size).toBe(LIMITS.METRICS_PIPELINES + 1);
     expect(read.get(OTHER)?.runs.count).toBe(50);
     expect([...(read.get(OTHER)?.stages.keys() ?? [])]).toEqual([OTHER]);
@@ -95,64 +71,64 @@ describe("a part of the index", () => {
   });
 
   test("stages that are run on their own take no pipeline's place", () => {
-    const store = storeOver(new Kv());
+    const part = new MetricsPart();
     countAll(
-      store,
+      part,
       names("drawn", 500).map((name) => report(name, [name], true)),
     );
     countAll(
-      store,
+      part,
       names("p", LIMITS.METRICS_PIPELINES).map((name) => report(name)),
     );
+    const store = part.store();
     const read = store.read("ever", NOW, undefined);
     expect(read.size).toBe(LIMITS.METRICS_PIPELINES + LIMITS.METRICS_SINGLE_STAGES + 1);
     expect(read.get(OTHER)?.runs.count).toBe(500 - LIMITS.METRICS_SINGLE_STAGES);
     // One of that name that is defined later is counted as one that is defined.
-    countAll(store, [report("drawn0")]);
+    part.count(store, [report("drawn0")], NOW);
     expect(store.read("ever", NOW, "drawn0").get("drawn0")?.single).toBeUndefined();
   });
 
   test("chooses the same names after a restart and over minutes, and counters never fall", () => {
-    const kv = new Kv();
+    const part = new MetricsPart();
     const all = names("d", LIMITS.METRICS_SINGLE_STAGES + 100).map((name) => report(name, [name], true));
-    countAll(storeOver(kv), all);
-    const before = storeOver(kv).read("ever", NOW, undefined);
+    countAll(part, all);
+    const before = part.store().read("ever", NOW, undefined);
     for (const minute of [1, 2, 3]) {
-      countAll(storeOver(kv), all.toReversed(), NOW + minute * MINUTE);
-      const after = storeOver(kv).read("ever", NOW + minute * MINUTE, undefined);
+      countAll(part, all.toReversed(), NOW + minute * MINUTE);
+      const after = part.store().read("ever", NOW + minute * MINUTE, undefined);
       expect([...after.keys()]).toEqual([...before.keys()]);
       for (const [name, totals] of after) {
         expect(totals.runs.count, name).toBe((before.get(name)?.runs.count ?? 0) * (minute + 1));
       }
     }
-    const window = storeOver(kv).read({ window_seconds: 60 }, NOW + 3 * MINUTE, undefined);
+    const window = part.store().read({ window_seconds: 60 }, NOW + 3 * MINUTE, undefined);
     expect([...window.keys()]).toEqual([...before.keys()]);
   });
 
   test("what was counted and could not be written is not admitted either", () => {
-    const kv = new Kv();
-    const store = storeOver(kv);
-    store.count(report("lost"), NOW, NOW);
+    const part = new MetricsPart();
+    const store = part.store();
+    store.count(report("lost"), NOW, NOW, NOW);
     store.forget();
-    countAll(
+    part.count(
       store,
       names("p", LIMITS.METRICS_PIPELINES).map((name) => report(name)),
+      NOW,
     );
     expect(store.read("ever", NOW, undefined).has(OTHER)).toBe(false);
   });
 
   test("reads what earlier versions counted without bounds, and keeps the first of them", () => {
-    const kv = new Kv();
+    const part = new MetricsPart();
     for (const name of names("old", LIMITS.METRICS_PIPELINES + 10)) {
       const totals = emptyTotals();
       addReport(totals, report(name));
-      kv.put(`ever/${name}`, totals);
+      part.put(`ever/${name}`, totals);
     }
-    kv.put("folded", NOW / MINUTE);
-    const store = storeOver(kv);
-    countAll(store, [report("new"), report("old0")]);
-    expect(kv.rows.has("names")).toBe(true);
-    const read = mergeParts([storeOver(kv).read("ever", NOW, undefined)]);
+    part.put("folded", NOW / MINUTE);
+    countAll(part, [report("new"), report("old0")]);
+    const read = mergeParts([part.store().read("ever", NOW, undefined)]);
     expect(read.get("old0")?.runs.count).toBe(2);
     expect(read.get(OTHER)?.runs.count).toBe(11);
     expect(read.size).toBe(LIMITS.METRICS_PIPELINES + 1);
@@ -162,12 +138,9 @@ describe("a part of the index", () => {
 describe("parts that are merged", () => {
   /** Eight parts, over which runs fall as they do by their ids. */
   const spread = (reports: readonly Report[]) => {
-    const stores = Array.from({ length: 8 }, () => storeOver(new Kv()));
-    for (const [at, one] of reports.entries()) stores[at % 8]?.count(one, NOW, NOW);
-    return stores.map((store) => {
-      store.write();
-      return store.read("ever", NOW, undefined);
-    });
+    const stores = Array.from({ length: 8 }, () => new MetricsPart().store());
+    for (const [at, one] of reports.entries()) stores[at % 8]?.count(one, NOW, NOW, NOW);
+    return stores.map((store) => store.read("ever", NOW, undefined));
   };
   const shuffled = <T>(items: readonly T[]) => [...items.slice(3), ...items.slice(0, 3)].toReversed();
 

@@ -4,9 +4,7 @@
 import type { DeliveryJob } from "../../src/engine/worker-ports.ts";
 import type { Env } from "../../src/settings.ts";
 import type { IndexReport } from "../../src/adapters/durable/execution-index-client.ts";
-import type { KeptTurn } from "../../src/core/monitoring/conversation-turn.ts";
 import { CatalogObject as RealCatalog } from "../../src/objects/catalog.ts";
-import { ConversationObject as RealConversation } from "../../src/objects/conversation.ts";
 import { CourierObject as RealCourier } from "../../src/objects/delivery-queue.ts";
 import { ExecutionObject as RealExecution } from "../../src/objects/execution.ts";
 import { LedgerObject as RealLedger } from "../../src/objects/execution-index/execution-index.ts";
@@ -104,13 +102,6 @@ export class LedgerObject extends RealLedger {
   override async report(entry: IndexReport): Promise<void> {
     note(this.env, "index", `${entry.execution_id} ${entry.status}`);
     return super.report(entry);
-  }
-}
-
-export class ConversationObject extends RealConversation {
-  override async add(turn: KeptTurn): Promise<void> {
-    note(this.env, "conversation", turn.execution_id);
-    return super.add(turn);
   }
 }
 

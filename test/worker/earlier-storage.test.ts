@@ -9,7 +9,7 @@ import { afterEach, expect, test } from "vitest";
 import { crc32 } from "../../src/adapters/log/crc32.ts";
 import { encodeRecord } from "../../src/adapters/log/record.ts";
 import { type LogEvent, wireJson } from "../../src/core/execution/log-event.ts";
-import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
+import { after, type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
 import { type Calls, callsTo } from "../support/calls.ts";
 import { eventually } from "../support/eventually.ts";
 import { goldenEvents } from "../support/golden-logs.ts";
@@ -101,6 +101,16 @@ function madeBy(statement: string, table: string, columns: string): (database: D
   };
 }
 
+/** Takes away what this version wrote of there having been no other, and leaves what every earlier one wrote. */
+function ofEarlierVersion(state: string): void {
+  const forget = "DELETE FROM _cf_KV WHERE key = 'earlier_until'";
+  inEach(state, "LedgerObject", "_cf_KV", (database) => database.exec(forget));
+  inEach(state, "MonitorObject", "_cf_KV", (database) => {
+    database.exec(forget);
+    database.prepare("INSERT OR REPLACE INTO _cf_KV (key, value) VALUES ('news', ?)").run(stored(true));
+  });
+}
+
 const LISTED = "start, id, seq, status, pipeline, conversation_id, ended, expires, summary";
 
 test.each([
@@ -128,8 +138,8 @@ test.each([
   async (_, columns, statement) => {
     const of = await world();
     const first = await of.boot();
-    const list = async ({ calls }: { calls: Calls }) => {
-      const response = await calls.fetch("/v1/executions?pipeline=fine&limit=100");
+    const list = async ({ calls }: { calls: Calls }, filter = "pipeline=fine") => {
+      const response = await calls.fetch(`/v1/executions?${filter}&limit=100`);
       expect(response.status).toBe(200);
       const { data } = (await response.json()) as { data: { execution_id: string; status: string }[] };
       return data.filter(({ status }) => status === "completed").map(({ execution_id }) => execution_id);
@@ -141,9 +151,17 @@ test.each([
       (count) => count === 6,
     );
     await first.server.kill();
-    inEach(of.state, "LedgerObject", "executions", madeBy(statement, "executions", columns));
+    inEach(of.state, "LedgerObject", "runs", (database) => {
+      database.exec(statement);
+      database.exec(
+        `INSERT INTO executions (${columns}) SELECT ${columns.replace("shape", "NULL")} FROM runs`,
+      );
+      database.exec("DROP TABLE runs; DROP TABLE pipeline_windows; DELETE FROM _cf_KV WHERE key = 'schema'");
+    });
+    ofEarlierVersion(of.state);
     const second = await of.boot();
     expect((await list(second)).toSorted()).toEqual(earlier);
+    expect((await list(second, "conversation_id=c1")).toSorted()).toEqual(earlier);
     // As many as it takes for each part of the index to write.
     const later = Array.from({ length: 12 }, (_, at) => `later-${at}`);
     for (const id of later) await run(second.calls, id);
@@ -152,6 +170,7 @@ test.each([
       (count) => count === 18,
     );
     expect((await list(second)).toSorted()).toEqual([...earlier, ...later].toSorted());
+    expect((await list(second, "conversation_id=c1")).toSorted()).toEqual([...earlier, ...later].toSorted());
     const metrics = await second.calls.fetch("/v1/metrics?pipeline=fine");
     expect(metrics.status).toBe(200);
     expect((await second.calls.fetch("/v1/executions/before-1", { method: "DELETE" })).status).toBe(204);
@@ -164,6 +183,7 @@ test.each([
       const names = database.prepare("SELECT name FROM pragma_table_info('executions')").all();
       expect(names.map(({ name }) => name)).toContain("shape");
       expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'open'").get()).toBeDefined();
+      expect(database.prepare("SELECT 1 FROM sqlite_master WHERE name = 'runs'").get()).toBeDefined();
     });
   },
   60_000,
@@ -304,8 +324,8 @@ test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
     const first = await of.boot();
     const golden = localGolden(name, of);
     const id = golden[0]?.execution_id as string;
-    // Its object must be there, with an alarm.
-    await first.calls.begin(id, "fine");
+    // Its object must be there, with an alarm; in another conversation, since its turn is not the one looked for.
+    await first.calls.post({ execution_id: id, pipeline: "fine", conversation_id: "another" });
     await eventually(
       async () => (await first.calls.read(id)).status,
       (status) => status === "completed",
@@ -313,6 +333,7 @@ test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
     const file = await first.server.fileOf(id);
     await first.server.kill();
     replaceLog(file, encodeRecord(golden));
+    ofEarlierVersion(of.state);
     const second = await of.boot();
     if (name === "v1-paused") {
       expect((await second.calls.read(id)).status).toBe("paused");
@@ -332,6 +353,24 @@ test.each(["v1-running", "v1-waiting", "v1-paused", "v1-falling"])(
     });
     const { data } = (await events.json()) as { data: LogEvent[] };
     expect(data.slice(0, golden.length).map((event) => JSON.stringify(event))).toEqual(golden.map(wireJson));
+    // Its turn is in the object of its conversation, and is read from there.
+    const isListed = (execution_id: string) =>
+      eventually(
+        async () => (await second.calls.fetch("/v1/executions?conversation_id=c1&status=completed")).text(),
+        (listed) => listed.includes(`"${execution_id}"`),
+      );
+    await isListed(id);
+    await run(second.calls, "next");
+    const { query } = ended as { query: string };
+    const heard = () => of.agents.callsOf("/fine").at(-1)?.body.history;
+    expect(heard()).toEqual([{ query, answer: { answer: "fine", n: 1 } }]);
+    await isListed("next");
+    await run(second.calls, "after-that");
+    expect(heard()).toMatchObject([{ query }, { query: "next" }]);
+    expect((await second.calls.fetch(`/v1/executions/${id}`, { method: "DELETE" })).status).toBe(204);
+    await isListed("after-that");
+    await run(second.calls, "the-last");
+    expect(heard()).toMatchObject([{ query: "next" }, { query: "after-that" }]);
   },
   60_000,
 );
@@ -351,11 +390,11 @@ test("the log of a later version is refused by its format, and its run waits for
   const first = await of.boot();
   const golden = localGolden("v1-running", of);
   const id = golden[0]?.execution_id as string;
-  await first.calls.begin(id, "fine");
-  await eventually(
-    async () => (await first.calls.read(id)).status,
-    (status) => status === "completed",
-  );
+  // A run in mid-flight has its alarm soon.
+  of.agents.on("/late", after(5_000, answers({ answer: "late" })));
+  await first.calls.agent("late", of.agents.url("/late"));
+  await first.calls.pipeline("late", [{ name: "only", agent_type: "late" }]);
+  await first.calls.begin(id, "late");
   const file = await first.server.fileOf(id);
   await first.server.kill();
   const [record] = encodeRecord(golden);
@@ -378,7 +417,7 @@ test("the log of a later version is refused by its format, and its run waits for
   expect(problem.detail).toContain("has the format 9, and this version reads format 1, 2");
   await sleep(1_000);
   await second.server.kill();
-  expect(of.agents.callsOf("/fine")).toHaveLength(1);
+  expect(of.agents.callsOf("/fine")).toHaveLength(0);
   const alarm = alarmOf(file);
   expect(alarm).toBeGreaterThan(Date.now() + 300_000);
   // The later version is here again: for this test, one that wrote format 1.

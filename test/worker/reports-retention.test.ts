@@ -1,5 +1,5 @@
 // What an execution reports when its retention ends, over real workerd: nothing, since each receiver has its end. The
-// webhook and the collector are real servers; the index and the conversation are counted in their own objects.
+// webhook and the collector are real servers; the index is counted in its own objects.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
 import { answers, startAgentServer } from "../support/agent-server.ts";
@@ -91,12 +91,11 @@ function deliveries({ receiver }: World, output: string): Record<string, number[
     webhook: count((id) => hooks.filter((hook) => hook === id).length),
     traces: count((id) => roots.filter((root) => root === `"${id}"`).length),
     index: count((id) => lines.filter((line) => line === `REPORT index ${id} completed`).length),
-    conversation: count((id) => lines.filter((line) => line === `REPORT conversation ${id}`).length),
   };
 }
 
 const ONCE = Array.from({ length: RUNS }, () => 1);
-const EACH_ONCE = { webhook: ONCE, traces: ONCE, index: ONCE, conversation: ONCE };
+const EACH_ONCE = { webhook: ONCE, traces: ONCE, index: ONCE };
 
 test(`${RUNS} runs: each receiver has each end once when retention is over`, async () => {
   const of = await world();

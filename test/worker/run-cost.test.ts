@@ -60,6 +60,13 @@ beforeAll(async () => {
     await sleep(500);
   }
   expiring = await counts();
+  const shown = Object.entries(running).map(
+    ([kind, { rows, requests }]) => `${kind} ${(rows / RUNS).toFixed(2)}, ${(requests / RUNS).toFixed(2)}`,
+  );
+  console.log(`rows, requests a run: ${shown.join("; ")}`);
+  console.log(
+    `when it expires: ${aRun(expiring, "rows", asked).toFixed(2)}, ${aRun(expiring, "requests", asked).toFixed(2)}`,
+  );
 }, 120_000);
 
 afterAll(async () => {

@@ -49,15 +49,15 @@ test("context_memory_size says how many; 0 remembers nothing", async () => {
   expect(heard()).toEqual([]);
 });
 
-test("of a long conversation the last fifty turns are kept, in their order", async () => {
+test("of a long conversation an agent gets the last fifty turns that there are, in their order", async () => {
   await patch({ context_memory_size: 50 });
   const ids: string[] = [];
   for (let at = 1; at <= 54; at += 1) ids.push((await ask("c9", `q${at}`)).execution_id);
   expect(heard()).toEqual(Array.from({ length: 50 }, (_, n) => turn(`q${n + 4}`)));
-  // One that is remembered, and one that is not any more: nobody else's turn goes with them.
+  // One among the last fifty, and one before them: no other turn goes with them.
   for (const at of [30, 1]) await coordinator.fetch(`/v1/executions/${ids[at - 1]}`, { method: "DELETE" });
   await ask("c9", "q55");
-  const left = Array.from({ length: 50 }, (_, n) => `q${n + 5}`).filter((query) => query !== "q30");
+  const left = Array.from({ length: 51 }, (_, n) => `q${n + 4}`).filter((query) => query !== "q30");
   expect(heard()).toEqual(left.map(turn));
   await patch({ context_memory_size: null });
 });

@@ -14,7 +14,7 @@ import type { AgentProtocol, ProtocolRequest } from "./protocol.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { secretName } from "./redacting.ts";
 import { rejection } from "./rejection.ts";
-import { AgentResponse } from "./response.ts";
+import { agentResponse } from "./response.ts";
 
 /** The values that Headers accepts. For any other it throws an error whose message has the value. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -38,6 +38,8 @@ interface Target {
   rejected: (cause: unknown) => CallFailure;
 }
 
+type Failed = Extract<CallOutcome, { ok: false }>;
+
 export class HttpAgents implements Agents {
   private readonly world: AgentWorld;
   private readonly protocols: Readonly<Record<string, AgentProtocol>>;
@@ -51,19 +53,19 @@ export class HttpAgents implements Agents {
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
     const { agent_type } = request.call;
     const { registration } = request;
-    if (registration === null) return { ok: false, failure: { kind: "unregistered", agent_type } };
+    if (registration === null) return failed({ kind: "unregistered", agent_type });
     const protocol = this.protocol(registration, agent_type);
-    if ("failure" in protocol) return { ok: false, failure: protocol.failure };
+    if ("failure" in protocol) return protocol;
     const asked = protocol.request(request);
     const target = this.target(registration, agent_type, asked);
-    if ("failure" in target) return { ok: false, failure: target.failure };
+    if ("failure" in target) return target;
     const headers = this.headers(request, asked);
-    if ("failure" in headers) return { ok: false, failure: headers.failure };
+    if ("failure" in headers) return headers;
     let response: Response;
     try {
       const init: RequestInit = {
         method: "POST",
-        headers: headers.headers,
+        headers,
         body: asked.body,
         // "error" throws in Workers, and a followed redirect would take our headers along.
         redirect: "manual",
@@ -71,37 +73,34 @@ export class HttpAgents implements Agents {
       };
       response = await target.send(init, hooks.signal);
     } catch (cause) {
-      return { ok: false, failure: target.rejected(cause) };
+      return failed(target.rejected(cause));
     }
     hooks.alive();
-    const answer = new AgentResponse(response, hooks, this.world.brotli ?? null);
+    const answer = agentResponse(response, hooks, this.world.brotli ?? null);
     return response.ok
       ? readAnswer(answer, protocol, hooks)
       : readFailure(answer, protocol, target.href, hooks);
   }
 
-  private protocol(
-    registration: AgentRegistration,
-    agent_type: string,
-  ): AgentProtocol | { failure: CallFailure } {
+  private protocol(registration: AgentRegistration, agent_type: string): AgentProtocol | Failed {
     const name: string = registration.protocol;
     const protocol = Object.hasOwn(this.protocols, name) ? this.protocols[name] : undefined;
     if (protocol !== undefined) return protocol;
     // A later version stored the registration, and an earlier one was deployed after it.
-    const detail = `the agent ${agent_type} is registered with the protocol ${clip(name)}, which is not known`;
-    return { failure: { kind: "not_callable", detail } };
+    const detail = `the agent ${agent_type} has the protocol ${clip(name)}, which is not known`;
+    return notCallable(detail);
   }
 
   private target(
     registration: AgentRegistration,
     agent_type: string,
     { path }: ProtocolRequest,
-  ): Target | { failure: CallFailure } {
+  ): Target | Failed {
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
       if (service === null) {
         const detail = `the agent ${agent_type} uses the service binding ${registration.binding}, which does not exist`;
-        return { failure: { kind: "not_callable", detail } };
+        return notCallable(detail);
       }
       // A binding has no host; the name is what the agent sees as its own.
       const href = withPath(`https://agent.internal${registration.path ?? "/"}`, path);
@@ -110,8 +109,7 @@ export class HttpAgents implements Agents {
       return { href, send: (init) => service.fetch(href, init), rejected };
     }
     const url = agentUrl(registration.url, this.world.allowedHosts);
-    if (!url.ok)
-      return { failure: { kind: "not_callable", detail: `the URL of the agent ${agent_type} ${url.error}` } };
+    if (!url.ok) return notCallable(`the URL of the agent ${agent_type} ${url.error}`);
     const { origin } = url.value;
     const href = withPath(url.value.href, path);
     return {
@@ -124,7 +122,7 @@ export class HttpAgents implements Agents {
   private headers(
     { call, registration, tenant, traceparent, idempotency_key }: AgentRequest,
     asked: ProtocolRequest,
-  ): { headers: Headers } | { failure: CallFailure } {
+  ): Headers | Failed {
     const headers = new Headers();
     for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
       const secret = secretName(tenant, reference);
@@ -133,7 +131,7 @@ export class HttpAgents implements Agents {
         value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is not a valid header value";
       if (value === null || fault !== null) {
         const detail = `the agent ${call.agent_type} needs the secret ${secret}, which ${fault}`;
-        return { failure: { kind: "not_callable", detail } };
+        return notCallable(detail);
       }
       headers.set(name, value);
     }
@@ -142,16 +140,21 @@ export class HttpAgents implements Agents {
     if (traceparent !== null) headers.set("traceparent", traceparent);
     // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
     headers.set("idempotency-key", `"${idempotency_key}"`);
-    return { headers };
+    return headers;
   }
+}
+
+function failed(failure: CallFailure): Failed {
+  return { ok: false, failure };
+}
+
+function notCallable(detail: string): Failed {
+  return failed({ kind: "not_callable", detail });
 }
 
 /** The URL with `path` appended to its path; the query stays. */
 function withPath(href: string, path: string | undefined): string {
-  if (path === undefined) return href;
-  const url = new URL(href);
-  url.pathname = url.pathname.replace(/\/$/, "") + path;
-  return url.href;
+  return path === undefined ? href : href.replace(/\/?(?=\?|$)/, path);
 }
 
 /** The message of an error; null for the platform's own messages, which do not describe the agent. */

@@ -23,10 +23,10 @@ export async function readAnswer(
     const detail = `status ${status} has no body: answer 200 with ${protocol.form}`;
     return fail({ kind: "contract", detail, status });
   }
-  const text = new WholeCharacters(hooks);
+  const text = wholeCharacters(hooks);
   try {
     const read = await protocol.read(response, {
-      delta: (piece) => text.push(piece),
+      delta: text.push,
       progress: (progress) => hooks.progress({ ...progress, message: clip(progress.message) }),
     });
     if (read.ok) text.end();
@@ -90,24 +90,17 @@ function fail(failure: CallFailure): CallOutcome {
  * Passes pieces of text on, each of whole characters: readers join deltas as they like, some of them in languages that
  * cannot join two halves of a character.
  */
-class WholeCharacters {
-  private readonly hooks: Pick<CallHooks, "delta">;
+function wholeCharacters({ delta }: Pick<CallHooks, "delta">) {
   /** The first half of a surrogate pair whose second half is in the next piece. */
-  private half = "";
-
-  constructor(hooks: Pick<CallHooks, "delta">) {
-    this.hooks = hooks;
-  }
-
-  push(piece: string): void {
-    const text = this.half + piece;
-    const isOpen = isHighSurrogate(text.charCodeAt(text.length - 1));
-    this.half = isOpen ? text.slice(-1) : "";
-    this.hooks.delta(isOpen ? text.slice(0, -1) : text);
-  }
-
-  end(): void {
-    if (this.half !== "") this.hooks.delta(this.half);
-    this.half = "";
-  }
+  let half = "";
+  return {
+    push: (piece: string) => {
+      const text = half + piece;
+      half = isHighSurrogate(text.charCodeAt(text.length - 1)) ? text.slice(-1) : "";
+      delta(half === "" ? text : text.slice(0, -1));
+    },
+    end: () => {
+      if (half !== "") delta(half);
+    },
+  };
 }

@@ -20,106 +20,102 @@ const WORDS_MS = 500;
  */
 const CLOSE_GRACE_MS = 1_000;
 
-export class AgentResponse {
+/** An agent's response for its protocol. */
+export interface AgentResponse {
   readonly status: number;
   readonly headers: Headers;
   /** The media type in lower case, without parameters; "" where there is none. */
   readonly type: string;
-  private readonly response: Response;
-  private readonly hooks: CallHooks;
-  private readonly brotli: BrotliDecoder | null;
-
-  constructor(response: Response, hooks: CallHooks, brotli: BrotliDecoder | null) {
-    this.status = response.status;
-    this.headers = response.headers;
-    this.type = (response.headers.get("content-type")?.split(";", 1)[0] ?? "").trim().toLowerCase();
-    this.response = response;
-    this.hooks = hooks;
-    this.brotli = brotli;
-  }
-
-  get hasBody(): boolean {
-    return this.response.body !== null;
-  }
-
-  get isStream(): boolean {
-    return this.type === "text/event-stream";
-  }
-
-  get isJson(): boolean {
-    return isJson(this.type);
-  }
-
+  readonly hasBody: boolean;
+  readonly isStream: boolean;
+  readonly isJson: boolean;
   /** The whole body. @throws BodyFault, or the error of a lost connection */
-  async text(): Promise<string> {
-    return wholeText(await this.body(), LIMITS.AGENT_BODY_BYTES, this.hooks);
-  }
-
+  text(): Promise<string>;
   /**
    * Reads the event stream up to the first value that `take` returns. Events after it neither delay nor change the
    * outcome. Null if the stream ends without one.
    * @throws BodyFault, or the error of a lost connection
    */
-  async events<T>(take: (event: EventSourceMessage) => T | null): Promise<T | null> {
-    let outcome: T | null = null;
-    const parser = createParser({
-      onEvent: (event) => {
-        outcome ??= take(event);
-      },
-    });
-    const text = new BodyText(await this.body(), LIMITS.AGENT_BODY_BYTES);
-    try {
-      for (;;) {
-        const piece = await text.next();
-        if (piece === null) return null;
-        this.hooks.alive();
-        parser.feed(piece);
-        if (outcome !== null) {
-          void readOn(text);
-          return outcome;
-        }
-      }
-    } catch (cause) {
-      text.cancel();
-      throw cause;
-    }
-  }
-
+  events<T>(take: (event: EventSourceMessage) => T | null): Promise<T | null>;
   /** The failure of an answer with another media type. @param expected the media types that the protocol reads */
-  async unexpected(expected: string): Promise<CallFailure> {
-    const given = `its content type is ${this.type === "" ? "missing" : clip(this.type)}`;
-    const failure = {
-      kind: "contract" as const,
-      detail: `${given}, not ${expected}`,
-      status: this.status,
-    };
-    this.hooks.failing?.(failure);
-    const words = agentMessage(await this.partialText(), this.type);
-    return { ...failure, excerpt: words === null ? undefined : clip(words) };
-  }
-
+  unexpected(expected: string): Promise<CallFailure>;
   /** The part of the body that arrives in time; "" if it cannot be decoded. */
-  async partialText(): Promise<string> {
+  partialText(): Promise<string>;
+  /** Cancels the body. Not awaited: the connection may be slow to close. A reader cancels a locked body itself. */
+  discard(): void;
+}
+
+export function agentResponse(
+  response: Response,
+  hooks: CallHooks,
+  brotli: BrotliDecoder | null,
+): AgentResponse {
+  const { status, headers, body } = response;
+  const type = (headers.get("content-type")?.split(";", 1)[0] ?? "").trim().toLowerCase();
+  const decoded = () => decodedBody(response, brotli);
+  // readAnswer gives a protocol only a response that has a body.
+  const whole = async () => (await decoded()) as ReadableStream<Uint8Array>;
+  const discard = () => {
+    if (body?.locked === false) void body.cancel().catch(() => {});
+  };
+  const partialText = async () => {
     let text = "";
     try {
-      const body = await decodedBody(this.response, this.brotli);
-      if (body !== null) text = await textWithin(body, WORDS_BYTES, WORDS_MS);
+      const part = await decoded();
+      if (part !== null) text = await textWithin(part, WORDS_BYTES, WORDS_MS);
     } catch {
       // Of an unknown coding. The status is enough.
     }
-    this.discard();
+    discard();
     return text;
-  }
+  };
+  return {
+    status,
+    headers,
+    type,
+    hasBody: body !== null,
+    isStream: type === "text/event-stream",
+    isJson: isJson(type),
+    discard,
+    partialText,
+    text: async () => wholeText(await whole(), LIMITS.AGENT_BODY_BYTES, hooks),
+    events: async (take) => firstOf(new BodyText(await whole(), LIMITS.AGENT_BODY_BYTES), hooks, take),
+    unexpected: async (expected) => {
+      const given = `its content type is ${type === "" ? "missing" : clip(type)}`;
+      const failure = { kind: "contract" as const, detail: `${given}, not ${expected}`, status };
+      hooks.failing?.(failure);
+      const words = agentMessage(await partialText(), type);
+      return { ...failure, excerpt: words === null ? undefined : clip(words) };
+    },
+  };
+}
 
-  /** Cancels the body. Not awaited: the connection may be slow to close. A reader cancels a locked body itself. */
-  discard(): void {
-    const { body } = this.response;
-    if (body?.locked === false) void body.cancel().catch(() => {});
-  }
-
-  private async body(): Promise<ReadableStream<Uint8Array>> {
-    // readAnswer gives a protocol only a response that has a body.
-    return (await decodedBody(this.response, this.brotli)) as ReadableStream<Uint8Array>;
+/** The first value that `take` returns for an event; null if the stream ends without one. */
+async function firstOf<T>(
+  text: BodyText,
+  hooks: CallHooks,
+  take: (event: EventSourceMessage) => T | null,
+): Promise<T | null> {
+  let outcome: T | null = null;
+  const parser = createParser({
+    onEvent: (event) => {
+      outcome ??= take(event);
+    },
+  });
+  try {
+    for (;;) {
+      const piece = await text.next();
+      if (piece === null) return null;
+      hooks.alive();
+      parser.feed(piece);
+      if (outcome !== null) {
+        void readOn(text);
+        return outcome;
+      }
+    }
+  } catch (cause) {
+    text.cancel();
+    throw cause;
   }
 }
 

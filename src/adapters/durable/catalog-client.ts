@@ -120,6 +120,11 @@ class RememberedCatalogs implements Catalogs {
     return known !== undefined && this.world.clock.now() - known.at < CATALOG_AGE_MS ? known.known : null;
   }
 
+  last(tenant: string): CatalogSnapshot | null {
+    const remembered = this.tenants.peek(tenant);
+    return remembered?.known ?? remembered?.last?.snapshot ?? null;
+  }
+
   async write<T>(tenant: string, write: (rpc: CatalogRpc) => Promise<WrittenText<T>>): Promise<Written<T>> {
     const { outcome, snapshot: text } = await write(this.world.catalog(tenant));
     const last = this.answered(tenant, text, this.tenants.peek(tenant)?.last ?? null);

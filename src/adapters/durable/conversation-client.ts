@@ -1,5 +1,6 @@
-// The client of a conversation's history: one object per conversation, read before a run starts and
-// notified of each completed run by its outbox.
+// The client of the objects in which earlier versions kept each conversation's turns. The execution index has those of
+// runs that began with this version; the objects are read until their turns have expired, and take the turns of runs
+// that were in flight at the upgrade.
 import type { Conversations } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
@@ -16,10 +17,10 @@ export interface ConversationRpc {
 }
 
 /**
- * Time limit of the read, in ms, after which a run starts without history; an evicted object starts in less. Then no run
- * of the conversation waits until it has answered.
+ * Time limit of the read, in ms, after which a run starts without them: within that of the index, which asks. Then no
+ * run of the conversation waits until it has answered.
  */
-const READ_MS = 2_000;
+const READ_MS = 900;
 
 export function conversationsOver(namespace: DurableObjectNamespace, clock: Clock): Conversations {
   const guards = new Guards(() => ({ clock, limit_ms: READ_MS }));

@@ -1,20 +1,41 @@
-// The client of a tenant's execution index and metrics: at most eight objects, each of which keeps the executions
-// whose id hashes to it. A list queries all of them and merges by (start, id), newest first; metrics merge by
-// addition.
+// The client of a tenant's execution index and metrics: shards, each of which keeps the executions of the conversations
+// that hash to it (core/monitoring/shards.ts). A list queries all of them, or that of its conversation, and merges by
+// (start, id), newest first; metrics merge by addition.
 import type {
-  MetricsQuery,
+  ExecutionIndex,
   IndexMetrics,
   IndexQuery,
-  ExecutionIndex,
   Listed,
+  MetricsQuery,
   Place,
 } from "../../engine/worker-ports.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
-import { fnv1a } from "../../core/hash.ts";
+import {
+  allShards,
+  conversationShard,
+  executionShard,
+  INDEX_GENERATION,
+} from "../../core/monitoring/shards.ts";
+import { parseJson } from "../../core/json/exact-integer.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
+import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
 import type { RunReport } from "../../core/monitoring/metrics/report.ts";
+import type { Clock } from "../../engine/ports.ts";
+import { Guards, LOST } from "../platform/guard.ts";
+import { within } from "../platform/time-limit.ts";
 import { objectIds } from "./object-ids.ts";
+
+/** A shard's part of a list. */
+export interface ListedPart {
+  /** Newest first. */
+  listed: Listed[];
+  /** Older starts, in ms since the epoch, were not looked at, though the part is not full; null where all were. */
+  floor: number | null;
+  /** An earlier version may have kept executions of the conversation in other shards. */
+  elsewhere: boolean;
+}
 
 /** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
@@ -25,50 +46,116 @@ export interface IndexReport
     Pick<ExecutionSummary, "execution_id" | "status" | "pipeline" | "conversation_id"> {
   /** An ExecutionSummary. */
   summary: string;
-  /** Counted; null where nothing is. */
+  /** A Counted, as core/monitoring/metrics/stored-report.ts writes it; null where nothing is counted. */
   counted: string | null;
   /** A RunShape; null if the run is not an example. */
   shape: string | null;
+  /** A ConversationTurn; null where the conversation remembers nothing of it. */
+  turn: string | null;
+  /** Until when, ms since the epoch. */
+  turn_expires: number | null;
 }
 
 export interface ExecutionIndexRpc {
+  /**
+   * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON.
+   * @param message a Beginning as JSON: both travel for less
+   */
+  begin(message: string): Promise<string>;
+  /** The run that was noted with this start has not started. */
+  withdraw(execution_id: string, start: number): Promise<void>;
   /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
   report(entry: IndexReport): Promise<void>;
-  /** Newest first. @param query.limit how many at most */
-  list(query: IndexQuery): Promise<Listed[]>;
+  /** @param query.limit how many at most */
+  list(query: IndexQuery): Promise<ListedPart>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
   metrics(query: MetricsQuery): Promise<IndexMetrics>;
+  /** Until when something that an earlier version wrote is kept here, ms since the epoch; 0 where there is nothing. */
+  earlierUntil(): Promise<number>;
 }
 
-const SHARDS = 8;
+/**
+ * Time limit of the history, in ms, after which a run starts without one; an evicted object starts in less. Then no run
+ * waits for that shard until it has answered.
+ */
+const BEGIN_MS = 2_000;
 
-export function executionIndexOver(namespace: DurableObjectNamespace): ExecutionIndex {
+export function executionIndexOver(namespace: DurableObjectNamespace, clock: Clock): ExecutionIndex {
+  const guards = new Guards(() => ({ clock, limit_ms: BEGIN_MS }));
   const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
     namespace.get(idOf(`${tenant}/${number}`)) as unknown as ExecutionIndexRpc;
-  const shardOf = (tenant: string, id: string) => shard(tenant, fnv1a(id) % SHARDS);
-  const askAll = <T>(tenant: string, question: (rpc: ExecutionIndexRpc) => Promise<T>) =>
-    Promise.all(Array.from({ length: SHARDS }, (_, number) => question(shard(tenant, number))));
+  const askEach = <T>(
+    tenant: string,
+    shards: readonly number[],
+    question: (rpc: ExecutionIndexRpc) => Promise<T>,
+  ) => Promise.all(shards.map((number) => question(shard(tenant, number))));
+  const shards = allShards(INDEX_GENERATION);
   return {
-    report: (tenant, entry) => shardOf(tenant, entry.summary.execution_id).report(reportOf(entry)),
+    async begin(tenant, beginning) {
+      const number = conversationShard(beginning.conversation_id, INDEX_GENERATION);
+      const guard = guards.of(`${tenant}/${number}`);
+      const turns = await guard.ask(() => shard(tenant, number).begin(JSON.stringify(beginning)));
+      if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
+      console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
+      return [];
+    },
+    async withdraw(tenant, started, start) {
+      const { execution_id } = started;
+      await within(BEGIN_MS, shard(tenant, executionShard(started)).withdraw(execution_id, start), null);
+    },
+    report: (tenant, entry) => shard(tenant, executionShard(entry.sharded)).report(reportOf(entry)),
     async list(tenant, query) {
-      const answers = await askAll(tenant, (rpc) => rpc.list(query));
-      return answers.flat().toSorted(byPlace).toReversed().slice(0, query.limit);
+      const { conversation_id, limit } = query;
+      const home =
+        conversation_id === undefined ? null : conversationShard(conversation_id, INDEX_GENERATION);
+      // One more says whether there is another page.
+      const asked = { ...query, limit: limit + 1 };
+      const parts = await askEach(tenant, home === null ? shards : [home], (rpc) => rpc.list(asked));
+      if (home !== null && parts.some(({ elsewhere }) => elsewhere)) {
+        const others = shards.filter((number) => number !== home);
+        parts.push(...(await askEach(tenant, others, (rpc) => rpc.list(asked))));
+      }
+      return pageOf(parts, limit);
     },
     async ended(tenant, until, limit) {
-      const answers = await askAll(tenant, (rpc) => rpc.ended(until, limit));
-      return answers.flat().toSorted(byPlace).slice(0, limit);
+      const parts = await askEach(tenant, shards, (rpc) => rpc.ended(until, limit));
+      const found = parts.flatMap((places, number) => places.map((place) => ({ ...place, shard: number })));
+      return found.toSorted(byPlace).slice(0, limit);
     },
-    forget: (tenant, place) => shardOf(tenant, place.id).forget(place),
-    metrics: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.metrics(query))),
+    forget: (tenant, { shard: number, ...place }) => shard(tenant, number).forget(place),
+    metrics: async (tenant, query) => merged(await askEach(tenant, shards, (rpc) => rpc.metrics(query))),
+    async earlierUntil(tenant) {
+      return Math.max(...(await askEach(tenant, shards, (rpc) => rpc.earlierUntil())));
+    },
   };
 }
 
-function reportOf({ start, end, seq, expires, summary, report }: IndexEntry): IndexReport {
+/** The page that the parts of a list are together. */
+export function pageOf(
+  parts: readonly ListedPart[],
+  limit: number,
+): { listed: Listed[]; next: Place | null } {
+  const floors = parts.map(({ floor }) => floor).filter((floor) => floor !== null);
+  const floor = floors.length === 0 ? null : Math.max(...floors);
+  const found = parts
+    .flatMap(({ listed }) => listed)
+    .filter(({ start }) => floor === null || start >= floor)
+    .toSorted(byPlace)
+    .toReversed();
+  const listed = found.slice(0, limit);
+  const last = listed.at(-1);
+  if (found.length > limit && last !== undefined) return { listed, next: { start: last.start, id: last.id } };
+  return { listed, next: floor === null ? null : { start: floor, id: FIRST_ID } };
+}
+
+/** No id is before it: a cursor with it goes on with what began before its start. */
+const FIRST_ID = "-";
+
+function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
-  const { shape = null, ...counted } = report ?? {};
   return {
     start,
     end,
@@ -79,8 +166,10 @@ function reportOf({ start, end, seq, expires, summary, report }: IndexEntry): In
     pipeline,
     conversation_id,
     summary: JSON.stringify(summary),
-    counted: report === null ? null : JSON.stringify(counted),
-    shape: shape === null ? null : JSON.stringify(shape),
+    counted: report === null ? null : reportText(report),
+    shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
+    turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
+    turn_expires: turn?.expires ?? null,
   };
 }
 

@@ -6,7 +6,7 @@ import { textVariable } from "../../core/config/config.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { indexEntry } from "../../core/monitoring/index-entry.ts";
+import { summaryOf } from "../../core/monitoring/index-entry.ts";
 import { hash64 } from "../../core/hash.ts";
 import type { Alert } from "../../contract/metrics.ts";
 import { spansOf } from "../../core/monitoring/tracing/spans.ts";
@@ -96,6 +96,15 @@ export function outboundReceivers(
   return receivers;
 }
 
+/** Whether changes of metrics are sent anywhere: as alerts or to a collector. */
+export function hasMetricsReceivers({ webhook, otlp }: Outbound): boolean {
+  return (
+    otlp !== null ||
+    webhook?.events.has("alert.firing") === true ||
+    webhook?.events.has("alert.resolved") === true
+  );
+}
+
 /** An alert's change as a job, or null if no receiver subscribes to it. @param now ms since the epoch */
 export function alertJob(
   webhook: WebhookTarget | null,
@@ -125,8 +134,7 @@ function executionJob(state: ExecutionState, { events }: WebhookTarget, log: Log
   // A run ends once, and is paused as often as its caller likes: each pause is a message of its own.
   const pause = state.ended_at === null ? [String(lastPause(state, log))] : [];
   const id = messageId(tenant, type, execution_id, String(state.started_at), ...pause);
-  const { summary } = indexEntry(state);
-  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summary), wait_ms: 0 };
+  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summaryOf(state)), wait_ms: 0 };
 }
 
 /** The `seq` of the pause that the state is in. */

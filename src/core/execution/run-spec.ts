@@ -34,6 +34,8 @@ export interface PrivateSpec {
   storage: "durable_object" | "memory";
   /** Every agent is called: the result cache is not read, but stores the new results. */
   bypass_cache?: true;
+  /** The shards of the execution index when it started: core/monitoring/shards.ts. Absent in runs of earlier versions. */
+  index_shards?: number;
 }
 
 export interface RunSpec extends PublicSpec, PrivateSpec {

@@ -2,9 +2,12 @@
 // believing.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { cutText } from "../../contract/text.ts";
+import { type KeptTurn, turnOf } from "./conversation-turn.ts";
 import { type RunReport, runReport } from "./metrics/report.ts";
+import type { Sharded } from "./shards.ts";
 import { TIMINGS } from "../timings.ts";
 import { isoTime } from "../time.ts";
+import type { RunSpec } from "../execution/run-spec.ts";
 import { retainedUntil } from "../execution/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
@@ -18,6 +21,10 @@ export interface IndexEntry {
   seq: number;
   /** What the metrics count, once it has ended; null where it has not, or its config wants nothing counted. */
   report: RunReport | null;
+  /** What the next question of its conversation receives of it; null where there is nothing. */
+  turn: KeptTurn | null;
+  /** What decides in which shard it is kept. */
+  sharded: Sharded;
   /** From then on, in ms since the epoch, the execution is deleted, or will never report its end. */
   expires: number;
 }
@@ -25,26 +32,53 @@ export interface IndexEntry {
 /** Characters of a question that the list shows. */
 const QUERY_CHARS = 200;
 
+/** The summary of an execution that is starting. @param started_at ms since the epoch */
+export function startSummary(
+  spec: Pick<RunSpec, "execution_id" | "query" | "conversation_id" | "pipeline" | "pipeline_version">,
+  started_at: number,
+): ExecutionSummary {
+  const { execution_id, query, conversation_id, pipeline, pipeline_version } = spec;
+  return {
+    execution_id,
+    status: "running",
+    query: cutText(query, QUERY_CHARS),
+    conversation_id,
+    pipeline,
+    pipeline_version,
+    start_time: isoTime(started_at),
+    end_time: null,
+    duration_ms: null,
+    error_info: null,
+  };
+}
+
+export function summaryOf({
+  spec,
+  status,
+  started_at,
+  ended_at,
+  error_info,
+}: ExecutionState): ExecutionSummary {
+  return {
+    ...startSummary(spec, started_at),
+    status,
+    end_time: ended_at === null ? null : isoTime(ended_at),
+    duration_ms: ended_at === null ? null : ended_at - started_at,
+    error_info,
+  };
+}
+
 /** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */
 export function indexEntry(state: ExecutionState, now: number = state.updated_at): IndexEntry {
   const { spec } = state;
   return {
-    summary: {
-      execution_id: spec.execution_id,
-      status: state.status,
-      query: cutText(spec.query, QUERY_CHARS),
-      conversation_id: spec.conversation_id,
-      pipeline: spec.pipeline,
-      pipeline_version: spec.pipeline_version,
-      start_time: isoTime(state.started_at),
-      end_time: state.ended_at === null ? null : isoTime(state.ended_at),
-      duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
-      error_info: state.error_info,
-    },
+    summary: summaryOf(state),
     start: state.started_at,
     end: state.ended_at,
     seq: state.seq,
     report: runReport(state),
+    turn: spec.index_shards === undefined ? null : turnOf(state),
+    sharded: spec,
     expires: expiry(state, now),
   };
 }

@@ -90,7 +90,7 @@ export class Outbox implements Watcher {
     if (needsAlarm(state)) this.keeper.pending();
     // An end is reported after the answers to callers who wait for it.
     this.isDeferred = first && !isTerminal(state.status);
-    this.reportAfter(this.isDeferred ? TIMINGS.OUTBOX_FIRST_MS : 0);
+    this.reportAfter(this.isDeferred ? firstDelay(state) : 0);
   }
 
   /** Reports the start now, if it still waits: its run is to leave memory. */
@@ -166,6 +166,10 @@ export class Outbox implements Watcher {
     const at = this.againAt();
     if (at !== null) this.reportAfter(at - this.ports.clock.now());
   }
+}
+
+function firstDelay({ recoveries }: ExecutionState): number {
+  return recoveries === 0 ? TIMINGS.OUTBOX_FIRST_MS : TIMINGS.OUTBOX_RECOVERED_MS;
 }
 
 /** The pending reports of one receiver, oldest first. */

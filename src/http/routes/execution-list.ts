@@ -30,13 +30,13 @@ export const executionList = [
     handle: async ({ services, tenant, query: { cursor, limit, ...wanted } }) => {
       const before = readPlace(cursor);
       if (!before.ok) return before;
-      const asked = { ...wanted, before: before.value, limit: limit + 1 };
-      const found = await services.executionIndex.list(tenant, asked);
-      const page = found.slice(0, limit);
-      const has_more = found.length > limit;
-      const last = page.at(-1);
-      const next_cursor = has_more && last !== undefined ? placeText(last) : null;
-      return { status: 200, json: { data: page.map(({ summary }) => summary), has_more, next_cursor } };
+      const asked = { ...wanted, before: before.value, limit };
+      const { listed, next } = await services.executionIndex.list(tenant, asked);
+      const next_cursor = next === null ? null : placeText(next);
+      return {
+        status: 200,
+        json: { data: listed.map(({ summary }) => summary), has_more: next !== null, next_cursor },
+      };
     },
   }),
   endpoint({

@@ -6,13 +6,15 @@ import type { Call } from "../context.ts";
 import { invalid } from "../request/body.ts";
 
 /** How a caller named the execution, if at all. */
-export interface Naming {
+interface Naming {
   execution_id: string;
   /** The fingerprint that identifies a repetition; null if the id is random, so that the request cannot be repeated. */
   digest: string | null;
 }
 
 export interface Identity extends Naming {
+  /** When the run was asked for, ms since the epoch: with the id it names the note of a start. */
+  at: number;
   /** The `seq` of the last event that the caller has; null where it has none. */
   cursor: number | null;
 }
@@ -39,13 +41,14 @@ export async function identify(
   // A caller that has already received events starts nothing.
   if (!services.settings.enabled && cursor.value === null) return err({ code: "COORDINATOR_DISABLED" });
   const { randomExecutionId, sha256Hex } = services.platform;
+  const at = services.clock.now();
   if (key.value === null && own === undefined) {
-    return ok({ execution_id: randomExecutionId(), digest: null, cursor: null });
+    return ok({ execution_id: randomExecutionId(), digest: null, cursor: null, at });
   }
   const compared = own !== undefined && key.value !== null ? { key: key.value, body: sent } : sent;
   const digest = await sha256Hex(canonicalJson(compared));
   const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key.value}`)).slice(0, 32)}`;
-  return ok({ execution_id, digest, cursor: cursor.value });
+  return ok({ execution_id, digest, cursor: cursor.value, at });
 }
 
 /** What Last-Event-ID says: the last `seq` that a reader has; null where there is none, or an empty one. */

@@ -7,35 +7,27 @@ import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionRequest, StageExecutionRequest } from "../../contract/requests.ts";
-import { LIMITS } from "../../contract/limits.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { ResolvedStage, StageOverride } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
 import { runConfig } from "../../core/execution/run-config.ts";
-import type { PublicSpec, RunSpec } from "../../core/execution/run-spec.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+import { INDEX_GENERATION } from "../../core/monitoring/shards.ts";
 import { readTraceparent, rootTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
 import { leftOut, planAlone, planStages } from "../../core/pipeline/plan.ts";
 import { agentTypesOf } from "../../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import type { Call } from "../context.ts";
 import { bypassesCache } from "../request/negotiate.ts";
-import type { Naming } from "./identify.ts";
-
-export interface RunContext {
-  tenant: string;
-  naming: Naming;
-  watched: boolean;
-  traceparent: string | null;
-  /** The request's headers ask for new results. */
-  no_cache: boolean;
-}
+import { BegunRun, type Plan, type RunContext, type RunRequest } from "./begun-run.ts";
+import type { Identity } from "./identify.ts";
 
 /** @param watched a caller follows the run from its start */
-export function runContext({ req, var: { tenant } }: Call, naming: Naming, watched: boolean): RunContext {
+export function runContext({ req, var: { tenant } }: Call, identity: Identity, watched: boolean): RunContext {
   return {
     tenant,
-    naming,
+    identity,
     watched,
     traceparent: req.header("traceparent") ?? null,
     no_cache: bypassesCache(req.header("cache-control") ?? null),
@@ -49,33 +41,33 @@ export async function planRun(
   context: RunContext,
 ): Promise<Result<RunSpec>> {
   const { settings, catalogs } = services;
-  const [read, history] = await Promise.all([
-    catalogs.readFor(context.tenant, request.pipeline),
-    historyOf(services, context.tenant, request.conversation_id),
-  ]);
-  let catalog = read;
   const wanted = request.pipeline_version ?? 0;
+  const planOn = (catalog: CatalogSnapshot): Result<Plan> => {
+    const pipeline = pipelineOf(catalog, request.pipeline, wanted);
+    if (!pipeline.ok) return pipeline;
+    const config = configOf(settings, catalog);
+    const stages = stagesOf(pipeline.value, request.pipeline_config, config);
+    if (!stages.ok) return stages;
+    const { name, version } = pipeline.value;
+    return ok({ catalog, config, pipeline: name, pipeline_version: version, stages: stages.value });
+  };
+  const begun = new BegunRun(services, request, context);
+  const reading = catalogs.readFor(context.tenant, request.pipeline);
+  begun.expect(catalogs.last(context.tenant), planOn);
+  let catalog = await reading;
   // It may have just been written or created elsewhere: the isolate's copy may be stale.
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
     catalog = await catalogs.readFor(context.tenant, request.pipeline, 0);
   }
-  const pipeline = pipelineOf(catalog, request.pipeline, wanted);
-  if (!pipeline.ok) return pipeline;
-  const config = configOf(settings, catalog);
-  const stages = stagesOf(pipeline.value, request.pipeline_config, config);
-  if (!stages.ok) return stages;
-  const { query, conversation_id, on_disconnect, context: given } = request;
-  const { name, version } = pipeline.value;
-  const shown = { query, conversation_id, pipeline: name, pipeline_version: version, stages: stages.value };
+  const plan = planOn(catalog);
+  if (!plan.ok) return begun.refuse(plan);
   const kept = {
-    context: given,
+    context: request.context,
     inputs: {},
     ...leavingOut(leftOut(request.pipeline_config)),
-    on_disconnect,
-    history: remembered(history, config),
-    ...bypassOf(request, context),
+    on_disconnect: request.on_disconnect,
   };
-  return ok(pin(shown, kept, context, catalog, settings, config));
+  return ok(pin(plan.value, kept, await begun.history(plan.value), request, context, settings));
 }
 
 /** The RunSpec of a single-stage run: a pipeline of that stage, with its inputs. */
@@ -85,25 +77,26 @@ export async function planStage(
   context: RunContext,
 ): Promise<Result<RunSpec>> {
   const { settings, catalogs } = services;
-  const [catalog, history] = await Promise.all([
-    catalogs.read(context.tenant),
-    historyOf(services, context.tenant, request.conversation_id),
-  ]);
-  const config = configOf(settings, catalog);
-  // Its dependencies are not run here: `inputs` replace their results.
-  const stages = planAlone(request.stage, Object.keys(request.inputs), config);
-  if (!stages.ok) return stages;
-  const { query, conversation_id, inputs, context: given, stage } = request;
-  const shown = { query, conversation_id, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
+  const { stage, inputs } = request;
+  const planOn = (catalog: CatalogSnapshot): Result<Plan> => {
+    const config = configOf(settings, catalog);
+    // Its dependencies are not run here: `inputs` replace their results.
+    const stages = planAlone(stage, Object.keys(inputs), config);
+    if (!stages.ok) return stages;
+    return ok({ catalog, config, pipeline: stage.name, pipeline_version: 0, stages: stages.value });
+  };
+  const begun = new BegunRun(services, request, context);
+  const reading = catalogs.read(context.tenant);
+  begun.expect(catalogs.last(context.tenant), planOn);
+  const plan = planOn(await reading);
+  if (!plan.ok) return begun.refuse(plan);
   const kept = {
-    context: given,
+    context: request.context,
     inputs,
     ...leavingOut(stage.depends_on.filter((name) => !Object.hasOwn(inputs, name))),
     on_disconnect: "continue" as const,
-    history: remembered(history, config),
-    ...bypassOf(request, context),
   };
-  return ok(pin(shown, kept, context, catalog, settings, config));
+  return ok(pin(plan.value, kept, await begun.history(plan.value), request, context, settings));
 }
 
 /** A field of the spec, where there is something to say. */
@@ -136,24 +129,6 @@ function stagesOf(
   return stages;
 }
 
-/** The conversation's turns, read beside the catalog; none are asked for where the config is known to want none. */
-async function historyOf(
-  { catalogs, conversations, settings }: Services,
-  tenant: string,
-  conversation_id: string,
-): Promise<ConversationTurn[]> {
-  const known = catalogs.peek(tenant);
-  const wanted = known === null ? LIMITS.HISTORY_TURNS : configOf(settings, known).context_memory_size;
-  return conversations.history(tenant, conversation_id, wanted);
-}
-
-function remembered(
-  history: ConversationTurn[],
-  { context_memory_size }: CoordinatorConfig,
-): ConversationTurn[] {
-  return history.slice(Math.max(0, history.length - context_memory_size));
-}
-
 /** The body and the headers may both ask for a run that bypasses the result cache. */
 function bypassOf(
   { cache }: Pick<ExecutionRequest, "cache">,
@@ -163,32 +138,39 @@ function bypassOf(
 }
 
 function pin(
-  shown: PublicSpec,
-  kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect" | "history" | "bypass_cache">,
+  { catalog, config, pipeline, pipeline_version, stages }: Plan,
+  kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
+  history: ConversationTurn[],
+  request: RunRequest,
   context: RunContext,
-  catalog: CatalogSnapshot,
   settings: Settings,
-  config: CoordinatorConfig,
 ): RunSpec {
   const persisted = config.enable_context_persistence && config.context_storage_backend === "durable_object";
   return {
-    execution_id: context.naming.execution_id,
-    ...shown,
+    execution_id: context.identity.execution_id,
+    query: request.query,
+    conversation_id: request.conversation_id,
+    pipeline,
+    pipeline_version,
+    stages,
     ...kept,
+    history,
+    ...bypassOf(request, context),
     tenant: context.tenant,
     watched: context.watched,
-    config: runConfig(config, shown.stages),
+    config: runConfig(config, stages),
     agents: Object.fromEntries(
-      agentTypesOf(shown.stages, config).map((agent_type) => [
+      agentTypesOf(stages, config).map((agent_type) => [
         agent_type,
         registrationOf(catalog, settings, agent_type),
       ]),
     ),
-    digest: context.naming.digest,
+    digest: context.identity.digest,
     traceparent:
       readTraceparent(context.traceparent) ??
-      rootTraceparent(crypto.getRandomValues(new Uint8Array(16)), context.naming.execution_id),
+      rootTraceparent(crypto.getRandomValues(new Uint8Array(16)), context.identity.execution_id),
     storage: persisted ? "durable_object" : "memory",
+    index_shards: INDEX_GENERATION.shards,
   };
 }
 

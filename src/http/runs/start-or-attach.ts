@@ -18,6 +18,8 @@ export interface StartRequest {
   /** The last `seq` that the caller has. */
   after: number;
   start: Start;
+  /** When the run was asked for, ms since the epoch. */
+  at: number;
   /** Why nothing can be started, where that is so: only attaching is left. */
   unplanned: CoordinatorError | null;
 }
@@ -25,7 +27,7 @@ export interface StartRequest {
 /** @param planned the run's spec, or why it cannot be run */
 export function startRequest(
   call: Call,
-  { execution_id, digest, cursor }: Identity,
+  { execution_id, digest, cursor, at }: Identity,
   planned: Result<RunSpec>,
 ): Result<StartRequest> {
   // A repetition attaches to its execution even if its pipeline is deleted by now.
@@ -34,7 +36,8 @@ export function startRequest(
   // A caller that has received events wants more of that run, and never another one.
   const spec = planned.ok && cursor === null ? planned.value : null;
   const start = { digest, spec, health: services.catalogs.peek(tenant)?.health ?? null };
-  return ok({ execution_id, after: cursor ?? 0, start, unplanned: planned.ok ? null : planned.error });
+  const unplanned = planned.ok ? null : planned.error;
+  return ok({ execution_id, after: cursor ?? 0, start, at, unplanned });
 }
 
 /** The execution at the end of the wait. @param wait_ms null waits for its end */
@@ -46,7 +49,7 @@ export async function waitForRun(
   const { services, tenant } = call.var;
   const message = runText({ ...request.start, wait_ms });
   const text = await services.executions.rpc(tenant, request.execution_id).run(message);
-  return text.ok ? text : refused(request, text.error);
+  return text.ok ? text : refused(call, request, text.error);
 }
 
 /** The same for a caller whose leaving matters, as the object's own response. */
@@ -76,7 +79,7 @@ async function follow(
 ): Promise<Result<Response>> {
   const response = await sendFollow(call, request, { ...request.start, answer, after: request.after });
   const refusal = await refusalOf(response);
-  return refusal === null ? ok(response) : refused(request, refusal);
+  return refusal === null ? ok(response) : refused(call, request, refusal);
 }
 
 function sendFollow(call: Call, { execution_id }: StartRequest, message: FollowMessage): Promise<Response> {
@@ -85,9 +88,11 @@ function sendFollow(call: Call, { execution_id }: StartRequest, message: FollowM
 }
 
 /** An execution that is not there could have been started, but for the reason that it was not planned. */
-function refused(
-  { unplanned }: StartRequest,
+async function refused(
+  { var: { services, tenant } }: Call,
+  { start, at, unplanned }: StartRequest,
   error: CoordinatorError,
-): { ok: false; error: CoordinatorError } {
+): Promise<{ ok: false; error: CoordinatorError }> {
+  if (start.spec !== null) await services.executionIndex.withdraw(tenant, start.spec, at);
   return err(error.code === "EXECUTION_NOT_FOUND" && unplanned !== null ? unplanned : error);
 }

@@ -1,123 +1,114 @@
-// The Durable Object of a shard of a tenant's execution index: one row per execution, written at its start and end, and
-// the metrics of those that have ended. Rows are found by (start, id), so that each write is one row and a list reads
-// only what it shows. Expired rows are not listed, and the object's alarm deletes them.
+// The Durable Object of a shard of a tenant's execution index: the executions of the conversations that hash to it, with
+// the turns that those remember, and the metrics of the executions that have ended. One request before a run reads its
+// conversation's history and notes its start; one after it writes entry, turn and metrics in one transaction. Expired
+// rows are not listed, and the object's alarm deletes them.
 //
-// Reports are buffered briefly and written together, since no caller waits for them; reads include them.
+// Nothing keeps the object awake between requests: a report is written at once, or where they are many, with those of
+// the next moment; alerts are evaluated by the tenant's monitor, and only where they are sent to somebody.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
-import type { MetricsQuery, IndexMetrics, IndexQuery, Listed, Place } from "../../engine/worker-ports.ts";
+import type { Beginning, IndexMetrics, IndexQuery, MetricsQuery, Place } from "../../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
-  Counted,
   IndexReport,
   ExecutionIndexRpc,
+  ListedPart,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
+import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
+import { composeServices } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
-import type { ExecutionSummary } from "../../contract/execution-list.ts";
-import { LIMITS } from "../../contract/limits.ts";
-import type { RunShape } from "../../core/monitoring/metrics/report.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import { type Migration, migrate } from "../migrations.ts";
+import { migrate } from "../migrations.ts";
+import { EarlierRows } from "./earlier-rows.ts";
+import { EarlierVersion } from "./earlier-version.ts";
 import { MetricsStore } from "./metrics-store.ts";
-
-/** What CREATE TABLE makes of the columns that are read. */
-interface Row extends Record<string, SqlStorageValue> {
-  start: number;
-  id: string;
-  summary: string;
-}
-
-const SCHEMAS: readonly Migration[] = [
-  (sql) => {
-    sql.exec(
-      `CREATE TABLE IF NOT EXISTS executions (
-        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
-        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
-        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
-      ) WITHOUT ROWID;
-      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
-    );
-    // The earliest tables lack this column, and were made before there were schema numbers.
-    const shape = sql.exec("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'shape'");
-    if (shape.toArray().length === 0) sql.exec("ALTER TABLE executions ADD COLUMN shape TEXT");
-  },
-];
-
-/** A row that has ended is kept this long at least, so that its end is counted once. */
-const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
+import { RecentShapes } from "./recent-shapes.ts";
+import { comparePlaces } from "./list-page.ts";
+import { REMEMBERED_MS, reportIn, RunRows } from "./run-rows.ts";
+import { SCHEMAS } from "./schemas.ts";
+import { StartNotes } from "./start-notes.ts";
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
-  private readonly sql: SqlStorage;
+  private readonly rows: RunRows;
+  private readonly earlierRows: EarlierRows;
+  private readonly earlier: EarlierVersion;
+  private readonly notes = new StartNotes();
   private readonly store: MetricsStore;
+  private readonly recent: RecentShapes;
   private waiting: IndexReport[] = [];
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
   private hasAlarm = false;
-  private notificationIsDue = false;
+  /** When the last reports came, ms since the epoch. */
+  private reportTimes: number[] = [];
   /** Ms since the epoch. */
   private notifiedAt = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
-    this.sql = ctx.storage.sql;
-    this.store = new MetricsStore(ctx.storage.kv);
-    migrate(ctx.storage, SCHEMAS);
+    const { storage } = ctx;
+    migrate(storage, SCHEMAS);
+    this.rows = new RunRows(storage.sql);
+    this.earlierRows = new EarlierRows(storage.sql);
+    this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
+    this.store = new MetricsStore(storage.kv, (since, batch) => this.rows.uncounted(since, batch));
+    this.recent = new RecentShapes(storage.kv);
+  }
+
+  async begin(message: string): Promise<string> {
+    const { conversation_id, turns, note } = JSON.parse(message) as Beginning;
+    if (note !== null && !(note.is_named && this.rows.has(conversation_id, note.summary.execution_id))) {
+      this.notes.add(note.summary, note.start, Date.now());
+    }
+    this.notifyMonitor();
+    // The answer to the turn before may have been faster than its report's write.
+    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
+    const history = this.rows.history(conversation_id, turns, Date.now());
+    const earlier = await this.earlier.turns(conversation_id, turns - history.length);
+    return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history].join(",")}]`;
+  }
+
+  async withdraw(execution_id: string, start: number): Promise<void> {
+    this.notes.withdraw(execution_id, start);
   }
 
   async report(entry: IndexReport): Promise<void> {
     const now = Date.now();
-    // It would be neither listed nor counted any more.
-    if (entry.expires <= now && (entry.end ?? 0) + REMEMBERED_MS <= now) return;
+    // It would be neither listed, nor counted, nor remembered any more.
+    const until = Math.max(entry.expires, entry.turn_expires ?? 0, (entry.end ?? 0) + REMEMBERED_MS);
+    if (until <= now) return;
     this.waiting.push(entry);
-    this.gathering ??= this.gather();
-    await this.gathering.written;
+    if (this.isBusy(now)) this.gathering ??= this.gather();
+    if (this.gathering === null) this.flush();
+    else await this.gathering.written;
     this.notifyMonitor();
     if (this.hasAlarm) return;
     this.hasAlarm = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
   }
 
-  async list(query: IndexQuery): Promise<Listed[]> {
+  async list(query: IndexQuery): Promise<ListedPart> {
     await this.gathered();
-    const wanted: (readonly [string, SqlStorageValue[]])[] = [["expires > ?", [Date.now()]]];
-    for (const column of ["status", "pipeline", "conversation_id"] as const) {
-      const value = query[column];
-      if (value !== undefined) wanted.push([`${column} = ?`, [value]]);
-    }
-    if (query.before !== null) wanted.push(["(start, id) < (?, ?)", [query.before.start, query.before.id]]);
-    const conditions = wanted.map(([condition]) => condition).join(" AND ");
-    const values = wanted.flatMap(([, bound]) => bound);
-    const rows = this.sql.exec<Row>(
-      `SELECT start, id, summary FROM executions WHERE ${conditions} ORDER BY start DESC, id DESC LIMIT ?`,
-      ...values,
-      query.limit,
-    );
-    return Array.from(rows, (row) => ({
-      ...placeOf(row),
-      summary: JSON.parse(row.summary) as ExecutionSummary,
-    }));
+    const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
+    const now = Date.now();
+    const { listed, floor } = this.rows.list(query, now);
+    const others = [...this.earlierRows.list(query, now), ...this.notes.list(query, now)];
+    const found = [...listed, ...others.filter(({ start }) => floor === null || start >= floor)];
+    return { listed: found.toSorted(comparePlaces).toReversed().slice(0, query.limit), floor, elsewhere };
   }
 
   async ended(until: number, limit: number): Promise<Place[]> {
     await this.gathered();
-    const rows = this.sql.exec<Row>(
-      "SELECT start, id FROM executions WHERE ended <= ? AND expires > ? ORDER BY start, id LIMIT ?",
-      until,
-      Date.now(),
-      limit,
-    );
-    return Array.from(rows, placeOf);
+    const now = Date.now();
+    const found = [...this.rows.ended(until, now, limit), ...this.earlierRows.ended(until, now, limit)];
+    return found.toSorted(comparePlaces).slice(0, limit);
   }
 
-  /** Its place stays taken, so that a report that comes twice is not counted twice. */
   async forget(place: Place): Promise<void> {
     await this.gathered();
-    this.sql.exec(
-      "UPDATE executions SET expires = 0, conversation_id = '', summary = '', shape = NULL WHERE start = ? AND id = ?",
-      place.start,
-      place.id,
-    );
+    this.rows.forget(place);
+    this.earlierRows.forget(place);
   }
 
   async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
@@ -129,22 +120,37 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
       shapes:
         shapes === 0 || period === "ever"
           ? []
-          : this.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
+          : [
+              ...this.earlierRows.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
+              ...this.recent.read(now - period.window_seconds * 1_000, pipeline, shapes),
+            ].slice(-shapes),
     };
+  }
+
+  async earlierUntil(): Promise<number> {
+    return this.earlierRows.until;
   }
 
   override async alarm(): Promise<void> {
     await this.gathered();
     const now = Date.now();
-    this.sql.exec(
-      "DELETE FROM executions WHERE expires <= ? AND (ended IS NULL OR ended <= ?)",
-      now,
-      now - REMEMBERED_MS,
-    );
-    const metrics = this.store.sweep(now);
-    const left = this.sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length;
-    this.hasAlarm = left > 0 || metrics;
-    if (this.hasAlarm) await this.armSweep();
+    let hasMore = false;
+    let hasMetrics = false;
+    this.transaction(() => {
+      hasMetrics = this.store.sweep(now);
+      this.recent.write();
+      hasMore = [this.rows.sweep(now), this.earlierRows.sweep(now)].includes(true);
+    });
+    const { firstDue } = this.rows;
+    const hasEarlier = !this.earlierRows.isEmpty;
+    this.hasAlarm = hasMetrics || firstDue !== null || hasEarlier;
+    if (!this.hasAlarm) return;
+    if (hasMore) await this.armSweep(TIMINGS.INDEX_SWEEP_GAP_MS);
+    else await this.armSweep(hasEarlier ? TIMINGS.INDEX_SWEEP_MS : (firstDue ?? now) - now);
+  }
+
+  private get tenant(): string {
+    return (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
   }
 
   private gather(): NonNullable<LedgerObject["gathering"]> {
@@ -164,97 +170,78 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     await this.gathering?.written.catch(() => {});
   }
 
+  /** Whether reports come so fast that their commits would delay each other. */
+  private isBusy(now: number): boolean {
+    this.reportTimes = [...this.reportTimes.slice(1 - TIMINGS.INDEX_BUSY_REPORTS), now];
+    const [first = now] = this.reportTimes;
+    return this.reportTimes.length === TIMINGS.INDEX_BUSY_REPORTS && now - first < 1_000;
+  }
+
   /** Writes the buffered reports. On failure all waiting reporters get it and retry. */
   private flush(): void {
     const entries = this.waiting;
     this.waiting = [];
+    this.transaction(() => {
+      const now = Date.now();
+      for (const entry of entries) this.write(entry, now);
+      if (this.store.writeIfDue(now)) this.recent.write();
+    });
+    for (const { execution_id } of entries) this.notes.remove(execution_id);
+  }
+
+  /** What is counted in memory is what is written. */
+  private transaction(task: () => void): void {
     try {
-      this.ctx.storage.transactionSync(() => {
-        const now = Date.now();
-        for (const entry of entries) {
-          const isChanged = this.write(entry);
-          if (isChanged && entry.counted !== null && entry.end !== null) {
-            this.store.count(JSON.parse(entry.counted) as Counted, entry.end, now);
-          }
-        }
-        this.store.write();
-      });
+      this.ctx.storage.transactionSync(task);
     } catch (cause) {
       this.store.forget();
+      this.recent.forget();
       throw cause;
     }
   }
 
-  /** Writes the entry's row; false where the one that is there is as new. A run without storage reports to be kept. */
-  private write(entry: IndexReport): boolean {
-    const written = this.sql.exec(
-      `INSERT INTO executions
-         (start, id, seq, status, pipeline, conversation_id, ended, expires, summary, shape)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-       ON CONFLICT DO UPDATE SET seq = excluded.seq, status = excluded.status, ended = excluded.ended,
-         expires = excluded.expires, summary = excluded.summary, shape = excluded.shape
-         WHERE excluded.seq > executions.seq OR
-           (excluded.seq = executions.seq AND executions.ended IS NULL AND excluded.expires > executions.expires)`,
-      entry.start,
-      entry.execution_id,
-      entry.seq,
-      entry.status,
-      entry.pipeline,
-      entry.conversation_id,
-      entry.end,
-      entry.expires,
-      entry.summary,
-      entry.shape,
-    );
-    return written.rowsWritten > 0;
+  private write(entry: IndexReport, now: number): void {
+    const { batch } = this.store;
+    if (!this.earlierRows.replace(entry) || !this.rows.write(entry, batch)) return;
+    const report = reportIn(entry);
+    const { end, shape, pipeline, start } = entry;
+    if (report !== null && end !== null) this.store.count(report, start, end, now);
+    if (shape !== null) this.recent.add({ pipeline, start, shape });
   }
 
-  /** A start that was never followed by an end stops counting at its deadline. */
   private open(now: number, pipeline: string | undefined): number {
-    const rows = this.sql.exec<{ open: number }>(
-      `SELECT count(*) AS open FROM executions
-       WHERE ended IS NULL AND expires > ? AND (? IS NULL OR pipeline = ?)`,
-      now + TIMINGS.INDEX_GRACE_MS,
-      pipeline ?? null,
-      pipeline ?? null,
+    // A start that was never followed by an end stops counting at its deadline.
+    const since = now + TIMINGS.INDEX_GRACE_MS;
+    return (
+      this.rows.open(since, pipeline) +
+      this.earlierRows.open(since, pipeline) +
+      this.notes.count(now, pipeline)
     );
-    return rows.one().open;
   }
 
-  private shapes(since: number, pipeline: string | undefined, limit: number): RunShape[] {
-    const rows = this.sql.exec<{ shape: string }>(
-      `SELECT shape FROM executions WHERE start >= ? AND shape IS NOT NULL AND (? IS NULL OR pipeline = ?)
-       ORDER BY start DESC LIMIT ?`,
-      since,
-      pipeline ?? null,
-      pipeline ?? null,
-      limit,
-    );
-    return Array.from(rows, (row) => JSON.parse(row.shape) as RunShape);
-  }
-
-  /** Alerts follow the figures, at most so often; what is lost with this instance, the next report makes up for. */
+  /**
+   * Alerts follow the metrics, where somebody gets them: the monitor looks again after this has been quiet, so that
+   * no report needs a timer here.
+   */
   private notifyMonitor(): void {
-    if (this.notificationIsDue) return;
-    this.notificationIsDue = true;
-    setTimeout(
-      () => {
-        this.notificationIsDue = false;
-        this.notifiedAt = Date.now();
-        const tenant = (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
-        void monitorOf(this.env.MONITOR, tenant)
-          .metricsChanged()
-          .catch(() => {});
-      },
-      Math.max(0, this.notifiedAt + TIMINGS.ALERT_NOTIFY_MS - Date.now()),
-    );
+    const now = Date.now();
+    if (now - this.notifiedAt < TIMINGS.ALERT_NOTIFY_MS || !this.hasReceivers) return;
+    this.notifiedAt = now;
+    void monitorOf(this.env.MONITOR, this.tenant)
+      .metricsChanged()
+      .catch(() => {});
   }
 
-  private async armSweep(): Promise<void> {
-    await this.ctx.storage.setAlarm(Date.now() + TIMINGS.INDEX_SWEEP_MS);
+  private get hasReceivers(): boolean {
+    const services = composeServices(this.env);
+    return services.ok && hasMetricsReceivers(services.value.outbound);
   }
-}
 
-function placeOf(row: Row): Place {
-  return { start: row.start, id: row.id };
+  /** @param ms the wanted delay, which is kept within bounds */
+  private async armSweep(ms: number = TIMINGS.INDEX_SWEEP_MS): Promise<void> {
+    const { INDEX_SWEEP_GAP_MS, INDEX_SWEEP_MS, INDEX_SWEEP_MOST_MS } = TIMINGS;
+    const bounded =
+      ms === INDEX_SWEEP_GAP_MS ? ms : Math.min(Math.max(ms, INDEX_SWEEP_MS), INDEX_SWEEP_MOST_MS);
+    await this.ctx.storage.setAlarm(Date.now() + bounded);
+  }
 }

@@ -1,8 +1,8 @@
-// The metrics of a shard of the execution index: one record for each minute and pipeline, for a day, and one for each
-// pipeline of everything before. A report writes one record; a minute that is over is added to what was before when
-// the next one begins, so that counters never fall and reading all time does not read a day. What is being counted
-// into stays in memory as well: a report costs no reading, and several that come together cost one write. Which
-// pipelines have metrics of their own is stored with them: core/monitoring/metrics/names.ts.
+// The metrics of a shard of the execution index, by minute and pipeline. A run is counted in memory, and its row keeps
+// its report; the totals of many runs are written as one batch. So a run costs no row for its metrics, and none is lost:
+// what an instance had not written, the next one counts again from the rows that no batch has. A batch is kept a day
+// and then added to what was before, so that counters never fall. Which pipelines have metrics of their own is stored
+// with them: core/monitoring/metrics/names.ts.
 import type { Period } from "../../engine/worker-ports.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import {
@@ -12,164 +12,264 @@ import {
   type MetricTotals,
   mergeByName,
 } from "../../core/monitoring/metrics/run-metrics.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Counted } from "../../adapters/durable/execution-index-client.ts";
 
 const MINUTE_MS = 60_000;
-const MINUTES = "minute/";
+const BATCHES = "batch/";
 const EVER = "ever/";
-/** The first minute that is not in what was before. */
+const STATE = "metrics";
+/** Of earlier versions: a record a minute and pipeline, the first minute that is not in `ever/`, the names. */
+const MINUTES = "minute/";
 const FOLDED = "folded";
 const NAMES = "names";
+/** Totals of so many stages and pipelines are one value: the platform refuses one of 2 MB. */
+const BATCH_WEIGHT = 400;
+/** Batches that one sweep adds to what was before. */
+const SWEEP_BATCHES = 500;
 
-/** The pipelines that have figures of their own, in the order of their first run. */
+/** The pipelines that have metrics of their own, in the order of their first run. */
 interface Names {
   pipelines: Set<string>;
   /** Of stages that were run on their own. */
   singles: Set<string>;
 }
 
+/** What is written with each batch. */
+interface State {
+  /** The last batch. */
+  batch: number;
+  /** When it was written, ms since the epoch. */
+  at: number;
+  names: Names;
+}
+
+type Entry = [minute: number, pipeline: string, totals: MetricTotals];
+
+/** A run that no batch has. */
+export interface Uncounted {
+  report: Counted;
+  /** Ms since the epoch. */
+  ended: number;
+}
+
+/** Counted since the last batch. */
+interface Open {
+  runs: number;
+  /** A row whose run began too early to be found again is among them. */
+  mustBeWritten: boolean;
+  totals: Map<string, Entry>;
+}
+
 export class MetricsStore {
   private readonly kv: SyncKvStorage;
-  /** The records that are counted into now, as they will be written. */
-  private readonly current = new Map<string, MetricTotals>();
-  private readonly unwritten = new Set<string>();
-  private foldedTo: number | null = null;
-  private admitted: Names | null = null;
-  private namesAreUnwritten = false;
+  private readonly uncounted: (since: number, batch: number) => Iterable<Uncounted>;
+  private known: State | null = null;
+  private open: Open | null = null;
+  /** All time, once it was asked for. */
+  private total: Map<string, MetricTotals> | null = null;
 
-  constructor(kv: SyncKvStorage) {
+  /** @param uncounted the runs of the rows of later batches, whose runs began at or after `since` */
+  constructor(kv: SyncKvStorage, uncounted: (since: number, batch: number) => Iterable<Uncounted>) {
     this.kv = kv;
+    this.uncounted = uncounted;
   }
 
-  /** Counts a run. To be called once for each, and followed by `write`. @param ended ms since the epoch */
-  count(report: Counted, ended: number, now: number): void {
-    // A clock that is ahead elsewhere must not write into a minute that is not read yet.
-    const minute = Math.floor(Math.min(ended, now) / MINUTE_MS);
-    const folded = this.fold(Math.floor(now / MINUTE_MS));
-    const counted = this.isAdmitted(report) ? report : asOther(report);
-    this.add(`${keyOf(minute)}${counted.pipeline}`, counted);
-    if (minute < folded) this.add(`${EVER}${counted.pipeline}`, counted);
+  /** The batch that a row written now is counted with. To be asked before the row is there. */
+  get batch(): number {
+    this.counting();
+    return this.state().batch + 1;
   }
 
-  /** Writes what was counted. */
-  write(): void {
-    for (const key of this.unwritten) this.kv.put(key, this.current.get(key));
-    this.unwritten.clear();
-    if (this.namesAreUnwritten) this.kv.put(NAMES, this.names());
-    this.namesAreUnwritten = false;
+  /** Counts a run whose row has this batch. @param started, ended ms since the epoch */
+  count(report: Counted, started: number, ended: number, now: number): void {
+    const open = this.counting();
+    this.add(open, report, Math.min(ended, now));
+    if (started < now - TIMINGS.METRICS_LOOKBACK_MS) open.mustBeWritten = true;
+  }
+
+  /** Writes what was counted, if it is much, or could not be found again; in the transaction of its rows. */
+  writeIfDue(now: number): boolean {
+    const { runs, mustBeWritten } = this.counting();
+    const isDue =
+      runs >= TIMINGS.METRICS_BATCH_MOST ||
+      (runs >= TIMINGS.METRICS_BATCH && now - this.state().at >= MINUTE_MS);
+    if (!mustBeWritten && !isDue) return false;
+    this.write(now);
+    return true;
   }
 
   /** Forgets what was counted and could not be written: what the disk holds is what there is. */
   forget(): void {
-    this.current.clear();
-    this.unwritten.clear();
-    this.foldedTo = null;
-    this.admitted = null;
-    this.namesAreUnwritten = false;
+    this.known = null;
+    this.open = null;
+    this.total = null;
   }
 
-  /** Figures by pipeline, in the order of admission. */
+  /** Totals by pipeline, in the order of admission. */
   read(period: Period, now: number, pipeline: string | undefined): Map<string, MetricTotals> {
-    const found = new Map<string, MetricTotals>();
-    const add = (name: string, totals: MetricTotals) => {
-      if (pipeline === undefined || name === pipeline) mergeByName(found, name, totals);
-    };
-    if (period === "ever") {
-      for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER }))
-        add(key.slice(EVER.length), totals);
-    }
-    const first =
-      period === "ever" ? this.folded() : Math.floor((now - period.window_seconds * 1_000) / MINUTE_MS);
-    for (const [name, totals] of this.minutesFrom(first)) add(name, totals);
-    const { pipelines, singles } = this.names();
+    const found = period === "ever" ? this.allTime() : this.since(now - period.window_seconds * 1_000);
+    const { pipelines, singles } = this.state().names;
     // Names that earlier versions counted beyond the limits come last.
     const order = new Set([...pipelines, ...singles, ...found.keys()]);
     return new Map(
       Array.from(order).flatMap((name) => {
-        const totals = found.get(name);
+        const totals = pipeline === undefined || name === pipeline ? found.get(name) : undefined;
         return totals === undefined ? [] : [[name, totals] as const];
       }),
     );
   }
 
-  /** Takes out the minutes that are older than a day; false where none are left. */
+  /** Adds what is older than a day to what was before; false where no batch and nothing unwritten is left. */
   sweep(now: number): boolean {
+    // Rows outlive their runs by a day: what they hold is written before they go.
+    if (this.counting().runs > 0 && now - this.state().at >= TIMINGS.METRICS_UNWRITTEN_MS) this.write(now);
     const oldest = Math.floor(now / MINUTE_MS) - LIMITS.METRICS_WINDOW_SECONDS / 60 - 1;
-    this.fold(Math.floor(now / MINUTE_MS));
-    const keys = Array.from(this.kv.list({ prefix: MINUTES }), ([key]) => key);
-    const old = keys.filter((key) => key < keyOf(oldest));
-    for (const key of old) this.kv.delete(key);
-    return keys.length > old.length;
-  }
-
-  /** Adds the minutes that are over to what was before. The first minute that is not. */
-  private fold(current: number): number {
-    const folded = this.folded();
-    if (folded >= current) return folded;
-    this.write();
-    this.current.clear();
-    const over = new Map<string, MetricTotals>();
-    for (const [name, totals] of this.minutesFrom(folded)) mergeByName(over, name, totals);
-    for (const [name, totals] of over) {
-      const before = new Map<string, MetricTotals>();
-      mergeByName(before, name, this.kv.get<MetricTotals>(`${EVER}${name}`) ?? emptyTotals());
-      mergeByName(before, name, totals);
+    const over: string[] = [];
+    const totals = new Map<string, MetricTotals>();
+    let left = false;
+    for (const { key, last, entries } of this.records(0)) {
+      if (last >= oldest || over.length >= SWEEP_BATCHES) left = true;
+      else {
+        over.push(key);
+        for (const [, name, of] of entries) mergeByName(totals, name, of);
+      }
+    }
+    const earlier = keyOf(MINUTES, Math.min(oldest, this.folded()));
+    for (const [key] of this.kv.list({ prefix: MINUTES })) if (key < earlier) over.push(key);
+    for (const [name, of] of totals) {
+      const before = new Map([[name, this.kv.get<MetricTotals>(`${EVER}${name}`) ?? emptyTotals()]]);
+      mergeByName(before, name, of);
       this.kv.put(`${EVER}${name}`, before.get(name));
     }
-    this.kv.put(FOLDED, current);
-    this.foldedTo = current;
-    return current;
+    for (const key of over) this.kv.delete(key);
+    return left || this.counting().runs > 0;
   }
 
-  /** Whether a run's pipeline has figures of its own; admits it where there is room for more. */
+  private write(now: number): void {
+    const open = this.counting();
+    const state = this.state();
+    state.batch += 1;
+    state.at = now;
+    let part: Entry[] = [];
+    let weight = 0;
+    let parts = 0;
+    const put = () => {
+      const last = Math.max(...part.map(([minute]) => minute));
+      if (part.length > 0) this.kv.put(`${keyOf(BATCHES, last)}${state.batch}-${parts}`, part);
+      parts += 1;
+      part = [];
+      weight = 0;
+    };
+    for (const entry of open.totals.values()) {
+      part.push(entry);
+      weight += 1 + entry[2].stages.size;
+      if (weight >= BATCH_WEIGHT) put();
+    }
+    put();
+    this.kv.put(STATE, state);
+    this.open = { runs: 0, mustBeWritten: false, totals: new Map() };
+  }
+
+  private allTime(): Map<string, MetricTotals> {
+    if (this.total !== null) return this.total;
+    const total = this.since(0);
+    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER })) {
+      mergeByName(total, key.slice(EVER.length), totals);
+    }
+    this.total = total;
+    return total;
+  }
+
+  /** What was counted in the minutes from a time on; from 0 on, all that is not in `ever/`. */
+  private since(time: number): Map<string, MetricTotals> {
+    const first = Math.floor(time / MINUTE_MS);
+    const found = new Map<string, MetricTotals>();
+    const add = ([minute, name, totals]: Entry) => {
+      if (minute >= first) mergeByName(found, name, totals);
+    };
+    for (const { entries } of this.records(first)) entries.forEach(add);
+    for (const entry of this.counting().totals.values()) add(entry);
+    return found;
+  }
+
+  /** The records of minutes from `first` on; with 0 those alone that are not in `ever/` yet. */
+  private *records(first: number): Generator<{ key: string; last: number; entries: Entry[] }> {
+    const start = keyOf(MINUTES, first === 0 ? this.folded() : first);
+    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: MINUTES, start })) {
+      const minute = minuteOf(MINUTES, key);
+      const name = key.slice(keyOf(MINUTES, minute).length);
+      yield { key, last: minute, entries: [[minute, name, totals]] };
+    }
+    const batches = this.kv.list<Entry[]>({ prefix: BATCHES, start: keyOf(BATCHES, first) });
+    for (const [key, entries] of batches) yield { key, last: minuteOf(BATCHES, key), entries };
+  }
+
+  /** What was counted since the last batch; by an earlier instance, too. */
+  private counting(): Open {
+    if (this.open !== null) return this.open;
+    const { at, batch } = this.state();
+    const open: Open = { runs: 0, mustBeWritten: false, totals: new Map() };
+    this.open = open;
+    for (const { report, ended } of this.uncounted(at - 2 * TIMINGS.METRICS_LOOKBACK_MS, batch)) {
+      this.add(open, report, ended);
+    }
+    return open;
+  }
+
+  private add(open: Open, report: Counted, ended: number): void {
+    const counted = this.isAdmitted(report) ? report : asOther(report);
+    const minute = Math.floor(ended / MINUTE_MS);
+    const key = `${minute}/${counted.pipeline}`;
+    const entry: Entry = open.totals.get(key) ?? [minute, counted.pipeline, emptyTotals()];
+    addReport(entry[2], counted);
+    open.totals.set(key, entry);
+    open.runs += 1;
+    if (this.total === null) return;
+    const single = emptyTotals();
+    addReport(single, counted);
+    mergeByName(this.total, counted.pipeline, single);
+  }
+
+  /** Whether a run's pipeline has metrics of its own; admits it where there is room for more. */
   private isAdmitted({ pipeline, single }: Counted): boolean {
-    const { pipelines, singles } = this.names();
+    const { pipelines, singles } = this.state().names;
     if (pipelines.has(pipeline) || (single === true && singles.has(pipeline))) return true;
     const [kind, most] =
       single === true ? [singles, LIMITS.METRICS_SINGLE_STAGES] : [pipelines, LIMITS.METRICS_PIPELINES];
     if (kind.size >= most) return singles.has(pipeline);
     kind.add(pipeline);
     if (kind === pipelines) singles.delete(pipeline);
-    this.namesAreUnwritten = true;
     return true;
   }
 
-  private names(): Names {
-    this.admitted ??= this.kv.get<Names>(NAMES) ?? this.namesOfTotals();
-    return this.admitted;
+  private state(): State {
+    this.known ??= this.kv.get<State>(STATE) ?? {
+      batch: 0,
+      at: 0,
+      names: this.kv.get<Names>(NAMES) ?? this.namesOfMetrics(),
+    };
+    return this.known;
   }
 
-  /** The names of figures that were counted before there were bounds. */
-  private namesOfTotals(): Names {
-    const counted = new Map<string, MetricTotals>(this.minutesFrom(this.folded()));
-    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER })) {
-      counted.set(key.slice(EVER.length), totals);
-    }
-    this.namesAreUnwritten = counted.size > 0;
-    return { pipelines: new Set([...counted.keys()].slice(0, LIMITS.METRICS_PIPELINES)), singles: new Set() };
+  /** The names of metrics that were counted before there were bounds. */
+  private namesOfMetrics(): Names {
+    const counted = new Set<string>();
+    for (const { entries } of this.records(0)) for (const [, name] of entries) counted.add(name);
+    for (const [key] of this.kv.list<MetricTotals>({ prefix: EVER })) counted.add(key.slice(EVER.length));
+    return { pipelines: new Set([...counted].slice(0, LIMITS.METRICS_PIPELINES)), singles: new Set() };
   }
 
   private folded(): number {
-    this.foldedTo ??= this.kv.get<number>(FOLDED) ?? 0;
-    return this.foldedTo;
-  }
-
-  private *minutesFrom(first: number): Generator<[string, MetricTotals]> {
-    const skip = keyOf(0).length;
-    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: MINUTES, start: keyOf(first) })) {
-      yield [key.slice(skip), totals];
-    }
-  }
-
-  private add(key: string, report: Counted): void {
-    const totals = this.current.get(key) ?? this.kv.get<MetricTotals>(key) ?? emptyTotals();
-    addReport(totals, report);
-    this.current.set(key, totals);
-    this.unwritten.add(key);
+    return this.kv.get<number>(FOLDED) ?? 0;
   }
 }
 
 /** Sorted as the minutes are. */
-function keyOf(minute: number): string {
-  return `${MINUTES}${String(Math.max(0, minute)).padStart(10, "0")}/`;
+function keyOf(prefix: string, minute: number): string {
+  return `${prefix}${String(Math.max(0, minute)).padStart(10, "0")}/`;
+}
+
+function minuteOf(prefix: string, key: string): number {
+  return Number(key.slice(prefix.length, prefix.length + 10));
 }

@@ -219,7 +219,7 @@ describe("the registration chooses the protocol", () => {
     "one that is not known is not called: %s",
     async (name) => {
       const { outcome, sent } = await call(stream(END), named(name));
-      const detail = `the agent a is registered with the protocol ${name}, which is not known`;
+      const detail = `the agent a has the protocol ${name}, which is not known`;
       expect(outcome).toEqual({ ok: false, failure: { kind: "not_callable", detail } });
       expect(sent).toEqual([]);
     },

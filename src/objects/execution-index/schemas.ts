@@ -1,0 +1,38 @@
+// The tables of a shard of the execution index, as migrations in order.
+import type { Migration } from "../migrations.ts";
+
+export const SCHEMAS: readonly Migration[] = [
+  (sql) => {
+    sql.exec(
+      `CREATE TABLE IF NOT EXISTS executions (
+        start INTEGER NOT NULL, id TEXT NOT NULL, seq INTEGER NOT NULL, status TEXT NOT NULL,
+        pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER, expires INTEGER NOT NULL,
+        summary TEXT NOT NULL, shape TEXT, PRIMARY KEY (start, id)
+      ) WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS open ON executions (expires) WHERE ended IS NULL`,
+    );
+    // The earliest tables lack this column, and were made before there were schema numbers.
+    const shape = sql.exec("SELECT 1 FROM pragma_table_info('executions') WHERE name = 'shape'");
+    if (shape.toArray().length === 0) sql.exec("ALTER TABLE executions ADD COLUMN shape TEXT");
+  },
+  (sql) => {
+    // What the earlier table holds is listed from there until it expires: copying it would cost two rows each.
+    if (sql.exec("SELECT 1 FROM executions LIMIT 1").toArray().length === 0)
+      sql.exec("DROP TABLE executions");
+    // A row of several kilobytes takes a page of its own where the table is without rowid.
+    sql.exec(
+      `CREATE TABLE runs (
+        place INTEGER PRIMARY KEY, id TEXT NOT NULL, start INTEGER NOT NULL, seq INTEGER NOT NULL,
+        status TEXT NOT NULL, pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER,
+        expires INTEGER NOT NULL, batch INTEGER NOT NULL, counted TEXT, summary TEXT NOT NULL,
+        turn_expires INTEGER, turn TEXT
+      );
+      CREATE INDEX runs_of_conversation ON runs (conversation_id);
+      CREATE INDEX runs_open ON runs (status) WHERE ended IS NULL;
+      CREATE INDEX runs_unusual ON runs (status) WHERE status IN ('failed', 'cancelled');
+      CREATE TABLE pipeline_windows (
+        pipeline TEXT NOT NULL, window INTEGER NOT NULL, PRIMARY KEY (pipeline, window)
+      ) WITHOUT ROWID`,
+    );
+  },
+];
