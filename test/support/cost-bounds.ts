@@ -19,7 +19,7 @@ export const COST_BOUNDS: Readonly<Record<string, CostBound>> = {
 };
 
 /** Of all classes together. */
-export const COST_BOUND: CostBound = { rows: 11, requests: 8.5 };
+export const COST_BOUND: CostBound = { rows: 11, requests: 8 };
 
 /** When what a run has written expires. */
 export const EXPIRY_BOUND: CostBound = { rows: 3, requests: 3 };
