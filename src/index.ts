@@ -7,7 +7,7 @@ export { CacheObject } from "./objects/result-cache/result-cache.ts";
 export { CatalogObject } from "./objects/catalog.ts";
 export { ConversationObject } from "./objects/conversation.ts";
 export { CourierObject } from "./objects/delivery-queue.ts";
-export { ExecutionObject } from "./objects/execution.ts";
+export { ExecutionObject } from "./objects/execution/execution.ts";
 export { LedgerObject } from "./objects/execution-index/execution-index.ts";
 export { MonitorObject } from "./objects/monitor.ts";
 export { RateLimitObject } from "./objects/rate-limit.ts";

@@ -10,11 +10,11 @@ import { turnOf } from "../../src/core/monitoring/conversation-turn.ts";
 import { replay } from "../../src/core/execution/evolve.ts";
 import { wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { executionPieces } from "../../src/core/execution/view.ts";
+import { executionPieces } from "../../src/core/execution/view/view.ts";
 import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { eventListPieces, tracePieces } from "../../src/engine/watch/event-list.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
-import { Bench } from "./support.ts";
+import { Bench } from "./simulation/fair-weather.ts";
 
 const digits = fc
   .tuple(

@@ -4,9 +4,9 @@ import { describe, expect, test } from "vitest";
 import { encodeRecord } from "../../src/adapters/log/record.ts";
 import { type LogEvent, type LogEventOf, wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
-import { viewExecution } from "../../src/core/execution/view.ts";
-import { goldenEvents, goldenRecords, IN_FLIGHT } from "../support/golden-logs.ts";
-import { Bench, later, said, type Script } from "./support.ts";
+import { viewExecution } from "../../src/core/execution/view/view.ts";
+import { goldenEvents, goldenRecords, IN_FLIGHT } from "../support/values/golden-logs.ts";
+import { Bench, later, said, type Script } from "./simulation/fair-weather.ts";
 
 const DAY_MS = 86_400_000;
 

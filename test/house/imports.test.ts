@@ -150,7 +150,7 @@ describe("the imports of src", () => {
       "core imports adapters",
     ],
     ["engine/run/driver.ts", 'export { x } from "../../http/app.ts";', "engine imports http"],
-    ["http/app.ts", 'import "../objects/execution.ts";', "http imports objects"],
+    ["http/app.ts", 'import "../objects/execution/execution.ts";', "http imports objects"],
     ["http/context.ts", 'import type { Lru } from "../adapters/platform/lru.ts";', "http imports adapters"],
     ["client/client.ts", 'const a = await import("../core/json/json.ts");', "client imports core"],
     ["cli/dev.ts", 'import { decide } from "../core/execution/decide.ts";', "cli imports core"],

@@ -11,7 +11,7 @@ import type {
 } from "../../core/resilience/breaker.ts";
 import type { AgentHealthRpc } from "../../engine/worker-ports.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
-import { AgentMemory } from "./caller-budgets.ts";
+import { AgentMemory } from "../platform/caller-budgets.ts";
 import { Guards, LOST } from "../platform/guard.ts";
 import { Lru } from "../platform/lru.ts";
 import { SHARED_MS, within } from "../platform/time-limit.ts";

@@ -5,14 +5,20 @@ import { classify, retryAfter } from "../resilience/classify.ts";
 import { budgetDelay, retryDelay } from "../resilience/retry.ts";
 import { overwrittenBytes } from "../json/weight.ts";
 import { TIMINGS } from "../timings.ts";
-import { advance } from "./advance.ts";
+import { advance } from "./rules/advance.ts";
 import type { CallOutcome, Command, Refusal } from "./command.ts";
-import { cancelExecution, completeStage, contextLimit, failExecution, failOrFallBack } from "./endings.ts";
+import {
+  cancelExecution,
+  completeStage,
+  contextLimit,
+  failExecution,
+  failOrFallBack,
+} from "./rules/endings.ts";
 import type { CallEnd, LogEvent } from "./log-event.ts";
 import { specOf } from "./schedule.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
-import { startExecution } from "./start.ts";
-import { Batch } from "./batch.ts";
+import { startExecution } from "./rules/start.ts";
+import { Batch } from "./rules/batch.ts";
 
 export interface Decision {
   /** What happened, to be committed together; none where nothing did. */

@@ -8,7 +8,7 @@ import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
-import { upcast } from "./upcast.ts";
+import { upcast } from "./log-format/upcast.ts";
 
 type WithError<Event> = Event extends { data: unknown }
   ? Omit<Event, "data"> & { data: Pick<PipelineExecution, "error_info"> }

@@ -2,9 +2,9 @@
 // agent of every later run receives it.
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { cutText } from "../../contract/text.ts";
-import { retentionEnd } from "../execution/retention.ts";
+import { retentionEnd } from "../execution/alarm/retention.ts";
 import type { ExecutionState } from "../execution/state.ts";
-import { finalResult } from "../execution/view.ts";
+import { finalResult } from "../execution/view/view.ts";
 
 export interface KeptTurn extends ConversationTurn {
   execution_id: string;

@@ -8,7 +8,7 @@ import type { Sharded } from "./shards.ts";
 import { TIMINGS } from "../timings.ts";
 import { isoTime } from "../time.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
-import { retainedUntil } from "../execution/retention.ts";
+import { retainedUntil } from "../execution/alarm/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
 export interface IndexEntry {

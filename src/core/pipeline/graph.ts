@@ -76,7 +76,8 @@ export function sinks<T extends Node>(nodes: readonly T[]): T[] {
 
 /**
  * Of a definition, the path of the greatest summed weight, from a root to a sink, with its weight; that of a run, by
- * time, is in execution/critical-path.ts. Of equal ones the first in definition order. Nodes must be free of cycles.
+ * time, is in execution/view/critical-path.ts. Of equal ones the first in definition order. Nodes must be free of
+ * cycles.
  */
 export function criticalPath(
   nodes: readonly Node[],

@@ -6,7 +6,7 @@ import {
   nextAlarm,
   type ReportsDue,
   retryAfterFault,
-} from "../../core/execution/next-alarm.ts";
+} from "../../core/execution/alarm/next-alarm.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import type { Ports } from "../ports.ts";
 

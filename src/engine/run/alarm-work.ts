@@ -1,8 +1,8 @@
 // The alarm's work that needs nothing in memory: the reports that are pending, and, once the run has ended, retention.
-// When the alarm must fire again follows from what this leaves: core/execution/next-alarm.ts.
-import { wasReported } from "../../core/execution/report-times.ts";
+// When the alarm must fire again follows from what this leaves: core/execution/alarm/next-alarm.ts.
+import { wasReported } from "../../core/execution/alarm/report-times.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
-import { retainedUntil } from "../../core/execution/retention.ts";
+import { retainedUntil } from "../../core/execution/alarm/retention.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "./driver.ts";
 import type { Outbox } from "../watch/outbox.ts";

@@ -7,7 +7,7 @@ import type { Invocation } from "../../core/execution/next-actions.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { runStage, type StagePorts } from "../call/run-stage.ts";
 import { LiveText } from "./live-text.ts";
-import type { RunMemory } from "./run-memory.ts";
+import type { RunMemory } from "../memory/run-memory.ts";
 
 interface CallInFlight {
   abort: AbortController;

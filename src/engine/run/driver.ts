@@ -20,7 +20,7 @@ import { HealthRefresh } from "../call/health-refresh.ts";
 import { RunCache } from "../call/run-cache.ts";
 import type { LiveText } from "./live-text.ts";
 import { type Log, LogCorrupted, type Ports } from "../ports.ts";
-import { RunMemory } from "./run-memory.ts";
+import { RunMemory } from "../memory/run-memory.ts";
 import { TextPacing } from "./text-pacing.ts";
 import { LONGEST_TIMER_MS } from "../../contract/timer.ts";
 

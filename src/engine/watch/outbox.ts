@@ -3,10 +3,10 @@
 // receiver has it, or until the execution is deleted. A receiver that has a report does not get it again from this
 // instance.
 //
-// Nothing is written for it: see core/execution/report-times.ts.
+// Nothing is written for it: see core/execution/alarm/report-times.ts.
 import type { ExecutionStatus } from "../../contract/execution.ts";
-import type { ReportsDue } from "../../core/execution/next-alarm.ts";
-import { needsAlarm, nextReportAt } from "../../core/execution/report-times.ts";
+import type { ReportsDue } from "../../core/execution/alarm/next-alarm.ts";
+import { needsAlarm, nextReportAt } from "../../core/execution/alarm/report-times.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";

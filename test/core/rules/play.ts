@@ -10,7 +10,7 @@ import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import { type ExecutionState, stageOf } from "../../../src/core/execution/state.ts";
-import { viewExecution } from "../../../src/core/execution/view.ts";
+import { viewExecution } from "../../../src/core/execution/view/view.ts";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 import { makeSpec, makeStage } from "../simulation/spec.ts";
 

@@ -2,10 +2,10 @@
 import type { Command } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
-import { type AlarmFacts, nextAlarm } from "../../../src/core/execution/next-alarm.ts";
+import { type AlarmFacts, nextAlarm } from "../../../src/core/execution/alarm/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import { viewExecution } from "../../../src/core/execution/view.ts";
+import { viewExecution } from "../../../src/core/execution/view/view.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { auditMetrics } from "./metrics.ts";
 import { hold, type Observer } from "./observer.ts";

@@ -1,7 +1,7 @@
 // Platform: what a Durable Object stands on, with a virtual clock: storage that commits a little later and keeps
 // nothing else at a crash, one alarm that is redelivered where its handling was cut, an object that comes up when
 // somebody asks and goes when nothing holds it. Its alarm has the real keeper; its handler does what
-// src/objects/alarm-handler.ts does.
+// src/objects/execution/alarm-handler.ts does.
 import { decodeRecords } from "../../../src/adapters/log/record.ts";
 import { type LogStorage, StorageLog } from "../../../src/adapters/log/storage-log.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";

@@ -4,7 +4,7 @@
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
-import { nextAlarm } from "../../../src/core/execution/next-alarm.ts";
+import { nextAlarm } from "../../../src/core/execution/alarm/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";

@@ -1,9 +1,9 @@
 // The specification's two objects (GET /v1/metrics) out of totals and recorded runs. Pure arithmetic; nothing is
 // counted here.
 import type { Metrics } from "../../../contract/metrics.ts";
-import { bottlenecksIn } from "./bottlenecks.ts";
+import { bottlenecksIn } from "./analysis/bottlenecks.ts";
 import type { MetricTotals, StageTotals } from "./run-metrics.ts";
-import { opportunitiesIn } from "./opportunities.ts";
+import { opportunitiesIn } from "./analysis/opportunities.ts";
 import type { RunEnd, RunShape } from "./report.ts";
 import { mean, quantile } from "./sketch.ts";
 

@@ -10,7 +10,7 @@ import {
   type PlaceWait,
   shareOf,
   wasBegun,
-} from "../../execution/critical-path.ts";
+} from "../../execution/view/critical-path.ts";
 import { type ExecutionState, isTerminal, type StageState } from "../../execution/state.ts";
 
 export type RunEnd = "completed" | "failed" | "cancelled";

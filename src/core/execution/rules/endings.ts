@@ -1,0 +1,181 @@
+// How stages and executions end. Every terminal execution.* event is made here, once, last (I8), with the
+// execution as it is then.
+import type { ErrorInfo } from "../../../contract/execution.ts";
+import type { JsonObject } from "../../../contract/json.ts";
+import type { StageError, StageResult } from "../../../contract/stage.ts";
+import type { CallOutcome } from "../command.ts";
+import { isoTime, timeOf } from "../../time.ts";
+import { evolve } from "../evolve.ts";
+import { type CallEnd, keepText } from "../log-event.ts";
+import { fallbackOf } from "../../resilience/fallback.ts";
+import { jsonBytes } from "../../json/weight.ts";
+import { repeatsOf } from "../log-format/repeats.ts";
+import { specOf } from "../schedule.ts";
+import { type ExecutionState, isActive, stageOf } from "../state.ts";
+import type { Batch } from "./batch.ts";
+import { terminalData } from "../view/view.ts";
+
+type Answered = Extract<CallOutcome, { ok: true }>;
+
+/** The name of an execution's end in its last event. */
+const ENDS = {
+  completed: { type: "execution.completed", status: "completed" },
+  failed: { type: "execution.failed", status: "failed" },
+  cancelled: { type: "execution.cancelled", status: "cancelled" },
+} as const;
+
+/** @param outcome its `bytes` are what it adds to those of the execution */
+export function completeStage(batch: Batch, name: string, outcome: Answered, end: CallEnd): void {
+  const { answer, bytes, cached } = outcome;
+  const { attempt, rescued } = stageOf(batch.state, name);
+  const result = finished(batch, name, {
+    status: "completed",
+    data: answer.data,
+    error: null,
+    usage: answer.usage ?? null,
+    ...(cached === true ? { cached } : {}),
+    ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
+  });
+  batch.emit({
+    type: "stage.completed",
+    stage: name,
+    status: "completed",
+    attempt,
+    message: `${name} completed in ${result.duration_ms} ms`,
+    data: result,
+    internal: {
+      ...end,
+      bytes,
+      ...(answer.context === undefined ? {} : { context: answer.context }),
+      ...keepText(outcome.text, answer.data),
+    },
+  });
+}
+
+/** Fails a stage, or starts its fallback if it has one; a failed fallback has no further one. */
+export function failOrFallBack(batch: Batch, name: string, error: StageError, end: CallEnd = {}): void {
+  const { attempt, rescued } = stageOf(batch.state, name);
+  if (rescued !== null) {
+    const message = `${rescued.message}; its fallback also failed: ${error.message}`;
+    failStage(batch, name, { ...rescued, message }, end);
+    return;
+  }
+  const fallback = fallbackOf(specOf(batch.state, name), batch.state.spec.config);
+  const given = fallback?.strategy === "use_default" ? defaultAnswer(fallback.data) : null;
+  if (fallback === null || (given !== null && !fitsContext(batch.state, given.bytes))) {
+    failStage(batch, name, error, end);
+    return;
+  }
+  const { strategy } = fallback;
+  batch.emit({
+    type: "stage.fallback",
+    stage: name,
+    status: "running",
+    attempt,
+    message: `${name} uses its fallback (${strategy}): ${error.message}`,
+    data: { strategy, reason: error.message },
+    internal: { ...end, rescued: error },
+  });
+  if (given !== null) completeStage(batch, name, given, {});
+}
+
+function defaultAnswer(data: JsonObject): Answered {
+  return { ok: true, answer: { data }, bytes: jsonBytes(data) };
+}
+
+/** The size limit of an execution's data and context, in bytes. */
+export function contextLimit({ spec }: ExecutionState): number {
+  return Math.floor(spec.config.memory_limit_mb * 1024 * 1024);
+}
+
+function fitsContext(state: ExecutionState, bytes: number): boolean {
+  return state.context_bytes + bytes <= contextLimit(state);
+}
+
+/** A stage's failure; a required one takes the execution with it (I12). */
+function failStage(batch: Batch, name: string, error: StageError, end: CallEnd): void {
+  const { attempt, rescued } = stageOf(batch.state, name);
+  const tries = end.uncalled === true && rescued === null ? { attempts: attempt - 1 } : {};
+  const result = finished(batch, name, { status: "failed", data: null, error, ...tries });
+  batch.emit({
+    type: "stage.failed",
+    stage: name,
+    status: "failed",
+    attempt,
+    message: `${name} failed: ${error.message}`,
+    data: result,
+    ...(Object.keys(end).length === 0 ? {} : { internal: { ...end } }),
+  });
+  if (!specOf(batch.state, name).required) return;
+  failExecution(batch, {
+    code: error.code,
+    message: `${name}: ${error.message}`,
+    failed_stage: name,
+    retry_attempts: result.attempts,
+  });
+}
+
+export function skipStage(batch: Batch, name: string, reason: string): void {
+  batch.emit({
+    type: "stage.skipped",
+    stage: name,
+    status: "skipped",
+    message: `${name} skipped`,
+    data: { reason },
+  });
+}
+
+export function failExecution(batch: Batch, error: ErrorInfo): void {
+  endExecution(batch, "failed", error);
+}
+
+export function cancelExecution(batch: Batch, reason: string): void {
+  endExecution(batch, "cancelled", null, reason);
+}
+
+/** Ends the execution; running stages are cancelled, stages that have not started stay pending. */
+export function endExecution(
+  batch: Batch,
+  status: "completed" | "failed" | "cancelled",
+  error: ErrorInfo | null,
+  reason?: string,
+): void {
+  for (const stage of batch.state.stages.filter(isActive)) {
+    const name = stage.result.stage;
+    batch.emit({
+      type: "stage.cancelled",
+      stage: name,
+      status: "cancelled",
+      attempt: stage.attempt,
+      message: `${name} cancelled`,
+      data: {},
+    });
+  }
+  const event = batch.draw({
+    ...ENDS[status],
+    message: reason ?? (error === null ? status : `${status}: ${error.message}`),
+    data: { error_info: error },
+  });
+  // The event carries the execution as it is after the event, of whose data only the error is folded.
+  const after = evolve(batch.state, event);
+  const data = terminalData(after);
+  const repeats = repeatsOf(data, after);
+  batch.take({ ...event, data, ...(repeats === undefined ? {} : { internal: { repeats } }) }, after);
+}
+
+function finished(
+  batch: Batch,
+  name: string,
+  end: Pick<StageResult, "status" | "data" | "error"> &
+    Partial<Pick<StageResult, "usage" | "cached" | "attempts">>,
+): StageResult {
+  const before = stageOf(batch.state, name).result;
+  const start_time = before.start_time ?? isoTime(batch.now);
+  return {
+    ...before,
+    ...end,
+    start_time,
+    end_time: isoTime(batch.now),
+    duration_ms: batch.now - timeOf(start_time),
+  };
+}

@@ -1,0 +1,99 @@
+// A recorded run once more, with something changed: the scheduler's rules (src/contract/README.md section 2:
+// definition order, exclusive stages alone, nothing overtakes an exclusive stage that waits) over the durations that
+// were seen. Compared with the same run simulated unchanged, so that what the simulation leaves out (the
+// coordinator's own time) falls away.
+import type { RunShape, StageShape } from "../report.ts";
+import { mean } from "../sketch.ts";
+
+/** How long a stage takes: what its tries and the delays between them took. */
+export function workOf(stage: StageShape): number {
+  return stage.tries_ms.reduce((sum, ms) => sum + ms, stage.waits_ms);
+}
+
+/** The time from the run's start to the end of its last stage, in ms. */
+export function simulate(run: RunShape): number {
+  const waiting = run.stages.map((stage) => ({ stage, ready: -1 }));
+  const running: { stage: StageShape; ends: number }[] = [];
+  const ended = new Set<string>();
+  let now = 0;
+  while (waiting.length > 0 || running.length > 0) {
+    for (const entry of waiting) {
+      const isReady = entry.ready < 0 && entry.stage.depends_on.every((name) => ended.has(name));
+      if (isReady) entry.ready = now;
+    }
+    for (;;) {
+      const next = nextOf(waiting, running, run.max_concurrent_stages);
+      if (next === undefined) break;
+      waiting.splice(waiting.indexOf(next), 1);
+      running.push({ stage: next.stage, ends: now + workOf(next.stage) });
+    }
+    // A shape whose edges lead nowhere cannot go on; it was never a run.
+    if (running.length === 0) break;
+    now = Math.min(...running.map((call) => call.ends));
+    for (const call of running.filter(({ ends }) => ends === now)) {
+      ended.add(call.stage.stage);
+      running.splice(running.indexOf(call), 1);
+    }
+  }
+  return now;
+}
+
+function nextOf(
+  waiting: readonly { stage: StageShape; ready: number }[],
+  running: readonly { stage: StageShape }[],
+  places: number,
+) {
+  const ready = waiting.filter((entry) => entry.ready >= 0);
+  const first = ready.find(
+    (entry) => !ready.some((other) => !other.stage.parallel && other.ready < entry.ready),
+  );
+  if (first === undefined || running.length === 0) return first;
+  const alone = running.some((call) => !call.stage.parallel);
+  return first.stage.parallel && !alone && running.length < places ? first : undefined;
+}
+
+export type Change = (run: RunShape, at: number) => RunShape;
+
+/** What the change would have saved a run, in ms on average; never less than 0. */
+export function saving(runs: readonly RunShape[], change: Change): number {
+  const saved = runs.map((run, at) => simulate(run) - simulate(change(run, at)));
+  return Math.max(0, mean({ count: saved.length, sum: saved.reduce((sum, ms) => sum + ms, 0) }));
+}
+
+/** The run with some of its stages changed. */
+export function changeStages(run: RunShape, change: (stage: StageShape) => Partial<StageShape>): RunShape {
+  return { ...run, stages: run.stages.map((stage) => ({ ...stage, ...change(stage) })) };
+}
+
+/**
+ * The runs with a result cache before the given stages: a question that was asked within the time to live is answered
+ * at once. @param runs in the order in which they began
+ */
+export function withCache(runs: readonly RunShape[], only?: string): RunShape[] {
+  const kept = new Map<string, number>();
+  return runs.map((run) =>
+    changeStages(run, (stage) => {
+      if (stage.asked === "" || (only !== undefined && stage.stage !== only)) return {};
+      const key = `${stage.stage} ${stage.asked}`;
+      const since = kept.get(key);
+      const hit = since !== undefined && run.started_at - since < run.cache_ttl_ms;
+      if (!hit) kept.set(key, run.started_at);
+      return hit ? { tries_ms: [0], waits_ms: 0, cached: true } : {};
+    }),
+  );
+}
+
+/** The sample that a stage's tries give: successful ones are the last of each stage. */
+export function lastTries(runs: readonly RunShape[], name: string): number[] {
+  return runs.flatMap((run) =>
+    run.stages
+      .filter((stage) => stage.stage === name && !stage.cached)
+      .map((stage) => stage.tries_ms.at(-1) ?? 0),
+  );
+}
+
+/** The value that a share `q` of them does not exceed; 0 of none. */
+export function mostOf(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.max(0, Math.ceil(q * sorted.length) - 1)] ?? 0;
+}

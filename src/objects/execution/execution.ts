@@ -1,0 +1,259 @@
+// The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
+// (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
+import { DurableObject } from "cloudflare:workers";
+import { sharedCalls } from "../../adapters/durable/result-cache-client.ts";
+import { composeServices, composeShared, forgetExecution } from "../../compose.ts";
+import type { Env } from "../../settings.ts";
+import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import { wasReported } from "../../core/execution/alarm/report-times.ts";
+import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import {
+  completeResponse,
+  type ControlCommand,
+  eventsResponse,
+  type EventView,
+  executionResponse,
+  type ExecutionRpc,
+  type ExecutionText,
+  type FollowMessage,
+  readRequest,
+  readRunText,
+  refusalResponse,
+  type RunMessage,
+  type SharedCall,
+  type StreamReader,
+  streamUrlOf,
+  termsOf,
+  withStreamUrl,
+} from "../../engine/object-protocol.ts";
+import type { ExecutionDriver } from "../../engine/run/driver.ts";
+import { eventListPieces, tracePieces } from "../../engine/watch/event-list.ts";
+import { EventFeed } from "../../engine/watch/feed.ts";
+import { sseStream } from "../../engine/watch/feed-stream.ts";
+import { LogCorrupted } from "../../engine/ports.ts";
+import type { Text } from "../../engine/watch/text-stream.ts";
+import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
+import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
+import { AlarmHandler } from "./alarm-handler.ts";
+import { executionIdOf, RunKeeper } from "./run-keeper.ts";
+import { logLostReports } from "./run-lines.ts";
+
+export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
+  private readonly runs: RunKeeper;
+  private readonly alarms: AlarmHandler;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.runs = new RunKeeper(ctx, env, () => {
+      if (!this.runs.alarm.isHandled) void this.alarms.handle();
+    });
+    this.alarms = new AlarmHandler(ctx.storage, this.runs);
+  }
+
+  override async fetch(request: Request): Promise<Response> {
+    const asked = await readRequest(request);
+    return "run" in asked
+      ? this.follow(asked.run, request.signal)
+      : this.stream(asked.events, request.signal);
+  }
+
+  override async alarm(info?: AlarmInvocationInfo): Promise<void> {
+    await this.alarms.handle(info);
+  }
+
+  async run(message: string): Promise<Result<ExecutionText>> {
+    const asked = readRunText(message);
+    const started = this.startOrAttach(asked);
+    if (!started.ok) return started;
+    await waitForCaller(started.value, this.runs.clock, asked.wait_ms);
+    const text = this.runs.shown(started.value);
+    this.runs.rest();
+    return ok(text);
+  }
+
+  async read(): Promise<Result<ExecutionText>> {
+    return this.answer(() => null);
+  }
+
+  async control(command: ControlCommand): Promise<Result<ExecutionText>> {
+    await this.runs.noticePause();
+    return this.answer((driver) => {
+      driver.recover();
+      const refusal = driver.submit(command);
+      if (refusal?.reason !== "conflict") return null;
+      return {
+        code: "EXECUTION_CONFLICT",
+        execution_id: this.executionId(),
+        verb: refusal.verb,
+        status: refusal.status,
+      };
+    });
+  }
+
+  async events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>> {
+    const opened = this.existing(started_at);
+    if (!opened.ok) return opened;
+    const driver = opened.value;
+    await driver.confirm();
+    const pieces =
+      view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after);
+    const text = this.runs.textOf(pieces);
+    this.runs.rest();
+    return ok(text);
+  }
+
+  async forget(): Promise<Result<null>> {
+    const opened = this.existing();
+    if (!opened.ok) return opened;
+    const state = opened.value.state as ExecutionState;
+    if (!isTerminal(state.status)) {
+      const execution_id = this.executionId();
+      return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
+    }
+    // A report in flight must not come after this and put the execution back into the index. Where the alarm is
+    // retention's, every receiver has the end, if from an earlier instance.
+    const { outbox } = this.runs;
+    if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
+      logLostReports(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS), this.runs.clock.now());
+    }
+    await forgetExecution(this.env, state);
+    await this.runs.wipe();
+    return ok(null);
+  }
+
+  async isCalling(call: number): Promise<boolean> {
+    return this.runs.isCalling(call);
+  }
+
+  async shareCalls(): Promise<SharedCall[] | null> {
+    const calls = await this.runs.shareCalls();
+    return calls === null ? null : sharedCalls(calls, this.runs.clock.now());
+  }
+
+  private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
+    const started = this.startOrAttach(message);
+    if (!started.ok) return refusalResponse(started.error);
+    const driver = started.value;
+    const { answer, after, reattach = false } = message;
+    if (answer === "stream") {
+      return this.openStream(driver, { after, resumes: after > 0, reattach }, signal);
+    }
+    const leave = this.runs.presence?.enter() ?? (() => {});
+    const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
+    const stream_url = await this.streamUrl(driver.state as ExecutionState, answer.key_id);
+    const text = () => withStreamUrl(this.runs.shown(driver), stream_url);
+    const padded = await answerWatched(driver, over, text, this.runs.clock, leave);
+    if (padded !== null) return executionResponse(padded, null);
+    const { status } = driver.state as ExecutionState;
+    const body = text();
+    this.runs.rest();
+    return executionResponse(body, status);
+  }
+
+  private startOrAttach(message: RunMessage | FollowMessage): Result<ExecutionDriver> {
+    const opened = this.tryOpen();
+    if (!opened.ok) return opened;
+    const { state } = opened.value;
+    if (state !== null) {
+      if (state.spec.digest !== message.digest) return err({ code: "IDEMPOTENCY_MISMATCH" });
+      return opened;
+    }
+    if (message.spec === null) return this.absent();
+    if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
+    try {
+      return ok(this.runs.start(message.spec));
+    } catch (cause) {
+      if (cause instanceof IsolateFull) return err(NO_ROOM);
+      throw cause;
+    }
+  }
+
+  private async stream(reader: StreamReader, signal: AbortSignal): Promise<Response> {
+    const opened = this.existing(reader.started_at);
+    if (!opened.ok) return refusalResponse(opened.error);
+    const { status, seq } = opened.value.state as ExecutionState;
+    const { after, reattach } = reader;
+    const hasAll = after === seq || (after > seq && !reattach);
+    if (isTerminal(status) && hasAll) return completeResponse();
+    return this.openStream(opened.value, reader, signal);
+  }
+
+  private openStream(
+    driver: ExecutionDriver,
+    { after, resumes, reattach }: Omit<StreamReader, "started_at">,
+    signal: AbortSignal,
+  ): Response {
+    const feed = new EventFeed(driver, after, resumes, reattach);
+    this.runs.feeds.add(feed);
+    const leave = this.runs.presence?.enter();
+    const gone = () => feed.close();
+    signal.addEventListener("abort", gone);
+    const stream = sseStream(feed, () => {
+      this.runs.feeds.delete(feed);
+      signal.removeEventListener("abort", gone);
+      leave?.();
+      this.runs.rest();
+    });
+    return eventsResponse(stream, termsOf((driver.state as ExecutionState).spec));
+  }
+
+  private async answer(
+    act: (driver: ExecutionDriver) => CoordinatorError | null,
+  ): Promise<Result<ExecutionText>> {
+    const opened = this.existing();
+    if (!opened.ok) return opened;
+    const refusal = act(opened.value);
+    const answer = refusal === null ? ok(this.runs.shown(opened.value)) : err(refusal);
+    this.runs.rest();
+    return answer;
+  }
+
+  /**
+   * The driver of an execution that is there.
+   * @param started_at what a stream token says of the run's start: of another run of this id it opens nothing
+   */
+  private existing(started_at: number | null = null): Result<ExecutionDriver> {
+    const opened = this.tryOpen();
+    if (!opened.ok) return opened;
+    const { state } = opened.value;
+    if (state === null) return this.absent();
+    if (started_at === null || state.started_at === started_at) return opened;
+    return err({ code: "UNAUTHORIZED", reason: "bad_token" });
+  }
+
+  private absent(): Result<never> {
+    this.runs.leave();
+    return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+  }
+
+  /** Where a browser follows the run; signed here, where its start is known. */
+  private async streamUrl({ spec, started_at }: ExecutionState, key_id: string | null): Promise<string> {
+    const services = composeServices(this.env);
+    // The Worker that asks has them, from the same environment.
+    if (!services.ok) throw new Error("the environment is not usable");
+    const { tenant, execution_id } = spec;
+    const token = await services.value.access.streamToken(tenant, { execution_id, started_at }, key_id);
+    return streamUrlOf(execution_id, token);
+  }
+
+  private tryOpen(): Result<ExecutionDriver> {
+    try {
+      return ok(this.runs.open());
+    } catch (cause) {
+      if (cause instanceof IsolateFull) return err(NO_ROOM);
+      if (!(cause instanceof LogCorrupted)) throw cause;
+      return err({ code: "CONTEXT_CORRUPTED", execution_id: this.executionId(), evidence: cause.evidence });
+    }
+  }
+
+  private executionId(): string {
+    return executionIdOf(this.ctx);
+  }
+}
+
+const NO_ROOM: CoordinatorError = {
+  code: "RESOURCE_EXHAUSTED",
+  what: "memory",
+  retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
+};
