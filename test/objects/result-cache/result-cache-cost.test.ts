@@ -25,12 +25,6 @@ vi.mock("cloudflare:workers", () => ({
   },
 }));
 
-// The platform's hash is computed beside the clock of the test.
-vi.mock("../../../src/adapters/platform/system.ts", async (original) => ({
-  ...(await original<typeof import("../../../src/adapters/platform/system.ts")>()),
-  sha256Hex: async (text: string) => createHash("sha256").update(text).digest("hex"),
-}));
-
 const { CacheObject } = await import("../../../src/objects/result-cache/result-cache.ts");
 
 const STAGE_MS = 100;
@@ -94,6 +88,13 @@ function openObject() {
 }
 
 beforeEach(() => {
+  // The platform computes hashes beside the clock of the test.
+  vi.spyOn(crypto.subtle, "digest").mockImplementation(async (_algorithm, data) => {
+    const digest = createHash("sha256")
+      .update(data as Uint8Array)
+      .digest();
+    return new Uint8Array(digest).buffer;
+  });
   vi.useFakeTimers({ now: 1_000_000_000, toFake: ["Date", "setTimeout", "clearTimeout"] });
   database = new DatabaseSync(":memory:");
   drivers = new Map();
@@ -124,6 +125,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
   database.close();
 });
@@ -193,9 +195,10 @@ test("a new question costs two requests and one row, and one that is asked again
   expect(vi.getTimerCount()).toBe(0);
 });
 
-test("the question goes out before the first record is written, which would hold it back until it is on the disk", () => {
+test("the question goes out before the first record is written, which would hold it back until it is on the disk", async () => {
   begin("first");
   expect(order).toEqual(["ask", "append"]);
+  await pass(600);
 });
 
 test("another history or context is another input; what is new is reported in one row", async () => {
