@@ -1,6 +1,6 @@
 // What an agent says about its failure, in every form that frameworks give it.
 import { describe, expect, test } from "vitest";
-import { agentMessage, wordsOf } from "../../../src/core/resilience/agent-words.ts";
+import { agentMessage, wordsOf } from "../../../src/core/resilience/agent-message.ts";
 import { htmlText } from "../../../src/core/resilience/html-text.ts";
 
 describe("agentWords", () => {
