@@ -1,7 +1,7 @@
 // What the embedded result cache sends to its objects: one question and one message a run, always to the object of its
 // tenant and question; and what an object that does not answer costs.
 import { createHash } from "node:crypto";
-import { beforeEach, expect, test, vi } from "vitest";
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { EmbeddedCache } from "../../../src/adapters/durable/result-cache-client.ts";
 import type { Asked, Made, RunAt } from "../../../src/adapters/durable/result-cache-rpc.ts";
 import { hashedKey } from "../../../src/adapters/platform/cache-key-hash.ts";
@@ -10,12 +10,6 @@ import { entryText } from "../../../src/core/caching/cached-result.ts";
 import type { RunQuestion } from "../../../src/core/caching/run-question.ts";
 import type { MadeResult } from "../../../src/engine/ports.ts";
 import { drained, VirtualTime } from "../../engine/simulation/virtual-time.ts";
-
-// The platform's hash is computed beside the clock of the test.
-vi.mock("../../../src/adapters/platform/system.ts", async (original) => ({
-  ...(await original<typeof import("../../../src/adapters/platform/system.ts")>()),
-  sha256Hex: async (text: string) => createHash("sha256").update(text).digest("hex"),
-}));
 
 interface Sent {
   object: string;
@@ -33,6 +27,13 @@ let changes: boolean[];
 let cache: EmbeddedCache;
 
 beforeEach(() => {
+  // The platform computes hashes beside the clock of the test.
+  vi.spyOn(crypto.subtle, "digest").mockImplementation(async (_algorithm, data) => {
+    const digest = createHash("sha256")
+      .update(data as Uint8Array)
+      .digest();
+    return new Uint8Array(digest).buffer;
+  });
   time = new VirtualTime(1_000);
   sent = [];
   asked = { kept: [], asksEach: false, isNoted: true };
@@ -68,6 +69,10 @@ beforeEach(() => {
   cache = new EmbeddedCache(namespace as unknown as DurableObjectNamespace, clock, ({ isLost }) => {
     changes.push(isLost);
   });
+});
+
+afterEach(() => {
+  vi.restoreAllMocks();
 });
 
 const runOf = (tenant: string, question = "one question"): RunQuestion => ({

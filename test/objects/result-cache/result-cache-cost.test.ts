@@ -25,12 +25,6 @@ vi.mock("cloudflare:workers", () => ({
   },
 }));
 
-// The platform's hash is computed beside the clock of the test.
-vi.mock("../../../src/adapters/platform/system.ts", async (original) => ({
-  ...(await original<typeof import("../../../src/adapters/platform/system.ts")>()),
-  sha256Hex: async (text: string) => createHash("sha256").update(text).digest("hex"),
-}));
-
 const { CacheObject } = await import("../../../src/objects/result-cache/result-cache.ts");
 
 const STAGE_MS = 100;
@@ -50,6 +44,8 @@ let drivers: Map<string, ExecutionDriver>;
 let calls: string[];
 /** Requests to the cache's object by method, and those of it to runs. */
 let requests: string[];
+/** Questions and records in the order in which they go out. */
+let order: string[];
 let rows: number;
 let answering: (stage: string, inputs: object) => CallOutcome;
 
@@ -92,11 +88,19 @@ function openObject() {
 }
 
 beforeEach(() => {
+  // The platform computes hashes beside the clock of the test.
+  vi.spyOn(crypto.subtle, "digest").mockImplementation(async (_algorithm, data) => {
+    const digest = createHash("sha256")
+      .update(data as Uint8Array)
+      .digest();
+    return new Uint8Array(digest).buffer;
+  });
   vi.useFakeTimers({ now: 1_000_000_000, toFake: ["Date", "setTimeout", "clearTimeout"] });
   database = new DatabaseSync(":memory:");
   drivers = new Map();
   calls = [];
   requests = [];
+  order = [];
   rows = 0;
   answering = (stage, inputs) => {
     const data = { of: stage, after: JSON.stringify(inputs) };
@@ -111,6 +115,7 @@ beforeEach(() => {
           const method = target[verb] as (...args: unknown[]) => unknown;
           return (...args: unknown[]) => {
             requests.push(verb);
+            order.push(verb);
             return method.apply(target, args);
           };
         },
@@ -120,6 +125,7 @@ beforeEach(() => {
 });
 
 afterEach(() => {
+  vi.restoreAllMocks();
   vi.useRealTimers();
   database.close();
 });
@@ -135,9 +141,15 @@ function begin(name: string, fields: Partial<RunSpec> = {}): void {
       return answering(call.stage, call.inputs);
     },
   };
+  const log = new MemoryLog();
+  const append = log.append.bind(log);
+  log.append = (events) => {
+    order.push("append");
+    append(events);
+  };
   const ports = {
     clock: systemClock,
-    log: new MemoryLog(),
+    log,
     alarm: { set: async () => {} },
     agents,
     chance: () => 0.5,
@@ -181,6 +193,12 @@ test("a new question costs two requests and one row, and one that is asked again
   expect(taken()).toEqual({ requests: ["ask"], rows: 0 });
   expect(calls).toEqual(["first", "second"].flatMap((name) => STAGES.map((stage) => `${name} ${stage}`)));
   expect(vi.getTimerCount()).toBe(0);
+});
+
+test("the question goes out before the first record is written, which would hold it back until it is on the disk", async () => {
+  begin("first");
+  expect(order).toEqual(["ask", "append"]);
+  await pass(600);
 });
 
 test("another history or context is another input; what is new is reported in one row", async () => {

@@ -22,4 +22,4 @@ export const COST_BOUNDS: Readonly<Record<string, CostBound>> = {
 export const COST_BOUND: CostBound = { rows: 10, requests: 8 };
 
 /** When what a run has written expires. */
-export const EXPIRY_BOUND: CostBound = { rows: 3, requests: 3 };
+export const EXPIRY_BOUND: CostBound = { rows: 3, requests: 2 };
