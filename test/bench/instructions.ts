@@ -33,7 +33,9 @@ const WAITS: Readonly<Record<string, readonly string[]>> = {
     "ALERT_EVALUATE_MS",
     "ALERT_NOTIFY_MS",
   ],
-  "src/adapters/durable/catalog-client.ts": ["CATALOG_AGE_MS"],
+  "src/adapters/durable/catalog-client.ts": ["CATALOG_AGE_MS", "CATALOG_WAIT_MS"],
+  "src/adapters/durable/execution-index-client.ts": ["BEGIN_MS"],
+  "src/adapters/platform/time-limit.ts": ["SHARED_MS"],
   "src/adapters/durable/agent-health-client.ts": ["HEALTH_AGE_MS", "REFRESH_AGE_MS"],
 };
 
