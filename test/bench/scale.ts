@@ -3,11 +3,11 @@
 // on local workerd. SCALE_SECONDS is the length of each simulated window. Ends with code 0.
 import { tmpdir } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";
-import { startAgentServer } from "../support/agent-server.ts";
-import { defineFourStages, playFourStages } from "../support/four-stages.ts";
+import { startAgentServer } from "../support/agents/agent-server.ts";
+import { defineFourStages, playFourStages } from "../support/counting/four-stages.ts";
 import { closeConnections, fire, pause, shoot } from "./load.ts";
 import { bundle, COUNTING_FLAGS, startCounting } from "./servers.ts";
-import { type Profile, simulate } from "./simulated-runs.ts";
+import { type Profile, simulate } from "./scale/simulated-runs.ts";
 import { atMost, printTable, printVerdicts, type Verdict } from "./verdicts.ts";
 
 const SECONDS = Number(process.env["SCALE_SECONDS"] ?? 2);
@@ -101,8 +101,8 @@ async function bytesOfARun(): Promise<Record<string, number>> {
   const agents = await startAgentServer();
   playFourStages(agents);
   const server = await startCounting(
-    await bundle("test/support/counting-worker.ts", COUNTING_FLAGS),
-    await bundle("test/bench/agent-worker.ts"),
+    await bundle("test/support/servers/counting-worker.ts", COUNTING_FLAGS),
+    await bundle("test/bench/workers/agent-worker.ts"),
     tmpdir(),
     { AGENT_COORDINATOR_AGENT_HOSTS: agents.host },
   );

@@ -1,11 +1,17 @@
-// Times as text, and hashes of text: both are stored, so that a quicker way to write them gives the same bytes.
-import { array, assert, date, integer, oneof, property, string } from "fast-check";
+// Times as text and back, also where the last one is remembered.
+import { array, assert, date, integer, oneof, property } from "fast-check";
 import { expect, test } from "vitest";
-import { fnv1a, hash64 } from "../../src/core/hash.ts";
 import { isoTime, timeOf } from "../../src/core/time.ts";
 
 const ANY_TIME = date({ noInvalidDate: true }).map((at) => at.getTime());
 const NEAR = integer({ min: -3 * 86_400_000, max: 3 * 86_400_000 }).map((ms) => 1_764_000_000_000 + ms);
+
+test("a time has one text, whatever was asked before", () => {
+  const times = [0, 1_764_000_000_000, 1_764_000_000_001, 0, 1_764_000_000_001];
+  const texts = times.map(isoTime);
+  expect(texts).toEqual(times.map((ms) => new Date(ms).toISOString()));
+  expect(texts.toReversed().map(timeOf)).toEqual(times.toReversed());
+});
 
 test("a time's text is Date's, in any order of days", () => {
   assert(
@@ -20,17 +26,8 @@ test("a time's text is Date's, in any order of days", () => {
   expect(() => isoTime(Number.NaN)).toThrow(RangeError);
 });
 
-test("64 bits are the hash of 32, and one of another seed", () => {
-  const seeded = (text: string, seed: number) => {
-    let hash = seed;
-    for (const unit of text.split("")) hash = Math.imul(hash ^ unit.charCodeAt(0), 0x01000193);
-    return (hash >>> 0).toString(16).padStart(8, "0");
-  };
-  assert(
-    property(string({ unit: "binary" }), (text) => {
-      expect(hash64(text)).toBe(seeded(text, 0x811c9dc5) + seeded(text, 0x01234567));
-      expect(hash64(text).slice(0, 8)).toBe(fnv1a(text).toString(16).padStart(8, "0"));
-    }),
-  );
-  expect(hash64("")).toBe("811c9dc501234567");
+test("a text that is not a time is NaN, and spoils no other", () => {
+  expect(timeOf("never")).toBeNaN();
+  expect(timeOf(isoTime(5))).toBe(5);
+  expect(timeOf("never")).toBeNaN();
 });
