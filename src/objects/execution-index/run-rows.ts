@@ -40,6 +40,8 @@ export interface Sweep {
   objects: readonly SweptRow[];
   /** They are the last ones of the table. */
   isLast: boolean;
+  /** When they were looked at, ms since the epoch. */
+  at: number;
 }
 
 interface CountedRow extends Record<string, SqlStorageValue> {
@@ -64,6 +66,8 @@ const SWEEP_ROWS = 2_000;
 const SCANNED_ROWS = 20_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
+/** What nothing needs any more. */
+const IS_OVER = "expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ?";
 /** Objects that one sweep deletes. */
 const SWEEP_OBJECTS = 500;
 /** A row that has ended is kept this long at least, so that its end is counted once. */
@@ -283,13 +287,10 @@ export class RunRows {
   look(now: number): Sweep {
     const rows = this.sql
       .exec<SweptRow>(
-        `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object,
-           expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ? AS is_over
+        `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object, ${IS_OVER} AS is_over
          FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
         now,
-        now,
-        now,
-        now - REMEMBERED_MS,
+        ...boundsOf(now),
         this.sweptTo,
         SWEEP_ROWS,
       )
@@ -298,15 +299,16 @@ export class RunRows {
     const isLast = rows.length < SWEEP_ROWS && objects.length <= SWEEP_OBJECTS;
     const next = objects[SWEEP_OBJECTS]?.place;
     const seen = next === undefined ? rows : rows.filter(({ place }) => place < next);
-    return { rows: seen, objects: objects.slice(0, SWEEP_OBJECTS), isLast };
+    return { rows: seen, objects: objects.slice(0, SWEEP_OBJECTS), isLast, at: now };
   }
 
   /** Deletes what is over of the rows that were looked at; true where more may follow. @param gone objects' rows */
-  drop({ rows, isLast }: Sweep, gone: ReadonlySet<number>): boolean {
+  drop({ rows, isLast, at }: Sweep, gone: ReadonlySet<number>): boolean {
     let done = 0;
     for (const { place, has_object, is_over } of rows) {
       if (has_object === 1 && !gone.has(place)) continue;
-      if (is_over === 1) this.sql.exec("DELETE FROM runs WHERE place = ?", place);
+      // An end that came while objects were deleted has made its row a new one.
+      if (is_over === 1) this.sql.exec(`DELETE FROM runs WHERE place = ? AND ${IS_OVER}`, place, ...boundsOf(at));
       else if (has_object === 1) this.sql.exec("UPDATE runs SET has_object = 0 WHERE place = ?", place);
       else continue;
       done += 1;
@@ -357,6 +359,11 @@ function countedOf({ start, ended, pipeline, status, counted }: CountedRow): Cou
 export function reportIn({ start, end, pipeline, status, counted }: IndexReport): Counted | null {
   if (counted === null || end === null) return null;
   return countedOf({ start, ended: end, pipeline, status, counted });
+}
+
+/** The values of IS_OVER. */
+function boundsOf(now: number): number[] {
+  return [now, now, now - REMEMBERED_MS];
 }
 
 function firstPlace(start: number): number {

@@ -3,6 +3,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import {
+  beginning,
   HOUR_MS,
   NOW,
   reportOf,
@@ -106,4 +107,16 @@ test("many are emptied in bounded goes that follow soon", async () => {
   }
   expect(goes).toEqual([500, 500, 200]);
   expect(new Set(disk.emptied).size).toBe(1_200);
+});
+
+test("a row whose end comes while the objects of others are emptied stays", async () => {
+  const shard = open();
+  await report(shard, [{ id: "late", status: "running", has_object: false, retention_ms: HOUR_MS }]);
+  await report(shard, [{ id: "over", start: NOW + 1 }]);
+  vi.setSystemTime(NOW + RETENTION_MS + HOUR_MS);
+  disk.whileEmptied = () => report(shard, [{ id: "late", end: Date.now() }]);
+  await shard.alarm();
+  const turns = JSON.parse(await shard.begin(beginning({ id: "next" }))) as { query: string }[];
+  expect(turns.map(({ query }) => query)).toEqual(["the question of late"]);
+  expect([disk.emptied, rows()]).toEqual([[`over ${NOW + 1}`], 1]);
 });

@@ -29,6 +29,8 @@ export class ShardDisk {
   /** Executions whose objects were emptied, and those that refuse. */
   readonly emptied: string[] = [];
   readonly refusing = new Set<string>();
+  /** What happens while an object is emptied. */
+  whileEmptied: () => Promise<void> = async () => {};
   /** Everything that was executed. */
   readonly statements: { query: string; values: SQLInputValue[] }[] = [];
   /** The variables of an instance's environment. */
@@ -104,6 +106,7 @@ export class ShardDisk {
       expire: async (started_at) => {
         const id = name.replace("acme/", "");
         if (this.refusing.has(id)) throw new Error("overloaded");
+        await this.whileEmptied();
         this.emptied.push(`${id} ${started_at}`);
       },
     };
