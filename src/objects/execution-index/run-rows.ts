@@ -40,8 +40,8 @@ export interface Sweep {
   objects: readonly SweptRow[];
   /** They are the last ones of the table. */
   isLast: boolean;
-  /** When they were looked at, ms since the epoch. */
-  at: number;
+  /** The values of IS_OVER at that time. */
+  bounds: readonly number[];
 }
 
 interface CountedRow extends Record<string, SqlStorageValue> {
@@ -283,39 +283,46 @@ export class RunRows {
     return row?.due ?? null;
   }
 
-  /** Looks at the next rows from where the last sweep stopped, for those that something is to be done about. */
+  /** Looks on from where the last sweep stopped, for rows that something is to be done about. */
   look(now: number): Sweep {
+    for (let seen = SWEEP_ROWS; ; seen += SWEEP_ROWS) {
+      const sweep = this.lookFrom(this.sweptTo, now);
+      const isDue = sweep.rows.some(({ has_object, is_over }) => has_object === 1 || is_over === 1);
+      if (isDue || sweep.isLast || seen >= SCANNED_ROWS) return sweep;
+      this.sweptTo = sweep.rows.at(-1)?.place ?? 0;
+    }
+  }
+
+  private lookFrom(from: number, now: number): Sweep {
+    const bounds = [now, now, now - REMEMBERED_MS];
     const rows = this.sql
       .exec<SweptRow>(
         `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object, ${IS_OVER} AS is_over
          FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
         now,
-        ...boundsOf(now),
-        this.sweptTo,
+        ...bounds,
+        from,
         SWEEP_ROWS,
       )
       .toArray();
     const objects = rows.filter(({ has_object }) => has_object === 1);
     const isLast = rows.length < SWEEP_ROWS && objects.length <= SWEEP_OBJECTS;
-    const next = objects[SWEEP_OBJECTS]?.place;
-    const seen = next === undefined ? rows : rows.filter(({ place }) => place < next);
-    return { rows: seen, objects: objects.slice(0, SWEEP_OBJECTS), isLast, at: now };
+    const next = objects[SWEEP_OBJECTS]?.place ?? Number.MAX_SAFE_INTEGER;
+    const seen = rows.filter(({ place }) => place < next);
+    return { rows: seen, objects: objects.slice(0, SWEEP_OBJECTS), isLast, bounds };
   }
 
   /** Deletes what is over of the rows that were looked at; true where more may follow. @param gone objects' rows */
-  drop({ rows, isLast, at }: Sweep, gone: ReadonlySet<number>): boolean {
-    let done = 0;
+  drop({ rows, isLast, bounds }: Sweep, gone: ReadonlySet<number>): boolean {
     for (const { place, has_object, is_over } of rows) {
       if (has_object === 1 && !gone.has(place)) continue;
       // An end that came while objects were deleted has made its row a new one.
-      if (is_over === 1) this.sql.exec(`DELETE FROM runs WHERE place = ? AND ${IS_OVER}`, place, ...boundsOf(at));
+      if (is_over === 1) this.sql.exec(`DELETE FROM runs WHERE place = ? AND ${IS_OVER}`, place, ...bounds);
       else if (has_object === 1) this.sql.exec("UPDATE runs SET has_object = 0 WHERE place = ?", place);
-      else continue;
-      done += 1;
     }
     if (isLast) this.sweepWindows();
     this.sweptTo = isLast ? 0 : (rows.at(-1)?.place ?? 0);
-    return !isLast && done > 0;
+    return !isLast;
   }
 
   private sweepWindows(): void {
@@ -359,11 +366,6 @@ function countedOf({ start, ended, pipeline, status, counted }: CountedRow): Cou
 export function reportIn({ start, end, pipeline, status, counted }: IndexReport): Counted | null {
   if (counted === null || end === null) return null;
   return countedOf({ start, ended: end, pipeline, status, counted });
-}
-
-/** The values of IS_OVER. */
-function boundsOf(now: number): number[] {
-  return [now, now, now - REMEMBERED_MS];
 }
 
 function firstPlace(start: number): number {

@@ -120,3 +120,21 @@ test("a row whose end comes while the objects of others are emptied stays", asyn
   expect(turns.map(({ query }) => query)).toEqual(["the question of late"]);
   expect([disk.emptied, rows()]).toEqual([[`over ${NOW + 1}`], 1]);
 });
+
+test("rows that are kept for long delay the sweep of those after them by moments, also in a new instance", async () => {
+  await report(open(), [{ id: "short", start: NOW + 50_000, retention_ms: HOUR_MS }]);
+  disk.database.exec(
+    `WITH RECURSIVE n (at) AS (SELECT 0 UNION ALL SELECT at + 1 FROM n WHERE at < 24999)
+     INSERT INTO runs SELECT (${NOW} + at) * 1024, 'l' || at, ${NOW} + at, 9, status, pipeline, 'other', ended,
+       ${NOW + 30 * 24 * HOUR_MS}, 1, batch, NULL, summary, NULL, NULL FROM runs, n WHERE id = 'short'`,
+  );
+  vi.setSystemTime(NOW + 2 * HOUR_MS);
+  const shard = open();
+  await shard.alarm();
+  expect([disk.emptied, disk.alarm]).toEqual([[], Date.now() + TIMINGS.INDEX_SWEEP_GAP_MS]);
+  await shard.alarm();
+  expect([disk.emptied, disk.alarm]).toEqual([
+    [`short ${NOW + 50_000}`],
+    Date.now() + TIMINGS.INDEX_SWEEP_MOST_MS,
+  ]);
+});
