@@ -56,8 +56,10 @@ export const executionList = [
       const forgotten = await Promise.all(
         found.slice(0, CLEANUP_BATCH).map(async (place) => {
           const outcome = await services.executions.rpc(tenant, place.id).forget();
-          // One that kept nothing (context_storage_backend: memory) is in the index alone.
-          if (!outcome.ok) await services.executionIndex.forget(tenant, place);
+          // One that kept nothing (context_storage_backend: memory) is in the index alone. One that has no room now
+          // stays there: an object whose entry is gone is never emptied.
+          if (!outcome.ok && outcome.error.code !== "RESOURCE_EXHAUSTED")
+            await services.executionIndex.forget(tenant, place);
           return outcome.ok;
         }),
       );
