@@ -163,19 +163,22 @@ function outboundOf(env: Env, log: Log): Receiver[] {
   return services.ok ? outboundReceivers(services.value.outbound, services.value.deliveryQueue, log) : [];
 }
 
-/** Deletes an execution's data from its receivers. */
+/**
+ * Deletes an execution's data from its receivers; from the index last: while its entry is there, a clean-up and the
+ * index's own sweep find the execution again where this fails.
+ */
 export async function forgetExecution(env: Env, state: ExecutionState): Promise<void> {
   const { spec, started_at } = state;
   const { tenant, conversation_id, execution_id } = spec;
   const { executionIndex, conversations } = composeKeepers(env);
   const results = resultsOf(state, systemClock.now());
   await Promise.all([
-    executionIndex.forget(tenant, { start: started_at, id: execution_id, shard: executionShard(spec) }),
     isOfEarlierVersion(state) && turnOf(state) !== null
       ? conversations.forget(tenant, conversation_id, execution_id)
       : null,
     results === null ? null : composeShared(env).cache.forget(results),
   ]);
+  await executionIndex.forget(tenant, { start: started_at, id: execution_id, shard: executionShard(spec) });
 }
 
 interface Shared {
