@@ -11,7 +11,7 @@ export { LOST, type Redis };
 /** Maximum delay of a call by Redis, in ms. */
 const REDIS_MS = 240;
 /** Time limit for requests that no run waits for, in ms. */
-const BACKGROUND_MS = 2_000;
+export const BACKGROUND_MS = 2_000;
 
 export class GuardedRedis {
   private readonly address: { url: string; token: string };

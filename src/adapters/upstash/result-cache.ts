@@ -21,12 +21,12 @@ import type { CacheFinding, Clock, MadeResult, Opening, ResultCache } from "../.
 import { hashedKey } from "../platform/cache-key-hash.ts";
 import { BROUGHT_CHARS, KeptEntries, type KeptEntry } from "../platform/kept-entries.ts";
 import { sha256Hex } from "../platform/system.ts";
-import { SHARED_MS, within } from "../platform/time-limit.ts";
-import { type GuardedRedis, LOST } from "./redis.ts";
+import { within } from "../platform/time-limit.ts";
+import { BACKGROUND_MS, type GuardedRedis, LOST } from "./redis.ts";
 
 const WHAT = "results are neither looked up nor cached";
 /** No request to Redis takes this long: what is still being sent belongs to an object that died. */
-const ABANDONED_MS = 1_000;
+const ABANDONED_MS = BACKGROUND_MS + 500;
 /** Names of entries that a list holds, the newest first. */
 const LISTED = 64;
 /** UTF-16 units of entries in one request. */
@@ -147,7 +147,7 @@ export class UpstashCache implements ResultCache {
   async forget({ tenant, execution_id }: RunResults): Promise<void> {
     const run = runName(tenant, execution_id);
     const sending = this.sending.get(run);
-    if (sending !== undefined) await within(SHARED_MS, sending.all, null);
+    if (sending !== undefined) await within(BACKGROUND_MS, sending.all, null);
     await this.redis.askInBackground("cached results of a deleted execution may remain", (redis) =>
       redis.eval(DELETE_OWN, [run], [madeBy(execution_id)]),
     );
