@@ -61,8 +61,9 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async begin(message: string): Promise<string> {
     const { conversation_id, turns, note } = JSON.parse(message) as Beginning;
-    if (note !== null && !(note.is_named && this.rows.has(conversation_id, note.summary.execution_id))) {
-      this.notes.add(note.summary, note.start, Date.now());
+    const now = Date.now();
+    if (note !== null && !(note.is_named && this.rows.has(conversation_id, note.summary.execution_id, now))) {
+      this.notes.add(note.summary, note.start, now);
     }
     this.notifyMonitor();
     // The answer to the turn before may have been faster than its report's write.

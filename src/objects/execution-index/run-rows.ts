@@ -225,14 +225,15 @@ export class RunRows {
     });
   }
 
-  /** Whether one of the conversation's last executions has this id. */
-  has(conversation_id: string, id: string): boolean {
+  /** Whether one of the conversation's last executions has this id, and has not expired. */
+  has(conversation_id: string, id: string, now: number): boolean {
     const rows = this.sql.exec(
-      `SELECT 1 FROM (SELECT id FROM runs INDEXED BY runs_of_conversation
-         WHERE conversation_id = ? ORDER BY place DESC LIMIT ?) WHERE id = ?`,
+      `SELECT 1 FROM (SELECT id, expires FROM runs INDEXED BY runs_of_conversation
+         WHERE conversation_id = ? ORDER BY place DESC LIMIT ?) WHERE id = ? AND expires > ?`,
       conversation_id,
       REPEATED_RUNS,
       id,
+      now,
     );
     return rows.toArray().length > 0;
   }

@@ -131,6 +131,14 @@ describe("a start", () => {
     await begin(shard, { id: "a", start: NOW + 950 }, { is_named: true });
     expect(await list(shard)).toEqual(["a running"]);
   });
+
+  test("of an execution that has expired is a new one, under the same name", async () => {
+    const shard = open();
+    await report(shard, { id: "a", retention_ms: 1_000 });
+    vi.setSystemTime(NOW + 2_000);
+    await begin(shard, { id: "a", start: NOW + 2_000 }, { is_named: true });
+    expect(await list(shard)).toEqual(["a running"]);
+  });
 });
 
 describe("the history", () => {
