@@ -38,7 +38,6 @@ export class Outbox implements Watcher {
   private readonly queues: readonly ReportQueue[];
   private readonly keeper: OutboxKeeper;
   private noticed: ExecutionStatus | null = null;
-  private delivery: Promise<string[]> | null = null;
   private stopTimer: () => void = () => {};
   /** The start waits to be reported: a run that is over by then is reported once instead of twice. */
   private isDeferred = false;
@@ -113,8 +112,7 @@ export class Outbox implements Watcher {
   async settle(): Promise<readonly string[]> {
     this.notice();
     while (this.isPending) {
-      this.delivery ??= this.deliver();
-      const refused = await this.delivery;
+      const refused = await this.deliver();
       if (refused.length > 0) {
         this.refusal ??= { again_at: null };
         return refused;
@@ -144,7 +142,6 @@ export class Outbox implements Watcher {
 
   private async deliver(): Promise<string[]> {
     const taken = await Promise.all(this.queues.map((queue) => queue.deliver()));
-    this.delivery = null;
     return this.queues.filter((_, at) => taken[at] === false).map(({ name }) => name);
   }
 
@@ -177,6 +174,7 @@ class ReportQueue {
   readonly name: string;
   states: ExecutionState[] = [];
   private readonly receiver: Receiver;
+  private delivery: Promise<boolean> | null = null;
 
   constructor(receiver: Receiver) {
     this.name = receiver.name;
@@ -188,8 +186,15 @@ class ReportQueue {
     this.states = [...kept, state];
   }
 
-  /** False where the receiver refused. */
-  async deliver(): Promise<boolean> {
+  /** False where the receiver refused. One that takes its time delays no other queue. */
+  deliver(): Promise<boolean> {
+    this.delivery ??= this.deliverAll().finally(() => {
+      this.delivery = null;
+    });
+    return this.delivery;
+  }
+
+  private async deliverAll(): Promise<boolean> {
     for (let state = this.states[0]; state !== undefined; state = this.states[0]) {
       try {
         await this.receiver.receive(state);

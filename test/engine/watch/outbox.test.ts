@@ -288,3 +288,15 @@ test("an end that an earlier instance wrote is reported by settle, and by nothin
   expect(await outbox.settle()).toEqual([]);
   expect(world.index.got).toEqual(["cancelled@9"]);
 });
+
+test("a receiver that hangs with an earlier change delays the end for no other", async () => {
+  const world = new World();
+  world.open();
+  world.hook.hangs = true;
+  world.becomes("running", 2);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
+  world.becomes("completed", 9);
+  await world.pass(1);
+  expect(world.index.got).toEqual(["running@2", "completed@9"]);
+  expect(world.hook.asked).toBe(1);
+});
