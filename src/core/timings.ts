@@ -109,6 +109,22 @@ export const TIMINGS = {
   CACHE_TABLE_CHARS: 64 * 1024 * 1024,
   /** Of one shard: beyond it the oldest table is dropped. The platform refuses 10 GB. */
   CACHE_SHARD_BYTES: 2 * 1024 * 1024 * 1024,
+  /** Requests a second, over so long a time, at which a shard of index or cache asks to be split: before 200. */
+  SHARD_RATE: 150,
+  SHARD_RATE_MS: 10_000,
+  /** Bytes at which a shard of the index asks for it, and those that it is to stay below: the platform refuses 10 GB. */
+  INDEX_SPLIT_BYTES: 6_000_000_000,
+  INDEX_SHARD_BYTES: 8_000_000_000,
+  /** A shard of the cache asks before it drops results: see CACHE_SHARD_BYTES. */
+  CACHE_SPLIT_BYTES: 1.5 * 1024 * 1024 * 1024,
+  /** Shards of a tenant, at most: a list asks all of them, and a Worker may ask 1,000 objects in a request. */
+  SHARDS_MOST: 256,
+  /** A split takes effect so long after it was made: isolates hold their copy of the catalog for less. */
+  SPLIT_AHEAD_MS: 5_000,
+  /** After a split, runs that began before it have reported to their former shard, as running at least. */
+  SPLIT_SETTLED_MS: 15_000,
+  /** Time limit of a former shard that is asked for a conversation's turns, and of the shards that a catalog asks. */
+  SHARD_WAIT_MS: 1_000,
   /** Time limit for a run that is asked to share its calls with another one that waits for its first. */
   SHARE_WAIT_MS: 100,
   /** Definitions that travel with a tenant's snapshot, as JSON: those of most tenants, in one hop of a few milliseconds. */
@@ -134,7 +150,7 @@ export const TIMINGS = {
   LEAD_SETTLE_MS: 100,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have delayed the run. */
   INDEX_GRACE_MS: 60_000,
-  /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
+  /** Runs of each shard by which opportunities and causes are judged. */
   SAMPLED_RUNS: 32,
   /** Window of ended executions by which alerts are evaluated. */
   ALERT_WINDOW_SECONDS: 300,

@@ -303,6 +303,7 @@ describe("what it costs", () => {
 describe("the sweep", () => {
   test("deletes what nothing needs any more, a bounded number at a time, also past rows that stay", async () => {
     const shard = open();
+    disk.makeTables();
     const insert = disk.database.prepare(
       `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, batch, summary)
        VALUES (?, ?, ?, 9, 'completed', 'p', 'c', ?, ?, 0, '')`,

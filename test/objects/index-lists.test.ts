@@ -61,6 +61,7 @@ interface Made {
 
 /** Fills the table faster than reports do: a run every two seconds, until now. */
 function fill(count: number, { status, pipeline, conversation, expires, on = disk }: Made): void {
+  on.makeTables();
   const insert = on.database.prepare(
     `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, batch, summary)
      VALUES (?, ?, ?, 9, ?, ?, ?, ?, ?, 0, ?)`,

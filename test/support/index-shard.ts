@@ -7,6 +7,8 @@ import type { IndexReport } from "../../src/adapters/durable/execution-index-cli
 import type { ExecutionStatus } from "../../src/contract/execution.ts";
 import type { RunEnd } from "../../src/core/monitoring/metrics/report.ts";
 import { reportText } from "../../src/core/monitoring/metrics/stored-report.ts";
+import { SCHEMAS } from "../../src/objects/execution-index/schemas.ts";
+import { migrate } from "../../src/objects/migrations.ts";
 import type { Env } from "../../src/settings.ts";
 
 export const HOUR_MS = 3_600_000;
@@ -28,7 +30,18 @@ export class ShardDisk {
   /** Everything that was executed. */
   readonly statements: { query: string; values: SQLInputValue[] }[] = [];
   /** The variables of an instance's environment. */
-  vars: Record<string, string> = {};
+  vars: Record<string, unknown> = {};
+  private readonly name: string;
+
+  /** @param name of the object */
+  constructor(name = "acme/0") {
+    this.name = name;
+  }
+
+  /** The tables, which a shard makes with its first statement. */
+  makeTables(): void {
+    migrate(this.instance()[0].storage, SCHEMAS);
+  }
 
   /** What the constructor of an instance on this disk takes. */
   instance(): [DurableObjectState, Env] {
@@ -52,7 +65,7 @@ export class ShardDisk {
     };
     const of = (object: unknown) => ({ idFromName: (name: string) => name, get: () => object });
     return [
-      { id: { name: "acme/0" }, storage } as unknown as DurableObjectState,
+      { id: { name: this.name }, storage } as unknown as DurableObjectState,
       {
         MONITOR: of(this.monitor()),
         CONVERSATIONS: of(this.conversation()),
@@ -171,5 +184,7 @@ export const beginning = (run: Run, more: Partial<NonNullable<Beginning["note"]>
   JSON.stringify({
     conversation_id: run.conversation_id ?? "c",
     turns,
+    shards: 8,
+    former: [],
     note: { summary: summaryOf(run), start: run.start ?? NOW, is_named: false, ...more },
   } satisfies Beginning);
