@@ -5,10 +5,13 @@ import { ExecutionsPage } from "./executions/executions-page.tsx";
 import { HealthPage } from "./health/health-page.tsx";
 import { hasKey, isCut, keyWanted, signOut } from "./lib/session.ts";
 import { route, to } from "./lib/route.ts";
-import { PipelinesPage } from "./pipelines/pipelines-page.tsx";
 import { RunPage } from "./run/run-page.tsx";
 import { SignIn } from "./sign-in.tsx";
+import { lazyPage } from "./ui/lazy-page.tsx";
 import { Empty } from "./ui/parts.tsx";
+
+/** With the editor and its JSON parser a fifth of the code. */
+const PipelinesPage = lazyPage(async () => (await import("./pipelines/pipelines-page.tsx")).PipelinesPage);
 
 const PAGES: Readonly<Record<string, { title: string; view: ComponentType }>> = {
   run: { title: "Run", view: RunPage },

@@ -18,7 +18,7 @@ export default defineConfig({
     outDir: join(import.meta.dirname, "../../dist/console"),
     emptyOutDir: true,
     target: "es2023",
-    // One page and one bundle: there is nothing to load ahead of it.
+    // What is loaded later belongs to a view that is not open yet.
     modulePreload: false,
     assetsInlineLimit: 0,
   },

@@ -153,8 +153,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
 
   async split(kind: ShardKind, from: number, to: number): Promise<void> {
     await this.shards.settle();
-    if (this.shards.split(kind, from, to, Date.now()))
-      this.read = this.revised(this.current().definitions);
+    if (this.shards.split(kind, from, to, Date.now())) this.read = this.revised(this.current().definitions);
   }
 
   private healthNow(): TenantHealth {

@@ -10,15 +10,15 @@ import { availableParallelism, loadavg } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";
 import { closeConnections } from "./load.ts";
 import { bundle } from "./servers.ts";
-import { compareColdStarts } from "./cold-start.ts";
-import { compareDefaults } from "./defaults.ts";
-import { measureReplay } from "./replay.ts";
-import { compareShapes } from "./shapes.ts";
-import { compareStageTimes } from "./stage-times.ts";
-import { compareStorage } from "./storage.ts";
-import { compareStreams } from "./streams.ts";
+import { compareColdStarts } from "./sections/cold-start.ts";
+import { compareDefaults } from "./sections/defaults.ts";
+import { measureReplay } from "./sections/replay.ts";
+import { compareShapes } from "./sections/shapes.ts";
+import { compareStageTimes } from "./sections/stage-times.ts";
+import { compareStorage } from "./sections/storage.ts";
+import { compareStreams } from "./sections/streams.ts";
 import { atMost, type Bench, printVerdicts, type Verdict } from "./verdicts.ts";
-import { compareVariants } from "./variants.ts";
+import { compareVariants } from "./sections/variants.ts";
 
 const SECTIONS: Record<string, (bench: Bench) => Promise<Verdict[]>> = {
   defaults: compareDefaults,
@@ -49,8 +49,8 @@ const bench: Bench = {
   rounds: Number(process.env["BENCH_ROUNDS"] ?? 5),
   shots: Number(process.env["BENCH_SHOTS"] ?? 120),
   scripts: {
-    floor: await bundle("test/bench/floor-worker.ts"),
-    agents: await bundle("test/bench/agent-worker.ts"),
+    floor: await bundle("test/bench/workers/floor-worker.ts"),
+    agents: await bundle("test/bench/workers/agent-worker.ts"),
     coordinator: await bundle("src/index.ts"),
   },
 };

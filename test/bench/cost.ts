@@ -5,12 +5,12 @@
 import { createHash } from "node:crypto";
 import { tmpdir } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";
-import { startAgentServer } from "../support/agent-server.ts";
+import { startAgentServer } from "../support/agents/agent-server.ts";
 import type { ClassCounts } from "../support/counting/tally.ts";
-import { defineFourStages, FOUR_STAGES_MS, playFourStages } from "../support/four-stages.ts";
-import { type Counted, printBill } from "./bill.ts";
+import { defineFourStages, FOUR_STAGES_MS, playFourStages } from "../support/counting/four-stages.ts";
+import { type Counted, printBill } from "./workers/bill.ts";
 import { closeConnections, pause, type Shot, shoot } from "./load.ts";
-import { PRICED_ON, PRICES } from "./prices.ts";
+import { PRICED_ON, PRICES } from "./workers/prices.ts";
 import { type BenchServer, bundle, COUNTING_FLAGS, startCounting } from "./servers.ts";
 import { atMost, printVerdicts, type Verdict } from "./verdicts.ts";
 
@@ -38,8 +38,8 @@ let asked = 0;
 await buildConsole();
 const agents = await startAgentServer();
 playFourStages(agents);
-const idle = await bundle("test/bench/agent-worker.ts");
-const script = await bundle("test/support/counting-worker.ts", COUNTING_FLAGS);
+const idle = await bundle("test/bench/workers/agent-worker.ts");
+const script = await bundle("test/support/servers/counting-worker.ts", COUNTING_FLAGS);
 
 console.log(
   `a run: four stages, ${FOUR_STAGES_MS / 1_000} s, defaults, its question and its conversation new, one reader of its stream`,

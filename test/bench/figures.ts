@@ -49,7 +49,7 @@ await mkdir(parent, { recursive: true });
 // wrangler.toml names dist/console: without it no bundle is made.
 await buildConsole();
 const scripts = {
-  agents: await bundle("test/bench/agent-worker.ts"),
+  agents: await bundle("test/bench/workers/agent-worker.ts"),
   coordinator: await bundle("src/index.ts"),
 };
 const servers: {

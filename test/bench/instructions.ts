@@ -130,8 +130,8 @@ async function count(folder: string, agents: string, of: Counted, at: number): P
 
 findValgrind();
 const [floor, agents, coordinator] = await Promise.all([
-  bundle("test/bench/floor-worker.ts"),
-  bundle("test/bench/agent-worker.ts"),
+  bundle("test/bench/workers/floor-worker.ts"),
+  bundle("test/bench/workers/agent-worker.ts"),
   coordinatorScript(),
 ]);
 const floorSide = (name: string, path: string): Counted => ({

@@ -3,7 +3,7 @@
 // many. Ends with code 0.
 import { tmpdir } from "node:os";
 import type { IndexQuery } from "../../src/engine/worker-ports.ts";
-import { temporaryState } from "../support/workerd.ts";
+import { temporaryState } from "../support/servers/workerd.ts";
 import { closeConnections, pause, shoot } from "./load.ts";
 import { startServer, writeConfig } from "./raw-workerd.ts";
 import { bundle, OBJECTS } from "./servers.ts";
@@ -41,7 +41,7 @@ const state = await temporaryState();
 const config = await writeConfig(
   state.path,
   "lists",
-  await bundle("test/bench/lists-worker.ts"),
+  await bundle("test/bench/workers/lists-worker.ts"),
   "export default { fetch: () => new Response(null, { status: 404 }) };",
   OBJECTS,
 );
@@ -101,9 +101,7 @@ printTable(
     ["beside two readers of all these lists", ...[0.5, 0.9, 1].map((share) => at(beside, share).toFixed(1))],
   ],
 );
-verdicts.push(
-  atMost("a report beside such lists: the slowest", at(beside, 1), MOST_REPORT_MS, 0, " ms"),
-);
+verdicts.push(atMost("a report beside such lists: the slowest", at(beside, 1), MOST_REPORT_MS, 0, " ms"));
 printVerdicts(verdicts);
 await server.kill();
 await state.remove();

@@ -3,15 +3,15 @@
 // measured on local workerd. SCALE_SECONDS is the length of each simulated window. Ends with code 0.
 import { tmpdir } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";
-import { startAgentServer } from "../support/agent-server.ts";
+import { startAgentServer } from "../support/agents/agent-server.ts";
 import type { ShardBytes } from "../../src/core/monitoring/shard-load.ts";
 import type { ShardKind } from "../../src/core/monitoring/shards.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
-import { defineFourStages, playFourStages } from "../support/four-stages.ts";
+import { defineFourStages, playFourStages } from "../support/counting/four-stages.ts";
 import { closeConnections, fire, pause, shoot } from "./load.ts";
 import { bundle, COUNTING_FLAGS, startCounting } from "./servers.ts";
-import { grow, growthText, type Grown } from "./grown-shards.ts";
-import { type Profile, simulate } from "./simulated-runs.ts";
+import { grow, growthText, type Grown } from "./scale/grown-shards.ts";
+import { type Profile, simulate } from "./scale/simulated-runs.ts";
 import { atMost, printTable, printVerdicts, type Verdict } from "./verdicts.ts";
 
 const SECONDS = Number(process.env["SCALE_SECONDS"] ?? 2);
@@ -59,11 +59,7 @@ const bytes = await bytesOfARun();
 console.log(`\n## Stored of a run of four stages, measured with ${MEASURED_RUNS} runs\n`);
 printTable(
   ["", "bytes a run", "kept, days"],
-  Object.values(KEPT).map(({ kind, object, days }) => [
-    kind,
-    (bytes[object] ?? 0).toFixed(0),
-    String(days),
-  ]),
+  Object.values(KEPT).map(({ kind, object, days }) => [kind, (bytes[object] ?? 0).toFixed(0), String(days)]),
 );
 
 const verdicts: Verdict[] = [];
@@ -72,11 +68,19 @@ for (const { scale, ...profile } of PROFILES) {
   const index = grown("index", profile.rate);
   const cache = grown("cache", profile.rate);
   // The last split was made long before the simulation begins.
-  const past = ({ generations }: Grown) => generations.map((of, at) => ({ ...of, from: at - generations.length }));
+  const past = ({ generations }: Grown) =>
+    generations.map((of, at) => ({ ...of, from: at - generations.length }));
   const kinds = await simulate({ ...profile, shards: { index: past(index), cache: past(cache) } });
   console.log(`\n## ${profile.name}\n`);
   printTable(
-    ["", "shards of a tenant", "objects reached", "requests/s, all", "of the hottest, p99", "GB of the fullest"],
+    [
+      "",
+      "shards of a tenant",
+      "objects reached",
+      "requests/s, all",
+      "of the hottest, p99",
+      "GB of the fullest",
+    ],
     kinds.map(({ kind, objects, all, hottest }) => [
       kind,
       kind === KEPT.index.kind
@@ -113,7 +117,9 @@ for (const { scale, ...profile } of PROFILES) {
       " GB",
     ),
   );
-  const needed = Math.ceil((profile.rate * KEPT.index.days * DAY_SECONDS * bytesOf("index")) / (MOST_GB * 1e9));
+  const needed = Math.ceil(
+    (profile.rate * KEPT.index.days * DAY_SECONDS * bytesOf("index")) / (MOST_GB * 1e9),
+  );
   if (needed > TIMINGS.SHARDS_MOST) {
     const most = (TIMINGS.SHARDS_MOST * MOST_GB * 1e9) / (KEPT.index.days * DAY_SECONDS * bytesOf("index"));
     notes.push(
@@ -146,8 +152,8 @@ async function bytesOfARun(): Promise<Record<string, number>> {
   const agents = await startAgentServer();
   playFourStages(agents);
   const server = await startCounting(
-    await bundle("test/support/counting-worker.ts", COUNTING_FLAGS),
-    await bundle("test/bench/agent-worker.ts"),
+    await bundle("test/support/servers/counting-worker.ts", COUNTING_FLAGS),
+    await bundle("test/bench/workers/agent-worker.ts"),
     tmpdir(),
     { AGENT_COORDINATOR_AGENT_HOSTS: agents.host },
   );

@@ -1,8 +1,8 @@
 // npm run bench:shared: what the parts that executions share cost, and what a hedge does for an agent that is slow
 // once in twenty calls. Real workerd on loopback, storage where temporary files lie; four instant stages a run.
-import { after, answers, startAgentServer } from "../support/agent-server.ts";
-import { startCoordinator } from "../support/coordinator.ts";
-import { startRedis } from "../support/redis.ts";
+import { after, answers, startAgentServer } from "../support/agents/agent-server.ts";
+import { startCoordinator } from "../support/servers/coordinator.ts";
+import { startRedis } from "../support/servers/redis.ts";
 
 const RUNS = Number(process.env["BENCH_RUNS"] ?? 300);
 const SLOW_MS = 2_000;

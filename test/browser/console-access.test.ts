@@ -2,12 +2,12 @@
 // follows runs with their stream tokens.
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
-import { openPage, startBrowser } from "../support/browser.ts";
+import { type AgentServer, startAgentServer } from "../support/agents/agent-server.ts";
+import { openPage, startBrowser } from "../support/clients/browser.ts";
 import { closeAll } from "../support/close.ts";
-import { type ConsoleStack, startConsole } from "../support/console.ts";
-import { type Gate, gate, register, writes } from "../support/console-agents.ts";
-import { KEYED, KEYS } from "../support/keys.ts";
+import { type ConsoleStack, startConsole } from "../support/servers/console.ts";
+import { type Gate, gate, register, writes } from "../support/agents/console-agents.ts";
+import { KEYED, KEYS } from "../support/clients/keys.ts";
 
 let agents: AgentServer;
 let stack: ConsoleStack;

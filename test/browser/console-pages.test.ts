@@ -2,11 +2,11 @@
 // while it is typed and saved only over what was read; the health of it all.
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { openPage, startBrowser } from "../support/browser.ts";
+import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agents/agent-server.ts";
+import { openPage, startBrowser } from "../support/clients/browser.ts";
 import { closeAll } from "../support/close.ts";
-import { type ConsoleStack, startConsole } from "../support/console.ts";
-import { type Gate, gate, register } from "../support/console-agents.ts";
+import { type ConsoleStack, startConsole } from "../support/servers/console.ts";
+import { type Gate, gate, register } from "../support/agents/console-agents.ts";
 import { eventually } from "../support/eventually.ts";
 
 let agents: AgentServer;

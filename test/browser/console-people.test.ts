@@ -2,11 +2,11 @@
 // phone without scrolling sideways, and with words of advice where there is nothing or something is wrong.
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AgentServer, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { startBrowser } from "../support/browser.ts";
+import { type AgentServer, failsWith, startAgentServer } from "../support/agents/agent-server.ts";
+import { startBrowser } from "../support/clients/browser.ts";
 import { closeAll } from "../support/close.ts";
-import { type ConsoleStack, startConsole } from "../support/console.ts";
-import { gate, register, writes } from "../support/console-agents.ts";
+import { type ConsoleStack, startConsole } from "../support/servers/console.ts";
+import { gate, register, writes } from "../support/agents/console-agents.ts";
 import { eventually } from "../support/eventually.ts";
 
 let agents: AgentServer;

@@ -1,8 +1,8 @@
 // The agents of the five-stage pipeline as tests that kill need them: what they say follows from the question alone,
 // so that any run's result can be foretold; each call's times are kept.
 import { FIVE_STAGE } from "../../fixtures/pipelines/five-stage.ts";
-import { type AgentServer, startAgentServer } from "../support/agent-server.ts";
-import type { Calls } from "../support/calls.ts";
+import { type AgentServer, startAgentServer } from "../support/agents/agent-server.ts";
+import type { Calls } from "../support/clients/calls.ts";
 
 export interface StageCall {
   execution_id: string;

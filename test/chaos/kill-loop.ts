@@ -1,9 +1,9 @@
 // The kill loop: batches of runs on one storage, the server killed under them one to three times, and everything
 // that must hold afterwards looked at. Owns the aim (each kill is sent at a moment of a chosen run) and the
 // verdicts; which phase a kill hit is read from the evidence afterwards, not taken from the aim.
-import { type Chance, seeded } from "../support/chance.ts";
-import { type Calls, callsTo } from "../support/calls.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { type Chance, seeded } from "../support/values/chance.ts";
+import { type Calls, callsTo } from "../support/clients/calls.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 import { defineFive, type FiveAgents, type StageCall, startFiveAgents } from "./agents.ts";
 import { judge, type Phase, phaseAt } from "./verdict.ts";
 import { type WatchedRun, watchRun } from "./watched-run.ts";

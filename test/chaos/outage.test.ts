@@ -1,12 +1,13 @@
-// An outage's end: five hundred runs waited for a retry when the server was killed. All end after the restart, no
+// An outage's end: hundreds of runs waited for a retry when the server was killed. All end after the restart, no
 // agent sees more of one run at a time than the run may do, and a fresh request is answered meanwhile.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, expect, test } from "vitest";
-import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agent-server.ts";
-import { type Calls, callsTo } from "../support/calls.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agents/agent-server.ts";
+import { type Calls, callsTo } from "../support/clients/calls.ts";
+import { sizeOf } from "../support/sizes.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 
-const WAITING = 500;
+const WAITING = sizeOf("OUTAGE_RUNS");
 const RETRY_AFTER_S = 9;
 
 let end: (() => Promise<void>)[] = [];
@@ -118,7 +119,7 @@ test(`${WAITING} runs that waited for a retry all end after an outage`, async ()
   };
   console.log(JSON.stringify(figures));
   expect(most, "calls of one run at a time").toBeLessThanOrEqual(2);
-  // The first one comes while workerd compiles the Worker and brings up the first of five hundred objects.
+  // The first one comes while workerd compiles the Worker and brings up the first of hundreds of objects.
   expect(figures.slowestFreshMs).toBeLessThan(1_000);
 }, 240_000);
 

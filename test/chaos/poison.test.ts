@@ -3,9 +3,9 @@
 // often for no fault of its own goes on.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AgentServer, answers, startAgentServer } from "../support/agent-server.ts";
-import { type Calls, callsTo } from "../support/calls.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { type AgentServer, answers, startAgentServer } from "../support/agents/agent-server.ts";
+import { type Calls, callsTo } from "../support/clients/calls.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 
 let agents: AgentServer;
 let state: Awaited<ReturnType<typeof temporaryState>>;
@@ -51,6 +51,8 @@ test.concurrent.each(["poison-late", "poison-early"])(
       const neighbour = await calls.post({ pipeline: "slow" });
       const { status }: { status: string } = await neighbour.json();
       neighbours.push(status);
+      // The platform's tries take a minute: neighbours all that time, and no processor for itself.
+      await sleep(200);
       // Nobody asks about the poisoned run before its platform has had time to try: it must end by itself.
       if (name === "poison-early" && Date.now() - began < 60_000) continue;
       const response = await calls.fetch(`/v1/executions/${name}`);

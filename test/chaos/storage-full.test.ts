@@ -7,9 +7,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterEach, describe, expect, test } from "vitest";
-import { callsTo } from "../support/calls.ts";
-import { lifecycle, readEvents, type Received } from "../support/sse.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { callsTo } from "../support/clients/calls.ts";
+import { lifecycle, readEvents, type Received } from "../support/clients/sse.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 import { defineFive, type FiveAgents, foretold, startFiveAgents } from "./agents.ts";
 
 let end: (() => Promise<void>)[] = [];
@@ -76,7 +76,7 @@ describe("a file that may not grow", () => {
     let server = await boot(agents, state.path);
     await defineFive(callsTo(server.url), agents);
     await server.kill();
-    server = await boot(agents, state.path, 220);
+    server = await boot(agents, state.path, 100);
     const seen: Received[] = [];
     const response = await callsTo(server.url).post(
       { execution_id: "midway", query: LONG, pipeline: "five" },

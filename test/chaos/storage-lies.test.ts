@@ -5,10 +5,10 @@ import { readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { DatabaseSync } from "node:sqlite";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { callsTo } from "../support/calls.ts";
-import { type Chance, seeded } from "../support/chance.ts";
-import { lifecycle, readEvents } from "../support/sse.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { callsTo } from "../support/clients/calls.ts";
+import { type Chance, seeded } from "../support/values/chance.ts";
+import { lifecycle, readEvents } from "../support/clients/sse.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 import { defineFive, type FiveAgents, foretold, startFiveAgents } from "./agents.ts";
 
 const LIES = {

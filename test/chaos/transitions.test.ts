@@ -2,9 +2,9 @@
 // is what an undisturbed run leaves there, but for the recovery and the one call that it repeats.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { callsTo } from "../support/calls.ts";
-import { lifecycle, readEvents, type Received } from "../support/sse.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/workerd.ts";
+import { callsTo } from "../support/clients/calls.ts";
+import { lifecycle, readEvents, type Received } from "../support/clients/sse.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
 import { defineFive, type FiveAgents, foretold, startFiveAgents } from "./agents.ts";
 
 /** The events of an undisturbed run: one stage after another, the two retrievals side by side. */

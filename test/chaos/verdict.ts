@@ -2,7 +2,7 @@
 // what its agents saw and from what its caller was told, by the one clock of this machine.
 import { isDeepStrictEqual } from "node:util";
 import { FIVE_STAGE } from "../../fixtures/pipelines/five-stage.ts";
-import type { Received } from "../support/sse.ts";
+import type { Received } from "../support/clients/sse.ts";
 import { foretold, type StageCall } from "./agents.ts";
 import type { Death } from "./kill-loop.ts";
 import type { WatchedRun } from "./watched-run.ts";

@@ -1,7 +1,7 @@
 // One run of the kill loop as its caller sees it: what was acknowledged, what a reader saw before each kill, what
 // stands at the end.
-import type { Calls } from "../support/calls.ts";
-import { lifecycle, readEvents, type Received } from "../support/sse.ts";
+import type { Calls } from "../support/clients/calls.ts";
+import { lifecycle, readEvents, type Received } from "../support/clients/sse.ts";
 import { vectorOf } from "./agents.ts";
 
 export interface WatchedRun {

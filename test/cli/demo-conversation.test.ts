@@ -3,7 +3,7 @@ import { createHash, randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { runCommand } from "../support/processes.ts";
+import { runCommand } from "../support/servers/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** Whatever model the environment or .dev.vars names. */

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { type Command, runCommand } from "../support/processes.ts";
+import { type Command, runCommand } from "../support/servers/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 /** Whatever model the environment or .dev.vars names. */

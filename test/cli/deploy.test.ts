@@ -4,7 +4,7 @@ import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
-import { type Command, runCommand } from "../support/processes.ts";
+import { type Command, runCommand } from "../support/servers/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const CONFIG = readFileSync(join(ROOT, "wrangler.toml"), "utf8");

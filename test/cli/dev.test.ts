@@ -10,15 +10,13 @@ import {
   writeFileSync,
 } from "node:fs";
 import { createServer as createHttpServer, type IncomingHttpHeaders } from "node:http";
-import { createServer } from "node:net";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
-import { type Command, runCommand } from "../support/processes.ts";
-import { rawRequest } from "../support/raw-request.ts";
-import { onLoopback } from "../support/loopback.ts";
+import { type Command, runCommand } from "../support/servers/processes.ts";
+import { rawRequest } from "../support/clients/raw-request.ts";
+import { onLoopback } from "../support/servers/loopback.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const START_MS = 90_000;
@@ -178,12 +176,16 @@ test("a config that is not TOML ends it with the file and the line, without a st
 });
 
 async function dev(flags: readonly string[], model: NodeJS.ProcessEnv = {}): Promise<Running> {
-  const port = await freePort();
   const env = { ...NO_MODEL_OF_THE_TESTS, ...model };
-  const command = runCommand(["src/cli/dev.ts", "--port", String(port), ...flags], { cwd: folder, env });
+  const command = runCommand(["src/cli/dev.ts", "--port", "0", ...flags], { cwd: folder, env });
   commands.push(command);
-  await command.says("Ready on");
-  const url = `http://127.0.0.1:${port}`;
+  // A port that was looked up before could be another's by the time that wrangler takes it.
+  await command.says("Ready on http://");
+  const url = await eventually(
+    async () => /Ready on (http:\/\/[\w.]+:\d+)\s/.exec(command.output())?.[1],
+    (found) => found !== undefined,
+  );
+  if (url === undefined) throw new Error("unreachable");
   expect((await fetch(`${url}/healthz`)).status).toBe(200);
   return { command, url };
 }
@@ -212,18 +214,5 @@ async function expectWholeEnd(command: Command, signal: NodeJS.Signals): Promise
   await eventually(
     async () => command.left(),
     (left) => left.length === 0,
-    1_000,
   );
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => {
-    server.listen(0, "127.0.0.1", resolve);
-  });
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => {
-    server.close(resolve);
-  });
-  return port;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { transform } from "esbuild";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { runShell } from "../support/processes.ts";
+import { runShell } from "../support/servers/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../..");
 const START = join(ROOT, "src/cli/start.mjs");

@@ -1,8 +1,7 @@
 // Texts are cut between code points, and are well-formed when they are.
 import * as fc from "fast-check";
-import { describe, expect, test } from "vitest";
+import { expect, test } from "vitest";
 import { cutText } from "../../src/contract/text.ts";
-import { clip, wrap } from "../../src/cli/terminal/text.ts";
 
 const LION = "\u{1f981}";
 
@@ -32,16 +31,4 @@ test("of any text: well-formed, no longer than asked, and short of it by half a 
       expect(cut.length).toBeGreaterThanOrEqual(Math.min(text.length, units) - 1);
     }),
   );
-});
-
-describe("a terminal's lines", () => {
-  test("are well-formed at every width, and lose nothing", () => {
-    const text = `${LION.repeat(7)} a${LION} ${"b".repeat(9)}${LION}`;
-    for (let width = 1; width < 20; width += 1) {
-      const lines = wrap(text, width);
-      expect(lines.every((line) => line.isWellFormed())).toBe(true);
-      expect(lines.join("").replaceAll(" ", "")).toBe(text.replaceAll(" ", ""));
-      expect(clip(text, width).isWellFormed()).toBe(true);
-    }
-  });
 });

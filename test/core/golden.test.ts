@@ -8,8 +8,8 @@ import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { viewExecution } from "../../src/core/execution/view/view.ts";
 import { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { EventFeed } from "../../src/engine/watch/feed.ts";
-import { Bench } from "../engine/support.ts";
-import { ENDED, goldenEvents, IN_FLIGHT, readGolden } from "../support/golden-logs.ts";
+import { Bench } from "../engine/simulation/fair-weather.ts";
+import { ENDED, goldenEvents, IN_FLIGHT, readGolden } from "../support/values/golden-logs.ts";
 
 test("there are golden logs of formats 1 and 2, and every kind of event is in one of a run that has ended", () => {
   expect(ENDED).toEqual(["v1-cancelled", "v1-completed", "v1-failed", "v1-fallback", "v2-completed"]);

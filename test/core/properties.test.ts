@@ -5,11 +5,12 @@
 // SIMULATION_RUNS sets how many, SIMULATION_SEED where they begin; SIMULATION_REPLAY=SEED:SIZE runs a single one.
 import { assert as assertProperty, integer, oneof, property } from "fast-check";
 import { expect, test } from "vitest";
+import { sizeOf } from "../support/sizes.ts";
 import { drawScenario } from "./simulation/scenario.ts";
 import { Tally } from "./simulation/tally.ts";
 import { World } from "./simulation/world.ts";
 
-const RUNS = Number(process.env["SIMULATION_RUNS"] ?? 10_000);
+const RUNS = sizeOf("SIMULATION_RUNS");
 const SEED = Number(process.env["SIMULATION_SEED"] ?? 20_261_123);
 const REPLAY = process.env["SIMULATION_REPLAY"];
 

@@ -14,7 +14,7 @@ import { executionPieces } from "../../src/core/execution/view/view.ts";
 import type { ExecutionDriver } from "../../src/engine/run/driver.ts";
 import { eventListPieces, tracePieces } from "../../src/engine/watch/event-list.ts";
 import { makeSpec, makeStage } from "../core/simulation/spec.ts";
-import { Bench } from "./support.ts";
+import { Bench } from "./simulation/fair-weather.ts";
 
 const digits = fc
   .tuple(

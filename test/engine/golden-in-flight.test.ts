@@ -5,8 +5,8 @@ import { encodeRecord } from "../../src/adapters/log/record.ts";
 import { type LogEvent, type LogEventOf, wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { viewExecution } from "../../src/core/execution/view/view.ts";
-import { goldenEvents, goldenRecords, IN_FLIGHT } from "../support/golden-logs.ts";
-import { Bench, later, said, type Script } from "./support.ts";
+import { goldenEvents, goldenRecords, IN_FLIGHT } from "../support/values/golden-logs.ts";
+import { Bench, later, said, type Script } from "./simulation/fair-weather.ts";
 
 const DAY_MS = 86_400_000;
 

@@ -6,9 +6,10 @@
 import { assert as assertProperty, asyncProperty, integer } from "fast-check";
 import { expect, test } from "vitest";
 import { Tally } from "../core/simulation/tally.ts";
+import { sizeOf } from "../support/sizes.ts";
 import { DriverRun } from "./simulation/run.ts";
 
-const RUNS = Number(process.env["DRIVER_RUNS"] ?? 1_500);
+const RUNS = sizeOf("DRIVER_RUNS");
 const SEED = Number(process.env["SIMULATION_SEED"] ?? 20_261_123);
 const REPLAY = process.env["DRIVER_REPLAY"];
 

@@ -221,7 +221,7 @@ describe("the documents", () => {
       `/**\n * ${ARCHITECTURE} section\n * ${nine}.\n */`,
       `no section ${nine} in ${ARCHITECTURE}`,
     ],
-    ["test/core/shared.test.ts", `// Of section ${nine}.`, `no section ${nine} in ${API}`],
+    ["test/core/caching/cached-result.test.ts", `// Of section ${nine}.`, `no section ${nine} in ${API}`],
     [CONTRIBUTING, `Section 2; section ${nine} of \`${API}\`.`, `no section ${nine} in ${API}`],
     [ARCHITECTURE, `See section ${nine}.`, `no section ${nine} in ${ARCHITECTURE}`],
     ["src/http/app.ts", `// fixtures/logs/README.md section ${nine}.`, "has no sections"],

@@ -1,6 +1,6 @@
 // Mutation: plants each bug of this folder (NAME.patch, its first line says what is wrong) in a copy of the sources,
-// alone, and runs the quick tests of core, engine, objects and guards against it. A bug that no test notices, or a
-// patch that no longer applies, fails. `npm run test:mutants [-- PART_OF_A_NAME]`.
+// alone, and runs the tests of core, engine, adapters and objects against it. A bug that no test notices, or a patch
+// that no longer applies, fails. `npm run test:mutants [-- PART_OF_A_NAME]`.
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -64,6 +64,8 @@ async function firstFailure(copy: string): Promise<string | null> {
     "run",
     "--config",
     "test/vitest.config.ts",
+    "--project",
+    "unit",
     "--bail",
     "1",
     "--reporter",
@@ -82,8 +84,8 @@ async function firstFailure(copy: string): Promise<string | null> {
     const which = [
       "test/core/",
       "test/engine/",
+      "test/adapters/",
       "test/objects/",
-      "test/adapters/platform/",
       "--exclude",
       "test/core/exhaustive.test.ts",
     ];

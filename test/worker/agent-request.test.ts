@@ -2,8 +2,8 @@
 // before them, were written against it.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { closeAll } from "../support/close.ts";
-import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
-import { type RawAgents, responds, startRawAgents } from "../support/raw-agent.ts";
+import { type Coordinator, startCoordinator } from "../support/servers/coordinator.ts";
+import { type RawAgents, responds, startRawAgents } from "../support/agents/raw-agent.ts";
 
 let agents: RawAgents;
 let coordinator: Coordinator;

@@ -2,9 +2,9 @@
 // body, and not as long as bytes arrive.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AgentServer, type Behaviour, hangs, startAgentServer } from "../support/agent-server.ts";
+import { type AgentServer, type Behaviour, hangs, startAgentServer } from "../support/agents/agent-server.ts";
 import { closeAll } from "../support/close.ts";
-import { type Coordinator, startCoordinator } from "../support/coordinator.ts";
+import { type Coordinator, startCoordinator } from "../support/servers/coordinator.ts";
 import { eventually } from "../support/eventually.ts";
 
 const IDLE_MS = 1_500;

@@ -5,7 +5,7 @@ import { AgentAnswer, AgentDelta, AgentProgress } from "../../contract/agent.ts"
 import { err, ok } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
 import { readMembers } from "../../core/json/json.ts";
-import { agentMessage, wordsOf } from "../../core/resilience/agent-words.ts";
+import { agentMessage, wordsOf } from "../../core/resilience/agent-message.ts";
 import { clip, readErrorBody, failureMessage, parseJson, readProblem } from "./parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead } from "./protocol.ts";
 

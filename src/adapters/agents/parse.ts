@@ -3,7 +3,7 @@
 import { AgentProblem } from "../../contract/agent.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { cutText, isLowSurrogate } from "../../contract/text.ts";
-import { agentMessage } from "../../core/resilience/agent-words.ts";
+import { agentMessage } from "../../core/resilience/agent-message.ts";
 import { type JsonFault, readJson, readMembers } from "../../core/json/json.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { BodyFault } from "./body/body.ts";

@@ -2,7 +2,7 @@
 // Decodes content codings and counts decoded bytes, so that no protocol can read more than the limit.
 import { createParser, type EventSourceMessage } from "eventsource-parser";
 import { LIMITS } from "../../contract/limits.ts";
-import { agentMessage } from "../../core/resilience/agent-words.ts";
+import { agentMessage } from "../../core/resilience/agent-message.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { within } from "../platform/time-limit.ts";

@@ -91,10 +91,14 @@ export function* decodeRecords(
   // A replay holds these events' data anyway.
   const ends = new Map<number, LogEvent>();
   const find = (seq: number) => (seq < from ? earlier?.(seq) : ends.get(seq));
+  // Storage has one listing at a time: the next one, for an earlier event, ends this one. So it is taken to its end first.
+  let last: LogEvent | undefined;
   for (const event of decodeStored(chunks, from, onRecord)) {
     if (event.type === "stage.completed" || event.type === "stage.failed") ends.set(event.seq, event);
-    yield whole(event, find);
+    if (repeatsIn(event) === undefined) yield event;
+    else last = event;
   }
+  if (last !== undefined) yield whole(last, find);
 }
 
 function whole(event: LogEvent, find: (seq: number) => LogEvent | undefined): LogEvent {

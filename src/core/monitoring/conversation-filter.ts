@@ -29,7 +29,9 @@ export class ConversationFilter {
   }
 
   mayHave(conversation_id: string): boolean {
-    return this.places(conversation_id).every((bit) => ((this.bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0);
+    return this.places(conversation_id).every(
+      (bit) => ((this.bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) !== 0,
+    );
   }
 
   /** All conversations of one shard have the same lowest bits of their hash: a mixed one spreads them again. */

@@ -46,7 +46,8 @@ export class ShardLoad {
     }
     if (this.counts.length === 0) this.since = now;
     this.counts.push({ second, requests: 1 });
-    while ((this.counts[0]?.second ?? second) < second - TIMINGS.SHARD_RATE_MS / SECOND_MS) this.counts.shift();
+    while ((this.counts[0]?.second ?? second) < second - TIMINGS.SHARD_RATE_MS / SECOND_MS)
+      this.counts.shift();
     return true;
   }
 

@@ -89,7 +89,11 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history.map(({ turn }) => turn)].join(",")}]`;
   }
 
-  async formerTurns(conversation_id: string, turns: number, execution_id: string | null): Promise<FormerTurns> {
+  async formerTurns(
+    conversation_id: string,
+    turns: number,
+    execution_id: string | null,
+  ): Promise<FormerTurns> {
     this.splits.note(this.tenant);
     await this.gathered();
     const now = Date.now();

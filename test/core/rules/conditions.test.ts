@@ -10,7 +10,7 @@ import { leftOut, planAlone, planStages } from "../../../src/core/pipeline/plan.
 import { validatePipeline } from "../../../src/core/pipeline/validate.ts";
 import { checkDefinition } from "../../../src/core/pipeline/verdict.ts";
 import { RAG } from "../../../src/pipelines/rag.ts";
-import { HOSTILE_DATA } from "../../support/hostile-expressions.ts";
+import { HOSTILE_DATA } from "../../support/values/hostile-expressions.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { ok, Play, side } from "./play.ts";
 

@@ -8,7 +8,7 @@ import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { AlarmKeeper, NOTHING_ELSE } from "../../../src/engine/run/alarm-keeper.ts";
 import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
-import { Bench, BUSY, later, said } from "../support.ts";
+import { Bench, BUSY, later, said } from "../simulation/fair-weather.ts";
 import { drained } from "../simulation/virtual-time.ts";
 
 const chain = ["a", "b", "c", "d"].map((name, at, all) =>

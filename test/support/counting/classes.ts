@@ -60,7 +60,8 @@ export function counted<Base extends new (...args: any[]) => object>(kind: strin
     const at = await storage.getAlarm();
     if (at === null || at > Date.now()) return;
     await storage.deleteAlarm();
-    await prototype["alarm"]?.call(this);
+    // As the platform calls it: an execution knows by the time that its reports were delivered.
+    await prototype["alarm"]?.call(this, { retryCount: 0, isRetry: false, scheduledTime: at });
   };
   return sub;
 }

@@ -96,9 +96,10 @@ function partOf(key: unknown): string {
 /** The verb of a statement, and the table that it changes. */
 function summaryOf(statement: string): string {
   const [verb = ""] = statement.trim().split(/\s/, 1);
+  // A table of a period has its number in its name.
   const [, table = ""] =
     /(?:INTO|FROM|UPDATE|TABLE(?: IF(?: NOT)? EXISTS)?)\s+"?(\w+)/i.exec(statement) ?? [];
-  return `${verb} ${table}`.trim();
+  return `${verb} ${table.replace(/_?\d+$/, "")}`.trim();
 }
 
 /** Lets `then` know of every call of a method, with what it gave. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { LIMITS } from "../../../../src/contract/limits.ts";
 import { evaluate, Meter, parseExpression } from "../../../../src/core/expressions/cel.ts";
 import { conditionFault, evaluateCondition } from "../../../../src/core/pipeline/condition.ts";
-import { HOSTILE_DATA, HOSTILE_EXPRESSIONS, SOURCES } from "../../../support/hostile-expressions.ts";
+import { HOSTILE_DATA, HOSTILE_EXPRESSIONS, SOURCES } from "../../../support/values/hostile-expressions.ts";
 
 const MOST_MS = 50;
 const TRIES = 5;

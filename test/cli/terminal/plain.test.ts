@@ -1,0 +1,90 @@
+// What the demo prints where there is no terminal, of events that the reference agents rarely give: retries, texts
+// that start again, skips.
+import { expect, test } from "vitest";
+import { plainOutput } from "../../../src/cli/terminal/plain.ts";
+import { runViewLines, type View } from "../../../src/cli/terminal/screen.ts";
+import { event, EVENTS, fold, START } from "./run-events.ts";
+
+test("the text follows the reader's one rule: a new attempt empties it, then cut at the offset and append", () => {
+  const texts = EVENTS.map((_, end) => fold(EVENTS.slice(0, end + 1))?.answer?.text);
+  expect(texts.slice(3, 5)).toEqual(["Helo", "Hello \u001b[31mred"]);
+  expect(texts.slice(7)).toEqual(["Good", "Good day"]);
+});
+
+test("plain lines show retries and skips, and announce a text that restarts", () => {
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  for (const each of EVENTS) output.event(each);
+  expect(written).toBe(
+    [
+      "find skipped: not needed",
+      "write running",
+      "",
+      "Helo",
+      "(the answer restarts)",
+      "Hello red",
+      "write running: retry in 40 ms: cut short",
+      "write running, try 2",
+      "(the answer restarts)",
+      "Good day",
+    ].join("\n"),
+  );
+});
+
+test("plain lines are of known events alone, and the end of the execution adds none for a stage", () => {
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  const end = { status: "completed", data: { status: "completed", stage_results: {} } };
+  for (const each of [
+    event("execution.started", 0, { data: { stages: [{ name: "find" }] } }),
+    event("stage.started", 0, { stage: "find", attempt: 1 }),
+    event("stage.waiting", 10, { stage: "find", data: { reason: "callback" } }),
+    event("execution.paused", 20, { data: { mode: "abort" } }),
+    event("execution.forked", 25),
+    event("execution.resumed", 30),
+    event("stage.started", 40, { stage: "find", attempt: 1 }),
+    event("stage.failed", 50, {
+      stage: "find",
+      attempt: 1,
+      data: { status: "failed", attempts: 1, error: null },
+    }),
+    event("execution.completed", 60, end),
+  ]) {
+    output.event(each);
+  }
+  expect(written).toBe("find running\nfind pending\nfind running\nfind failed in 50 ms: failed\n");
+});
+
+test.each([
+  ["the agent's own answer", { cached: false, fallback: null }, ""],
+  ["a result of the cache", { cached: true, fallback: null }, " (from the cache)"],
+  [
+    "a substitute",
+    { cached: false, fallback: { strategy: "use_default", reason: "r" } },
+    " (fallback use_default)",
+  ],
+])("both outputs say how a stage completed: %s", (_what, result, expected) => {
+  const events = [
+    event("execution.started", 0, { data: { stages: [{ name: "find" }] } }),
+    event("stage.started", 0, { stage: "find", attempt: 1 }),
+    event("stage.completed", 30, {
+      stage: "find",
+      attempt: 1,
+      data: { status: "completed", attempts: 1, ...result },
+    }),
+  ];
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  for (const each of events) output.event(each);
+  expect(written).toBe(`find running\nfind completed in 30 ms${expected}\n`);
+  const view: View = { columns: 80, now: START + 500, paint: (_style, text) => text };
+  expect(runViewLines(fold(events), view)[0]?.trimEnd()).toMatch(
+    new RegExp(`30 ms${expected === "" ? "" : ` {2}\\(${expected.slice(2, -1)}\\)`}$`),
+  );
+});

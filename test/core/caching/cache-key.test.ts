@@ -1,0 +1,48 @@
+// The key of a result: the agent's input in any order, and neither caller nor time.
+import { expect, test } from "vitest";
+import type { AgentCall } from "../../../src/contract/agent.ts";
+import { cacheKey } from "../../../src/core/caching/cache-key.ts";
+
+const call: AgentCall = {
+  execution_id: "ex_1",
+  conversation_id: "c1",
+  stage: "s",
+  agent_type: "a",
+  attempt: 1,
+  query: "q",
+  config: { a: 1, b: { c: [1, 2] } },
+  inputs: { x: { y: 1 } },
+  context: { z: 1 },
+  history: [],
+  timeout_ms: 1_000,
+};
+const registration = { url: "https://agents.example/a", protocol: "native" as const };
+const exact = (fields: Partial<AgentCall>, tenant = "acme", registered = registration) =>
+  cacheKey(tenant, registered, { ...call, ...fields }).exact;
+
+test("its key contains the agent's input, in any order, and neither caller nor time", () => {
+  const same = exact({});
+  expect(exact({ execution_id: "ex_2", conversation_id: "c2", attempt: 7, timeout_ms: 5 })).toBe(same);
+  expect(exact({ config: { b: { c: [1, 2] }, a: 1 } })).toBe(same);
+  const others = [
+    exact({}, "other"),
+    exact({}, "acme", { ...registration, url: "https://agents.example/b" }),
+    exact({ stage: "t" }),
+    exact({ agent_type: "b" }),
+    exact({ query: "Q" }),
+    exact({ config: { a: 1, b: { c: [2, 1] } } }),
+    exact({ inputs: { x: { y: 2 } } }),
+    exact({ inputs: { x: null } }),
+    exact({ context: {} }),
+    exact({ history: [{ query: "q", answer: "a" }] }),
+  ];
+  expect(new Set([same, ...others]).size).toBe(others.length + 1);
+});
+
+test("another generation of the agent is another input; one without a number is the first", () => {
+  const first = cacheKey("acme", registration, call);
+  const second = cacheKey("acme", { ...registration, generation: 1 }, call);
+  expect(new Set([first.exact, second.exact, exact({})])).toEqual(new Set([first.exact, second.exact]));
+  expect(second.exact).not.toBe(first.exact);
+  expect(second.family).toBe(first.family);
+});

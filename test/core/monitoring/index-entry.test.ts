@@ -1,0 +1,29 @@
+// When the index's entry of a run without storage expires.
+import { expect, test } from "vitest";
+import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import { indexEntry } from "../../../src/core/monitoring/index-entry.ts";
+import { evolve } from "../../../src/core/execution/evolve.ts";
+import { startExecution } from "../../../src/core/execution/rules/start.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
+import { makeSpec, makeStage } from "../simulation/spec.ts";
+
+function runOf(storage: "memory" | "durable_object"): ExecutionState {
+  const spec = { ...makeSpec([makeStage("a")], { pipeline_timeout_seconds: 3_600 }), storage };
+  return startExecution(spec, 0).state;
+}
+
+test("a run without storage is listed two minutes after its last report, and a minute after its end", () => {
+  expect(indexEntry(runOf("memory"), 10_000).expires).toBe(10_000 + 2 * TIMINGS.MEMORY_LISTED_MS);
+  expect(indexEntry(runOf("durable_object"), 10_000).expires).toBe(3_600_000 + TIMINGS.INDEX_GRACE_MS);
+  const state = runOf("memory");
+  const ended = evolve(state, {
+    execution_id: state.spec.execution_id,
+    seq: state.seq + 1,
+    timestamp: new Date(60_000).toISOString(),
+    type: "execution.cancelled",
+    status: "cancelled",
+    message: "",
+    data: { error_info: null },
+  });
+  expect(indexEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
+});

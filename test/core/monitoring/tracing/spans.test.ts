@@ -1,0 +1,61 @@
+// The spans of runs that did not go straight.
+import { describe, expect, test } from "vitest";
+import { spansJson } from "../../../../src/adapters/outbound/otlp-encode.ts";
+import { replay } from "../../../../src/core/execution/evolve.ts";
+import type { ExecutionState } from "../../../../src/core/execution/state.ts";
+import { type Span, spansOf } from "../../../../src/core/monitoring/tracing/spans.ts";
+import { makeSpec, makeStage } from "../../simulation/spec.ts";
+import { Bench, later, said } from "../../../engine/simulation/fair-weather.ts";
+import { ran } from "../runs.ts";
+
+describe("the spans of a run", () => {
+  const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+
+  test("that was paused in the middle of a call: the interrupted call, and the next one", async () => {
+    const bench = new Bench((_request, _hooks, own) => later(own, 100, said()));
+    await bench.start(makeSpec([makeStage("one")], {}, { traceparent }));
+    await bench.until(40);
+    bench.driver.submit({ type: "pause", mode: "abort" });
+    await bench.until(500);
+    bench.driver.submit({ type: "resume" });
+    await bench.until();
+    const { state } = bench.driver;
+    const [root, cut, whole] = state === null ? [] : spansOf(state, bench.log);
+    expect(cut).toMatchObject({ error: "interrupted by a pause", attributes: { "coordinator.attempt": 1 } });
+    expect((cut?.ended ?? 0) - (cut?.began ?? 0)).toBe(40);
+    expect(whole).toMatchObject({ error: null, attributes: { "coordinator.attempt": 1 } });
+    expect((whole?.ended ?? 0) - (whole?.began ?? 0)).toBe(100);
+    expect(whole?.span_id).not.toBe(cut?.span_id);
+    expect(root?.events.map(({ name }) => name)).toEqual(["execution.paused", "execution.resumed"]);
+  });
+
+  test("counts tokens beyond 2^53 with all their digits, as an int of OTLP where it has 64 bits", async () => {
+    const usage = { input_tokens: 9007199254740993n, output_tokens: 2n ** 63n };
+    const bench = new Bench(async () => ({ ok: true, answer: { data: {}, usage }, bytes: 2 }));
+    const { traceparent: _, ...fields } = makeSpec([makeStage("a")]);
+    const traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    await (await bench.start({ ...fields, traceparent })).until();
+    const [root] = spansOf(replay(bench.log) as ExecutionState, bench.log);
+    // oxlint-disable-next-line typescript/no-explicit-any -- looked at as JSON.
+    const [{ attributes }] = JSON.parse(spansJson([root as Span], 1_000_000)) as [any];
+    expect(attributes).toContainEqual({
+      key: "gen_ai.usage.input_tokens",
+      value: { intValue: "9007199254740993" },
+    });
+    expect(attributes).toContainEqual({ key: "gen_ai.usage.output_tokens", value: { doubleValue: 2 ** 63 } });
+  });
+
+  test("that failed says why, in the root too, and one without a trace has no spans", async () => {
+    const stage = makeStage("one", { retry_attempts: 2 });
+    const failing = await ran([stage], { one: [10, 10, 10] }, { fields: { traceparent } });
+    const [root, ...tries] = spansOf(failing.state, failing.bench.log);
+    expect(root).toMatchObject({
+      parent_span_id: "b7ad6b7169203331",
+      attributes: { "error.type": "AGENT_UNAVAILABLE", "coordinator.status": "failed" },
+    });
+    expect(root?.error).toContain("one");
+    expect(tries.map(({ attributes }) => attributes["coordinator.attempt"])).toEqual([1, 2]);
+    const without = await ran([stage], { one: 1 });
+    expect(spansOf(without.state, without.bench.log)).toEqual([]);
+  });
+});

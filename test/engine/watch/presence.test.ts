@@ -1,0 +1,56 @@
+// Watchers of a run with `on_disconnect: cancel`: when it is cancelled, and when it is not.
+import { expect, test } from "vitest";
+import type { Command } from "../../../src/core/execution/command.ts";
+import { startExecution } from "../../../src/core/execution/rules/start.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
+import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
+import { Presence } from "../../../src/engine/watch/presence.ts";
+import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
+import { VirtualTime } from "../simulation/virtual-time.ts";
+
+function watched(fields: Partial<ReturnType<typeof makeSpec>> = {}, restarted = false) {
+  const time = new VirtualTime(0);
+  const submitted: { at: number; command: Command }[] = [];
+  const spec = { ...makeSpec([makeStage("a")]), on_disconnect: "cancel" as const, watched: true, ...fields };
+  const driver = {
+    state: startExecution(spec, 0).state,
+    submit: (command: Command) => submitted.push({ at: time.now, command }),
+  } as unknown as ExecutionDriver;
+  const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
+  const presence = Presence.of(driver, clock, restarted);
+  const end = async () => {
+    while (await time.step());
+    return submitted.map(({ at, command }) => [at, command.type]);
+  };
+  return { time, presence, end };
+}
+
+const GRACE = TIMINGS.DISCONNECT_GRACE_MS;
+
+test("the run is cancelled a grace after the last watcher has gone, however often one says so", async () => {
+  const { time, presence, end } = watched();
+  const [one, two] = [presence?.enter(), presence?.enter()];
+  one?.();
+  one?.();
+  time.now = 1_000;
+  expect(await end()).toEqual([]);
+  two?.();
+  expect(await end()).toEqual([[1_000 + GRACE, "cancel"]]);
+});
+
+test("a watcher that comes back within the grace keeps the run", async () => {
+  const { presence, end } = watched();
+  presence?.enter()();
+  presence?.enter();
+  expect(await end()).toEqual([]);
+});
+
+test("after a restart the grace of a watched run begins at once, of another one never", async () => {
+  expect(await watched({}, true).end()).toEqual([[GRACE, "cancel"]]);
+  expect(await watched({ watched: false }, true).end()).toEqual([]);
+  expect(await watched({}, false).end()).toEqual([]);
+});
+
+test("a run that goes on without watchers has no presence", () => {
+  expect(watched({ on_disconnect: "continue" }).presence).toBeNull();
+});
