@@ -112,9 +112,13 @@ export const TIMINGS = {
   /** Requests a second, over so long a time, at which a shard of index or cache asks to be split: before 200. */
   SHARD_RATE: 150,
   SHARD_RATE_MS: 10_000,
+  /** A shard's growth is measured over so long a time at least. */
+  SHARD_GROWTH_MS: 3_600_000,
   /** Bytes at which a shard of the index asks for it, and those that it is to stay below: the platform refuses 10 GB. */
   INDEX_SPLIT_BYTES: 6_000_000_000,
   INDEX_SHARD_BYTES: 8_000_000_000,
+  /** How long most of its rows are kept: the default of retention_seconds. */
+  INDEX_KEPT_MS: 7 * 86_400_000,
   /** A shard of the cache asks before it drops results: see CACHE_SHARD_BYTES. */
   CACHE_SPLIT_BYTES: 1.5 * 1024 * 1024 * 1024,
   /** Shards of a tenant, at most: a list asks all of them, and a Worker may ask 1,000 objects in a request. */

@@ -2,18 +2,12 @@
 // more shards when it nears a bound. It asks in the background: no request waits for it, and one that is lost is made
 // again after the next SHARD_RATE_MS.
 import { catalogRpc } from "../compose.ts";
-import { type ShardBytes, ShardLoad } from "../core/monitoring/shard-load.ts";
+import { SHARD_BYTES, ShardLoad } from "../core/monitoring/shard-load.ts";
 import { EARLIER_SHARDS, type ShardKind } from "../core/monitoring/shards.ts";
-import { TIMINGS } from "../core/timings.ts";
 import type { Env } from "../settings.ts";
 
 /** From so many bytes on the shard asks: there once a split was asked for, or seen, near the bound. */
 const SPLIT_BYTES = "split_bytes";
-
-const BYTES: Record<ShardKind, ShardBytes> = {
-  index: { split: TIMINGS.INDEX_SPLIT_BYTES, most: TIMINGS.INDEX_SHARD_BYTES },
-  cache: { split: TIMINGS.CACHE_SPLIT_BYTES, most: TIMINGS.CACHE_SHARD_BYTES },
-};
 
 export class ShardSplits {
   private readonly storage: Pick<DurableObjectStorage, "kv" | "sql">;
@@ -26,9 +20,9 @@ export class ShardSplits {
     this.storage = storage;
     this.env = env;
     this.kind = kind;
-    const { split } = BYTES[kind];
+    const { split } = SHARD_BYTES[kind];
     this.storedBytes = storage.kv.get<number>(SPLIT_BYTES) ?? split;
-    this.load = new ShardLoad(BYTES[kind], this.storedBytes);
+    this.load = new ShardLoad(SHARD_BYTES[kind], this.storedBytes);
   }
 
   /**

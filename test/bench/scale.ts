@@ -4,7 +4,7 @@
 import { tmpdir } from "node:os";
 import { buildConsole } from "../../src/cli/console.ts";
 import { startAgentServer } from "../support/agents/agent-server.ts";
-import type { ShardBytes } from "../../src/core/monitoring/shard-load.ts";
+import { SHARD_BYTES, type ShardBytes } from "../../src/core/monitoring/shard-load.ts";
 import type { ShardKind } from "../../src/core/monitoring/shards.ts";
 import { TIMINGS } from "../../src/core/timings.ts";
 import { defineFourStages, playFourStages } from "../support/counting/four-stages.ts";
@@ -39,13 +39,13 @@ const KEPT: Record<ShardKind, { kind: string; object: string; days: number; boun
     kind: "execution index",
     object: "LedgerObject",
     days: 7,
-    bounds: { split: TIMINGS.INDEX_SPLIT_BYTES, most: TIMINGS.INDEX_SHARD_BYTES },
+    bounds: SHARD_BYTES.index,
   },
   cache: {
     kind: "result cache",
     object: "CacheObject",
     days: 1,
-    bounds: { split: TIMINGS.CACHE_SPLIT_BYTES, most: TIMINGS.CACHE_SHARD_BYTES },
+    bounds: SHARD_BYTES.cache,
   },
 };
 /** Of a run shorter than OUTBOX_FIRST_MS, to index and to cache: one before it and one after. */
