@@ -71,6 +71,8 @@ export interface IndexReport
   turn: string | null;
   /** Until when, ms since the epoch. */
   turn_expires: number | null;
+  /** Its object is to be deleted when it expires. */
+  has_object: boolean;
 }
 
 export interface ExecutionIndexRpc {
@@ -187,7 +189,16 @@ export function pageOf(
 /** No id is before it: a cursor with it goes on with what began before its start. */
 const FIRST_ID = "-";
 
-function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntry): IndexReport {
+function reportOf({
+  start,
+  end,
+  seq,
+  expires,
+  summary,
+  report,
+  turn,
+  isDeletedByIndex,
+}: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
   return {
     start,
@@ -203,6 +214,7 @@ function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntr
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
     turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
     turn_expires: turn?.expires ?? null,
+    has_object: isDeletedByIndex,
   };
 }
 

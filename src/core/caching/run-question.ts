@@ -5,6 +5,7 @@ import { fnv1a } from "../hash.ts";
 import { canonicalJson } from "../json/json.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
 import { EARLIER_SHARDS } from "../monitoring/shards.ts";
+import { canonicalOfRun } from "./cache-key.ts";
 import { cachePolicy } from "./cached-result.ts";
 
 export interface RunQuestion {
@@ -30,7 +31,7 @@ export function runQuestion(spec: RunSpec, until: number): RunQuestion {
     execution_id,
     shards: cache_shards ?? EARLIER_SHARDS,
     question: query,
-    history: canonicalJson(history),
+    history: canonicalOfRun(history),
     input: canonicalJson([context, inputs]),
     until,
     ttl_seconds: Math.max(0, ...servedTtls(spec)),

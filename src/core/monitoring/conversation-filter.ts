@@ -1,6 +1,6 @@
 // Which conversations a shard of the execution index may have: a Bloom filter, small enough to travel and to be held by
 // each shard that has taken over conversations of another one. It finds everything that was added, and little else.
-import { fnv1a } from "../hash.ts";
+import { hash64 } from "../hash.ts";
 
 /** Bits of the smallest and of the largest filter: 1 KiB and 2 MiB. */
 const LEAST_BITS = 2 ** 13;
@@ -36,8 +36,9 @@ export class ConversationFilter {
 
   /** All conversations of one shard have the same lowest bits of their hash: a mixed one spreads them again. */
   private places(conversation_id: string): number[] {
-    const first = mixed(fnv1a(conversation_id));
-    const step = mixed(fnv1a(conversation_id, 0x01234567)) | 1;
+    const hash = hash64(conversation_id);
+    const first = mixed(Number.parseInt(hash.slice(0, 8), 16));
+    const step = mixed(Number.parseInt(hash.slice(8), 16)) | 1;
     const size = this.bits.length * 8;
     return Array.from({ length: HASHES }, (_, at) => ((first + Math.imul(step, at)) >>> 0) % size);
   }

@@ -147,6 +147,7 @@ class TenantLoad {
       seq: 1,
       report: null,
       turn: null,
+      isDeletedByIndex: true,
       sharded: {
         execution_id,
         conversation_id: conversation,

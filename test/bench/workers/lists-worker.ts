@@ -65,6 +65,7 @@ function entryOf(number: number, start: number): IndexReport {
     summary: JSON.stringify({ ...startSummary(shown, start), status }),
     counted: isCompleted ? reportText(counted) : null,
     shape: null,
+    has_object: hasEnded,
     turn: isCompleted ? JSON.stringify({ query: shown.query, answer: { answer: WORDS.repeat(3) } }) : null,
     turn_expires: isCompleted ? start + RETENTION_MS : null,
   };

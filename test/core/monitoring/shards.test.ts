@@ -1,7 +1,9 @@
 // The shards of a tenant: which generation holds, and where a conversation is and was.
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
+import { fnv1a } from "../../../src/core/hash.ts";
 import {
+  allShards,
   conversationShard,
   conversationShards,
   executionShard,
@@ -38,12 +40,6 @@ test("there are never more than the largest number", () => {
   expect(splitShards(split, SHARDS_MOST, 2 * SHARDS_MOST, NOW + SPLIT_AHEAD_MS)).toBeNull();
 });
 
-test("a run of a version without generations has its shard of then, whatever was split since", () => {
-  const run = { execution_id: "ex_1", conversation_id: "c" };
-  expect(executionShard(run)).toBe(conversationShard("ex_1", 8));
-  expect(executionShard({ ...run, index_shards: 4 })).toBe(conversationShard("c", 4));
-});
-
 const GENERATIONS: ShardGeneration[] = [1, 2, 8, 16].map((shards, at) => ({
   generation: at + 1,
   shards,
@@ -75,4 +71,38 @@ test("a conversation's former homes are those of the generations that may still 
       },
     ),
   );
+});
+
+const SHARDS = 8;
+const names = Array.from({ length: 4_000 }, (_, at) => `conversation ${at}`);
+
+test("all executions of a conversation are in its shard, whatever their ids are", () => {
+  for (const conversation_id of names.slice(0, 50)) {
+    const home = conversationShard(conversation_id, SHARDS);
+    for (const execution_id of ["a", "b", "c"]) {
+      const run = { execution_id, conversation_id, index_shards: SHARDS };
+      expect(executionShard(run)).toBe(home);
+    }
+  }
+});
+
+test("a run stays in the shard of the generation that it began under", () => {
+  const run = { execution_id: "a", conversation_id: "c", index_shards: 16 };
+  expect(executionShard(run)).toBe(conversationShard("c", 16));
+});
+
+test("a run of an earlier version is where its id put it", () => {
+  for (const execution_id of names.slice(0, 50)) {
+    expect(executionShard({ execution_id, conversation_id: "c" })).toBe(fnv1a(execution_id) % 8);
+  }
+});
+
+test("every shard has its part of the conversations, and there is no other", () => {
+  const counts = new Map(allShards(SHARDS).map((shard) => [shard, 0]));
+  for (const name of names) {
+    const shard = conversationShard(name, SHARDS);
+    counts.set(shard, (counts.get(shard) as number) + 1);
+  }
+  expect(counts.size).toBe(SHARDS);
+  for (const count of counts.values()) expect(count).toBeGreaterThan(400);
 });

@@ -63,8 +63,8 @@ interface Made {
 function fill(count: number, { status, pipeline, conversation, expires, on = disk }: Made): void {
   on.makeTables();
   const insert = on.database.prepare(
-    `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, batch, summary)
-     VALUES (?, ?, ?, 9, ?, ?, ?, ?, ?, 0, ?)`,
+    `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, has_object, batch, summary)
+     VALUES (?, ?, ?, 9, ?, ?, ?, ?, ?, 0, 0, ?)`,
   );
   const mark = on.database.prepare("INSERT OR IGNORE INTO pipeline_windows VALUES (?, ?)");
   on.database.exec("BEGIN");

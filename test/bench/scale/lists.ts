@@ -2,12 +2,12 @@
 // workerd with its storage on this machine's disk. The entries are made by the shard's own reports. LIST_ENTRIES is how
 // many. Ends with code 0.
 import { tmpdir } from "node:os";
-import type { IndexQuery } from "../../src/engine/worker-ports.ts";
-import { temporaryState } from "../support/servers/workerd.ts";
-import { closeConnections, pause, shoot } from "./load.ts";
-import { startServer, writeConfig } from "./raw-workerd.ts";
-import { bundle, OBJECTS } from "./servers.ts";
-import { atMost, printTable, printVerdicts, type Verdict } from "./verdicts.ts";
+import type { IndexQuery } from "../../../src/engine/worker-ports.ts";
+import { temporaryState } from "../../support/servers/workerd.ts";
+import { closeConnections, pause, shoot } from "../load.ts";
+import { startServer, writeConfig } from "../raw-workerd.ts";
+import { bundle, OBJECTS } from "../servers.ts";
+import { atMost, printTable, printVerdicts, type Verdict } from "../verdicts.ts";
 
 const ENTRIES = Number(process.env["LIST_ENTRIES"] ?? 1_000_000);
 /** Reports of one message. */
