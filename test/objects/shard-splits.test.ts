@@ -9,6 +9,7 @@ import {
 } from "../../src/adapters/durable/execution-index-client.ts";
 import { startSummary } from "../../src/core/monitoring/index-entry.ts";
 import {
+  conversationShard,
   executionShard,
   homeOf,
   type Sharded,
@@ -173,7 +174,7 @@ class Tenant {
         const of = target[method] as (...args: unknown[]) => unknown;
         return (...args: unknown[]) => of.apply(target, args);
       },
-    }) as unknown as ExecutionIndexRpc;
+    });
   }
 }
 
@@ -184,6 +185,12 @@ const shownOf = (execution_id: string, conversation_id: string) => ({
   pipeline: "p",
   pipeline_version: 1,
 });
+
+/** A conversation that has another shard from the second generation on. */
+function movedConversations(count: number): string[] {
+  const ids = Array.from({ length: 20 * count }, (_, at) => `conversation ${at}`);
+  return ids.filter((id) => conversationShard(id, 4) !== 0).slice(0, count);
+}
 
 /** What a task gives, while the timers that it may wait for are let go. */
 async function settled<T>(task: Promise<T>): Promise<T> {
@@ -307,6 +314,34 @@ async function checkMetrics(age: number): Promise<void> {
   expect(by_pipeline.get("p")?.by.get("completed") ?? 0).toBe(ended);
 }
 
+test("new conversations stop asking the former shard; those that it has go on to be remembered", async () => {
+  tenant = new Tenant(1);
+  const [known = "", ...fresh] = movedConversations(12);
+  await tenant.begin("before", known, 0, false);
+  await tenant.report(tenant.runs[0] as Run, true);
+  tenant.split(4);
+  await wait(TIMINGS.SPLIT_AHEAD_MS + TIMINGS.SPLIT_SETTLED_MS);
+  for (const [at, id] of fresh.entries()) await tenant.begin(`first ${at}`, id, 0, false);
+  tenant.asked = [];
+  for (const [at, id] of fresh.entries()) await tenant.begin(`second ${at}`, id, 0, false);
+  expect(tenant.asked.filter((method) => method !== "begin")).toEqual([]);
+  expect(await tenant.begin("after", known, 0, false)).toEqual(["before"]);
+  tenant.evict();
+  expect(await tenant.begin("later", known, 0, false)).toEqual(["before"]);
+  tenant.close();
+});
+
+test("a request that is repeated after a split is noted once", async () => {
+  tenant = new Tenant(1);
+  const [conversation = ""] = movedConversations(1);
+  await tenant.begin("named", conversation, 0, true);
+  tenant.split(4);
+  await vi.advanceTimersByTimeAsync(TIMINGS.SPLIT_AHEAD_MS);
+  await tenant.begin("named", conversation, 0, true);
+  expect(await tenant.list(0)).toEqual(["named"]);
+  tenant.close();
+});
+
 test("each run is listed once, counted once and remembered, whenever shards are split", async () => {
   await fc.assert(
     fc.asyncProperty(
@@ -323,6 +358,6 @@ test("each run is listed once, counted once and remembered, whenever shards are 
         }
       },
     ),
-    { numRuns: 200, endOnFailure: true },
+    { numRuns: 100, endOnFailure: true },
   );
 }, 120_000);

@@ -48,10 +48,10 @@ export class FormerHomes {
     turns: number,
     execution_id: string | null,
   ): Promise<FormerTurns> {
+    const asked = former.filter((home) => this.mayHave(home, conversation_id));
     const found = await Promise.all(
-      former.map((home) => {
-        if (!this.mayHave(home, conversation_id)) return null;
-        const answer = this.shard(home.shard).formerTurns(conversation_id, turns, execution_id);
+      asked.map(({ shard }) => {
+        const answer = this.shard(shard).formerTurns(conversation_id, turns, execution_id);
         return within(TIMINGS.SHARD_WAIT_MS, answer, null);
       }),
     );

@@ -84,14 +84,15 @@ console.log(`## Pages of ${PAGE}, ms\n`);
 printTable(["", "found", "p50", "p90", "slowest"], rows);
 
 const alone = await reports();
-let isOver = false;
+const readers = new AbortController();
 const lists = Promise.all(
   FILTERS.slice(0, 2).map(async (_, of) => {
-    for (let next = of; !isOver; next += 1) await list(FILTERS[next % FILTERS.length]?.[1] ?? {});
+    for (let next = of; !readers.signal.aborted; next += 1)
+      await list(FILTERS[next % FILTERS.length]?.[1] ?? {});
   }),
 );
 const beside = await reports();
-isOver = true;
+readers.abort();
 await lists;
 console.log(`\n## A report each ${REPORT_GAP_MS} ms, ms\n`);
 printTable(
