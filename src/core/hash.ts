@@ -2,15 +2,27 @@
 // Not for anything that must not be guessed or forged.
 
 const FNV_SEED = 0x811c9dc5;
+const FNV_PRIME = 0x01000193;
 
-/** 32 bits. @param seed another one gives a hash of its own */
-export function fnv1a(text: string, seed: number = FNV_SEED): number {
-  let hash = seed;
-  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);
+/** 32 bits. */
+export function fnv1a(text: string): number {
+  let hash = FNV_SEED;
+  for (let at = 0; at < text.length; at += 1) hash = Math.imul(hash ^ text.charCodeAt(at), FNV_PRIME);
   return hash >>> 0;
 }
 
-/** 64 bits as 16 hex digits: two hashes, seeded apart. */
+/** 64 bits as 16 hex digits: two hashes, seeded apart, in one pass. */
 export function hash64(text: string): string {
-  return [FNV_SEED, 0x01234567].map((seed) => fnv1a(text, seed).toString(16).padStart(8, "0")).join("");
+  let first = FNV_SEED;
+  let second = 0x01234567;
+  for (let at = 0; at < text.length; at += 1) {
+    const unit = text.charCodeAt(at);
+    first = Math.imul(first ^ unit, FNV_PRIME);
+    second = Math.imul(second ^ unit, FNV_PRIME);
+  }
+  return hex(first) + hex(second);
+}
+
+function hex(hash: number): string {
+  return (hash >>> 0).toString(16).padStart(8, "0");
 }

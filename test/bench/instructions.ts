@@ -23,6 +23,10 @@ const CALLERS = 8;
 const WARM = 400;
 const COUNTED = Number(process.env["BENCH_SHOTS"] ?? 100);
 const SLOWED = 60;
+/** Objects of many runs: at Valgrind's pace they would be closed and opened again between two of them. */
+const SHARED: ReadonlySet<string> = new Set(
+  OBJECTS.map(([, of]) => of).filter((of) => of !== "ExecutionObject"),
+);
 /** The waits that a run would meet at Valgrind's pace and does not at its own, by the file in which they are. */
 const WAITS: Readonly<Record<string, readonly string[]>> = {
   "src/core/timings.ts": [
@@ -33,7 +37,9 @@ const WAITS: Readonly<Record<string, readonly string[]>> = {
     "ALERT_EVALUATE_MS",
     "ALERT_NOTIFY_MS",
   ],
-  "src/adapters/durable/catalog-client.ts": ["CATALOG_AGE_MS"],
+  "src/adapters/durable/catalog-client.ts": ["CATALOG_AGE_MS", "CATALOG_WAIT_MS"],
+  "src/adapters/durable/execution-index-client.ts": ["BEGIN_MS"],
+  "src/adapters/platform/time-limit.ts": ["SHARED_MS"],
   "src/adapters/durable/agent-health-client.ts": ["HEALTH_AGE_MS", "REFRESH_AGE_MS"],
 };
 
@@ -97,7 +103,7 @@ interface Counted {
 
 /** Millions of instructions a run. */
 async function count(folder: string, agents: string, of: Counted, at: number): Promise<number> {
-  const config = await writeConfig(folder, `side${at}`, of.script, agents, of.objects);
+  const config = await writeConfig(folder, `side${at}`, of.script, agents, of.objects, SHARED);
   const out = join(folder, `counts${at}`);
   const server = await startServer(config, [
     "valgrind",

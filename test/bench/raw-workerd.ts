@@ -56,13 +56,17 @@ function listening(child: ChildProcess): Promise<number> {
   });
 }
 
-/** A configuration in Cap'n Proto's text format, whose strings are JSON's for all that they contain here. */
+/**
+ * A configuration in Cap'n Proto's text format, whose strings are JSON's for all that they contain here.
+ * @param kept classes whose objects stay in memory; workerd closes the others ten seconds after their last request
+ */
 export async function writeConfig(
   parent: string,
   name: string,
   script: string,
   agents: string,
   objects: readonly (readonly [string, string])[],
+  kept: ReadonlySet<string> = new Set(),
 ): Promise<string> {
   const folder = join(parent, name);
   await mkdir(join(folder, "objects"), { recursive: true });
@@ -77,7 +81,8 @@ export async function writeConfig(
     ...objects.map(([binding, of]) => `(name = ${text(binding)}, durableObjectNamespace = ${text(of)})`),
   ];
   const namespaces = objects.map(
-    ([, of]) => `(className = ${text(of)}, uniqueKey = ${text(`bench-${of}`)}, enableSql = true)`,
+    ([, of]) =>
+      `(className = ${text(of)}, uniqueKey = ${text(`bench-${of}`)}, enableSql = true, preventEviction = ${kept.has(of)})`,
   );
   const config = join(folder, "config.capnp");
   await writeFile(

@@ -60,12 +60,12 @@ export class HttpAgents implements Agents {
     const target = this.target(registration, agent_type, asked);
     if ("failure" in target) return target;
     const headers = this.headers(request, asked);
-    if ("failure" in headers) return headers;
+    if (!headers.ok) return headers;
     let response: Response;
     try {
       const init: RequestInit = {
         method: "POST",
-        headers,
+        headers: headers.value,
         body: asked.body,
         // "error" throws in Workers, and a followed redirect would take our headers along.
         redirect: "manual",
@@ -119,11 +119,14 @@ export class HttpAgents implements Agents {
     };
   }
 
+  /** By their names in lower case. */
   private headers(
     { call, registration, tenant, traceparent, idempotency_key }: AgentRequest,
     asked: ProtocolRequest,
-  ): Headers | Failed {
-    const headers = new Headers();
+  ): { ok: true; value: Record<string, string> } | Failed {
+    // As an object: a Headers is filled by a call of the platform for each, and copied by the request. It inherits
+    // nothing: `__proto__` is a name like any other.
+    const headers = Object.create(null) as Record<string, string>;
     for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
       const secret = secretName(tenant, reference);
       const value = this.world.secret(secret);
@@ -133,14 +136,15 @@ export class HttpAgents implements Agents {
         const detail = `the agent ${call.agent_type} needs the secret ${secret}, which ${fault}`;
         return notCallable(detail);
       }
-      headers.set(name, value);
+      headers[name.toLowerCase()] = value;
     }
-    for (const [name, value] of Object.entries(asked.headers)) headers.set(name, value);
-    headers.set("accept-encoding", ACCEPT_ENCODING);
-    if (traceparent !== null) headers.set("traceparent", traceparent);
+    // A protocol's are in lower case.
+    Object.assign(headers, asked.headers);
+    headers["accept-encoding"] = ACCEPT_ENCODING;
+    if (traceparent !== null) headers["traceparent"] = traceparent;
     // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
-    headers.set("idempotency-key", `"${idempotency_key}"`);
-    return headers;
+    headers["idempotency-key"] = `"${idempotency_key}"`;
+    return { ok: true, value: headers };
   }
 }
 

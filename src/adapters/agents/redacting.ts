@@ -68,6 +68,8 @@ function queryTexts(registration: AgentRegistration | null): string[] {
   if (registration === null) return [];
   const target =
     "url" in registration ? registration.url : `https://agent.internal${registration.path ?? "/"}`;
+  // Most have none, and each call would parse a URL for it.
+  if (!target.includes("?")) return [];
   const search = URL.canParse(target) ? new URL(target).search : "";
   if (search === "") return [];
   const raw = search.slice(1).split("&");

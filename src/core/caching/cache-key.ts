@@ -14,22 +14,18 @@ export interface CacheKey {
 }
 
 export function cacheKey(tenant: string, registration: RegisteredAgent | null, call: AgentCall): CacheKey {
-  const { stage, agent_type, config, query, inputs, context, history } = call;
+  const { stage, query, inputs, context, history } = call;
+  const head = headOf(call);
+  const tail = tailOf(tenant, stage);
+  const asked = `"query":${canonicalJson(query)}`;
+  // What canonicalJson would make of one object of all these: its members are in the order of their names.
+  const input = `"context":${canonicalJson(context)},"history":${canonicalOfRun(history)},"inputs":${canonicalJson(inputs)}`;
+  const agent = `"registration":${registration === null ? "null" : canonicalOfRun(registration)}`;
   return {
     tenant,
     question: query,
-    exact: canonicalJson({
-      tenant,
-      stage,
-      agent_type,
-      config,
-      query,
-      registration,
-      inputs,
-      context,
-      history,
-    }),
-    family: cacheFamily(tenant, stage, call, query),
+    exact: `{${head},${input},${asked},${agent},${tail}}`,
+    family: `{${head},${asked},${tail}}`,
   };
 }
 
@@ -37,8 +33,28 @@ export function cacheKey(tenant: string, registration: RegisteredAgent | null, c
 export function cacheFamily(
   tenant: string,
   stage: string,
-  { agent_type, config }: Pick<AgentCall, "agent_type" | "config">,
+  call: Pick<AgentCall, "agent_type" | "config">,
   query: string,
 ): string {
-  return canonicalJson({ tenant, stage, agent_type, config, query });
+  return `{${headOf(call)},"query":${canonicalJson(query)},${tailOf(tenant, stage)}}`;
+}
+
+function headOf({ agent_type, config }: Pick<AgentCall, "agent_type" | "config">): string {
+  return `"agent_type":${canonicalJson(agent_type)},"config":${canonicalJson(config)}`;
+}
+
+function tailOf(tenant: string, stage: string): string {
+  return `"stage":${canonicalJson(stage)},"tenant":${canonicalJson(tenant)}`;
+}
+
+const texts = new WeakMap<object, string>();
+
+/** Canonical JSON of a value that a run hands to each of its stages: made once for all of them. */
+export function canonicalOfRun(value: object): string {
+  let text = texts.get(value);
+  if (text === undefined) {
+    text = canonicalJson(value);
+    texts.set(value, text);
+  }
+  return text;
 }

@@ -4,6 +4,7 @@
 import { fnv1a } from "../hash.ts";
 import { canonicalJson } from "../json/json.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
+import { canonicalOfRun } from "./cache-key.ts";
 import { cachePolicy } from "./cached-result.ts";
 
 export interface RunQuestion {
@@ -26,7 +27,7 @@ export function runQuestion(spec: RunSpec, until: number): RunQuestion {
     tenant,
     execution_id,
     question: query,
-    history: canonicalJson(history),
+    history: canonicalOfRun(history),
     input: canonicalJson([context, inputs]),
     until,
     ttl_seconds: Math.max(0, ...servedTtls(spec)),

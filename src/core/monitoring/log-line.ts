@@ -8,7 +8,7 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { StageError } from "../../contract/stage.ts";
 import { cutText } from "../../contract/text.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
-import type { ExecutionState } from "../execution/state.ts";
+import type { ExecutionState, StageState } from "../execution/state.ts";
 
 export type LogLevel = CoordinatorConfig["log_level"];
 
@@ -30,6 +30,15 @@ export function isLogged(level: LogLevel, wanted: LogLevel): boolean {
 
 export function levelOf(event: LifecycleEvent): LogLevel {
   return LEVELS[event.type] ?? "INFO";
+}
+
+/** False where its config wants no line for any of its events so far. */
+export function mayHaveLines({ spec, status, recoveries, stages }: ExecutionState): boolean {
+  const { enable_detailed_logging, log_level } = spec.config;
+  if (!enable_detailed_logging || isLogged("INFO", log_level)) return enable_detailed_logging;
+  const isSmooth = ({ result, rescued, waits }: StageState) =>
+    result.status !== "failed" && rescued === null && waits.length === 0;
+  return status === "failed" || recoveries > 0 || !stages.every(isSmooth);
 }
 
 /** The fields that an event's line has. */

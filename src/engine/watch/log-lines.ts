@@ -2,7 +2,14 @@
 // later and together, so that a short run is over by then and pays nothing for it. Lines of events that an earlier
 // instance wrote are not written again; what waits when the object dies is in the trace alone.
 import type { ExecutionState } from "../../core/execution/state.ts";
-import { eventFields, isLogged, levelOf, type LogLevel, logLine } from "../../core/monitoring/log-line.ts";
+import {
+  eventFields,
+  isLogged,
+  levelOf,
+  type LogLevel,
+  logLine,
+  mayHaveLines,
+} from "../../core/monitoring/log-line.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { LiveText } from "../run/live-text.ts";
@@ -37,7 +44,9 @@ export class LogLines implements Watcher {
   }
 
   wake(): void {
-    if (this.isDue || this.driver.state?.spec.config.enable_detailed_logging !== true) return;
+    const { state } = this.driver;
+    // Nearly all runs leave no line: none of them pays for a timer.
+    if (this.isDue || state === null || !mayHaveLines(state)) return;
     this.isDue = true;
     this.clock.after(TIMINGS.LOG_WAIT_MS, () => {
       this.isDue = false;

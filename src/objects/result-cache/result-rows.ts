@@ -184,17 +184,22 @@ export class ResultRows {
   private *around(place: number, since: number): Generator<{ name: string; row: Keys }> {
     const { start, history } = rangesOf(place);
     const tables = this.tables.filter((table) => endOf(table) > since);
+    const isOfStart = ({ id }: Keys) => id >= start[0] && id <= start[1];
+    // Most questions are new: one look at a table says that it has nothing of either.
+    const beside: { name: string; rows: Keys[] }[] = [];
     for (const { name } of tables) {
-      for (const row of this.rows(name, start, since, ROWS_OF_START)) yield { name, row };
+      const rows = this.rows(name, history, ROWS_BESIDE);
+      beside.push({ name, rows });
+      const ofStart =
+        rows.length < ROWS_BESIDE ? rows.filter(isOfStart) : this.rows(name, start, ROWS_OF_START);
+      for (const row of ofStart) if (row.at > since) yield { name, row };
     }
-    for (const { name } of tables) {
-      for (const row of this.rows(name, history, since, ROWS_BESIDE)) {
-        if (row.id < start[0] || row.id > start[1]) yield { name, row };
-      }
+    for (const { name, rows } of beside) {
+      for (const row of rows) if (row.at > since && !isOfStart(row)) yield { name, row };
     }
   }
 
-  private rows(name: string, [first, end]: Range, since: number, most: number): Keys[] {
+  private rows(name: string, [first, end]: Range, most: number): Keys[] {
     return this.sql
       .exec<Keys>(
         `SELECT id, at, keys FROM ${name} WHERE id BETWEEN ? AND ? ORDER BY id DESC LIMIT ?`,
@@ -202,8 +207,7 @@ export class ResultRows {
         end,
         most,
       )
-      .toArray()
-      .filter(({ at }) => at > since);
+      .toArray();
   }
 
   private entries(name: string, id: number): string {

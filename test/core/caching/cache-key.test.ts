@@ -1,7 +1,8 @@
 // The key of a result: the agent's input in any order, and neither caller nor time.
 import { expect, test } from "vitest";
 import type { AgentCall } from "../../../src/contract/agent.ts";
-import { cacheKey } from "../../../src/core/caching/cache-key.ts";
+import { cacheFamily, cacheKey } from "../../../src/core/caching/cache-key.ts";
+import { canonicalJson } from "../../../src/core/json/json.ts";
 
 const call: AgentCall = {
   execution_id: "ex_1",
@@ -45,4 +46,30 @@ test("another generation of the agent is another input; one without a number is 
   expect(new Set([first.exact, second.exact, exact({})])).toEqual(new Set([first.exact, second.exact]));
   expect(second.exact).not.toBe(first.exact);
   expect(second.family).toBe(first.family);
+});
+
+test("keys are the canonical JSON of all that makes two calls the same", () => {
+  const turn = { query: "before", answer: { z: 1, a: [true, null] } };
+  const asking: AgentCall = {
+    ...call,
+    stage: "answer",
+    agent_type: "llm",
+    query: 'what is "this"?',
+    config: { top: 3, a: { c: 1, b: 2 } },
+    inputs: { intent: { kind: "x" }, beside: null },
+    context: { language: "en" },
+    history: [turn],
+  };
+  const registered = { ...registration, generation: 7 };
+  const { stage, agent_type, config, query, inputs, context, history } = asking;
+  const asked = { tenant: "t", stage, agent_type, config, query };
+  for (const at of [registered, null]) {
+    expect(cacheKey("t", at, asking)).toEqual({
+      tenant: "t",
+      question: query,
+      exact: canonicalJson({ ...asked, registration: at, inputs, context, history }),
+      family: canonicalJson(asked),
+    });
+  }
+  expect(cacheFamily("t", stage, asking, query)).toBe(canonicalJson(asked));
 });

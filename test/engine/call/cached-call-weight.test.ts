@@ -13,7 +13,7 @@ const state = { spec: { config: DEFAULT_CONFIG } } as unknown as ExecutionState;
 const request = {
   tenant: "t",
   registration: { url: "https://agent.example", protocol: "native" },
-  call: { execution_id: "e", timeout_ms: 1_000 } as AgentCall,
+  call: { execution_id: "e", history: [] as unknown[], timeout_ms: 1_000 } as AgentCall,
 } as AgentRequest;
 const hooks = { signal: new AbortController().signal, delta() {}, progress() {}, another() {} };
 

@@ -12,8 +12,21 @@ import type { ExecutionState, StageState } from "../state.ts";
 
 export type Span = readonly [from: number, to: number];
 
+/** Of runs that have ended: the execution, its report and its trace show the same one. */
+const paths = new WeakMap<ExecutionState, readonly CriticalPathLink[]>();
+
 /** The chain in the order of time. The `ms` of all links add up to the run's duration. */
-export function criticalPathOf(state: ExecutionState): CriticalPathLink[] {
+export function criticalPathOf(state: ExecutionState): readonly CriticalPathLink[] {
+  if (state.ended_at === null) return walkBack(state);
+  let path = paths.get(state);
+  if (path === undefined) {
+    path = walkBack(state);
+    paths.set(state, path);
+  }
+  return path;
+}
+
+function walkBack(state: ExecutionState): CriticalPathLink[] {
   const links: CriticalPathLink[][] = [];
   const end = state.ended_at ?? state.updated_at;
   let stage = lastStage(state);

@@ -127,7 +127,7 @@ function performanceOf(state: ExecutionState): PerformanceMetrics {
   return {
     critical_path: stagesOn(links),
     critical_path_ms: links.reduce((sum, { kind, ms }) => (kind === "stage" ? sum + ms : sum), 0),
-    critical_path_links: links,
+    critical_path_links: [...links],
     overhead_ms: overhead(state),
     stage_ms: Object.fromEntries(stage_ms),
     retries: state.stages.reduce((sum, stage) => sum + Math.max(0, stage.result.attempts - 1), 0),
