@@ -1,4 +1,4 @@
-// Concatenates byte arrays.
+// Byte arrays: concatenated, and in hex.
 
 /** Concatenates the parts; a single part is returned unchanged. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
