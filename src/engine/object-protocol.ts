@@ -87,6 +87,12 @@ export interface ExecutionRpc {
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
   /** Deletes an execution that has ended, here and wherever something of it is kept. */
   forget(): Promise<Result<null>>;
+  /**
+   * The retention of the run that began then is over: its object is emptied. One that still has something to report has
+   * an alarm, and empties itself.
+   * @param started_at ms since the epoch
+   */
+  expire(started_at: number): Promise<void>;
   /** Whether this instance of the object has the call in flight. @param call the `seq` of its stage.started */
   isCalling(call: number): Promise<boolean>;
   /**

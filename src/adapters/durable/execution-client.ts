@@ -56,6 +56,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
+        expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),
         isCalling: (call) => rpcOf(tenant, execution_id).isCalling(call),
         shareCalls: () => rpcOf(tenant, execution_id).shareCalls(),
       };
@@ -71,6 +72,17 @@ export function callIsRunning(
 ): Promise<boolean> {
   const id = namespace.idFromName(`${tenant}/${execution_id}`);
   return (namespace.get(id) as unknown as ExecutionRpc).isCalling(call);
+}
+
+/** Empties the object of an execution whose retention is over. @param started_at of the run, ms since the epoch */
+export function expireExecution(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  execution_id: string,
+  started_at: number,
+): Promise<void> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).expire(started_at);
 }
 
 /** An execution's calls in flight, to be shared with another run. See ExecutionRpc. */

@@ -54,6 +54,8 @@ export interface IndexReport
   turn: string | null;
   /** Until when, ms since the epoch. */
   turn_expires: number | null;
+  /** Its object is to be deleted when it expires. */
+  has_object: boolean;
 }
 
 export interface ExecutionIndexRpc {
@@ -154,7 +156,16 @@ export function pageOf(
 /** No id is before it: a cursor with it goes on with what began before its start. */
 const FIRST_ID = "-";
 
-function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntry): IndexReport {
+function reportOf({
+  start,
+  end,
+  seq,
+  expires,
+  summary,
+  report,
+  turn,
+  isDeletedByIndex,
+}: IndexEntry): IndexReport {
   const { execution_id, status, pipeline, conversation_id } = summary;
   return {
     start,
@@ -170,6 +181,7 @@ function reportOf({ start, end, seq, expires, summary, report, turn }: IndexEntr
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
     turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
     turn_expires: turn?.expires ?? null,
+    has_object: isDeletedByIndex,
   };
 }
 

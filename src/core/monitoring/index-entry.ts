@@ -8,7 +8,7 @@ import type { Sharded } from "./shards.ts";
 import { TIMINGS } from "../timings.ts";
 import { isoTime } from "../time.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
-import { retainedUntil } from "../execution/alarm/retention.ts";
+import { isDeletedByIndex, retainedUntil } from "../execution/alarm/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
 
 export interface IndexEntry {
@@ -23,6 +23,8 @@ export interface IndexEntry {
   report: RunReport | null;
   /** What the next question of its conversation receives of it; null where there is nothing. */
   turn: KeptTurn | null;
+  /** It has ended, and its object is deleted by the index when it expires. */
+  isDeletedByIndex: boolean;
   /** What decides in which shard it is kept. */
   sharded: Sharded;
   /** From then on, in ms since the epoch, the execution is deleted, or will never report its end. */
@@ -78,6 +80,7 @@ export function indexEntry(state: ExecutionState, now: number = state.updated_at
     seq: state.seq,
     report: runReport(state),
     turn: spec.index_shards === undefined ? null : turnOf(state),
+    isDeletedByIndex: isTerminal(state.status) && isDeletedByIndex(state),
     sharded: spec,
     expires: expiry(state, now),
   };

@@ -10,6 +10,9 @@ export interface IndexGeneration {
 
 export const INDEX_GENERATION: IndexGeneration = { shards: 8 };
 
+/** That of the versions that chose the shard by the execution's id. */
+const EARLIER_GENERATION: IndexGeneration = { shards: 8 };
+
 /** What decides where an execution's entry is. */
 export interface Sharded {
   execution_id: string;
@@ -25,7 +28,7 @@ export function conversationShard(conversation_id: string, { shards }: IndexGene
 
 /** The shard of an execution. */
 export function executionShard({ execution_id, conversation_id, index_shards }: Sharded): number {
-  if (index_shards === undefined) return fnv1a(execution_id) % INDEX_GENERATION.shards;
+  if (index_shards === undefined) return fnv1a(execution_id) % EARLIER_GENERATION.shards;
   return conversationShard(conversation_id, { shards: index_shards });
 }
 

@@ -1,7 +1,7 @@
 // The Durable Object of a shard of a tenant's execution index: the executions of the conversations that hash to it, with
 // the turns that those remember, and the metrics of the executions that have ended. One request before a run reads its
 // conversation's history and notes its start; one after it writes entry, turn and metrics in one transaction. Expired
-// rows are not listed, and the object's alarm deletes them.
+// rows are not listed; the object's alarm deletes them, and the objects of their executions.
 //
 // Nothing keeps the object awake between requests: a report is written at once, or where they are many, with those of
 // the next moment; alerts are evaluated by the tenant's monitor, and only where they are sent to somebody.
@@ -22,6 +22,7 @@ import { TIMINGS } from "../../core/timings.ts";
 import { migrate } from "../migrations.ts";
 import { EarlierRows } from "./earlier-rows.ts";
 import { EarlierVersion } from "./earlier-version.ts";
+import { Janitor } from "./janitor.ts";
 import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
 import { comparePlaces } from "./list-page.ts";
@@ -34,6 +35,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private readonly earlierRows: EarlierRows;
   private readonly earlier: EarlierVersion;
   private readonly notes = new StartNotes();
+  private readonly janitor: Janitor;
   private readonly store: MetricsStore;
   private readonly recent: RecentShapes;
   private waiting: IndexReport[] = [];
@@ -51,6 +53,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     migrate(storage, SCHEMAS);
     this.rows = new RunRows(storage.sql);
     this.earlierRows = new EarlierRows(storage.sql);
+    this.janitor = new Janitor(env.EXECUTIONS, this.tenant);
     this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
     this.store = new MetricsStore(storage.kv, (since, batch) => this.rows.uncounted(since, batch));
     this.recent = new RecentShapes(storage.kv);
@@ -134,12 +137,14 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   override async alarm(): Promise<void> {
     await this.gathered();
     const now = Date.now();
+    const swept = this.rows.look(now);
+    const gone = await this.janitor.empty(swept.objects);
     let hasMore = false;
     let hasMetrics = false;
     this.transaction(() => {
       hasMetrics = this.store.sweep(now);
       this.recent.write();
-      hasMore = [this.rows.sweep(now), this.earlierRows.sweep(now)].includes(true);
+      hasMore = [this.rows.drop(swept, gone), this.earlierRows.sweep(now)].includes(true);
     });
     const { firstDue } = this.rows;
     const hasEarlier = !this.earlierRows.isEmpty;

@@ -23,6 +23,25 @@ interface TurnRow extends Record<string, SqlStorageValue> {
   ended: number;
 }
 
+interface SweptRow extends Record<string, SqlStorageValue> {
+  place: number;
+  id: string;
+  start: number;
+  /** 1 where its object is to be deleted. */
+  has_object: number;
+  /** 1 where nothing needs the row any more. */
+  is_over: number;
+}
+
+/** Rows that a sweep looks at. */
+export interface Sweep {
+  rows: readonly SweptRow[];
+  /** Those of them whose objects are to be deleted first. */
+  objects: readonly SweptRow[];
+  /** They are the last ones of the table. */
+  isLast: boolean;
+}
+
 interface CountedRow extends Record<string, SqlStorageValue> {
   start: number;
   ended: number;
@@ -45,6 +64,8 @@ const SWEEP_ROWS = 2_000;
 const SCANNED_ROWS = 20_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
+/** Objects that one sweep deletes. */
+const SWEEP_OBJECTS = 500;
 /** A row that has ended is kept this long at least, so that its end is counted once. */
 export const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 
@@ -68,6 +89,7 @@ export class RunRows {
       entry.status,
       entry.end,
       entry.expires,
+      entry.has_object ? 1 : 0,
       batch,
       entry.counted,
       entry.summary,
@@ -80,7 +102,7 @@ export class RunRows {
         (entry.seq === known.seq && known.ended === null && entry.expires > known.expires);
       if (!isLater) return false;
       this.sql.exec(
-        `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, batch = ?, counted = ?, summary = ?,
+        `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, has_object = ?, batch = ?, counted = ?, summary = ?,
            turn_expires = ?, turn = ?
          WHERE place = ?`,
         ...values,
@@ -90,9 +112,9 @@ export class RunRows {
     }
     this.sql.exec(
       `INSERT INTO runs
-         (seq, status, ended, expires, batch, counted, summary, turn_expires, turn,
+         (seq, status, ended, expires, has_object, batch, counted, summary, turn_expires, turn,
           place, id, start, pipeline, conversation_id)
-       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+       VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...values,
       this.freePlace(entry.start),
       entry.execution_id,
@@ -216,7 +238,7 @@ export class RunRows {
     const known = this.find(place);
     if (known === undefined) return;
     this.sql.exec(
-      `UPDATE runs SET expires = 0, conversation_id = '', summary = '', turn_expires = NULL, turn = NULL
+      `UPDATE runs SET expires = 0, has_object = 0, conversation_id = '', summary = '', turn_expires = NULL, turn = NULL
        WHERE place = ?`,
       known.place,
     );
@@ -245,11 +267,11 @@ export class RunRows {
     for (const row of rows) yield { report: countedOf(row), ended: row.ended };
   }
 
-  /** When the oldest row may go, ms since the epoch; null where there is none. */
+  /** When something is to be done about the oldest row, ms since the epoch; null where there is none. */
   get firstDue(): number | null {
     const [row] = this.sql
       .exec<{ due: number }>(
-        `SELECT max(expires, ifnull(turn_expires, 0), ifnull(ended, 0) + ?) AS due
+        `SELECT iif(has_object = 1, expires, max(expires, ifnull(turn_expires, 0), ifnull(ended, 0) + ?)) AS due
          FROM runs ORDER BY place LIMIT 1`,
         REMEMBERED_MS,
       )
@@ -257,12 +279,14 @@ export class RunRows {
     return row?.due ?? null;
   }
 
-  /** Deletes rows that nothing needs any more, from where the last sweep stopped; true where more may follow. */
-  sweep(now: number): boolean {
+  /** Looks at the next rows from where the last sweep stopped, for those that something is to be done about. */
+  look(now: number): Sweep {
     const rows = this.sql
-      .exec<{ place: number; is_over: number }>(
-        `SELECT place, (expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ?) AS is_over
+      .exec<SweptRow>(
+        `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object,
+           expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ? AS is_over
          FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
+        now,
         now,
         now,
         now - REMEMBERED_MS,
@@ -270,12 +294,26 @@ export class RunRows {
         SWEEP_ROWS,
       )
       .toArray();
-    const over = rows.filter(({ is_over }) => is_over === 1);
-    for (const { place } of over) this.sql.exec("DELETE FROM runs WHERE place = ?", place);
-    const isLast = rows.length < SWEEP_ROWS;
+    const objects = rows.filter(({ has_object }) => has_object === 1);
+    const isLast = rows.length < SWEEP_ROWS && objects.length <= SWEEP_OBJECTS;
+    const next = objects[SWEEP_OBJECTS]?.place;
+    const seen = next === undefined ? rows : rows.filter(({ place }) => place < next);
+    return { rows: seen, objects: objects.slice(0, SWEEP_OBJECTS), isLast };
+  }
+
+  /** Deletes what is over of the rows that were looked at; true where more may follow. @param gone objects' rows */
+  drop({ rows, isLast }: Sweep, gone: ReadonlySet<number>): boolean {
+    let done = 0;
+    for (const { place, has_object, is_over } of rows) {
+      if (has_object === 1 && !gone.has(place)) continue;
+      if (is_over === 1) this.sql.exec("DELETE FROM runs WHERE place = ?", place);
+      else if (has_object === 1) this.sql.exec("UPDATE runs SET has_object = 0 WHERE place = ?", place);
+      else continue;
+      done += 1;
+    }
     if (isLast) this.sweepWindows();
     this.sweptTo = isLast ? 0 : (rows.at(-1)?.place ?? 0);
-    return !isLast && over.length > 0;
+    return !isLast && done > 0;
   }
 
   private sweepWindows(): void {

@@ -24,8 +24,8 @@ export const SCHEMAS: readonly Migration[] = [
       `CREATE TABLE runs (
         place INTEGER PRIMARY KEY, id TEXT NOT NULL, start INTEGER NOT NULL, seq INTEGER NOT NULL,
         status TEXT NOT NULL, pipeline TEXT NOT NULL, conversation_id TEXT NOT NULL, ended INTEGER,
-        expires INTEGER NOT NULL, batch INTEGER NOT NULL, counted TEXT, summary TEXT NOT NULL,
-        turn_expires INTEGER, turn TEXT
+        expires INTEGER NOT NULL, has_object INTEGER NOT NULL, batch INTEGER NOT NULL, counted TEXT,
+        summary TEXT NOT NULL, turn_expires INTEGER, turn TEXT
       );
       CREATE INDEX runs_of_conversation ON runs (conversation_id);
       CREATE INDEX runs_open ON runs (status) WHERE ended IS NULL;

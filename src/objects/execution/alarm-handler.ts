@@ -41,6 +41,7 @@ export class AlarmHandler {
     // Whether a retry has the time of its first try is not documented: it proves nothing.
     const scheduled = info === undefined || info.isRetry ? null : info.scheduledTime;
     const before = alarm.faults;
+    if (runs.needsNoAlarm) return NOTHING_ELSE;
     try {
       if (runs.driver === null) {
         const waking = { scheduled, mayMove: crashes === 0, hasEnded: () => hasEnded(this.storage) };

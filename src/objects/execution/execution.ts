@@ -1,11 +1,11 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
 // (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
 import { DurableObject } from "cloudflare:workers";
+import { hasEnded, startedAt } from "../../adapters/log/last-event.ts";
 import { sharedCalls } from "../../adapters/durable/result-cache-client.ts";
 import { composeServices, composeShared, forgetExecution } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
-import { wasReported } from "../../core/execution/alarm/report-times.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import {
@@ -64,7 +64,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   async run(message: string): Promise<Result<ExecutionText>> {
     const asked = readRunText(message);
-    const started = this.startOrAttach(asked);
+    const started = await this.startOrAttach(asked);
     if (!started.ok) return started;
     await waitForCaller(started.value, this.runs.clock, asked.wait_ms);
     const text = this.runs.shown(started.value);
@@ -92,7 +92,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>> {
-    const opened = this.existing(started_at);
+    const opened = await this.existing(started_at);
     if (!opened.ok) return opened;
     const driver = opened.value;
     await driver.confirm();
@@ -104,22 +104,32 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async forget(): Promise<Result<null>> {
-    const opened = this.existing();
+    const opened = await this.existing();
     if (!opened.ok) return opened;
     const state = opened.value.state as ExecutionState;
     if (!isTerminal(state.status)) {
       const execution_id = this.executionId();
       return err({ code: "EXECUTION_CONFLICT", execution_id, verb: "delete", status: state.status });
     }
-    // A report in flight must not come after this and put the execution back into the index. Where the alarm is
-    // retention's, every receiver has the end, if from an earlier instance.
+    // A report in flight must not come after this and put the execution back into the index.
     const { outbox } = this.runs;
-    if (outbox !== null && !wasReported(state, await this.ctx.storage.getAlarm())) {
+    if (outbox !== null && !(await this.runs.isReported(state))) {
       logLostReports(state, await outbox.settleWithin(TIMINGS.REPORT_WAIT_MS), this.runs.clock.now());
     }
     await forgetExecution(this.env, state);
     await this.runs.wipe();
     return ok(null);
+  }
+
+  async expire(started_at: number): Promise<void> {
+    try {
+      if (startedAt(this.ctx.storage) !== started_at || !hasEnded(this.ctx.storage)) return;
+    } catch (cause) {
+      // It is kept for inspection.
+      if (cause instanceof LogCorrupted) return;
+      throw cause;
+    }
+    if ((await this.ctx.storage.getAlarm()) === null) await this.runs.wipe();
   }
 
   async isCalling(call: number): Promise<boolean> {
@@ -132,7 +142,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
-    const started = this.startOrAttach(message);
+    const started = await this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);
     const driver = started.value;
     const { answer, after, reattach = false } = message;
@@ -151,8 +161,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return executionResponse(body, status);
   }
 
-  private startOrAttach(message: RunMessage | FollowMessage): Result<ExecutionDriver> {
-    const opened = this.tryOpen();
+  private async startOrAttach(message: RunMessage | FollowMessage): Promise<Result<ExecutionDriver>> {
+    const opened = await this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
     if (state !== null) {
@@ -170,7 +180,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private async stream(reader: StreamReader, signal: AbortSignal): Promise<Response> {
-    const opened = this.existing(reader.started_at);
+    const opened = await this.existing(reader.started_at);
     if (!opened.ok) return refusalResponse(opened.error);
     const { status, seq } = opened.value.state as ExecutionState;
     const { after, reattach } = reader;
@@ -201,7 +211,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private async answer(
     act: (driver: ExecutionDriver) => CoordinatorError | null,
   ): Promise<Result<ExecutionText>> {
-    const opened = this.existing();
+    const opened = await this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
     const answer = refusal === null ? ok(this.runs.shown(opened.value)) : err(refusal);
@@ -213,8 +223,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    * The driver of an execution that is there.
    * @param started_at what a stream token says of the run's start: of another run of this id it opens nothing
    */
-  private existing(started_at: number | null = null): Result<ExecutionDriver> {
-    const opened = this.tryOpen();
+  private async existing(started_at: number | null = null): Promise<Result<ExecutionDriver>> {
+    const opened = await this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
     if (state === null) return this.absent();
@@ -237,8 +247,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return streamUrlOf(execution_id, token);
   }
 
-  private tryOpen(): Result<ExecutionDriver> {
+  private async tryOpen(): Promise<Result<ExecutionDriver>> {
     try {
+      this.runs.open();
+      await this.runs.dropExpired();
       return ok(this.runs.open());
     } catch (cause) {
       if (cause instanceof IsolateFull) return err(NO_ROOM);

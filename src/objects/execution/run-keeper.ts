@@ -5,7 +5,8 @@ import { writeLog } from "../../adapters/platform/system.ts";
 import { composeListing, composePorts, composeReceivers } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import { wasReported } from "../../core/execution/alarm/report-times.ts";
+import { endWasReported, wasReported } from "../../core/execution/alarm/report-times.ts";
+import { isDeletedByIndex, retainedUntil } from "../../core/execution/alarm/retention.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { executionPieces } from "../../core/execution/view/view.ts";
@@ -38,6 +39,8 @@ export class RunKeeper {
   private readonly env: Env;
   /** They change with the run's storage. */
   ports: Ports;
+  /** The run has ended, and this instance has seen that every receiver has its end: no alarm has anything to do. */
+  private hasReportedEnd = false;
   /** False for a run without storage, whose alarm is a timer. */
   private isPersisted = true;
   private readonly texts = new OpenTexts(() => this.rest());
@@ -72,6 +75,7 @@ export class RunKeeper {
    * @throws IsolateFull, and what broke the driver in its first batch
    */
   start(spec: RunSpec): ExecutionDriver {
+    this.hasReportedEnd = false;
     if (this.ports.memory?.take(specWeight(spec)) === false) {
       this.ports.memory.free();
       throw new IsolateFull();
@@ -219,20 +223,42 @@ export class RunKeeper {
     return this.texts.textOf(pieces);
   }
 
+  /** Whether every receiver has the end of this run, which may have been reported by an earlier instance. */
+  async isReported(state: ExecutionState): Promise<boolean> {
+    if (this.hasReportedEnd) return true;
+    // While an alarm is handled there is none.
+    return !this.alarm.isHandled && endWasReported(state, await this.ctx.storage.getAlarm());
+  }
+
+  /** The alarm that was set at the start of a run that is over and reported. */
+  get needsNoAlarm(): boolean {
+    return this.hasReportedEnd;
+  }
+
+  /** Deletes a run whose retention is over: the index has it deleted later. */
+  async dropExpired(): Promise<void> {
+    const state = this.driver?.state ?? null;
+    if (state === null || state.ended_at === null || !isDeletedByIndex(state)) return;
+    if (retainedUntil(state) <= this.ports.clock.now() && (await this.isReported(state))) await this.wipe();
+  }
+
   /** Deletes everything, so that the object is as one that never was. */
   async wipe(): Promise<void> {
     await this.ctx.storage.deleteAll();
     this.ports.memory?.free();
     this.drop();
     this.alarm.forget();
+    this.hasReportedEnd = false;
     this.isPersisted = true;
     this.ports = this.portsOf();
     for (const feed of this.feeds) feed.close();
   }
 
   /** Releases a run that has ended and been reported: what the log holds need not stay in memory. */
-  release({ spec }: ExecutionState): void {
-    if (spec.storage !== "durable_object") return;
+  release(state: ExecutionState): void {
+    if (state.spec.storage !== "durable_object") return;
+    if (isTerminal(state.status) && this.outbox?.reports === "none")
+      this.hasReportedEnd = isDeletedByIndex(state);
     this.ports.memory?.free();
     this.drop();
     this.alarm.release();

@@ -126,6 +126,7 @@ class TenantLoad {
       seq: 1,
       report: null,
       turn: null,
+      isDeletedByIndex: true,
       sharded: { execution_id, conversation_id: conversation, index_shards: INDEX_GENERATION.shards },
       expires: clock.now() + 1e9,
     });

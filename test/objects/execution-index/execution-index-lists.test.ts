@@ -62,8 +62,8 @@ interface Made {
 /** Fills the table faster than reports do: a run every two seconds, until now. */
 function fill(count: number, { status, pipeline, conversation, expires, on = disk }: Made): void {
   const insert = on.database.prepare(
-    `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, batch, summary)
-     VALUES (?, ?, ?, 9, ?, ?, ?, ?, ?, 0, ?)`,
+    `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, has_object, batch, summary)
+     VALUES (?, ?, ?, 9, ?, ?, ?, ?, ?, 0, 0, ?)`,
   );
   const mark = on.database.prepare("INSERT OR IGNORE INTO pipeline_windows VALUES (?, ?)");
   on.database.exec("BEGIN");

@@ -304,8 +304,8 @@ describe("the sweep", () => {
   test("deletes what nothing needs any more, a bounded number at a time, also past rows that stay", async () => {
     const shard = open();
     const insert = disk.database.prepare(
-      `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, batch, summary)
-       VALUES (?, ?, ?, 9, 'completed', 'p', 'c', ?, ?, 0, '')`,
+      `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, has_object, batch, summary)
+       VALUES (?, ?, ?, 9, 'completed', 'p', 'c', ?, ?, 0, 0, '')`,
     );
     const old = NOW - 30 * 24 * HOUR_MS;
     for (let at = 0; at < 3_000; at += 1) {

@@ -5,6 +5,7 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import type { ConversationRpc } from "../../../src/adapters/durable/conversation-client.ts";
 import type { IndexReport } from "../../../src/adapters/durable/execution-index-client.ts";
 import type { ExecutionStatus } from "../../../src/contract/execution.ts";
+import type { ExecutionRpc } from "../../../src/engine/object-protocol.ts";
 import type { RunEnd } from "../../../src/core/monitoring/metrics/report.ts";
 import { reportText } from "../../../src/core/monitoring/metrics/stored-report.ts";
 import type { Env } from "../../../src/settings.ts";
@@ -25,6 +26,9 @@ export class ShardDisk {
   /** What a conversation's own object has kept. */
   earlierTurns: { query: string; answer: unknown }[] = [];
   readonly asked: string[] = [];
+  /** Executions whose objects were emptied, and those that refuse. */
+  readonly emptied: string[] = [];
+  readonly refusing = new Set<string>();
   /** Everything that was executed. */
   readonly statements: { query: string; values: SQLInputValue[] }[] = [];
   /** The variables of an instance's environment. */
@@ -54,6 +58,7 @@ export class ShardDisk {
     return [
       { id: { name: "acme/0" }, storage } as unknown as DurableObjectState,
       {
+        EXECUTIONS: { idFromName: (name: string) => name, get: (name: string) => this.execution(name) },
         MONITOR: of(this.monitor()),
         CONVERSATIONS: of(this.conversation()),
         ...this.vars,
@@ -94,6 +99,16 @@ export class ShardDisk {
     }
   }
 
+  private execution(name: string): Pick<ExecutionRpc, "expire"> {
+    return {
+      expire: async (started_at) => {
+        const id = name.replace("acme/", "");
+        if (this.refusing.has(id)) throw new Error("overloaded");
+        this.emptied.push(`${id} ${started_at}`);
+      },
+    };
+  }
+
   private monitor(): MonitorRpc {
     return {
       alerts: async () => [],
@@ -125,6 +140,7 @@ export interface Run {
   conversation_id?: string;
   pipeline?: string;
   retention_ms?: number;
+  has_object?: boolean;
 }
 
 function summaryOf({ id, start = NOW, status = "running", conversation_id = "c", pipeline = "p" }: Run) {
@@ -163,6 +179,7 @@ export function reportOf(run: Run): IndexReport {
     turn:
       status === "completed" ? JSON.stringify({ query: `the question of ${id}`, answer: { of: id } }) : null,
     turn_expires: status === "completed" ? expires : null,
+    has_object: run.has_object ?? false,
   };
 }
 

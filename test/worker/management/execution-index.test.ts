@@ -215,7 +215,7 @@ describe("forgetting", () => {
     await (await coordinator.fetch(running.body.stream_url)).text();
   });
 
-  test("retention is the object's own alarm", async () => {
+  test("what has expired is gone at once, however much later its object is emptied", async () => {
     await api("PATCH", "/v1/config", { retention_seconds: 1 });
     const { body } = await coordinator.run({ pipeline: "quick", conversation_id: "kept" });
     await api("PATCH", "/v1/config", { retention_seconds: null });
@@ -226,6 +226,16 @@ describe("forgetting", () => {
     });
     expect((await api("GET", path)).status).toBe(404);
     expect((await list("?conversation_id=kept")).data).toEqual([]);
+    // Its name is free again.
+    await api("PATCH", "/v1/config", { retention_seconds: 1 });
+    const named = { pipeline: "quick", execution_id: "expired-name", conversation_id: "kept" };
+    await coordinator.run(named);
+    await api("PATCH", "/v1/config", { retention_seconds: null });
+    await new Promise((resolve) => {
+      setTimeout(resolve, 2_000);
+    });
+    const again = await coordinator.run({ ...named, query: "another" });
+    expect(again.body).toMatchObject({ status: "completed", query: "another" });
   });
 
   test("a run without storage is listed while it lives, and forgotten", async () => {

@@ -2,7 +2,7 @@
 // the facts are what only its object knows. src/engine/run/alarm-keeper.ts sets the alarm to it after every effect.
 import { TIMINGS } from "../../timings.ts";
 import { nextActions } from "../next-actions.ts";
-import { retainedUntil } from "./retention.ts";
+import { isDeletedByIndex, retainedUntil } from "./retention.ts";
 import type { ExecutionState } from "../state.ts";
 
 /**
@@ -44,7 +44,10 @@ export function nextAlarm(state: ExecutionState | null, facts: AlarmFacts): numb
   }
   // What an earlier instance waited for, this one waits for: a run that is only read costs no row.
   if (isAsLeft) return null;
-  const due = nextActions(state).wake_at ?? retainedUntil(state);
+  const { wake_at } = nextActions(state);
+  const due = wake_at ?? retainedUntil(state);
+  // The index has its end, and will delete it.
+  if (wake_at === null && reports === "none" && isDeletedByIndex(state) && due > now) return null;
   return typeof reports === "number" ? Math.min(due, reports) : due;
 }
 

@@ -5,7 +5,7 @@
 import { TIMINGS } from "../../timings.ts";
 import { nextActions } from "../next-actions.ts";
 import { type ExecutionState, isTerminal } from "../state.ts";
-import { retainedUntil } from "./retention.ts";
+import { isDeletedByIndex, retainedUntil } from "./retention.ts";
 
 /** True where a crash before the report must be followed by an alarm that comes soon: an end, and a pause. */
 export function needsAlarm({ status }: ExecutionState): boolean {
@@ -23,6 +23,14 @@ export function wasReported(state: ExecutionState, scheduled: number | null): bo
   if (state.ended_at !== null) return scheduled >= retainedUntil(state);
   const { wake_at } = nextActions(state);
   return wake_at !== null && scheduled === Math.floor(wake_at);
+}
+
+/**
+ * True where an object's alarm shows that every receiver had the end.
+ * @param alarm what it is set to, ms since the epoch; null where there is none and none is being handled
+ */
+export function endWasReported(state: ExecutionState, alarm: number | null): boolean {
+  return isDeletedByIndex(state) ? alarm === null : wasReported(state, alarm);
 }
 
 /**

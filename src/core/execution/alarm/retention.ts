@@ -16,3 +16,11 @@ export function retainedUntil({ ended_at, spec }: ExecutionState): number {
   if (spec.storage === "memory") return Math.floor((ended_at ?? 0) + TIMINGS.MEMORY_KEPT_MS);
   return retentionEnd(ended_at ?? 0, spec);
 }
+
+/**
+ * Whether the execution index deletes it when its retention is over: one whose end the index has needs no alarm for it.
+ * A run without storage deletes itself, and so do those of versions whose runs had an alarm for it.
+ */
+export function isDeletedByIndex({ spec }: Pick<ExecutionState, "spec">): boolean {
+  return spec.storage === "durable_object" && spec.index_shards !== undefined;
+}

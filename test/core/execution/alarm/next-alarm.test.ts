@@ -5,7 +5,7 @@ import {
   nextAlarm,
   retryAfterFault,
 } from "../../../../src/core/execution/alarm/next-alarm.ts";
-import { wasReported } from "../../../../src/core/execution/alarm/report-times.ts";
+import { endWasReported, wasReported } from "../../../../src/core/execution/alarm/report-times.ts";
 import { retainedUntil } from "../../../../src/core/execution/alarm/retention.ts";
 import { TIMINGS } from "../../../../src/core/timings.ts";
 import { Play } from "../../rules/play.ts";
@@ -66,6 +66,36 @@ describe("a run that goes on", () => {
     const play = running();
     expect(alarmOf(play, { needsHandler: true })).toBe(play.now + ALARM_JOIN_MS);
     expect(alarmOf(play, { needsHandler: true, isAsLeft: true })).toBeNull();
+  });
+});
+
+describe("an end that every receiver has", () => {
+  const ended = (fields: Fields[2]) => running({}, fields).after(50).answer("one");
+
+  test("has no alarm where the index deletes the run, unless its retention is over already", () => {
+    const play = ended({ index_shards: 8 });
+    expect(alarmOf(play)).toBeNull();
+    const until = retainedUntil(play.state);
+    expect(alarmOf(play, { now: until })).toBe(until);
+    // A receiver that refuses has its tries, and the run its own deletion.
+    expect(alarmOf(play, { reports: play.now + 5_000 })).toBe(play.now + 5_000);
+    expect(alarmOf(play, { reports: until + 1 })).toBe(until);
+  });
+
+  test("has the alarm of its retention where it has no storage, or is of an earlier version", () => {
+    for (const fields of [{}, { index_shards: 8, storage: "memory" as const }]) {
+      const play = ended(fields);
+      expect(alarmOf(play)).toBe(retainedUntil(play.state));
+    }
+  });
+
+  test("is shown by the absence of an alarm, or by that of retention", () => {
+    const kept = ended({ index_shards: 8 });
+    expect(endWasReported(kept.state, null)).toBe(true);
+    expect(endWasReported(kept.state, kept.now + ALARM_JOIN_MS)).toBe(false);
+    const own = ended({});
+    expect(endWasReported(own.state, null)).toBe(false);
+    expect(endWasReported(own.state, retainedUntil(own.state))).toBe(true);
   });
 });
 
