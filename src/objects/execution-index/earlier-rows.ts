@@ -5,7 +5,7 @@ import type { IndexQuery, Listed, Place } from "../../engine/worker-ports.ts";
 import type { IndexReport } from "../../adapters/durable/execution-index-client.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { RunShape } from "../../core/monitoring/metrics/report.ts";
-import { REMEMBERED_MS } from "./run-rows.ts";
+import { REMEMBERED_MS } from "./row-sweep.ts";
 
 interface Row extends Record<string, SqlStorageValue> {
   start: number;

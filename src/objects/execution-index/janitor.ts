@@ -2,7 +2,7 @@
 // each of them would have to set.
 import { expireExecution } from "../../adapters/durable/execution-client.ts";
 import { within } from "../../adapters/platform/time-limit.ts";
-import type { Sweep } from "./run-rows.ts";
+import type { Sweep } from "./row-sweep.ts";
 
 /** At the same time: each opens and deletes a database. */
 const AT_ONCE = 20;

@@ -2,12 +2,12 @@
 // key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
 // indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
 import type { IndexQuery, Place } from "../../engine/worker-ports.ts";
-import type { Counted, IndexReport } from "../../adapters/durable/execution-index-client.ts";
-import { LIMITS } from "../../contract/limits.ts";
+import type { Counted, EndedTurn, IndexReport } from "../../adapters/durable/execution-index-client.ts";
 import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
 import { type ListedRows, ListPage, type ListRow } from "./list-page.ts";
 import type { Uncounted } from "./metrics-store.ts";
+import { REMEMBERED_MS, RowSweep, type Sweep } from "./row-sweep.ts";
 
 interface KnownRow extends Record<string, SqlStorageValue> {
   place: number;
@@ -21,27 +21,6 @@ interface TurnRow extends Record<string, SqlStorageValue> {
   place: number;
   id: string;
   ended: number;
-}
-
-interface SweptRow extends Record<string, SqlStorageValue> {
-  place: number;
-  id: string;
-  start: number;
-  /** 1 where its object is to be deleted. */
-  has_object: number;
-  /** 1 where nothing needs the row any more. */
-  is_over: number;
-}
-
-/** Rows that a sweep looks at. */
-export interface Sweep {
-  rows: readonly SweptRow[];
-  /** Those of them whose objects are to be deleted first. */
-  objects: readonly SweptRow[];
-  /** They are the last ones of the table. */
-  isLast: boolean;
-  /** The values of IS_OVER at that time. */
-  bounds: readonly number[];
 }
 
 interface CountedRow extends Record<string, SqlStorageValue> {
@@ -60,26 +39,20 @@ const HISTORY_RUNS = 1_000;
 const REPEATED_RUNS = 200;
 /** Turns are ordered by their end, rows by their start: as many runs may have overtaken one that is remembered. */
 const OVERTAKING_RUNS = 50;
-/** Rows that one sweep looks at. */
-const SWEEP_ROWS = 2_000;
-/** Rows that one list looks at: 20 ms of a small machine, in which a filter that fits few of them may find none. */
-const SCANNED_ROWS = 20_000;
+/** Rows that one list looks at: 10 ms of a small machine, in which a filter that fits few of them may find none. */
+const SCANNED_ROWS = 5_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
-/** What nothing needs any more. */
-const IS_OVER = "expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ?";
-/** Objects that one sweep deletes. */
-const SWEEP_OBJECTS = 500;
-/** A row that has ended is kept this long at least, so that its end is counted once. */
-export const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
+/** Conversations that are read at once, in some milliseconds. */
+const CONVERSATIONS = 5_000;
 
 export class RunRows {
-  private readonly sql: SqlStorage;
-  /** Where the last sweep stopped; rows that are kept for long do not hide those after them. */
-  private sweptTo = 0;
+  private readonly sql: Pick<SqlStorage, "exec">;
+  private readonly sweep: RowSweep;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Pick<SqlStorage, "exec">) {
     this.sql = sql;
+    this.sweep = new RowSweep(sql);
   }
 
   /**
@@ -204,8 +177,8 @@ export class RunRows {
     return Array.from(rows, placeOf);
   }
 
-  /** The last turns of a conversation that are still kept, oldest first: each a ConversationTurn as JSON. */
-  history(conversation_id: string, count: number, now: number): string[] {
+  /** The last turns of a conversation that are still kept, oldest first. */
+  history(conversation_id: string, count: number, now: number): EndedTurn[] {
     if (count === 0) return [];
     const rows = this.sql.exec<TurnRow>(
       `SELECT place, id, ended FROM
@@ -220,9 +193,21 @@ export class RunRows {
     const last = Array.from(rows, ({ place, id, ended }) => ({ place, id, ended }))
       .toSorted((a, b) => a.ended - b.ended || (a.id < b.id ? -1 : 1))
       .slice(-count);
-    return last.map(({ place }) => {
-      return this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one().turn;
+    return last.map(({ place, ended }) => {
+      const { turn } = this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one();
+      return { ended, turn };
     });
+  }
+
+  /** The next conversations after one, in their order; none where it was the last one. */
+  conversations(after: string): string[] {
+    const rows = this.sql.exec<{ conversation_id: string }>(
+      `SELECT DISTINCT conversation_id FROM runs INDEXED BY runs_of_conversation
+       WHERE conversation_id > ? ORDER BY conversation_id LIMIT ?`,
+      after,
+      CONVERSATIONS,
+    );
+    return Array.from(rows, ({ conversation_id }) => conversation_id);
   }
 
   /** Whether one of the conversation's last executions has this id, and has not expired. */
@@ -284,46 +269,15 @@ export class RunRows {
     return row?.due ?? null;
   }
 
-  /** Looks on from where the last sweep stopped, for rows that something is to be done about. */
+  /** See RowSweep. */
   look(now: number): Sweep {
-    for (let seen = SWEEP_ROWS; ; seen += SWEEP_ROWS) {
-      const sweep = this.lookFrom(this.sweptTo, now);
-      const isDue = sweep.rows.some(({ has_object, is_over }) => has_object === 1 || is_over === 1);
-      if (isDue || sweep.isLast || seen >= SCANNED_ROWS) return sweep;
-      this.sweptTo = sweep.rows.at(-1)?.place ?? 0;
-    }
+    return this.sweep.look(now);
   }
 
-  private lookFrom(from: number, now: number): Sweep {
-    const bounds = [now, now, now - REMEMBERED_MS];
-    const rows = this.sql
-      .exec<SweptRow>(
-        `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object, ${IS_OVER} AS is_over
-         FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
-        now,
-        ...bounds,
-        from,
-        SWEEP_ROWS,
-      )
-      .toArray();
-    const objects = rows.filter(({ has_object }) => has_object === 1);
-    const isLast = rows.length < SWEEP_ROWS && objects.length <= SWEEP_OBJECTS;
-    const next = objects[SWEEP_OBJECTS]?.place ?? Number.MAX_SAFE_INTEGER;
-    const seen = rows.filter(({ place }) => place < next);
-    return { rows: seen, objects: objects.slice(0, SWEEP_OBJECTS), isLast, bounds };
-  }
-
-  /** Deletes what is over of the rows that were looked at; true where more may follow. @param gone objects' rows */
-  drop({ rows, isLast, bounds }: Sweep, gone: ReadonlySet<number>): boolean {
-    for (const { place, has_object, is_over } of rows) {
-      if (has_object === 1 && !gone.has(place)) continue;
-      // An end that came while objects were deleted has made its row a new one.
-      if (is_over === 1) this.sql.exec(`DELETE FROM runs WHERE place = ? AND ${IS_OVER}`, place, ...bounds);
-      else if (has_object === 1) this.sql.exec("UPDATE runs SET has_object = 0 WHERE place = ?", place);
-    }
-    if (isLast) this.sweepWindows();
-    this.sweptTo = isLast ? 0 : (rows.at(-1)?.place ?? 0);
-    return !isLast;
+  drop(swept: Sweep, gone: ReadonlySet<number>): boolean {
+    const hasMore = this.sweep.drop(swept, gone);
+    if (swept.isLast) this.sweepWindows();
+    return hasMore;
   }
 
   private sweepWindows(): void {

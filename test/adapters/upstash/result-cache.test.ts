@@ -39,6 +39,7 @@ test("a deletion is sent after the run's results, however slowly those are taken
       input: "[]",
       until: 60_000,
       ttl_seconds: 60,
+      shards: 8,
     };
     const made = {
       key,
@@ -52,7 +53,13 @@ test("a deletion is sent after the run's results, however slowly those are taken
   const reports = [report("slow")];
   await vi.advanceTimersByTimeAsync(1_200);
   reports.push(report("other"));
-  const forgotten = cache.forget({ tenant: "acme", execution_id: "slow", question: "q", families: [] });
+  const forgotten = cache.forget({
+    tenant: "acme",
+    execution_id: "slow",
+    question: "q",
+    families: [],
+    shards: 8,
+  });
   await vi.advanceTimersByTimeAsync(3_000);
   await forgotten;
   await Promise.all(reports);
