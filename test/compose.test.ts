@@ -1,12 +1,9 @@
 // What an execution has left is forgotten in an order in which a failure leaves it to be found and deleted again.
-import { expect, test, vi } from "vitest";
-import type { Env } from "../../../src/settings.ts";
-import { makeStage } from "../../core/simulation/spec.ts";
-import { ran } from "../../core/monitoring/runs.ts";
-
-vi.mock("cloudflare:workers", () => ({ DurableObject: class {} }));
-
-const { forgetExecution } = await import("../../../src/compose.ts");
+import { expect, test } from "vitest";
+import { forgetExecution } from "../src/compose.ts";
+import type { Env } from "../src/settings.ts";
+import { makeStage } from "./core/simulation/spec.ts";
+import { ran } from "./core/monitoring/runs.ts";
 
 test("an execution whose cached results cannot be deleted stays in the index", async () => {
   const { state } = await ran([makeStage("a")], { a: 1 }, { config: { enable_caching: true } });
