@@ -143,6 +143,8 @@ export const TIMINGS = {
   METRICS_LOOKBACK_MS: 600_000,
   /** Metrics wait so long for their batch: half of the time that rows outlive their runs. */
   METRICS_UNWRITTEN_MS: 43_200_000,
+  /** After its retention a run is replaced by another of its name: an alarm that is being delivered is not set any more. */
+  RETENTION_GRACE_MS: 60_000,
   /** A run without storage is reported to the index so often, and listed twice as long after the last report. */
   MEMORY_LISTED_MS: 60_000,
   /** Retention after its end, for callers that read it once more. */

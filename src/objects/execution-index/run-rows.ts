@@ -7,6 +7,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
 import { type ListedRows, ListPage, type ListRow } from "./list-page.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Uncounted } from "./metrics-store.ts";
 
 interface KnownRow extends Record<string, SqlStorageValue> {
@@ -295,13 +296,15 @@ export class RunRows {
 
   /** Looks at the next rows from where the last sweep stopped, for those that something is to be done about. */
   look(now: number): Sweep {
+    // An object whose last report is being made empties itself.
+    const expired = now - TIMINGS.RETENTION_GRACE_MS;
     const rows = this.sql
       .exec<SweptRow>(
         `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object,
            expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ? AS is_over
          FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
-        now,
-        now,
+        expired,
+        expired,
         now,
         now - REMEMBERED_MS,
         this.sweptTo,

@@ -313,7 +313,13 @@ describe("the sweep", () => {
       insert.run((old + at) * 1_024, `long${at}`, old + at, old + at, NOW + HOUR_MS);
     }
     for (let at = 0; at < 5_000; at += 1) {
-      insert.run((old + 10_000 + at) * 1_024, `old${at}`, old + 10_000 + at, old + 10_000 + at, NOW - 1);
+      insert.run(
+        (old + 10_000 + at) * 1_024,
+        `old${at}`,
+        old + 10_000 + at,
+        old + 10_000 + at,
+        NOW - HOUR_MS,
+      );
     }
     await report(shard, { id: "new" });
     let last = rows();
