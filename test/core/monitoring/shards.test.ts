@@ -11,7 +11,7 @@ import {
 
 const names = Array.from({ length: 4_000 }, (_, at) => `conversation ${at}`);
 
-test("all executions of a conversation are in its shard, whatever their ids are", () => {
+test("all executions of a conversation are in its shard, for any ids", () => {
   for (const conversation_id of names.slice(0, 50)) {
     const home = conversationShard(conversation_id, INDEX_GENERATION);
     for (const execution_id of ["a", "b", "c"]) {

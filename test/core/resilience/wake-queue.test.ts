@@ -17,7 +17,7 @@ test("some come at once, the others one after another, and a queue that was left
   expect(queue.isOpen(NOW + (WAKING_AT_ONCE + 4) * WAKING_GAP_MS)).toBe(true);
 });
 
-test("a turn that an alarm was set to is claimed once, and is forgotten where nobody claims it", () => {
+test("a slot that an alarm was set to is claimed once, and is forgotten where no run claims it", () => {
   const queue = new WakeQueue();
   queue.give({ at: NOW + 5, rounds: 1 }, NOW);
   expect(queue.claim(NOW + 4)).toBeNull();
