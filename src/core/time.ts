@@ -8,25 +8,25 @@ let read = written;
 let day = { ms: Number.NaN, text: "" };
 
 const DAY_MS = 86_400_000;
+const TWO_DIGITS = Array.from({ length: 60 }, (_, value) => `${value}`.padStart(2, "0"));
 
 /** @param ms since the epoch */
 export function isoTime(ms: number): string {
-  if (ms !== written.ms) written = { ms, text: dayOf(ms) + clockTime(ms - day.ms) };
+  if (ms !== written.ms) written = { ms, text: textOf(ms) };
   return written.text;
 }
 
-function dayOf(ms: number): string {
+/** Joined, for the reason that is at hexOf. */
+function textOf(ms: number): string {
   const first = Math.floor(ms / DAY_MS) * DAY_MS;
   if (first !== day.ms)
     day = { ms: first, text: new Date(first).toISOString().slice(0, -"00:00:00.000Z".length) };
-  return day.text;
-}
-
-/** @param ms since the day began */
-function clockTime(ms: number): string {
-  const digits = (value: number, count: number) => `${Math.floor(value)}`.padStart(count, "0");
-  const [hours, minutes, seconds] = [ms / 3_600_000, (ms / 60_000) % 60, (ms / 1_000) % 60];
-  return `${digits(hours, 2)}:${digits(minutes, 2)}:${digits(seconds, 2)}.${digits(ms % 1_000, 3)}Z`;
+  const seconds = Math.floor((ms - first) / 1_000);
+  const minutes = Math.floor(seconds / 60);
+  const hours = Math.floor(minutes / 60);
+  const clock = [TWO_DIGITS[hours], TWO_DIGITS[minutes - hours * 60], TWO_DIGITS[seconds - minutes * 60]];
+  const rest = `${ms - first - seconds * 1_000}`.padStart(3, "0");
+  return [day.text, clock.join(":"), ".", rest, "Z"].join("");
 }
 
 /** Milliseconds since the epoch of such a text; NaN if the text is not a time. */

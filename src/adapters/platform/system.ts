@@ -1,4 +1,5 @@
 // The real clock and random numbers.
+import { hexOf } from "../../core/bytes.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import type { Clock } from "../../engine/ports.ts";
 
@@ -20,19 +21,12 @@ export const systemChance = (): number => Math.random();
 
 /** An id of 128 random bits, as src/contract/README.md section 2 asks of every execution id. */
 export function randomExecutionId(): string {
-  return `ex_${hex(crypto.getRandomValues(new Uint8Array(16)))}`;
+  return ["ex", hexOf(crypto.getRandomValues(new Uint8Array(16)))].join("_");
 }
 
 const encoder = new TextEncoder();
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
-
-function hex(bytes: Uint8Array): string {
-  let text = "";
-  for (const byte of bytes) text += HEX[byte];
-  return text;
-}
 
 /** SHA-256 of a text's UTF-8 bytes, in hex. */
 export async function sha256Hex(text: string): Promise<string> {
-  return hex(new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text))));
+  return hexOf(new Uint8Array(await crypto.subtle.digest("SHA-256", encoder.encode(text))));
 }

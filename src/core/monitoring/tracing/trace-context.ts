@@ -1,5 +1,6 @@
 // W3C Trace Context: reading a caller's traceparent, making one, and naming the span of each call. Span ids are
 // derived, not drawn, so that a replay names the same spans.
+import { hexOf } from "../../bytes.ts";
 import { hash64 } from "../../hash.ts";
 
 /** The fields of version 00, and what a later version has after them: neither comma nor blank, which join two headers. */
@@ -13,7 +14,7 @@ export function readTraceparent(header: string | null): string | null {
   const [, version, trace, span, flags, further] = match;
   // Version 00 ends here; only a later one may go on.
   if (version === "00" && further !== undefined) return null;
-  return `00-${trace}-${span}-${flags}`;
+  return ["00", trace, span, flags].join("-");
 }
 
 /**
@@ -21,8 +22,7 @@ export function readTraceparent(header: string | null): string | null {
  * @param bytes 16 random bytes
  */
 export function rootTraceparent(bytes: Uint8Array, execution_id: string): string {
-  const trace = Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-  return `00-${trace}-${runSpanId(execution_id)}-01`;
+  return ["00", hexOf(bytes), runSpanId(execution_id), "01"].join("-");
 }
 
 /** The span of a run. */
