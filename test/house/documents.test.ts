@@ -84,7 +84,7 @@ function invariantFaults(house: House): string[] {
   return [...cited, ...orphans, ...unproved];
 }
 
-/** Paths below the folders, wherever a document names one; `*` stands for a part of a name. */
+/** Paths below the folders, wherever a document names one; `*` is any part of a name. */
 const PATH = /(?<![\w./-])(?:src|test|fixtures|\.github|\.ci)\/[\w./*-]*[\w*]/g;
 
 function pathFaults(house: House): string[] {
