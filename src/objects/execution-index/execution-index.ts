@@ -60,7 +60,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.tables = new LazyTables(storage, SCHEMAS, hasNoTables);
     this.rows = new RunRows(this.tables.sql);
     this.former = new FormerHomes(env.LEDGER, this.tenant);
-    this.known = new KnownConversations(this.rows, () => storage.sql.databaseSize);
+    this.known = new KnownConversations(this.tables.sql, () => storage.sql.databaseSize);
     this.splits = new ShardSplits(storage, env, "index");
     this.earlierRows = new EarlierRows(storage.sql);
     this.janitor = new Janitor(env.EXECUTIONS, this.tenant);
