@@ -15,7 +15,7 @@ import { ConversationFilter } from "../../core/monitoring/conversation-filter.ts
 import type { FormerHome } from "../../core/monitoring/shards.ts";
 import { TIMINGS } from "../../core/timings.ts";
 
-/** Questions to a former shard before its filter is taken: a shard that is asked seldom is evicted in between. */
+/** Questions to a former shard before its filter is taken: a shard that gets few questions is evicted in between. */
 const QUESTIONS = 3;
 /** Bytes of a row, at least: as many conversations may a shard have. */
 const ROW_BYTES = 1_000;
@@ -30,14 +30,14 @@ interface Former {
 }
 
 export class FormerHomes {
-  private readonly ledger: DurableObjectNamespace;
+  private readonly index: DurableObjectNamespace;
   private readonly tenant: string;
   private readonly homes = new Map<number, Former>();
   private readonly now: () => number;
 
   /** @param now ms since the epoch */
-  constructor(ledger: DurableObjectNamespace, tenant: string, now = () => Date.now()) {
-    this.ledger = ledger;
+  constructor(index: DurableObjectNamespace, tenant: string, now = () => Date.now()) {
+    this.index = index;
     this.tenant = tenant;
     this.now = now;
   }
@@ -83,8 +83,8 @@ export class FormerHomes {
   }
 
   private shard(number: number): ExecutionIndexRpc {
-    const id = this.ledger.idFromName(`${this.tenant}/${number}`);
-    return this.ledger.get(id) as unknown as ExecutionIndexRpc;
+    const id = this.index.idFromName(`${this.tenant}/${number}`);
+    return this.index.get(id) as unknown as ExecutionIndexRpc;
   }
 }
 
