@@ -43,8 +43,6 @@ const OVERTAKING_RUNS = 50;
 const SCANNED_ROWS = 5_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
-/** Conversations that are read at once, in some milliseconds. */
-const CONVERSATIONS = 5_000;
 
 export class RunRows {
   private readonly sql: Pick<SqlStorage, "exec">;
@@ -197,17 +195,6 @@ export class RunRows {
       const { turn } = this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one();
       return { ended, turn };
     });
-  }
-
-  /** The next conversations after one, in their order; none where it was the last one. */
-  conversations(after: string): string[] {
-    const rows = this.sql.exec<{ conversation_id: string }>(
-      `SELECT DISTINCT conversation_id FROM runs INDEXED BY runs_of_conversation
-       WHERE conversation_id > ? ORDER BY conversation_id LIMIT ?`,
-      after,
-      CONVERSATIONS,
-    );
-    return Array.from(rows, ({ conversation_id }) => conversation_id);
   }
 
   /** Whether one of the conversation's last executions has this id, and has not expired. */
