@@ -120,9 +120,20 @@ const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
   return new RedactingAgents(new HttpAgents(world), secret);
 });
 
+const composeCatalogs = once((env) =>
+  catalogsOver({
+    catalog: (tenant) => catalogRpc(env, tenant),
+    clock: systemClock,
+    log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
+  }),
+);
+
 /** The receivers that store data of every execution. */
 const composeKeepers = once((env) => ({
-  executionIndex: executionIndexOver(env.LEDGER, systemClock),
+  executionIndex: executionIndexOver(env.LEDGER, systemClock, async (tenant) => {
+    const { shards } = await composeCatalogs(env).read(tenant);
+    return shards.index;
+  }),
   conversations: conversationsOver(env.CONVERSATIONS, systemClock),
 }));
 
@@ -237,11 +248,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
   return ok({
     settings: { ...settings.value, hasKeys: keys.length > 0 },
     executions: executionsOver(env.EXECUTIONS),
-    catalogs: catalogsOver({
-      catalog: (tenant) => catalogRpc(env, tenant),
-      clock: systemClock,
-      log: (level, fields) => writeLog(level, logLine(level, systemClock.now(), fields)),
-    }),
+    catalogs: composeCatalogs(env),
     executionIndex: composeKeepers(env).executionIndex,
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     deliveryQueue: deliveryQueueOver(env.COURIERS),

@@ -109,6 +109,26 @@ export const TIMINGS = {
   CACHE_TABLE_CHARS: 64 * 1024 * 1024,
   /** Of one shard: beyond it the oldest table is dropped. The platform refuses 10 GB. */
   CACHE_SHARD_BYTES: 2 * 1024 * 1024 * 1024,
+  /** Requests a second, over so long a time, at which a shard of index or cache asks to be split: before 200. */
+  SHARD_RATE: 150,
+  SHARD_RATE_MS: 10_000,
+  /** A shard's growth is measured over so long a time at least. */
+  SHARD_GROWTH_MS: 3_600_000,
+  /** Bytes at which a shard of the index asks for it, and those that it is to stay below: the platform refuses 10 GB. */
+  INDEX_SPLIT_BYTES: 6_000_000_000,
+  INDEX_SHARD_BYTES: 8_000_000_000,
+  /** How long most of its rows are kept: the default of retention_seconds. */
+  INDEX_KEPT_MS: 7 * 86_400_000,
+  /** A shard of the cache asks before it drops results: see CACHE_SHARD_BYTES. */
+  CACHE_SPLIT_BYTES: 1.5 * 1024 * 1024 * 1024,
+  /** Shards of a tenant, at most: a list asks all of them, and a Worker may ask 1,000 objects in a request. */
+  SHARDS_MOST: 256,
+  /** A split takes effect so long after it was made: isolates hold their copy of the catalog for less. */
+  SPLIT_AHEAD_MS: 5_000,
+  /** After a split, runs that began before it have reported to their former shard, as running at least. */
+  SPLIT_SETTLED_MS: 15_000,
+  /** Time limit of a former shard that is asked for a conversation's turns, and of the shards that a catalog asks. */
+  SHARD_WAIT_MS: 1_000,
   /** Time limit for a run that is asked to share its calls with another one that waits for its first. */
   SHARE_WAIT_MS: 100,
   /** Definitions that travel with a tenant's snapshot, as JSON: those of most tenants, in one hop of a few milliseconds. */
@@ -123,6 +143,8 @@ export const TIMINGS = {
   METRICS_LOOKBACK_MS: 600_000,
   /** Metrics wait so long for their batch: half of the time that rows outlive their runs. */
   METRICS_UNWRITTEN_MS: 43_200_000,
+  /** After its retention a run is replaced by another of its name: an alarm that is being delivered is not set any more. */
+  RETENTION_GRACE_MS: 60_000,
   /** A run without storage is reported to the index so often, and listed twice as long after the last report. */
   MEMORY_LISTED_MS: 60_000,
   /** Retention after its end, for callers that read it once more. */
@@ -134,7 +156,7 @@ export const TIMINGS = {
   LEAD_SETTLE_MS: 100,
   /** An entry of a run that has not ended outlives its deadline by this: a crash may have delayed the run. */
   INDEX_GRACE_MS: 60_000,
-  /** Runs of each shard by which opportunities and causes are judged; there are eight shards. */
+  /** Runs of each shard by which opportunities and causes are judged. */
   SAMPLED_RUNS: 32,
   /** Window of ended executions by which alerts are evaluated. */
   ALERT_WINDOW_SECONDS: 300,

@@ -14,7 +14,7 @@ import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
-import type { Sharded } from "../core/monitoring/shards.ts";
+import type { ConversationHome, Sharded, ShardKind } from "../core/monitoring/shards.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
@@ -119,6 +119,11 @@ export interface CatalogRpc {
   /** @param environment the effective config without a patch */
   patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>>;
   health(): Promise<TenantHealth>;
+  /**
+   * More shards of a kind are wanted. Changes nothing where there are others than `from` already.
+   * @param from, to how many there are, and should be
+   */
+  split(kind: ShardKind, from: number, to: number): Promise<void>;
   /** Reports an agent's breaker state; a report older than the known state changes nothing. */
   noteHealth(agent_type: string, snapshot: BreakerSnapshot): Promise<void>;
 }
@@ -179,7 +184,7 @@ interface ShardPlace extends Place {
 }
 
 /** A run that is about to start. */
-export interface Beginning {
+export interface Beginning extends ConversationHome {
   conversation_id: string;
   /** The turns of its conversation that it wants, at most. */
   turns: number;

@@ -15,8 +15,10 @@ import { type CoordinatorError, err, ok, type Result } from "../contract/problem
 import { boundsFault, type Definitions } from "../core/config/catalog-bounds.ts";
 import { outlineOf } from "../core/config/catalog-outline.ts";
 import { effectiveConfig, patchConfig } from "../core/config/config.ts";
+import type { ShardKind } from "../core/monitoring/shards.ts";
 import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
+import { CatalogShards } from "./catalog-shards.ts";
 
 const PIPELINE = "pipeline/";
 const AGENT = "agent/";
@@ -45,8 +47,15 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   /** Distinguishes the revisions of one instance from those of another. */
   private readonly instance = crypto.randomUUID();
   private revisions = 0;
+  private readonly shards: CatalogShards;
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env);
+    this.shards = new CatalogShards(ctx.storage.kv, env.LEDGER, ctx.id.name ?? "");
+  }
 
   async snapshot(revision: string | null): Promise<CatalogText> {
+    await this.shards.settle();
     const current = this.current();
     return this.textOf(current, revision === current.revision ? null : current.json);
   }
@@ -57,6 +66,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   }
 
   async pipelines(): Promise<string> {
+    await this.shards.settle();
     return JSON.stringify(this.current().definitions.pipelines);
   }
 
@@ -66,6 +76,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     condition: Precondition,
     environment: CoordinatorConfig,
   ): Promise<WrittenText<Result<{ created: boolean; pipeline: Pipeline }>>> {
+    await this.shards.settle();
     const stored = this.stored(name);
     const stages = stored?.stages ?? null;
     const refusal = refusalOf(name, stages === null ? 0 : (stored?.version ?? 0), condition);
@@ -80,6 +91,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   }
 
   async deletePipeline(name: string, condition: Precondition): Promise<WrittenText<Result<null>>> {
+    await this.shards.settle();
     const stored = this.stored(name);
     if (stored === undefined || stored.stages === null) {
       return this.answer(err({ code: "PIPELINE_NOT_FOUND", pipeline: name }));
@@ -96,6 +108,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     agent_type: string,
     registration: AgentRegistration | null,
   ): Promise<WrittenText<Result<null>>> {
+    await this.shards.settle();
     const { kv } = this.ctx.storage;
     const { definitions } = this.current();
     const { [agent_type]: _, ...agents } = definitions.agents;
@@ -112,6 +125,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   }
 
   async patchConfig(patch: JsonObject, environment: CoordinatorConfig): Promise<WrittenText<Result<null>>> {
+    await this.shards.settle();
     const { definitions } = this.current();
     const patched = patchConfig(environment, definitions.config, patch);
     if (!patched.ok) return this.answer(err({ code: "INVALID_REQUEST", errors: patched.error }));
@@ -135,6 +149,11 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     // Recorded failures may be lost with this object, a breaker that is not closed may not.
     if (breakers.state !== "closed") kv.put(`${HEALTH}${agent_type}`, breakers);
     else if (before !== undefined && before.state !== "closed") kv.delete(`${HEALTH}${agent_type}`);
+  }
+
+  async split(kind: ShardKind, from: number, to: number): Promise<void> {
+    await this.shards.settle();
+    if (this.shards.split(kind, from, to, Date.now())) this.read = this.revised(this.current().definitions);
   }
 
   private healthNow(): TenantHealth {
@@ -187,7 +206,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   private revised(definitions: Definitions): Current {
     this.revisions += 1;
     const revision = `${this.instance}/${this.revisions}`;
-    return { definitions, json: JSON.stringify(outlineOf(definitions)), revision };
+    return { definitions, json: JSON.stringify(outlineOf(definitions, this.shards.known)), revision };
   }
 
   private all(): Definitions {

@@ -32,6 +32,41 @@ export function migrate(storage: DurableObjectStorage, migrations: readonly Migr
   });
 }
 
+/** Storage whose tables are made by its first statement: an object that is only asked whether it is used stays empty. */
+export class LazyTables {
+  readonly sql: Pick<SqlStorage, "exec">;
+  private readonly storage: DurableObjectStorage;
+  private readonly migrations: readonly Migration[];
+  private isEmpty: boolean;
+
+  /** @param isUnused nothing was ever stored */
+  constructor(
+    storage: DurableObjectStorage,
+    migrations: readonly Migration[],
+    isUnused: (sql: SqlStorage) => boolean,
+  ) {
+    this.storage = storage;
+    this.migrations = migrations;
+    this.isEmpty = isUnused(storage.sql);
+    if (!this.isEmpty) migrate(storage, migrations);
+    const exec: SqlStorage["exec"] = (query, ...values) => {
+      this.make();
+      return storage.sql.exec(query, ...values);
+    };
+    this.sql = { exec };
+  }
+
+  get areMissing(): boolean {
+    return this.isEmpty;
+  }
+
+  /** To be called before a transaction: with one that fails they would go again. */
+  make(): void {
+    if (this.isEmpty) migrate(this.storage, this.migrations);
+    this.isEmpty = false;
+  }
+}
+
 function run(sql: SqlStorage, migrations: readonly Migration[]): void {
   for (const migration of migrations) {
     if (typeof migration === "string") sql.exec(migration);

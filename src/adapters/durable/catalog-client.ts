@@ -14,6 +14,7 @@ import type {
 import type { JsonObject } from "../../contract/json.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { type CatalogOutline, versionsOf } from "../../core/config/catalog-outline.ts";
+import { EARLIER_SHARDS, firstShards } from "../../core/monitoring/shards.ts";
 import type { Clock } from "../../engine/ports.ts";
 import type { LogLevel } from "../../core/monitoring/log-line.ts";
 import { Lru } from "../platform/lru.ts";
@@ -176,10 +177,14 @@ class RememberedCatalogs implements Catalogs {
     if (definitions === null && last !== null) {
       return { ...last, snapshot: { ...last.snapshot, health }, at };
     }
-    const outline = JSON.parse(definitions as string) as Omit<CatalogOutline, "versions"> &
-      Partial<Pick<CatalogOutline, "versions">>;
-    // An object of an earlier version sends every definition, and no versions.
-    const read: CatalogOutline = { ...outline, versions: outline.versions ?? versionsOf(outline) };
+    const outline = JSON.parse(definitions as string) as Omit<CatalogOutline, "versions" | "shards"> &
+      Partial<Pick<CatalogOutline, "versions" | "shards">>;
+    // An object of an earlier version sends every definition, no versions and no shards.
+    const read: CatalogOutline = {
+      ...outline,
+      versions: outline.versions ?? versionsOf(outline),
+      shards: outline.shards ?? firstShards(EARLIER_SHARDS),
+    };
     const named = new Map<string, number>();
     let chars = (definitions as string).length;
     for (const [name, size] of last?.named ?? []) {

@@ -1,6 +1,6 @@
 // The client of a tenant's execution index and metrics: shards, each of which keeps the executions of the conversations
-// that hash to it (core/monitoring/shards.ts). A list queries all of them, or that of its conversation, and merges by
-// (start, id), newest first; metrics merge by addition.
+// that hash to it (core/monitoring/shards.ts). A list queries all of them, or those that its conversation has had, and
+// merges by (start, id), newest first; metrics merge by addition.
 import type {
   ExecutionIndex,
   IndexMetrics,
@@ -15,8 +15,11 @@ import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
   allShards,
   conversationShard,
+  conversationShards,
+  EARLIER_SHARDS,
   executionShard,
-  INDEX_GENERATION,
+  type ShardGeneration,
+  shardsEver,
 } from "../../core/monitoring/shards.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
@@ -35,6 +38,20 @@ export interface ListedPart {
   floor: number | null;
   /** An earlier version may have kept executions of the conversation in other shards. */
   elsewhere: boolean;
+}
+
+/** What a conversation is remembered by: when the run ended, ms since the epoch, and a ConversationTurn as JSON. */
+export interface EndedTurn {
+  ended: number;
+  turn: string;
+}
+
+/** What a former shard of a conversation has of it. */
+export interface FormerTurns {
+  /** The last ones, oldest first. */
+  turns: EndedTurn[];
+  /** One of its last executions has the id. */
+  hasExecution: boolean;
 }
 
 /** The metrics of a run. */
@@ -74,6 +91,15 @@ export interface ExecutionIndexRpc {
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
   metrics(query: MetricsQuery): Promise<IndexMetrics>;
+  /** Nothing was ever stored here, nor begun since the object was opened. */
+  isUnused(): Promise<boolean>;
+  /** @param execution_id what is looked for besides; null where nothing is */
+  formerTurns(conversation_id: string, turns: number, execution_id: string | null): Promise<FormerTurns>;
+  /**
+   * The bits of a ConversationFilter of everything that was here at a time after `since`, ms since the epoch; null
+   * where that is to come.
+   */
+  conversations(since: number): Promise<Uint8Array | null>;
   /** Until when something that an earlier version wrote is kept here, ms since the epoch; 0 where there is nothing. */
   earlierUntil(): Promise<number>;
 }
@@ -84,7 +110,12 @@ export interface ExecutionIndexRpc {
  */
 const BEGIN_MS = 2_000;
 
-export function executionIndexOver(namespace: DurableObjectNamespace, clock: Clock): ExecutionIndex {
+/** @param generationsOf the index of a tenant, as its catalog has it */
+export function executionIndexOver(
+  namespace: DurableObjectNamespace,
+  clock: Clock,
+  generationsOf: (tenant: string) => Promise<readonly ShardGeneration[]>,
+): ExecutionIndex {
   const guards = new Guards(() => ({ clock, limit_ms: BEGIN_MS }));
   const idOf = objectIds(namespace);
   const shard = (tenant: string, number: number) =>
@@ -94,10 +125,11 @@ export function executionIndexOver(namespace: DurableObjectNamespace, clock: Clo
     shards: readonly number[],
     question: (rpc: ExecutionIndexRpc) => Promise<T>,
   ) => Promise.all(shards.map((number) => question(shard(tenant, number))));
-  const shards = allShards(INDEX_GENERATION);
+  const askAll = async <T>(tenant: string, question: (rpc: ExecutionIndexRpc) => Promise<T>) =>
+    askEach(tenant, allShards(shardsEver(await generationsOf(tenant))), question);
   return {
     async begin(tenant, beginning) {
-      const number = conversationShard(beginning.conversation_id, INDEX_GENERATION);
+      const number = conversationShard(beginning.conversation_id, beginning.shards);
       const guard = guards.of(`${tenant}/${number}`);
       const turns = await guard.ask(() => shard(tenant, number).begin(JSON.stringify(beginning)));
       if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
@@ -111,26 +143,27 @@ export function executionIndexOver(namespace: DurableObjectNamespace, clock: Clo
     report: (tenant, entry) => shard(tenant, executionShard(entry.sharded)).report(reportOf(entry)),
     async list(tenant, query) {
       const { conversation_id, limit } = query;
-      const home =
-        conversation_id === undefined ? null : conversationShard(conversation_id, INDEX_GENERATION);
+      const generations = await generationsOf(tenant);
+      const homes = conversation_id === undefined ? null : conversationShards(conversation_id, generations);
+      const shards = allShards(shardsEver(generations));
       // One more says whether there is another page.
       const asked = { ...query, limit: limit + 1 };
-      const parts = await askEach(tenant, home === null ? shards : [home], (rpc) => rpc.list(asked));
-      if (home !== null && parts.some(({ elsewhere }) => elsewhere)) {
-        const others = shards.filter((number) => number !== home);
+      const parts = await askEach(tenant, homes ?? shards, (rpc) => rpc.list(asked));
+      if (homes !== null && parts.some(({ elsewhere }) => elsewhere)) {
+        const others = shards.filter((number) => !homes.includes(number));
         parts.push(...(await askEach(tenant, others, (rpc) => rpc.list(asked))));
       }
       return pageOf(parts, limit);
     },
     async ended(tenant, until, limit) {
-      const parts = await askEach(tenant, shards, (rpc) => rpc.ended(until, limit));
+      const parts = await askAll(tenant, (rpc) => rpc.ended(until, limit));
       const found = parts.flatMap((places, number) => places.map((place) => ({ ...place, shard: number })));
       return found.toSorted(byPlace).slice(0, limit);
     },
     forget: (tenant, { shard: number, ...place }) => shard(tenant, number).forget(place),
-    metrics: async (tenant, query) => merged(await askEach(tenant, shards, (rpc) => rpc.metrics(query))),
+    metrics: async (tenant, query) => merged(await askAll(tenant, (rpc) => rpc.metrics(query))),
     async earlierUntil(tenant) {
-      return Math.max(...(await askEach(tenant, shards, (rpc) => rpc.earlierUntil())));
+      return Math.max(...(await askEach(tenant, allShards(EARLIER_SHARDS), (rpc) => rpc.earlierUntil())));
     },
   };
 }

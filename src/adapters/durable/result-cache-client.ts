@@ -1,4 +1,5 @@
-// The result cache without Redis: a few objects per tenant, each with the results of the questions that hash to it, and
+// The result cache without Redis: one object or more per tenant (core/monitoring/shards.ts; a run pins how many), each
+// with the results of the questions that hash to it, and
 // with the calls in flight that several runs are to make, so that two executions with the same call at once make one.
 // An object that does not answer is guarded against: see src/adapters/platform/guard.ts.
 import type { CacheKey } from "../../core/caching/cache-key.ts";
@@ -24,7 +25,6 @@ import { SHARED_MS, within } from "../platform/time-limit.ts";
 import { type ObjectIds, objectIds } from "./object-ids.ts";
 import type { Made, ResultCacheRpc, RunAt } from "./result-cache-rpc.ts";
 
-const SHARDS = 8;
 /** Characters of a question that determine the shard of its results. */
 const PLACE_CHARS = 1_024;
 /** UTF-16 units of entries in one message: the platform refuses 32 MiB. */
@@ -120,11 +120,11 @@ export class EmbeddedCache implements ResultCache {
     );
   }
 
-  private at({ tenant, question }: Pick<CacheKey, "tenant" | "question">): {
+  private at({ tenant, question, shards }: Pick<RunQuestion, "tenant" | "question" | "shards">): {
     guard: Guard;
     object: ResultCacheRpc;
   } {
-    const shard = fnv1a(question.slice(0, PLACE_CHARS)) % SHARDS;
+    const shard = fnv1a(question.slice(0, PLACE_CHARS)) % shards;
     const name = `${tenant}/${shard}`;
     const object = this.namespace.get(this.idOf(name)) as unknown as ResultCacheRpc;
     return { guard: this.guards.of(name), object };
@@ -148,8 +148,8 @@ const places = new WeakMap<RunQuestion, RunAt>();
 function runAt(run: RunQuestion): RunAt {
   let at = places.get(run);
   if (at === undefined) {
-    const { tenant, execution_id, question, history, input, until } = run;
-    at = { tenant, execution_id, place: placeOf(question, history, input), until };
+    const { tenant, execution_id, shards, question, history, input, until } = run;
+    at = { tenant, execution_id, shards, place: placeOf(question, history, input), until };
     places.set(run, at);
   }
   return at;

@@ -8,6 +8,8 @@ import type { KeptEntry } from "../platform/kept-entries.ts";
 export interface RunAt {
   execution_id: string;
   tenant: string;
+  /** Of its generation; absent in messages of earlier versions. */
+  shards?: number;
   place: number;
   /** When it has ended at the latest, ms since the epoch. */
   until: number;

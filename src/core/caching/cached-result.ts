@@ -7,6 +7,7 @@ import { cacheFamily } from "./cache-key.ts";
 import type { RunConfig } from "../execution/run-config.ts";
 import type { ExecutionState } from "../execution/state.ts";
 import { readJson } from "../json/json.ts";
+import { EARLIER_SHARDS } from "../monitoring/shards.ts";
 import { fallbackOf } from "../resilience/fallback.ts";
 
 export interface CachedResult {
@@ -64,6 +65,8 @@ export function madeBy(execution_id: string): string {
 export interface RunResults {
   tenant: string;
   execution_id: string;
+  /** How many the tenant's results lay in when it started. */
+  shards: number;
   /** As in the run's cache keys. */
   question: string;
   families: string[];
@@ -72,11 +75,12 @@ export interface RunResults {
 /** Where results of an execution that has ended may be kept; null where none can be. */
 export function resultsOf({ spec, stages, ended_at }: ExecutionState, now: number): RunResults | null {
   const { tenant, execution_id, query } = spec;
+  const shards = spec.cache_shards ?? EARLIER_SHARDS;
   if (ended_at !== null && now >= ended_at + KEPT_SECONDS * 1_000) return null;
   const families = spec.stages
     .filter((stage, at) => stages[at]?.result.start_time !== null && cachePolicy(stage, spec.config) !== null)
     .map((stage) => cacheFamily(tenant, stage.name, stage, query));
-  return families.length === 0 ? null : { tenant, execution_id, question: query, families };
+  return families.length === 0 ? null : { tenant, execution_id, shards, question: query, families };
 }
 
 /** The entry that a text holds; null where it holds none. */

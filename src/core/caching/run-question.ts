@@ -4,12 +4,15 @@
 import { fnv1a } from "../hash.ts";
 import { canonicalJson } from "../json/json.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
+import { EARLIER_SHARDS } from "../monitoring/shards.ts";
 import { canonicalOfRun } from "./cache-key.ts";
 import { cachePolicy } from "./cached-result.ts";
 
 export interface RunQuestion {
   tenant: string;
   execution_id: string;
+  /** How many the tenant's results lie in. */
+  shards: number;
   /** As in the run's cache keys. */
   question: string;
   /** Canonical JSON, as are context and inputs. */
@@ -22,10 +25,11 @@ export interface RunQuestion {
 }
 
 export function runQuestion(spec: RunSpec, until: number): RunQuestion {
-  const { tenant, execution_id, query, history, context, inputs } = spec;
+  const { tenant, execution_id, query, history, context, inputs, cache_shards } = spec;
   return {
     tenant,
     execution_id,
+    shards: cache_shards ?? EARLIER_SHARDS,
     question: query,
     history: canonicalOfRun(history),
     input: canonicalJson([context, inputs]),
@@ -58,7 +62,7 @@ const HISTORIES = 2 ** 10;
  * of the history and 9 of the input: others may have the same, so a row proves nothing by its number.
  */
 export function placeOf(question: string, history: string, input: string): number {
-  // The lowest bits choose the shard.
+  // The lowest bits choose the shard, those above it at most two bits more.
   const asked = fnv1a(question) >>> 6;
   return ((asked * HISTORIES + (fnv1a(history) >>> 22)) * INPUTS + (fnv1a(input) >>> 23)) * ROWS;
 }

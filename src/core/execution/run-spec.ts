@@ -36,6 +36,8 @@ export interface PrivateSpec {
   bypass_cache?: true;
   /** The shards of the execution index when it started: core/monitoring/shards.ts. Absent in runs of earlier versions. */
   index_shards?: number;
+  /** The same of the result cache; absent in runs of versions that had EARLIER_SHARDS. */
+  cache_shards?: number;
 }
 
 export interface RunSpec extends PublicSpec, PrivateSpec {

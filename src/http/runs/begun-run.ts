@@ -8,7 +8,7 @@ import type { Result } from "../../contract/problem.ts";
 import type { ExecutionRequest } from "../../contract/requests.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import { startSummary } from "../../core/monitoring/index-entry.ts";
-import { INDEX_GENERATION } from "../../core/monitoring/shards.ts";
+import { type ConversationHome, homeOf } from "../../core/monitoring/shards.ts";
 import type { Identity } from "./identify.ts";
 
 export interface RunContext {
@@ -36,7 +36,8 @@ export class BegunRun {
   private readonly services: Services;
   private readonly request: RunRequest;
   private readonly context: RunContext;
-  private begun: { turns: number; history: Promise<ConversationTurn[]> } | null = null;
+  private begun: { turns: number; home: ConversationHome; history: Promise<ConversationTurn[]> } | null =
+    null;
 
   constructor(services: Services, request: RunRequest, context: RunContext) {
     this.services = services;
@@ -51,29 +52,45 @@ export class BegunRun {
     if (plan.ok) this.begin(plan.value);
   }
 
-  /** The turns of its conversation that the run is handed. */
-  async history(plan: Plan): Promise<ConversationTurn[]> {
+  /** The turns of its conversation that the run is handed, and the shards of the index by which it is kept. */
+  async history(plan: Plan): Promise<{ history: ConversationTurn[]; index_shards: number }> {
     const { context_memory_size } = plan.config;
-    // The copy that it was begun with may have wanted fewer.
-    const begun =
-      this.begun !== null && this.begun.turns >= context_memory_size ? this.begun : this.begin(plan);
+    const { shards } = this.homeOf(plan);
+    let { begun } = this;
+    // The copy that it was begun with may be of before a split: there is one note of it, where it will report.
+    if (begun !== null && begun.home.shards !== shards) {
+      await this.withdraw(begun.home, begun.history);
+      begun = null;
+    }
+    // That copy may have wanted fewer.
+    if (begun === null || begun.turns < context_memory_size) begun = this.begin(plan);
     const turns = await begun.history;
-    return turns.slice(Math.max(0, turns.length - context_memory_size));
+    return { history: turns.slice(Math.max(0, turns.length - context_memory_size)), index_shards: shards };
   }
 
   /** It cannot be planned after all. */
   async refuse<R>(refusal: R): Promise<R> {
-    if (this.begun === null) return refusal;
-    await this.begun.history;
-    const { tenant, identity } = this.context;
-    const { execution_id, at } = identity;
-    const { conversation_id } = this.request;
-    const started = { execution_id, conversation_id, index_shards: INDEX_GENERATION.shards };
-    await this.services.executionIndex.withdraw(tenant, started, at);
+    if (this.begun !== null) await this.withdraw(this.begun.home, this.begun.history);
     return refusal;
   }
 
-  private begin({ config, pipeline, pipeline_version }: Plan): NonNullable<BegunRun["begun"]> {
+  private async withdraw({ shards }: ConversationHome, noted: Promise<unknown>): Promise<void> {
+    await noted;
+    const { tenant, identity } = this.context;
+    const { execution_id, at } = identity;
+    const { conversation_id } = this.request;
+    const started = { execution_id, conversation_id, index_shards: shards };
+    await this.services.executionIndex.withdraw(tenant, started, at);
+  }
+
+  private homeOf({ catalog, config }: Plan): ConversationHome {
+    const kept_ms = (config.retention_seconds + config.max_pause_seconds) * 1_000;
+    return homeOf(this.request.conversation_id, catalog.shards.index, this.context.identity.at, kept_ms);
+  }
+
+  private begin(plan: Plan): NonNullable<BegunRun["begun"]> {
+    const { config, pipeline, pipeline_version } = plan;
+    const home = this.homeOf(plan);
     const turns = config.context_memory_size;
     const { tenant, identity } = this.context;
     const { execution_id, digest, cursor, at } = identity;
@@ -82,8 +99,10 @@ export class BegunRun {
     const note = { summary: startSummary(shown, at), start: at, is_named: digest !== null };
     const { executionIndex } = this.services;
     const history =
-      cursor === null ? executionIndex.begin(tenant, { conversation_id, turns, note }) : Promise.resolve([]);
-    this.begun = { turns, history };
+      cursor === null
+        ? executionIndex.begin(tenant, { conversation_id, turns, note, ...home })
+        : Promise.resolve([]);
+    this.begun = { turns, home, history };
     return this.begun;
   }
 }

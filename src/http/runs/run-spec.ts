@@ -13,7 +13,7 @@ import type { ResolvedStage, StageOverride } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
 import { runConfig } from "../../core/execution/run-config.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
-import { INDEX_GENERATION } from "../../core/monitoring/shards.ts";
+import { shardsAt } from "../../core/monitoring/shards.ts";
 import { readTraceparent, rootTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
 import { leftOut, planAlone, planStages } from "../../core/pipeline/plan.ts";
 import { agentTypesOf } from "../../core/resilience/fallback.ts";
@@ -140,7 +140,7 @@ function bypassOf(
 function pin(
   { catalog, config, pipeline, pipeline_version, stages }: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
-  history: ConversationTurn[],
+  begun: { history: ConversationTurn[]; index_shards: number },
   request: RunRequest,
   context: RunContext,
   settings: Settings,
@@ -154,7 +154,7 @@ function pin(
     pipeline_version,
     stages,
     ...kept,
-    history,
+    ...begun,
     ...bypassOf(request, context),
     tenant: context.tenant,
     watched: context.watched,
@@ -170,7 +170,7 @@ function pin(
       readTraceparent(context.traceparent) ??
       rootTraceparent(crypto.getRandomValues(new Uint8Array(16)), context.identity.execution_id),
     storage: persisted ? "durable_object" : "memory",
-    index_shards: INDEX_GENERATION.shards,
+    cache_shards: shardsAt(catalog.shards.cache, context.identity.at),
   };
 }
 

@@ -10,6 +10,7 @@
 import type { Beginning, IndexMetrics, IndexQuery, MetricsQuery, Place } from "../../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
+  FormerTurns,
   IndexReport,
   ExecutionIndexRpc,
   ListedPart,
@@ -19,15 +20,17 @@ import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
 import { composeServices } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import { migrate } from "../migrations.ts";
+import { LazyTables } from "../migrations.ts";
+import { ShardSplits } from "../shard-splits.ts";
 import { EarlierRows } from "./earlier-rows.ts";
 import { EarlierVersion } from "./earlier-version.ts";
+import { FormerHomes, KnownConversations, lastOf } from "./former-homes.ts";
 import { Janitor } from "./janitor.ts";
 import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
 import { comparePlaces } from "./list-page.ts";
 import { REMEMBERED_MS, reportIn, RunRows } from "./run-rows.ts";
-import { SCHEMAS } from "./schemas.ts";
+import { hasNoTables, SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
@@ -35,6 +38,10 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private readonly earlierRows: EarlierRows;
   private readonly earlier: EarlierVersion;
   private readonly notes = new StartNotes();
+  private readonly former: FormerHomes;
+  private readonly known: KnownConversations;
+  private readonly splits: ShardSplits;
+  private readonly tables: LazyTables;
   private readonly janitor: Janitor;
   private readonly store: MetricsStore;
   private readonly recent: RecentShapes;
@@ -50,8 +57,11 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     const { storage } = ctx;
-    migrate(storage, SCHEMAS);
-    this.rows = new RunRows(storage.sql);
+    this.tables = new LazyTables(storage, SCHEMAS, hasNoTables);
+    this.rows = new RunRows(this.tables.sql);
+    this.former = new FormerHomes(env.LEDGER, this.tenant);
+    this.known = new KnownConversations(this.rows, () => storage.sql.databaseSize);
+    this.splits = new ShardSplits(storage, env, "index");
     this.earlierRows = new EarlierRows(storage.sql);
     this.janitor = new Janitor(env.EXECUTIONS, this.tenant);
     this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
@@ -60,16 +70,50 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   }
 
   async begin(message: string): Promise<string> {
-    const { conversation_id, turns, note } = JSON.parse(message) as Beginning;
-    if (note !== null && !(note.is_named && this.rows.has(conversation_id, note.summary.execution_id))) {
-      this.notes.add(note.summary, note.start, Date.now());
-    }
+    // A Worker of an earlier version knows of no generations.
+    const { conversation_id, turns, note, shards, former } = JSON.parse(message) as Partial<Beginning> &
+      Pick<Beginning, "conversation_id" | "turns" | "note">;
+    this.splits.note(this.tenant, shards);
+    const named = note?.is_named === true ? note.summary.execution_id : null;
+    const hasBegun = named !== null && this.rows.has(conversation_id, named);
+    // Where it has no former shard its note is there before anything is waited for.
+    const asksFormer = former !== undefined && former.length > 0;
+    if (note !== null && !hasBegun && !(asksFormer && named !== null)) this.note(note);
     this.notifyMonitor();
     // The answer to the turn before may have been faster than its report's write.
     if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
-    const history = this.rows.history(conversation_id, turns, Date.now());
+    let history = this.rows.history(conversation_id, turns, Date.now());
+    if (asksFormer && (history.length < turns || named !== null)) {
+      const found = await this.former.ask(conversation_id, former, turns, named);
+      if (note !== null && named !== null && !hasBegun && !found.hasExecution) this.note(note);
+      history = lastOf([...found.turns, ...history], turns);
+    }
     const earlier = await this.earlier.turns(conversation_id, turns - history.length);
-    return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history].join(",")}]`;
+    return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history.map(({ turn }) => turn)].join(",")}]`;
+  }
+
+  async formerTurns(
+    conversation_id: string,
+    turns: number,
+    execution_id: string | null,
+  ): Promise<FormerTurns> {
+    this.splits.note(this.tenant);
+    await this.gathered();
+    const now = Date.now();
+    const hasExecution =
+      execution_id !== null &&
+      (this.notes.has(execution_id, now) || this.rows.has(conversation_id, execution_id));
+    return { turns: this.rows.history(conversation_id, turns, now), hasExecution };
+  }
+
+  async conversations(since: number): Promise<Uint8Array | null> {
+    this.splits.note(this.tenant);
+    await this.gathered();
+    return this.known.since(since, this.notes.conversations);
+  }
+
+  async isUnused(): Promise<boolean> {
+    return this.tables.areMissing && this.notes.conversations.length === 0;
   }
 
   async withdraw(execution_id: string, start: number): Promise<void> {
@@ -78,9 +122,11 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async report(entry: IndexReport): Promise<void> {
     const now = Date.now();
+    this.splits.note(this.tenant);
     // It would be neither listed, nor counted, nor remembered any more.
     const until = Math.max(entry.expires, entry.turn_expires ?? 0, (entry.end ?? 0) + REMEMBERED_MS);
     if (until <= now) return;
+    if (this.tables.areMissing) this.splits.noteFirst(this.ctx.id.name ?? "");
     this.waiting.push(entry);
     if (this.isBusy(now)) this.gathering ??= this.gather();
     if (this.gathering === null) this.flush();
@@ -92,6 +138,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   }
 
   async list(query: IndexQuery): Promise<ListedPart> {
+    this.splits.note(this.tenant);
     await this.gathered();
     const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
     const now = Date.now();
@@ -115,6 +162,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   }
 
   async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
+    this.splits.note(this.tenant);
     await this.gathered();
     const now = Date.now();
     return {
@@ -158,6 +206,10 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return (this.ctx.id.name ?? "").split("/", 1)[0] ?? "";
   }
 
+  private note({ summary, start }: NonNullable<Beginning["note"]>): void {
+    this.notes.add(summary, start, Date.now());
+  }
+
   private gather(): NonNullable<LedgerObject["gathering"]> {
     const { promise, resolve: now } = Promise.withResolvers<void>();
     setTimeout(now, TIMINGS.INDEX_BUFFER_MS);
@@ -196,6 +248,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   /** What is counted in memory is what is written. */
   private transaction(task: () => void): void {
+    this.tables.make();
     try {
       this.ctx.storage.transactionSync(task);
     } catch (cause) {

@@ -2,11 +2,12 @@
 // key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
 // indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
 import type { IndexQuery, Place } from "../../engine/worker-ports.ts";
-import type { Counted, IndexReport } from "../../adapters/durable/execution-index-client.ts";
+import type { Counted, EndedTurn, IndexReport } from "../../adapters/durable/execution-index-client.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
 import { type ListedRows, ListPage, type ListRow } from "./list-page.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import type { Uncounted } from "./metrics-store.ts";
 
 interface KnownRow extends Record<string, SqlStorageValue> {
@@ -60,21 +61,23 @@ const REPEATED_RUNS = 200;
 const OVERTAKING_RUNS = 50;
 /** Rows that one sweep looks at. */
 const SWEEP_ROWS = 2_000;
-/** Rows that one list looks at: 20 ms of a small machine, in which a filter that fits few of them may find none. */
-const SCANNED_ROWS = 20_000;
+/** Rows that one list looks at: 10 ms of a small machine, in which a filter that fits few of them may find none. */
+const SCANNED_ROWS = 5_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
+/** Conversations that are read at once, in some milliseconds. */
+const CONVERSATIONS = 5_000;
 /** Objects that one sweep deletes. */
 const SWEEP_OBJECTS = 500;
 /** A row that has ended is kept this long at least, so that its end is counted once. */
 export const REMEMBERED_MS = LIMITS.METRICS_WINDOW_SECONDS * 1_000;
 
 export class RunRows {
-  private readonly sql: SqlStorage;
+  private readonly sql: Pick<SqlStorage, "exec">;
   /** Where the last sweep stopped; rows that are kept for long do not hide those after them. */
   private sweptTo = 0;
 
-  constructor(sql: SqlStorage) {
+  constructor(sql: Pick<SqlStorage, "exec">) {
     this.sql = sql;
   }
 
@@ -200,8 +203,8 @@ export class RunRows {
     return Array.from(rows, placeOf);
   }
 
-  /** The last turns of a conversation that are still kept, oldest first: each a ConversationTurn as JSON. */
-  history(conversation_id: string, count: number, now: number): string[] {
+  /** The last turns of a conversation that are still kept, oldest first. */
+  history(conversation_id: string, count: number, now: number): EndedTurn[] {
     if (count === 0) return [];
     const rows = this.sql.exec<TurnRow>(
       `SELECT place, id, ended FROM
@@ -216,9 +219,21 @@ export class RunRows {
     const last = Array.from(rows, ({ place, id, ended }) => ({ place, id, ended }))
       .toSorted((a, b) => a.ended - b.ended || (a.id < b.id ? -1 : 1))
       .slice(-count);
-    return last.map(({ place }) => {
-      return this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one().turn;
+    return last.map(({ place, ended }) => {
+      const { turn } = this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one();
+      return { ended, turn };
     });
+  }
+
+  /** The next conversations after one, in their order; none where it was the last one. */
+  conversations(after: string): string[] {
+    const rows = this.sql.exec<{ conversation_id: string }>(
+      `SELECT DISTINCT conversation_id FROM runs INDEXED BY runs_of_conversation
+       WHERE conversation_id > ? ORDER BY conversation_id LIMIT ?`,
+      after,
+      CONVERSATIONS,
+    );
+    return Array.from(rows, ({ conversation_id }) => conversation_id);
   }
 
   /** Whether one of the conversation's last executions has this id. */
@@ -281,13 +296,15 @@ export class RunRows {
 
   /** Looks at the next rows from where the last sweep stopped, for those that something is to be done about. */
   look(now: number): Sweep {
+    // An object whose last report is being made empties itself.
+    const expired = now - TIMINGS.RETENTION_GRACE_MS;
     const rows = this.sql
       .exec<SweptRow>(
         `SELECT place, id, start, has_object = 1 AND expires <= ? AS has_object,
            expires <= ? AND ifnull(turn_expires, 0) <= ? AND ifnull(ended, 0) <= ? AS is_over
          FROM runs WHERE place > ? ORDER BY place LIMIT ?`,
-        now,
-        now,
+        expired,
+        expired,
         now,
         now - REMEMBERED_MS,
         this.sweptTo,

@@ -36,3 +36,11 @@ export const SCHEMAS: readonly Migration[] = [
     );
   },
 ];
+
+/** Nothing was ever stored: no version has made its tables. */
+export function hasNoTables(sql: SqlStorage): boolean {
+  const tables = sql.exec(
+    "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name IN ('runs', 'executions')",
+  );
+  return tables.toArray().length === 0;
+}

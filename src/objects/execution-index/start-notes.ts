@@ -44,6 +44,16 @@ export class StartNotes {
     return found;
   }
 
+  has(id: string, now: number): boolean {
+    this.expire(now);
+    return this.notes.has(id);
+  }
+
+  /** The conversations of those that are noted. */
+  get conversations(): string[] {
+    return Array.from(this.notes.values(), ({ summary }) => summary.conversation_id);
+  }
+
   /** How many run, of one pipeline or of all. */
   count(now: number, pipeline: string | undefined): number {
     this.expire(now);

@@ -59,7 +59,10 @@ export class AlarmHandler {
       const work = await alarmWork(driver, runs.outbox, runs, scheduled);
       // It was deleted meanwhile, and another run may have begun.
       if (runs.driver !== driver) return NOTHING_ELSE;
-      if (work.next === "release") return () => runs.release(work.state);
+      if (work.next === "release") {
+        runs.noteReported(work.state);
+        return () => runs.release(work.state);
+      }
       if (work.next === "forget") {
         logLostReports(work.state, work.lost, clock.now());
         await runs.wipe();

@@ -92,7 +92,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>> {
-    const opened = await this.existing(started_at);
+    const opened = this.existing(started_at);
     if (!opened.ok) return opened;
     const driver = opened.value;
     await driver.confirm();
@@ -104,7 +104,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   async forget(): Promise<Result<null>> {
-    const opened = await this.existing();
+    const opened = this.existing();
     if (!opened.ok) return opened;
     const state = opened.value.state as ExecutionState;
     if (!isTerminal(state.status)) {
@@ -162,7 +162,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private async startOrAttach(message: RunMessage | FollowMessage): Promise<Result<ExecutionDriver>> {
-    const opened = await this.tryOpen();
+    const found = this.tryOpen();
+    if (!found.ok) return found;
+    await this.runs.dropExpired();
+    const opened = this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
     if (state !== null) {
@@ -180,7 +183,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 
   private async stream(reader: StreamReader, signal: AbortSignal): Promise<Response> {
-    const opened = await this.existing(reader.started_at);
+    const opened = this.existing(reader.started_at);
     if (!opened.ok) return refusalResponse(opened.error);
     const { status, seq } = opened.value.state as ExecutionState;
     const { after, reattach } = reader;
@@ -211,7 +214,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private async answer(
     act: (driver: ExecutionDriver) => CoordinatorError | null,
   ): Promise<Result<ExecutionText>> {
-    const opened = await this.existing();
+    const opened = this.existing();
     if (!opened.ok) return opened;
     const refusal = act(opened.value);
     const answer = refusal === null ? ok(this.runs.shown(opened.value)) : err(refusal);
@@ -223,11 +226,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
    * The driver of an execution that is there.
    * @param started_at what a stream token says of the run's start: of another run of this id it opens nothing
    */
-  private async existing(started_at: number | null = null): Promise<Result<ExecutionDriver>> {
-    const opened = await this.tryOpen();
+  private existing(started_at: number | null = null): Result<ExecutionDriver> {
+    const opened = this.tryOpen();
     if (!opened.ok) return opened;
     const { state } = opened.value;
     if (state === null) return this.absent();
+    if (this.runs.isExpired(state)) {
+      this.runs.rest();
+      return err({ code: "EXECUTION_NOT_FOUND", execution_id: this.executionId() });
+    }
     if (started_at === null || state.started_at === started_at) return opened;
     return err({ code: "UNAUTHORIZED", reason: "bad_token" });
   }
@@ -247,10 +254,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return streamUrlOf(execution_id, token);
   }
 
-  private async tryOpen(): Promise<Result<ExecutionDriver>> {
+  private tryOpen(): Result<ExecutionDriver> {
     try {
-      this.runs.open();
-      await this.runs.dropExpired();
       return ok(this.runs.open());
     } catch (cause) {
       if (cause instanceof IsolateFull) return err(NO_ROOM);

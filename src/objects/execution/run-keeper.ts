@@ -146,7 +146,10 @@ export class RunKeeper {
       delivered: () => {
         if (this.alarm.isHandled || this.driver !== driver) return;
         this.alarm.renew();
-        if (driver.state !== null && isTerminal(driver.state.status)) this.release(driver.state);
+        if (driver.state !== null && isTerminal(driver.state.status)) {
+          this.noteReported(driver.state);
+          this.release(driver.state);
+        }
         this.rest();
       },
     });
@@ -235,11 +238,24 @@ export class RunKeeper {
     return this.hasReportedEnd;
   }
 
-  /** Deletes a run whose retention is over: the index has it deleted later. */
+  /** Every receiver has the end of this run, as this instance knows. */
+  noteReported(state: ExecutionState): void {
+    this.hasReportedEnd = isTerminal(state.status) && isDeletedByIndex(state);
+  }
+
+  /** Whether the run's retention is over, though the index has not had it deleted yet. */
+  isExpired(state: ExecutionState): boolean {
+    return (
+      state.ended_at !== null && isDeletedByIndex(state) && retainedUntil(state) <= this.ports.clock.now()
+    );
+  }
+
+  /** Makes room for another run where this one has expired, unless an alarm may be on its way to report it. */
   async dropExpired(): Promise<void> {
     const state = this.driver?.state ?? null;
-    if (state === null || state.ended_at === null || !isDeletedByIndex(state)) return;
-    if (retainedUntil(state) <= this.ports.clock.now() && (await this.isReported(state))) await this.wipe();
+    if (state === null || !this.isExpired(state)) return;
+    const isLate = retainedUntil(state) + TIMINGS.RETENTION_GRACE_MS <= this.ports.clock.now();
+    if (this.hasReportedEnd || (isLate && (await this.isReported(state)))) await this.wipe();
   }
 
   /** Deletes everything, so that the object is as one that never was. */
@@ -257,8 +273,6 @@ export class RunKeeper {
   /** Releases a run that has ended and been reported: what the log holds need not stay in memory. */
   release(state: ExecutionState): void {
     if (state.spec.storage !== "durable_object") return;
-    if (isTerminal(state.status) && this.outbox?.reports === "none")
-      this.hasReportedEnd = isDeletedByIndex(state);
     this.ports.memory?.free();
     this.drop();
     this.alarm.release();

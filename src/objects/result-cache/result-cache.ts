@@ -20,6 +20,7 @@ import {
   type Released,
   SingleFlight,
 } from "../../core/caching/single-flight.ts";
+import { ShardSplits } from "../shard-splits.ts";
 import { ResultRows } from "./result-rows.ts";
 
 /** A result may arrive this much after its execution was deleted, ms. */
@@ -46,13 +47,16 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   private readonly forgotten = new Map<string, number>();
   /** Whose results these are: runs' objects are found by it. */
   private tenant = "";
+  private readonly splits: ShardSplits;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.rows = new ResultRows(ctx.storage);
+    this.splits = new ShardSplits(ctx.storage, env, "cache");
   }
 
   async ask(run: RunAt, ttl_seconds: number, isMissing: boolean): Promise<Asked> {
+    this.splits.note(run.tenant, run.shards);
     for (let silent = this.silent(run); silent.length > 0; ) {
       await this.join(run, silent);
       silent = this.silent(run);
@@ -79,6 +83,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
     lease_ms: number,
     made: readonly Made[],
   ) {
+    this.splits.note(run.tenant);
     this.settleFlight(run, made);
     const silent = this.silent(run);
     if (silent.length > 0) await this.join(run, silent);
@@ -113,6 +118,7 @@ export class CacheObject extends DurableObject<Env> implements ResultCacheRpc {
   }
 
   async report(run: RunAt, made: readonly Made[], isOver: boolean): Promise<void> {
+    this.splits.note(run.tenant);
     this.settleFlight(run, made);
     if (isOver) this.runs.over(run.place, run.execution_id);
   }

@@ -78,6 +78,7 @@ afterEach(() => {
 const runOf = (tenant: string, question = "one question"): RunQuestion => ({
   tenant,
   execution_id: "run",
+  shards: 4,
   question,
   history: "[]",
   input: "[{},{}]",
@@ -161,7 +162,7 @@ test("another tenant's run with the same id and question has another object", as
 test("what a run that is deleted has made is taken out of its question's object", async () => {
   await cache.ask(runOf("one"), false);
   const { question, family } = keyOf("one", "a");
-  await cache.forget({ tenant: "one", execution_id: "run", question, families: [family] });
+  await cache.forget({ tenant: "one", execution_id: "run", shards: 4, question, families: [family] });
   expect(sent[1]).toEqual({ object: sent[0]?.object, verb: "forget", by: "run", made: 1, at: 1_000 });
 });
 

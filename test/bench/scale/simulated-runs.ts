@@ -5,10 +5,12 @@ import { catalogsOver } from "../../../src/adapters/durable/catalog-client.ts";
 import { executionIndexOver } from "../../../src/adapters/durable/execution-index-client.ts";
 import { EmbeddedCache } from "../../../src/adapters/durable/result-cache-client.ts";
 import { DEFAULT_CONFIG } from "../../../src/contract/config.ts";
+import { homeOf, shardsAt, type TenantShards } from "../../../src/core/monitoring/shards.ts";
 import type { RunQuestion } from "../../../src/core/caching/run-question.ts";
 import { type IndexEntry, startSummary } from "../../../src/core/monitoring/index-entry.ts";
-import type { CatalogRpc, Catalogs, ExecutionIndex } from "../../../src/engine/worker-ports.ts";
-import { INDEX_GENERATION } from "../../../src/core/monitoring/shards.ts";
+import type { Beginning, CatalogRpc, Catalogs, ExecutionIndex } from "../../../src/engine/worker-ports.ts";
+import { FormerHomes } from "../../../src/objects/execution-index/former-homes.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
 import { Random } from "../../core/simulation/random.ts";
 import { ObjectLoad, VirtualClock } from "./virtual-objects.ts";
 
@@ -19,6 +21,8 @@ export interface Profile {
   rate: number;
   /** Of the window that is measured. */
   seconds: number;
+  /** Of each tenant; their times are of before the simulation begins. */
+  shards: TenantShards;
 }
 
 /** When each stage begins and the last one ends, ms after the start: stages of 120, 80, 800 and 2,200 ms. */
@@ -27,6 +31,8 @@ const END = 3_200;
 /** Runs a second that an isolate of the Worker serves, and runs that an isolate of objects holds; assumed. */
 const ISOLATE_RATE = 100;
 const ISOLATE_RUNS = 100;
+/** Turns of former generations are kept so long. */
+const KEPT_MS = (DEFAULT_CONFIG.retention_seconds + DEFAULT_CONFIG.max_pause_seconds) * 1_000;
 /** What was begun before is in full swing by then, ms. */
 const WARM_MS = 12_000;
 
@@ -35,6 +41,7 @@ export async function simulate({
   tenants,
   rate,
   seconds,
+  shards,
 }: Profile): Promise<ReturnType<ObjectLoad["report"]>> {
   const chance = new Random(7);
   const clock = new VirtualClock();
@@ -43,7 +50,7 @@ export async function simulate({
   // What ends before the window cannot be seen in it.
   const first = Math.max(0, WARM_MS - END - 1_000);
   for (let tenant = 0; tenant < tenants; tenant += 1) {
-    const world = new TenantLoad(`tenant${tenant}`, rate, clock, load, chance);
+    const world = new TenantLoad(`tenant${tenant}`, rate, shards, clock, load, chance);
     let at = first;
     for (let number = 0; ; number += 1) {
       at -= (Math.log(1 - chance.next()) / rate) * 1_000;
@@ -62,9 +69,19 @@ class TenantLoad {
   private readonly workers: Catalogs[];
   private readonly isolates: { health: IsolateHealth; cache: EmbeddedCache }[];
   private readonly executionIndex: ExecutionIndex;
+  private readonly shards: TenantShards;
+  private readonly former = new Map<string, FormerHomes>();
 
-  constructor(tenant: string, rate: number, clock: VirtualClock, load: ObjectLoad, chance: Random) {
+  constructor(
+    tenant: string,
+    rate: number,
+    shards: TenantShards,
+    clock: VirtualClock,
+    load: ObjectLoad,
+    chance: Random,
+  ) {
     this.tenant = tenant;
+    this.shards = shards;
     this.clock = clock;
     this.chance = chance;
     const catalog = load.namespace("catalog", (method) => this.catalogAnswer(method));
@@ -85,10 +102,13 @@ class TenantLoad {
       }),
       cache: new EmbeddedCache(results, clock),
     }));
-    this.executionIndex = executionIndexOver(
-      load.namespace("execution index", (method) => (method === "begin" ? "[]" : undefined)),
-      clock,
-    );
+    const index: DurableObjectNamespace = load.namespace("execution index", (method, name, [message]) => {
+      // No conversation of a former generation asks again: its filter is empty.
+      if (method === "conversations") return new Uint8Array(1_024);
+      if (method === "formerTurns") return { turns: [], hasExecution: false };
+      return method === "begin" ? this.history(index, name, message as string) : undefined;
+    });
+    this.executionIndex = executionIndexOver(index, clock, async () => this.shards.index);
   }
 
   async run(number: string): Promise<void> {
@@ -116,6 +136,7 @@ class TenantLoad {
         conversation_id: conversation,
         turns: DEFAULT_CONFIG.context_memory_size,
         note: { summary: startSummary(run, start), start, is_named: false },
+        ...homeOf(conversation, this.shards.index, start, KEPT_MS),
       }),
     ]);
     health.learn(tenant, worker.peek(tenant)?.health ?? { at: 0, agents: {} });
@@ -127,12 +148,17 @@ class TenantLoad {
       report: null,
       turn: null,
       isDeletedByIndex: true,
-      sharded: { execution_id, conversation_id: conversation, index_shards: INDEX_GENERATION.shards },
+      sharded: {
+        execution_id,
+        conversation_id: conversation,
+        index_shards: shardsAt(this.shards.index, start),
+      },
       expires: clock.now() + 1e9,
     });
     const question: RunQuestion = {
       tenant,
       execution_id,
+      shards: shardsAt(this.shards.cache, start),
       question: `question ${number}`,
       history: "[]",
       input: "",
@@ -150,9 +176,21 @@ class TenantLoad {
     clock.after(END, () => this.executionIndex.report(tenant, ended()));
   }
 
+  /** Of a new conversation; its shard asks those that it had before. */
+  private async history(index: DurableObjectNamespace, name: string, message: string): Promise<string> {
+    const { conversation_id, turns, former } = JSON.parse(message) as Beginning;
+    const homes =
+      this.former.get(name) ??
+      new FormerHomes(index, this.tenant, () => TIMINGS.SPLIT_SETTLED_MS + this.clock.now());
+    this.former.set(name, homes);
+    if (former.length > 0) await homes.ask(conversation_id, former, turns, null);
+    return "[]";
+  }
+
   private catalogAnswer(method: string): unknown {
     const health = { at: this.clock.now(), agents: {} };
     if (method !== "snapshot") return health;
-    return { definitions: '{"pipelines":{},"agents":{},"config":{}}', revision: "1", health };
+    const definitions = JSON.stringify({ pipelines: {}, agents: {}, config: {}, shards: this.shards });
+    return { definitions, revision: "1", health };
   }
 }

@@ -76,6 +76,8 @@ describe("the result cache", () => {
     expect(resultsOf(ended, 3_000)).toEqual({
       tenant: "local",
       execution_id: "ex_9",
+      // It began under a version without generations.
+      shards: 8,
       question: key.question,
       families: [key.family],
     });

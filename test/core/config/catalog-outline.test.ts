@@ -3,6 +3,7 @@ import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Pipeline } from "../../../src/contract/pipeline.ts";
 import { outlineOf } from "../../../src/core/config/catalog-outline.ts";
+import { firstShards } from "../../../src/core/monitoring/shards.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 
 const { CATALOG_INLINE_CHARS, CATALOG_INLINE_EACH_CHARS } = TIMINGS;
@@ -16,7 +17,7 @@ function sized(name: string, version: number, chars: number): Pipeline {
 
 function outlined(...pipelines: Pipeline[]) {
   const all = Object.fromEntries(pipelines.map((pipeline) => [pipeline.name, pipeline]));
-  return outlineOf({ pipelines: all, agents: {}, config: {} });
+  return outlineOf({ pipelines: all, agents: {}, config: {} }, firstShards(1));
 }
 
 test("has the definitions of a tenant with few small ones", () => {

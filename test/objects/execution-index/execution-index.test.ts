@@ -303,6 +303,7 @@ describe("what it costs", () => {
 describe("the sweep", () => {
   test("deletes what nothing needs any more, a bounded number at a time, also past rows that stay", async () => {
     const shard = open();
+    disk.makeTables();
     const insert = disk.database.prepare(
       `INSERT INTO runs (place, id, start, seq, status, pipeline, conversation_id, ended, expires, has_object, batch, summary)
        VALUES (?, ?, ?, 9, 'completed', 'p', 'c', ?, ?, 0, 0, '')`,
@@ -312,7 +313,13 @@ describe("the sweep", () => {
       insert.run((old + at) * 1_024, `long${at}`, old + at, old + at, NOW + HOUR_MS);
     }
     for (let at = 0; at < 5_000; at += 1) {
-      insert.run((old + 10_000 + at) * 1_024, `old${at}`, old + 10_000 + at, old + 10_000 + at, NOW - 1);
+      insert.run(
+        (old + 10_000 + at) * 1_024,
+        `old${at}`,
+        old + 10_000 + at,
+        old + 10_000 + at,
+        NOW - HOUR_MS,
+      );
     }
     await report(shard, { id: "new" });
     let last = rows();

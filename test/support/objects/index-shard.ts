@@ -8,6 +8,8 @@ import type { ExecutionStatus } from "../../../src/contract/execution.ts";
 import type { ExecutionRpc } from "../../../src/engine/object-protocol.ts";
 import type { RunEnd } from "../../../src/core/monitoring/metrics/report.ts";
 import { reportText } from "../../../src/core/monitoring/metrics/stored-report.ts";
+import { SCHEMAS } from "../../../src/objects/execution-index/schemas.ts";
+import { migrate } from "../../../src/objects/migrations.ts";
 import type { Env } from "../../../src/settings.ts";
 
 export const HOUR_MS = 3_600_000;
@@ -32,7 +34,18 @@ export class ShardDisk {
   /** Everything that was executed. */
   readonly statements: { query: string; values: SQLInputValue[] }[] = [];
   /** The variables of an instance's environment. */
-  vars: Record<string, string> = {};
+  vars: Record<string, unknown> = {};
+  private readonly name: string;
+
+  /** @param name of the object */
+  constructor(name = "acme/0") {
+    this.name = name;
+  }
+
+  /** The tables, which a shard makes with its first statement. */
+  makeTables(): void {
+    migrate(this.instance()[0].storage, SCHEMAS);
+  }
 
   /** What the constructor of an instance on this disk takes. */
   instance(): [DurableObjectState, Env] {
@@ -46,7 +59,10 @@ export class ShardDisk {
           .toSorted(([a], [b]) => (a < b ? -1 : 1)),
     };
     const storage = {
-      sql: { exec: (query: string, ...values: SQLInputValue[]) => this.exec(query, ...values) },
+      sql: {
+        exec: (query: string, ...values: SQLInputValue[]) => this.exec(query, ...values),
+        databaseSize: 4_096,
+      },
       kv,
       transactionSync: (task: () => void) => this.transaction(task),
       getAlarm: async () => this.alarm,
@@ -56,7 +72,7 @@ export class ShardDisk {
     };
     const of = (object: unknown) => ({ idFromName: (name: string) => name, get: () => object });
     return [
-      { id: { name: "acme/0" }, storage } as unknown as DurableObjectState,
+      { id: { name: this.name }, storage } as unknown as DurableObjectState,
       {
         EXECUTIONS: { idFromName: (name: string) => name, get: (name: string) => this.execution(name) },
         MONITOR: of(this.monitor()),
@@ -188,5 +204,7 @@ export const beginning = (run: Run, more: Partial<NonNullable<Beginning["note"]>
   JSON.stringify({
     conversation_id: run.conversation_id ?? "c",
     turns,
+    shards: 8,
+    former: [],
     note: { summary: summaryOf(run), start: run.start ?? NOW, is_named: false, ...more },
   } satisfies Beginning);

@@ -4,7 +4,7 @@ import type { TestContext } from "vitest";
 import { type AgentServer, answers, type Behaviour, startAgentServer } from "../agents/agent-server.ts";
 import { type Calls, callsTo } from "../clients/calls.ts";
 import { type Receiver, startReceiver } from "./receiver.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "./workerd.ts";
+import { startWorkerd, temporaryState, type WorkerdOptions, type WorkerdServer } from "./workerd.ts";
 
 export interface World {
   agents: AgentServer;
@@ -26,12 +26,13 @@ interface WorldOptions {
   /** Agents by name, each with a pipeline of that name whose one stage, `only`, is the agent's; defined once. */
   agents?: Readonly<Record<string, Behaviour>>;
   config?: Record<string, unknown>;
+  worker?: WorkerdOptions["worker"];
 }
 
 /** @param context the test's own: of tests that run side by side none may close what is another's */
 export async function startWorld(
   { onTestFinished }: Pick<TestContext, "onTestFinished">,
-  { vars, agents: behaviours = { fine: answers({ answer: "fine" }) }, config }: WorldOptions = {},
+  { vars, agents: behaviours = { fine: answers({ answer: "fine" }) }, config, worker }: WorldOptions = {},
 ): Promise<World> {
   const [agents, receiver, state] = await Promise.all([
     startAgentServer(),
@@ -46,6 +47,7 @@ export async function startWorld(
   const boot: World["boot"] = async (more = {}) => {
     const server = await startWorkerd({
       state: state.path,
+      ...(worker === undefined ? {} : { worker }),
       vars: {
         AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
         AGENT_COORDINATOR_CACHING: "false",

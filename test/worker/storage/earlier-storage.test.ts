@@ -57,6 +57,9 @@ function madeBy(statement: string, table: string, columns: string): (database: D
 function ofEarlierVersion(state: string): void {
   const forget = "DELETE FROM _cf_KV WHERE key = 'earlier_until'";
   inEach(state, "LedgerObject", "_cf_KV", (database) => database.exec(forget));
+  inEach(state, "CatalogObject", "_cf_KV", (database) =>
+    database.exec("DELETE FROM _cf_KV WHERE key = 'shards'"),
+  );
   inEach(state, "MonitorObject", "_cf_KV", (database) => {
     database.exec(forget);
     database.prepare("INSERT OR REPLACE INTO _cf_KV (key, value) VALUES ('news', ?)").run(stored(true));

@@ -13,7 +13,7 @@ let server: Server;
 
 beforeAll(async () => {
   state = await temporaryState();
-  const script = await bundle("test/support/servers/migrating-worker.ts");
+  const script = await bundle("test/worker/storage/migrating-worker.ts");
   config = await writeConfig(state.path, "migrating", script, AGENTS, [["MIGRATING", "MigratingObject"]]);
   server = await startServer(config);
 }, 60_000);

@@ -1,0 +1,132 @@
+// A conversation after a split, where it has another shard than before: the turns of runs that began before are in its
+// former shard until they expire, and nothing is copied. Its new shard asks there where it has fewer turns of its own
+// than a run wants, as it has of each conversation that is new. So that those do not ask for ever, a shard that has asked
+// some times takes a filter of all conversations that the former one may have, once in its life in memory.
+//
+// A run that begins under a former generation after the filter was made, because its isolate has had no answer of the
+// catalog for SPLIT_SETTLED_MS, is listed, but its turn may be missing in the history of its conversation.
+import type {
+  EndedTurn,
+  ExecutionIndexRpc,
+  FormerTurns,
+} from "../../adapters/durable/execution-index-client.ts";
+import { within } from "../../adapters/platform/time-limit.ts";
+import { ConversationFilter } from "../../core/monitoring/conversation-filter.ts";
+import type { FormerHome } from "../../core/monitoring/shards.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import type { RunRows } from "./run-rows.ts";
+
+/** Questions to a former shard before its filter is taken: a shard that is asked seldom is evicted in between. */
+const QUESTIONS = 3;
+/** Bytes of a row, at least: as many conversations may a shard have. */
+const ROW_BYTES = 1_000;
+
+interface Former {
+  questions: number;
+  filter: ConversationFilter | null;
+  /** When its filter was asked for, ms since the epoch. */
+  askedAt: number;
+}
+
+export class FormerHomes {
+  private readonly ledger: DurableObjectNamespace;
+  private readonly tenant: string;
+  private readonly homes = new Map<number, Former>();
+  private readonly now: () => number;
+
+  /** @param now ms since the epoch */
+  constructor(ledger: DurableObjectNamespace, tenant: string, now = () => Date.now()) {
+    this.ledger = ledger;
+    this.tenant = tenant;
+    this.now = now;
+  }
+
+  /** What former shards have of a conversation; nothing of one that does not answer in time. */
+  async ask(
+    conversation_id: string,
+    former: readonly FormerHome[],
+    turns: number,
+    execution_id: string | null,
+  ): Promise<FormerTurns> {
+    const asked = former.filter((home) => this.mayHave(home, conversation_id));
+    const found = await Promise.all(
+      asked.map(({ shard }) => {
+        const answer = this.shard(shard).formerTurns(conversation_id, turns, execution_id);
+        return within(TIMINGS.SHARD_WAIT_MS, answer, null);
+      }),
+    );
+    return {
+      turns: found.flatMap((of) => of?.turns ?? []),
+      hasExecution: found.some((of) => of?.hasExecution === true),
+    };
+  }
+
+  private mayHave({ shard, until }: FormerHome, conversation_id: string): boolean {
+    const home = this.homes.get(shard) ?? { questions: 0, filter: null, askedAt: 0 };
+    this.homes.set(shard, home);
+    if (home.filter !== null) return home.filter.mayHave(conversation_id);
+    home.questions += 1;
+    const now = this.now();
+    const settled = until + TIMINGS.SPLIT_SETTLED_MS;
+    if (home.questions >= QUESTIONS && now >= settled && now - home.askedAt >= TIMINGS.SPLIT_SETTLED_MS) {
+      home.askedAt = now;
+      void this.take(shard, settled, home).catch(() => {});
+    }
+    return true;
+  }
+
+  /** No run waits for it. */
+  private async take(shard: number, settled: number, home: Former): Promise<void> {
+    const bits = await this.shard(shard).conversations(settled);
+    if (bits !== null) home.filter = new ConversationFilter(bits);
+  }
+
+  private shard(number: number): ExecutionIndexRpc {
+    const id = this.ledger.idFromName(`${this.tenant}/${number}`);
+    return this.ledger.get(id) as unknown as ExecutionIndexRpc;
+  }
+}
+
+/** The filter of a shard's own conversations: made once for all that ask. */
+export class KnownConversations {
+  private readonly rows: RunRows;
+  private readonly size: () => number;
+  private made: { at: number; bits: Promise<Uint8Array> } | null = null;
+
+  constructor(rows: RunRows, size: () => number) {
+    this.rows = rows;
+    this.size = size;
+  }
+
+  /** @param noted those that have no row yet */
+  async since(since: number, noted: readonly string[]): Promise<Uint8Array | null> {
+    const now = Date.now();
+    if (now < since) return null;
+    if (this.made === null || this.made.at < since) {
+      const made = { at: now, bits: this.make(noted) };
+      this.made = made;
+      made.bits.catch(() => {
+        if (this.made === made) this.made = null;
+      });
+    }
+    return this.made.bits;
+  }
+
+  private async make(noted: readonly string[]): Promise<Uint8Array> {
+    const filter = ConversationFilter.of(this.size() / ROW_BYTES + noted.length);
+    for (const id of noted) filter.add(id);
+    let page = this.rows.conversations("");
+    while (page.length > 0) {
+      for (const id of page) filter.add(id);
+      // Requests come in between.
+      await new Promise<void>((resolve) => setTimeout(resolve, 0));
+      page = this.rows.conversations(page.at(-1) ?? "");
+    }
+    return filter.bits;
+  }
+}
+
+/** The last turns by the ends of their runs, oldest first. */
+export function lastOf(turns: readonly EndedTurn[], count: number): EndedTurn[] {
+  return count === 0 ? [] : turns.toSorted((a, b) => a.ended - b.ended).slice(-count);
+}
