@@ -131,13 +131,13 @@ export function addExecution(view: RunView, execution: PipelineExecution): RunVi
  * Whether an execution of this status has ended.
  *
  * @param status of a `RunView` or an `Execution`
- * @returns false for `running` and `paused`. Nothing is thrown
+ * @returns false for `running`, `paused`, and each status that this version does not know. Nothing is thrown
  * @example
  * const { status } = await client.getExecution(execution_id);
  * if (isRunOver(status)) await client.deleteExecution(execution_id);
  */
 export function isRunOver(status: ExecutionStatus): boolean {
-  return status !== "running" && status !== "paused";
+  return status === "completed" || status === "failed" || status === "cancelled";
 }
 
 /**

@@ -105,7 +105,7 @@ export type CoordinatorError =
     }
   | { code: "RESOURCE_EXHAUSTED"; what: "memory"; retry_after_seconds: number }
   | { code: "COORDINATOR_DISABLED" }
-  /** @see core/bad-variable.ts for what may be shown of a value */
+  /** @see core/config/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };
 
 /** A value or an error. */

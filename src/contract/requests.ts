@@ -88,7 +88,7 @@ export const EventsQuery = z.lazy(() =>
   z.strictObject({
     /** The `seq` of the last event that the reader has. */
     after: z.optional(decimal(0, 999_999_999_999_999)),
-    /** A stream token; read by who lets the caller in. */
+    /** A stream token; checked by http/middleware/authenticate.ts. */
     token: z.optional(z.string()),
   }),
 );

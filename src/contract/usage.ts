@@ -46,7 +46,7 @@ export function addUsage(total: Usage, usage: Usage): Usage {
   return sum;
 }
 
-/** A number of a usage; a BigInt is an integer that a double would change (core/exact-integer.ts). */
+/** A number of a usage; a BigInt is an integer that a double would change (core/json/exact-integer.ts). */
 export function isAmount(value: unknown): value is number | bigint {
   return typeof value === "number" || typeof value === "bigint";
 }

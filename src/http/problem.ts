@@ -134,7 +134,10 @@ function describe(error: CoordinatorError): Description {
       return {
         title: DEFINITION_TITLES[error.code],
         detail: summary(error.errors.slice(0, LIMITS.ERRORS).map(definitionLine), error.errors.length),
-        errors: error.errors.map((fault) => ({ pointer: "/stages", detail: definitionLine(fault) })),
+        errors: error.errors.map((fault) => ({
+          pointer: fault.pointer ?? "/stages",
+          detail: definitionLine(fault),
+        })),
       };
     case "IDEMPOTENCY_MISMATCH":
       return {

@@ -6,7 +6,7 @@ export const JSON_TYPE = "application/json";
 export const SSE_TYPE = "text/event-stream";
 
 /**
- * Who may call. `public`: anybody. `read`: any key, since every scope includes it. `execute`, `admin`: a key with that
+ * Who may call. `public`: any caller. `read`: any key, since every scope includes it. `execute`, `admin`: a key with that
  * scope. `follow`: as `read`, or a stream token of this execution.
  */
 export type Permission = "public" | "read" | "execute" | "admin" | "follow";

@@ -17,14 +17,14 @@ const SHARDS = "shards";
 
 export class CatalogShards {
   private readonly kv: SyncKvStorage;
-  private readonly ledger: DurableObjectNamespace;
+  private readonly index: DurableObjectNamespace;
   private readonly tenant: string;
   private stored: TenantShards | null;
   private settling: Promise<TenantShards> | null = null;
 
-  constructor(kv: SyncKvStorage, ledger: DurableObjectNamespace, tenant: string) {
+  constructor(kv: SyncKvStorage, index: DurableObjectNamespace, tenant: string) {
     this.kv = kv;
-    this.ledger = ledger;
+    this.index = index;
     this.tenant = tenant;
     this.stored = kv.get<TenantShards>(SHARDS) ?? null;
   }
@@ -57,8 +57,8 @@ export class CatalogShards {
 
   /** One that does not answer may be in use. What is answered once holds: runs are kept by it. */
   private async isUnused(number: number): Promise<boolean> {
-    const id = this.ledger.idFromName(`${this.tenant}/${number}`);
-    const shard = this.ledger.get(id) as unknown as ExecutionIndexRpc;
+    const id = this.index.idFromName(`${this.tenant}/${number}`);
+    const shard = this.index.get(id) as unknown as ExecutionIndexRpc;
     return within(TIMINGS.SHARD_WAIT_MS, shard.isUnused(), false);
   }
 

@@ -26,7 +26,7 @@ const SERIES_START = "born";
 const EARLIER_UNTIL = "earlier_until";
 
 export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
-  /** When a shard last said that metrics have changed, ms since the epoch; null once all that followed was seen. */
+  /** When a shard last reported that metrics have changed, ms since the epoch; null once all later changes are evaluated. */
   private changedAt: number | null = null;
 
   async alerts(): Promise<Alert[]> {
@@ -88,15 +88,15 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const config = await this.config(services);
     const alerts = await this.evaluate(services, config);
     const sent = await this.sendPending(services);
-    const again = this.lookAgainAt();
+    const again = this.evaluateAgainAt();
     const push = await this.push(services, config);
     const repeat = !sent || repeats(services, alerts) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
     const times = [again, push, repeat].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
-  /** A shard does not say again what changes shortly after it has said so: that is looked at once more. */
-  private lookAgainAt(): number | null {
+  /** A shard does not report changes shortly after its last report: they are evaluated once more. */
+  private evaluateAgainAt(): number | null {
     if (this.changedAt === null) return null;
     const at = this.changedAt + TIMINGS.ALERT_NOTIFY_MS + TIMINGS.ALERT_EVALUATE_MS;
     if (at > Date.now()) return at;
@@ -177,7 +177,7 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   }
 }
 
-/** Alerts that fire are evaluated without further reports, where their end is sent to somebody. */
+/** Alerts that fire are evaluated without further reports, where a receiver is notified of their end. */
 function repeats({ outbound }: Services, alerts: readonly Alert[]): boolean {
   return hasMetricsReceivers(outbound) && alerts.some(({ firing }) => firing);
 }

@@ -22,7 +22,7 @@ export interface KillReport {
   runs: number;
   /** Which phase of its target each kill hit. */
   histogram: Record<Phase, number>;
-  /** Which phases the kills hit of all the runs that were under way. */
+  /** Which phases the kills hit of all the runs that were in flight. */
   underWay: Record<Phase, number>;
   faults: string[];
   /** From the server's being up to the first sign of life of a run, ms: the worst. */

@@ -16,9 +16,9 @@ const LIES = {
   "flipped bytes in what is not checkpointed": async (file: string, chance: Chance) => {
     await flip(`${file}-wal`, chance);
   },
-  "a file cut short": async (file: string, chance: Chance) =>
+  "a truncated file": async (file: string, chance: Chance) =>
     truncate(file, chance.below(await sizeOf(file))),
-  "what is not checkpointed cut short": async (file: string, chance: Chance) =>
+  "what is not checkpointed, truncated": async (file: string, chance: Chance) =>
     truncate(`${file}-wal`, chance.below(await sizeOf(`${file}-wal`))),
   "a missing record": async (file: string, chance: Chance) => {
     const database = new DatabaseSync(file);
@@ -101,7 +101,7 @@ test("a correct prefix or CONTEXT_CORRUPTED, two hundred times", async () => {
   }
   console.log(JSON.stringify(Object.fromEntries(told)));
   // The lies were told: each kind of damage was found at least once, but for a log that is cut at a record's end.
-  for (const kind of ["a missing record", "an altered record", "another file", "a file cut short"]) {
+  for (const kind of ["a missing record", "an altered record", "another file", "a truncated file"]) {
     expect(told.get(`${kind}: CONTEXT_CORRUPTED`), kind).toBeGreaterThan(0);
   }
   const callsPerRun = Map.groupBy(agents.calls, (call) => call.execution_id);
@@ -164,7 +164,7 @@ function boot(): Promise<WorkerdServer> {
   });
 }
 
-/** Every kind of lie meets runs under way and runs that have ended. */
+/** Every kind of lie meets runs in flight and runs that have ended. */
 function nameOf(at: number): string {
   return `${Math.floor(at / KINDS.length) % 2 === 0 ? "run" : "end"}-${at}`;
 }

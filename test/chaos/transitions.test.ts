@@ -1,4 +1,4 @@
-// Eviction and abort between every pair of transitions of the five-stage pipeline: what stands in the log in the end
+// Eviction and abort between every pair of transitions of the five-stage pipeline: what the log has in the end
 // is what an undisturbed run leaves there, but for the recovery and the one call that it repeats.
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -51,14 +51,14 @@ describe.each(["evict", "abort"] as const)("%s", (how) => {
       expect(meaning(run.events)).toEqual(meaning(plain.events));
       const recovered = run.events.filter((event) => event.event === "execution.recovered");
       // The last stage's end and the execution's are one record: behind it there is nothing left to recover. An
-      // eviction may let a call under way come home first.
+      // eviction may let a call in flight end first.
       if (how === "abort") expect(recovered).toHaveLength(seq < UNDISTURBED - 1 ? 1 : 0);
       else expect(recovered.length).toBeLessThanOrEqual(1);
       expect(run.events.map((event) => event.id)).toEqual(run.events.map((_, at) => at + 1));
       for (const stage of new Set(plain.calls)) {
         const made = run.calls.filter((call) => call === stage).length;
         expect(made, stage).toBeLessThanOrEqual(2);
-        // A stage whose completion stood in the log before is not called again (I4).
+        // A stage whose completion was in the log before is not called again (I4).
         const committed = run.before.some(
           (event) => event.event === "stage.completed" && event.data.stage === stage,
         );
@@ -70,7 +70,7 @@ describe.each(["evict", "abort"] as const)("%s", (how) => {
 
 interface Outcome {
   events: Received[];
-  /** The events that stood when the disturbance came. */
+  /** The events that the log had when the disturbance came. */
   before: Received[];
   calls: string[];
   final: unknown;

@@ -9,7 +9,7 @@ export interface WatchedRun {
   query: string;
   /** A reader follows it from the start. */
   watched: boolean;
-  /** What its caller was told before any kill; settles when the POST has ended in whatever way. */
+  /** What its caller received before any kill; settles when the POST has ended in any way. */
   acknowledgement: Promise<void>;
   acknowledged: boolean;
   paused: boolean;

@@ -289,3 +289,15 @@ describe("what is seen of a run", () => {
     expect(view.stages[1]?.result).toEqual(at(16).stages[1]?.result);
   });
 });
+
+test.each([
+  ["completed", true],
+  ["failed", true],
+  ["cancelled", true],
+  ["running", false],
+  ["paused", false],
+  // A coordinator of a later version may have statuses that this client does not know: such a run may still change.
+  ["a later one", false],
+])("an execution that is %s is over: %s", (status, isOver) => {
+  expect(isRunOver(status as Execution["status"])).toBe(isOver);
+});

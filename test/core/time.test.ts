@@ -6,7 +6,7 @@ import { isoTime, timeOf } from "../../src/core/time.ts";
 const ANY_TIME = date({ noInvalidDate: true }).map((at) => at.getTime());
 const NEAR = integer({ min: -3 * 86_400_000, max: 3 * 86_400_000 }).map((ms) => 1_764_000_000_000 + ms);
 
-test("a time has one text, whatever was asked before", () => {
+test("a time has one text, in any order of questions", () => {
   const times = [0, 1_764_000_000_000, 1_764_000_000_001, 0, 1_764_000_000_001];
   const texts = times.map(isoTime);
   expect(texts).toEqual(times.map((ms) => new Date(ms).toISOString()));

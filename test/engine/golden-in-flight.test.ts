@@ -118,7 +118,7 @@ describe.each(shapes)("%s, %s", (name, _, records) => {
 describe.each([
   ["as it is", () => goldenRecords("v1-paused")],
   ["without what has a default", () => recordsOf(bare("v1-paused"))],
-])("a paused run that nobody resumes, %s", (_, records) => {
+])("a paused run that is never resumed, %s", (_, records) => {
   test("ends when its pause is over, and not before", async () => {
     const bench = takenUp(records());
     await bench.until(6.9 * DAY_MS);

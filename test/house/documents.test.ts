@@ -84,7 +84,7 @@ function invariantFaults(house: House): string[] {
   return [...cited, ...orphans, ...unproved];
 }
 
-/** Paths below the folders, wherever a document names one; `*` stands for a part of a name. */
+/** Paths below the folders, wherever a document names one; `*` is any part of a name. */
 const PATH = /(?<![\w./-])(?:src|test|fixtures|\.github|\.ci)\/[\w./*-]*[\w*]/g;
 
 function pathFaults(house: House): string[] {
@@ -100,6 +100,26 @@ function pathFaults(house: House): string[] {
       .filter(([, path]) => !exists(path))
       .map(([name]) => `${document}: no file ${name}`);
   });
+}
+
+const COMMENT = /^\s*(?:\/\/|\/?\*).*$|\s\/\/ .*$/gm;
+/** A file of a room, as comments name it with its folder and without `src/`. */
+const ROOM_FILE =
+  /(?<![\w./-])(?:contract|core|engine|adapters|objects|http|client|agent-sdk|console|cli)\/[\w./-]*\.tsx?\b/g;
+
+/** Files that comments name; what they only show the form of is not one. */
+function commentFaults(house: House): string[] {
+  return [...house.texts]
+    .filter(([path]) => CODE.test(path))
+    .flatMap(([path, text]) => {
+      const comments = all(text, COMMENT).join("\n");
+      const whole = unique(all(comments, PATH)).filter((name) => /\.\w+$/.test(name) && !name.includes("*"));
+      const missing = [
+        ...whole.filter((name) => !house.paths.has(name)),
+        ...unique(all(comments, ROOM_FILE)).filter((name) => !house.paths.has(`src/${name}`)),
+      ];
+      return missing.map((name) => `${path}: no file ${name}`);
+    });
 }
 
 function scriptFaults(house: House): string[] {
@@ -172,6 +192,7 @@ function faults(house: House): string[] {
   return [
     ...invariantFaults(house),
     ...pathFaults(house),
+    ...commentFaults(house),
     ...scriptFaults(house),
     ...sectionFaults(house),
     ...strangers(house),
@@ -207,6 +228,13 @@ describe("the documents", () => {
     [ARCHITECTURE, `| I${nine} | It holds. | – | – | – |`, `I${nine} lacks a file that keeps it or a test`],
     [ARCHITECTURE, "`src/core/execution/gone.ts`", "no file src/core/execution/gone.ts"],
     [ARCHITECTURE, "`test/mutants/gone-*.patch`", "no file test/mutants/gone-*.patch"],
+    ["src/http/app.ts", "// See src/core/gone.ts.", "src/http/app.ts: no file src/core/gone.ts"],
+    ["src/http/app.ts", "/**\n * Of core/gone.ts.\n */", "src/http/app.ts: no file core/gone.ts"],
+    [
+      "src/http/app.ts",
+      `const a = 1; // ${["core", "gone.ts"].join("/")}`,
+      "src/http/app.ts: no file core/gone.ts",
+    ],
     ["README.md", "[gone](fixtures/corpus/gone.md)", "no file fixtures/corpus/gone.md"],
     [".github/SECURITY.md", "[gone](../GONE.txt)", "no file ../GONE.txt"],
     [API, "[gone](../gone.ts#L1)", "no file ../gone.ts#L1"],

@@ -1,5 +1,5 @@
 // The direction of imports, read from the import lines of every file under src: contract ← core ← engine ← adapters
-// ← compose ← objects, http ← index, with what stands beside that row; which packages may stand where; what pure code
+// ← compose ← objects, http ← index, with what is beside that row; which packages may be imported where; what pure code
 // may not call; no cycles. Imports of types count.
 import { globSync, readdirSync, readFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
@@ -38,7 +38,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   cli: ["contract", "client"],
 };
 
-/** Packages that stand in one folder alone. */
+/** Packages that one folder alone imports. */
 const PACKAGE_HOMES: readonly { packages: RegExp; home: string }[] = [
   { packages: /^cloudflare:/, home: "objects/" },
   { packages: /^@upstash\//, home: "adapters/upstash/" },

@@ -1,8 +1,8 @@
 // test/ follows src file by file: what src/core/resilience/breaker.ts does is tested in
-// test/core/resilience/breaker.test.ts, and a part of it in breaker-PART.test.ts beside that. No folder of tests holds
-// more files than a reader takes in at a glance.
+// test/core/resilience/breaker.test.ts, and a part of it in breaker-PART.test.ts beside that. No folder of sources or
+// tests holds more files than a reader takes in at a glance.
 import { globSync, readdirSync } from "node:fs";
-import { join, posix, sep } from "node:path";
+import { join, posix, relative, sep } from "node:path";
 import { describe, expect, test } from "vitest";
 
 const ROOT = join(import.meta.dirname, "../..");
@@ -17,8 +17,9 @@ const WHOLE = [
   "client/{examples,package}.test.ts",
 ];
 const MOST_FILES = 12;
-/** A patch a mutant: a collection. */
-const COLLECTIONS = ["mutants"];
+/** One noun or one mutant a file. */
+const COLLECTIONS = ["src/contract", "test/mutants"];
+const SOURCE = /\.(?:tsx?|mjs|css|patch)$/;
 
 interface Layout {
   /** Files of tests, below test/. */
@@ -69,14 +70,21 @@ describe("a file of tests", () => {
   });
 });
 
-test(`no folder of tests has more than ${MOST_FILES} files`, () => {
-  const full = readdirSync(join(ROOT, "test"), { recursive: true, withFileTypes: true })
+/** The folders below one, it included, with the number of their files. */
+function foldersOf(root: string): { folder: string; files: number }[] {
+  const below = readdirSync(join(ROOT, root), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((folder) => ({
-      folder: folder.slice(join(ROOT, "test/").length).replaceAll(sep, "/"),
-      files: readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile()).length,
-    }))
-    .filter(({ folder, files }) => files > MOST_FILES && !COLLECTIONS.includes(folder));
-  expect(full).toEqual([]);
+    .map((entry) => relative(ROOT, join(entry.parentPath, entry.name)).replaceAll(sep, "/"));
+  return [root, ...below].map((folder) => ({
+    folder,
+    files: readdirSync(join(ROOT, folder), { withFileTypes: true }).filter(
+      (entry) => entry.isFile() && SOURCE.test(entry.name),
+    ).length,
+  }));
+}
+
+test.each(["src", "test"])(`no folder of %s has more than ${MOST_FILES} files`, (root) => {
+  const full = foldersOf(root).filter(({ files }) => files > MOST_FILES);
+  // A collection that is not full is none.
+  expect(full.map(({ folder }) => folder)).toEqual(COLLECTIONS.filter((path) => path.startsWith(root)));
 });

@@ -1,4 +1,4 @@
-// The pipeline that stands in every catalog is written as its schema would give it, byte for byte.
+// The pipeline that every catalog has is written as its schema would give it, byte for byte.
 import { expect, test } from "vitest";
 import { PipelineDefinition } from "../../src/contract/pipeline.ts";
 import { RAG } from "../../src/pipelines/rag.ts";

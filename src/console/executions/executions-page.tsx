@@ -1,5 +1,6 @@
 // The list of executions: newest first, updated automatically, with filters in the URL.
 import { useEffect, useMemo } from "preact/hooks";
+import { isRunOver } from "../../client/index.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { useNow } from "../lib/clock.ts";
 import { errorWords } from "../lib/errors.ts";
@@ -119,7 +120,7 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
 
 function Row({ row, parts }: { row: ExecutionSummary; parts: readonly StagePart[] }) {
   const { execution_id, query, status, pipeline, start_time, duration_ms, error_info } = row;
-  const live = status === "running" || status === "paused";
+  const live = !isRunOver(status);
   const now = useNow(live);
   return (
     <li>

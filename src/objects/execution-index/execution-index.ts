@@ -4,7 +4,7 @@
 // rows are not listed; the object's alarm deletes them, and the objects of their executions.
 //
 // Nothing keeps the object awake between requests: a report is written at once, or where they are many, with those of
-// the next moment; alerts are evaluated by the tenant's monitor, and only where they are sent to somebody.
+// the next moment; alerts are evaluated by the tenant's monitor, and only where they have a receiver.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
 import type { Beginning, IndexMetrics, IndexQuery, MetricsQuery, Place } from "../../engine/worker-ports.ts";
@@ -60,7 +60,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.tables = new LazyTables(storage, SCHEMAS, hasNoTables);
     this.rows = new RunRows(this.tables.sql);
     this.former = new FormerHomes(env.LEDGER, this.tenant);
-    this.known = new KnownConversations(this.rows, () => storage.sql.databaseSize);
+    this.known = new KnownConversations(this.tables.sql, () => storage.sql.databaseSize);
     this.splits = new ShardSplits(storage, env, "index");
     this.earlierRows = new EarlierRows(storage.sql);
     this.janitor = new Janitor(env.EXECUTIONS, this.tenant);
@@ -278,7 +278,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   }
 
   /**
-   * Alerts follow the metrics, where somebody gets them: the monitor looks again after this has been quiet, so that
+   * Alerts follow the metrics, where they have a receiver: the monitor looks again after this has been quiet, so that
    * no report needs a timer here.
    */
   private notifyMonitor(): void {

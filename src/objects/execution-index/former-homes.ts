@@ -14,12 +14,13 @@ import { within } from "../../adapters/platform/time-limit.ts";
 import { ConversationFilter } from "../../core/monitoring/conversation-filter.ts";
 import type { FormerHome } from "../../core/monitoring/shards.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import type { RunRows } from "./run-rows.ts";
 
-/** Questions to a former shard before its filter is taken: a shard that is asked seldom is evicted in between. */
+/** Questions to a former shard before its filter is taken: a shard that gets few questions is evicted in between. */
 const QUESTIONS = 3;
 /** Bytes of a row, at least: as many conversations may a shard have. */
 const ROW_BYTES = 1_000;
+/** Conversations that are read at once, in some milliseconds. */
+const CONVERSATIONS = 5_000;
 
 interface Former {
   questions: number;
@@ -29,14 +30,14 @@ interface Former {
 }
 
 export class FormerHomes {
-  private readonly ledger: DurableObjectNamespace;
+  private readonly index: DurableObjectNamespace;
   private readonly tenant: string;
   private readonly homes = new Map<number, Former>();
   private readonly now: () => number;
 
   /** @param now ms since the epoch */
-  constructor(ledger: DurableObjectNamespace, tenant: string, now = () => Date.now()) {
-    this.ledger = ledger;
+  constructor(index: DurableObjectNamespace, tenant: string, now = () => Date.now()) {
+    this.index = index;
     this.tenant = tenant;
     this.now = now;
   }
@@ -82,19 +83,19 @@ export class FormerHomes {
   }
 
   private shard(number: number): ExecutionIndexRpc {
-    const id = this.ledger.idFromName(`${this.tenant}/${number}`);
-    return this.ledger.get(id) as unknown as ExecutionIndexRpc;
+    const id = this.index.idFromName(`${this.tenant}/${number}`);
+    return this.index.get(id) as unknown as ExecutionIndexRpc;
   }
 }
 
 /** The filter of a shard's own conversations: made once for all that ask. */
 export class KnownConversations {
-  private readonly rows: RunRows;
+  private readonly sql: Pick<SqlStorage, "exec">;
   private readonly size: () => number;
   private made: { at: number; bits: Promise<Uint8Array> } | null = null;
 
-  constructor(rows: RunRows, size: () => number) {
-    this.rows = rows;
+  constructor(sql: Pick<SqlStorage, "exec">, size: () => number) {
+    this.sql = sql;
     this.size = size;
   }
 
@@ -115,14 +116,25 @@ export class KnownConversations {
   private async make(noted: readonly string[]): Promise<Uint8Array> {
     const filter = ConversationFilter.of(this.size() / ROW_BYTES + noted.length);
     for (const id of noted) filter.add(id);
-    let page = this.rows.conversations("");
+    let page = this.after("");
     while (page.length > 0) {
       for (const id of page) filter.add(id);
       // Requests come in between.
       await new Promise<void>((resolve) => setTimeout(resolve, 0));
-      page = this.rows.conversations(page.at(-1) ?? "");
+      page = this.after(page.at(-1) ?? "");
     }
     return filter.bits;
+  }
+
+  /** The next conversations after one, in their order; none where it was the last one. */
+  private after(conversation_id: string): string[] {
+    const rows = this.sql.exec<{ conversation_id: string }>(
+      `SELECT DISTINCT conversation_id FROM runs INDEXED BY runs_of_conversation
+       WHERE conversation_id > ? ORDER BY conversation_id LIMIT ?`,
+      conversation_id,
+      CONVERSATIONS,
+    );
+    return Array.from(rows, (row) => row.conversation_id);
   }
 }
 

@@ -65,8 +65,6 @@ const SWEEP_ROWS = 2_000;
 const SCANNED_ROWS = 5_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
-/** Conversations that are read at once, in some milliseconds. */
-const CONVERSATIONS = 5_000;
 /** Objects that one sweep deletes. */
 const SWEEP_OBJECTS = 500;
 /** A row that has ended is kept this long at least, so that its end is counted once. */
@@ -223,17 +221,6 @@ export class RunRows {
       const { turn } = this.sql.exec<{ turn: string }>("SELECT turn FROM runs WHERE place = ?", place).one();
       return { ended, turn };
     });
-  }
-
-  /** The next conversations after one, in their order; none where it was the last one. */
-  conversations(after: string): string[] {
-    const rows = this.sql.exec<{ conversation_id: string }>(
-      `SELECT DISTINCT conversation_id FROM runs INDEXED BY runs_of_conversation
-       WHERE conversation_id > ? ORDER BY conversation_id LIMIT ?`,
-      after,
-      CONVERSATIONS,
-    );
-    return Array.from(rows, ({ conversation_id }) => conversation_id);
   }
 
   /** Whether one of the conversation's last executions has this id. */

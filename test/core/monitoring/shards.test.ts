@@ -76,7 +76,7 @@ test("a conversation's former homes are those of the generations that may still 
 const SHARDS = 8;
 const names = Array.from({ length: 4_000 }, (_, at) => `conversation ${at}`);
 
-test("all executions of a conversation are in its shard, whatever their ids are", () => {
+test("all executions of a conversation are in its shard, for any ids", () => {
   for (const conversation_id of names.slice(0, 50)) {
     const home = conversationShard(conversation_id, SHARDS);
     for (const execution_id of ["a", "b", "c"]) {

@@ -1,4 +1,4 @@
-// The turns of runs that come up together: their order and rate, turns that alarms were set to, late machines.
+// The slots of runs that come up together: their order and rate, slots that alarms were set to, late machines.
 import { expect, test } from "vitest";
 import { WakeQueue } from "../../../src/core/resilience/wake-queue.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
@@ -17,7 +17,7 @@ test("some come at once, the others one after another, and a queue that was left
   expect(queue.isOpen(NOW + (WAKING_AT_ONCE + 4) * WAKING_GAP_MS)).toBe(true);
 });
 
-test("a turn that an alarm was set to is claimed once, and is forgotten where nobody claims it", () => {
+test("a slot that an alarm was set to is claimed once, and is forgotten where no run claims it", () => {
   const queue = new WakeQueue();
   queue.give({ at: NOW + 5, rounds: 1 }, NOW);
   expect(queue.claim(NOW + 4)).toBeNull();
@@ -28,7 +28,7 @@ test("a turn that an alarm was set to is claimed once, and is forgotten where no
   expect(queue.claim(NOW + 10)).toBeNull();
 });
 
-test("a turn that is near is waited for in memory; before one that is far the run stays for a part of the hold", () => {
+test("a slot that is near is waited for in memory; before one that is far the run stays for a part of the hold", () => {
   const queue = new WakeQueue();
   expect(queue.stay({ at: NOW + WAKING_HOLD_MS, rounds: 0 }, NOW)).toBeNull();
   const stays = Array.from({ length: 1_000 }, (_, place) =>

@@ -84,7 +84,7 @@ export class Play {
     return viewExecution(this.state);
   }
 
-  /** Names of the stages that have a call under way. */
+  /** Names of the stages that have a call in flight. */
   get calls(): string[] {
     return nextActions(this.state).invoke.map((invocation) => invocation.stage);
   }

@@ -34,7 +34,7 @@ test("A call interrupted by a pause in mode abort or by a crash of the coordinat
   expect(play.result("one")).toMatchObject({ status: "completed", attempts: 1 });
 });
 
-test("An answer from the cache, and a call that an open breaker refused, are no tries, whatever becomes of them.", () => {
+test("An answer from the cache, and a call that an open breaker refused, are no tries, however they end.", () => {
   const refused = new Play(one(3));
   refused.fail("one", { kind: "refused", agent_type: "agent_one", retry_at: refused.now });
   expect(refused.result("one")).toMatchObject({
@@ -212,7 +212,7 @@ test("A reply that is not what section 4 says: one retry, then AGENT_PROCESSING_
   expect(mixed.view.error_info?.retry_attempts).toBe(3);
 });
 
-test("AGENT_UNAVAILABLE is an agent that nobody registered (not retried), a rejected fetch, 429, 502, 503, 504; STAGE_TIMEOUT a last try that timed out; everything else AGENT_PROCESSING_ERROR.", () => {
+test("AGENT_UNAVAILABLE is an agent that is not registered (not retried), a rejected fetch, 429, 502, 503, 504; STAGE_TIMEOUT a last try that timed out; everything else AGENT_PROCESSING_ERROR.", () => {
   const codeOf = (failure: CallFailure) => {
     const play = new Play(one(1));
     exhaust(play, failure);

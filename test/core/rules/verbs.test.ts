@@ -1,4 +1,4 @@
-// src/contract/README.md section 2: pause, resume, cancel, and the clock that stands still. Each test's name is the
+// src/contract/README.md section 2: pause, resume, cancel, and the clock that a pause stops. Each test's name is the
 // rule.
 import { expect, test } from "vitest";
 import { ok, Play, REJECTED, side, stage, status } from "./play.ts";

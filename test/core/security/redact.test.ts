@@ -31,7 +31,7 @@ describe("redactText", () => {
   });
 });
 
-test("a text that was cut out of another loses whatever piece of one it has, where that gives it away", () => {
+test("an excerpt of another text loses each piece of a secret that would reveal it", () => {
   const whole = `say Bearer ${CANARY}, please`;
   for (let from = 0; from < whole.length; from += 1) {
     for (let to = from + 1; to <= whole.length; to += 1) {

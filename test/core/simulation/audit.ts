@@ -124,7 +124,7 @@ function nothingLeftUndone(world: World, now: number): void {
   const { observer } = world;
   const stages = [...observer.stages.values()];
   for (const { phase, due, spec } of stages) {
-    hold("I1", phase !== "cut", () => `${spec.name} was cut short and is not called again`);
+    hold("I1", phase !== "cut", () => `${spec.name} was interrupted and is not called again`);
     hold("I1", phase !== "waiting" || due > now, () => `${spec.name} is due and is not tried again`);
   }
   hold(
@@ -135,7 +135,7 @@ function nothingLeftUndone(world: World, now: number): void {
   const ready = stages.filter((stage) => stage.phase === "pending" && stage.readySeq !== null);
   const active = observer.active();
   if (ready.length === 0) return;
-  hold("I1", active.length > 0, () => `${ready[0]?.spec.name} is ready, and nothing is under way`);
+  hold("I1", active.length > 0, () => `${ready[0]?.spec.name} is ready, and nothing is in flight`);
   const free = active.length < world.scenario.spec.config.max_concurrent_stages;
   if (!free || active.some((stage) => stage.exclusive)) return;
   const blocked = ready.some((stage) => stage.exclusive);

@@ -165,7 +165,7 @@ export class Observer {
     this.terminal = event;
     this.status = event.status;
     hold("I8", event.type === `execution.${event.status}`, () => `${event.type} says ${event.status}`);
-    hold("I12", this.active().length === 0, () => `${event.type} with stages under way`);
+    hold("I12", this.active().length === 0, () => `${event.type} with stages in flight`);
     const required = [...this.stages.values()].find((s) => s.outcome === "failed" && s.spec.required);
     if (event.type === "execution.completed") {
       const open = [...this.stages.values()].find((stage) => stage.phase !== "ended");

@@ -85,7 +85,7 @@ test("where the share of hedges is used up there is no second call", async () =>
   expect(sides).toHaveLength(1);
 });
 
-test("whoever streams first is heard alone, and the other is aborted", async () => {
+test("only the call that streams first is read, and the other is aborted", async () => {
   const { time, sides, heard, outcome } = hedged();
   await time.step();
   sides[1]?.hooks.delta("from the second");

@@ -250,7 +250,7 @@ describe("where another run is at the question", () => {
     expect(time.now).toBe(1_002);
   });
 
-  test("from some time on: what is made is reported, its calls in flight are said, and it asks from then on", async () => {
+  test("from some time on: what is made is reported, its calls in flight are shared, and it asks from then on", async () => {
     const { cache, spec } = cacheOf();
     cache.begins(spec);
     await cache.take(keyOf("a"), CALLER, 60, 1_000);

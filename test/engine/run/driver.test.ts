@@ -1,4 +1,4 @@
-// The driver's promises that chance seldom reaches, each by the story that once broke it or could.
+// The driver's promises that random runs rarely reach, each by the sequence that broke it or could.
 import { expect, test } from "vitest";
 import { LogCorrupted } from "../../../src/engine/ports.ts";
 import { ExecutionDriver } from "../../../src/engine/run/driver.ts";

@@ -1,5 +1,5 @@
 // The arithmetic of the queue in which an isolate's runs come up after an outage, with a simulated platform: alarms
-// that fire together, objects that wait in memory or set their alarm to their turn, machines that are late, restarts.
+// that fire together, objects that wait in memory or set their alarm to their slot, machines that are late, restarts.
 import { describe, expect, test } from "vitest";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { WakeQueue } from "../../../src/core/resilience/wake-queue.ts";
@@ -17,7 +17,7 @@ class Isolate {
   /** Runs that wait in memory, and the most that there were. */
   held = 0;
   mostHeld = 0;
-  /** Alarms set to a turn. */
+  /** Alarms set to a slot. */
   moved = 0;
   /** How late timers and alarms are, ms. */
   late = () => 0;
@@ -73,7 +73,7 @@ class Isolate {
     while (this.time.now < until && (await this.time.step()));
   }
 
-  /** Times between one run's turn and the next, in order. */
+  /** Times between one run's slot and the next, in order. */
   get gaps(): number[] {
     const times = [...this.up.values()].toSorted((a, b) => a - b);
     return times.slice(1).map((at, before) => at - (times[before] ?? 0));
@@ -89,7 +89,7 @@ describe("runs whose alarms fire together", () => {
     const at = (run: number) => (isolate.up.get(run) ?? 0) - START;
     expect(isolate.gaps.filter((gap) => gap === 0)).toHaveLength(TIMINGS.WAKING_AT_ONCE);
     expect(isolate.gaps.filter((gap) => gap !== 0 && gap !== TIMINGS.WAKING_GAP_MS)).toEqual([]);
-    // In the order in which they came, and no cliff: the last one has the last turn.
+    // In the order in which they came, and no cliff: the last one has the last slot.
     expect([at(100), at(1_000), at(4_999)]).toEqual(
       [100, 1_000, 4_999].map((run) => (run - TIMINGS.WAKING_AT_ONCE) * TIMINGS.WAKING_GAP_MS),
     );
@@ -104,7 +104,7 @@ describe("runs whose alarms fire together", () => {
       await isolate.run(START + second * 1_000);
       moves.push(isolate.moved - before);
     }
-    // 3,480 runs have turns beyond a minute.
+    // 3,480 runs have slots beyond a minute.
     expect(isolate.moved).toBe(
       5_000 - TIMINGS.WAKING_AT_ONCE - TIMINGS.WAKING_HOLD_MS / TIMINGS.WAKING_GAP_MS - 1,
     );
@@ -200,16 +200,16 @@ describe("runs whose alarms fire together", () => {
   });
 });
 
-describe("turns", () => {
+describe("slots", () => {
   test("what was given is claimed once, at its own time alone", () => {
     const queue = new WakeQueue();
     for (let run = 0; run <= TIMINGS.WAKING_AT_ONCE; run += 1) queue.next(START);
     expect(queue.isOpen(START)).toBe(false);
-    const turn = queue.next(START, 2);
-    queue.give(turn, START);
-    expect(queue.claim(turn.at + 1)).toBeNull();
-    expect(queue.claim(turn.at)).toEqual(turn);
-    expect(queue.claim(turn.at)).toBeNull();
+    const slot = queue.next(START, 2);
+    queue.give(slot, START);
+    expect(queue.claim(slot.at + 1)).toBeNull();
+    expect(queue.claim(slot.at)).toEqual(slot);
+    expect(queue.claim(slot.at)).toBeNull();
     expect(queue.isOpen(START + TIMINGS.WAKING_GAP_MS)).toBe(false);
     expect(queue.isOpen(START + 2 * TIMINGS.WAKING_GAP_MS)).toBe(true);
   });

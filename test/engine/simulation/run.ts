@@ -201,7 +201,7 @@ export class DriverRun {
       () => `${under.length} calls at once`,
     );
     const twice = under.filter((other) => other.stage === stage);
-    hold("I5", twice.length === 1, () => `${stage} has ${twice.length} calls under way`);
+    hold("I5", twice.length === 1, () => `${stage} has ${twice.length} calls in flight`);
     if (this.platform.life === call.life && this.dies("agents.call")) this.platform.die();
   }
 

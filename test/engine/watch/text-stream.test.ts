@@ -35,7 +35,7 @@ test("a stream takes no more pieces than its reader does, and says once that its
   expect(ends).toBe(1);
 });
 
-test("a piece that cannot be made breaks the stream, after the end was told", async () => {
+test("a piece that cannot be made breaks the stream, after the end was reported", async () => {
   let ends = 0;
   function* pieces() {
     for (let at = 0; at < 6; at += 1) yield LONG;

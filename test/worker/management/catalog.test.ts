@@ -169,6 +169,12 @@ describe("pipelines", () => {
       "INVALID_PIPELINE_CONFIG d",
       "MISSING_DEPENDENCY c",
     ]);
+    // A change that is refused points to the same place.
+    const refused = await api("PUT", "/v1/pipelines/refused", { stages: [stage("c", "nobody")] });
+    expect(refused.status).toBe(422);
+    expect(refused.body.errors.map((at: { pointer: string }) => at.pointer)).toEqual([
+      "/stages/0/depends_on/0",
+    ]);
     const good = await api("POST", "/v1/pipelines/validate", { stages: [stage("a"), stage("b", "a")] });
     expect(good.body).toEqual({
       valid: true,

@@ -1,4 +1,4 @@
-// GET /metrics against GET /v1/metrics: runs of every end, retried, cached, under way and cancelled, under names that
+// GET /metrics against GET /v1/metrics: runs of every end, retried, cached, in flight and cancelled, under names that
 // the API allows and a text format could trip over. Both formats are fetched over HTTP, read by the strict readers of
 // Prometheus' own authors, and say in numbers what the JSON says.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";

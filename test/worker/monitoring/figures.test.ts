@@ -1,4 +1,4 @@
-// GET /v1/metrics over a real coordinator: what ran is counted once, by pipeline and by window; what is under way is
+// GET /v1/metrics over a real coordinator: what ran is counted once, by pipeline and by window; what is in flight is
 // seen, also after a crash; switches do what they say.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import {

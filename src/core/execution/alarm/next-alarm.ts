@@ -37,7 +37,7 @@ export function nextAlarm(state: ExecutionState | null, facts: AlarmFacts): numb
   if (state === null) return null;
   if (facts.isBusy || reports === "pending" || (facts.needsHandler && !isAsLeft)) {
     const soon = now + TIMINGS.ALARM_JOIN_MS;
-    // Each time that it is set is a billed row: one that comes by then is early enough, whatever it was set for.
+    // Each time that it is set is a billed row: one that comes by then is early enough, for any reason that it was set for.
     if (set !== null && set <= soon) return set;
     // One at the end of retention would show that the end was reported: see report-times.ts.
     return Math.min(soon, nextActions(state).wake_at ?? retainedUntil(state) - 1);

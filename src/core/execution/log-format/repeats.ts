@@ -24,8 +24,8 @@ export function repeatsOf(data: PipelineExecution, state: ExecutionState): Repea
 /** The event as the log keeps it: null where it repeats another event. */
 export function withoutRepeats(event: LogEvent): object {
   const repeats = repeatsIn(event);
-  if (repeats === undefined) return event;
-  const { data } = event as TerminalEvent;
+  if (repeats === undefined || !isTerminalEvent(event)) return event;
+  const { data } = event;
   const stage_results = Object.fromEntries(
     Object.entries(data.stage_results).map(([name, result]) => [
       name,

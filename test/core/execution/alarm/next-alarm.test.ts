@@ -140,7 +140,7 @@ test("what an earlier instance left is left alone until something is in flight o
   expect(alarmOf(paused, { isAsLeft: true, reports: "pending" })).toBe(paused.now + ALARM_JOIN_MS);
 });
 
-test("while it is handled it is not set, whatever has happened", () => {
+test("while it is handled it is not set, after any effect", () => {
   const play = running();
   const all = { isHandled: true, isBusy: true, reports: "pending", blockedUntil: play.now } as const;
   expect(alarmOf(play, all)).toBeNull();
