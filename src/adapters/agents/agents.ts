@@ -119,31 +119,34 @@ export class HttpAgents implements Agents {
     };
   }
 
-  /** By their names in lower case. */
   private headers(
-    { call, registration, tenant, traceparent, idempotency_key }: AgentRequest,
+    request: AgentRequest,
     asked: ProtocolRequest,
-  ): { ok: true; value: Record<string, string> } | Failed {
-    // As an object: a Headers is filled by a call of the platform for each, and copied by the request. It inherits
-    // nothing: `__proto__` is a name like any other.
-    const headers = Object.create(null) as Record<string, string>;
-    for (const [name, reference] of Object.entries(registration?.headers ?? {})) {
-      const secret = secretName(tenant, reference);
+  ): { ok: true; value: Headers | Record<string, string> } | Failed {
+    const { registration, traceparent, idempotency_key } = request;
+    const own: Record<string, string> = {
+      ...asked.headers,
+      "accept-encoding": ACCEPT_ENCODING,
+      ...(traceparent === null ? {} : { traceparent }),
+      // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
+      "idempotency-key": `"${idempotency_key}"`,
+    };
+    const registered = Object.entries(registration?.headers ?? {});
+    // Most agents have none. A Headers takes a call of the platform for each, and the request copies it.
+    if (registered.length === 0) return { ok: true, value: own };
+    const headers = new Headers();
+    for (const [name, reference] of registered) {
+      const secret = secretName(request.tenant, reference);
       const value = this.world.secret(secret);
       const fault =
         value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is not a valid header value";
       if (value === null || fault !== null) {
-        const detail = `the agent ${call.agent_type} needs the secret ${secret}, which ${fault}`;
+        const detail = `the agent ${request.call.agent_type} needs the secret ${secret}, which ${fault}`;
         return notCallable(detail);
       }
-      headers[name.toLowerCase()] = value;
+      headers.set(name, value);
     }
-    // A protocol's are in lower case.
-    Object.assign(headers, asked.headers);
-    headers["accept-encoding"] = ACCEPT_ENCODING;
-    if (traceparent !== null) headers["traceparent"] = traceparent;
-    // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
-    headers["idempotency-key"] = `"${idempotency_key}"`;
+    for (const [name, value] of Object.entries(own)) headers.set(name, value);
     return { ok: true, value: headers };
   }
 }

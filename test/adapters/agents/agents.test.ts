@@ -104,9 +104,9 @@ describe("a protocol", () => {
   test("overrides a header of the registration in any case, and any name is one", async () => {
     const names = ["Idempotency-Key", "__proto__", "X-Team"];
     const registered = Object.fromEntries(names.map((name) => [name, "secret:KEY"]));
-    const { sent, headers } = await call(stream(END), { ...REGISTERED, headers: registered });
+    const { headers } = await call(stream(END), { ...REGISTERED, headers: registered });
     expect(headers).toMatchObject({ "idempotency-key": '"e1.s"', "x-team": "Bearer abc" });
-    expect(Object.keys(sent[0]?.init.headers ?? {})).toContain("__proto__");
+    expect(Object.keys(headers)).toContain("__proto__");
   });
 
   test("writes path, headers and body, beside what every call has", async () => {
