@@ -92,7 +92,7 @@ export class ExecutionDriver {
     });
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
-        // The outbox is woken first: an end without its report would have the alarm of one that was reported.
+        // Watchers first: the alarm follows from what the outbox has noticed.
         this.wake(false);
         this.settle();
       },
