@@ -100,6 +100,8 @@ export interface ExecutionRpc {
    * now on. Its calls in flight; null where this instance has no run that goes on.
    */
   shareCalls(): Promise<SharedCall[] | null>;
+  /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */
+  reportEnd(): Promise<void>;
 }
 
 /** A RunMessage as one JSON text: an object of many members costs more on the way. */

@@ -59,6 +59,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),
         isCalling: (call) => rpcOf(tenant, execution_id).isCalling(call),
         shareCalls: () => rpcOf(tenant, execution_id).shareCalls(),
+        reportEnd: () => rpcOf(tenant, execution_id).reportEnd(),
       };
     },
   };
@@ -93,6 +94,16 @@ export function callsOf(
 ): Promise<SharedCall[] | null> {
   const id = namespace.idFromName(`${tenant}/${execution_id}`);
   return (namespace.get(id) as unknown as ExecutionRpc).shareCalls();
+}
+
+/** Has an execution report its end, if it has ended. See ExecutionRpc. */
+export function reportEndOf(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  execution_id: string,
+): Promise<void> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).reportEnd();
 }
 
 /** The name of an object that never holds anything: no execution's id has a dot. */

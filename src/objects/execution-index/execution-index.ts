@@ -19,6 +19,8 @@ import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
 import { composeServices } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
+import { within } from "../../adapters/platform/time-limit.ts";
+import { reportEndOf } from "../../adapters/durable/execution-client.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { LazyTables } from "../migrations.ts";
 import { ShardSplits } from "../shard-splits.ts";
@@ -33,6 +35,11 @@ import { REMEMBERED_MS } from "./row-sweep.ts";
 import { reportIn, RunRows } from "./run-rows.ts";
 import { hasNoTables, SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
+
+/** Time limit of runs that are asked whether they have ended: an object that has one in memory answers in a few ms. */
+const END_WAIT_MS = 100;
+/** Where more of a conversation's runs are running none is asked: its questions do not wait for one another. */
+const MOST_ASKED = 3;
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
   private readonly rows: RunRows;
@@ -81,8 +88,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const asksFormer = former !== undefined && former.length > 0;
     if (note !== null && !hasBegun && !(asksFormer && named !== null)) this.note(note);
     this.notifyMonitor();
-    // The answer to the turn before may have been faster than its report's write.
-    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
+    await this.ends(conversation_id, note?.summary.execution_id);
     let history = this.rows.history(conversation_id, turns, Date.now());
     if (asksFormer && (history.length < turns || named !== null)) {
       const found = await this.former.ask(conversation_id, former, turns, named);
@@ -93,13 +99,28 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history.map(({ turn }) => turn)].join(",")}]`;
   }
 
+  /**
+   * Resolves once the ends of the conversation's runs are written, as far as there are any: the answer to a question may
+   * have been faster than the report of its run. Runs that are not known to have ended are asked, within a time limit.
+   * @param own the run that begins now
+   */
+  private async ends(conversation_id: string, own: string | undefined): Promise<void> {
+    const open = [...this.rows.running(conversation_id), ...this.notes.of(conversation_id, Date.now())];
+    const others = open.filter((id) => id !== own);
+    if (others.length > 0 && others.length <= MOST_ASKED) {
+      const reported = others.map((id) => reportEndOf(this.env.EXECUTIONS, this.tenant, id));
+      await within(END_WAIT_MS, Promise.allSettled(reported), []);
+    }
+    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
+  }
+
   async formerTurns(
     conversation_id: string,
     turns: number,
     execution_id: string | null,
   ): Promise<FormerTurns> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.ends(conversation_id, execution_id ?? undefined);
     const now = Date.now();
     const hasExecution =
       execution_id !== null &&

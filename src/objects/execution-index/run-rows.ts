@@ -35,6 +35,8 @@ interface CountedRow extends Record<string, SqlStorageValue> {
 const PLACES_PER_MS = 1_024;
 /** Executions of a conversation, from the newest back, among which its turns are: the rest may have failed. */
 const HISTORY_RUNS = 1_000;
+/** Of those, where one that is running is found. */
+const RUNNING_RUNS = 5;
 /** Of those, where a request that is repeated finds its execution: a repetition comes soon. */
 const REPEATED_RUNS = 200;
 /** Turns are ordered by their end, rows by their start: as many runs may have overtaken one that is remembered. */
@@ -196,6 +198,17 @@ export class RunRows {
     return Array.from(rows, ({ id, ended, turn }) => ({ id, ended, turn }))
       .toSorted((a, b) => a.ended - b.ended || (a.id < b.id ? -1 : 1))
       .map(({ ended, turn }) => ({ ended, turn }));
+  }
+
+  /** Which of the conversation's last executions are running, as far as they have reported. */
+  running(conversation_id: string): string[] {
+    const rows = this.sql.exec<{ id: string }>(
+      `SELECT id FROM (SELECT id, status FROM runs INDEXED BY runs_of_conversation
+         WHERE conversation_id = ? ORDER BY place DESC LIMIT ?) WHERE status = 'running'`,
+      conversation_id,
+      RUNNING_RUNS,
+    );
+    return Array.from(rows, ({ id }) => id);
   }
 
   /** Whether one of the conversation's last executions has this id, and has not expired. */

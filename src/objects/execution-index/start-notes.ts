@@ -44,6 +44,16 @@ export class StartNotes {
     return found;
   }
 
+  /** The noted executions of a conversation, the latest last. */
+  of(conversation_id: string, now: number): string[] {
+    this.expire(now);
+    const found: string[] = [];
+    for (const { id, summary } of this.notes.values()) {
+      if (summary.conversation_id === conversation_id) found.push(id);
+    }
+    return found;
+  }
+
   has(id: string, now: number): boolean {
     this.expire(now);
     return this.notes.has(id);

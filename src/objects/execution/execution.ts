@@ -141,6 +141,10 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return calls === null ? null : sharedCalls(calls, this.runs.clock.now());
   }
 
+  async reportEnd(): Promise<void> {
+    await this.runs.reportEnd();
+  }
+
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
     const started = await this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);

@@ -70,6 +70,12 @@ export class RunKeeper {
     return (await this.driver?.cache.share()) ?? null;
   }
 
+  /** Resolves once a run that has ended in this instance has reported its end, or was refused. */
+  async reportEnd(): Promise<void> {
+    const state = this.driver?.state ?? null;
+    if (state !== null && isTerminal(state.status)) await this.outbox?.settle();
+  }
+
   /**
    * Starts a run in the object, which has none.
    * @throws IsolateFull, and what broke the driver in its first batch

@@ -75,6 +75,65 @@ async function counted(shard: Shard): Promise<{ ended: number; open: number }> {
 
 const rows = () => Number(disk.database.prepare("SELECT count(*) AS n FROM runs").get()?.["n"]);
 
+describe("a question after an answer that was faster than the report of its run", () => {
+  const asked: string[] = [];
+
+  /** A shard with a run that has ended and reports its end when it is asked. */
+  async function ofEnded(id: string): Promise<Shard> {
+    const shard = open();
+    asked.length = 0;
+    await begin(shard, { id });
+    disk.whileEndIsAsked = async (of) => {
+      asked.push(of);
+      await shard.report(reportOf({ id: of }));
+    };
+    return shard;
+  }
+
+  test("is given its turn", async () => {
+    const shard = await ofEnded("a");
+    expect(await begin(shard, { id: "b" })).toEqual(["a"]);
+    expect(asked).toEqual(["a"]);
+    expect(await list(shard)).toEqual(["b running", "a completed"]);
+    // What has reported its end is not asked.
+    disk.whileEndIsAsked = async (of) => void asked.push(of);
+    await report(shard, { id: "b" });
+    expect(await begin(shard, { id: "c" })).toEqual(["a", "b"]);
+    expect(asked).toEqual(["a"]);
+  });
+
+  test("is given it also where the run had reported that it is running", async () => {
+    const shard = await ofEnded("a");
+    await report(shard, { id: "a", status: "running" });
+    expect(await begin(shard, { id: "b" })).toEqual(["a"]);
+  });
+
+  test("waits 100 ms for a run that does not answer, and for none that fails", async () => {
+    const shard = await ofEnded("a");
+    disk.whileEndIsAsked = () => Promise.reject(new Error("overloaded"));
+    expect(await begin(shard, { id: "b" })).toEqual([]);
+    disk.whileEndIsAsked = () => new Promise(() => {});
+    let turns: string[] | null = null;
+    void begin(shard, { id: "c" }).then((found) => (turns = found));
+    await vi.advanceTimersByTimeAsync(99);
+    expect(turns).toBeNull();
+    await vi.advanceTimersByTimeAsync(1);
+    expect(turns).toEqual([]);
+  });
+
+  test("asks no run of another conversation, and none where many are running", async () => {
+    const shard = await ofEnded("a");
+    expect(await begin(shard, { id: "other", conversation_id: "d" })).toEqual([]);
+    expect(asked).toEqual([]);
+    disk.whileEndIsAsked = async (of) => void asked.push(of);
+    for (const id of ["e", "f", "g"]) await begin(shard, { id, conversation_id: "busy" });
+    asked.length = 0;
+    await begin(shard, { id: "h", conversation_id: "busy" });
+    await begin(shard, { id: "i", conversation_id: "busy" });
+    expect(asked).toEqual(["e", "f", "g"]);
+  });
+});
+
 describe("a start", () => {
   test("is listed and counted at once, and costs no row; its end takes its place", async () => {
     const shard = open();

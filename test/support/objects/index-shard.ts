@@ -33,6 +33,8 @@ export class ShardDisk {
   readonly refusing = new Set<string>();
   /** What happens while an object is emptied. */
   whileEmptied: () => Promise<void> = async () => {};
+  /** What an execution does that is asked whether it has ended. */
+  whileEndIsAsked: (id: string) => Promise<void> = async () => {};
   /** Everything that was executed. */
   readonly statements: { query: string; values: SQLInputValue[] }[] = [];
   /** The variables of an instance's environment. */
@@ -117,8 +119,9 @@ export class ShardDisk {
     }
   }
 
-  private execution(name: string): Pick<ExecutionRpc, "expire"> {
+  private execution(name: string): Pick<ExecutionRpc, "expire" | "reportEnd"> {
     return {
+      reportEnd: () => this.whileEndIsAsked(name.replace("acme/", "")),
       expire: async (started_at) => {
         const id = name.replace("acme/", "");
         if (this.refusing.has(id)) throw new Error("overloaded");
