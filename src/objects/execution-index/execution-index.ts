@@ -54,6 +54,8 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private readonly store: MetricsStore;
   private readonly recent: RecentShapes;
   private waiting: IndexReport[] = [];
+  /** Conversations whose next question waits for the reports of their runs. */
+  private readonly awaited = new Set<string>();
   /** The writing of those that wait. */
   private gathering: { now: () => void; written: Promise<void> } | null = null;
   private hasAlarm = false;
@@ -105,13 +107,16 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
    * @param own the run that begins now
    */
   private async ends(conversation_id: string, own: string | undefined): Promise<void> {
+    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
     const open = [...this.rows.running(conversation_id), ...this.notes.of(conversation_id, Date.now())];
     const others = open.filter((id) => id !== own);
     if (others.length > 0 && others.length <= MOST_ASKED) {
+      // Their reports are written as they come, also where others are gathered.
+      this.awaited.add(conversation_id);
       const reported = others.map((id) => reportEndOf(this.env.EXECUTIONS, this.tenant, id));
       await within(END_WAIT_MS, Promise.allSettled(reported), []);
+      this.awaited.delete(conversation_id);
     }
-    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
   }
 
   async formerTurns(
@@ -150,7 +155,8 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     if (until <= now) return;
     if (this.tables.areMissing) this.splits.noteFirst(this.ctx.id.name ?? "");
     this.waiting.push(entry);
-    if (this.isBusy(now)) this.gathering ??= this.gather();
+    if (this.awaited.has(entry.conversation_id)) this.gathering?.now();
+    else if (this.isBusy(now)) this.gathering ??= this.gather();
     if (this.gathering === null) this.flush();
     else await this.gathering.written;
     this.notifyMonitor();

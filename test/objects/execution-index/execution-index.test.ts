@@ -108,6 +108,16 @@ describe("a question after an answer that was faster than the report of its run"
     expect(await begin(shard, { id: "b" })).toEqual(["a"]);
   });
 
+  test("is given it at once where the shard gathers the reports of others", async () => {
+    const shard = await ofEnded("a");
+    const many = Array.from({ length: TIMINGS.INDEX_BUSY_REPORTS + 2 }, (_, at) =>
+      shard.report(reportOf({ id: `other${at}`, conversation_id: "d" })),
+    );
+    // No time passes.
+    expect(await begin(shard, { id: "b" })).toEqual(["a"]);
+    await Promise.all(many);
+  });
+
   test("waits 100 ms for a run that does not answer, and for none that fails", async () => {
     const shard = await ofEnded("a");
     disk.whileEndIsAsked = () => Promise.reject(new Error("overloaded"));
