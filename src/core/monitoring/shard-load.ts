@@ -48,7 +48,7 @@ export class ShardLoad {
     this.splitBytes = splitBytes ?? bytes.split;
   }
 
-  /** A run has begun under a generation of so many shards; the first one of a generation after others begins anew. */
+  /** A run has begun under a generation of so many shards; the first one of a generation after others starts at nothing. */
   begun(shards: number, now: number, sizeOf: () => number): void {
     if (shards <= this.shards) return;
     if (this.shards > 0) this.reset(now, sizeOf());
