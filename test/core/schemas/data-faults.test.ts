@@ -198,6 +198,12 @@ describe("data are refused", () => {
       ["/a is not allowed"],
     ],
     [
+      "with what only a schema beside it evaluates",
+      { allOf: [{ properties: { a: true } }, { unevaluatedProperties: false }] },
+      { a: 1 },
+      ["/a is not allowed"],
+    ],
+    [
       "with an item that nothing evaluates",
       { prefixItems: [true], contains: { const: 9 }, unevaluatedItems: false },
       [1, 2, 9],
