@@ -45,7 +45,7 @@ const names = uniqueArray(key, { maxLength: 2 });
 const type = constantFrom("string", "number", "integer", "boolean", "object", "array", "null");
 
 const { schema } = letrec<{ schema: Part | boolean; keywords: Part }>((tie) => {
-  const s = tie("schema") as Arbitrary<Part | boolean>;
+  const s = tie("schema");
   const schemas = array(s, { minLength: 1, maxLength: 3 });
   const byKey = uniqueArray(key, { minLength: 1, maxLength: 2 }).chain((keys) =>
     record(Object.fromEntries(keys.map((name) => [name, s])), { noNullPrototype: true }),
@@ -84,14 +84,17 @@ const { schema } = letrec<{ schema: Part | boolean; keywords: Part }>((tie) => {
         { contains: s, minContains: integer({ min: 1, max: 2 }), maxContains: small },
         { requiredKeys: ["contains"], noNullPrototype: true },
       ),
-      record({ if: s, then: s, else: s }, { requiredKeys: ["if"], noNullPrototype: true }),
+      record(Object.fromEntries(["if", "then", "else"].map((keyword) => [keyword, s])), {
+        requiredKeys: ["if"],
+        noNullPrototype: true,
+      }),
     ),
     schema: oneof(
       { maxDepth: 5, depthSize: "medium" },
       { weight: 1, arbitrary: constantFrom<boolean>(true, false) },
       {
         weight: 8,
-        arbitrary: array(tie("keywords") as Arbitrary<Part>, { minLength: 1, maxLength: 3 }).map(
+        arbitrary: array(tie("keywords"), { minLength: 1, maxLength: 3 }).map(
           (parts) => Object.assign({}, ...parts) as Part,
         ),
       },
