@@ -18,8 +18,7 @@ import {
 } from "fast-check";
 import { describe, expect, test } from "vitest";
 import { dataFaults } from "../../../src/core/schemas/data-faults.ts";
-import { fieldText } from "../../../src/core/schemas/field-text.ts";
-import { type FormField, formFields } from "../../../src/core/schemas/form-fields.ts";
+import { type FormField, fieldText, formFields } from "../../../src/core/schemas/form-fields.ts";
 import { readForm } from "../../../src/core/schemas/read-form.ts";
 import { schemaFaults } from "../../../src/core/schemas/schema-faults.ts";
 
