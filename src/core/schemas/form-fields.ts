@@ -15,7 +15,7 @@ import { clipped } from "./words.ts";
  * | `text` | one line | the text |
  * | `multiline` | a text area: `format: "textarea"`, or a `maxLength` over 200 | the text |
  * | `number`, `integer` | a number | a JSON number |
- * | `boolean` | required: a checkbox; else a choice of nothing, yes and no | `on` or `true`; `false`; nothing or an empty text |
+ * | `boolean` | yes and no, with nothing chosen: what is left open is no answer, and never a no | `true` or `on`; `false` |
  * | `choice` | one of `options` | the option's `key`; an empty text for none |
  * | `lines` | a text area: a list of texts | one text a line |
  * | `json` | a text area: a value of any other type | JSON |
@@ -33,7 +33,7 @@ export type FieldKind =
   | "group";
 
 /** One value of a choice. */
-export interface FieldOption {
+interface FieldOption {
   /** What the form sends for it: the value's JSON. */
   key: string;
   label: string;
@@ -41,7 +41,7 @@ export interface FieldOption {
 }
 
 /** Hints for the control, as the schema has them; what is null is not bounded. */
-export interface FieldLimits {
+interface FieldLimits {
   /** Of a number, inclusive. */
   minimum: number | null;
   maximum: number | null;

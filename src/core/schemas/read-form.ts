@@ -92,12 +92,11 @@ function isText({ kind }: FormField): boolean {
   return kind === "text" || kind === "multiline";
 }
 
-/** What a field gives that was left empty. A value that is missing where it is required is the schema's fault to find. */
+/** What a field gives that was left empty: never a yes or no. A value that is missing where it is required is the schema's fault to find. */
 function emptyValue(field: FormField): Reading {
   if (!field.required) return null;
   if (field.nullable) return { value: null };
   if (isText(field)) return { value: "" };
-  if (field.kind === "boolean") return { value: false };
   return field.kind === "lines" ? { value: [] } : null;
 }
 
