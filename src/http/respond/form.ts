@@ -1,0 +1,79 @@
+// The form of an answer: what was wrong with the one before, a control for each field of the schema, the button.
+import type { FormField } from "../../core/schemas/form-fields.ts";
+import { type Control, controlHtml, isDecision } from "./controls.ts";
+import { isolated } from "./html.ts";
+
+/** A fault of the data that were sent, as `dataFaults` gives it. */
+export interface EnteredFault {
+  /** JSON pointer into the data: of a field, of a part of its value, or of what holds it. */
+  pointer: string;
+  detail: string;
+}
+
+/** What was entered before, and what was wrong with it; neither at first. */
+export interface Entered {
+  /** Texts by the names of controls, as they were sent. */
+  values?: Readonly<Record<string, string>> | undefined;
+  faults?: readonly EnteredFault[] | undefined;
+}
+
+/**
+ * The name of a field's control: its pointer, but `data` for the field that is the whole answer. A control with an
+ * empty name would not be sent.
+ */
+export function controlName(field: FormField): string {
+  return field.name === "" ? "data" : field.name;
+}
+
+/** Everything within the form element. */
+export function formHtml(fields: readonly FormField[], { values, faults = [] }: Entered): string {
+  const controls = controlsOf(fields, values, true, "f");
+  const all = controls.flatMap((control) => [control, ...control.parts]);
+  const found = faults.map(({ pointer, detail }) => ({ detail, control: ownerOf(pointer, all) }));
+  for (const { detail, control } of found) control?.faults.push(detail);
+  const isDecided = controls.length === 1 && controls.every(isDecision);
+  // A decision's own buttons only where nothing else can be entered: Enter in a text would press the first of them.
+  const parts = controls.map((control) => controlHtml(control, isDecided)).join("");
+  const button = isDecided ? "" : `<button>${fields.length === 0 ? "Confirm" : "Send answer"}</button>`;
+  return summaryHtml(found) + parts + button;
+}
+
+/** @param isNeeded the fields are of the answer itself or of a required group: what they require must be filled in */
+function controlsOf(
+  fields: readonly FormField[],
+  values: Entered["values"],
+  isNeeded: boolean,
+  id: string,
+): Control[] {
+  return fields.map((field, at) => {
+    const name = controlName(field);
+    return {
+      field,
+      name,
+      id: `${id}${at}`,
+      value: values === undefined ? field.initial : (values[name] ?? ""),
+      isNeeded: isNeeded && field.required && !field.nullable,
+      faults: [],
+      parts: controlsOf(field.fields, values, isNeeded && field.required, `${id}${at}-`),
+    };
+  });
+}
+
+/** The innermost control whose value holds the place; none for a fault of the answer as a whole. */
+function ownerOf(pointer: string, controls: readonly Control[]): Control | undefined {
+  return controls
+    .filter(({ field: { name } }) => pointer === name || pointer.startsWith(`${name}/`))
+    .toSorted((a, b) => b.field.name.length - a.field.name.length)[0];
+}
+
+/** Has the focus when the page opens: a screen reader begins with it, and its links lead to the fields. */
+function summaryHtml(found: readonly { detail: string; control: Control | undefined }[]): string {
+  if (found.length === 0) return "";
+  const items = found.map(({ detail, control }) =>
+    control === undefined
+      ? `<li>${isolated(detail)}</li>`
+      : `<li><a href="#${control.id}">${isolated(control.field.label)}: ${isolated(detail)}</a></li>`,
+  );
+  return `<div class="faults" role="alert" tabindex="-1" autofocus aria-labelledby="faults"><h2 id="faults">Your answer was not taken</h2>
+<p>Please correct this and send it again:</p><ul>${items.join("")}</ul></div>`;
+}
