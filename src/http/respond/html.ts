@@ -23,15 +23,17 @@ export function isolated(text: string): string {
 }
 
 /**
- * A text with its http(s) addresses as links. Printable ASCII alone is taken for an address, so that a link shows
- * what it leads to; one with a user name is none, since the user name would be read as the host.
+ * A text with its http(s) addresses as links. Printable ASCII without "<> alone is taken for an address, so that a
+ * link shows what it leads to; one with a user name is none, since the user name would be read as the host.
  */
 export function linkedText(text: string): string {
   let html = "";
   let from = 0;
-  for (const { index, 0: found } of text.matchAll(/https?:\/\/[!-~]+/gi)) {
+  for (const { index, 0: found } of text.matchAll(/https?:\/\/[!#-;=?-~]+/gi)) {
     const url = withoutEnd(found);
-    if (!leads(url)) continue;
+    // What goes on in other letters would lead elsewhere than it says.
+    const isCut = /[^\s"<>]/.test(text.charAt(index + found.length));
+    if (isCut || !leads(url)) continue;
     const shown = escapeHtml(url);
     // In a tab of its own: what was entered into the form stays.
     const link = `<a href="${shown}" target="_blank" rel="noopener noreferrer nofollow">${shown}</a>`;
@@ -44,7 +46,7 @@ export function linkedText(text: string): string {
 /** Without the marks of the sentence that it ends. A loop: a regular expression would try from each of 64 Ki marks. */
 function withoutEnd(url: string): string {
   let end = url.length;
-  while (".,;:!?)]}>'\"".includes(url.charAt(end - 1))) end -= 1;
+  while (".,;:!?)]}'".includes(url.charAt(end - 1))) end -= 1;
   return url.slice(0, end);
 }
 

@@ -57,7 +57,7 @@ export function respondPage(view: RespondView): RespondPage {
     `<main><p class="status">Waiting for your answer until ${timeHtml(view.expires_at)}</p>
 <h1 dir="auto">${h1}</h1>${html}
 <form method="post" aria-label="Your answer">${formHtml(view.fields, view)}</form></main>
-<footer>Asked by step ${isolated(view.stage)} of ${isolated(view.pipeline)}. The answer can be given once. Do not enter passwords here.</footer>`,
+<footer>Asked by the step “${isolated(view.stage)}” of the pipeline “${isolated(view.pipeline)}”. The answer can be given once. Do not enter passwords here.</footer>`,
   );
 }
 

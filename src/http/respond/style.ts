@@ -29,11 +29,12 @@ legend{padding:0}
 label,legend{font-weight:600}
 .hint{display:block;white-space:pre-line}
 .fault{display:block;color:var(--bad);font-weight:600}
-input:not([type=radio]),select,textarea,button{display:block;width:100%;min-height:48px;margin-top:.375rem;padding:.625rem .75rem;font:inherit;font-size:1rem;color:inherit;background:var(--card);border:1px solid var(--edge);border-radius:8px}
+input,select,textarea,button{display:block;width:100%;min-height:48px;margin-top:.375rem;padding:.625rem .75rem;font:inherit;font-size:1rem;color:inherit;background:var(--card);border:1px solid var(--edge);border-radius:8px}
 textarea{min-height:7.5rem;resize:vertical}
-[aria-invalid=true]{border:2px solid var(--bad)!important}
+form [aria-invalid=true]{border:2px solid var(--bad)}
+form fieldset[aria-invalid=true]{border-width:0 0 0 4px;padding-left:.75rem}
 .choice{display:flex;align-items:center;gap:.75rem;min-height:48px;font-weight:400}
-.choice input{flex:none;width:24px;height:24px;margin:0;accent-color:var(--accent)}
+.choice input{flex:none;width:24px;height:24px;min-height:0;margin:0;padding:0;accent-color:var(--accent)}
 button{margin-top:1.5rem;color:var(--on);background:var(--accent);border-color:var(--accent);font-weight:600;cursor:pointer}
 .two{display:flex;gap:.75rem}
 .two button{margin-top:.75rem}
@@ -44,4 +45,4 @@ button{margin-top:1.5rem;color:var(--on);background:var(--accent);border-color:v
 @media(forced-colors:active){button{border:2px solid}}`;
 
 /** SHA-256 of the style in base64. A constant, since WebCrypto would give it only later; a test computes it anew. */
-export const STYLE_HASH = "/NuJxotb1Pz/hwtc7sSqC699OSTNb1ZdLGG3Ph0CWVc=";
+export const STYLE_HASH = "cFIDZbf3jzJVxtwEOIJLqN/ehdjdJAb4tP6DKhkIIGc=";
