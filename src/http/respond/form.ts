@@ -1,20 +1,15 @@
 // The form of an answer: what was wrong with the one before, a control for each field of the schema, the button.
+import type { InputError } from "../../contract/problem.ts";
 import type { FormField } from "../../core/schemas/form-fields.ts";
 import { type Control, controlHtml, isDecision } from "./controls.ts";
 import { isolated } from "./html.ts";
-
-/** A fault of the data that were sent, as `dataFaults` gives it. */
-export interface EnteredFault {
-  /** JSON pointer into the data: of a field, of a part of its value, or of what holds it. */
-  pointer: string;
-  detail: string;
-}
 
 /** What was entered before, and what was wrong with it; neither at first. */
 export interface Entered {
   /** Texts by the names of controls, as they were sent. */
   values?: Readonly<Record<string, string>> | undefined;
-  faults?: readonly EnteredFault[] | undefined;
+  /** As `dataFaults` gives them: each detail goes on from the name of its place. */
+  faults?: readonly InputError[] | undefined;
 }
 
 /**
@@ -29,7 +24,7 @@ export function controlName(field: FormField): string {
 export function formHtml(fields: readonly FormField[], { values, faults = [] }: Entered): string {
   const controls = controlsOf(fields, values, true, "f");
   const all = controls.flatMap((control) => [control, ...control.parts]);
-  const found = faults.map(({ pointer, detail }) => ({ detail, control: ownerOf(pointer, all) }));
+  const found = faults.map((fault) => foundAt(fault, ownerOf(fault.pointer, all)));
   for (const { detail, control } of found) control?.faults.push(detail);
   const isDecided = controls.length === 1 && controls.every(isDecision);
   // A decision's own buttons only where nothing else can be entered: Enter in a text would press the first of them.
@@ -66,13 +61,29 @@ function ownerOf(pointer: string, controls: readonly Control[]): Control | undef
     .toSorted((a, b) => b.field.name.length - a.field.name.length)[0];
 }
 
+interface Found {
+  /** None for a fault of the answer as a whole. */
+  control: Control | undefined;
+  /** What goes on from the control's label. */
+  detail: string;
+}
+
+/** A fault in words that name the place within the control, if it is not all of it. */
+function foundAt({ pointer, detail }: InputError, control: Control | undefined): Found {
+  if (control === undefined) return { control, detail: `${pointer || "The answer"} ${detail}` };
+  const rest = pointer.slice(control.field.name.length + 1);
+  if (rest === "") return { control, detail };
+  const place = control.field.kind === "lines" ? `line ${Number(rest) + 1}` : rest;
+  return { control, detail: `${place} ${detail}` };
+}
+
 /** Has the focus when the page opens: a screen reader begins with it, and its links lead to the fields. */
-function summaryHtml(found: readonly { detail: string; control: Control | undefined }[]): string {
+function summaryHtml(found: readonly Found[]): string {
   if (found.length === 0) return "";
   const items = found.map(({ detail, control }) =>
     control === undefined
       ? `<li>${isolated(detail)}</li>`
-      : `<li><a href="#${control.id}">${isolated(control.field.label)}: ${isolated(detail)}</a></li>`,
+      : `<li><a href="#${control.id}">${isolated(control.field.label)} ${isolated(detail)}</a></li>`,
   );
   return `<div class="faults" role="alert" tabindex="-1" autofocus aria-labelledby="faults"><h2 id="faults">Your answer was not taken</h2>
 <p>Please correct this and send it again:</p><ul>${items.join("")}</ul></div>`;

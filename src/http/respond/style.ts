@@ -13,8 +13,8 @@ a{color:var(--accent)}
 .status{margin:0}
 footer{margin-top:2rem;border-top:1px solid var(--line);padding-top:.75rem}
 .text{white-space:pre-wrap;max-height:60vh;overflow:auto;margin:.25rem 0}
-pre,textarea.code{font:.875rem/1.5 ui-monospace,Menlo,Consolas,monospace}
-pre{white-space:pre-wrap;max-height:60vh;overflow:auto;margin:.25rem 0;padding:.5rem;border:1px solid var(--line)}
+pre,form .code{font-family:ui-monospace,Menlo,Consolas,monospace}
+pre{font-size:.875rem;white-space:pre-wrap;max-height:60vh;overflow:auto;margin:.25rem 0;padding:.5rem;border:1px solid var(--line)}
 [role=region]{border:1px solid var(--line);border-radius:6px;padding:.5rem .75rem;background:var(--card)}
 dl,ul{margin:.25rem 0}
 dl dl{border-left:2px solid var(--line);padding-left:.75rem}
@@ -45,4 +45,4 @@ button{margin-top:1.5rem;color:var(--on);background:var(--accent);border-color:v
 @media(forced-colors:active){button{border:2px solid}}`;
 
 /** SHA-256 of the style in base64. A constant, since WebCrypto would give it only later; a test computes it anew. */
-export const STYLE_HASH = "cFIDZbf3jzJVxtwEOIJLqN/ehdjdJAb4tP6DKhkIIGc=";
+export const STYLE_HASH = "pqGuKhfgAk8TyHN8/tQP59aw1TUGrK0ZdJHSDFuxI4g=";
