@@ -6,18 +6,21 @@ import { isolated } from "./html.ts";
 
 /** What was entered before, and what was wrong with it; neither at first. */
 export interface Entered {
-  /** Texts by the names of controls, as they were sent. */
+  /** Texts by the names of fields (`fieldName`), as they were sent. */
   values?: Readonly<Record<string, string>> | undefined;
   /** As `dataFaults` gives them: each detail goes on from the name of its place. */
   faults?: readonly InputError[] | undefined;
 }
 
 /**
- * The name of a field's control: its pointer, but `data` for the field that is the whole answer. A control with an
- * empty name would not be sent.
+ * The control's name of the field that is the whole answer, whose own name is empty: a browser sends no control without
+ * a name. Every other name is a pointer and so begins with a slash.
  */
-export function controlName(field: FormField): string {
-  return field.name === "" ? "data" : field.name;
+const WHOLE = "data";
+
+/** The name of the field whose control sends this name. */
+export function fieldName(controlName: string): string {
+  return controlName === WHOLE ? "" : controlName;
 }
 
 /** Everything within the form element. */
@@ -40,18 +43,16 @@ function controlsOf(
   isNeeded: boolean,
   id: string,
 ): Control[] {
-  return fields.map((field, at) => {
-    const name = controlName(field);
-    return {
-      field,
-      name,
-      id: `${id}${at}`,
-      value: values === undefined ? field.initial : (values[name] ?? ""),
-      isNeeded: isNeeded && field.required && !field.nullable,
-      faults: [],
-      parts: controlsOf(field.fields, values, isNeeded && field.required, `${id}${at}-`),
-    };
-  });
+  return fields.map((field, at) => ({
+    field,
+    name: field.name === "" ? WHOLE : field.name,
+    id: `${id}${at}`,
+    value: values === undefined ? field.initial : (values[field.name] ?? ""),
+    // Without lines, the list is an empty one.
+    isNeeded: isNeeded && field.required && !field.nullable && field.kind !== "lines",
+    faults: [],
+    parts: controlsOf(field.fields, values, isNeeded && field.required, `${id}${at}-`),
+  }));
 }
 
 /** The innermost control whose value holds the place; none for a fault of the answer as a whole. */

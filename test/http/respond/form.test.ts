@@ -1,7 +1,7 @@
 // The form as a whole: names of controls, what was entered, which control a fault belongs to, its summary.
 import { describe, expect, test } from "vitest";
 import type { FormField } from "../../../src/core/schemas/form-fields.ts";
-import { controlName, formHtml } from "../../../src/http/respond/form.ts";
+import { fieldName, formHtml } from "../../../src/http/respond/form.ts";
 import { isolated } from "../../../src/http/respond/html.ts";
 import { field } from "../../support/values/form-field.ts";
 
@@ -14,17 +14,25 @@ const fields = [field("boolean", "/approved"), field("text", "/note", { initial:
 const NONE: readonly FormField[] = [];
 
 describe("the name of a control", () => {
-  test.each([
-    ["/address/city", "/address/city"],
-    ["", "data"],
-  ])("of the field %j is %j", (name, expected) => {
-    expect(controlName(field("json", name))).toBe(expected);
+  test.each(["/address/city", ""])("leads back to the field %j", (name) => {
+    const [, sent = ""] = / name="([^"]*)"/.exec(formHtml([field("json", name)], {})) ?? [];
+    expect(sent).not.toBe("");
+    expect(fieldName(sent)).toBe(name);
   });
 
-  test("is what the control has, escaped", () => {
+  test("is escaped", () => {
     expect(formHtml([field("text", '/"><script>')], {})).toContain(' name="/&quot;&gt;&lt;script&gt;" ');
-    expect(formHtml([field("json", "")], {})).toContain(' name="data"');
   });
+});
+
+test("the text of the whole is kept", () => {
+  expect(formHtml([field("json", "")], { values: { "": "[1" } })).toContain(">\n[1</textarea>");
+});
+
+test("a list may be empty, and a value that may be null left out", () => {
+  expect(formHtml([field("lines", "/a"), field("text", "/b", { nullable: true })], {})).not.toContain(
+    " required",
+  );
 });
 
 describe("what a control shows", () => {
