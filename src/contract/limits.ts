@@ -70,6 +70,10 @@ export const LIMITS = {
   /** Conversation turns passed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
+  /** A month: a wait for a person, or for an agent that answers later. */
+  WAIT_SECONDS: 30 * 86_400,
+  /** What is shown to a person, as UTF-8 JSON: it is kept by the execution and by the inbox. */
+  PROMPT_BYTES: 64 * 1024,
   /** Names with metrics of their own, each a series of a metric; further ones are counted as `other`. */
   METRICS_PIPELINES: 1_000,
   METRICS_STAGES: 200,
