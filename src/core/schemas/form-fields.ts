@@ -91,7 +91,14 @@ export function formFields(schema: JsonObject): FormField[] {
   const { schema: root } = resolved(document, schema);
   if (!isGroup(root)) {
     const whole = fieldOf(document, schema, { path: [], isRequired: true, initial: undefined });
-    return [{ ...whole, kind: "json", label: textOf(schema.title) ?? "Data", initial: fieldText("json", schema.default) }];
+    return [
+      {
+        ...whole,
+        kind: "json",
+        label: textOf(schema.title) ?? "Data",
+        initial: fieldText("json", schema.default),
+      },
+    ];
   }
   return propertyFields(document, root, { path: [], isRequired: true, initial: root.default });
 }
@@ -103,11 +110,17 @@ interface Context {
   initial: unknown;
 }
 
-function propertyFields(document: SchemaDocument, schema: JsonObject, { path, isRequired, initial }: Context): FormField[] {
+function propertyFields(
+  document: SchemaDocument,
+  schema: JsonObject,
+  { path, isRequired, initial }: Context,
+): FormField[] {
   const properties = (schema.properties ?? {}) as JsonObject;
   const required = (schema.required ?? []) as string[];
   // What is required must have a field, even where the schema says nothing else of it.
-  const names = [...new Set([...Object.keys(properties), ...required])].filter((name) => !RESERVED_KEYS.has(name));
+  const names = [...new Set([...Object.keys(properties), ...required])].filter(
+    (name) => !RESERVED_KEYS.has(name),
+  );
   return names.map((name) =>
     fieldOf(document, Object.hasOwn(properties, name) ? properties[name] : true, {
       path: [...path, name],
@@ -158,7 +171,9 @@ function kindOf(
       return schema.type;
     case "array": {
       const items = resolved(document, schema.items);
-      return items.schema.type === "string" && !items.isNullable && schema.prefixItems === undefined ? "lines" : "json";
+      return items.schema.type === "string" && !items.isNullable && schema.prefixItems === undefined
+        ? "lines"
+        : "json";
     }
     default:
       return "json";
@@ -166,7 +181,11 @@ function kindOf(
 }
 
 function isGroup({ type, properties }: JsonObject): boolean {
-  return (type === undefined || type === "object") && isSchemaObject(properties) && Object.keys(properties).length > 0;
+  return (
+    (type === undefined || type === "object") &&
+    isSchemaObject(properties) &&
+    Object.keys(properties).length > 0
+  );
 }
 
 /** The schema with its references followed, and without null among its types. Its own keywords go before. */
@@ -178,7 +197,8 @@ function resolved(document: SchemaDocument, given: unknown): { schema: JsonObjec
     const target = typeof $ref === "string" ? document.target($ref) : null;
     const alternatives = anyOf ?? oneOf;
     if (target !== null) schema = { ...objectAt(document.schemas.get(target)), ...without(schema, "$ref") };
-    else if (Array.isArray(allOf) && allOf.length === 1) schema = { ...objectAt(allOf[0]), ...without(schema, "allOf") };
+    else if (Array.isArray(allOf) && allOf.length === 1)
+      schema = { ...objectAt(allOf[0]), ...without(schema, "allOf") };
     else if (Array.isArray(alternatives) && alternatives.length === 2 && alternatives.some(isNull)) {
       isNullable = true;
       const other = objectAt(alternatives.find((alternative) => !isNull(alternative)));

@@ -1,5 +1,6 @@
 // The formats that are checked. Each is an anchored expression without a repetition within another, or a few plain
 // steps, so that it takes a time that grows with the text's length alone.
+import { isExpression } from "./pattern-syntax.ts";
 
 const FULL_DATE = /^(\d{4})-(\d\d)-(\d\d)$/;
 const FULL_TIME = /^([01]\d|2[0-3]):[0-5]\d:([0-5]\d|60)(?:\.\d+)?(?:[zZ]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;

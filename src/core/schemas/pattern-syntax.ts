@@ -87,8 +87,8 @@ class PatternParser {
     if (this.take("$")) return { kind: "assertion", assertion: "end" };
     if (this.take("\\b")) return { kind: "assertion", assertion: "boundary" };
     if (this.take("\\B")) return { kind: "assertion", assertion: "inside" };
+    if (this.take(".")) return this.class(".");
     const char = this.source.charAt(this.at);
-    if (char === ".") return this.class(this.source.slice(this.at, (this.at += 1)));
     if (char === "[") return this.class(this.match(CLASS)?.[0] ?? "");
     if (char === "\\") return this.escape();
     const literal = this.source.codePointAt(this.at) as number;

@@ -27,7 +27,8 @@ export function readForm(fields: readonly FormField[], form: Iterable<readonly [
   for (const [name, text] of form) texts.set(name, text.replaceAll("\r\n", "\n"));
   const faults: InputError[] = [];
   const [whole] = fields;
-  if (whole !== undefined && whole.path.length === 0) return { data: valueOf(whole, texts, faults)?.value, faults };
+  if (whole !== undefined && whole.path.length === 0)
+    return { data: valueOf(whole, texts, faults)?.value, faults };
   return { data: membersOf(fields, texts, faults), faults };
 }
 
@@ -74,7 +75,9 @@ function readField(field: FormField, text: string): Reading {
       return text === "false" ? { value: false } : { fault: `must be true or false, not ${shown(text)}` };
     case "choice": {
       const option = field.options.find(({ key }) => key === text);
-      return option === undefined ? { fault: `${shown(text)} is none of the options` } : { value: option.value };
+      return option === undefined
+        ? { fault: `${shown(text)} is none of the options` }
+        : { value: option.value };
     }
     case "lines":
       return { value: text.split("\n").filter((line) => line.trim() !== "") };

@@ -18,6 +18,9 @@ export const UNITS_PER_STEP = 16;
 /** As deep as data and schema may be together. */
 const MOST_DEPTH = LIMITS.JSON_DEPTH * LIMITS.SCHEMA_CHAIN;
 
+/** Of a sentence about a fault, and of its pointer with each level of it. */
+export const FAULT_STEPS = 40;
+
 /** The check was stopped at a bound. */
 export class CheckStopped extends Error {}
 
@@ -61,6 +64,7 @@ export class Run {
   /** Notes what is wrong with the value there. Always false, so that a check can end with it. */
   fault(place: Place, detail: () => string): false {
     if (!this.isSilent && this.faults.length < LIMITS.ERRORS) {
+      this.spend(FAULT_STEPS + this.depth);
       this.faults.push({ pointer: pointerOf(place), detail: detail() });
     }
     return false;
@@ -69,6 +73,7 @@ export class Run {
   /** Takes over faults of an alternative that was tried. */
   note(faults: readonly InputError[]): void {
     if (this.isSilent) return;
+    this.spend(faults.length);
     this.faults.push(...faults.slice(0, LIMITS.ERRORS - this.faults.length));
   }
 

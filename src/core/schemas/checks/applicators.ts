@@ -3,7 +3,7 @@
 import type { JsonObject } from "../../../contract/json.ts";
 import type { InputError } from "../../../contract/problem.ts";
 import { cutText } from "../../../contract/text.ts";
-import { pointerOf } from "../run.ts";
+import { FAULT_STEPS, type Place, pointerOf, type Run } from "../run.ts";
 import { apply, applyInPlace, type Check, type CompileScope, isObject, type Node } from "./check.ts";
 
 /** UTF-16 units of a sentence about alternatives. */
@@ -55,7 +55,7 @@ function anyCheck(alternatives: readonly Node[]): Check {
       else if (seen === null) return true;
     }
     if (failed.length < alternatives.length) return true;
-    if (!run.isSilent) run.note(nearest(failed, pointerOf(place)));
+    if (!run.isSilent) run.note(nearest(failed, place, run));
     return false;
   };
 }
@@ -71,7 +71,7 @@ function oneCheck(alternatives: readonly Node[]): Check {
     }
     if (satisfied.length === 1) return true;
     if (satisfied.length === 0) {
-      if (!run.isSilent) run.note(nearest(failed, pointerOf(place)));
+      if (!run.isSilent) run.note(nearest(failed, place, run));
       return false;
     }
     const which = satisfied.slice(0, 2).join(" and ");
@@ -83,7 +83,9 @@ function oneCheck(alternatives: readonly Node[]): Check {
  * The faults of the alternative that was meant, as far as the data show it: the value is of its type, and what names the
  * alternative (a property of one value) is right. Where several come equally near, one sentence of all of them.
  */
-function nearest(failed: readonly (readonly InputError[])[], pointer: string): readonly InputError[] {
+function nearest(failed: readonly (readonly InputError[])[], place: Place, run: Run): readonly InputError[] {
+  run.spend(failed.reduce((steps, faults) => steps + faults.length, FAULT_STEPS * failed.length));
+  const pointer = pointerOf(place);
   const distances = failed.map((faults) => distance(faults, pointer));
   const least = Math.min(...distances);
   const near = failed.filter((_, at) => distances[at] === least);
@@ -94,6 +96,7 @@ function nearest(failed: readonly (readonly InputError[])[], pointer: string): r
   return [{ pointer, detail: cutText([...said].join(", or "), SENTENCE_CHARS) }];
 }
 
+/** A fault of the value itself counts most; then wrong values count, and missing ones do not. */
 function distance(faults: readonly InputError[], pointer: string): number {
   if (faults.some((fault) => fault.pointer === pointer)) return 1_000;
   return faults.filter(({ detail }) => detail.startsWith("must be ")).length;

@@ -8,6 +8,9 @@ import { type Check, type CompileScope, isObject } from "./check.ts";
 
 type Bound = number | bigint;
 
+/** Of a division of decimals, besides one for each power of ten between them. */
+const MULTIPLE_STEPS = 20;
+
 /** The checks of the keywords that a schema has. */
 export function valueChecks(schema: JsonObject, scope: CompileScope): Check[] {
   const checks: Check[] = [];
@@ -136,24 +139,21 @@ function equalCheck(values: readonly unknown[], word: string): Check {
   };
 }
 
-const MULTIPLE_STEPS = 10;
-
 function multipleCheck(divisor: Bound): Check {
-  return (value, place, run) => {
-    if (!isNumber(value)) return true;
-    run.spend(MULTIPLE_STEPS);
-    return (
-      isMultiple(value, divisor) ||
-      run.fault(place, () => `must be a multiple of ${written(divisor)}, not ${written(value)}`)
-    );
-  };
+  return (value, place, run) =>
+    !isNumber(value) ||
+    isMultiple(value, divisor, run) ||
+    run.fault(place, () => `must be a multiple of ${written(divisor)}, not ${written(value)}`);
 }
 
 /** By the digits that JSON has of both: as doubles, 0.3 is no multiple of 0.1. */
-function isMultiple(value: Bound, divisor: Bound): boolean {
+function isMultiple(value: Bound, divisor: Bound, run: Run): boolean {
+  if (Number.isSafeInteger(value) && Number.isSafeInteger(divisor))
+    return Number(value) % Number(divisor) === 0;
   const [digits, exponent] = decimal(value);
   const [divisorDigits, divisorExponent] = decimal(divisor);
   const least = Math.min(exponent, divisorExponent);
+  run.spend(MULTIPLE_STEPS + Math.max(exponent, divisorExponent) - least);
   return (
     (digits * 10n ** BigInt(exponent - least)) % (divisorDigits * 10n ** BigInt(divisorExponent - least)) ===
     0n
