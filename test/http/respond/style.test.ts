@@ -23,9 +23,9 @@ function contrast(a: string, b: string): number {
 
 function luminance(colour: string): number {
   const digits = colour.slice(1);
-  const pairs = digits.length === 3 ? [...digits].map((digit) => digit + digit) : (digits.match(/../g) ?? []);
+  const pairs = digits.match(digits.length === 3 ? /./g : /../g) ?? [];
   const [red = 0, green = 0, blue = 0] = pairs.map((pair) => {
-    const part = Number.parseInt(pair, 16) / 255;
+    const part = Number.parseInt(pair.padStart(2, pair), 16) / 255;
     return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
   });
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
