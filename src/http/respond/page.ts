@@ -2,7 +2,7 @@
 // why there is none any more. A pure renderer; the route reads the token and the form. No script: it works with any
 // browser, by keyboard and with a screen reader, and its policy allows its own style alone.
 //
-// The form has no field against forgery from other sites. What such a field proves, that whoever sends the form has
+// The form has no field against forgery from other sites. What such a field proves, that the sender of the form has
 // read the page, the token in the page's address proves already: there is no cookie that a browser would add by itself,
 // so another site that can address the form could open the page as well. (For a check of `Origin` there is nothing to
 // read either: a form of a page without referrer sends `Origin: null`.)
@@ -104,7 +104,7 @@ function notice(view: Exclude<RespondView, OpenView>): RespondPage {
   }
 }
 
-/** A key or a token names nobody that the reader knows. */
+/** Of a key or a token the reader knows neither name nor owner. */
 function answerer(by: string | null | undefined): string {
   if (by === "timeout") return "The time was over, and the answer that is set for this case was taken";
   return "Somebody answered it";

@@ -9,11 +9,13 @@ import { escapeHtml, isolated, linkedText } from "./html.ts";
 const HEADING_CHARS = 140;
 /** Lists within lists that a phone still has the width for; what is deeper is JSON. */
 const LIST_DEPTH = 3;
-/** Values that are laid out; a list behind them is JSON, which is one element and so costs a browser little. */
+/** Values that are laid out; a list after them is JSON, which is one element and so costs a browser little. */
 const LISTED_VALUES = 400;
 /** A text above one of these scrolls in a box of its own, so that the form stays in reach. */
 const LONG_CHARS = 1_500;
 const LONG_LINES = 25;
+/** JSON above it is not indented: lists within lists would grow to many times their size. */
+const INDENTED_CHARS = 16_384;
 
 interface PromptParts {
   /** Text of the page's heading; null where the prompt has none that serves. */
@@ -89,8 +91,10 @@ function paragraph(text: string, label: string): string {
 }
 
 function preformatted(value: object, label: string): string {
+  const json = JSON.stringify(value);
+  const shown = json.length > INDENTED_CHARS ? json : JSON.stringify(value, null, 2);
   // The line break is the one that HTML takes away.
-  return `<pre dir="ltr"${scrolling(label)}>\n${escapeHtml(JSON.stringify(value, null, 2))}</pre>`;
+  return `<pre dir="ltr"${scrolling(label)}>\n${escapeHtml(shown)}</pre>`;
 }
 
 /** A box that scrolls can be reached by the keyboard, and so has a name. */

@@ -44,5 +44,5 @@ button{margin-top:1.5rem;color:var(--on);background:var(--accent);border-color:v
 @media(prefers-reduced-motion:no-preference){button{transition:opacity .15s}button:active{opacity:.8}}
 @media(forced-colors:active){button{border:2px solid}}`;
 
-/** SHA-256 of the style in base64. A constant, since WebCrypto would give it only later; a test computes it anew. */
+/** SHA-256 of the style in base64. A constant, since WebCrypto would give it only later; a test computes it. */
 export const STYLE_HASH = "pqGuKhfgAk8TyHN8/tQP59aw1TUGrK0ZdJHSDFuxI4g=";

@@ -36,7 +36,7 @@ describe("a text", () => {
     ["https://%", []],
     ["javascript:alert(1) data:text/html,x ftp://example.com //example.com", []],
     [`https://example.com/${"x".repeat(3_000)}`, []],
-    // Each end of a regular expression that ends in marks would begin anew at each of these.
+    // Each end of a regular expression that ends in marks would try from each of these.
     [`https://example.com/${".".repeat(65_536)}x`, []],
   ])("%.60s has the links %j", (text, links) => {
     const html = linkedText(text);

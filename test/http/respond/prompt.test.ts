@@ -96,6 +96,12 @@ test("a prompt of payloads only, as keys and as values, brings no element and no
   }
 });
 
+test("64 KiB of numbers in lists within lists are not indented to many times their size", () => {
+  let value: unknown = Array.from({ length: 32_768 }, () => 0);
+  for (let depth = 0; depth < 28; depth += 1) value = [value];
+  expect(valuesHtml({ value }).length).toBeLessThan(65_536 + 1_000);
+});
+
 test("64 KiB of marks grow to no more than an entity each", () => {
   const html = valuesHtml({ marks: "<".repeat(65_536) });
   expect(html.length).toBeLessThan(65_536 * 4 + 200);
