@@ -85,7 +85,7 @@ export class SchemaDocument {
         if (this.anchors.has(name)) this.repeatedAnchors.push(joinPointer(at.pointer, keyword));
         else this.anchors.set(name, at.pointer);
       }
-      stack.push(...subSchemas(at.schema, at.pointer));
+      stack.push(...subSchemas(at.schema, at.pointer).toReversed());
     }
   }
 

@@ -39,8 +39,9 @@ function sizeOf(node: PatternNode): number {
     case "choice":
       return node.options.reduce((sum, option) => sum + sizeOf(option), 1);
     case "repeat": {
-      const copies = node.most === Infinity ? node.least + 1 : node.most;
-      return Math.max(1, copies) * (sizeOf(node.body) + 1);
+      // Each copy that may be left out has a fork; without a bound, there is one such copy that is entered again.
+      const free = node.most === Infinity ? 1 : node.most - node.least;
+      return Math.max(1, node.least * sizeOf(node.body) + free * (sizeOf(node.body) + 1));
     }
     case "empty":
     case "char":

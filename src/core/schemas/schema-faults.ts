@@ -191,13 +191,15 @@ function identityFault({ $id }: JsonObject, pointer: string): string | null {
 /** All of them together have a bound: each costs memory as long as the schema is in use. */
 function patternFaults(document: SchemaDocument): InputError[] {
   const faults: InputError[] = [];
-  let left: number = LIMITS.SCHEMA_PATTERN_CHARS;
+  const most = LIMITS.SCHEMA_PATTERN_CHARS;
+  let left: number = most;
   for (const { pointer, source } of patternsOf(document)) {
     try {
       left -= compilePattern(source, left).states.length;
     } catch (cause) {
       if (!(cause instanceof PatternFault)) throw cause;
-      faults.push({ pointer, detail: `the pattern ${clipped(source)} ${cause.message}` });
+      const together = left < most ? ` (all patterns of a schema: ${most})` : "";
+      faults.push({ pointer, detail: `the pattern ${clipped(source)} ${cause.message}${together}` });
     }
   }
   return faults;
