@@ -84,6 +84,8 @@ let site: { url: string; close(): Promise<void> };
 let browser: Browser;
 /** What was posted, as name and value. */
 let posted: [string, string][][] = [];
+/** `Origin` and `Referer` of what was posted. */
+let senders: (string | undefined)[][] = [];
 
 beforeAll(async () => {
   const server = createServer((request, response) => {
@@ -100,6 +102,7 @@ afterAll(() => closeAll(browser, site));
 
 beforeEach(() => {
   posted = [];
+  senders = [];
 });
 
 async function formOf(request: IncomingMessage): Promise<[string, string][]> {
@@ -107,6 +110,7 @@ async function formOf(request: IncomingMessage): Promise<[string, string][]> {
   for await (const part of request) body += String(part);
   const form = [...new URLSearchParams(body)];
   posted.push(form);
+  senders.push([request.headers.origin, request.headers.referer]);
   return form;
 }
 
@@ -255,6 +259,8 @@ test.each([
   await button.focus();
   await Promise.all([page.waitForEvent("load"), page.keyboard.press("Enter")]);
   expect(posted).toEqual([[["/approved", value]]]);
+  // Without referrer a browser keeps the origin to itself too: a route that compared it would refuse every answer.
+  expect(senders).toEqual([["null", undefined]]);
   expect(complaints).toEqual([]);
   await page.context().close();
 });
