@@ -95,6 +95,8 @@ interface Met {
 
 /** Numbers remembered by one matcher; then it begins again. */
 const MOST_REMEMBERED = 100_000;
+/** Of a text, besides its characters. */
+const TEST_STEPS = 3;
 /** UTF-16 units per step where the set that follows is known. */
 const UNITS_PER_STEP = 4;
 /** Of the question whether a class has a character. */
@@ -104,6 +106,7 @@ const CLASS_STEPS = 3;
 export class Matcher {
   private readonly pattern: Pattern;
   private readonly spend: (steps: number) => void;
+  private first: Met | null = null;
   private met = new Map<string, Met>();
   private remembered = 0;
   /** The round in which a state was last visited. */
@@ -119,8 +122,8 @@ export class Matcher {
 
   /** Whether the pattern matches anywhere in the text, as RegExp.test says with the flag `u`. */
   test(text: string): boolean {
-    this.spend(1 + Math.ceil(text.length / UNITS_PER_STEP));
-    let here = this.remember([this.pattern.start], "edge");
+    this.spend(TEST_STEPS + Math.ceil(text.length / UNITS_PER_STEP));
+    let here = (this.first ??= this.remember([this.pattern.start], "edge"));
     for (let at = 0; at < text.length; ) {
       const codePoint = text.codePointAt(at) as number;
       let next = here.after.get(codePoint);

@@ -107,7 +107,7 @@ export class Run {
   /** Pays for writing a value as JSON. @throws CheckStopped */
   weigh(value: unknown, depth = 0): void {
     if (typeof value === "string") this.spend(1 + Math.ceil(value.length / UNITS_PER_STEP));
-    else if (value === null || typeof value !== "object") this.spend(1);
+    else if (value === null || typeof value !== "object") this.spend(2);
     else {
       if (depth > MOST_DEPTH) throw new CheckStopped("is nested too deep to check against its schema");
       this.spend(2);
