@@ -1,8 +1,8 @@
 // The feed as bytes: a ReadableStream that is pulled, so that nothing is made ahead of its reader. What an object writes
 // is read by its Worker alone, which greets the reader, keeps the connection open and goes on with another stream
-// where this one dies: a complete stream closes with the end mark.
+// where this one dies: a complete stream closes with an end mark.
 import { concatBytes } from "../../core/bytes.ts";
-import { endMark } from "../object-protocol.ts";
+import { endMarks } from "../object-protocol.ts";
 import type { EventFeed } from "./feed.ts";
 
 /**
@@ -15,7 +15,7 @@ export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<
       async pull(controller) {
         for (;;) {
           const { pieces, end } = feed.take();
-          const parts = end === "terminal" ? [...pieces, endMark] : pieces;
+          const parts = end === "terminal" || end === "rest" ? [...pieces, endMarks[end]] : pieces;
           if (parts.length > 0) controller.enqueue(concatBytes(parts));
           if (end !== "no") {
             controller.close();
