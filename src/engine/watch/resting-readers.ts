@@ -8,7 +8,6 @@ import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 
 /** The sockets of an object as its platform keeps them, also those that an earlier instance has accepted. */
 export interface ReaderSockets {
-  /** The platform holds what is sent on it back until everything written before is durable. */
   accept(socket: WebSocket, kind: ReaderKind): void;
   /** Those of one kind, or all; also such as are being closed. */
   all(kind?: ReaderKind): WebSocket[];
@@ -29,7 +28,7 @@ export function restsAfter(
 }
 
 export class RestingReaders implements Watcher {
-  // Messages wait for the commit.
+  // Readers see nothing of a batch before they are back with a stream, which waits until it is durable.
   readonly sees_batches = false;
   private readonly sockets: ReaderSockets;
   private readonly onWoken: () => void;

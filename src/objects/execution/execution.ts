@@ -229,23 +229,27 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   /** A socket for a reader that has all events of a run at rest. */
   private keep({ after, started_at }: RestingReader): Response {
-    let driver: ExecutionDriver | null = null;
-    if (!this.runs.hasLeft(started_at)) {
-      const opened = this.existing(started_at);
-      if (!opened.ok) return refusalResponse(opened.error);
-      driver = opened.value;
-    }
-    const { 0: worker, 1: own } = new WebSocketPair();
-    this.runs.keepReader(own, after, driver);
-    return socketResponse(worker);
+    const pair = new WebSocketPair();
+    const answer = socketResponse(pair[0]);
+    if (this.runs.keepReaderOfReleased(pair[1], after, started_at)) return answer;
+    const opened = this.existing(started_at);
+    if (!opened.ok) return refusalResponse(opened.error);
+    this.runs.keepReader(pair[1], after, opened.value);
+    return answer;
   }
 
   /** The socket of a reader at rest is closed: one that left may be the last that the run goes on for. */
   private readerLeft(socket: WebSocket): void {
-    // Of most runs a reader may leave without that the run is read for it.
-    if (!this.ctx.getTags(socket).includes(WATCHER)) return;
+    // Most runs are not read from the log because a reader leaves.
+    if (this.ctx.getTags(socket).includes(WATCHER)) this.watcherLeft();
+  }
+
+  private watcherLeft(): void {
     const opened = this.existing();
     if (opened.ok) this.runs.presence?.left();
+    else if (opened.error === NO_ROOM) {
+      this.runs.clock.after(TIMINGS.ISOLATE_RETRY_MS, () => this.watcherLeft());
+    }
     this.runs.rest();
   }
 

@@ -51,8 +51,8 @@ export class RunKeeper {
   private isPersisted = true;
   private readonly texts = new OpenTexts(() => this.rest());
   readonly resting: RestingReaders;
-  /** Of a run that has left memory at rest: with the next event it is there again. */
-  private left: { seq: number; started_at: number; kind: ReaderKind } | null = null;
+  /** Of a run that was released at rest: nothing happens in it before it is opened again. */
+  private released: Released | null = null;
   /** Watchers of the driver that belong to the object and not to a caller. */
   private ownWatchers = 0;
   private readonly onTimer: () => void;
@@ -155,7 +155,7 @@ export class RunKeeper {
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
   private openDriver(): ExecutionDriver {
     this.reserveMemory(true);
-    this.left = null;
+    this.released = null;
     const driver = ExecutionDriver.open(this.ports, {
       fault: (cause) => this.faulted(driver, cause),
       settled: () => this.alarm.renew(),
@@ -189,22 +189,24 @@ export class RunKeeper {
     return Presence.of(driver, this.ports.clock, restarted, () => this.resting.watchers);
   }
 
-  /**
-   * Keeps the socket of a reader that has the events up to `seq`. Many come at once: a run that has left memory is not
-   * read again for each. @param opened the run, with which the reader's claims were checked
-   */
-  keepReader(socket: WebSocket, seq: number, opened: ExecutionDriver | null): void {
-    const { left } = this;
-    const kind = opened?.state == null ? (left?.kind ?? "reader") : kindOf(opened.state);
-    const rests = opened === null ? left !== null && seq >= left.seq : restsAfter(opened, seq);
-    this.resting.accept(socket, kind, rests);
+  /** Keeps the socket of a reader that has the events up to `seq`, in a run that is open. */
+  keepReader(socket: WebSocket, seq: number, driver: ExecutionDriver): void {
+    const rests = restsAfter(driver, seq);
+    this.resting.accept(socket, kindOf(driver.state as ExecutionState), rests);
     if (rests) this.presence?.rested();
     this.rest();
   }
 
-  /** Whether the run has left memory at rest. @param started_at of the run that is asked for; null for any */
-  hasLeft(started_at: number | null): boolean {
-    return this.left !== null && (started_at === null || started_at === this.left.started_at);
+  /**
+   * The same in a run that was released at rest, which is not read from the log for each of many readers; false where
+   * it is not so, or is another one.
+   * @param started_at of the reader's run, ms since the epoch; null where that is not known
+   */
+  keepReaderOfReleased(socket: WebSocket, seq: number, started_at: number | null): boolean {
+    const { released } = this;
+    if (released === null || (started_at !== null && started_at !== released.started_at)) return false;
+    this.resting.accept(socket, released.kind, seq >= released.seq);
+    return true;
   }
 
   /** The log has rejected a record: this driver's state is invalid. The next caller opens a new driver. */
@@ -310,7 +312,7 @@ export class RunKeeper {
     this.alarm.forget();
     this.hasReportedEnd = false;
     this.isPersisted = true;
-    this.left = null;
+    this.released = null;
     this.ports = this.portsOf();
     for (const feed of this.feeds) feed.close();
     this.resting.wake();
@@ -320,7 +322,7 @@ export class RunKeeper {
   release(state: ExecutionState): void {
     if (state.spec.storage !== "durable_object") return;
     const { seq, started_at } = state;
-    this.left = isAtRest(state) ? { seq, started_at, kind: kindOf(state) } : null;
+    this.released = isAtRest(state) ? { seq, started_at, kind: kindOf(state) } : null;
     this.ports.memory?.free();
     this.drop();
     this.alarm.release();
@@ -336,6 +338,13 @@ export class RunKeeper {
 /** The id of the execution that an object holds; its name is `tenant/id`. */
 export function executionIdOf(ctx: DurableObjectState): string {
   return (ctx.id.name ?? "").split("/").at(-1) ?? "";
+}
+
+interface Released {
+  seq: number;
+  /** Ms since the epoch. */
+  started_at: number;
+  kind: ReaderKind;
 }
 
 function kindOf({ spec }: ExecutionState): ReaderKind {

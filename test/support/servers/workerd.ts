@@ -156,11 +156,11 @@ type WorkerName = "chaos-worker" | "counting-worker" | "resting-worker" | "split
 const bundled = new Map<WorkerName, Promise<string>>();
 
 /**
- * A Worker of this folder as one module. Bundled without wrangler, which takes two seconds of a processor for it, in
+ * A Worker of test/support/workers as one module. Bundled without wrangler, which takes two seconds of a processor for it, in
  * each file of tests.
  */
 function bundle(name: WorkerName): Promise<string> {
-  const main = `test/support/servers/${name}.ts`;
+  const main = `test/support/workers/${name}.ts`;
   const made =
     bundled.get(name) ?? bundleWorker(COORDINATOR_CONFIG, { ...CONFIG, main }).then(({ text }) => text);
   bundled.set(name, made);
