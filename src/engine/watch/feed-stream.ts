@@ -7,9 +7,9 @@ import type { EventFeed } from "./feed.ts";
 
 /**
  * The feed as bytes. Pulled: a chunk is made when the last one is gone, of what is there by then.
- * @param onClose called once, when the reader has everything or has disconnected
+ * @param onClose called once, when the reader has everything, for now where it `rests`, or has disconnected
  */
-export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<Uint8Array> {
+export function sseStream(feed: EventFeed, onClose: (rests: boolean) => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
@@ -19,7 +19,7 @@ export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<
           if (parts.length > 0) controller.enqueue(concatBytes(parts));
           if (end !== "no") {
             controller.close();
-            onClose();
+            onClose(end === "rest");
           }
           if (end !== "no" || parts.length > 0) return;
           await feed.changed();
@@ -27,7 +27,7 @@ export function sseStream(feed: EventFeed, onClose: () => void): ReadableStream<
       },
       cancel() {
         feed.close();
-        onClose();
+        onClose(false);
       },
     },
     // Nothing is made ahead of the reader: what it has not taken stays in the log.

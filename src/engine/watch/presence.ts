@@ -12,8 +12,8 @@ export class Presence {
   private readonly clock: Clock;
   private readonly resting: () => number;
   private count = 0;
-  /** Set during the grace: ends it. */
-  private stopGrace: (() => void) | null = null;
+  /** Set during the grace; `until` is its end, ms since the epoch. */
+  private grace: { until: number; stop: () => void } | null = null;
 
   private constructor(driver: ExecutionDriver, clock: Clock, resting: () => number) {
     this.driver = driver;
@@ -41,35 +41,39 @@ export class Presence {
 
   /** True while all watchers are at rest: the run may leave memory, since one that disconnects wakes its object. */
   get isResting(): boolean {
-    return this.count === 0 && this.stopGrace === null && this.resting() > 0;
+    return this.count === 0 && this.grace === null && this.resting() > 0;
   }
 
-  /** Registers a watcher; the returned function, idempotent, removes it. */
-  enter(): () => void {
+  /** Registers a watcher; the returned function, idempotent, removes it, and takes what `left` takes. */
+  enter(): (late_ms?: number) => void {
     this.count += 1;
     this.rested();
     let left = false;
-    return () => {
+    return (late_ms) => {
       if (left) return;
       left = true;
       this.count -= 1;
-      this.left();
+      this.left(late_ms);
     };
   }
 
   /** A watcher has come to rest. */
   rested(): void {
-    this.stopGrace?.();
-    this.stopGrace = null;
+    this.grace?.stop();
+    this.grace = null;
   }
 
-  /** A watcher that may have been the last one has gone. */
-  left(): void {
+  /** A watcher that may have been the last one has gone. @param late_ms one that comes to rest may take so much longer */
+  left(late_ms = 0): void {
     if (this.count > 0 || this.resting() > 0) return;
-    this.stopGrace?.();
-    this.stopGrace = this.clock.after(TIMINGS.DISCONNECT_GRACE_MS, () => {
-      this.stopGrace = null;
+    const ms = TIMINGS.DISCONNECT_GRACE_MS + late_ms;
+    const until = this.clock.now() + ms;
+    if (this.grace !== null && this.grace.until >= until) return;
+    this.grace?.stop();
+    const stop = this.clock.after(ms, () => {
+      this.grace = null;
       this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
+    this.grace = { until, stop };
   }
 }

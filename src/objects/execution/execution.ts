@@ -218,13 +218,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const leave = this.runs.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);
-    const stream = sseStream(feed, () => {
+    const terms = termsOf((driver.state as ExecutionState).spec);
+    const stream = sseStream(feed, (rests) => {
       this.runs.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
-      leave?.();
+      // The Worker reads that it rests once its reader has taken what is before: a slow one is as patient as ever.
+      leave?.(rests ? terms.stall_ms : 0);
       this.runs.rest();
     });
-    return eventsResponse(stream, termsOf((driver.state as ExecutionState).spec));
+    return eventsResponse(stream, terms);
   }
 
   /** A socket for a reader that has all events of a run at rest. */

@@ -86,3 +86,14 @@ test("a reader that comes to rest within the grace keeps the run", async () => {
 test("after a restart the readers at rest are still watchers", async () => {
   expect(await watched({}, true, { count: 1 }).end()).toEqual([]);
 });
+
+test("a reader whose stream rests may be slow to come back, whoever leaves meanwhile", async () => {
+  const resting = { count: 0 };
+  const { time, presence, end } = watched({}, false, resting);
+  const [one, two] = [presence?.enter(), presence?.enter()];
+  one?.(3_000);
+  two?.(3_000);
+  time.now = 1_000;
+  presence?.left();
+  expect(await end()).toEqual([[GRACE + 3_000, "cancel"]]);
+});

@@ -15,7 +15,7 @@ const COMMENT_MS = 2_000;
 const world = (context: Parameters<typeof startWorld>[0], config: Record<string, unknown> = {}) =>
   startWorld(context, {
     config,
-    agents: { slow: after(400, answers({ answer: "done" })) },
+    agents: { slow: after(400, answers({ answer: "done" })), large: answers({ pad: "x".repeat(1_000_000) }) },
     worker: "resting-worker",
   });
 
@@ -162,6 +162,34 @@ test.concurrent("readers at rest survive a crash of the object and its eviction,
   await resume(again.calls, "killed");
   await Promise.all(after.map(({ over }) => over));
   for (const { events } of after) expectUnbroken([...seen, ...events]);
+});
+
+test.concurrent("large runs at rest leave room for others, with their readers", async (context) => {
+  const { calls } = await (await world(context)).boot();
+  // Ten times 1 MB a run: an isolate has room for two of them from one tenant.
+  const names = Array.from({ length: 10 }, (_, at) => `s${at}`);
+  const large = names.map((name) => ({ name, agent_type: "large", parallel: true }));
+  await calls.pipeline("large", [...large, { name: "last", agent_type: "slow", depends_on: names }]);
+  const ids = Array.from({ length: 4 }, (_, at) => `large-${at}`);
+  const readers = [];
+  for (const id of ids) {
+    const on_disconnect = readers.length % 2 === 0 ? "cancel" : "continue";
+    await calls.post({ execution_id: id, pipeline: "large", on_disconnect }, { prefer: "respond-async" });
+    const watching = reader(calls, id);
+    readers.push(watching);
+    await eventually(
+      async () => watching.events.length,
+      (events) => events > 2 * names.length,
+    );
+    // An answer that is not read would keep its run in memory.
+    await (await calls.send("POST", `/v1/executions/${id}/pause`, { mode: "abort" })).text();
+    await watching.has("execution.paused");
+  }
+  for (const [at, id] of ids.entries()) {
+    await (await resume(calls, id)).text();
+    await readers[at]?.over;
+    expectUnbroken(readers[at]?.events ?? []);
+  }
 });
 
 test.concurrent("the end of the longest pause reaches readers whose object was out of memory", async (context) => {
