@@ -82,7 +82,7 @@ test.each([
   expect(await readRequest(new Request(url, init))).toEqual({ rest: reader });
   expect(wakeMessage(12)).toBe("12");
   expect(readWakeMessage("12")).toBe(12);
-  expect(socketOf(refusalResponse({ code: "INTERNAL_ERROR" } as CoordinatorError))).toBeNull();
+  expect(socketOf(refusalResponse({ code: "EXECUTION_NOT_FOUND", execution_id: "e1" }))).toBeNull();
 });
 
 test("a refusal is known by its content type, and no other response is one", async () => {
