@@ -62,6 +62,15 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
       return end(view, at, event.data);
     case "stage.started":
       return change(view, event.stage, (stage) => start(stage, at, event.attempt));
+    case "stage.waiting":
+      return change(view, event.stage, (stage) => ({
+        ...stage,
+        status: "waiting",
+        started_at: stage.started_at ?? at,
+        spans: closed(stage.spans, at, "completed"),
+      }));
+    case "stage.signalled":
+      return view;
     case "stage.retrying":
       return change(view, event.stage, (stage) => retry(stage, at, event.data));
     case "stage.fallback": {

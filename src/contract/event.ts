@@ -2,6 +2,7 @@
 // the transient events, which are not.
 import * as z from "./zod.ts";
 import { PipelineExecution } from "./execution.ts";
+import { JsonObject } from "./json.ts";
 import type { LIFECYCLE_TYPES } from "./lifecycle.ts";
 import { PauseMode } from "./requests.ts";
 import { ResolvedStage, StageError, StageResult } from "./stage.ts";
@@ -18,7 +19,7 @@ export const StartedData = z.lazy(() =>
     stages: z.array(ResolvedStage),
   }),
 );
-export type StartedData = z.infer<typeof StartedData>;
+export type StartedData = Omit<z.infer<typeof StartedData>, "stages"> & { stages: ResolvedStage[] };
 
 /** The fields of every lifecycle event, in their order on the wire, with those that some types have among them. */
 function fields<Type extends string, Own extends Record<string, z.ZodMiniType>, Data extends z.ZodMiniType>(
@@ -72,6 +73,33 @@ export const LifecycleEvent = z.lazy(() =>
     ofExecution("execution.failed", ["failed"], PipelineExecution),
     ofExecution("execution.cancelled", ["cancelled"], PipelineExecution),
     ofStage("stage.started", "running", z.object({ agent_type: z.string() })),
+    ofStage(
+      "stage.waiting",
+      "waiting",
+      z.union([
+        z.object({
+          reason: z.literal("wait"),
+          prompt: JsonObject,
+          /** Null where any object is an answer. */
+          schema: z.nullable(JsonObject),
+          expires_at: z.iso.datetime(),
+        }),
+        // The agent has answered 202: its result comes by a callback.
+        z.object({ reason: z.literal("callback"), expires_at: z.iso.datetime() }),
+      ]),
+    ),
+    z.object(
+      fields(
+        "stage.signalled",
+        { stage: z.string(), status: z.enum(["pending", "waiting"]), attempt: Int },
+        z.union([
+          // An answer that came before its question: it is taken when the stage begins.
+          z.object({ signal: z.enum(["complete", "fail"]), answered_by: z.string() }),
+          // A sign of life of an agent that answers later.
+          z.object({ signal: z.literal("heartbeat"), expires_at: z.iso.datetime() }),
+        ]),
+      ),
+    ),
     ofStage(
       "stage.retrying",
       "running",

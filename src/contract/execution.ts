@@ -24,9 +24,9 @@ const CriticalPathLink = z.object({
   /**
    * `stage`: the stage's calls; `retry_wait`: a delay before a further try, or a call that a pause interrupted;
    * `concurrency_wait`: from the end of the stage before, on which it does not depend, to the place that this freed;
-   * `pause`; `overhead`: the coordinator's own time.
+   * `wait`: for an answer from outside; `pause`; `overhead`: the coordinator's own time.
    */
-  kind: z.enum(["stage", "retry_wait", "concurrency_wait", "pause", "overhead"]),
+  kind: z.enum(["stage", "retry_wait", "concurrency_wait", "wait", "pause", "overhead"]),
   /** The stage whose time it is; null before the first and after the last. */
   stage: z.nullable(z.string()),
   ms: z.number(),

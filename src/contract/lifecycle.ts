@@ -9,6 +9,8 @@ export const LIFECYCLE_TYPES = [
   "execution.failed",
   "execution.cancelled",
   "stage.started",
+  "stage.waiting",
+  "stage.signalled",
   "stage.retrying",
   "stage.fallback",
   "stage.completed",

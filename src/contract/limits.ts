@@ -60,6 +60,10 @@ export const LIMITS = {
   /** Conversation turns passed to an agent. */
   HISTORY_TURNS: 50,
   PAUSE_SECONDS: 30 * 86_400,
+  /** A month: a wait for a person, or for an agent that answers later. */
+  WAIT_SECONDS: 30 * 86_400,
+  /** What is shown to a person, as UTF-8 JSON: it is kept by the execution and by the inbox. */
+  PROMPT_BYTES: 64 * 1024,
   /** Names with metrics of their own, each a series of a metric; further ones are counted as `other`. */
   METRICS_PIPELINES: 1_000,
   METRICS_STAGES: 200,
@@ -73,6 +77,8 @@ export const LIMITS = {
   KEY_NAME_CHARS: 128,
   /** Metrics are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
+  /** A token for the outside: in an address and in a header. With every name as long as it may be it has 350. */
+  OUTSIDE_TOKEN_CHARS: 400,
   /** As for webhooks: what signs must not be guessable from what it signed. */
   TOKEN_SECRET_BYTES: 24,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */

@@ -22,6 +22,7 @@ export const ErrorCode = z.enum([
   "CIRCULAR_DEPENDENCY",
   "MISSING_DEPENDENCY",
   "IDEMPOTENCY_MISMATCH",
+  "SCHEMA_MISMATCH",
   "RATE_LIMITED",
   "AGENT_UNAVAILABLE",
   "STAGE_TIMEOUT",
@@ -82,6 +83,12 @@ export type CoordinatorError =
   | { code: "NOT_ACCEPTABLE"; offered: string[] }
   | { code: "UNSUPPORTED_MEDIA_TYPE"; received: string }
   | { code: "EXECUTION_CONFLICT"; execution_id: string; verb: string; status: string }
+  /** An answer to a stage that does not take it (any more). */
+  | { code: "EXECUTION_CONFLICT"; execution_id: string; stage: string; why: string }
+  /** The stage of an execution. */
+  | { code: "STAGE_NOT_FOUND"; execution_id: string; stage: string }
+  /** An answer's data that the stage's schema refuses. */
+  | { code: "SCHEMA_MISMATCH"; stage: string; errors: InputError[] }
   | { code: "PRECONDITION_FAILED"; resource: string }
   | {
       code: "INVALID_PIPELINE_CONFIG" | "CIRCULAR_DEPENDENCY" | "MISSING_DEPENDENCY";

@@ -4,6 +4,7 @@ import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
+import { WaitSeconds, WaitSpec } from "./wait.ts";
 
 const Seconds = z.number().check(z.gte(0.001), z.lte(LIMITS.TIMEOUT_SECONDS));
 
@@ -27,7 +28,10 @@ export type FallbackStrategy = z.infer<typeof FallbackStrategy>;
 const CachePolicy = z.lazy(() => z.union([z.boolean(), z.strictObject({ ttl_seconds: Seconds })]));
 
 const stageFields = {
-  agent_type: Name,
+  /** The agent that it calls … */
+  agent_type: z.optional(Name),
+  /** … or the answer from outside that it waits for: a stage has exactly one of them. */
+  wait: z.optional(WaitSpec),
   required: z.boolean(),
   parallel: z.boolean(),
   depends_on: z.array(Name).check(z.maxLength(LIMITS.STAGES)),
@@ -42,6 +46,10 @@ const stageFields = {
   hedge_after_ms: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS * 1000))),
   /** Maximum time between two chunks of a streamed answer. */
   idle_timeout_seconds: z.optional(Seconds),
+  /** Lets the agent answer 202, and its result later: by a callback within this time. */
+  callback_timeout_seconds: z.optional(WaitSeconds),
+  /** Maximum silence of an agent that answers later, between two heartbeats. */
+  heartbeat_seconds: z.optional(WaitSeconds),
 };
 
 export const PipelineStage = z.strictObject({
@@ -61,12 +69,29 @@ export const StageOverride = z.lazy(() =>
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export const ResolvedStage = z.lazy(() =>
-  z.extend(PipelineStage, { timeout_seconds: Seconds, retry_attempts: z.number().check(z.int(), z.gte(1)) }),
-);
-export type ResolvedStage = z.infer<typeof ResolvedStage>;
+export const ResolvedStage = PipelineStage;
+export type ResolvedStage = AgentStage | WaitStage;
 
-export const StageStatus = z.enum(["pending", "running", "completed", "failed", "skipped", "cancelled"]);
+/** A stage that calls an agent. */
+export type AgentStage = PipelineStage & {
+  agent_type: string;
+  wait?: undefined;
+  timeout_seconds: number;
+  retry_attempts: number;
+};
+
+/** A stage that waits for a person or a system. */
+export type WaitStage = PipelineStage & { agent_type?: undefined; wait: WaitSpec };
+
+export const StageStatus = z.enum([
+  "pending",
+  "running",
+  "waiting",
+  "completed",
+  "failed",
+  "skipped",
+  "cancelled",
+]);
 export type StageStatus = z.infer<typeof StageStatus>;
 
 export const StageError = z.object({
@@ -89,7 +114,8 @@ const Timestamp = z.iso.datetime();
 export const StageResult = z.lazy(() =>
   z.object({
     stage: Name,
-    agent_type: Name,
+    /** Null for a stage that calls none. */
+    agent_type: z.nullable(Name),
     status: StageStatus,
     /** Tries made. */
     attempts: z.number().check(z.int()),
@@ -102,6 +128,8 @@ export const StageResult = z.lazy(() =>
     fallback: z.nullable(z.object({ strategy: z.string(), reason: z.string() })),
     skip_reason: z.nullable(z.string()),
     usage: z.nullable(Usage),
+    /** Who answered a wait: `key:<id>`, `token:<id>`, or `timeout`. Earlier versions lack it. */
+    answered_by: z._default(z.nullable(z.string()), null),
   }),
 );
 export type StageResult = z.infer<typeof StageResult>;

@@ -51,6 +51,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   CIRCULAR_DEPENDENCY: 422,
   MISSING_DEPENDENCY: 422,
   IDEMPOTENCY_MISMATCH: 422,
+  SCHEMA_MISMATCH: 422,
   RATE_LIMITED: 429,
   CONTEXT_CORRUPTED: 500,
   INTERNAL_ERROR: 500,
@@ -94,7 +95,10 @@ function describe(error: CoordinatorError): Description {
     case "STAGE_NOT_FOUND":
       return {
         title: "Stage not found",
-        detail: `the pipeline ${error.pipeline} has no stage ${error.stage}`,
+        detail:
+          "pipeline" in error
+            ? `the pipeline ${error.pipeline} has no stage ${error.stage}`
+            : `the execution ${error.execution_id} has no stage ${error.stage}`,
       };
     case "AGENT_NOT_FOUND":
       return {
@@ -121,7 +125,10 @@ function describe(error: CoordinatorError): Description {
     case "EXECUTION_CONFLICT":
       return {
         title: "Conflict",
-        detail: `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
+        detail:
+          "stage" in error
+            ? `the stage ${error.stage} takes no answer: ${error.why}`
+            : `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
       };
     case "PRECONDITION_FAILED":
       return {
@@ -143,6 +150,17 @@ function describe(error: CoordinatorError): Description {
       return {
         title: "Idempotency mismatch",
         detail: "the same key or execution_id was used with another request",
+      };
+    case "SCHEMA_MISMATCH":
+      return {
+        title: "Schema mismatch",
+        detail: summary(
+          error.errors
+            .slice(0, LIMITS.ERRORS)
+            .map(({ pointer, detail }) => `${pointer || "the data"} ${detail}`),
+          error.errors.length,
+        ),
+        errors: error.errors,
       };
     case "RATE_LIMITED":
       return {

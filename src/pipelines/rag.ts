@@ -35,4 +35,4 @@ export const RAG: PipelineDefinition = {
 };
 
 /** The agents that the pipeline names; where the binding AGENTS exists they are registered from the start. */
-export const REFERENCE_AGENTS: readonly string[] = RAG.stages.map((stage) => stage.agent_type);
+export const REFERENCE_AGENTS: readonly string[] = RAG.stages.flatMap(({ agent_type }) => agent_type ?? []);

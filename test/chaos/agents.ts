@@ -89,7 +89,7 @@ export async function defineFive(calls: Calls, five: FiveAgents): Promise<void> 
     await calls.agent(`vector-${at}`, five.server.url("/vector_retrieval"));
   }
   for (const { name, agent_type } of FIVE_STAGE.stages) {
-    await calls.agent(agent_type, five.server.url(`/${name}`));
+    await calls.agent(agent_type ?? name, five.server.url(`/${name}`));
   }
   await calls.pipeline("five", FIVE_STAGE.stages);
 }

@@ -33,6 +33,21 @@ function lifecycle(stream: string): string[] {
     .map((message) => message.split("\n").toSorted().join("\n"));
 }
 
+/** A stage's result without what its event lacks since it came later. */
+function withoutAnswers(data: object, wire: object): object {
+  if ("stage_results" in data && "stage_results" in wire) {
+    const sent = wire.stage_results as Record<string, object>;
+    const results = Object.entries(data.stage_results as Record<string, object>);
+    const stage_results = Object.fromEntries(
+      results.map(([name, result]) => [name, withoutAnswers(result, sent[name] ?? {})]),
+    );
+    return { ...data, stage_results };
+  }
+  if (!("answered_by" in data) || "answered_by" in wire) return data;
+  const { answered_by: _, ...rest } = data;
+  return rest;
+}
+
 /** An event's data without what came after the logs of format 1 were written. */
 function withoutLater(data: LifecycleEvent["data"]): object {
   const { final_stages: _, ...rest } = { final_stages: [], ...data };
@@ -69,10 +84,11 @@ describe.each(ENDED)("%s", (name) => {
 
   test("has events of the shapes that the contract has, and no field beside them", () => {
     for (const event of events) {
-      const wire: unknown = JSON.parse(wireJson(event));
+      const wire = JSON.parse(wireJson(event)) as { data: object };
       // The contract's parser drops what it does not know, and adds what came later.
       const { data, ...parsed } = LifecycleEvent.parse(wire);
-      expect({ ...parsed, data: name.startsWith("v1-") ? withoutLater(data) : data }).toEqual(wire);
+      const known = withoutAnswers(name.startsWith("v1-") ? withoutLater(data) : data, wire.data);
+      expect({ ...parsed, data: known }).toEqual(wire);
     }
   });
 

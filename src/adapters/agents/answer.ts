@@ -4,7 +4,7 @@
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { isHighSurrogate } from "../../contract/text.ts";
-import type { CallOutcome } from "../../core/execution/command.ts";
+import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
 import { answerBytes } from "../../core/json/weight.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
@@ -38,7 +38,7 @@ export async function readAnswer(
 }
 
 /** The outcome of a read answer. Counts its size and refuses one beyond the limit. */
-export function outcomeOf(read: AnswerRead): CallOutcome {
+export function outcomeOf(read: AnswerRead): CallEnding {
   if (!read.ok) return fail(read.error);
   const bytes = answerBytes(read.value);
   if (bytes > LIMITS.RESULT_BYTES) {
@@ -82,7 +82,7 @@ function shownLocation(location: string | null, href: string): string | null {
   return clip(shownUrl(new URL(location, href)));
 }
 
-function fail(failure: CallFailure): CallOutcome {
+function fail(failure: CallFailure): Extract<CallEnding, { ok: false }> {
   return { ok: false, failure };
 }
 

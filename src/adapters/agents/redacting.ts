@@ -45,7 +45,7 @@ export class RedactingAgents implements Agents {
       progress: (progress) => hooks.progress(redactValue(progress, credentials)),
     });
     pass(text.rest(), hooks);
-    if (!outcome.ok) return outcome;
+    if (outcome.ok !== true) return outcome;
     const redacted = redactValue(outcome, credentials);
     // The replacement and the credential differ in length.
     return { ...redacted, bytes: answerBytes(redacted.answer) };

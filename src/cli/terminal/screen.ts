@@ -78,6 +78,8 @@ function signOf(status: StageView["status"], { paint, now }: View): string {
   switch (status) {
     case "pending":
       return paint("dim", "○");
+    case "waiting":
+      return paint("yellow", "◔");
     case "running":
     case "retrying":
       return paint("cyan", spinner(now));

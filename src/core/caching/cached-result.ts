@@ -2,7 +2,7 @@
 // is validated as strictly as input from outside: an entry that is not a valid result is a miss.
 import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import type { ResolvedStage } from "../../contract/stage.ts";
+import type { AgentStage, ResolvedStage } from "../../contract/stage.ts";
 import { cacheFamily } from "./cache-key.ts";
 import type { RunConfig } from "../execution/run-config.ts";
 import type { ExecutionState } from "../execution/state.ts";
@@ -44,6 +44,8 @@ const ENTRY_DEPTH = LIMITS.JSON_DEPTH + 2;
 
 /** Whether results of a stage are kept, and for what; null where they are not. */
 export function cachePolicy(stage: ResolvedStage, config: RunConfig): CachePolicy | null {
+  // Another run would wait for a result that comes in a month.
+  if (stage.wait !== undefined || stage.callback_timeout_seconds !== undefined) return null;
   const serve = config.enable_caching && stage.cache !== false;
   if (!serve && fallbackOf(stage, config)?.strategy !== "use_cached_results") return null;
   const ttl_seconds = typeof stage.cache === "object" ? stage.cache.ttl_seconds : config.cache_ttl_seconds;
@@ -79,7 +81,7 @@ export function resultsOf({ spec, stages, ended_at }: ExecutionState, now: numbe
   if (ended_at !== null && now >= ended_at + KEPT_SECONDS * 1_000) return null;
   const families = spec.stages
     .filter((stage, at) => stages[at]?.result.start_time !== null && cachePolicy(stage, spec.config) !== null)
-    .map((stage) => cacheFamily(tenant, stage.name, stage, query));
+    .map((stage) => cacheFamily(tenant, stage.name, stage as AgentStage, query));
   return families.length === 0 ? null : { tenant, execution_id, shards, question: query, families };
 }
 

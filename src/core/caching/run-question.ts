@@ -47,7 +47,7 @@ function servedTtls({ stages, config, agents, bypass_cache }: RunSpec): number[]
   if (bypass_cache === true) return [];
   return stages.flatMap((stage) => {
     const policy = cachePolicy(stage, config);
-    const isAnswered = policy?.serve === true && (agents[stage.agent_type] ?? null) !== null;
+    const isAnswered = policy?.serve === true && (agents[stage.agent_type ?? ""] ?? null) !== null;
     return isAnswered ? [policy.ttl_seconds] : [];
   });
 }

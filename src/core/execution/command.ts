@@ -1,12 +1,24 @@
 // Command: every input of an execution. An effect's outcome (an answer, a timer, a restart) returns only in this
 // form.
 import type { AgentAnswer } from "../../contract/agent.ts";
+import type { InputError } from "../../contract/problem.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
+import type { OutsideAnswer } from "./state.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
-export type CallOutcome =
+export type CallOutcome = CallEnding | AcceptedCall;
+
+/** The agent has answered 202: its result comes by a callback. */
+export interface AcceptedCall {
+  ok: "later";
+  /** Where its work can be cancelled: a URL of the agent's own origin. */
+  location?: string;
+}
+
+/** How a call ended for good. */
+export type CallEnding =
   | {
       ok: true;
       answer: AgentAnswer;
@@ -36,7 +48,27 @@ export type Command =
       /** Uniform in [0, 1): the random number for the next try's delay. */
       chance: number;
     }
-  /** Time has passed: tries, deadlines and pauses may be due. */
+  /** A person or a system answers a wait stage. */
+  | {
+      type: "signal";
+      stage: string;
+      /** The `seq` of the stage.waiting that it answers, where it is bound to one by a token. */
+      wait: number | null;
+      answer: OutsideAnswer;
+      /** Who answers, as `answered_by` has it. */
+      by: string;
+    }
+  /** The result of an agent that answers later. */
+  | {
+      type: "callback";
+      stage: string;
+      /** The `seq` of the stage.started of its call. */
+      call: number;
+      outcome: CallEnding;
+    }
+  /** A sign of life of such an agent. */
+  | { type: "heartbeat"; stage: string; call: number }
+  /** Time has passed: tries, deadlines, pauses and waits may be due. */
   | { type: "tick" }
   /**
    * A new instance of the object has opened this log and has none of its calls. `crashes`: how many instances in a row
@@ -57,4 +89,12 @@ export type Refusal =
   /** The call it answers is no longer in flight. */
   | { reason: "stale" }
   /** The verb does not apply to the status. */
-  | { reason: "conflict"; verb: string; status: string };
+  | { reason: "conflict"; verb: string; status: string }
+  /** The execution has no such stage. */
+  | { reason: "unknown_stage"; stage: string }
+  /** The same answer was accepted before. */
+  | { reason: "repeated"; stage: string }
+  /** The stage does not take the answer: it is no wait, it has another answer, or its wait is over. */
+  | { reason: "unanswerable"; stage: string; why: string }
+  /** The answer's data does not satisfy the stage's schema. */
+  | { reason: "mismatch"; stage: string; errors: InputError[] };

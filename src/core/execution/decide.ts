@@ -1,24 +1,17 @@
 // decide(state, command, now): the events that a command causes. Pure: time and random numbers come with the
 // command. Keeps I2 to I6, I8, I10 to I12: a terminal state refuses everything, stages start only through
 // `advance`, and every end goes through `endExecution`.
-import { classify, retryAfter } from "../resilience/classify.ts";
-import { budgetDelay, retryDelay } from "../resilience/retry.ts";
-import { overwrittenBytes } from "../json/weight.ts";
 import { TIMINGS } from "../timings.ts";
 import { advance } from "./rules/advance.ts";
-import type { CallOutcome, Command, Refusal } from "./command.ts";
-import {
-  cancelExecution,
-  completeStage,
-  contextLimit,
-  failExecution,
-  failOrFallBack,
-} from "./rules/endings.ts";
-import type { CallEnd, LogEvent } from "./log-event.ts";
-import { specOf } from "./schedule.ts";
+import type { Command, Refusal } from "./command.ts";
+import { cancelExecution, completeStage, failExecution } from "./rules/endings.ts";
+import type { LogEvent } from "./log-event.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
 import { startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
+import { callFailed } from "./rules/retry.ts";
+import { awaitCallback, expireWaits, takeCallback, takeHeartbeat, takeSignal } from "./rules/outside.ts";
+import { callEnd, withinContext } from "./rules/answer.ts";
 
 export interface Decision {
   /** What happened, to be committed together; none where nothing did. */
@@ -37,6 +30,7 @@ export function decide(state: ExecutionState | null, command: Command, now: numb
   const batch = new Batch(state, Math.max(now, state.updated_at));
   if (isTerminal(state.status)) return ended(batch, command);
   endOverdue(batch);
+  if (!isTerminal(batch.state.status) && expireWaits(batch)) advance(batch);
   if (isTerminal(batch.state.status)) return { ...accept(batch), refusal: ended(batch, command).refusal };
   const refusal = applyCommand(batch, command);
   return { ...accept(batch), refusal };
@@ -46,6 +40,12 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
   switch (command.type) {
     case "answer":
       return answer(batch, command);
+    case "signal":
+      return advanced(batch, takeSignal(batch, command));
+    case "callback":
+      return advanced(batch, takeCallback(batch, command));
+    case "heartbeat":
+      return takeHeartbeat(batch, command);
     case "tick":
       advance(batch);
       return null;
@@ -72,12 +72,24 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
   }
 }
 
+/** What an answer from outside makes possible begins in the same batch. */
+function advanced(batch: Batch, refusal: Refusal | null): Refusal | null {
+  if (refusal === null) advance(batch);
+  return refusal;
+}
+
 /** Handles a command to an execution that has ended (I2): nothing changes it. */
 function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Decision {
   const { state } = batch;
   switch (command.type) {
     case "answer":
       return refuse(state, { reason: "stale" });
+    case "signal":
+      return refuse(state, takeSignal(batch, command));
+    case "callback":
+      return refuse(state, takeCallback(batch, command));
+    case "heartbeat":
+      return refuse(state, takeHeartbeat(batch, command));
     case "tick":
     case "recover":
       return { events: [], state, refusal: null };
@@ -111,70 +123,17 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   const stage = at === undefined ? undefined : batch.state.stages[at];
   const expected = stage?.phase === "calling" || stage?.phase === "lookup";
   if (!expected || stage.call !== command.call) return { reason: "stale" };
-  const outcome = withinContext(batch.state, command.outcome);
-  // A cached result that does not fit is a failure without a call.
-  const end = endOf(command.outcome, command.began_at);
-  if (outcome.ok) completeStage(batch, command.stage, outcome, end);
-  else callFailed(batch, command.stage, outcome, end, command.chance);
+  if (command.outcome.ok === "later") {
+    awaitCallback(batch, command.stage, command.outcome, command.began_at);
+  } else {
+    const outcome = withinContext(batch.state, command.outcome);
+    // A cached result that does not fit is a failure without a call.
+    const end = callEnd(command.outcome, command.began_at);
+    if (outcome.ok) completeStage(batch, command.stage, outcome, end);
+    else callFailed(batch, command.stage, outcome, end, command.chance);
+  }
   advance(batch);
   return null;
-}
-
-function endOf(outcome: CallOutcome, began_at: number): CallEnd {
-  const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
-  return uncalled ? { uncalled: true } : { began_at };
-}
-
-/**
- * The answer, its bytes as what it adds to the execution: without those of the context that it overwrites. One that
- * would make the execution larger than its object can hold is a failure.
- */
-function withinContext(state: ExecutionState, given: CallOutcome): CallOutcome {
-  if (!given.ok) return given;
-  const limit_bytes = contextLimit(state);
-  const outcome = { ...given, bytes: given.bytes - overwrittenBytes(state.context, given.answer.context) };
-  const bytes = state.context_bytes + outcome.bytes;
-  if (bytes <= limit_bytes) return outcome;
-  return { ok: false, failure: { kind: "context_too_large", limit_bytes, bytes } };
-}
-
-const SPENT = "delayed: too many calls of this agent have failed (its retry budget is spent)";
-
-/** Another try, or the stage's failure. I5: tries never exceed `retry_attempts`. */
-function callFailed(
-  batch: Batch,
-  name: string,
-  outcome: Extract<CallOutcome, { ok: false }>,
-  end: CallEnd,
-  chance: number,
-): void {
-  const stage = stageOf(batch.state, name);
-  const { retry_attempts } = specOf(batch.state, name);
-  const { failure } = outcome;
-  const { error, retry } = classify(failure);
-  const more =
-    stage.rescued === null &&
-    stage.attempt < retry_attempts &&
-    (retry === "yes" || (retry === "once" && stage.contract_faults < TIMINGS.CONTRACT_RETRIES));
-  const drawn_ms = retryDelay(batch.state.spec.config, stage.attempt, chance, retryAfter(failure));
-  const left_ms = batch.state.deadline_at - batch.now;
-  if (!more || drawn_ms >= left_ms) {
-    failOrFallBack(batch, name, error, end);
-    return;
-  }
-  const tries_left = retry_attempts - stage.attempt;
-  const budget_ms = budgetDelay(outcome.budget_wait_ms ?? 0, chance, left_ms, tries_left);
-  const delay_ms = Math.max(drawn_ms, budget_ms);
-  const why = budget_ms > drawn_ms ? `${error.message}; ${SPENT}` : error.message;
-  batch.emit({
-    type: "stage.retrying",
-    stage: name,
-    status: "running",
-    attempt: stage.attempt,
-    message: `retrying ${name} in ${delay_ms} ms: ${why}`,
-    data: { error, delay_ms, next_attempt: stage.attempt + 1 },
-    internal: { ...end, ...(retry === "once" ? { contract: true as const } : {}) },
-  });
 }
 
 /**
@@ -226,6 +185,6 @@ function accept(batch: Batch): Decision {
   return { events: batch.events, state: batch.state, refusal: null };
 }
 
-function refuse(state: ExecutionState | null, refusal: Refusal): Decision {
+function refuse(state: ExecutionState | null, refusal: Refusal | null): Decision {
   return { events: [], state, refusal };
 }

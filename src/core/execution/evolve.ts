@@ -7,7 +7,8 @@ import type { StageResult } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
-import { type ExecutionState, type StageState, stageOf } from "./state.ts";
+import { nextToStart } from "./schedule.ts";
+import { type ExecutionState, isTerminal, type StageState, stageOf } from "./state.ts";
 import { upcast } from "./log-format/upcast.ts";
 
 type WithError<Event> = Event extends { data: unknown }
@@ -22,7 +23,7 @@ type StageEvent = Extract<FoldedEvent, { stage: string }>;
 export function evolve(state: ExecutionState | null, event: FoldedEvent): ExecutionState {
   const at = timeOf(event.timestamp);
   if (state === null) return begin(event, at);
-  return settleClock(fold({ ...state, seq: event.seq, updated_at: at }, event, at), at);
+  return settle(fold({ ...state, seq: event.seq, updated_at: at }, event, at), at);
 }
 
 /** The state of a whole log, or null for an empty one. */
@@ -50,7 +51,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     pausedSpans: [],
     stages: spec.stages.map((stage) => ({
       phase: "pending",
-      result: pendingResult(stage.name, stage.agent_type),
+      result: pendingResult(stage.name, stage.agent_type ?? null),
       call: 0,
       call_at: 0,
       attempt: 0,
@@ -63,6 +64,11 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       isEventData: false,
       calls: [],
       waits: [],
+      wait: null,
+      outside: [],
+      displaced: false,
+      early: null,
+      answers: [],
     })),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
     context: spec.context,
@@ -83,7 +89,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
       return { ...interrupted, status: "paused", paused_at: at };
     }
     case "execution.resumed":
-      return resumed(state, at);
+      return resumed(state);
     case "execution.recovered":
       return {
         ...holdCalls(state),
@@ -115,16 +121,22 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
           attempts: stage.rescued === null ? event.attempt : stage.result.attempts,
           start_time: stage.result.start_time ?? event.timestamp,
         },
-        waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+        waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
+        displaced: false,
       }));
+    case "stage.waiting":
+      return asked(state, event, at);
+    case "stage.signalled":
+      return signalled(state, event);
     case "stage.retrying":
       return {
         ...withStage(state, event, (stage) => ({
           ...callEnded(stage, event, at),
-          phase: "waiting",
+          ...outsideEnded(stage, event, at),
+          phase: "delayed",
           due_at: at + event.data.delay_ms,
           contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
-          result: { ...stage.result, error: event.data.error },
+          result: { ...stage.result, status: "running", error: event.data.error },
           waits: [...stage.waits, [at, at + event.data.delay_ms]],
         })),
         recoveriesWithoutProgress: 0,
@@ -153,15 +165,17 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
         ? event.data
         : // A field that came after the event was written has the value of a stage that has no such thing.
           { ...stage.result, ...event.data }
-      : endedWithoutResult(stage.result, event);
+      : endedWithoutResult(stage, event);
     return {
       ...callEnded(stage, event, at),
+      ...outsideEnded(stage, event, at),
       phase: "ended",
+      early: null,
       // A stage may fail without a call, where its condition cannot be evaluated.
       began_seq: stage.began_seq || (result.start_time === null ? 0 : event.seq),
       ended_seq: event.seq,
       isEventData,
-      waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+      waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
       result,
     };
   });
@@ -190,12 +204,13 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
   const isLookup = event.data.strategy === "use_cached_results";
   return {
     ...callEnded(stage, event, at),
+    ...outsideEnded(stage, event, at),
     phase: isLookup ? "lookup" : "interrupted",
     call: isLookup ? event.seq : stage.call,
     call_at: isLookup ? at : stage.call_at,
     began_seq: stage.began_seq || event.seq,
     rescued: event.internal?.rescued ?? null,
-    waits: stage.phase === "waiting" ? closeWait(stage, at) : stage.waits,
+    waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
     result: {
       ...stage.result,
       status: "running",
@@ -207,7 +222,7 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
 }
 
 function endedWithoutResult(
-  result: StageResult,
+  { result, wait }: StageState,
   event: LogEventOf<"stage.skipped" | "stage.cancelled">,
 ): StageResult {
   return {
@@ -216,6 +231,8 @@ function endedWithoutResult(
     end_time: event.timestamp,
     duration_ms: result.start_time === null ? 0 : timeOf(event.timestamp) - timeOf(result.start_time),
     skip_reason: event.type === "stage.skipped" ? event.data.reason : null,
+    // A question that is open when its stage is skipped has had no answer in time.
+    answered_by: event.type === "stage.skipped" && wait?.reason === "wait" ? "timeout" : result.answered_by,
   };
 }
 
@@ -223,12 +240,76 @@ type CallEndEvent = EndOfStage | LogEventOf<"stage.retrying" | "stage.fallback">
 
 /** A cancelled call has no time of sending: it counts from its stage.started. */
 function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
-  if (stage.phase !== "calling") return { calls: stage.calls };
+  // An agent that answers later works until its callback.
+  if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return { calls: stage.calls };
   // No agent was called: the stage is on the path, and takes no agent's time.
   if (event.internal?.uncalled === true) return { calls: [...stage.calls, [at, at]] };
   // A clock that was set back meanwhile must not make the call longer than it can have been.
   const began = Math.max(event.internal?.began_at ?? stage.call_at, stage.call_at);
   return { calls: [...stage.calls, [Math.min(began, at), at]] };
+}
+
+/** The stage asks: a wait stage its question, or an agent that has answered 202 for time. It leaves its place. */
+function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">, at: number): ExecutionState {
+  const { data, internal } = event;
+  const next = withStage(state, event, (stage) => ({
+    phase: "waiting",
+    displaced: true,
+    began_seq: stage.began_seq || event.seq,
+    call_at: internal?.began_at ?? stage.call_at,
+    wait: {
+      seq: event.seq,
+      reason: data.reason,
+      since: at,
+      expires_at: timeOf(data.expires_at),
+      prompt: data.reason === "wait" ? data.prompt : {},
+      location: internal?.location ?? null,
+    },
+    result: {
+      ...stage.result,
+      status: "waiting",
+      start_time: stage.result.start_time ?? event.timestamp,
+    },
+  }));
+  const context_bytes = next.context_bytes + (internal?.bytes ?? 0);
+  return { ...next, context_bytes, recoveriesWithoutProgress: 0 };
+}
+
+/** An answer that is kept until its stage asks, or a sign of life of an agent that answers later. */
+function signalled(state: ExecutionState, event: LogEventOf<"stage.signalled">): ExecutionState {
+  const { data, internal } = event;
+  if (data.signal === "heartbeat") {
+    const expires_at = timeOf(data.expires_at);
+    return withStage(state, event, ({ wait }) => (wait === null ? {} : { wait: { ...wait, expires_at } }));
+  }
+  const { answer, bytes = 0 } = internal ?? {};
+  if (answer === undefined) return state;
+  const next = withStage(state, event, (stage) => ({
+    early: { answer, bytes, by: data.answered_by },
+    answers: withAnswer(stage, event),
+  }));
+  return { ...next, context_bytes: next.context_bytes + bytes };
+}
+
+type AnsweringEvent = CallEndEvent | LogEventOf<"stage.signalled">;
+
+/** A wait for the outside, where there was one, ends with this event. */
+function outsideEnded(
+  stage: StageState,
+  event: CallEndEvent,
+  at: number,
+): Pick<StageState, "wait" | "outside" | "answers"> {
+  const { wait, outside } = stage;
+  return {
+    wait: null,
+    outside: wait === null ? outside : [...outside, [wait.since, at]],
+    answers: withAnswer(stage, event),
+  };
+}
+
+function withAnswer({ answers }: StageState, { internal }: AnsweringEvent): StageState["answers"] {
+  if (internal === undefined || !("answered" in internal) || internal.answered === undefined) return answers;
+  return [...answers, internal.answered];
 }
 
 /** A wait is written with its planned end; it may have ended earlier (a cancel) or later (a pause). */
@@ -249,17 +330,19 @@ function withStage(
 }
 
 /**
- * Interrupted calls are not tries: the stage has its earlier number of attempts again, and is called again.
+ * Interrupted calls are not tries: the stage has its earlier number of attempts again, and is called again. A crash does
+ * not interrupt the work of an agent that answers later (I4), a pause in mode abort does.
  * @param pausedAt when a pause interrupted them; absent for a crash, whose calls count as no agent's time
  */
 function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
   return {
     ...state,
     stages: state.stages.map((stage) =>
-      stage.phase === "calling"
+      stage.phase === "calling" || (pausedAt !== undefined && stage.wait?.reason === "callback")
         ? {
             ...stage,
             phase: "interrupted",
+            wait: null,
             waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
             result: {
               ...stage.result,
@@ -277,23 +360,36 @@ function pausedSpansAt(state: ExecutionState, at: number): ExecutionState["pause
   return state.drained_at === null ? state.pausedSpans : [...state.pausedSpans, [state.drained_at, at]];
 }
 
-function resumed(state: ExecutionState, at: number): ExecutionState {
-  const pausedMs = state.drained_at === null ? 0 : at - state.drained_at;
+function resumed(state: ExecutionState): ExecutionState {
+  return { ...state, status: "running", paused_at: null, recoveriesWithoutProgress: 0 };
+}
+
+/**
+ * The status and the clock after an event. An execution waits while nothing but an answer from outside makes it go on.
+ * Its clock stops then, and once a paused run has no call in flight; when it goes on, the deadline is moved.
+ */
+function settle(state: ExecutionState, at: number): ExecutionState {
+  if (isTerminal(state.status)) return state;
+  const { drained_at } = state;
+  const status = state.status === "paused" ? "paused" : isWaiting(state) ? "waiting" : "running";
+  const isStopped =
+    status === "waiting" || (status === "paused" && !state.stages.some(({ phase }) => phase === "calling"));
+  if (isStopped === (drained_at !== null)) return status === state.status ? state : { ...state, status };
+  if (drained_at === null) return { ...state, status, drained_at: at };
   return {
     ...state,
-    status: "running",
-    paused_at: null,
+    status,
     drained_at: null,
     pausedSpans: pausedSpansAt(state, at),
-    deadline_at: state.deadline_at + pausedMs,
-    recoveriesWithoutProgress: 0,
+    deadline_at: state.deadline_at + (at - drained_at),
   };
 }
 
-/** The run's clock stops once a paused run has no call in flight. */
-function settleClock(state: ExecutionState, at: number): ExecutionState {
-  if (state.status !== "paused" || state.drained_at !== null) return state;
-  return state.stages.some((stage) => stage.phase === "calling") ? state : { ...state, drained_at: at };
+/** True where some stage waits for the outside, and nothing else is in flight, delayed or ready. */
+function isWaiting(state: ExecutionState): boolean {
+  if (!state.stages.some(({ phase }) => phase === "waiting")) return false;
+  const isQuiet = ({ phase }: StageState) => phase === "waiting" || phase === "pending" || phase === "ended";
+  return state.stages.every(isQuiet) && nextToStart(state) === null;
 }
 
 /** The context with an answer's patch laid over it, key by key. */
@@ -301,7 +397,7 @@ function mergeContext(context: JsonObject, patch: JsonObject): JsonObject {
   return { ...context, ...patch };
 }
 
-function pendingResult(stage: string, agent_type: string): StageResult {
+function pendingResult(stage: string, agent_type: string | null): StageResult {
   return {
     stage,
     agent_type,
@@ -316,6 +412,7 @@ function pendingResult(stage: string, agent_type: string): StageResult {
     fallback: null,
     skip_reason: null,
     usage: null,
+    answered_by: null,
   };
 }
 

@@ -4,6 +4,7 @@ import type { LifecycleEvent } from "../../contract/event.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
+import type { AcceptedAnswer, OutsideAnswer } from "./state.ts";
 
 /** How the call of a stage.started ended. */
 export interface CallEnd {
@@ -33,6 +34,27 @@ interface Ending {
   repeats?: Repeats;
 }
 
+/** The answer from outside with which a stage or a try ended. */
+interface Answered {
+  answered?: AcceptedAnswer;
+}
+
+/** What a stage.waiting keeps: of a question `bytes`, UTF-8 bytes of its prompt; of an agent's 202 the rest. */
+interface Waiting {
+  bytes?: number;
+  /** When the call was sent, ms since the epoch. */
+  began_at?: number;
+  /** See OutsideWait. */
+  location?: string;
+}
+
+/** An answer that came before its question. */
+interface Signalled extends Answered {
+  answer?: OutsideAnswer;
+  /** UTF-8 bytes that its data adds. */
+  bytes?: number;
+}
+
 /** What the log keeps of an event beside what readers get, by the event's type; the other types have none. */
 interface Internals {
   /** `bytes`: UTF-8 bytes of the context. */
@@ -40,17 +62,20 @@ interface Internals {
   /** The call has the same attempt as the one before it: a crash or a pause interrupted that, or this is the fallback's. */
   "stage.started": { repeated?: true };
   /** `contract`: the answer broke the contract; the next such answer is the last. */
-  "stage.retrying": CallEnd & { contract?: true };
+  "stage.retrying": CallEnd & Answered & { contract?: true };
+  "stage.waiting": Waiting;
+  "stage.signalled": Signalled;
   /** `rescued`: why the stage would have failed, where its fallback takes over. */
-  "stage.fallback": CallEnd & { rescued?: StageError };
+  "stage.fallback": CallEnd & Answered & { rescued?: StageError };
   "stage.completed": CallEnd &
+    Answered &
     KeptText & {
       /** What the agent's answer adds to the execution's context. */
       context?: JsonObject;
       /** UTF-8 bytes that the data, usage and context patch add, less those of the context that was overwritten. */
       bytes?: number;
     };
-  "stage.failed": CallEnd;
+  "stage.failed": CallEnd & Answered;
   "execution.completed": Ending;
   "execution.failed": Ending;
   "execution.cancelled": Ending;

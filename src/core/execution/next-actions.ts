@@ -1,7 +1,8 @@
 // nextActions(state, now): the effects that an execution needs. The driver compares them with those in flight:
 // missing calls are started, calls no longer wanted are aborted.
 import { TIMINGS } from "../timings.ts";
-import { nextToStart } from "./schedule.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+import { hasExpression, hasPlaceFor, nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
 
 /** A call that must be in flight; `call` is its permanent id. */
@@ -24,11 +25,12 @@ export interface Actions {
 export function nextActions(state: ExecutionState): Actions {
   if (state.ended_at !== null) return { invoke: [], wake_at: null };
   const invoke: Invocation[] = [];
-  // A deadline applies only while the clock runs (I1: a pause stops it).
+  // A deadline applies only while the clock runs (I1: a pause and a wait for the outside stop it).
   let wake_at = state.drained_at === null ? state.deadline_at : Number.POSITIVE_INFINITY;
   let conditional = false;
   for (const [at, stage] of state.stages.entries()) {
-    if (stage.phase === "pending" && state.spec.stages[at]?.when !== undefined) conditional = true;
+    const spec = state.spec.stages[at] as ResolvedStage;
+    if (stage.phase === "pending" && hasExpression(spec)) conditional = true;
     // A cache lookup is not a call: a pause in any mode defers it (I11).
     const isLookup = stage.phase === "lookup" && state.status === "running";
     if (stage.phase === "calling" || isLookup) {
@@ -36,7 +38,13 @@ export function nextActions(state: ExecutionState): Actions {
       const kind = isLookup ? "lookup" : rescued === null ? "call" : "fallback";
       invoke.push({ stage: result.stage, call, attempt, repeated, kind });
     }
-    if (stage.phase === "waiting" && state.status === "running") wake_at = Math.min(wake_at, stage.due_at);
+    // Without a place, it waits for the end of another stage.
+    const hasPlace = !stage.displaced || hasPlaceFor(state, spec);
+    if (stage.phase === "delayed" && state.status === "running" && hasPlace) {
+      wake_at = Math.min(wake_at, stage.due_at);
+    }
+    // Its time passes also while the run is paused.
+    if (stage.wait !== null) wake_at = Math.min(wake_at, stage.wait.expires_at);
   }
   // A batch whose conditions cost much leaves the others to a later one.
   if (conditional && state.status === "running" && nextToStart(state) !== null) {

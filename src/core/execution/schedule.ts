@@ -1,6 +1,6 @@
 // Which stage goes next (I3, I10): ready stages in definition order, exclusive ones alone, and nothing overtakes an
 // exclusive stage that waits.
-import type { ResolvedStage } from "../../contract/stage.ts";
+import type { AgentStage, ResolvedStage } from "../../contract/stage.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
 
 interface Ready {
@@ -17,12 +17,18 @@ export function nextToStart(state: ExecutionState): ResolvedStage | null {
   const first = ready.find(
     (candidate) => !ready.some((other) => other.exclusive && other.since < candidate.since),
   );
-  if (first === undefined) return null;
+  // A stage that waits for the outside takes no place.
+  const question = ready.find(({ stage }) => stage.wait !== undefined);
+  if (question !== undefined) return question.stage;
+  return first !== undefined && hasPlaceFor(state, first.stage) ? first.stage : null;
+}
+
+/** True where a call of the stage may begin beside those that are active. */
+export function hasPlaceFor(state: ExecutionState, stage: ResolvedStage): boolean {
   const active = state.stages.filter(isActive);
-  if (active.length === 0) return first.stage;
-  if (first.exclusive || active.length >= state.spec.config.max_concurrent_stages) return null;
-  const alone = active.some((stage) => isExclusive(state, specOf(state, stage.result.stage)));
-  return alone ? null : first.stage;
+  if (active.length === 0) return true;
+  if (isExclusive(state, stage) || active.length >= state.spec.config.max_concurrent_stages) return false;
+  return !active.some(({ result }) => isExclusive(state, specOf(state, result.stage)));
 }
 
 function readyStages(state: ExecutionState): Ready[] {
@@ -46,10 +52,21 @@ function readyStages(state: ExecutionState): Ready[] {
 
 /** True where the stage runs with no other beside it. */
 export function isExclusive(state: ExecutionState, stage: ResolvedStage): boolean {
+  if (stage.wait !== undefined) return false;
   return !stage.parallel || !state.spec.config.enable_parallel_execution;
+}
+
+/** True where starting the stage evaluates an expression. */
+export function hasExpression({ when, wait }: ResolvedStage): boolean {
+  return when !== undefined || wait?.prompt !== undefined;
 }
 
 /** The definition of a stage that the run has. */
 export function specOf(state: ExecutionState, name: string): ResolvedStage {
   return state.spec.stages[state.index.get(name) as number] as ResolvedStage;
+}
+
+/** The definition of a stage that calls an agent. */
+export function agentStageOf(state: ExecutionState, name: string): AgentStage {
+  return specOf(state, name) as AgentStage;
 }

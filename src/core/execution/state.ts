@@ -6,11 +6,47 @@ import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
 import type { RunSpec } from "./run-spec.ts";
 
 /**
- * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `waiting` sits out a
+ * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `delayed` sits out a
  * delay between tries, `interrupted` lost its call (a pause in mode abort, a crash) and is called again under the same
  * attempt, `lookup` waits for the last good result to be found. All four keep their place among the concurrent stages.
+ * `waiting` waits for an answer from outside, and has no place among them.
  */
-type Phase = "pending" | "calling" | "waiting" | "interrupted" | "lookup" | "ended";
+type Phase = "pending" | "calling" | "delayed" | "interrupted" | "lookup" | "waiting" | "ended";
+
+/** What a stage in phase `waiting` waits for. */
+export interface OutsideWait {
+  /** The `seq` of its stage.waiting: an answer that is bound to another wait does not answer this one. */
+  readonly seq: number;
+  /** An answer to the question of a wait stage, or the result of an agent that has answered 202. */
+  readonly reason: "wait" | "callback";
+  /** When it began, ms since the epoch. */
+  readonly since: number;
+  /** From then on it has had no answer, ms since the epoch. */
+  readonly expires_at: number;
+  /** What is shown to the person who answers; empty for a callback. */
+  readonly prompt: JsonObject;
+  /** Where the agent's 202 says that its work can be cancelled: a URL of its own origin. */
+  readonly location: string | null;
+}
+
+/** An answer from outside, as it is accepted. */
+export type OutsideAnswer = { ok: true; data: JsonObject } | { ok: false; message: string };
+
+/** An answer that came before its question. */
+export interface EarlyAnswer {
+  readonly answer: OutsideAnswer;
+  /** What its data adds to the execution, in bytes. */
+  readonly bytes: number;
+  readonly by: string;
+}
+
+/** An answer that was accepted: the same one again is no other answer. */
+export interface AcceptedAnswer {
+  /** The `seq` of the stage.started of the call that a callback answered; null for the answer to a question. */
+  readonly call: number | null;
+  /** Of the answer's canonical JSON. */
+  readonly digest: string;
+}
 
 export interface StageState {
   readonly phase: Phase;
@@ -23,7 +59,7 @@ export interface StageState {
   readonly attempt: number;
   /** The call in flight has the attempt of one that was interrupted. */
   readonly repeated: boolean;
-  /** When the next try may begin, ms since the epoch; only while waiting. */
+  /** When the next try may begin, ms since the epoch; only while delayed. */
   readonly due_at: number;
   /** Why the stage would have failed; from then on it is its fallback that is at work. */
   readonly rescued: StageError | null;
@@ -39,6 +75,15 @@ export interface StageState {
   readonly calls: readonly (readonly [number, number])[];
   /** Delays between tries, and calls that a pause interrupted, as [begin, end]. */
   readonly waits: readonly (readonly [number, number])[];
+  /** It has left its place to wait for the outside: a further call of it needs one again. */
+  readonly displaced: boolean;
+  /** While it waits for an answer from outside. */
+  readonly wait: OutsideWait | null;
+  /** Waits for answers from outside that are over, as [begin, end]. */
+  readonly outside: readonly (readonly [number, number])[];
+  /** An answer that is kept until the stage asks. */
+  readonly early: EarlyAnswer | null;
+  readonly answers: readonly AcceptedAnswer[];
 }
 
 export interface ExecutionState {
@@ -50,10 +95,10 @@ export interface ExecutionState {
   /** The last event's time. */
   readonly updated_at: number;
   readonly ended_at: number | null;
-  /** The execution's deadline; a pause extends it by its length. */
+  /** The execution's deadline; every span in which the clock was stopped extends it by its length. */
   readonly deadline_at: number;
   readonly paused_at: number | null;
-  /** Since when the clock is stopped: paused, and no call in flight. */
+  /** Since when the clock is stopped: paused without a call in flight, or waiting. */
   readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */
   readonly pausedSpans: readonly (readonly [number, number])[];
@@ -86,6 +131,16 @@ export function stageOf(state: ExecutionState, name: string): StageState {
 }
 
 /** True if the stage occupies one of the concurrency slots. */
-export function isActive(stage: StageState): boolean {
-  return stage.phase !== "pending" && stage.phase !== "ended";
+export function isActive({ phase, displaced }: StageState): boolean {
+  return phase !== "pending" && phase !== "ended" && !displaced;
+}
+
+/** True where a question is open. */
+export function awaitsPerson({ stages }: ExecutionState): boolean {
+  return stages.some(({ wait }) => wait?.reason === "wait");
+}
+
+/** True where nothing but the alarm or a command from outside makes the execution go on. */
+export function isAtRest({ status, drained_at }: ExecutionState): boolean {
+  return drained_at !== null && (status === "paused" || status === "waiting");
 }

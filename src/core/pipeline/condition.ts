@@ -1,5 +1,6 @@
 // A stage's `when`: an expression over `query`, `results` and `context` that says whether the stage runs. Checked when
 // a definition is written, evaluated before the stage would start.
+import type { JsonObject } from "../../contract/json.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import {
   checkExpression,
@@ -30,6 +31,30 @@ export function conditionFault(text: string): string | null {
   const kind = checkExpression(expression.value, VARIABLES);
   if (!kind.ok) return kind.error.message;
   return kind.value === "bool" || kind.value === "dyn" ? null : `returns ${kind.value}, not bool`;
+}
+
+/** The reason why `text` cannot be an expression that gives an object, or null. */
+export function objectFault(text: string): string | null {
+  const expression = parseExpression(text);
+  if (!expression.ok) return expression.error.message;
+  const kind = checkExpression(expression.value, VARIABLES);
+  if (!kind.ok) return kind.error.message;
+  return kind.value === "map" || kind.value === "dyn" ? null : `returns ${kind.value}, not an object`;
+}
+
+/** Evaluates an expression that gives an object; the error of one that does not is one line of text. */
+export function evaluateObject(
+  text: string,
+  scope: ConditionScope,
+  meter?: Meter,
+): Result<JsonObject, string> {
+  const expression = parseExpression(text);
+  if (!expression.ok) return err(expression.error.message);
+  const result = evaluate(expression.value, { ...scope }, meter);
+  if (!result.ok) return err(result.error.message);
+  const { value } = result;
+  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
+  return isObject ? ok(value as JsonObject) : err("does not give an object");
 }
 
 /** The stages whose results a condition names; none if the text is not a condition. */

@@ -42,6 +42,7 @@ function aloneHint({ name }: PipelineStage, beside: readonly PipelineStage[]): H
 
 function agentHints(stage: PipelineStage, isRegistered: (agent_type: string) => boolean): Hint[] {
   const { name, agent_type, fallback } = stage;
+  if (agent_type === undefined) return [];
   const simple = typeof fallback === "object" && "agent_type" in fallback ? fallback.agent_type : undefined;
   const named = new Map([[agent_type, `the agent ${agent_type} is not registered`]]);
   if (simple !== undefined && simple !== agent_type) {

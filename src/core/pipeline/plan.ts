@@ -3,7 +3,8 @@
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { CoordinatorError, DefinitionError, Result } from "../../contract/problem.ts";
 import { err, ok } from "../../contract/problem.ts";
-import type { PipelineStage, ResolvedStage, StageOverride } from "../../contract/stage.ts";
+import type { AgentStage, PipelineStage, ResolvedStage, StageOverride } from "../../contract/stage.ts";
+import { memoryFaults } from "./kinds.ts";
 import { triesFault } from "./tries.ts";
 import { conditionFaults, graphFaults, resultsNotWaitedFor, unwaitedFault } from "./validate.ts";
 
@@ -26,7 +27,11 @@ export function planStages(
   const planned = merged
     .filter((stage) => !left.has(stage.name))
     .map((stage) => ({ ...stage, depends_on: stage.depends_on.filter((name) => !left.has(name)) }));
-  const faults = [...graphFaults(planned), ...overrideFaults(stages, merged, overrides)];
+  const faults = [
+    ...graphFaults(planned),
+    ...overrideFaults(stages, merged, overrides),
+    ...memoryFaults(planned, config),
+  ];
   if (faults.length > 0) return err(definitionError(faults));
   const tries = triesFault(planned, config.max_retry_attempts);
   if (tries !== null) return err(definitionError([tries]));
@@ -43,6 +48,7 @@ export function planAlone(
   const faults = [
     ...graphFaults([alone]),
     ...conditionFaults(alone, [alone], [...inputs, ...stage.depends_on]),
+    ...memoryFaults([alone], config),
   ];
   return faults.length > 0 ? err(definitionError(faults)) : ok([resolveStage(alone, config)]);
 }
@@ -65,11 +71,12 @@ function overrideFaults(
   return merged.flatMap((stage, at) => {
     const change = overrides[stage.name];
     if (change?.enabled === false) return [];
-    if (change?.when !== undefined) return conditionFaults(stage, merged);
+    if (change?.when !== undefined || change?.wait !== undefined) return conditionFaults(stage, merged);
     if (!isRewired) return [];
     const before = stored[at] as PipelineStage;
-    const lost = resultsNotWaitedFor(stage, merged, resultsNotWaitedFor(before, stored));
-    return lost.map((name) => unwaitedFault(name, stage, merged));
+    const already = resultsNotWaitedFor(before, stored).map(({ name }) => name);
+    const lost = resultsNotWaitedFor(stage, merged, already);
+    return lost.map((result) => unwaitedFault(result, stage, merged));
   });
 }
 
@@ -78,8 +85,9 @@ export function resolveStage(
   stage: PipelineStage,
   config: Pick<CoordinatorConfig, "stage_timeout_seconds" | "max_retry_attempts">,
 ): ResolvedStage {
+  if (stage.wait !== undefined) return stage as ResolvedStage;
   return {
-    ...stage,
+    ...(stage as AgentStage),
     timeout_seconds: stage.timeout_seconds ?? config.stage_timeout_seconds,
     retry_attempts: stage.retry_attempts ?? config.max_retry_attempts,
   };

@@ -6,10 +6,11 @@ import type { PipelineStage } from "../../contract/stage.ts";
 
 /** @param max_retry_attempts the config's: the tries of stages that set none */
 export function triesFault(
-  stages: readonly Pick<PipelineStage, "retry_attempts">[],
+  stages: readonly Pick<PipelineStage, "retry_attempts" | "wait">[],
   max_retry_attempts: number,
 ): DefinitionError | null {
-  const tries = stages.reduce((sum, stage) => sum + (stage.retry_attempts ?? max_retry_attempts), 0);
+  const calling = stages.filter(({ wait }) => wait === undefined);
+  const tries = calling.reduce((sum, { retry_attempts = max_retry_attempts }) => sum + retry_attempts, 0);
   if (tries <= LIMITS.RUN_TRIES) return null;
   const message =
     `the retry_attempts of the stages add up to ${tries}, and a run makes at most ${LIMITS.RUN_TRIES} tries ` +

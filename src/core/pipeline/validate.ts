@@ -3,8 +3,9 @@
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
-import { conditionFault, stagesNamed } from "./condition.ts";
+import { conditionFault, objectFault, stagesNamed } from "./condition.ts";
 import { ancestors, findCycle } from "./graph.ts";
+import { kindFaults } from "./kinds.ts";
 
 /** Every fault of a definition that is being written, in definition order; empty for a pipeline that can run. */
 export function validatePipeline(stages: readonly PipelineStage[]): DefinitionError[] {
@@ -35,7 +36,7 @@ function faultsOf(
       errors.push(invalid(`duplicate stage name ${stage.name}`, `/stages/${at}/name`, stage.name));
     }
     seen.add(stage.name);
-    errors.push(...dependencyFaults(stage, at, names), ...conditions(stage));
+    errors.push(...dependencyFaults(stage, at, names), ...kindFaults(stage, at), ...conditions(stage));
   }
   return [...errors, ...cycleFaults(stages, stages)];
 }
@@ -78,15 +79,34 @@ export function conditionFaults(
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
 ): DefinitionError[] {
-  if (stage.when === undefined) return [];
-  const fault = conditionFault(stage.when);
-  if (fault !== null) return [invalid(`when: ${fault}`, whenPointer(stage, stages), stage.name)];
-  return resultsNotWaitedFor(stage, stages, given).map((name) => unwaitedFault(name, stage, stages, given));
+  const faults = EXPRESSIONS.flatMap(({ field, of, fault }): DefinitionError[] => {
+    const text = of(stage);
+    const found = text === undefined ? null : fault(text);
+    return found === null ? [] : [invalid(`${field}: ${found}`, pointerTo(field, stage, stages), stage.name)];
+  });
+  if (faults.length > 0) return faults;
+  return resultsNotWaitedFor(stage, stages, given).map((lost) => unwaitedFault(lost, stage, stages, given));
+}
+
+/** The expressions of a stage, by the place of their field in it. */
+const EXPRESSIONS: readonly {
+  field: string;
+  of: (stage: PipelineStage) => string | undefined;
+  fault: (text: string) => string | null;
+}[] = [
+  { field: "when", of: ({ when }) => when, fault: conditionFault },
+  { field: "wait/prompt", of: ({ wait }) => wait?.prompt, fault: objectFault },
+];
+
+/** A result for which a stage does not wait, and the field whose expression names it. */
+export interface LostResult {
+  field: string;
+  name: string;
 }
 
 /** The fault that a condition names a result for which its stage does not wait. */
 export function unwaitedFault(
-  name: string,
+  { field, name }: LostResult,
   stage: PipelineStage,
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
@@ -96,22 +116,31 @@ export function unwaitedFault(
   const known = new Set([...given, ...ancestors(stages, stage.name)]);
   known.delete(stage.name);
   return invalid(
-    `when: names results.${clip(name)}, ${what}; ${mayName(stage.name, [...known])}`,
-    whenPointer(stage, stages),
+    `${field}: names results.${clip(name)}, ${what}; ${mayName(stage.name, [...known])}`,
+    pointerTo(field, stage, stages),
     stage.name,
   );
 }
 
-/** The results that a stage's condition names although the stage does not depend on them, directly or through others. */
+/** The results that a stage's expressions name although the stage does not depend on them, directly or through others. */
 export function resultsNotWaitedFor(
   stage: PipelineStage,
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
-): string[] {
-  if (stage.when === undefined) return [];
+): LostResult[] {
+  const texts = EXPRESSIONS.flatMap(({ field, of }) => {
+    const text = of(stage);
+    return text === undefined ? [] : [{ field, text }];
+  });
+  if (texts.length === 0) return [];
   const known = ancestors(stages, stage.name);
   // A stage that is in a cycle depends on itself, but that is a fault of its own, as is a dependency that is missing.
-  return stagesNamed(stage.when).filter((name) => !known.has(name) && !given.includes(name));
+  const isLost = (name: string) => !known.has(name) && !given.includes(name);
+  return texts.flatMap(({ field, text }) =>
+    stagesNamed(text)
+      .filter(isLost)
+      .map((name) => ({ field, name })),
+  );
 }
 
 /** Names that a message lists: as many as one can read. */
@@ -128,8 +157,8 @@ function clip(name: string): string {
   return name.length > LIMITS.NAME_CHARS ? `${name.slice(0, LIMITS.NAME_CHARS)}…` : name;
 }
 
-function whenPointer(stage: PipelineStage, stages: readonly PipelineStage[]): string {
-  return `/stages/${stages.indexOf(stage)}/when`;
+function pointerTo(field: string, stage: PipelineStage, stages: readonly PipelineStage[]): string {
+  return `/stages/${stages.indexOf(stage)}/${field}`;
 }
 
 function invalid(message: string, pointer: string, stage?: string): DefinitionError {

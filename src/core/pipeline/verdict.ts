@@ -109,16 +109,18 @@ function relocated(error: DefinitionError, places: readonly number[]): Definitio
 function graphOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
   if (name === null) return null;
-  const { depends_on, when, retry_attempts } = candidate as Record<string, unknown>;
+  const { depends_on, when, wait, retry_attempts } = candidate as Record<string, unknown>;
   const edges = PipelineStage.shape.depends_on.safeParse(depends_on);
   const condition = PipelineStage.shape.when.safeParse(when);
   const tries = PipelineStage.shape.retry_attempts.safeParse(retry_attempts);
+  const waits = PipelineStage.shape.wait.safeParse(wait);
+  const isWait = waits.success && waits.data !== undefined;
   return PipelineStage.parse({
     name,
-    agent_type: name,
+    ...(isWait ? { wait: waits.data } : { agent_type: name }),
     depends_on: edges.success ? edges.data : [],
     ...(condition.success ? { when: condition.data } : {}),
-    ...(tries.success ? { retry_attempts: tries.data } : {}),
+    ...(tries.success && !isWait ? { retry_attempts: tries.data } : {}),
   });
 }
 

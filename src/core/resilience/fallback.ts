@@ -1,7 +1,7 @@
 // The fallback of a stage: its own, else the config's for its name.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { FallbackStrategy, ResolvedStage } from "../../contract/stage.ts";
+import type { AgentStage, FallbackStrategy, ResolvedStage } from "../../contract/stage.ts";
 
 export type Fallback =
   /** The last good result of the stage. */
@@ -17,6 +17,8 @@ export function fallbackOf(stage: ResolvedStage, config: Configured): Fallback |
   const own = stage.fallback ?? configured(config, stage.name);
   if (own === undefined) return null;
   const given = typeof own === "string" ? ({ strategy: own } as const) : own;
+  // Nothing but a default can replace a person.
+  if (stage.wait !== undefined) return given.strategy === "use_default" ? given : null;
   switch (given.strategy) {
     case "use_cached_results":
       return { strategy: given.strategy };
@@ -28,7 +30,7 @@ export function fallbackOf(stage: ResolvedStage, config: Configured): Fallback |
 }
 
 function simpleModel(
-  stage: ResolvedStage,
+  stage: AgentStage,
   {
     agent_type,
     config,
@@ -46,6 +48,7 @@ function simpleModel(
 /** Every agent type that a run of these stages may call. */
 export function agentTypesOf(stages: readonly ResolvedStage[], config: Configured): string[] {
   const types = stages.flatMap((stage) => {
+    if (stage.wait !== undefined) return [];
     const fallback = fallbackOf(stage, config);
     return fallback?.strategy === "use_simple_model"
       ? [stage.agent_type, fallback.agent_type]

@@ -95,7 +95,7 @@ async function callAndCache(
     },
     waited_ms,
   );
-  if (outcome.ok) {
+  if (outcome.ok === true) {
     const { data, context, usage } = outcome.answer;
     const bytes = outcome.bytes - jsonBytes(usage);
     const result = { data, ...(context === undefined ? {} : { context }), bytes };

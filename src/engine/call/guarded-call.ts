@@ -4,7 +4,7 @@
 //
 // I14: a call that goes out as the probe carries its id back. A healthy agent costs no hop: see AgentHealth.
 import type { CallOutcome } from "../../core/execution/command.ts";
-import { specOf } from "../../core/execution/schedule.ts";
+import { agentStageOf } from "../../core/execution/schedule.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
@@ -47,7 +47,7 @@ export async function guardedCall(
 
 /** Whether the stage may be tried again: a place in the budget is for a try that is made. */
 function mayFollow(state: ExecutionState, { call }: AgentRequest): boolean {
-  const { retry_attempts } = specOf(state, call.stage);
+  const { retry_attempts } = agentStageOf(state, call.stage);
   return call.attempt < retry_attempts && stageOf(state, call.stage).rescued === null;
 }
 

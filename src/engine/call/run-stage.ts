@@ -2,12 +2,12 @@
 // breaker allows it, hedged where the stage asks for it. Owns the try's clock (timeout_seconds, and the silence of
 // idle_timeout_seconds); a later answer is dropped.
 import type { AgentCall } from "../../contract/agent.ts";
-import type { ResolvedStage } from "../../contract/stage.ts";
+import type { AgentStage } from "../../contract/stage.ts";
 import { shownAgent } from "../../core/security/agent-target.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { dataOf } from "../../core/execution/evolve.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
-import { specOf } from "../../core/execution/schedule.ts";
+import { agentStageOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
@@ -31,7 +31,7 @@ export async function runStage(
   invocation: Invocation,
   hooks: StageHooks,
 ): Promise<CallOutcome> {
-  const stage = specOf(state, invocation.stage);
+  const stage = agentStageOf(state, invocation.stage);
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
@@ -55,7 +55,7 @@ function withoutWait(request: AgentRequest, waited_ms: number): AgentRequest {
 /** One try: its answer, or its timeout. @param time_ms the time left */
 function tryCall(
   ports: StagePorts,
-  stage: ResolvedStage,
+  stage: AgentStage,
   request: AgentRequest,
   time_ms: number,
   hooks: StageHooks,
@@ -119,7 +119,7 @@ function agentRequest(
   now: number,
 ): AgentRequest {
   const { spec } = state;
-  const stage = specOf(state, invocation.stage);
+  const stage = agentStageOf(state, invocation.stage);
   const simple = fallback?.strategy === "use_simple_model" ? fallback : null;
   const agent_type = simple?.agent_type ?? stage.agent_type;
   const call: AgentCall = {

@@ -72,7 +72,7 @@ export class RunMemory {
   /** The outcome of a call that has ended, or its failure where its answer does not fit. */
   answered(call: number, outcome: CallOutcome): CallOutcome {
     this.ended(call);
-    if (this.share === undefined || !outcome.ok) return outcome;
+    if (this.share === undefined || outcome.ok !== true) return outcome;
     const { data, context } = outcome.answer;
     const bytes = jsonWeight(data) + jsonWeight(context);
     this.kept += bytes;

@@ -170,7 +170,7 @@ export class ExecutionDriver {
       // Calls go out after this stretch. Those of a first batch and of a recovery find it on disk: no agent is called
       // for what never was, and a run that crashes its object comes to an end. A later commit would delay them.
       this.act();
-      if (this.isUrgent(command) || decision.events.some(isRetry)) this.commit.write();
+      if (this.isUrgent(command) || decision.events.some(isBarrier)) this.commit.write();
       else this.commit.writeWithin(this.commitDelay());
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
@@ -322,9 +322,21 @@ function restore(log: Log): ExecutionState | null {
 }
 
 /** Written at once: what a caller is answered, and what calls must find on disk. */
-const URGENT: ReadonlySet<Command["type"]> = new Set(["start", "recover", "pause", "resume", "cancel"]);
+const URGENT: ReadonlySet<Command["type"]> = new Set([
+  "start",
+  "recover",
+  "pause",
+  "resume",
+  "cancel",
+  "signal",
+  "callback",
+  "heartbeat",
+]);
 
-/** I5: a try's failure is written before the next try begins, or a crash could repeat both. */
-function isRetry(event: LogEvent): boolean {
-  return event.type === "stage.retrying";
+/**
+ * I5: a try's failure is written before the next try begins, or a crash could repeat both. I4: so is the 202 of an agent
+ * that answers later, or a crash would call it again.
+ */
+function isBarrier(event: LogEvent): boolean {
+  return event.type === "stage.retrying" || event.type === "stage.waiting";
 }

@@ -1,5 +1,7 @@
-// Waits for a caller of JSON until the execution has ended, is paused, or the caller's time limit is over. A response
+// Waits for a caller of JSON until the execution has ended, is paused, waits for a person, or the caller's time limit is
+// over. A response
 // is held back by the platform until its state is durable; one that has begun already is not, and waits itself.
+import { awaitsPerson } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
@@ -12,14 +14,14 @@ export async function waitForCaller(
   clock: Clock,
   wait_ms: number | null,
 ): Promise<void> {
-  if (driver.state?.status !== "running" || driver.fault !== null || wait_ms === 0) return;
+  if (!isGoingOn(driver) || wait_ms === 0) return;
   const over = Promise.withResolvers<void>();
   const watcher: Watcher = {
     // No reader sees the batches in between, so they may share a commit.
     sees_batches: false,
     callBegan: () => {},
     wake: () => {
-      if (driver.state?.status !== "running" || driver.fault !== null) over.resolve();
+      if (!isGoingOn(driver)) over.resolve();
     },
   };
   const unwatch = driver.watch(watcher);
@@ -27,6 +29,12 @@ export async function waitForCaller(
   await over.promise;
   stop();
   unwatch();
+}
+
+/** False where the caller is answered now: an agent that answers later is waited for, a person is not. */
+function isGoingOn({ state, fault }: ExecutionDriver): boolean {
+  if (fault !== null || state === null) return false;
+  return state.status === "running" || (state.status === "waiting" && !awaitsPerson(state));
 }
 
 /**

@@ -4,6 +4,7 @@
 import { assert as assertProperty, array, constantFrom, integer, property, record } from "fast-check";
 import { expect, test } from "vitest";
 import type { FallbackStrategy } from "../../../src/contract/stage.ts";
+import type { AgentStage } from "../../../src/contract/stage.ts";
 import type { CallOutcome, Command } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
@@ -134,7 +135,7 @@ test("fallbacks keep every invariant, in any order of events", () => {
       const rescues = log.filter((event) => event.type === "stage.fallback").map((event) => event.stage);
       expect(new Set(rescues).size).toBe(rescues.length);
       for (const [name, result] of Object.entries(viewExecution(end()).stage_results)) {
-        const { retry_attempts } = spec.stages[Number(name.slice(1))] as (typeof spec.stages)[number];
+        const { retry_attempts } = spec.stages[Number(name.slice(1))] as AgentStage;
         expect(result.attempts).toBeLessThanOrEqual(retry_attempts);
         expect(result.attempts).toBeGreaterThanOrEqual(0);
         if (result.status === "completed") expect(result.data).not.toBeNull();

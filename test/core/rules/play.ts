@@ -2,7 +2,7 @@
 // where the story says so.
 import type { CoordinatorConfig } from "../../../src/contract/config.ts";
 import type { PipelineExecution } from "../../../src/contract/execution.ts";
-import type { ResolvedStage, StageResult } from "../../../src/contract/stage.ts";
+import type { AgentStage, ResolvedStage, StageResult } from "../../../src/contract/stage.ts";
 import type { CallOutcome, Command, Refusal } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
@@ -119,7 +119,7 @@ export class Play {
 export const stage = makeStage;
 
 /** A stage that may overlap others. */
-export function side(name: string, fields: Partial<ResolvedStage> = {}): ResolvedStage {
+export function side(name: string, fields: Partial<AgentStage> = {}): AgentStage {
   return makeStage(name, { parallel: true, ...fields });
 }
 

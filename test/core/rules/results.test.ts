@@ -22,6 +22,7 @@ test("Every stage of the pipeline is in stage_results from the start.", () => {
     fallback: null,
     skip_reason: null,
     usage: null,
+    answered_by: null,
   });
 });
 

@@ -14,7 +14,7 @@ import type { World } from "./world.ts";
 const PHASES = {
   pending: "pending",
   calling: "calling",
-  waiting: "waiting",
+  delayed: "delayed",
   cut: "interrupted",
   lookup: "lookup",
   ended: "ended",
@@ -55,7 +55,7 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
     const looks = seen.phase === "lookup" && observer.status === "running";
     if (seen.phase === "calling" || looks) calling.push(seen.call);
     if (seen.shown) shown.push(seen.spec.name);
-    if (seen.phase === "waiting" && observer.status === "running") due = Math.min(due, seen.due);
+    if (seen.phase === "delayed" && observer.status === "running") due = Math.min(due, seen.due);
   }
   const invoked = invoke.map((invocation) => invocation.call).join();
   hold(
@@ -125,7 +125,7 @@ function nothingLeftUndone(world: World, now: number): void {
   const stages = [...observer.stages.values()];
   for (const { phase, due, spec } of stages) {
     hold("I1", phase !== "cut", () => `${spec.name} was interrupted and is not called again`);
-    hold("I1", phase !== "waiting" || due > now, () => `${spec.name} is due and is not tried again`);
+    hold("I1", phase !== "delayed" || due > now, () => `${spec.name} is due and is not tried again`);
   }
   hold(
     "I1",

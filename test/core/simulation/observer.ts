@@ -1,6 +1,6 @@
 // Observer: judges a run by its events alone, with a model of its own that shares nothing with the core. Every check
 // names the invariant of src/README.md section 4 that it holds. After a crash a new observer reads what was committed.
-import type { ResolvedStage } from "../../../src/contract/stage.ts";
+import type { AgentStage } from "../../../src/contract/stage.ts";
 import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 
@@ -15,10 +15,10 @@ export function hold(invariant: string, condition: boolean, detail: () => string
   if (!condition) throw new Violation(invariant, detail());
 }
 
-type ObservedPhase = "pending" | "calling" | "waiting" | "cut" | "lookup" | "ended";
+type ObservedPhase = "pending" | "calling" | "delayed" | "cut" | "lookup" | "ended";
 
 export interface Observed {
-  spec: ResolvedStage;
+  spec: AgentStage;
   at: number;
   exclusive: boolean;
   phase: ObservedPhase;
@@ -68,7 +68,7 @@ export class Observer {
     this.context = { ...spec.context };
     for (const [at, stage] of spec.stages.entries()) {
       this.stages.set(stage.name, {
-        spec: stage,
+        spec: stage as AgentStage,
         at,
         exclusive: !stage.parallel || !spec.config.enable_parallel_execution,
         phase: "pending",
@@ -197,7 +197,7 @@ export class Observer {
         hold("I5", event.data.next_attempt === stage.attempt + 1, () => "next_attempt is not the next");
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
         hold("I1", at + delay < this.deadline, () => `${name} would wait past the deadline`);
-        stage.phase = "waiting";
+        stage.phase = "delayed";
         stage.tries = stage.attempt;
         stage.due = at + delay;
         if (event.internal?.contract === true) stage.broken += 1;
@@ -244,7 +244,7 @@ export class Observer {
     if (stage.phase === "pending") {
       hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);
       this.placeFor(stage);
-    } else if (stage.phase === "waiting") {
+    } else if (stage.phase === "delayed") {
       hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
     } else {

@@ -1,8 +1,8 @@
 // Scenario: everything that chance decides about one simulated run, drawn from its seed: the pipeline, what each call
 // comes to, which commands come when, where the coordinator crashes.
 import type { CoordinatorConfig } from "../../../src/contract/config.ts";
-import type { ResolvedStage } from "../../../src/contract/stage.ts";
-import type { CallOutcome, Command } from "../../../src/core/execution/command.ts";
+import type { AgentStage } from "../../../src/contract/stage.ts";
+import type { CallEnding, Command } from "../../../src/core/execution/command.ts";
 import type { Invocation } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
@@ -14,7 +14,7 @@ export type Verb = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
 /** What a call comes to, and after how long. */
 export interface CallPlan {
   duration_ms: number;
-  outcome: CallOutcome;
+  outcome: CallEnding;
   /** An aborted call's answer comes all the same, this much after the abort. */
   late_ms: number | null;
 }
@@ -24,7 +24,7 @@ export interface Scenario {
   started_at: number;
   /** Ascending. */
   verbs: { at: number; command: Verb }[];
-  plan(stage: ResolvedStage, attempt: number, kind: Invocation["kind"]): CallPlan;
+  plan(stage: AgentStage, attempt: number, kind: Invocation["kind"]): CallPlan;
   /** Whether the coordinator dies at its n-th point, counted from 1 over all its lives. */
   crashAt(point: number, kind: "decided" | "written" | "acted", during: Command["type"]): boolean;
   downtime_ms(): number;
@@ -39,7 +39,7 @@ export interface Scenario {
 
 // Names that every object inherits, and names that objects put first: none may be special.
 const ODD_NAMES = ["toString", "valueOf", "hasOwnProperty", "7", "0", "a.b-c_d", "__defineGetter__"];
-const FALLBACKS: NonNullable<ResolvedStage["fallback"]>[] = [
+const FALLBACKS: NonNullable<AgentStage["fallback"]>[] = [
   "use_cached_results",
   "use_simple_model",
   { strategy: "use_simple_model", agent_type: "simple", config: {} },
@@ -109,7 +109,7 @@ function drawSpec(random: Random, size: number, rescued: number): RunSpec {
   return makeSpec(stages, config, { context });
 }
 
-function drawStages(random: Random, size: number): ResolvedStage[] {
+function drawStages(random: Random, size: number): AgentStage[] {
   const odd = random.odds(0.3) ? random.shuffle(ODD_NAMES) : [];
   const names = Array.from({ length: size }, (_, at) => odd[at] ?? (at === 0 ? "first" : `s${at}`));
   const density = random.pick([0, 0.1, 0.3, 0.8]);
@@ -149,7 +149,7 @@ function drawVerb(random: Random): Verb {
   return { type: "pause", mode: random.pick(["drain", "abort"] as const) };
 }
 
-function drawCall(random: Random, stage: ResolvedStage, failing: number): CallPlan {
+function drawCall(random: Random, stage: AgentStage, failing: number): CallPlan {
   const late_ms = random.odds(0.3) ? random.int(0, 2_000) : null;
   const timeout_ms = stage.timeout_seconds * 1_000;
   const worked = random.pick([0, 0, 1, 10, 10, 100, 100, 900, 3_000, 30_000]);
@@ -161,7 +161,7 @@ function drawCall(random: Random, stage: ResolvedStage, failing: number): CallPl
   return { duration_ms, outcome: { ok: false, failure }, late_ms };
 }
 
-function success(random: Random): CallOutcome {
+function success(random: Random): CallEnding {
   const data = { said: "word ".repeat(random.int(0, 8)) };
   const context = random.odds(0.3) ? { seen: random.int(0, 2) } : undefined;
   const usage = random.odds(0.3) ? { tokens: random.int(0, 9), toString: 1, model: "m" } : undefined;
@@ -189,12 +189,7 @@ function drawLookup(random: Random): CallPlan {
 }
 
 /** An answer from the cache, a breaker that refuses, a retry budget that is spent. */
-function drawShared(
-  random: Random,
-  stage: ResolvedStage,
-  drawn: CallPlan,
-  kind: "call" | "fallback",
-): CallPlan {
+function drawShared(random: Random, stage: AgentStage, drawn: CallPlan, kind: "call" | "fallback"): CallPlan {
   const { outcome } = drawn;
   if (!outcome.ok) {
     const budget_wait_ms = random.pick([300, 4_500, 29_700, 30_000]);
@@ -213,7 +208,7 @@ function timedOut(timeout_ms: number): CallFailure {
 
 export const STATUSES = [400, 404, 302, 408, 413, 422, 425, 429, 500, 501, 502, 503, 504, 505];
 
-function drawFailure(random: Random, stage: ResolvedStage, timeout_ms: number): CallFailure {
+function drawFailure(random: Random, stage: AgentStage, timeout_ms: number): CallFailure {
   const retryable = random.pick([null, null, true, false]);
   // Statuses and what is retried come most often: they are where a run may go wrong slowly.
   switch (random.int(1, 16)) {

@@ -1,9 +1,9 @@
 // Runs' specs for tests: a whole RunSpec from the few fields that a test cares for.
 import { type CoordinatorConfig, DEFAULT_CONFIG } from "../../../src/contract/config.ts";
-import type { ResolvedStage } from "../../../src/contract/stage.ts";
+import type { AgentStage, ResolvedStage } from "../../../src/contract/stage.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 
-export function makeStage(name: string, fields: Partial<ResolvedStage> = {}): ResolvedStage {
+export function makeStage(name: string, fields: Partial<AgentStage> = {}): AgentStage {
   return {
     name,
     agent_type: `agent_${name}`,

@@ -3,7 +3,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { CacheKey } from "../../../src/core/caching/cache-key.ts";
 import { type CachedResult, entryText, readEntry } from "../../../src/core/caching/cached-result.ts";
-import type { ResolvedStage } from "../../../src/contract/stage.ts";
+import type { AgentStage } from "../../../src/contract/stage.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
@@ -130,7 +130,7 @@ const after = (ms: number, outcome: CallOutcome): Answering => {
 /** Begins a try of the stage that all runs of a test have. */
 function begin(
   name: string,
-  stage: Partial<ResolvedStage> = {},
+  stage: Partial<AgentStage> = {},
   { attempt = 1, spec = {} }: { attempt?: number; spec?: Partial<RunSpec> } = {},
 ): Run {
   const life = {};

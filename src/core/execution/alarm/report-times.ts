@@ -7,9 +7,9 @@ import { nextActions } from "../next-actions.ts";
 import { type ExecutionState, isTerminal } from "../state.ts";
 import { isDeletedByIndex, retainedUntil } from "./retention.ts";
 
-/** True where a crash before the report must be followed by an alarm that comes soon: an end, and a pause. */
+/** True where a crash before the report must be followed by an alarm that comes soon: an end, a pause, and a wait. */
 export function needsAlarm({ status }: ExecutionState): boolean {
-  return status === "paused" || isTerminal(status);
+  return status === "paused" || status === "waiting" || isTerminal(status);
 }
 
 /**

@@ -37,7 +37,7 @@ interface Begun {
 
 /** @throws RangeError where the event lacks its internal part */
 export function upcast(event: LogEventOf<"execution.started">): Begun {
-  const shown: PublicSpec = event.data;
+  const shown = event.data as PublicSpec;
   const kept = event.internal?.spec;
   if (kept === undefined) throw new RangeError("the first event of a log lacks what its run is pinned to");
   const config = upcastConfig(kept.config ?? {});
@@ -79,6 +79,7 @@ function isObject(value: unknown): value is object {
 
 function upcastStage(pinned: ResolvedStage, config: RunConfig): ResolvedStage {
   const stage = withDefaults(PipelineStage, pinned);
-  const isResolved = stage.timeout_seconds !== undefined && stage.retry_attempts !== undefined;
+  const isResolved =
+    stage.wait !== undefined || (stage.timeout_seconds !== undefined && stage.retry_attempts !== undefined);
   return isResolved ? (stage as ResolvedStage) : resolveStage(stage, config);
 }

@@ -5,9 +5,11 @@ import { TIMINGS } from "../../timings.ts";
 import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
 import { fallbackOf } from "../../resilience/fallback.ts";
-import { nextToStart, specOf } from "../schedule.ts";
+import { agentStageOf, hasExpression, hasPlaceFor, nextToStart, specOf } from "../schedule.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
+import { ask } from "./outside.ts";
+import { scopeOf } from "./scope.ts";
 import type { ResolvedStage } from "../../../contract/stage.ts";
 
 export function advance(batch: Batch): void {
@@ -15,8 +17,10 @@ export function advance(batch: Batch): void {
     if (batch.state.status !== "running") return;
     const name = stage.result.stage;
     // A fallback's call has the attempt of the try that it follows.
+    // One that has left its place to wait for the outside needs one again.
+    if (stage.displaced && !hasPlaceFor(batch.state, specOf(batch.state, name))) continue;
     if (stage.phase === "interrupted") callStage(batch, name, Math.max(1, stage.attempt), true);
-    else if (stage.phase === "waiting" && stage.due_at <= batch.now)
+    else if (stage.phase === "delayed" && stage.due_at <= batch.now)
       callStage(batch, name, stage.attempt + 1, false);
   }
   let steps = 0;
@@ -28,14 +32,14 @@ export function advance(batch: Batch): void {
     const next = nextToStart(batch.state);
     if (next === null) return;
     // The rest waits for a later batch: nextActions asks for it.
-    if (next.when !== undefined && steps >= TIMINGS.CONDITION_STEPS) return;
+    if (hasExpression(next) && steps >= TIMINGS.CONDITION_STEPS) return;
     const meter = new Meter();
     startStage(batch, next, meter);
     steps += meter.spent;
   }
 }
 
-/** @param meter what its condition may cost */
+/** @param meter what its condition and its prompt may cost */
 function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
   if (stage.when !== undefined) {
     const verdict = evaluateCondition(stage.when, scopeOf(batch.state), meter);
@@ -50,7 +54,8 @@ function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
       return;
     }
   }
-  callStage(batch, stage.name, 1, false);
+  if (stage.wait === undefined) callStage(batch, stage.name, 1, false);
+  else ask(batch, stage, meter);
 }
 
 /** A call begins with this event, durably, before it is made. */
@@ -69,20 +74,8 @@ function callStage(batch: Batch, name: string, attempt: number, repeated: boolea
 
 /** The stage's agent, or the one that its fallback names. */
 function calledAgent(state: ExecutionState, name: string): string {
-  const { rescued, result } = stageOf(state, name);
-  if (rescued === null) return result.agent_type;
-  const fallback = fallbackOf(specOf(state, name), state.spec.config);
-  return fallback?.strategy === "use_simple_model" ? fallback.agent_type : result.agent_type;
-}
-
-function scopeOf(state: ExecutionState) {
-  return {
-    query: state.spec.query,
-    results: {
-      ...Object.fromEntries((state.spec.left_out ?? []).map((name) => [name, null])),
-      ...state.spec.inputs,
-      ...Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result.data])),
-    },
-    context: state.context,
-  };
+  const stage = agentStageOf(state, name);
+  if (stageOf(state, name).rescued === null) return stage.agent_type;
+  const fallback = fallbackOf(stage, state.spec.config);
+  return fallback?.strategy === "use_simple_model" ? fallback.agent_type : stage.agent_type;
 }

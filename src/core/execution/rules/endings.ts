@@ -3,7 +3,7 @@
 import type { ErrorInfo } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import type { StageError, StageResult } from "../../../contract/stage.ts";
-import type { CallOutcome } from "../command.ts";
+import type { CallEnding } from "../command.ts";
 import { isoTime, timeOf } from "../../time.ts";
 import { evolve } from "../evolve.ts";
 import { type CallEnd, keepText } from "../log-event.ts";
@@ -11,11 +11,18 @@ import { fallbackOf } from "../../resilience/fallback.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import { repeatsOf } from "../log-format/repeats.ts";
 import { specOf } from "../schedule.ts";
-import { type ExecutionState, isActive, stageOf } from "../state.ts";
+import { type AcceptedAnswer, type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
 import { terminalData } from "../view/view.ts";
 
-type Answered = Extract<CallOutcome, { ok: true }>;
+type Answered = Extract<CallEnding, { ok: true }>;
+
+/** The answer from outside that ends a stage. */
+export interface Answering {
+  answered?: AcceptedAnswer;
+  /** Who has answered a wait stage, as `answered_by` has it. */
+  by?: string;
+}
 
 /** The name of an execution's end in its last event. */
 const ENDS = {
@@ -25,7 +32,13 @@ const ENDS = {
 } as const;
 
 /** @param outcome its `bytes` are what it adds to those of the execution */
-export function completeStage(batch: Batch, name: string, outcome: Answered, end: CallEnd): void {
+export function completeStage(
+  batch: Batch,
+  name: string,
+  outcome: Answered,
+  end: CallEnd,
+  { answered, by }: Answering = {},
+): void {
   const { answer, bytes, cached } = outcome;
   const { attempt, rescued } = stageOf(batch.state, name);
   const result = finished(batch, name, {
@@ -35,6 +48,7 @@ export function completeStage(batch: Batch, name: string, outcome: Answered, end
     usage: answer.usage ?? null,
     ...(cached === true ? { cached } : {}),
     ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
+    ...(by === undefined ? {} : { answered_by: by }),
   });
   batch.emit({
     type: "stage.completed",
@@ -48,24 +62,32 @@ export function completeStage(batch: Batch, name: string, outcome: Answered, end
       bytes,
       ...(answer.context === undefined ? {} : { context: answer.context }),
       ...keepText(outcome.text, answer.data),
+      ...(answered === undefined ? {} : { answered }),
     },
   });
 }
 
 /** Fails a stage, or starts its fallback if it has one; a failed fallback has no further one. */
-export function failOrFallBack(batch: Batch, name: string, error: StageError, end: CallEnd = {}): void {
+export function failOrFallBack(
+  batch: Batch,
+  name: string,
+  error: StageError,
+  end: CallEnd = {},
+  answering: Answering = {},
+): void {
   const { attempt, rescued } = stageOf(batch.state, name);
   if (rescued !== null) {
     const message = `${rescued.message}; its fallback also failed: ${error.message}`;
-    failStage(batch, name, { ...rescued, message }, end);
+    failStage(batch, name, { ...rescued, message }, end, answering);
     return;
   }
   const fallback = fallbackOf(specOf(batch.state, name), batch.state.spec.config);
   const given = fallback?.strategy === "use_default" ? defaultAnswer(fallback.data) : null;
   if (fallback === null || (given !== null && !fitsContext(batch.state, given.bytes))) {
-    failStage(batch, name, error, end);
+    failStage(batch, name, error, end, answering);
     return;
   }
+  const { answered, ...by } = answering;
   const { strategy } = fallback;
   batch.emit({
     type: "stage.fallback",
@@ -74,9 +96,9 @@ export function failOrFallBack(batch: Batch, name: string, error: StageError, en
     attempt,
     message: `${name} uses its fallback (${strategy}): ${error.message}`,
     data: { strategy, reason: error.message },
-    internal: { ...end, rescued: error },
+    internal: { ...end, rescued: error, ...(answered === undefined ? {} : { answered }) },
   });
-  if (given !== null) completeStage(batch, name, given, {});
+  if (given !== null) completeStage(batch, name, given, {}, by);
 }
 
 function defaultAnswer(data: JsonObject): Answered {
@@ -88,15 +110,23 @@ export function contextLimit({ spec }: ExecutionState): number {
   return Math.floor(spec.config.memory_limit_mb * 1024 * 1024);
 }
 
-function fitsContext(state: ExecutionState, bytes: number): boolean {
+export function fitsContext(state: ExecutionState, bytes: number): boolean {
   return state.context_bytes + bytes <= contextLimit(state);
 }
 
 /** A stage's failure; a required one takes the execution with it (I12). */
-function failStage(batch: Batch, name: string, error: StageError, end: CallEnd): void {
+function failStage(
+  batch: Batch,
+  name: string,
+  error: StageError,
+  end: CallEnd,
+  { answered, by }: Answering,
+): void {
   const { attempt, rescued } = stageOf(batch.state, name);
   const tries = end.uncalled === true && rescued === null ? { attempts: attempt - 1 } : {};
-  const result = finished(batch, name, { status: "failed", data: null, error, ...tries });
+  const answered_by = by === undefined ? {} : { answered_by: by };
+  const result = finished(batch, name, { status: "failed", data: null, error, ...tries, ...answered_by });
+  const internal = { ...end, ...(answered === undefined ? {} : { answered }) };
   batch.emit({
     type: "stage.failed",
     stage: name,
@@ -104,7 +134,7 @@ function failStage(batch: Batch, name: string, error: StageError, end: CallEnd):
     attempt,
     message: `${name} failed: ${error.message}`,
     data: result,
-    ...(Object.keys(end).length === 0 ? {} : { internal: { ...end } }),
+    ...(Object.keys(internal).length === 0 ? {} : { internal }),
   });
   if (!specOf(batch.state, name).required) return;
   failExecution(batch, {
@@ -140,7 +170,8 @@ export function endExecution(
   error: ErrorInfo | null,
   reason?: string,
 ): void {
-  for (const stage of batch.state.stages.filter(isActive)) {
+  for (const stage of batch.state.stages) {
+    if (stage.phase === "pending" || stage.phase === "ended") continue;
     const name = stage.result.stage;
     batch.emit({
       type: "stage.cancelled",
@@ -167,7 +198,7 @@ function finished(
   batch: Batch,
   name: string,
   end: Pick<StageResult, "status" | "data" | "error"> &
-    Partial<Pick<StageResult, "usage" | "cached" | "attempts">>,
+    Partial<Pick<StageResult, "usage" | "cached" | "attempts" | "answered_by">>,
 ): StageResult {
   const before = stageOf(batch.state, name).result;
   const start_time = before.start_time ?? isoTime(batch.now);

@@ -206,17 +206,25 @@ function gap(
 /** A stage's time by what it was spent on. Where spans overlap, a call counts before a pause, a pause before a delay. */
 function shares(state: ExecutionState, stage: StageState, from: number, to: number): CriticalPathLink[] {
   const name = stage.result.stage;
-  const called = stage.phase === "calling" ? [...stage.calls, [stage.call_at, to] as const] : stage.calls;
+  const isCalled = stage.phase === "calling" || stage.wait?.reason === "callback";
+  const called = isCalled ? [...stage.calls, [stage.call_at, to] as const] : stage.calls;
   const calls = covered(called, from, to);
+  // An agent that answers later is at work; a person is waited for.
+  const asked = stage.wait === null ? stage.outside : [...stage.outside, [stage.wait.since, to] as const];
+  const withWaits = asked.length === 0 ? calls : covered([...called, ...asked], from, to);
   const pausedSpans = allPausedSpans(state);
   // Most runs have neither pauses nor retries, and every run's end comes through here.
-  const withPauses = pausedSpans.length === 0 ? calls : covered([...called, ...pausedSpans], from, to);
+  const withPauses =
+    pausedSpans.length === 0 ? withWaits : covered([...called, ...asked, ...pausedSpans], from, to);
   const all =
-    stage.waits.length === 0 ? withPauses : covered([...called, ...pausedSpans, ...stage.waits], from, to);
+    stage.waits.length === 0
+      ? withPauses
+      : covered([...called, ...asked, ...pausedSpans, ...stage.waits], from, to);
   return [
     { kind: "stage", stage: name, ms: calls },
+    ...wait("wait", name, withWaits - calls),
     ...wait("retry_wait", name, all - withPauses),
-    ...wait("pause", name, withPauses - calls),
+    ...wait("pause", name, withPauses - withWaits),
     ...wait("overhead", name, to - from - all),
   ];
 }

@@ -11,7 +11,9 @@ import { type ExecutionState, isTerminal } from "../state.ts";
 /** The current execution. */
 export function viewExecution(state: ExecutionState): PipelineExecution {
   const { spec } = state;
-  const running = state.stages.filter((stage) => stage.result.status === "running");
+  const running = state.stages.filter(
+    ({ result }) => result.status === "running" || result.status === "waiting",
+  );
   const current_stages = running.map((stage) => stage.result.stage);
   return {
     execution_id: spec.execution_id,

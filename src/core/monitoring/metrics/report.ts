@@ -112,7 +112,7 @@ function shapeOf(state: ExecutionState): RunShape | null {
         stage: name,
         depends_on: depends_on.filter((other) => stages.some((known) => known.name === other)),
         parallel: parallel && config.enable_parallel_execution,
-        timeout_ms: timeout_seconds * 1_000,
+        timeout_ms: (timeout_seconds ?? 0) * 1_000,
         tries_ms: stage.calls.map(([from, to]) => to - from),
         waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
         cached: stage.result.cached,

@@ -36,7 +36,7 @@ describe("a run that goes on", () => {
     expect(alarmOf(play)).toBe(play.state.deadline_at);
     play.after(10).fail("one", { kind: "rejected" });
     const [stage] = play.state.stages;
-    expect(stage?.phase).toBe("waiting");
+    expect(stage?.phase).toBe("delayed");
     expect(alarmOf(play)).toBe(stage?.due_at);
     play.pause("abort");
     expect(alarmOf(play)).toBe(play.now + play.state.spec.config.max_pause_seconds * 1_000);

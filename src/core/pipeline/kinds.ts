@@ -1,0 +1,77 @@
+// The kinds of stages: one that calls an agent, and one that waits for an answer from outside. Which fields a stage of
+// each kind may have, and what is wrong with the question of one that waits.
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { DefinitionError } from "../../contract/problem.ts";
+import type { PipelineStage } from "../../contract/stage.ts";
+import { dataFaults } from "../schemas/data-faults.ts";
+
+/** What only the call of an agent uses. */
+const OF_AGENTS = [
+  "agent_type",
+  "timeout_seconds",
+  "retry_attempts",
+  "cache",
+  "hedge_after_ms",
+  "idle_timeout_seconds",
+  "callback_timeout_seconds",
+  "heartbeat_seconds",
+] as const satisfies readonly (keyof PipelineStage)[];
+
+/** What is wrong with a stage as one of its kind. @param at its place in the definition */
+export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] {
+  const invalid = (field: string, message: string): DefinitionError => ({
+    code: "INVALID_PIPELINE_CONFIG",
+    message,
+    stage: stage.name,
+    pointer: field === "" ? `/stages/${at}` : `/stages/${at}/${field}`,
+  });
+  if (stage.wait === undefined) {
+    if (stage.agent_type === undefined) {
+      return [invalid("", "has neither agent_type nor wait: a stage has exactly one of them")];
+    }
+    if (stage.heartbeat_seconds === undefined || stage.callback_timeout_seconds !== undefined) return [];
+    const message =
+      "heartbeat_seconds is for an agent that answers later, and needs callback_timeout_seconds";
+    return [invalid("heartbeat_seconds", message)];
+  }
+  if (stage.agent_type !== undefined) {
+    return [invalid("agent_type", "has both agent_type and wait: a stage has exactly one of them")];
+  }
+  const faults = OF_AGENTS.filter((field) => stage[field] !== undefined).map((field) =>
+    invalid(field, `${field} is for a stage that calls an agent, and this one waits`),
+  );
+  const strategy = typeof stage.fallback === "object" ? stage.fallback.strategy : stage.fallback;
+  if (strategy !== undefined && strategy !== "use_default") {
+    faults.push(
+      invalid("fallback", `a stage that waits can only fall back by use_default, not by ${strategy}`),
+    );
+  }
+  const { schema, on_timeout } = stage.wait;
+  if (typeof on_timeout === "object" && schema !== undefined) {
+    for (const { pointer, detail } of dataFaults(schema, on_timeout.data)) {
+      faults.push(invalid(`wait/on_timeout/data${pointer}`, `on_timeout: its data ${detail}`));
+    }
+  }
+  return faults;
+}
+
+/** Why stages cannot run without storage: what waits for the outside survives its object. */
+export function memoryFaults(
+  stages: readonly PipelineStage[],
+  { context_storage_backend }: Pick<CoordinatorConfig, "context_storage_backend">,
+): DefinitionError[] {
+  if (context_storage_backend !== "memory") return [];
+  return stages.flatMap((stage, at): DefinitionError[] => {
+    const field =
+      stage.wait !== undefined
+        ? "wait"
+        : stage.callback_timeout_seconds !== undefined
+          ? "callback_timeout_seconds"
+          : null;
+    if (field === null) return [];
+    const message = `${field} needs context_storage_backend "durable_object": a run in memory does not outlive its object`;
+    return [
+      { code: "INVALID_PIPELINE_CONFIG", message, stage: stage.name, pointer: `/stages/${at}/${field}` },
+    ];
+  });
+}
