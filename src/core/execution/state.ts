@@ -120,11 +120,6 @@ export function isTerminal(status: ExecutionStatus): boolean {
   return status === "completed" || status === "failed" || status === "cancelled";
 }
 
-/** True where only a command from outside or the alarm changes anything: paused, and no call in flight. */
-export function isAtRest({ status, drained_at }: Pick<ExecutionState, "status" | "drained_at">): boolean {
-  return status === "paused" && drained_at !== null;
-}
-
 /** The stage of this name; the caller knows that it exists. */
 export function stageOf(state: ExecutionState, name: string): StageState {
   return state.stages[state.index.get(name) as number] as StageState;

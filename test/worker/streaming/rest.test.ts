@@ -1,6 +1,7 @@
 // Readers of a run at rest, on real workerd: its object leaves memory under their open streams, which go on without a
 // gap when the run does, whatever became of the object meanwhile.
 import { expect, test } from "vitest";
+import { TIMINGS } from "../../../src/core/timings.ts";
 import { after, answers } from "../../support/agents/agent-server.ts";
 import type { Calls } from "../../support/clients/calls.ts";
 import { type Received, readEvents } from "../../support/clients/sse.ts";
@@ -9,8 +10,7 @@ import { startWorld } from "../../support/servers/world.ts";
 
 /** The platform takes an object with nothing to do out of memory after 10 s. */
 const EVICTED_MS = 12_000;
-/** Of `on_disconnect: "cancel"`; of other streams 15 s. */
-const COMMENT_MS = 2_000;
+const COMMENT_MS = TIMINGS.HEARTBEAT_WATCHED_MS;
 
 const world = (context: Parameters<typeof startWorld>[0], config: Record<string, unknown> = {}) =>
   startWorld(context, {
@@ -200,6 +200,26 @@ test.concurrent("the end of the longest pause reaches readers whose object was o
   await waiting?.over;
   expect(waiting?.events.at(-1)).toMatchObject({ event: "execution.cancelled" });
   expect(await made(calls, "forgotten")).toBe(2);
+});
+
+test.concurrent("a run that waits for the outside is at rest: its time limit reaches readers", async (context) => {
+  const { calls } = await (await world(context)).boot();
+  const wait = { timeout_seconds: 24, on_timeout: "skip" };
+  await calls.pipeline("asks", [
+    { name: "asked", wait },
+    { name: "last", agent_type: "slow", depends_on: ["asked"] },
+  ]);
+  await calls.post({ execution_id: "asks", pipeline: "asks" }, { prefer: "respond-async" });
+  const waiting = reader(calls, "asks");
+  await waiting.has("stage.waiting");
+  // Once the run's start is reported.
+  await eventually(
+    () => timers(calls),
+    (pending) => pending.length === 1 && pending[0] === TIMINGS.HEARTBEAT_MS,
+  );
+  await waiting.over;
+  expectUnbroken(waiting.events);
+  expect(await made(calls, "asks")).toBe(2);
 });
 
 test.concurrent("on_disconnect cancel: readers at rest are watchers, and the last that leaves cancels the run", async (context) => {
