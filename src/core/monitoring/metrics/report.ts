@@ -103,7 +103,7 @@ function isTakenOver({ result, call, began_seq, ended_seq }: StageState): boolea
 }
 
 function shapeOf(state: ExecutionState): RunShape | null {
-  if (state.spec.reused !== undefined) return null;
+  if (state.spec.forked_from !== undefined) return null;
   if (state.pausedSpans.length > 0 || state.recoveries > 0) return null;
   const { config, stages } = state.spec;
   const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
