@@ -6,10 +6,11 @@ import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
+import type { ForkSource } from "../core/forks/fork-source.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
-import { type Text, withEnd } from "./watch/text-stream.ts";
+import { type Text, wholeText, withEnd } from "./watch/text-stream.ts";
 
 // Messages
 
@@ -92,6 +93,8 @@ export interface ExecutionRpc {
    * @param started_at what the caller's token says of the run's start; null where it has none
    */
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
+  /** What a fork of it needs, as a ForkSource in JSON. */
+  forkSource(): Promise<Result<Text>>;
   /** Deletes an execution that has ended, here and wherever something of it is kept. */
   forget(): Promise<Result<null>>;
   /**
@@ -109,6 +112,20 @@ export interface ExecutionRpc {
   shareCalls(): Promise<SharedCall[] | null>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */
   reportEnd(): Promise<void>;
+}
+
+/** The pieces of a ForkSource: a large one leaves the object as a stream. */
+export function* forkSourcePieces({ stages, ...head }: ForkSource): Generator<string> {
+  let separator = `${JSON.stringify(head).slice(0, -1)},"stages":[`;
+  for (const stage of stages) {
+    yield separator + JSON.stringify(stage);
+    separator = ",";
+  }
+  yield stages.length === 0 ? `${separator}]}` : "]}";
+}
+
+export async function readForkSource(text: Text): Promise<ForkSource> {
+  return parseJson(await wholeText(text)) as ForkSource;
 }
 
 /** A RunMessage as one JSON text: an object of many members costs more on the way. */

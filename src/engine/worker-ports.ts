@@ -11,6 +11,7 @@ import type { Pipeline } from "../contract/pipeline.ts";
 import type { Result } from "../contract/problem.ts";
 import type { ExecutionFilter } from "../contract/requests.ts";
 import type { CatalogOutline } from "../core/config/catalog-outline.ts";
+import type { ReplacedTurn } from "../core/execution/run-spec.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
@@ -36,6 +37,7 @@ export interface WorkerPorts {
   executions: Executions;
   catalogs: Catalogs;
   executionIndex: ExecutionIndex;
+  conversations: Conversations;
   /** The object that monitors a tenant's metrics. */
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
@@ -200,9 +202,50 @@ export interface Beginning extends ConversationHome {
   } | null;
 }
 
+/** What is before a turn that is to be replaced. */
+export interface TurnsBefore extends ConversationHome {
+  conversation_id: string;
+  turn: ReplacedTurn;
+  /** How many turns at most. */
+  turns: number;
+}
+
+/** A turn's place in its conversation: when the first execution that had it ended, ms since the epoch, and its id. */
+export interface TurnPlace {
+  at: number;
+  id: string;
+}
+
+export interface TurnsQuery {
+  conversation_id: string;
+  /** After this one. */
+  after: TurnPlace | null;
+  limit: number;
+}
+
+/** A turn with the execution that has it. */
+export interface ListedTurn {
+  place: TurnPlace;
+  execution_id: string;
+  /** Ms since the epoch. */
+  ended: number;
+  turn: ConversationTurn;
+  /** Executions that had it before, or came to it too late, by their ends. */
+  replaced: string[];
+}
+
 export interface ExecutionIndex {
   /** The history of a run that is about to start; none where the index cannot be read in time. */
   begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
+  /** The history that an answer has which takes the place of a turn; null where the index cannot be read in time. */
+  turnsBefore(
+    tenant: string,
+    asked: TurnsBefore,
+  ): Promise<{ history: ConversationTurn[]; holder: string | null } | null>;
+  /** A page of a conversation's turns, oldest first. */
+  turns(tenant: string, query: TurnsQuery): Promise<{ turns: ListedTurn[]; next: TurnPlace | null }>;
+  /** Forgets an execution of a conversation whose object holds nothing. */
+  forgetOf(tenant: string, conversation_id: string, place: Place): Promise<void>;
   /** Takes back the note of a start. Never rejects. */
   withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
   report(tenant: string, entry: IndexEntry): Promise<void>;
@@ -219,6 +262,8 @@ export interface Conversations {
   history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
   add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
+  /** Forgets all turns of a conversation. */
+  clear(tenant: string, conversation_id: string): Promise<void>;
 }
 
 /** The object of one agent. */

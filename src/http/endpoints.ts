@@ -6,6 +6,8 @@ import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
 import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
+import { conversations } from "./routes/conversations/conversations.ts";
+import { fork } from "./routes/conversations/fork.ts";
 import { executionList } from "./routes/execution-list.ts";
 import { executions } from "./routes/executions.ts";
 import { metrics } from "./routes/metrics.ts";
@@ -19,7 +21,8 @@ function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
 }
 
 export const ENDPOINTS: readonly TaggedEndpoint[] = [
-  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages),
+  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...fork, ...stages),
+  ...tagged("conversations", ...conversations),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

@@ -56,6 +56,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
         events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
+        forkSource: () => flat((rpc) => rpc.forkSource()),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
         expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),

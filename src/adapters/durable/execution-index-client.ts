@@ -6,11 +6,17 @@ import type {
   IndexMetrics,
   IndexQuery,
   Listed,
+  ListedTurn,
   MetricsQuery,
   Place,
+  TurnPlace,
+  TurnsQuery,
 } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
+import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
+import { type EndedTurn, mergeTurns } from "../../core/monitoring/ended-turns.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
   allShards,
@@ -40,18 +46,14 @@ export interface ListedPart {
   elsewhere: boolean;
 }
 
-/** What a conversation is remembered by: when the run ended, ms since the epoch, and a ConversationTurn as JSON. */
-export interface EndedTurn {
-  ended: number;
-  turn: string;
-}
-
 /** What a former shard of a conversation has of it. */
 export interface FormerTurns {
   /** The last ones, oldest first. */
   turns: EndedTurn[];
   /** One of its last executions has the id. */
   hasExecution: boolean;
+  /** The execution that has the turn that is to be replaced; null where none does. */
+  holder: string | null;
 }
 
 /** The metrics of a run. */
@@ -71,6 +73,8 @@ export interface IndexReport
   turn: string | null;
   /** Until when, ms since the epoch. */
   turn_expires: number | null;
+  /** The turn whose place that one takes; absent in reports of earlier versions. */
+  replaces?: ReplacedTurn | null;
   /** Its object is to be deleted when it expires. */
   has_object: boolean;
 }
@@ -94,7 +98,20 @@ export interface ExecutionIndexRpc {
   /** Nothing was ever stored here, nor begun since the object was opened. */
   isUnused(): Promise<boolean>;
   /** @param execution_id what is looked for besides; null where nothing is */
-  formerTurns(conversation_id: string, turns: number, execution_id: string | null): Promise<FormerTurns>;
+  formerTurns(
+    conversation_id: string,
+    turns: number,
+    execution_id: string | null,
+    before?: ReplacedTurn,
+  ): Promise<FormerTurns>;
+  /**
+   * The history of an answer that takes the place of a turn.
+   * @param message a TurnsBefore as JSON
+   * @returns `{history: ConversationTurn[], holder: string | null}` as JSON
+   */
+  turnsBefore(message: string): Promise<string>;
+  /** Turns of a conversation, oldest first. */
+  turns(query: TurnsQuery): Promise<(EndedTurn & { replaced: string[] })[]>;
   /**
    * The bits of a ConversationFilter of everything that was here at a time after `since`, ms since the epoch; null
    * where that is to come.
@@ -135,6 +152,24 @@ export function executionIndexOver(
       if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
+    },
+    async turnsBefore(tenant, asked) {
+      const number = conversationShard(asked.conversation_id, asked.shards);
+      const guard = guards.of(`${tenant}/${number}`);
+      const found = await guard.ask(() => shard(tenant, number).turnsBefore(JSON.stringify(asked)));
+      return found === LOST
+        ? null
+        : (parseJson(found) as { history: ConversationTurn[]; holder: string | null });
+    },
+    async turns(tenant, query) {
+      const homes = conversationShards(query.conversation_id, await generationsOf(tenant));
+      // One more says whether there is another page.
+      const asked = { ...query, limit: query.limit + 1 };
+      return turnsPage(await askEach(tenant, homes, (rpc) => rpc.turns(asked)), query.limit);
+    },
+    async forgetOf(tenant, conversation_id, place) {
+      const homes = conversationShards(conversation_id, await generationsOf(tenant));
+      await askEach(tenant, homes, (rpc) => rpc.forget(place));
     },
     async withdraw(tenant, started, start) {
       const { execution_id } = started;
@@ -186,6 +221,26 @@ export function pageOf(
   return { listed, next: floor === null ? null : { start: floor, id: FIRST_ID } };
 }
 
+/** The page that the parts of a conversation are together. */
+function turnsPage(
+  parts: readonly (EndedTurn & { replaced: string[] })[][],
+  limit: number,
+): { turns: ListedTurn[]; next: TurnPlace | null } {
+  const all = parts.flat();
+  const found = mergeTurns(all);
+  const listed = found.slice(0, limit).map(({ id, ended, turn, of, at }): ListedTurn => {
+    const others = all.filter((other) => other.of === of).flatMap((other) => [other.id, ...other.replaced]);
+    return {
+      place: { at, id: of },
+      execution_id: id,
+      ended,
+      turn: parseJson(turn) as ConversationTurn,
+      replaced: [...new Set(others)].filter((other) => other !== id),
+    };
+  });
+  return { turns: listed, next: found.length > limit ? (listed.at(-1)?.place ?? null) : null };
+}
+
 /** No id is before it: a cursor with it goes on with what began before its start. */
 const FIRST_ID = "-";
 
@@ -212,10 +267,15 @@ function reportOf({
     summary: JSON.stringify(summary),
     counted: report === null ? null : reportText(report),
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
-    turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
+    turn: turn === null ? null : turnText(turn),
     turn_expires: turn?.expires ?? null,
+    replaces: turn?.replaces ?? null,
     has_object: isDeletedByIndex,
   };
+}
+
+function turnText({ query, answer, partial }: KeptTurn): string {
+  return JSON.stringify({ query, answer, ...(partial === undefined ? {} : { partial }) });
 }
 
 function merged(answers: readonly IndexMetrics[]): IndexMetrics {

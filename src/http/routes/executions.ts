@@ -25,7 +25,7 @@ const ERRORS = ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS] as const;
 const CONTROL_ERRORS = ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OBJECT_ERRORS] as const;
 
 /** An id that cannot be one is of no execution. */
-const params = {
+export const executionParams = {
   id: (text: string): Result<string> =>
     ExecutionId.safeParse(text).success
       ? ok(text)
@@ -38,7 +38,7 @@ export const executions = [
     method: "get",
     path: PATH,
     permission: "read",
-    params,
+    params: executionParams,
     answers: EXECUTION,
     describe: () => ({
       summary: "Get an execution",
@@ -52,7 +52,7 @@ export const executions = [
     method: "delete",
     path: PATH,
     permission: "execute",
-    params,
+    params: executionParams,
     answers: { 204: null },
     describe: () => ({
       summary: "Delete an execution that has ended, and the results that it cached",
@@ -69,7 +69,7 @@ export const executions = [
     method: "get",
     path: "/v1/executions/:id/events",
     permission: "follow",
-    params,
+    params: executionParams,
     produces: [SSE_TYPE, JSON_TYPE],
     query: EventsQuery,
     answers: { 200: "EventList", 204: null },
@@ -122,7 +122,7 @@ export const executions = [
     method: "get",
     path: "/v1/executions/:id/trace",
     permission: "read",
-    params,
+    params: executionParams,
     answers: { 200: "ExecutionTrace" },
     describe: () => ({
       summary: "Get the trace of an execution",
@@ -139,7 +139,7 @@ export const executions = [
     method: "post",
     path: "/v1/executions/:id/pause",
     permission: "execute",
-    params,
+    params: executionParams,
     body: {
       name: "PauseRequest",
       schema: PauseRequest,
@@ -155,7 +155,7 @@ export const executions = [
     method: "post",
     path: "/v1/executions/:id/resume",
     permission: "execute",
-    params,
+    params: executionParams,
     answers: EXECUTION,
     describe: controls("Resume a paused execution"),
     handle: ({ call, params: { id } }) => control(call, id, { type: "resume" }),
@@ -165,7 +165,7 @@ export const executions = [
     method: "post",
     path: "/v1/executions/:id/cancel",
     permission: "execute",
-    params,
+    params: executionParams,
     answers: EXECUTION,
     describe: controls("Cancel an execution and abort its calls"),
     handle: ({ call, params: { id } }) =>

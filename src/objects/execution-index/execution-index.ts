@@ -7,7 +7,17 @@
 // the next moment; alerts are evaluated by the tenant's monitor, and only where they have a receiver.
 // I13: executions report at least once. An end is counted with the write that brings it into its row, and no later
 // report gets past that row, which outlives the execution by a day.
-import type { Beginning, IndexMetrics, IndexQuery, MetricsQuery, Place } from "../../engine/worker-ports.ts";
+import type {
+  Beginning,
+  IndexMetrics,
+  IndexQuery,
+  MetricsQuery,
+  Place,
+  TurnPlace,
+  TurnsBefore,
+  TurnsQuery,
+} from "../../engine/worker-ports.ts";
+import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
   FormerTurns,
@@ -40,6 +50,9 @@ import { StartNotes } from "./start-notes.ts";
 const END_WAIT_MS = 100;
 /** Where more of a conversation's runs are running none is asked: its questions do not wait for one another. */
 const MOST_ASKED = 3;
+
+/** Before every turn. */
+const FIRST: TurnPlace = { at: -1, id: "" };
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
   private readonly rows: RunRows;
@@ -91,7 +104,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     if (note !== null && !hasBegun && !(asksFormer && named !== null)) this.note(note);
     this.notifyMonitor();
     await this.ends(conversation_id, note?.summary.execution_id);
-    let history = this.rows.history(conversation_id, turns, Date.now());
+    let history = this.rows.turns.history(conversation_id, turns, Date.now());
     if (asksFormer && (history.length < turns || named !== null)) {
       const found = await this.former.ask(conversation_id, former, turns, named);
       if (note !== null && named !== null && !hasBegun && !found.hasExecution) this.note(note);
@@ -123,6 +136,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     conversation_id: string,
     turns: number,
     execution_id: string | null,
+    before?: ReplacedTurn,
   ): Promise<FormerTurns> {
     this.splits.note(this.tenant);
     await this.ends(conversation_id, execution_id ?? undefined);
@@ -130,7 +144,31 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const hasExecution =
       execution_id !== null &&
       (this.notes.has(execution_id, now) || this.rows.has(conversation_id, execution_id, now));
-    return { turns: this.rows.history(conversation_id, turns, now), hasExecution };
+    return {
+      turns: this.rows.turns.history(conversation_id, turns, now, before?.at),
+      hasExecution,
+      holder: this.holder(conversation_id, before, now),
+    };
+  }
+
+  async turnsBefore(message: string): Promise<string> {
+    const { conversation_id, turn, turns, former } = JSON.parse(message) as TurnsBefore;
+    await this.ends(conversation_id, undefined);
+    const now = Date.now();
+    const found = await this.former.ask(conversation_id, former, turns, null, turn);
+    const own = this.rows.turns.history(conversation_id, turns, now, turn.at);
+    const history = lastOf([...found.turns, ...own], turns).map((each) => each.turn);
+    const holder = this.holder(conversation_id, turn, now) ?? found.holder;
+    return `{"history":[${history.join(",")}],"holder":${JSON.stringify(holder)}}`;
+  }
+
+  async turns({ conversation_id, after, limit }: TurnsQuery): ReturnType<ExecutionIndexRpc["turns"]> {
+    await this.ends(conversation_id, undefined);
+    return this.rows.turns.page(conversation_id, after ?? FIRST, limit, Date.now());
+  }
+
+  private holder(conversation_id: string, turn: ReplacedTurn | undefined, now: number): string | null {
+    return turn === undefined ? null : this.rows.turns.holder(conversation_id, turn.execution_id, now);
   }
 
   async conversations(since: number): Promise<Uint8Array | null> {
@@ -187,6 +225,8 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     await this.gathered();
     this.rows.forget(place);
     this.earlierRows.forget(place);
+    // Of a run that never began there is its note alone.
+    this.notes.withdraw(place.id, place.start);
   }
 
   async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
