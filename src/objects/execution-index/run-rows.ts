@@ -7,6 +7,7 @@ import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
 import { type ListedRows, ListPage, type ListRow } from "./list-page.ts";
 import type { Uncounted } from "./metrics-store.ts";
+import { overwriting } from "../overwrite.ts";
 import { REMEMBERED_MS, RowSweep, type Sweep } from "./row-sweep.ts";
 import { TurnPlaces } from "./turns/turn-places.ts";
 
@@ -36,6 +37,9 @@ const REPEATED_RUNS = 200;
 const SCANNED_ROWS = 5_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
+
+/** What a row says of a question and its answer. */
+const OVERWRITING = overwriting(["summary", "turn"]);
 
 export class RunRows {
   private readonly sql: Pick<SqlStorage, "exec">;
@@ -74,6 +78,7 @@ export class RunRows {
     const place = known?.place ?? this.freePlace(entry.start);
     if (moved !== null) this.turns.put(place, entry.conversation_id, moved);
     if (known !== undefined) {
+      this.overwrite(known.place);
       this.sql.exec(
         `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, has_object = ?, batch = ?, counted = ?, summary = ?,
            turn_expires = ?, turn = ?
@@ -202,6 +207,7 @@ export class RunRows {
     const known = this.find(place);
     if (known === undefined) return;
     this.turns.forget(known.place);
+    this.overwrite(known.place);
     this.sql.exec(
       `UPDATE runs SET expires = 0, has_object = 0, conversation_id = '', summary = '', turn_expires = NULL, turn = NULL
        WHERE place = ?`,
@@ -262,6 +268,10 @@ export class RunRows {
     const window = Math.floor((first?.start ?? Number.MAX_SAFE_INTEGER) / WINDOW_MS);
     this.sql.exec("DELETE FROM pipeline_windows WHERE window < ?", window);
     this.turns.sweep();
+  }
+
+  private overwrite(place: number): void {
+    this.sql.exec(`UPDATE runs SET ${OVERWRITING} WHERE place = ?`, place);
   }
 
   private find({ start, id }: Place): KnownRow | undefined {

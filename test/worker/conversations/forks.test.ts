@@ -45,7 +45,7 @@ test("a fork with nothing changed calls nobody, and says what it is", async () =
   const source = await ask("f1", "q");
   agents.calls.length = 0;
   const forked = await coordinator.fetch(`/v1/executions/${source.execution_id}/fork`, { method: "POST" });
-  const body = await forked.json();
+  const body = (await forked.json()) as Answer["body"];
   expect(forked.status).toBe(200);
   expect(called()).toEqual([]);
   expect(body).toMatchObject({

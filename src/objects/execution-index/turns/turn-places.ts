@@ -3,6 +3,7 @@
 // and when that one ended. At most one run has a turn: a fork before the run that it is a fork of, and of two forks the
 // one that ended later, in whatever order they report.
 import type { IndexReport } from "../../../adapters/durable/execution-index-client.ts";
+import { overwriting } from "../../overwrite.ts";
 import { compareTurns, type EndedTurn } from "../../../core/monitoring/ended-turns.ts";
 
 /** What a row of `runs` holds of its turn. */
@@ -64,6 +65,7 @@ export class TurnPlaces {
     const place = first();
     if (place !== undefined) this.put(place, conversation_id, moved);
     for (const taken of [...others.map((other) => other.place), ...(place === undefined ? [] : [place])]) {
+      this.sql.exec(`UPDATE runs SET ${overwriting(["turn"])} WHERE place = ?`, taken);
       this.sql.exec("UPDATE runs SET turn = NULL, turn_expires = NULL WHERE place = ?", taken);
     }
     return { turn, turn_expires, moved };
@@ -159,11 +161,12 @@ export class TurnPlaces {
     return this.sql
       .exec<Rival>(
         `SELECT place, id, ended FROM turn_places JOIN runs USING (place)
-         WHERE turn_places.conversation_id = ? AND turn_of = ? ORDER BY ended, id`,
+         WHERE turn_places.conversation_id = ? AND turn_of = ?`,
         conversation_id,
         first,
       )
-      .toArray();
+      .toArray()
+      .toSorted((a, b) => a.ended - b.ended || (a.id < b.id ? -1 : 1));
   }
 }
 
