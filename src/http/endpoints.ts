@@ -13,13 +13,14 @@ import { pipelines } from "./routes/pipelines.ts";
 import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 import { startExecution } from "./routes/start-execution.ts";
+import { waits } from "./routes/waits.ts";
 
 function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
   return endpoints.map((endpoint) => ({ ...endpoint, tag }));
 }
 
 export const ENDPOINTS: readonly TaggedEndpoint[] = [
-  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages),
+  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages, ...waits),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

@@ -147,7 +147,8 @@ class TenantLoad {
       seq: 1,
       report: null,
       turn: null,
-      isDeletedByIndex: true,
+      waits: null,
+    isDeletedByIndex: true,
       sharded: {
         execution_id,
         conversation_id: conversation,

@@ -80,7 +80,8 @@ class World {
       updated_at: this.time.now,
       ended_at: ended ? this.time.now : null,
       recoveries: this.recoveries,
-      spec: { config },
+      stages: [],
+      spec: { config, stages: [] },
     } as ExecutionState;
   }
 
