@@ -82,7 +82,7 @@ class World {
       recoveries: this.recoveries,
       stages: [],
       spec: { config, stages: [] },
-    } as ExecutionState;
+    } as unknown as ExecutionState;
   }
 
   becomes(status: ExecutionState["status"], seq: number): void {

@@ -61,6 +61,9 @@ describe("Prometheus text", () => {
       "pipeline_stage_duration_seconds histogram",
       "pipeline_stage_retries_total counter",
       "pipeline_executions_in_progress gauge",
+      "pipeline_waits_open gauge",
+      "pipeline_wait_duration_seconds histogram",
+      "pipeline_waits_expired_total counter",
     ]);
     expect(
       valuesOf(read.get("pipeline_executions"), "pipeline_executions_total", (at) => JSON.stringify(at)),
@@ -117,6 +120,9 @@ describe("OpenMetrics", () => {
       ["pipeline_stage_duration_seconds", "histogram", "seconds"],
       ["pipeline_stage_retries", "counter", ""],
       ["pipeline_executions_in_progress", "gauge", ""],
+      ["pipeline_waits_open", "gauge", ""],
+      ["pipeline_wait_duration_seconds", "histogram", "seconds"],
+      ["pipeline_waits_expired", "counter", ""],
     ]);
     // The strict one's word so holds for the older text, of which its parser says that it is lax.
     const plain = familiesIn(prometheus, "prometheus");
