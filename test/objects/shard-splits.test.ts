@@ -132,7 +132,7 @@ class Tenant {
           : null,
         turn: isEnd ? { execution_id, query: execution_id, answer: {}, ended_at: end ?? 0, expires } : null,
         waits: null,
-    isDeletedByIndex: isEnd,
+        isDeletedByIndex: isEnd,
         sharded: run,
         expires,
       }),

@@ -55,7 +55,8 @@ export class WaitRows {
       conversation_id !== undefined
         ? ["waits_of_conversation", "conversation_id", conversation_id]
         : ["waits_of_pipeline", "pipeline", pipeline];
-    const source = value === undefined ? "INDEXED BY waits_due WHERE" : `INDEXED BY ${index} WHERE ${column} = ? AND`;
+    const source =
+      value === undefined ? "INDEXED BY waits_due WHERE" : `INDEXED BY ${index} WHERE ${column} = ? AND`;
     const both = conversation_id !== undefined && pipeline !== undefined;
     const place = after ?? { expires: now, id: "", seq: 0 };
     const rows = this.sql.exec<WaitRow>(

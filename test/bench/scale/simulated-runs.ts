@@ -148,7 +148,7 @@ class TenantLoad {
       report: null,
       turn: null,
       waits: null,
-    isDeletedByIndex: true,
+      isDeletedByIndex: true,
       sharded: {
         execution_id,
         conversation_id: conversation,

@@ -1,7 +1,7 @@
 // What a run's reports are about (I13): its status, its open questions, and until when the index may believe that it
 // waits. A change of any of them is reported; everything else in a log is read from the run itself.
 import type { ExecutionStatus } from "../../../contract/execution.ts";
-import { specOf } from "../schedule.ts";
+import type { ResolvedStage } from "../../../contract/stage.ts";
 import type { ExecutionState } from "../state.ts";
 import { nextActions } from "../next-actions.ts";
 import { needsAlarm } from "./report-times.ts";
@@ -53,9 +53,9 @@ export function leftReported(state: ExecutionState | null): Reported | null {
  */
 export function waitsUntil(state: ExecutionState): number {
   let until = 0;
-  for (const { wait, result } of state.stages) {
+  for (const [at, { wait }] of state.stages.entries()) {
     if (wait === null) continue;
-    const { callback_timeout_seconds = 0, heartbeat_seconds } = specOf(state, result.stage);
+    const { callback_timeout_seconds = 0, heartbeat_seconds } = state.spec.stages[at] as ResolvedStage;
     const whole_ms = callback_timeout_seconds * 1_000;
     const end = heartbeat_seconds === undefined ? wait.expires_at + whole_ms : wait.since + whole_ms;
     until = Math.max(until, wait.reason === "wait" ? wait.expires_at : end);

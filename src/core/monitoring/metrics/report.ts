@@ -86,14 +86,16 @@ export function runReport(state: ExecutionState): RunReport | null {
     status: status as RunEnd,
     duration_ms: ended_at - state.started_at - waited_ms,
     context_bytes: state.context_bytes,
-    stages: state.stages.filter((stage) => hasRun(stage) && !asks(state, stage)).map(({ result }) => ({
-      stage: result.stage,
-      status: result.status as RunEnd,
-      duration_ms: result.duration_ms ?? 0,
-      path_ms: shareOf(path, result.stage),
-      retries: Math.max(0, result.attempts - 1),
-      cached: result.cached,
-    })),
+    stages: state.stages
+      .filter((stage) => hasRun(stage) && !asks(state, stage))
+      .map(({ result }) => ({
+        stage: result.stage,
+        status: result.status as RunEnd,
+        duration_ms: result.duration_ms ?? 0,
+        path_ms: shareOf(path, result.stage),
+        retries: Math.max(0, result.attempts - 1),
+        cached: result.cached,
+      })),
     ...(waits.length === 0 ? {} : { waits }),
     ...(waited_ms === 0 ? {} : { waited_ms }),
     shape: monitored && status === "completed" ? shapeOf(state) : null,
