@@ -1,11 +1,12 @@
 // What a Worker and the object of an execution agree on: RPC methods and their messages, fetch paths, response headers,
 // refusals, the terms of a stream and its end mark. Each is written and read by a function of this file alone.
 import type { ExecutionStatus } from "../contract/execution.ts";
-import type { CoordinatorError, Result } from "../contract/problem.ts";
+import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
+import type { StageWait } from "../core/execution/view/stage-wait.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
@@ -52,6 +53,46 @@ export interface StreamReader {
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
 
+export type SignalCommand = Extract<Command, { type: "signal" }>;
+
+/** A person or a system answers a wait stage. */
+export interface SignalMessage {
+  command: SignalCommand;
+  /** What the caller's token says of the run's start, ms since the epoch; null for a caller with a key. */
+  started_at: number | null;
+}
+
+/** An answer that was accepted, now or before. */
+export interface SignalReceipt {
+  /** 202: it is kept until the stage asks. */
+  status: 200 | 202;
+  /** The StageResult as it is then. */
+  json: string;
+}
+
+/** What a caller's token says of a wait. */
+export interface WaitToken {
+  /** The `seq` of its stage.waiting. */
+  seq: number;
+  /** The run's start, ms since the epoch. */
+  started_at: number;
+}
+
+/** The call that a callback belongs to, as its token says. */
+export interface CallbackTarget {
+  stage: string;
+  /** The `seq` of its stage.started. */
+  call: number;
+  /** The run's start, ms since the epoch. */
+  started_at: number;
+}
+
+/** What an agent sends with a callback. */
+export type Sent = Pick<Request, "headers" | "body">;
+
+/** What a callback was taken for; `repeated`: the same was accepted before. */
+export type CallbackReceipt = "accepted" | "repeated" | "alive";
+
 /** The form of a list of an execution's events: the events themselves, or its trace. */
 export type EventView = "events" | "trace";
 
@@ -85,6 +126,16 @@ export interface ExecutionRpc {
    * @param started_at what the caller's token says of the run's start; null where it has none
    */
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
+  /**
+   * Answers a wait stage; written before it resolves. Refused with STAGE_NOT_FOUND, SCHEMA_MISMATCH, EXECUTION_CONFLICT;
+   * to a token of another run with NOT_FOUND.
+   */
+  signal(message: SignalMessage): Promise<Result<SignalReceipt>>;
+  /**
+   * What a wait stage asks.
+   * @param token null for a caller with a key; to a token of another wait or another run the answer is NOT_FOUND
+   */
+  waitOf(stage: string, token: WaitToken | null): Promise<Result<StageWait>>;
   /** Deletes an execution that has ended, here and wherever something of it is kept. */
   forget(): Promise<Result<null>>;
   /**
@@ -122,6 +173,9 @@ export interface ObjectRequest {
 }
 
 const ORIGIN = "https://execution";
+const CALLBACK_PATH = "/callback";
+/** What says how to read a callback's body. */
+const SENT_HEADERS = ["content-type", "content-encoding"] as const;
 
 export function followRequest(message: FollowMessage, signal: AbortSignal): ObjectRequest {
   return { url: `${ORIGIN}/run`, init: { method: "POST", body: JSON.stringify(message), signal } };
@@ -134,12 +188,40 @@ export function streamRequest(reader: StreamReader, signal: AbortSignal): Object
   return { url: `${ORIGIN}/events?after=${after}${flags}${start}`, init: { signal } };
 }
 
-/** The request that the object received. */
+/**
+ * A callback, with the body that the agent sends passed through.
+ * @param sent the request at the Worker: its body and what says how to read it
+ */
+export function callbackRequest(
+  { stage, call, started_at }: CallbackTarget,
+  sent: Sent & Pick<Request, "signal">,
+): ObjectRequest {
+  const query = new URLSearchParams({ stage, call: String(call), started_at: String(started_at) });
+  const headers: Record<string, string> = {};
+  for (const name of SENT_HEADERS) {
+    const value = sent.headers.get(name);
+    // Under other names: the platform may decode a body whose coding it knows.
+    if (value !== null) headers[`x-agent-${name}`] = value;
+  }
+  const { body, signal } = sent;
+  return { url: `${ORIGIN}${CALLBACK_PATH}?${query}`, init: { method: "POST", headers, body, signal } };
+}
+
+/** The request that the object received; a callback's body is the agent's. */
 export async function readRequest(
   request: Request,
-): Promise<{ run: FollowMessage } | { events: StreamReader }> {
+): Promise<{ run: FollowMessage } | { events: StreamReader } | { callback: CallbackTarget; sent: Sent }> {
+  const { pathname, searchParams } = new URL(request.url);
+  if (pathname === CALLBACK_PATH) {
+    const stage = searchParams.get("stage") ?? "";
+    const started_at = Number(searchParams.get("started_at"));
+    const headers = new Headers();
+    for (const name of SENT_HEADERS) headers.set(name, request.headers.get(`x-agent-${name}`) ?? "");
+    const { body } = request;
+    const callback = { stage, call: Number(searchParams.get("call")), started_at };
+    return { callback, sent: { headers, body } };
+  }
   if (request.method === "POST") return { run: parseJson(await request.text()) as FollowMessage };
-  const { searchParams } = new URL(request.url);
   const started_at = searchParams.get("started_at");
   return {
     events: {
@@ -167,6 +249,17 @@ export function refusalResponse(error: CoordinatorError): Response {
 export async function refusalOf(response: Response): Promise<CoordinatorError | null> {
   if (response.headers.get("content-type") !== REFUSAL_TYPE) return null;
   return (await response.json()) as CoordinatorError;
+}
+
+/** What a callback was taken for. */
+export function receiptResponse(receipt: CallbackReceipt): Response {
+  return Response.json(receipt);
+}
+
+/** What the object says of a callback. */
+export async function readReceipt(response: Response): Promise<Result<CallbackReceipt>> {
+  const refusal = await refusalOf(response);
+  return refusal === null ? ok((await response.json()) as CallbackReceipt) : err(refusal);
 }
 
 /**

@@ -27,7 +27,14 @@ import type {
 } from "../core/resilience/breaker.ts";
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
 import type { TokenRun } from "../core/security/token.ts";
-import type { ExecutionRpc, FollowMessage, StreamReader } from "./object-protocol.ts";
+import type {
+  CallbackReceipt,
+  CallbackTarget,
+  ExecutionRpc,
+  FollowMessage,
+  Sent,
+  StreamReader,
+} from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
 
 /** All that the Worker reaches the outside through. */
@@ -65,6 +72,16 @@ export interface Executions {
     signal: AbortSignal,
   ): Promise<Response>;
   stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
+  /**
+   * The result, or a sign of life, of an agent that answers later. Refused with NOT_FOUND, EXECUTION_CONFLICT, or what is
+   * wrong with its body. Never repeated here: its body can be read once.
+   */
+  callback(
+    tenant: string,
+    execution_id: string,
+    target: CallbackTarget,
+    sent: Sent & Pick<Request, "signal">,
+  ): Promise<Result<CallbackReceipt>>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 

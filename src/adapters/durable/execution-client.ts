@@ -3,9 +3,11 @@
 import type { Result } from "../../contract/problem.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import {
+  callbackRequest,
   type ExecutionRpc,
   followRequest,
   type ObjectRequest,
+  readReceipt,
   refusalResponse,
   type SharedCall,
   streamRequest,
@@ -37,6 +39,12 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
       fetched(tenant, execution_id, followRequest(message, signal)),
     stream: (tenant, execution_id, reader, signal) =>
       fetched(tenant, execution_id, streamRequest(reader, signal)),
+    callback: async (tenant, execution_id, target, sent) => {
+      const { url, init } = callbackRequest(target, sent);
+      const call = () => stub(tenant, execution_id).fetch(url, init);
+      const response = await guarded(tenant, execution_id, call, false);
+      return response.ok ? readReceipt(response.value) : response;
+    },
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(
@@ -54,6 +62,9 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
         events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
+        // The same answer again is the same.
+        signal: (message) => flat((rpc) => rpc.signal(message)),
+        waitOf: (stage, token) => flat((rpc) => rpc.waitOf(stage, token)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
         expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),

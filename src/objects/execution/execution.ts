@@ -7,6 +7,7 @@ import { composeServices, composeShared, forgetExecution } from "../../compose.t
 import type { Env } from "../../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import type { StageWait } from "../../core/execution/view/stage-wait.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import {
   completeResponse,
@@ -22,9 +23,12 @@ import {
   refusalResponse,
   type RunMessage,
   type SharedCall,
+  type SignalMessage,
+  type SignalReceipt,
   type StreamReader,
   streamUrlOf,
   termsOf,
+  type WaitToken,
   withStreamUrl,
 } from "../../engine/object-protocol.ts";
 import type { ExecutionDriver } from "../../engine/run/driver.ts";
@@ -36,12 +40,14 @@ import type { Text } from "../../engine/watch/text-stream.ts";
 import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
 import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
+import { OutsideDoor } from "./outside-door.ts";
 import { executionIdOf, RunKeeper } from "./run-keeper.ts";
 import { logLostReports } from "./run-lines.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private readonly runs: RunKeeper;
   private readonly alarms: AlarmHandler;
+  private readonly outside: OutsideDoor;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -49,10 +55,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (!this.runs.alarm.isHandled) void this.alarms.handle();
     });
     this.alarms = new AlarmHandler(ctx.storage, this.runs);
+    this.outside = new OutsideDoor(this.runs, (started_at) => this.existing(started_at));
   }
 
   override async fetch(request: Request): Promise<Response> {
     const asked = await readRequest(request);
+    if ("callback" in asked) return this.outside.callback(asked.callback, asked.sent);
     return "run" in asked
       ? this.follow(asked.run, request.signal)
       : this.stream(asked.events, request.signal);
@@ -101,6 +109,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const text = this.runs.textOf(pieces);
     this.runs.rest();
     return ok(text);
+  }
+
+  async signal(message: SignalMessage): Promise<Result<SignalReceipt>> {
+    await this.runs.noticePause();
+    return this.outside.signal(message);
+  }
+
+  async waitOf(stage: string, token: WaitToken | null): Promise<Result<StageWait>> {
+    return this.outside.waitOf(stage, token);
   }
 
   async forget(): Promise<Result<null>> {

@@ -220,10 +220,15 @@ export class RunKeeper {
     else this.ports.memory?.rest();
   }
 
+  /** The driver, after its pending batches are written. @throws the fault that broke the driver */
+  flush(driver: ExecutionDriver): ExecutionDriver {
+    driver.flush();
+    return working(driver);
+  }
+
   /** The current execution, after its pending batches are written. @throws the fault that broke the driver */
   shown(driver: ExecutionDriver): ExecutionText {
-    driver.flush();
-    const state = working(driver).state as ExecutionState;
+    const state = this.flush(driver).state as ExecutionState;
     return { status: state.status, started_at: state.started_at, json: this.textOf(executionPieces(state)) };
   }
 
