@@ -77,6 +77,8 @@ export const LIMITS = {
   KEY_NAME_CHARS: 128,
   /** Metrics are kept a day, by the minute. */
   METRICS_WINDOW_SECONDS: 86_400,
+  /** A token for the outside: in an address and in a header. With every name as long as it may be it has 350. */
+  OUTSIDE_TOKEN_CHARS: 400,
   /** As for webhooks: what signs must not be guessable from what it signed. */
   TOKEN_SECRET_BYTES: 24,
   /** The standard asks for 24 to 64 bytes of a webhook's secret. */
