@@ -38,7 +38,7 @@ import { sseStream } from "../../engine/watch/feed-stream.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
-import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
+import { IsolateFull, NO_ROOM } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
 import { OutsideDoor } from "./outside-door.ts";
 import { executionIdOf, RunKeeper } from "./run-keeper.ts";
@@ -289,9 +289,3 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return executionIdOf(this.ctx);
   }
 }
-
-const NO_ROOM: CoordinatorError = {
-  code: "RESOURCE_EXHAUSTED",
-  what: "memory",
-  retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
-};

@@ -69,10 +69,11 @@ export class OutsideDoor {
     return taken.ok ? receiptResponse(taken.value) : refusalResponse(taken.error);
   }
 
-  private async receive(target: CallbackTarget, _sent: Sent): Promise<Result<CallbackReceipt>> {
+  private async receive(target: CallbackTarget, sent: Sent): Promise<Result<CallbackReceipt>> {
     const opened = this.opened(target.started_at);
     if (!opened.ok) return opened;
-    return err({ code: "NOT_FOUND" });
+    opened.value.recover();
+    return opened.value.callbacks.receive(target, sent);
   }
 
   /** To a token an execution that is not there, or another run of its id, is nothing at all. */

@@ -214,7 +214,8 @@ export class RunKeeper {
     else if (isPending && !isEnded && !driver.isBusy && this.ports.memory?.isLarge === true)
       this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
-    if (isPending || driver.isBusy || driver.watcherCount > this.ownWatchers) return;
+    if (isPending || driver.isBusy || driver.callbacks.size > 0 || driver.watcherCount > this.ownWatchers)
+      return;
     if (this.presence !== null && !isEnded) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();

@@ -123,6 +123,7 @@ describe("a protocol", () => {
       authorization: "Bearer abc",
       "content-type": "text/plain",
       "idempotency-key": '"e1.s"',
+      callback_url: null,
       traceparent: "00-t-s-01",
     });
   });
