@@ -27,7 +27,9 @@ export async function readCallback(
   // In upper case it is decoded here: the platform decodes the answers of calls, and no body that is sent to it.
   const coding = given.get("content-encoding") ?? "";
   if (coding !== "") given.set("content-encoding", coding.toUpperCase());
-  const read = body === null ? null : untilAborted(body, hooks.signal);
+  const isStream = /^\s*text\/event-stream/i.test(given.get("content-type") ?? "");
+  // Only a stream takes long.
+  const read = body !== null && isStream ? untilAborted(body, hooks.signal) : body;
   const response = agentResponse({ status: STATUS, headers: given, body: read }, hooks, brotli);
   if (!response.hasBody) return refused("", `must be ${FORMS}`);
   try {
