@@ -44,13 +44,6 @@ test("a JSON answer ends the call", async () => {
   expect(found).toEqual({ kind: "ending", outcome });
 });
 
-test("an answer that was compressed is decoded here", async () => {
-  const plain = new Blob([event("result", { data: { n: 1 } })]).stream();
-  const gzip = plain.pipeThrough(new CompressionStream("gzip"));
-  const { found } = await read(gzip, SSE, { "content-encoding": "gzip" });
-  expect(found).toMatchObject({ kind: "ending", outcome: { answer: { data: { n: 1 } } } });
-});
-
 test("problem details fail the call, as an agent's error does", async () => {
   const problem = { status: 503, detail: "the index is being rebuilt", retryable: true };
   const { found } = await read(JSON.stringify(problem), "application/problem+json");
