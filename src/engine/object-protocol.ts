@@ -204,7 +204,7 @@ export function callbackRequest(
     if (value !== null) headers[`x-agent-${name}`] = value;
   }
   const { body, signal } = sent;
-  return { url: `${ORIGIN}${CALLBACK_PATH}?${query}`, init: { method: "POST", headers, body, signal } };
+  return { url: `${ORIGIN}${CALLBACK_PATH}?${query.toString()}`, init: { method: "POST", headers, body, signal } };
 }
 
 /** The request that the object received; a callback's body is the agent's. */
@@ -259,7 +259,7 @@ export function receiptResponse(receipt: CallbackReceipt): Response {
 /** What the object says of a callback. */
 export async function readReceipt(response: Response): Promise<Result<CallbackReceipt>> {
   const refusal = await refusalOf(response);
-  return refusal === null ? ok((await response.json()) as CallbackReceipt) : err(refusal);
+  return refusal === null ? ok(await response.json<CallbackReceipt>()) : err(refusal);
 }
 
 /**

@@ -209,7 +209,7 @@ test("a crash of the object, or of the server, after the 202 calls nobody again"
   });
   await started;
   const statusAt = async (base: string) =>
-    ((await (await fetch(`${base}/v1/executions/killed-1`)).json()) as { status: string }).status;
+    (await (await fetch(`${base}/v1/executions/killed-1`)).json<{ status: string }>()).status;
   await until(async () => (await statusAt(first.url)) === "waiting");
   await first.kill();
   const second = await startWorkerd(options);
