@@ -204,7 +204,10 @@ export function callbackRequest(
     if (value !== null) headers[`x-agent-${name}`] = value;
   }
   const { body, signal } = sent;
-  return { url: `${ORIGIN}${CALLBACK_PATH}?${query.toString()}`, init: { method: "POST", headers, body, signal } };
+  return {
+    url: `${ORIGIN}${CALLBACK_PATH}?${query.toString()}`,
+    init: { method: "POST", headers, body, signal },
+  };
 }
 
 /** The request that the object received; a callback's body is the agent's. */
