@@ -1,7 +1,7 @@
 // What a Worker and the object of an execution agree on: RPC methods and their messages, fetch paths, response headers,
-// refusals, the terms of a stream and its end mark. Each is written and read by a function of this file alone.
+// refusals, the terms of a stream, its end marks, what a resting reader is woken with. Each is written and read by a function of this file alone.
 import type { ExecutionStatus } from "../contract/execution.ts";
-import { type CoordinatorError, err, ok, type Result } from "../contract/problem.ts";
+import type { CoordinatorError, Result } from "../contract/problem.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
@@ -35,6 +35,8 @@ export interface FollowMessage extends Start {
   after: number;
   /** The caller had a stream of this run, which broke off before its end. */
   reattach?: true;
+  /** A stream may end with the rest mark. */
+  rests?: true;
   /** For `stream_url` in an answer that the object writes: the key that the stream's token is made for. */
   answer: "stream" | { wait_ms: number | null; key_id: string | null };
 }
@@ -47,9 +49,14 @@ export interface StreamReader {
   resumes: boolean;
   /** The reader had a stream of this run, which broke off before its end. */
   reattach: boolean;
+  /** The stream may end with the rest mark: a Worker of an earlier version does not know it. */
+  rests: boolean;
   /** The run's start in the reader's token; null without a token. */
   started_at: number | null;
 }
+
+/** A reader that has all events of a run that is at rest, and waits for the next one without a stream. */
+export type RestingReader = Pick<StreamReader, "after" | "started_at">;
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
 
@@ -173,65 +180,44 @@ export interface ObjectRequest {
 }
 
 const ORIGIN = "https://execution";
-const CALLBACK_PATH = "/callback";
-/** What says how to read a callback's body. */
-const SENT_HEADERS = ["content-type", "content-encoding"] as const;
 
 export function followRequest(message: FollowMessage, signal: AbortSignal): ObjectRequest {
   return { url: `${ORIGIN}/run`, init: { method: "POST", body: JSON.stringify(message), signal } };
 }
 
 export function streamRequest(reader: StreamReader, signal: AbortSignal): ObjectRequest {
-  const { after, resumes, reattach, started_at } = reader;
-  const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}`;
-  const start = started_at === null ? "" : `&started_at=${started_at}`;
-  return { url: `${ORIGIN}/events?after=${after}${flags}${start}`, init: { signal } };
+  const { after, resumes, reattach, rests } = reader;
+  const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}${rests ? "&rests" : ""}`;
+  return { url: `${ORIGIN}/events?after=${after}${flags}${startOf(reader)}`, init: { signal } };
 }
 
-/**
- * A callback, with the body that the agent sends passed through.
- * @param sent the request at the Worker: its body and what says how to read it
- */
-export function callbackRequest(
-  { stage, call, started_at }: CallbackTarget,
-  sent: Sent & Pick<Request, "signal">,
-): ObjectRequest {
-  const query = new URLSearchParams({ stage, call: String(call), started_at: String(started_at) });
-  const headers: Record<string, string> = {};
-  for (const name of SENT_HEADERS) {
-    const value = sent.headers.get(name);
-    // Under other names: the platform may decode a body whose coding it knows.
-    if (value !== null) headers[`x-agent-${name}`] = value;
-  }
-  const { body, signal } = sent;
-  return {
-    url: `${ORIGIN}${CALLBACK_PATH}?${query.toString()}`,
-    init: { method: "POST", headers, body, signal },
-  };
+/** For a socket on which the object says when the reader has to come back. */
+export function restRequest(reader: RestingReader): ObjectRequest {
+  const url = `${ORIGIN}/rest?after=${reader.after}${startOf(reader)}`;
+  return { url, init: { headers: { upgrade: "websocket" } } };
 }
 
-/** The request that the object received; a callback's body is the agent's. */
+function startOf({ started_at }: RestingReader): string {
+  return started_at === null ? "" : `&started_at=${started_at}`;
+}
+
+/** The request that the object received. */
 export async function readRequest(
   request: Request,
-): Promise<{ run: FollowMessage } | { events: StreamReader } | { callback: CallbackTarget; sent: Sent }> {
+): Promise<{ run: FollowMessage } | { events: StreamReader } | { rest: RestingReader }> {
   const { pathname, searchParams } = new URL(request.url);
-  if (pathname === CALLBACK_PATH) {
-    const stage = searchParams.get("stage") ?? "";
-    const started_at = Number(searchParams.get("started_at"));
-    const headers = new Headers();
-    for (const name of SENT_HEADERS) headers.set(name, request.headers.get(`x-agent-${name}`) ?? "");
-    const { body } = request;
-    const callback = { stage, call: Number(searchParams.get("call")), started_at };
-    return { callback, sent: { headers, body } };
-  }
   if (request.method === "POST") return { run: parseJson(await request.text()) as FollowMessage };
-  const started_at = searchParams.get("started_at");
+  const start = searchParams.get("started_at");
+  const after = Number(searchParams.get("after"));
+  const started_at = start === null ? null : Number(start);
+  if (pathname === "/rest") return { rest: { after, started_at } };
   return {
     events: {
-      after: Number(searchParams.get("after")),
+      after,
       resumes: searchParams.has("resumes"),
       reattach: searchParams.has("reattach"),
-      started_at: started_at === null ? null : Number(started_at),
+      rests: searchParams.has("rests"),
+      started_at,
     },
   };
 }
@@ -241,7 +227,7 @@ export async function readRequest(
 const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 const STATUS_HEADER = "x-execution-status";
 const TERMS_HEADER = "x-stream-terms";
-const END_MARK = ":end";
+const MARKS = { terminal: ":end", rest: ":rest" } as const;
 
 /** A CoordinatorError instead of an answer. */
 export function refusalResponse(error: CoordinatorError): Response {
@@ -252,17 +238,6 @@ export function refusalResponse(error: CoordinatorError): Response {
 export async function refusalOf(response: Response): Promise<CoordinatorError | null> {
   if (response.headers.get("content-type") !== REFUSAL_TYPE) return null;
   return (await response.json()) as CoordinatorError;
-}
-
-/** What a callback was taken for. */
-export function receiptResponse(receipt: CallbackReceipt): Response {
-  return Response.json(receipt);
-}
-
-/** What the object says of a callback. */
-export async function readReceipt(response: Response): Promise<Result<CallbackReceipt>> {
-  const refusal = await refusalOf(response);
-  return refusal === null ? ok(await response.json<CallbackReceipt>()) : err(refusal);
 }
 
 /**
@@ -318,15 +293,45 @@ export function readTerms(response: Response): StreamTerms {
   return JSON.parse(response.headers.get(TERMS_HEADER) ?? "") as StreamTerms;
 }
 
-/**
- * The last bytes of a complete stream; one that stops without them was interrupted, and is taken up again after its
- * last `seq`. No blank line follows, so no reader takes them for an event.
- */
-export const endMark: Uint8Array = new TextEncoder().encode(END_MARK);
+/** Why a stream ends: the run has, or it is at rest and the reader has all of its events. */
+export type StreamEnd = keyof typeof MARKS;
 
-/** Whether a stream was complete. @param rest what came after its last whole event */
-export function isEndMark(rest: Uint8Array): boolean {
-  return new TextDecoder().decode(rest) === END_MARK;
+/**
+ * The last bytes of a stream; one that stops without a mark was interrupted, and is taken up again after its last
+ * `seq`. No blank line follows, so no reader takes them for an event.
+ */
+export const endMarks: Readonly<Record<StreamEnd, Uint8Array>> = {
+  terminal: new TextEncoder().encode(MARKS.terminal),
+  rest: new TextEncoder().encode(MARKS.rest),
+};
+
+/** Why a stream ended; null where it was interrupted. @param tail what came after its last whole event */
+export function endOf(tail: Uint8Array): StreamEnd | null {
+  const text = new TextDecoder().decode(tail);
+  if (text === MARKS.terminal) return "terminal";
+  return text === MARKS.rest ? "rest" : null;
+}
+
+// Readers of a run at rest
+
+/** The Worker's end of a resting reader's socket. */
+export function socketResponse(socket: WebSocket): Response {
+  return new Response(null, { status: 101, webSocket: socket });
+}
+
+/** The socket that a response carries, or null. */
+export function socketOf(response: Response): WebSocket | null {
+  return response.webSocket ?? null;
+}
+
+/** The one message of that socket, before it closes: something has happened. @param wait_ms come back so much later */
+export function wakeMessage(wait_ms: number): string {
+  return String(wait_ms);
+}
+
+/** How much later the reader is to come back, in ms. */
+export function readWakeMessage(message: unknown): number {
+  return Number(message);
 }
 
 // The stream's URL, which Worker and object both write into an execution's JSON

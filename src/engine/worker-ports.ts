@@ -33,6 +33,7 @@ import type {
   CallbackTarget,
   ExecutionRpc,
   FollowMessage,
+  RestingReader,
   Sent,
   StreamReader,
 } from "./object-protocol.ts";
@@ -83,6 +84,8 @@ export interface Executions {
     target: CallbackTarget,
     sent: Sent & Pick<Request, "signal">,
   ): Promise<Result<CallbackReceipt>>;
+  /** A socket for a reader while the run is at rest. */
+  rest(tenant: string, execution_id: string, reader: RestingReader): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 

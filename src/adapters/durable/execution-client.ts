@@ -2,13 +2,13 @@
 // whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
 import type { Result } from "../../contract/problem.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
+import { callbackRequest, readReceipt } from "../../engine/callback-protocol.ts";
 import {
-  callbackRequest,
   type ExecutionRpc,
   followRequest,
   type ObjectRequest,
-  readReceipt,
   refusalResponse,
+  restRequest,
   type SharedCall,
   streamRequest,
 } from "../../engine/object-protocol.ts";
@@ -45,6 +45,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
       const response = await guarded(tenant, execution_id, call, false);
       return response.ok ? readReceipt(response.value) : response;
     },
+    rest: (tenant, execution_id, reader) => fetched(tenant, execution_id, restRequest(reader)),
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(

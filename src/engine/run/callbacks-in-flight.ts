@@ -17,7 +17,7 @@ export interface CallbackOwner {
   state(): ExecutionState | null;
   /** Decides a command and writes what follows from it. @throws what broke the run */
   submit(command: Command): Refusal | null;
-  /** A text begins, or begins again; it will grow. */
+  /** A text begins, begins again or goes on; it will grow. */
   began(live: LiveText): void;
   /** Text or progress has arrived. */
   arrived(): void;
@@ -101,6 +101,8 @@ export class CallbacksInFlight {
       return this.take(reading, read);
     } finally {
       this.readings.delete(reading);
+      // A reader that was shown its text may rest again.
+      this.owner.arrived();
     }
   }
 
@@ -182,7 +184,11 @@ export class CallbacksInFlight {
     if (known !== undefined && known.reading.number > reading.number) return;
     if (known === undefined || (known.reading !== reading && known.live.length > 0))
       this.begin(state, reading);
-    else known.reading = reading;
+    else if (known.reading !== reading) {
+      known.reading = reading;
+      // Readers at rest come back for it.
+      this.owner.began(known.live);
+    }
     change((this.shown.get(target.call) as CallText).live);
     this.owner.arrived();
   }
@@ -203,7 +209,6 @@ export class CallbacksInFlight {
     const known = this.shown.get(reading.target.call);
     if (state === null || known?.reading !== reading || known.live.length === 0) return;
     this.begin(state, reading);
-    this.owner.arrived();
   }
 
   private refused(refusal: Refusal): CoordinatorError {

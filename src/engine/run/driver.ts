@@ -141,6 +141,11 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
+  /** Whether any call is in flight, or a callback is being read: there may be text to come. */
+  get hasCalls(): boolean {
+    return this.calls.size > 0 || this.callbacks.size > 0;
+  }
+
   /** Resolves once everything written so far is durable: for output that the output gate does not hold back. */
   confirm(): Promise<void> {
     return this.commit.confirm();

@@ -5,10 +5,10 @@ import { type CoordinatorError, err, ok, type Result } from "../../contract/prob
 import type { Refusal } from "../../core/execution/command.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { stageWait, type StageWait } from "../../core/execution/view/stage-wait.ts";
+import { receiptResponse } from "../../engine/callback-protocol.ts";
 import {
   type CallbackReceipt,
   type CallbackTarget,
-  receiptResponse,
   refusalResponse,
   type Sent,
   type SignalMessage,

@@ -139,6 +139,26 @@ test("a callback's stream is shown to readers as it comes, and one that breaks o
   expect(textOf(seen, "only")).toBe("Heat pumps");
 });
 
+test("a reader of a run at rest sees a callback's progress and stream, and rests in between", async () => {
+  const { begin, urlOf } = await laterAgent();
+  const id = await begin();
+  await waits(id);
+  const seen: Received[] = [];
+  const events = await coordinator.fetch(`/v1/executions/${id}/events`);
+  const reading = readEvents(events, (event) => void seen.push(event));
+  await until(() => seen.at(-1)?.event === "stage.waiting");
+  await coordinator.evict(id);
+  await callback(urlOf(0), '{"progress":{"message":"half","fraction":0.5}}');
+  await until(() => seen.some(({ event }) => event === "stage.progress"));
+  await coordinator.evict(id);
+  const stream =
+    'event: delta\ndata: {"text":"Heat pumps"}\n\nevent: result\ndata: {"data":{"answer":"Heat pumps"}}\n\n';
+  expect((await callback(urlOf(0), stream, SSE_TYPE)).status).toBe(200);
+  await reading;
+  expect(seen.at(-1)?.event).toBe("execution.completed");
+  expect(textOf(seen, "only")).toBe("Heat pumps");
+});
+
 test("a callback that comes before the 202 is taken", async () => {
   const receipts: number[] = [];
   const { begin } = await laterAgent({}, async (call, response) => {
