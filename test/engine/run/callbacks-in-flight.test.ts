@@ -101,6 +101,16 @@ test("after its 202 the run rests, its alarm at the very end of the wait, and no
   expect(bench.requests).toHaveLength(1);
 });
 
+test("a crash right after the 202 calls nobody again: it was written at once", async () => {
+  const bench = new Bench((_request, _hooks, b) => later(b, 10, LATER));
+  await bench.start(makeSpec([makeStage("one", STAGE)], {}, { origin: "https://c.example" }));
+  await bench.until(12);
+  bench.platform.die();
+  await bench.until(30_000);
+  expect(bench.requests).toHaveLength(1);
+  expect(bench.types).toEqual(["execution.started", "stage.started one", "stage.waiting one"]);
+});
+
 test("a stream's deltas are shown as they come, and its result ends the stage with the text kept", async () => {
   const { bench, streaming } = await accepted();
   const feed = new EventFeed(bench.driver, 0);
