@@ -1,7 +1,7 @@
 // Figures of questions: what is counted of a run that asked, and that a question's time is in no other figure.
 import { expect, test } from "vitest";
 import type { WaitSpec } from "../../../../src/contract/wait.ts";
-import type { ResolvedStage, WaitStage } from "../../../../src/contract/stage.ts";
+import type { ResolvedStage } from "../../../../src/contract/stage.ts";
 import { metricsOf } from "../../../../src/core/monitoring/metrics/metrics.ts";
 import { mergeParts } from "../../../../src/core/monitoring/metrics/merge-parts.ts";
 import { runReport, type RunReport } from "../../../../src/core/monitoring/metrics/report.ts";
@@ -19,7 +19,7 @@ function question(
   depends_on: string[] = [],
 ): ResolvedStage {
   const wait = { timeout_seconds: 86_400, on_timeout };
-  return { name, required: false, parallel: false, depends_on, config: {}, wait } as WaitStage;
+  return { name, required: false, parallel: false, depends_on, config: {}, wait };
 }
 
 const answer = { ok: true, data: {} } as const;

@@ -1,9 +1,9 @@
 // GET /v1/waits: the inbox of open questions.
-import type { WaitPlace } from "../../engine/worker-ports.ts";
-import { err, ok, type Result } from "../../contract/problem.ts";
-import { WaitFilter } from "../../contract/requests.ts";
-import { endpoint } from "../endpoint.ts";
-import { invalid } from "../request/body.ts";
+import type { WaitPlace } from "../../../engine/worker-ports.ts";
+import { err, ok, type Result } from "../../../contract/problem.ts";
+import { WaitFilter } from "../../../contract/requests.ts";
+import { endpoint } from "../../endpoint.ts";
+import { invalid } from "../../request/body.ts";
 
 export const waits = [
   endpoint({
