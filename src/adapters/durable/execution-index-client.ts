@@ -270,7 +270,10 @@ function reportedWait({ sharded, summary }: IndexEntry, question: OpenQuestion) 
 function merged(answers: readonly IndexMetrics[]): IndexMetrics {
   const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
   const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
-  const waits = mergeOpenWaits(answers.map((answer) => answer.waits));
+  // A shard that still runs an earlier version has none.
+  const waits = mergeOpenWaits(
+    answers.flatMap((answer: Partial<IndexMetrics>) => (answer.waits === undefined ? [] : [answer.waits])),
+  );
   return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), waits, shapes };
 }
 

@@ -119,6 +119,25 @@ test.concurrent("follows questions and their ends within a second, with filters,
     ),
   ).toEqual(left);
 
+  // One of two questions is answered, and the run waits on.
+  const answered = await calls.send("POST", "/v1/executions/one/stages/b/complete", { data: {} });
+  expect(answered.status, await answered.text()).toBe(200);
+  const rest = await within1s(
+    () => open(calls),
+    (got) => got.length === 2,
+  );
+  expect(rest).toEqual(["one a", "three meanwhile"]);
+  await calls.send("POST", "/v1/executions/one/stages/a/fail", { message: "no" });
+  await within1s(
+    () => open(calls),
+    (got) => got.length === 1,
+  );
+  const figures = await eventually(
+    () => get(calls, "/v1/metrics?pipeline=asks"),
+    (got) => got.waits.answered === 2,
+  );
+  expect(figures.waits).toMatchObject({ open: 0, expired: 0, answered: 2 });
+
   await begin(calls, "brief", "soon", "c3");
   await within1s(
     () => open(calls, "?pipeline=soon"),
@@ -138,7 +157,7 @@ test.concurrent("follows questions and their ends within a second, with filters,
   expect(metrics.execution_metrics.average_duration_ms).toBeLessThan(1_000);
   expect(metrics.stage_metrics).toEqual({});
   const text = await (await calls.fetch("/metrics")).text();
-  expect(text).toContain('pipeline_waits_open{pipeline="asks"} 2');
+  expect(text).toContain('pipeline_waits_open{pipeline="asks"} 0');
   expect(text).toContain('pipeline_waits_expired_total{pipeline="soon",stage="only"} 1');
   expect(text).toContain("pipeline_executions_in_progress 1");
   // Once a question, also of the one that opened while another stage ran.
