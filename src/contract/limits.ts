@@ -27,6 +27,16 @@ export const LIMITS = {
   EXPRESSION_TEXT_CHARS: 1024 * 1024,
   /** The longest list that it may create: ten times the limit of a list of calls. */
   EXPRESSION_ITEMS: 10_000,
+  /** A JSON Schema as UTF-8 JSON: the shape of an answer, which is read with every run. */
+  SCHEMA_BYTES: 16 * 1024,
+  /** Of all of a schema's patterns together, once their repetitions are written out: each is 100 bytes in memory. */
+  SCHEMA_PATTERN_CHARS: 4_000,
+  /** Subschemas that apply to one value: a few references to each other make millions of them. */
+  SCHEMA_APPLIED: 1_000,
+  /** References and alternatives within each other that apply to one value: the stack holds them for each level of the data. */
+  SCHEMA_CHAIN: 16,
+  /** What a check of data against a schema may do: SCHEMA_STEPS_TIME. */
+  SCHEMA_STEPS: 2_000_000,
   STAGES: 64,
   EDGES: 256,
   /** Of a tenant: a program that defines more has a fault. */
