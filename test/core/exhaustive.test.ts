@@ -32,6 +32,8 @@ function scenario(dag: Dag): Scenario {
     spec: makeSpec(stages, { retry_delay_seconds: 0.02 }),
     started_at: 1_764_000_000_000,
     verbs: [],
+    unasked: [],
+    said: () => [],
     plan: (stage, attempt) => {
       const fails = (stage.name === "s0" && attempt === 1) || !stage.required;
       return {
