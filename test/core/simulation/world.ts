@@ -312,6 +312,7 @@ export class World {
     this.time = time;
     this.committedState = state;
     for (const { type, stage } of this.log()) if (type === "stage.completed") this.done.add(stage);
+    this.outsiders.remember(this.log());
     this.die();
   }
 

@@ -1,7 +1,8 @@
 // Outsiders: the people and agents that answer a simulated run, and what they were answered. They live on when the
 // coordinator dies: what they mean to say, they say.
+import type { AgentStage } from "../../../../src/contract/stage.ts";
 import type { CallEnding, Command } from "../../../../src/core/execution/command.ts";
-import type { LogEvent } from "../../../../src/core/execution/log-event.ts";
+import type { LogEvent, LogEventOf } from "../../../../src/core/execution/log-event.ts";
 import type { OutsideAnswer } from "../../../../src/core/execution/state.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Later, Moment } from "./draw.ts";
@@ -41,6 +42,33 @@ export class Outsiders {
 
   get isEmpty(): boolean {
     return this.planned.length === 0;
+  }
+
+  /** As if they had lived up to the end of this log: what is open there, they mean to answer. */
+  remember(log: readonly LogEvent[]): void {
+    const calls = new Map<string, number>();
+    const open = new Map<string, LogEventOf<"stage.waiting">>();
+    for (const event of log) {
+      if (event.type === "stage.started") calls.set(event.stage, event.seq);
+      if (event.type === "stage.signalled") {
+        if (event.internal?.answer) this.taken.set(event.stage, JSON.stringify(event.internal.answer));
+      } else if (event.type === "stage.waiting") open.set(event.stage, event);
+      else if (event.type === "stage.completed" && event.internal?.answered?.call === null) {
+        this.taken.set(event.stage, JSON.stringify({ ok: true, data: event.data.data }));
+        open.delete(event.stage);
+      }
+      else open.delete(event.stage ?? "");
+    }
+    for (const event of open.values()) {
+      const { stage, attempt, timestamp, data } = event;
+      const time = Date.parse(timestamp);
+      const call = calls.get(stage) ?? 0;
+      const spec = this.scenario.spec.stages.find(({ name }) => name === stage);
+      const later =
+        data.reason === "callback" ? this.scenario.plan(spec as AgentStage, attempt, "call").later : undefined;
+      if (later !== undefined) this.called(stage, call, time, later);
+      this.seen(event, call, time, 0);
+    }
   }
 
   /** After the end of a run a few words show that nothing is taken any more. */
