@@ -30,7 +30,7 @@ function outside(dag: Dag): Scenario {
   const agents = scenario(dag);
   const last = `s${dag.length - 1}`;
   const stages = agents.spec.stages.map((stage, at): ResolvedStage => {
-    if (at % 2 === 0) return { ...stage, callback_timeout_seconds: 1, heartbeat_seconds: 1 } as AgentStage;
+    if (at % 2 === 0) return { ...stage, callback_timeout_seconds: 2, heartbeat_seconds: 1 } as AgentStage;
     const { name, depends_on, required } = stage;
     const wait = { prompt: "{'question': query}", timeout_seconds: 1, on_timeout: "fail" as const };
     return { name, depends_on, required, parallel: false, config: {}, wait };
@@ -44,7 +44,7 @@ function outside(dag: Dag): Scenario {
     plan: (stage, attempt, kind) => {
       const plan = agents.plan(stage, attempt, kind);
       const callbacks = stage.name === last ? [] : [{ at: 25, outcome: plan.outcome }];
-      return { ...plan, later: { callbacks, heartbeats: stage.name === last ? [15] : [] } };
+      return { ...plan, later: { callbacks, heartbeats: stage.name === last ? [200] : [] } };
     },
   };
 }
@@ -86,12 +86,7 @@ function scenario(dag: Dag): Scenario {
 type Model = (dag: Dag) => Scenario;
 
 /** Runs a shape, from the start or from what a crash left; what became of it, and what a crash at each point would leave. */
-function run(
-  model: Model,
-  dag: Dag,
-  from: Left | null,
-  tally: Tally,
-): { outcome: string; points: Left[] } {
+function run(model: Model, dag: Dag, from: Left | null, tally: Tally): { outcome: string; points: Left[] } {
   const points: Left[] = [];
   const world = new World(model(dag), tally, {
     mayBeSpared: true,

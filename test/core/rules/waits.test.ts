@@ -56,7 +56,9 @@ describe("the question", () => {
   });
 
   test("A prompt that would make the execution too large fails its stage.", () => {
-    const play = new Play([asks("approval", { prompt: "{'question': query}" })], { memory_limit_mb: 0.000_01 });
+    const play = new Play([asks("approval", { prompt: "{'question': query}" })], {
+      memory_limit_mb: 0.000_01,
+    });
     expect(play.result("approval").error?.code).toBe("RESOURCE_EXHAUSTED");
   });
 
@@ -105,7 +107,11 @@ describe("its time", () => {
       error: { code: "STAGE_TIMEOUT", retryable: false },
       answered_by: "timeout",
     });
-    expect(play.view.error_info).toMatchObject({ code: "STAGE_TIMEOUT", failed_stage: "approval", retry_attempts: 0 });
+    expect(play.view.error_info).toMatchObject({
+      code: "STAGE_TIMEOUT",
+      failed_stage: "approval",
+      retry_attempts: 0,
+    });
   });
 
   test("on_timeout fail of an optional one: its dependants get null.", () => {
@@ -145,7 +151,9 @@ describe("its time", () => {
 
   test("Data of on_timeout for which the execution has no room left fail the stage.", () => {
     const on_timeout = { data: { much: "x".repeat(2_000) } };
-    const play = new Play([asks("approval", { on_timeout })], { memory_limit_mb: 0.001 }).after(60_000).tick();
+    const play = new Play([asks("approval", { on_timeout })], { memory_limit_mb: 0.001 })
+      .after(60_000)
+      .tick();
     expect(play.result("approval")).toMatchObject({ status: "failed", error: { code: "STAGE_TIMEOUT" } });
   });
 
@@ -167,7 +175,9 @@ describe("its time", () => {
   });
 
   test("Where the execution's time is over at that millisecond, it ends with PIPELINE_TIMEOUT.", () => {
-    const play = new Play([asks("approval"), side("a")], { pipeline_timeout_seconds: 60 }).after(60_000).tick();
+    const play = new Play([asks("approval"), side("a")], { pipeline_timeout_seconds: 60 })
+      .after(60_000)
+      .tick();
     expect(play.view.error_info).toMatchObject({ code: "PIPELINE_TIMEOUT", failed_stage: "a" });
     expect(play.result("approval").status).toBe("cancelled");
   });
@@ -201,7 +211,10 @@ describe("the execution", () => {
   });
 
   test("Its clock stands still while it waits, and any number of days later it goes on at once.", () => {
-    const stages = [asks("approval", { timeout_seconds: 2_592_000 }), stage("after", { depends_on: ["approval"] })];
+    const stages = [
+      asks("approval", { timeout_seconds: 2_592_000 }),
+      stage("after", { depends_on: ["approval"] }),
+    ];
     const play = new Play(stages, { pipeline_timeout_seconds: 100 });
     play.after(29 * DAY).say("approval");
     expect([play.status, play.calls, play.left]).toEqual(["running", ["after"], 100_000]);
@@ -249,7 +262,9 @@ describe("the execution", () => {
   });
 
   test("No question is asked during a pause.", () => {
-    const play = new Play([stage("a"), asks("approval", {}, { depends_on: ["a"] })]).pause("drain").answer("a");
+    const play = new Play([stage("a"), asks("approval", {}, { depends_on: ["a"] })])
+      .pause("drain")
+      .answer("a");
     expect(play.of("stage.waiting")).toEqual([]);
     expect(play.resume().status).toBe("waiting");
   });
@@ -279,20 +294,29 @@ describe("the execution", () => {
   });
 
   test("A crash in which its time has passed ends the question.", () => {
-    expect(new Play([asks("approval", { on_timeout: "skip" })]).after(60_000).crash().status).toBe("completed");
+    expect(new Play([asks("approval", { on_timeout: "skip" })]).after(60_000).crash().status).toBe(
+      "completed",
+    );
   });
 
   test("A question that is the last stage gives the execution its final result.", () => {
     const play = new Play([stage("draft"), asks("approval", {}, { depends_on: ["draft"] })]);
     play.answer("draft").say("approval");
-    expect(play.view).toMatchObject({ status: "completed", final_result: { approved: true }, final_stages: ["approval"] });
+    expect(play.view).toMatchObject({
+      status: "completed",
+      final_result: { approved: true },
+      final_stages: ["approval"],
+    });
     expect(play.last.internal).toMatchObject({ repeats: { stages: { approval: 5 }, final: 5 } });
   });
 
   test("A failure by a person fails it with AGENT_PROCESSING_ERROR and their words.", () => {
     const play = new Play([asks("approval")]).say("approval", NO);
     expect(play.view.error_info).toMatchObject({ code: "AGENT_PROCESSING_ERROR", failed_stage: "approval" });
-    expect(play.result("approval")).toMatchObject({ error: { message: "not like this" }, answered_by: "key:1" });
+    expect(play.result("approval")).toMatchObject({
+      error: { message: "not like this" },
+      answered_by: "key:1",
+    });
   });
 });
 

@@ -205,7 +205,13 @@ export function auditEnd(world: World, state: ExecutionState, log: LogEvent[], r
     { type: "resume" },
     { type: "cancel", reason: "again" },
     ...[...observer.stages.keys()].map((stage): Command => {
-      return { type: "signal", stage, wait: null, answer: { ok: true, data: { approved: true } }, by: "key:9" };
+      return {
+        type: "signal",
+        stage,
+        wait: null,
+        answer: { ok: true, data: { approved: true } },
+        by: "key:9",
+      };
     }),
     { type: "start", spec: world.scenario.spec },
   ];

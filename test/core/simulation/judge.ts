@@ -124,11 +124,7 @@ export function judgeOutcome(
     hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
     hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
     if (!spec.required) return;
-    const want = JSON.stringify([
-      told,
-      spec.name,
-      rescued !== null ? tries : attempt - (uncalled ? 1 : 0),
-    ]);
+    const want = JSON.stringify([told, spec.name, rescued !== null ? tries : attempt - (uncalled ? 1 : 0)]);
     const has = JSON.stringify([info["code"], info["failed_stage"], info["retry_attempts"]]);
     hold("I12", has === want, () => `error_info tells ${has}, not ${want}`);
   };

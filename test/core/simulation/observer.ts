@@ -5,7 +5,14 @@ import type { WaitSpec } from "../../../src/contract/wait.ts";
 import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import { holdOrder, holdPlace } from "./places.ts";
-import { answeredBy, asked, endedFromOutside, type Outside, signalled, untouched } from "./outside/observe.ts";
+import {
+  answeredBy,
+  asked,
+  endedFromOutside,
+  type Outside,
+  signalled,
+  untouched,
+} from "./outside/observe.ts";
 
 export class Violation extends Error {
   constructor(invariant: string, detail: string) {
@@ -79,8 +86,7 @@ export class Observer {
         question: stage.wait ?? null,
         outside: untouched(),
         at,
-        exclusive:
-          stage.wait === undefined && (!stage.parallel || !spec.config.enable_parallel_execution),
+        exclusive: stage.wait === undefined && (!stage.parallel || !spec.config.enable_parallel_execution),
         phase: "pending",
         outcome: null,
         tries: 0,
@@ -279,7 +285,11 @@ export class Observer {
           return `${name} skipped too early`;
         });
         if (asks) {
-          hold("I17", stage.question?.on_timeout === "skip", () => `${name} is not skipped when its time is over`);
+          hold(
+            "I17",
+            stage.question?.on_timeout === "skip",
+            () => `${name} is not skipped when its time is over`,
+          );
           hold("I17", at >= stage.outside.expires, () => `${name} was skipped before its time was over`);
         }
         this.endStage(stage, "skipped", event.seq);
@@ -299,7 +309,11 @@ export class Observer {
     hold("I11", this.status === "running", () => `${name} started while ${this.status}`);
     hold("I11", at < this.deadline, () => `${name} started after the deadline`);
     hold("I3", stage.readySeq !== null, () => `${name} started before its dependencies ended`);
-    hold("I4", stage.phase !== "waiting", () => `${name} is called again although its agent has answered 202`);
+    hold(
+      "I4",
+      stage.phase !== "waiting",
+      () => `${name} is called again although its agent has answered 202`,
+    );
     hold("I17", stage.question === null, () => `${name} asks, and calls nobody`);
     hold("I5", event.attempt <= retry_attempts, () => `try ${event.attempt} of ${retry_attempts}`);
     if (stage.phase === "pending") {

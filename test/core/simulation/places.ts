@@ -14,11 +14,7 @@ export function holdPlace(observer: Observer, stage: Observed): void {
   const { name } = stage.spec;
   const active = observer.active();
   const limit = observer.spec.config.max_concurrent_stages;
-  hold(
-    "I10",
-    active.length < limit,
-    () => `${name} started beside ${active.length}, the limit is ${limit}`,
-  );
+  hold("I10", active.length < limit, () => `${name} started beside ${active.length}, the limit is ${limit}`);
   if (stage.exclusive)
     hold("I10", active.length === 0, () => `${name} is exclusive and started beside others`);
   const alone = active.find((other) => other.exclusive);

@@ -32,7 +32,10 @@ const PROMPTS = [
 ];
 
 /** The stage as one that asks. */
-export function asking(random: Random, { name, required, parallel, depends_on, when }: AgentStage): WaitStage {
+export function asking(
+  random: Random,
+  { name, required, parallel, depends_on, when }: AgentStage,
+): WaitStage {
   const on_timeout = random.pick([
     "fail",
     "skip",
@@ -66,7 +69,18 @@ export function answeringLater(random: Random, stage: AgentStage): AgentStage {
   };
 }
 
-const MOMENTS: readonly Moment[] = [0, 1, 10, 500, 3_000, 40_000, 86_000_000, "expiry", "expiry", "before expiry"];
+const MOMENTS: readonly Moment[] = [
+  0,
+  1,
+  10,
+  500,
+  3_000,
+  40_000,
+  86_000_000,
+  "expiry",
+  "expiry",
+  "before expiry",
+];
 
 /** What is said to a question that is asked. */
 export function drawSaid(random: Random): Said[] {

@@ -112,7 +112,11 @@ function judgeCallback(world: World, { stage, call, outcome }: Callback): Judge 
   const judge = judgeOutcome(world, seen, outcome, chance);
   return (events, refusal) => {
     const refused = (reason: Refusal["reason"], why: string) => {
-      hold("I17", refusal?.reason === reason, () => `the callback of ${key} (${why}) led to ${refusal?.reason}`);
+      hold(
+        "I17",
+        refusal?.reason === reason,
+        () => `the callback of ${key} (${why}) led to ${refusal?.reason}`,
+      );
       tally.fault(`callback: ${why}`);
     };
     if (answered && outsiders.taken.get(key) === said) return refused("repeated", "the same again");
@@ -137,7 +141,11 @@ function judgeHeartbeat(world: World, { stage, call }: Heartbeat): Judge {
   const awaited = (phase === "calling" || handed) && seen.call === call && !isOver && !isTooLate;
   return (events: LogEvent[], refusal) => {
     if (isUnforeseen) return;
-    hold("I1", (refusal === null) === awaited, () => `a heartbeat of ${stage} led to ${refusal?.reason ?? "200"}`);
+    hold(
+      "I1",
+      (refusal === null) === awaited,
+      () => `a heartbeat of ${stage} led to ${refusal?.reason ?? "200"}`,
+    );
     if (events.some(({ type }) => type === "stage.signalled")) tally.verb("heartbeat");
     else if (!awaited) tally.fault("heartbeat: of a try that has ended");
   };

@@ -50,7 +50,11 @@ export function asked(
   outside.displaced = true;
   let seconds: number;
   if (data.reason === "wait") {
-    hold("I3", stage.phase === "pending" && stage.readySeq !== null, () => `${name} asks while ${stage.phase}`);
+    hold(
+      "I3",
+      stage.phase === "pending" && stage.readySeq !== null,
+      () => `${name} asks while ${stage.phase}`,
+    );
     hold("I11", observer.status === "running", () => `${name} asks while ${observer.status}`);
     hold("I11", at < observer.deadline, () => `${name} asks after the deadline`);
     hold("I17", question !== null, () => `${name} asks, and has no question`);
@@ -75,20 +79,36 @@ export function signalled(stage: Observed, event: LogEventOf<"stage.signalled">,
   const { name } = spec;
   const { data, internal } = event;
   if (data.signal !== "heartbeat") {
-    hold("I17", stage.phase === "pending" && stage.question !== null, () => `${name} keeps an answer for nothing`);
+    hold(
+      "I17",
+      stage.phase === "pending" && stage.question !== null,
+      () => `${name} keeps an answer for nothing`,
+    );
     hold("I17", !outside.answered, () => `${name} has a second answer`);
     outside.answered = true;
     outside.early = data.signal;
     return internal?.bytes ?? 0;
   }
-  hold("I1", stage.phase === "waiting" && outside.reason === "callback", () => `${name} has no agent at work`);
+  hold(
+    "I1",
+    stage.phase === "waiting" && outside.reason === "callback",
+    () => `${name} has no agent at work`,
+  );
   const expires = Date.parse(data.expires_at);
   const { callback_timeout_seconds = 0, heartbeat_seconds } = spec;
   const step = (heartbeat_seconds ?? callback_timeout_seconds) * 1_000;
   const most = heartbeat_seconds === undefined ? Infinity : outside.since + callback_timeout_seconds * 1_000;
   hold("I1", expires > outside.expires, () => `a heartbeat of ${name} moves nothing`);
-  hold("I1", expires >= Math.min(most, at + step), () => `a heartbeat of ${name} gives it less than its time`);
-  hold("I1", expires <= Math.min(most, at + step * 1.1 + 1), () => `${name} may be silent until ${data.expires_at}`);
+  hold(
+    "I1",
+    expires >= Math.min(most, at + step),
+    () => `a heartbeat of ${name} gives it less than its time`,
+  );
+  hold(
+    "I1",
+    expires <= Math.min(most, at + step * 1.1 + 1),
+    () => `${name} may be silent until ${data.expires_at}`,
+  );
   outside.expires = expires;
   return 0;
 }

@@ -56,8 +56,7 @@ export class Outsiders {
       else if (event.type === "stage.completed" && event.internal?.answered?.call === null) {
         this.taken.set(event.stage, JSON.stringify({ ok: true, data: event.data.data }));
         open.delete(event.stage);
-      }
-      else open.delete(event.stage ?? "");
+      } else open.delete(event.stage ?? "");
     }
     for (const event of open.values()) {
       const { stage, attempt, timestamp, data } = event;
@@ -65,7 +64,9 @@ export class Outsiders {
       const call = calls.get(stage) ?? 0;
       const spec = this.scenario.spec.stages.find(({ name }) => name === stage);
       const later =
-        data.reason === "callback" ? this.scenario.plan(spec as AgentStage, attempt, "call").later : undefined;
+        data.reason === "callback"
+          ? this.scenario.plan(spec as AgentStage, attempt, "call").later
+          : undefined;
       if (later !== undefined) this.called(stage, call, time, later);
       this.seen(event, call, time, 0);
     }
@@ -111,7 +112,8 @@ export class Outsiders {
       typeof at === "number" ? time + at : Math.max(time, at === "expiry" ? expires : expires - 1);
     if (data.reason === "callback") {
       const callbacks: { at: Moment; outcome: CallEnding }[] = this.atExpiry.get(call) ?? [];
-      for (const { at, outcome } of callbacks) this.plan(when(at), { type: "callback", stage, call, outcome });
+      for (const { at, outcome } of callbacks)
+        this.plan(when(at), { type: "callback", stage, call, outcome });
       this.atExpiry.delete(call);
       return;
     }
