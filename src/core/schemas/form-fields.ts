@@ -5,7 +5,6 @@ import type { JsonObject } from "../../contract/json.ts";
 import { RESERVED_KEYS } from "../../contract/names.ts";
 import { joinPointer } from "../json/exact-integer.ts";
 import { isSchemaObject, SchemaDocument } from "./document.ts";
-import { fieldText } from "./field-text.ts";
 import { clipped } from "./words.ts";
 
 /**
@@ -16,7 +15,7 @@ import { clipped } from "./words.ts";
  * | `text` | one line | the text |
  * | `multiline` | a text area: `format: "textarea"`, or a `maxLength` over 200 | the text |
  * | `number`, `integer` | a number | a JSON number |
- * | `boolean` | required: a checkbox; else a choice of nothing, yes and no | `on` or `true`; `false`; nothing or an empty text |
+ * | `boolean` | yes and no, with nothing chosen: left open, it is no answer | `true` or `on`; `false` |
  * | `choice` | one of `options` | the option's `key`; an empty text for none |
  * | `lines` | a text area: a list of texts | one text a line |
  * | `json` | a text area: a value of any other type | JSON |
@@ -34,7 +33,7 @@ export type FieldKind =
   | "group";
 
 /** One value of a choice. */
-export interface FieldOption {
+interface FieldOption {
   /** What the form sends for it: the value's JSON. */
   key: string;
   label: string;
@@ -101,6 +100,32 @@ export function formFields(schema: JsonObject): FormField[] {
     ];
   }
   return propertyFields(document, root, { path: [], isRequired: true, initial: root.default });
+}
+
+/**
+ * The text of a value as a field shows and sends it, which `readForm` reads again; an empty one for a value that such a
+ * field cannot hold, and for none.
+ */
+export function fieldText(kind: FieldKind, value: unknown): string {
+  if (value === undefined) return "";
+  switch (kind) {
+    case "text":
+    case "multiline":
+      return typeof value === "string" ? value : "";
+    case "number":
+    case "integer":
+      return typeof value === "number" || typeof value === "bigint" ? JSON.stringify(value) : "";
+    case "boolean":
+      return typeof value === "boolean" ? `${value}` : "";
+    case "choice":
+      return JSON.stringify(value);
+    case "lines":
+      return Array.isArray(value) ? value.filter((line) => typeof line === "string").join("\n") : "";
+    case "json":
+      return JSON.stringify(value, null, 2);
+    case "group":
+      return "";
+  }
 }
 
 interface Context {

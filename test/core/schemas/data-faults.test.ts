@@ -12,6 +12,9 @@ const KINDS: Schema = {
     { required: ["kind", "m"], properties: { kind: { const: "b" }, m: { type: "number" } } },
   ],
 };
+const CONDITION: Schema = JSON.parse(
+  '{"if": {"required": ["a"]}, "then": {"required": ["b"]}, "else": {"required": ["c"]}}',
+);
 const DYNAMIC: Schema = { $dynamicRef: "#t", $defs: { t: { $dynamicAnchor: "t", type: "string" } } };
 
 describe("data are refused", () => {
@@ -145,18 +148,8 @@ describe("data are refused", () => {
       [" must satisfy one alternative of oneOf alone, and satisfies 0 and 1"],
     ],
     ["that are forbidden", { not: { type: "string" } }, "a", [" satisfies what not forbids"]],
-    [
-      "under a condition",
-      { if: { required: ["a"] }, then: { required: ["b"] }, else: { required: ["c"] } },
-      { a: 1 },
-      ["/b is required"],
-    ],
-    [
-      "under its opposite",
-      { if: { required: ["a"] }, then: { required: ["b"] }, else: { required: ["c"] } },
-      {},
-      ["/c is required"],
-    ],
+    ["under a condition", CONDITION, { a: 1 }, ["/b is required"]],
+    ["under its opposite", CONDITION, {}, ["/c is required"]],
     [
       "by a reference",
       { properties: { a: { $ref: "#/$defs/t" } }, $defs: { t: { type: "string" } } },
