@@ -3,7 +3,7 @@
 // Nothing here is chance: the first stage is tried twice, the last is optional, the rest overlap. The simulation's assertions hold in each run, and whatever crashes, the outcome is the
 // one of the run without a crash.
 import { expect, test } from "vitest";
-import type { AgentStage, ResolvedStage } from "../../src/contract/stage.ts";
+import type { ResolvedStage } from "../../src/contract/stage.ts";
 import type { CallFailure } from "../../src/core/resilience/classify.ts";
 import { sizeOf } from "../support/sizes.ts";
 import { type Dag, unlabelledDags } from "./simulation/dags.ts";
@@ -30,7 +30,7 @@ function outside(dag: Dag): Scenario {
   const agents = scenario(dag);
   const last = `s${dag.length - 1}`;
   const stages = agents.spec.stages.map((stage, at): ResolvedStage => {
-    if (at % 2 === 0) return { ...stage, callback_timeout_seconds: 2, heartbeat_seconds: 1 } as AgentStage;
+    if (at % 2 === 0) return { ...stage, callback_timeout_seconds: 2, heartbeat_seconds: 1 };
     const { name, depends_on, required } = stage;
     const wait = { prompt: "{'question': query}", timeout_seconds: 1, on_timeout: "fail" as const };
     return { name, depends_on, required, parallel: false, config: {}, wait };

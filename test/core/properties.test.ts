@@ -1,6 +1,6 @@
 // The pure core against chance: random pipelines, agents that fail in every way or answer later, stages that ask people,
 // who answer early, late, twice or not as they should, verbs at any moment, crashes after every effect, on a virtual
-// clock. The assertions are I1 to I12, I15 and I17 of src/README.md section 4 (simulation/observer.ts,
+// clock. The assertions are I1 to I12, I15 and I17 of src/README.md section 4 (simulation/observer.ts, simulation/observed/,
 // simulation/audit.ts and simulation/outside/ name them), and that the committed log gives back the state.
 //
 // SIMULATION_RUNS sets how many, SIMULATION_SEED where they begin; SIMULATION_REPLAY=SEED:SIZE runs a single one.

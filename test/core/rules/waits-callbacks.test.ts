@@ -176,7 +176,7 @@ describe("the callback", () => {
 
   test("An unknown stage, a question, and a call that never was.", () => {
     const play = new Play([asks("approval"), side("a")]);
-    expect(play.callback("nobody" as "a", ok() as CallEnding, 3).refusal).toMatchObject({
+    expect(play.callback("nobody", ok() as CallEnding, 3).refusal).toMatchObject({
       reason: "unknown_stage",
     });
     expect(play.callback("approval", ok() as CallEnding, 0).refusal?.reason).toBe("unanswerable");

@@ -5,7 +5,9 @@ import type { CallEnding, Refusal } from "../../../src/core/execution/command.ts
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { overdue } from "./audit.ts";
 import { expected, expectedDelay, mostBudgetDelay } from "./expectations.ts";
-import { hold, type Observed, type Observer } from "./observer.ts";
+import { hold } from "./observed/hold.ts";
+import type { Observed } from "./observed/stage.ts";
+import type { Observer } from "./observer.ts";
 import type { Verb } from "./scenario.ts";
 import type { Call, World } from "./world.ts";
 

@@ -1,63 +1,16 @@
 // Observer: judges a run by its events alone, with a model of its own that shares nothing with the core. Every check
 // names the invariant of src/README.md section 4 that it holds. After a crash a new observer reads what was committed.
-import type { AgentStage, ResolvedStage } from "../../../src/contract/stage.ts";
-import type { WaitSpec } from "../../../src/contract/wait.ts";
+import type { AgentStage } from "../../../src/contract/stage.ts";
 import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
-import { holdOrder, holdPlace } from "./places.ts";
-import {
-  answeredBy,
-  asked,
-  endedFromOutside,
-  type Outside,
-  signalled,
-  untouched,
-} from "./outside/observe.ts";
-
-export class Violation extends Error {
-  constructor(invariant: string, detail: string) {
-    super(`${invariant}: ${detail}`);
-    this.name = "Violation";
-  }
-}
-
-export function hold(invariant: string, condition: boolean, detail: () => string): void {
-  if (!condition) throw new Violation(invariant, detail());
-}
-
-type ObservedPhase = "pending" | "calling" | "delayed" | "cut" | "lookup" | "waiting" | "ended";
-
-export interface Observed {
-  /** Of a stage that asks, only what all stages have. */
-  spec: AgentStage;
-  /** What a wait stage asks; null for one that calls an agent. */
-  question: WaitSpec | null;
-  outside: Outside;
-  at: number;
-  exclusive: boolean;
-  phase: ObservedPhase;
-  outcome: "completed" | "failed" | "skipped" | "cancelled" | null;
-  /** Tries that count. */
-  tries: number;
-  attempt: number;
-  call: number;
-  callAt: number;
-  due: number;
-  broken: number;
-  /** Its public status is running. */
-  shown: boolean;
-  /** The code with which it would have failed, once its fallback is at work. */
-  rescued: string | null;
-  /** The `seq` at which it could first have gone; null while it cannot. */
-  readySeq: number | null;
-  /** Calls whose end the log knows, and their summed time. */
-  calls: number;
-  worked: number;
-}
+import { hold, Violation } from "./observed/hold.ts";
+import { answeredBy, asked, endedFromOutside, signalled, untouched } from "./observed/outside.ts";
+import { holdOrder, holdPlace } from "./observed/places.ts";
+import type { Observed, Sight } from "./observed/stage.ts";
 
 const TERMINAL = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
 
-export class Observer {
+export class Observer implements Sight {
   readonly stages = new Map<string, Observed>();
   status = "none";
   seq = 0;
@@ -82,7 +35,7 @@ export class Observer {
     this.context = { ...spec.context };
     for (const [at, stage] of spec.stages.entries()) {
       this.stages.set(stage.name, {
-        spec: stage as ResolvedStage as AgentStage,
+        spec: stage as AgentStage,
         question: stage.wait ?? null,
         outside: untouched(),
         at,

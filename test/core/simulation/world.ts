@@ -8,9 +8,10 @@ import { type Invocation, nextActions } from "../../../src/core/execution/next-a
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { auditEnd, auditTurn, same } from "./audit.ts";
 import { judgeAnswer, judgeVerb } from "./judge.ts";
-import { hold, Observer, Violation } from "./observer.ts";
-import { missedBy } from "./outside/observe.ts";
-import { judgeOutside } from "./outside/judge.ts";
+import { Observer } from "./observer.ts";
+import { hold, Violation } from "./observed/hold.ts";
+import { missedBy } from "./observed/outside.ts";
+import { auditAnswers, judgeOutside } from "./outside/judge.ts";
 import { type OutsideCommand, Outsiders } from "./outside/outsiders.ts";
 import type { CallPlan, Scenario, Verb } from "./scenario.ts";
 import type { Tally } from "./tally.ts";
@@ -119,6 +120,7 @@ export class World {
       this.live(() => this.step());
     }
     auditEnd(this, this.state as ExecutionState, this.log(), this.restartedAt);
+    auditAnswers(this, this.state as ExecutionState);
     return this;
   }
 

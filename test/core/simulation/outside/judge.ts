@@ -2,12 +2,13 @@
 // answer that was acknowledged is the one that its stage has (I17).
 import type { Refusal } from "../../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../../src/core/execution/log-event.ts";
-import type { OutsideAnswer } from "../../../../src/core/execution/state.ts";
-import type { PipelineExecution } from "../../../../src/contract/execution.ts";
+import type { ExecutionState, OutsideAnswer } from "../../../../src/core/execution/state.ts";
+import { viewExecution } from "../../../../src/core/execution/view/view.ts";
 import { fnv1a } from "../../../../src/core/hash.ts";
 import { overdue } from "../audit.ts";
 import { type Judge, judgeOutcome } from "../judge.ts";
-import { hold, type Observed } from "../observer.ts";
+import { hold } from "../observed/hold.ts";
+import type { Observed } from "../observed/stage.ts";
 import type { World } from "../world.ts";
 import type { OutsideCommand } from "./outsiders.ts";
 
@@ -152,7 +153,9 @@ function judgeHeartbeat(world: World, { stage, call }: Heartbeat): Judge {
 }
 
 /** I17: what was acknowledged is what the stage has, unless it never came to ask. */
-export function auditAnswers(world: World, { stage_results }: PipelineExecution): void {
+export function auditAnswers(world: World, state: ExecutionState): void {
+  if (world.outsiders.acknowledged.size === 0) return;
+  const { stage_results } = viewExecution(state);
   for (const [stage, { answer, by }] of world.outsiders.acknowledged) {
     hold("I17", world.observer.of(stage).outside.answered, () => `the answer to ${stage} was lost`);
     const result = stage_results[stage];

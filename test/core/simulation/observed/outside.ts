@@ -1,24 +1,8 @@
 // What the observer knows of a stage's wait for the outside, and what each event of it must be: a model of its own that
 // shares nothing with the core.
 import type { LogEvent, LogEventOf } from "../../../../src/core/execution/log-event.ts";
-import { hold, type Observed, type Observer } from "../observer.ts";
-
-export interface Outside {
-  /** What it waits for; null while it does not. */
-  reason: "wait" | "callback" | null;
-  /** The `seq` of the stage.waiting. */
-  seq: number;
-  since: number;
-  expires: number;
-  /** It has left its place. */
-  displaced: boolean;
-  /** A person has answered it. */
-  answered: boolean;
-  /** What its stage gets when it asks. */
-  early: "complete" | "fail" | null;
-  /** The calls that a callback has answered. */
-  called: Set<number>;
-}
+import { hold } from "./hold.ts";
+import type { Observed, Outside, Sight } from "./stage.ts";
 
 export function untouched(): Outside {
   return {
@@ -35,7 +19,7 @@ export function untouched(): Outside {
 
 /** A stage asks its question, or its agent has answered 202. */
 export function asked(
-  observer: Observer,
+  observer: Sight,
   stage: Observed,
   event: LogEventOf<"stage.waiting">,
   at: number,
@@ -157,7 +141,7 @@ export function answeredBy(
 }
 
 /** What did not come in time where this event ends a wait; null where it does not. */
-export function missedBy(observer: Observer, event: LogEvent): string | null {
+export function missedBy(observer: Sight, event: LogEvent): string | null {
   const seen = observer.stages.get(event.stage ?? "");
   if (seen?.phase !== "waiting" || Date.parse(event.timestamp) < seen.outside.expires) return null;
   if (event.type === "stage.cancelled") return null;

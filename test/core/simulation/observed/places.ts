@@ -1,8 +1,9 @@
 // Places among the concurrent stages (I10) and the order in which calls begin, by the observer's knowledge.
-import { hold, type Observed, type Observer } from "./observer.ts";
+import { hold } from "./hold.ts";
+import type { Observed, Sight } from "./stage.ts";
 
 /** Whether a call of the stage fits beside those that have a place. */
-export function hasPlace(observer: Observer, stage: Observed): boolean {
+export function hasPlace(observer: Sight, stage: Observed): boolean {
   const active = observer.active();
   if (active.length === 0) return true;
   const full = active.length >= observer.spec.config.max_concurrent_stages;
@@ -10,7 +11,7 @@ export function hasPlace(observer: Observer, stage: Observed): boolean {
 }
 
 /** I10: a call begins where there is a place for it. */
-export function holdPlace(observer: Observer, stage: Observed): void {
+export function holdPlace(observer: Sight, stage: Observed): void {
   const { name } = stage.spec;
   const active = observer.active();
   const limit = observer.spec.config.max_concurrent_stages;
@@ -22,7 +23,7 @@ export function holdPlace(observer: Observer, stage: Observed): void {
 }
 
 /** The order of src/contract/README.md section 2: definition order, nothing overtakes an exclusive stage that waits. */
-export function holdOrder(observer: Observer, stage: Observed): void {
+export function holdOrder(observer: Sight, stage: Observed): void {
   const { name } = stage.spec;
   const ready = observer.ready();
   const question = ready.find((other) => other.question !== null);
