@@ -158,7 +158,7 @@ describe.each([
 test.each([
   ["v2-asking", "approval"],
   ["v2-handed", "report"],
-])("%s, which nobody answers, ends when its time is over, and not before", async (name, stage) => {
+])("%s, which has no answer, ends when its time is over, and not before", async (name, stage) => {
   const bench = takenUp(goldenRecords(name));
   await bench.until(0.99 * DAY_MS);
   expect(Number.isFinite(bench.platform.alarmAt)).toBe(true);

@@ -123,7 +123,7 @@ describe("an answer again", () => {
   });
 });
 
-describe("an answer that nobody waits for", () => {
+describe("an answer that is not waited for", () => {
   const timed = [asks("approval", { on_timeout: "skip" }), stage("after", { depends_on: ["approval"] })];
   test.each<[string, Play, string]>([
     ["at expires_at's very millisecond", new Play(timed).after(60_000), "its time to answer is over"],
@@ -166,7 +166,7 @@ describe("an answer that nobody waits for", () => {
 
   test("An unknown stage, and one that calls an agent.", () => {
     const play = new Play([stage("agent")]);
-    expect(play.say("nobody").refusal).toEqual({ reason: "unknown_stage", stage: "nobody" });
+    expect(play.say("unknown").refusal).toEqual({ reason: "unknown_stage", stage: "unknown" });
     expect(play.say("toString").refusal).toEqual({ reason: "unknown_stage", stage: "toString" });
     expect(play.say("agent").refusal).toMatchObject({ reason: "unanswerable", stage: "agent" });
     expect(play.log).toHaveLength(2);

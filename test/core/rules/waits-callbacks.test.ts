@@ -45,7 +45,7 @@ describe("the 202", () => {
     expect(new Play([later("slow")]).crash().of("stage.started")).toHaveLength(2);
   });
 
-  test("The clock of the execution stands still until the callback.", () => {
+  test("The clock of the execution is stopped until the callback.", () => {
     const play = new Play([later("slow", { callback_timeout_seconds: 86_400 })], {
       pipeline_timeout_seconds: 100,
     });
@@ -176,12 +176,12 @@ describe("the callback", () => {
 
   test("An unknown stage, a question, and a call that never was.", () => {
     const play = new Play([asks("approval"), side("a")]);
-    expect(play.callback("nobody", ok() as CallEnding, 3).refusal).toMatchObject({
+    expect(play.callback("unknown", ok() as CallEnding, 3).refusal).toMatchObject({
       reason: "unknown_stage",
     });
     expect(play.callback("approval", ok() as CallEnding, 0).refusal?.reason).toBe("unanswerable");
     expect(play.callback("a", ok() as CallEnding, 99).refusal?.reason).toBe("unanswerable");
-    expect(play.submit({ type: "heartbeat", stage: "nobody", call: 1 }).refusal?.reason).toBe(
+    expect(play.submit({ type: "heartbeat", stage: "unknown", call: 1 }).refusal?.reason).toBe(
       "unknown_stage",
     );
   });
@@ -311,7 +311,7 @@ describe("a stage that has left its place", () => {
     const play = new Play([later("slow"), stage("other")], { retry_delay_seconds: 0 }).accept("slow");
     play.callback("slow", failed(503));
     expect([play.calls, play.status]).toEqual([["other"], "running"]);
-    // Its delay wakes nobody while there is no place.
+    // Its delay wakes no one while there is no place.
     expect(play.wakesIn).toBeGreaterThan(1_000);
     play.tick();
     expect(play.calls).toEqual(["other"]);
@@ -358,7 +358,7 @@ describe("pause and cancel", () => {
     expect(play.result("slow").attempts).toBe(1);
   });
 
-  test("A draining pause leaves it to its agent, and the clock stands still.", () => {
+  test("A draining pause leaves it to its agent, and the clock is stopped.", () => {
     const play = new Play([later("slow")], { pipeline_timeout_seconds: 100 })
       .after(1_000)
       .accept("slow")

@@ -121,7 +121,7 @@ describe("its time", () => {
     expect(play.calls).toEqual(["after"]);
   });
 
-  test("on_timeout fail with a fallback: its default is given, and nobody has answered.", () => {
+  test("on_timeout fail with a fallback: its default is given, and no person has answered.", () => {
     const fallback = { strategy: "use_default", data: { approved: false } } as const;
     const play = new Play([asks("approval", {}, { fallback })]).after(60_000).tick();
     expect(play.types.slice(2)).toEqual(["stage.fallback", "stage.completed", "execution.completed"]);
@@ -210,7 +210,7 @@ describe("the execution", () => {
     expect(play.say("two").status).toBe("completed");
   });
 
-  test("Its clock stands still while it waits, and any number of days later it goes on at once.", () => {
+  test("Its clock is stopped while it waits, and any number of days later it goes on at once.", () => {
     const stages = [
       asks("approval", { timeout_seconds: 2_592_000 }),
       stage("after", { depends_on: ["approval"] }),

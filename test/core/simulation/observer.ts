@@ -105,7 +105,7 @@ export class Observer implements Sight {
     if (this.terminal === null) this.settle(at);
   }
 
-  /** The clock stands still while a paused run has no call in flight, and while all that goes on is a wait. */
+  /** The clock is stopped while a paused run has no call in flight, and while all that goes on is a wait. */
   private settle(at: number): void {
     const busy = this.busy();
     const waits = busy.length > 0 && busy.every(({ phase }) => phase === "waiting");
@@ -267,7 +267,7 @@ export class Observer implements Sight {
       stage.phase !== "waiting",
       () => `${name} is called again although its agent has answered 202`,
     );
-    hold("I17", stage.question === null, () => `${name} asks, and calls nobody`);
+    hold("I17", stage.question === null, () => `${name} asks, and calls no agent`);
     hold("I5", event.attempt <= retry_attempts, () => `try ${event.attempt} of ${retry_attempts}`);
     if (stage.phase === "pending") {
       hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);

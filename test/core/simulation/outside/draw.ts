@@ -115,7 +115,7 @@ export function drawUnasked(
 
 function drawAnswer(random: Random): OutsideAnswer {
   const kind = random.int(1, 20);
-  if (kind <= 3) return { ok: false, message: "nobody wants it" };
+  if (kind <= 3) return { ok: false, message: "not wanted" };
   if (kind <= 5) return { ok: true, data: { approved: "perhaps" } };
   if (kind === 6) return { ok: true, data: { approved: true, note: "ü".repeat(500) } };
   return { ok: true, data: { approved: random.odds(0.5), n: random.int(0, 3) } };

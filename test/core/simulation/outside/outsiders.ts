@@ -14,7 +14,7 @@ interface Planned {
   command: OutsideCommand;
 }
 
-/** An answer to a question that somebody was told is accepted. */
+/** An answer to a question that was acknowledged. */
 export interface Acknowledged {
   answer: OutsideAnswer;
   by: string;
