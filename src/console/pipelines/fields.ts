@@ -30,6 +30,20 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
   cache: ["Whether a result may be reused for the same input; set false if the agent is stateful.", false],
   hedge_after_ms: ["Delay after which a second, parallel call is made; the first answer wins.", 2_000],
   idle_timeout_seconds: ["Maximum time between two chunks of a streamed answer.", 10],
+  wait: [
+    "Instead of agent_type: the stage waits for an answer from outside. prompt is CEL and gives what is shown, schema is what the answer’s data must satisfy, timeout_seconds its time limit (absent: a day), on_timeout what happens then.",
+    {
+      prompt: "{'question': 'Publish this?'}",
+      schema: { type: "object", required: ["approved"], properties: { approved: { type: "boolean" } } },
+      timeout_seconds: 86_400,
+      on_timeout: "fail",
+    },
+  ],
+  callback_timeout_seconds: [
+    "Lets the agent answer 202 and give its result later, by a callback within this time.",
+    3_600,
+  ],
+  heartbeat_seconds: ["Maximum silence of an agent that answers later; needs callback_timeout_seconds.", 60],
 };
 
 export const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words, sample]]) => ({

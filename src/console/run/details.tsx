@@ -104,7 +104,9 @@ function Result({
       {open && (
         <div class="result-body">
           <p class="quiet">
-            agent {definition.agent_type}
+            {definition.agent_type === undefined
+              ? "waits for an answer from outside"
+              : `agent ${definition.agent_type}`}
             {stage.attempt > 0 && `, ${plural(stage.attempt, "try", "tries")}`}
             {result?.cached === true && ", from the cache"}
             {stage.fallback !== null && `, by fallback ${stage.fallback}`}

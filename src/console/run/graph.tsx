@@ -107,13 +107,18 @@ function lineClass(
   return `line${passed ? " is-passed" : ""}${flows ? " is-flowing" : ""}${both ? " is-critical" : ""}`;
 }
 
+/** What a definition says that a stage does. */
+function kindOf({ agent_type }: StageView["definition"]): string {
+  return agent_type ?? "waits for an answer";
+}
+
 /** What a stage is doing, in few words. */
 function stateOf(stage: StageView, runView: RunView | null, now: number): string {
   const { status, attempt, definition } = stage;
   const limit = definition.retry_attempts;
   switch (status) {
     case "pending":
-      return runView === null ? stage.definition.agent_type : "pending";
+      return runView === null ? kindOf(definition) : "pending";
     case "running": {
       const span = stage.spans.at(-1);
       const took = span === undefined ? 0 : now - span.from;

@@ -33,7 +33,7 @@ export interface OutsideWait {
 export type OutsideAnswer = { ok: true; data: JsonObject } | { ok: false; message: string };
 
 /** An answer that came before its question. */
-export interface EarlyAnswer {
+interface EarlyAnswer {
   readonly answer: OutsideAnswer;
   /** What its data adds to the execution, in bytes. */
   readonly bytes: number;
