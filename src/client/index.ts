@@ -23,6 +23,7 @@ export {
   type StageNote,
   type StageSpan,
   type StageView,
+  type StageWait,
 } from "./run-view.ts";
 export type { ClientOptions } from "./transport.ts";
 export type {
@@ -38,3 +39,4 @@ export type {
   UpdateCallback,
   WriteOptions,
 } from "./requests.ts";
+export type { StageToken, Wait, WaitFilter } from "./wait-calls.ts";

@@ -58,7 +58,7 @@ function declared(name: string): Documented {
 
 /** The public methods of the client's classes, each with the comment before it or its first overload. */
 function methods(): Documented[] {
-  return ["client", "pipeline-calls", "management-calls"].flatMap((file) => {
+  return ["client", "wait-calls", "pipeline-calls", "management-calls"].flatMap((file) => {
     const source = sources.get(`src/client/${file}.ts`) ?? "";
     const seen = new Set<string>();
     return Array.from(

@@ -42,7 +42,7 @@ test("plain lines are of known events alone, and the end of the execution adds n
   for (const each of [
     event("execution.started", 0, { data: { stages: [{ name: "find" }] } }),
     event("stage.started", 0, { stage: "find", attempt: 1 }),
-    event("stage.waiting", 10, { stage: "find", data: { reason: "callback" } }),
+    event("stage.mused", 10, { stage: "find", data: { reason: "callback" } }),
     event("execution.paused", 20, { data: { mode: "abort" } }),
     event("execution.forked", 25),
     event("execution.resumed", 30),
