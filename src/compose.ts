@@ -104,6 +104,10 @@ export function composePorts(
     alarm: persist ? { set: (at) => storage.setAlarm(at) } : timerAlarm(clock, onTimer),
     agents: composeAgents(env, brotli),
     shared: composeShared(env),
+    callbackToken: async (claims) => {
+      const services = composeServices(env);
+      return services.ok ? services.value.access.signCallbackToken(claims) : null;
+    },
   };
 }
 
@@ -243,7 +247,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
   if (!settings.ok) return settings;
   const secrets = readSecrets(env);
   if (!secrets.ok) return secrets;
-  const { keys, tokenSecret } = secrets.value;
+  const { keys, tokenSecrets } = secrets.value;
   const limiter = composeLimiter(env);
   if (!limiter.ok) return limiter;
   const outbound = readOutbound(env, VERSION);
@@ -256,7 +260,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     deliveryQueue: deliveryQueueOver(env.COURIERS),
     outbound: outbound.value,
-    access: accessWith(keys, tokenSecret, systemClock),
+    access: accessWith(keys, tokenSecrets, systemClock),
     agentHealth: agentHealthOver(env),
     limiter: limiter.value,
     clock: systemClock,

@@ -2,7 +2,6 @@
 // what was expected.
 import type { ApiKey } from "./contract/access.ts";
 import type { CoordinatorConfig } from "./contract/config.ts";
-import { LIMITS } from "./contract/limits.ts";
 import { err, ok, type Result } from "./contract/problem.ts";
 import {
   type BadVariable,
@@ -15,8 +14,9 @@ import { booleanVariable, configFromEnvironment, textVariable } from "./core/con
 import { type AllowedHosts, parseAllowedHosts } from "./core/security/agent-target.ts";
 import { parseKeys } from "./core/security/keys.ts";
 import { type LocalAccess, readLocalAccess } from "./core/security/local-access.ts";
-import { parseOrigins } from "./core/security/origins.ts";
+import { parseOrigins, parsePublicOrigin } from "./core/security/origins.ts";
 import { parseRateLimit, type RateLimit } from "./core/security/rate-limit.ts";
+import { parseTokenSecrets } from "./core/security/token-secret.ts";
 
 /** What wrangler.toml and the environment give. */
 export interface Env {
@@ -40,6 +40,8 @@ export interface Settings {
   hasKeys: boolean;
   /** Exact origins of pages that may call. */
   corsOrigins: ReadonlySet<string>;
+  /** Where callers reach it, as AGENT_COORDINATOR_PUBLIC_URL says; null where each request says it. */
+  publicOrigin: string | null;
   /** The hosts and pages that it serves where `auth` is `none`. */
   local: LocalAccess;
   config: CoordinatorConfig;
@@ -52,6 +54,7 @@ const API_KEYS = "AGENT_COORDINATOR_API_KEYS";
 const TOKEN_SECRET = "AGENT_COORDINATOR_TOKEN_SECRET";
 const AGENT_HOSTS = "AGENT_COORDINATOR_AGENT_HOSTS";
 const CORS_ORIGINS = "AGENT_COORDINATOR_CORS_ORIGINS";
+const PUBLIC_URL = "AGENT_COORDINATOR_PUBLIC_URL";
 const RATE_LIMIT = "AGENT_COORDINATOR_RATE_LIMIT";
 const REDIS_URL = "UPSTASH_REDIS_REST_URL";
 const REDIS_TOKEN = "UPSTASH_REDIS_REST_TOKEN";
@@ -77,7 +80,9 @@ export function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVar
     const expected = "exact origins (https://app.example.com), comma-separated";
     return err(badEntry(CORS_ORIGINS, originList, origins.error, expected));
   }
-  const local = readLocalAccess(env, origins.value);
+  const publicOrigin = readPublicOrigin(env, auth);
+  if (!publicOrigin.ok) return publicOrigin;
+  const local = readLocalAccess(env, origins.value, publicOrigin.value);
   if (!local.ok) return local;
   return ok({
     enabled: enabled.value,
@@ -85,9 +90,20 @@ export function readSettings(env: Env): Result<Omit<Settings, "hasKeys">, BadVar
     config: config.value,
     allowedHosts: hosts.value ?? unlistedHosts(auth),
     corsOrigins: origins.value,
+    publicOrigin: publicOrigin.value,
     local: local.value,
     hasReferenceAgents: isFetcher(env["AGENTS"]),
   });
+}
+
+/** Callbacks and answers to waits are sent there: in clear text only where no keys are asked for, or on one machine. */
+function readPublicOrigin(env: Env, auth: Settings["auth"]): Result<string | null, BadVariable> {
+  const text = textVariable(env, PUBLIC_URL);
+  if (text === undefined) return ok(null);
+  const origin = parsePublicOrigin(text, auth === "none");
+  if (origin !== null) return ok(origin);
+  const scheme = auth === "none" ? "https: or http:" : "https: (http: for loopback only)";
+  return err(badAddress(PUBLIC_URL, text, `an origin, ${scheme}, without user, path and query`));
 }
 
 /** The hosts of a coordinator that runs: a bad list has stopped its first request, so here it allows none. */
@@ -102,16 +118,25 @@ function unlistedHosts(auth: string | undefined): AllowedHosts {
   return auth === "none" ? "loopback" : null;
 }
 
-/** The keys of callers, and the secret that signs tokens: by default the keys themselves. */
-export function readSecrets(env: Env): Result<{ keys: ApiKey[]; tokenSecret: string }, BadVariable> {
+/**
+ * The keys of callers, and the secrets of tokens, of which the first signs: by default the text of the keys. Where no
+ * keys are asked for an empty one will do; where keys are asked for and there are none, it would let anybody sign.
+ */
+export function readSecrets(
+  env: Env,
+): Result<{ keys: ApiKey[]; tokenSecrets: readonly string[] }, BadVariable> {
   const secret = secretVariable(env, API_KEYS);
   const keys = parseKeys(secret);
   if (!keys.ok) return err(badVariable(API_KEYS, keys.error));
-  const tokenSecret = secretVariable(env, TOKEN_SECRET);
-  if (tokenSecret !== undefined && !isLongEnough(tokenSecret)) {
-    return err(badVariable(TOKEN_SECRET, `at least ${LIMITS.TOKEN_SECRET_BYTES} bytes`));
+  const tokenText = secretVariable(env, TOKEN_SECRET);
+  if (tokenText === undefined) {
+    const isOpen = textVariable(env, "AGENT_COORDINATOR_AUTH") === "none";
+    const derived = keys.value.length > 0 && secret !== undefined ? [secret] : [];
+    return ok({ keys: keys.value, tokenSecrets: derived.length === 0 && isOpen ? [""] : derived });
   }
-  return ok({ keys: keys.value, tokenSecret: tokenSecret ?? secret ?? "" });
+  const tokenSecrets = parseTokenSecrets(tokenText);
+  if (!tokenSecrets.ok) return err(badVariable(TOKEN_SECRET, tokenSecrets.error));
+  return ok({ keys: keys.value, tokenSecrets: tokenSecrets.value });
 }
 
 /** Where Redis is; null where it is not configured. */
@@ -143,11 +168,6 @@ export function readRateLimit(env: Env): Result<RateLimit | null, BadVariable> {
 function secretVariable(env: Env, name: string): string | undefined {
   const value = env[name];
   return typeof value === "object" && value !== null ? JSON.stringify(value) : textVariable(env, name);
-}
-
-/** Shorter ones can be guessed from a token that was made with them. */
-function isLongEnough(secret: string): boolean {
-  return new TextEncoder().encode(secret).byteLength >= LIMITS.TOKEN_SECRET_BYTES;
 }
 
 export function isFetcher(value: unknown): value is Fetcher {

@@ -1,6 +1,7 @@
-// What an execution has left is forgotten in an order in which a failure leaves it to be found and deleted again.
-import { expect, test } from "vitest";
-import { forgetExecution } from "../src/compose.ts";
+// What an execution has left is forgotten in an order in which a failure leaves it to be found and deleted again. An
+// object signs what the Worker reads.
+import { expect, test, vi } from "vitest";
+import { composePorts, composeServices, forgetExecution } from "../src/compose.ts";
 import type { Env } from "../src/settings.ts";
 import { makeStage } from "./core/simulation/spec.ts";
 import { ran } from "./core/monitoring/runs.ts";
@@ -28,4 +29,33 @@ test("an execution whose cached results cannot be deleted stays in the index", a
   isDown = false;
   await forgetExecution(env, { ...state, ended_at: Date.now() });
   expect(forgotten.slice(-2)).toEqual(["cache", "index"]);
+});
+
+/** The ports of an execution's object in an environment of these variables. */
+function portsIn(vars: Record<string, unknown>) {
+  const env = vars as unknown as Env;
+  const storage = {} as Parameters<typeof composePorts>[1];
+  return { env, ports: composePorts(env, storage, false, () => {}, null) };
+}
+
+test("the token that an execution gives an agent is read by the Worker, and costs nothing until it is asked for", async () => {
+  const derived = vi.spyOn(crypto.subtle, "importKey");
+  const { env, ports } = portsIn({ AGENT_COORDINATOR_AUTH: "none" });
+  const services = composeServices(env);
+  if (!services.ok) throw new Error(services.error.expected);
+  expect(derived).not.toHaveBeenCalled();
+  const claims = { tenant: "local", execution_id: "ex_1", started_at: 1, stage: "a", call: 3 };
+  const token = await ports.callbackToken?.(claims);
+  expect(await services.value.access.readCallbackToken(token ?? "")).toEqual(claims);
+  expect(derived).toHaveBeenCalledTimes(1);
+  derived.mockRestore();
+});
+
+test("an environment that cannot be used signs no token", async () => {
+  const told = vi.spyOn(console, "error").mockImplementation(() => {});
+  const { ports } = portsIn({ AGENT_COORDINATOR_TOKEN_SECRET: "short" });
+  const claims = { tenant: "local", execution_id: "ex_1", started_at: 1, stage: "a", call: 3 };
+  expect(await ports.callbackToken?.(claims)).toBeNull();
+  expect(told.mock.calls.join()).toContain("AGENT_COORDINATOR_TOKEN_SECRET");
+  told.mockRestore();
 });

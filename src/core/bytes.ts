@@ -1,4 +1,4 @@
-// Byte arrays: concatenated, and in hex.
+// Byte arrays: concatenated, and in hex; texts of bytes in base64url.
 
 /** Concatenates the parts; a single part is returned unchanged. */
 export function concatBytes(parts: readonly Uint8Array[]): Uint8Array {
@@ -21,4 +21,18 @@ const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(
  */
 export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => HEX[byte]).join("");
+}
+
+/** A text whose characters are bytes, in base64url without padding. */
+export function toBase64Url(bytes: string): string {
+  return btoa(bytes).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}
+
+/** The text that was encoded so; null where it is not base64url. */
+export function fromBase64Url(text: string): string | null {
+  try {
+    return atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  } catch {
+    return null;
+  }
 }

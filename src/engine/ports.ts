@@ -8,6 +8,7 @@ import type { CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { CallFailure } from "../core/resilience/classify.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
+import type { CallbackClaims } from "../core/security/outside-token.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
 
 export interface Clock {
@@ -81,6 +82,11 @@ export interface Ports {
   memory?: MemoryShare;
   /** What executions share. Absent where they share nothing. */
   shared?: { cache: ResultCache; health: AgentHealth };
+  /**
+   * The token under which an agent may answer a call later. Asked only for a stage that allows it. Null where the
+   * environment cannot be used; every request then says why. Absent where no agent can answer later.
+   */
+  callbackToken?(claims: CallbackClaims): Promise<string | null>;
 }
 
 /** One run's part of the memory that the runs of an isolate have together. */

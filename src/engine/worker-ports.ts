@@ -26,6 +26,7 @@ import type {
   TenantHealth,
 } from "../core/resilience/breaker.ts";
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
+import type { CallbackClaims, WaitClaims } from "../core/security/outside-token.ts";
 import type { TokenRun } from "../core/security/token.ts";
 import type { ExecutionRpc, FollowMessage, StreamReader } from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
@@ -278,6 +279,14 @@ export interface Access {
   streamToken(tenant: string, run: TokenRun, key_id: string | null): Promise<string>;
   /** The tenant to which a token opens this execution's events, and the start of the run; null where it opens nothing. */
   openedBy(token: string, execution_id: string): Promise<Opened | null>;
+  /** A token that answers one wait without a key, for as long as the execution's object takes an answer. */
+  signWaitToken(claims: WaitClaims): Promise<string>;
+  /** What a wait token claims; null for every text that is none, whatever is wrong with it. */
+  readWaitToken(text: string): Promise<WaitClaims | null>;
+  /** A token under which an agent answers one call later. */
+  signCallbackToken(claims: CallbackClaims): Promise<string>;
+  /** What a callback token claims; null for every text that is none, whatever is wrong with it. */
+  readCallbackToken(text: string): Promise<CallbackClaims | null>;
 }
 
 interface Opened {

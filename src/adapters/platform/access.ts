@@ -1,17 +1,30 @@
-// Keys and stream tokens with WebCrypto: a key is hashed before it is compared, a token is an HMAC-SHA256.
+// Keys and tokens: a key is hashed before it is compared, a token carries an HMAC-SHA256. Whatever is wrong with a token for
+// the outside, finding it out takes the same steps: one signature is computed, and compared to its end.
 import type { Access } from "../../engine/worker-ports.ts";
 import type { ApiKey } from "../../contract/access.ts";
+import { equalInConstantTime } from "../../contract/constant-time.ts";
 import { findKey } from "../../core/security/keys.ts";
+import {
+  claimsOf,
+  type OutsideClaims,
+  type OutsideKind,
+  signedBody,
+  signedToken,
+  tokenBody,
+  tokenParts,
+} from "../../core/security/outside-token.ts";
 import { keyOfToken, readToken, signedText, TOKEN_SECONDS, tokenText } from "../../core/security/token.ts";
 import type { Clock } from "../../engine/ports.ts";
+import { signatureOf, type SigningKeys, signingKeys } from "./signing-keys.ts";
 import { sha256Hex } from "./system.ts";
 
-const HMAC = { name: "HMAC", hash: "SHA-256" } as const;
-
-/** @param secret what tokens are signed with */
-export function accessWith(keys: readonly ApiKey[], secret: string, clock: Pick<Clock, "now">): Access {
-  let imported: Promise<CryptoKey> | null = null;
-  const signingKey = () => (imported ??= importKey(secret));
+/** @param secrets the first signs tokens, all verify them; with none no token lives longer than the isolate */
+export function accessWith(
+  keys: readonly ApiKey[],
+  secrets: readonly string[],
+  clock: Pick<Clock, "now">,
+): Access {
+  const signers = signingKeys(secrets);
   return {
     async keyHolder(key) {
       return findKey(keys, await sha256Hex(key));
@@ -19,50 +32,49 @@ export function accessWith(keys: readonly ApiKey[], secret: string, clock: Pick<
     async streamToken(tenant, run, key_id) {
       const expires_at = Math.floor(clock.now() / 1_000) + TOKEN_SECONDS;
       const claims = { tenant, ...run, key_id: key_id ?? "", expires_at };
-      const text = bytesOf(signedText(claims, keyOfToken(keys, claims, clock.now())));
-      const signature = await crypto.subtle.sign(HMAC, await signingKey(), text);
-      return tokenText(claims, base64Url(new Uint8Array(signature)));
+      const text = signedText(claims, keyOfToken(keys, claims, clock.now()));
+      const [{ key }] = await signers();
+      return tokenText(claims, await signatureOf(key, text));
     },
     async openedBy(token, execution_id) {
       const read = readToken(token, execution_id, clock.now());
       const key = read === null ? null : keyOfToken(keys, read.claims, clock.now());
-      const signature = read === null ? null : fromBase64Url(read.signature);
-      if (read === null || key === null || signature === null) return null;
-      const text = bytesOf(signedText(read.claims, key));
-      const valid = await crypto.subtle.verify(HMAC, await signingKey(), signature, text);
-      return valid ? { tenant: read.claims.tenant, started_at: read.claims.started_at } : null;
+      if (read === null || key === null) return null;
+      const isSigned = await isSignedByAny(await signers(), signedText(read.claims, key), read.signature);
+      return isSigned ? { tenant: read.claims.tenant, started_at: read.claims.started_at } : null;
     },
+    signWaitToken: (claims) => signOutside(signers(), "wait", claims),
+    readWaitToken: (text) => readOutside(signers(), "wait", text),
+    signCallbackToken: (claims) => signOutside(signers(), "callback", claims),
+    readCallbackToken: (text) => readOutside(signers(), "callback", text),
   };
 }
 
-/** The secret is hashed with a label first, so that a key derived from another secret is not that secret. */
-async function importKey(secret: string): Promise<CryptoKey> {
-  const material = await crypto.subtle.digest(
-    "SHA-256",
-    bytesOf(`agent-coordinator stream token\n${secret}`),
-  );
-  return crypto.subtle.importKey("raw", material, HMAC, false, ["sign", "verify"]);
+/** Its text does not say which secret has signed it: every key is tried. */
+async function isSignedByAny(signers: SigningKeys, text: string, signature: string): Promise<boolean> {
+  const right = await Promise.all(signers.map(({ key }) => signatureOf(key, text)));
+  return right.map((each) => equalInConstantTime(each, signature)).includes(true);
 }
 
-function bytesOf(text: string): Uint8Array {
-  return new TextEncoder().encode(text);
+async function signOutside<Kind extends OutsideKind>(
+  signers: Promise<SigningKeys>,
+  kind: Kind,
+  claims: OutsideClaims[Kind],
+): Promise<string> {
+  const [{ id, key }] = await signers;
+  const body = tokenBody(kind, claims, id);
+  return signedToken(body, await signatureOf(key, signedBody(kind, body)));
 }
 
-function base64Url(bytes: Uint8Array): string {
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-}
-
-function fromBase64Url(text: string): Uint8Array | null {
-  if (!/^[A-Za-z0-9_-]{1,128}$/.test(text)) return null;
-  try {
-    const raw = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = new Uint8Array(raw.length);
-    for (let at = 0; at < raw.length; at += 1) bytes[at] = raw.charCodeAt(at);
-    return bytes;
-  } catch {
-    return null;
-  }
+async function readOutside<Kind extends OutsideKind>(
+  signers: Promise<SigningKeys>,
+  kind: Kind,
+  text: string,
+): Promise<OutsideClaims[Kind] | null> {
+  const { key_id, body, signature } = tokenParts(text);
+  const all = await signers;
+  // A key that is not known is answered for by the first, whose signature it cannot have.
+  const { key } = all.find(({ id }) => id === key_id) ?? all[0];
+  const right = await signatureOf(key, signedBody(kind, body));
+  return equalInConstantTime(right, signature) ? claimsOf(kind, body) : null;
 }

@@ -4,7 +4,7 @@
 // answer as its own. `Origin`: a page can send a form, or a fetch whose answer it cannot read, to any address.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { isLoopback } from "./agent-target.ts";
-import { type BadVariable, badAddress, badEntry } from "../config/bad-variable.ts";
+import { type BadVariable, badEntry } from "../config/bad-variable.ts";
 import { textVariable } from "../config/config.ts";
 
 export interface LocalAccess {
@@ -38,26 +38,23 @@ export function localRefusal(request: LocalRequest, { hosts, origins }: LocalAcc
 }
 
 const HOSTS = "AGENT_COORDINATOR_HOSTS";
-const PUBLIC_URL = "AGENT_COORDINATOR_PUBLIC_URL";
 
-/** The hosts and origins that the environment allows. @param cors origins of AGENT_COORDINATOR_CORS_ORIGINS */
+/**
+ * The hosts and origins that the environment allows.
+ * @param cors origins of AGENT_COORDINATOR_CORS_ORIGINS
+ * @param own the origin in AGENT_COORDINATOR_PUBLIC_URL, if any
+ */
 export function readLocalAccess(
   vars: Readonly<Record<string, unknown>>,
   cors: ReadonlySet<string>,
+  own: string | null,
 ): Result<LocalAccess, BadVariable> {
   const list = textVariable(vars, HOSTS);
   const names = parseHostNames(list);
   if (!names.ok) {
     return err(badEntry(HOSTS, list, names.error, "host names without a port, comma-separated"));
   }
-  const text = textVariable(vars, PUBLIC_URL);
-  const origin = text === undefined ? undefined : originOf(text);
-  if (text !== undefined && origin === undefined) {
-    const expected =
-      "the address at which the coordinator is reached, https: or http:, without user and query";
-    return err(badAddress(PUBLIC_URL, text, expected));
-  }
-  const origins = new Set(origin === undefined ? cors : [...cors, origin]);
+  const origins = new Set(own === null ? cors : [...cors, own]);
   return ok({
     hosts: new Set([...names.value, ...Array.from(origins, (known) => new URL(known).hostname)]),
     origins,
@@ -73,13 +70,6 @@ function parseHostNames(list: string | undefined): Result<string[], string> {
   // To the URL parser a star is a letter.
   const wrong = entries.find((entry) => entry.includes("*") || hostname(entry) !== entry);
   return wrong === undefined ? ok(entries.map(withoutDot)) : err(wrong);
-}
-
-function originOf(text: string): string | undefined {
-  if (!URL.canParse(text)) return undefined;
-  const { protocol, origin, username, password, search, hash } = new URL(text);
-  const isPlain = `${username}${password}${search}${hash}` === "";
-  return isPlain && /^https?:$/.test(protocol) ? origin : undefined;
 }
 
 const SAFE_METHODS: ReadonlySet<string> = new Set(["GET", "HEAD", "OPTIONS"]);

@@ -114,14 +114,12 @@ describe("the origin", () => {
 });
 
 describe("the variables", () => {
-  const read = (vars: Record<string, string>, ...cors: string[]) => readLocalAccess(vars, new Set(cors));
+  const read = (vars: Record<string, string>, own: string | null = null, ...cors: string[]) =>
+    readLocalAccess(vars, new Set(cors), own);
 
   test("names, the public address and the origins of pages all count", () => {
-    const vars = {
-      AGENT_COORDINATOR_HOSTS: "Dev.Example.com, coordinator, absolute.example.",
-      AGENT_COORDINATOR_PUBLIC_URL: "https://Public.example.com:8443/",
-    };
-    expect(read(vars, "http://app.example.com:5173")).toEqual({
+    const vars = { AGENT_COORDINATOR_HOSTS: "Dev.Example.com, coordinator, absolute.example." };
+    expect(read(vars, "https://public.example.com:8443", "http://app.example.com:5173")).toEqual({
       ok: true,
       value: {
         hosts: new Set([
@@ -143,10 +141,6 @@ describe("the variables", () => {
     ["AGENT_COORDINATOR_HOSTS", "*.example.com"],
     ["AGENT_COORDINATOR_HOSTS", "dev.example.com/x"],
     ["AGENT_COORDINATOR_HOSTS", "u:hunter2@dev.example.com"],
-    ["AGENT_COORDINATOR_PUBLIC_URL", "public.example.com"],
-    ["AGENT_COORDINATOR_PUBLIC_URL", "ftp://public.example.com"],
-    ["AGENT_COORDINATOR_PUBLIC_URL", "https://u:hunter2@public.example.com"],
-    ["AGENT_COORDINATOR_PUBLIC_URL", "https://public.example.com/?hunter2"],
   ])("a bad %s is named, and its value is not: %s", (variable, value) => {
     const bad = read({ [variable]: value });
     expect(bad).toMatchObject({ ok: false, error: { variable } });

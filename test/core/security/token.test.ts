@@ -1,4 +1,5 @@
 // Stream tokens: what one opens, until when, and that no token that was changed opens anything.
+import { createHash, createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { accessWith } from "../../../src/adapters/platform/access.ts";
 import type { ApiKey } from "../../../src/contract/access.ts";
@@ -6,11 +7,12 @@ import { TOKEN_SECONDS } from "../../../src/core/security/token.ts";
 import { ACME, OTHER, sha256 } from "./api-keys.ts";
 
 describe("stream tokens", () => {
+  const SECRET = "a secret of enough bytes";
   const now = Date.UTC(2026, 10, 23);
   const RUN = { execution_id: "ex_1", started_at: now - 5_000 };
   const OPENED = { tenant: "acme", started_at: RUN.started_at };
-  const at = (ms: number, keys: readonly ApiKey[] = [ACME, OTHER], secret = "a secret of enough bytes") =>
-    accessWith(keys, secret, { now: () => ms });
+  const at = (ms: number, keys: readonly ApiKey[] = [ACME, OTHER], ...secrets: string[]) =>
+    accessWith(keys, secrets.length === 0 ? [SECRET] : secrets, { now: () => ms });
   const made = (ms = now) => at(ms).streamToken("acme", RUN, ACME.id);
   const DAY = TOKEN_SECONDS * 1_000;
 
@@ -21,6 +23,22 @@ describe("stream tokens", () => {
     expect(await at(now + DAY).openedBy(token, "ex_1")).toBeNull();
     expect(await at(now).openedBy(token, "ex_2")).toBeNull();
     expect(await at(now, [ACME], "another secret of enough bytes").openedBy(token, "ex_1")).toBeNull();
+  });
+
+  test("of an earlier version open their run, and so do those that a secret signed which is still listed", async () => {
+    const [start, expiry] = [RUN.started_at, now / 1_000 + TOKEN_SECONDS];
+    const signed = ["events/2", "acme", "ex_1", start, ACME.id, ACME.key_sha256, expiry].join("\n");
+    const key = createHash("sha256").update(`agent-coordinator stream token\n${SECRET}`).digest();
+    const signature = createHmac("sha256", key).update(signed).digest("base64url");
+    const token = ["acme", start, ACME.id, expiry, signature].join(".");
+    expect(await made()).toBe(token);
+    const NEW = "another secret of enough bytes";
+    expect(await at(now, [ACME], SECRET).openedBy(token, "ex_1")).toEqual(OPENED);
+    expect(await at(now, [ACME], NEW, SECRET).openedBy(token, "ex_1")).toEqual(OPENED);
+    expect(await at(now, [ACME], NEW).openedBy(token, "ex_1")).toBeNull();
+    const fresh = await at(now, [ACME], NEW, SECRET).streamToken("acme", RUN, ACME.id);
+    expect(await at(now, [ACME], NEW).openedBy(fresh, "ex_1")).toEqual(OPENED);
+    expect(await at(now, [ACME], SECRET).openedBy(fresh, "ex_1")).toBeNull();
   });
 
   test("are not good for longer than a day, but for what clocks may differ", async () => {

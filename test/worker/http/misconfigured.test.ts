@@ -118,6 +118,7 @@ describe("a value that may be an address or a secret is not shown", () => {
     [{ AGENT_COORDINATOR_API_KEYS: `[{"${SECRET}":1}]` }, "AGENT_COORDINATOR_API_KEYS", null],
     [{ AGENT_COORDINATOR_API_KEYS: SECRET }, "AGENT_COORDINATOR_API_KEYS", null],
     [{ AGENT_COORDINATOR_TOKEN_SECRET: `${SECRET}-of-22-bytes-xx` }, "AGENT_COORDINATOR_TOKEN_SECRET", null],
+    [{ AGENT_COORDINATOR_TOKEN_SECRET: `["${SECRET}","${SECRET}"` }, "AGENT_COORDINATOR_TOKEN_SECRET", null],
     [{ AGENT_COORDINATOR_HOSTS: `fine.example.com,u:${SECRET}@x` }, "AGENT_COORDINATOR_HOSTS", null],
     [
       { AGENT_COORDINATOR_PUBLIC_URL: `https://u:${SECRET}@coordinator.example.com` },
