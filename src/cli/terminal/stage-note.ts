@@ -1,5 +1,6 @@
 // The note beside a stage, in both outputs of the demo: what it does, what it asks, why it waits, or how it ended.
 import type { StageView, StageWait } from "../../client/index.ts";
+import { questionText } from "../../contract/question.ts";
 
 /** The text beside a stage; may be empty. */
 export function noteOf(stage: StageView): string {
@@ -26,9 +27,8 @@ export function noteOf(stage: StageView): string {
 /** What a stage asks, in one line: its prompt's text, or the prompt as JSON. */
 function questionOf({ reason, prompt }: StageWait): string {
   if (reason === "callback") return "its agent answers later";
-  const said = prompt["question"] ?? prompt["message"] ?? prompt["text"];
-  if (typeof said === "string") return `asks: ${said}`;
-  return Object.keys(prompt).length === 0 ? "asks for an answer" : `asks: ${JSON.stringify(prompt)}`;
+  const asked = questionText(prompt);
+  return asked === "" ? "asks for an answer" : `asks: ${asked}`;
 }
 
 /** What a reader should know of a result that is not the agent's first answer; empty for one that is. */
