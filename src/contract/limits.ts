@@ -33,7 +33,7 @@ export const LIMITS = {
   SCHEMA_PATTERN_CHARS: 4_000,
   /** Subschemas that apply to one value: a few references to each other make millions of them. */
   SCHEMA_APPLIED: 1_000,
-  /** References and alternatives within each other that apply to one value: the stack holds them for each level of the data. */
+  /** Of them within each other: the stack holds them all for each level of the data. */
   SCHEMA_CHAIN: 16,
   /**
    * What one check of data against a schema may do, in steps of 20 to 150 ns: four for each of the most values that a

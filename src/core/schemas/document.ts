@@ -3,8 +3,6 @@
 import type { JsonObject } from "../../contract/json.ts";
 import { joinPointer } from "../json/exact-integer.ts";
 
-export type Schema = JsonObject | boolean;
-
 /** What a keyword's value is. Keywords that are in none of the lists are annotations, and say nothing about data. */
 export const KEYWORDS = {
   /** One schema. */
@@ -42,7 +40,7 @@ const IN_PLACE: ReadonlySet<string> = new Set([
 const REFERENCES = ["$ref", "$dynamicRef"] as const;
 const ANCHORS = ["$anchor", "$dynamicAnchor"] as const;
 
-export interface SubSchema {
+interface SubSchema {
   /** Within the schema that has it. */
   keyword: string;
   pointer: string;
@@ -50,7 +48,7 @@ export interface SubSchema {
 }
 
 /** The subschemas that a schema has itself. Values of the wrong type have none. */
-export function subSchemas(schema: JsonObject, pointer: string): SubSchema[] {
+function subSchemas(schema: JsonObject, pointer: string): SubSchema[] {
   const found: SubSchema[] = [];
   const add = (keyword: string, at: string, schema: unknown) => found.push({ keyword, pointer: at, schema });
   for (const keyword of KEYWORDS.schema) {

@@ -15,7 +15,7 @@ import { clipped } from "./words.ts";
  * | `text` | one line | the text |
  * | `multiline` | a text area: `format: "textarea"`, or a `maxLength` over 200 | the text |
  * | `number`, `integer` | a number | a JSON number |
- * | `boolean` | required: a checkbox; else a choice of nothing, yes and no | `on` or `true`; `false`; nothing or an empty text |
+ * | `boolean` | yes and no, with nothing chosen: left open, it is no answer | `true` or `on`; `false` |
  * | `choice` | one of `options` | the option's `key`; an empty text for none |
  * | `lines` | a text area: a list of texts | one text a line |
  * | `json` | a text area: a value of any other type | JSON |
@@ -33,7 +33,7 @@ export type FieldKind =
   | "group";
 
 /** One value of a choice. */
-export interface FieldOption {
+interface FieldOption {
   /** What the form sends for it: the value's JSON. */
   key: string;
   label: string;
@@ -41,7 +41,7 @@ export interface FieldOption {
 }
 
 /** Hints for the control, as the schema has them; what is null is not bounded. */
-export interface FieldLimits {
+interface FieldLimits {
   /** Of a number, inclusive. */
   minimum: number | null;
   maximum: number | null;
@@ -102,7 +102,10 @@ export function formFields(schema: JsonObject): FormField[] {
   return propertyFields(document, root, { path: [], isRequired: true, initial: root.default });
 }
 
-/** The text of a value as a field shows and sends it, which `readForm` reads again; an empty one for a value that such a field cannot hold, and for none. */
+/**
+ * The text of a value as a field shows and sends it, which `readForm` reads again; an empty one for a value that such a
+ * field cannot hold, and for none.
+ */
 export function fieldText(kind: FieldKind, value: unknown): string {
   if (value === undefined) return "";
   switch (kind) {

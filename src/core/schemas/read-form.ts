@@ -17,8 +17,8 @@ export interface FormData {
 type Reading = { value: unknown } | { fault: string } | null;
 
 /**
- * Reads what was sent for the fields. Names that are none of theirs are passed over; of several texts under one name the
- * last counts (a checkbox after a hidden field).
+ * Reads what was sent for the fields. Names that are none of theirs are passed over; of several texts under one name
+ * the last counts (a checkbox after a hidden field).
  * @param form as URLSearchParams and FormData give it
  */
 export function readForm(fields: readonly FormField[], form: Iterable<readonly [string, string]>): FormData {
@@ -92,12 +92,14 @@ function isText({ kind }: FormField): boolean {
   return kind === "text" || kind === "multiline";
 }
 
-/** What a field gives that was left empty. A value that is missing where it is required is the schema's fault to find. */
+/**
+ * What a field gives that was left empty: never a yes or no. A value that is missing where it is required is the
+ * schema's fault to find.
+ */
 function emptyValue(field: FormField): Reading {
   if (!field.required) return null;
   if (field.nullable) return { value: null };
   if (isText(field)) return { value: "" };
-  if (field.kind === "boolean") return { value: false };
   return field.kind === "lines" ? { value: [] } : null;
 }
 

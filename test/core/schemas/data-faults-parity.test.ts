@@ -18,7 +18,7 @@ import { expect, test } from "vitest";
 import { dataFaults } from "../../../src/core/schemas/data-faults.ts";
 import { schemaFaults } from "../../../src/core/schemas/schema-faults.ts";
 
-const RUNS = 6_000;
+const RUNS = 3_000;
 
 const key = constantFrom("a", "b", "c");
 const scalar = oneof(
