@@ -18,7 +18,7 @@ import type {
   StageRun,
   StartOptions,
 } from "./requests.ts";
-import { WaitCalls } from "./wait-calls.ts";
+import { WaitCalls } from "./calls/wait-calls.ts";
 
 /** Tries of a start that got no answer. */
 const START_TRIES = 5;

@@ -12,7 +12,7 @@ export {
 export { foldEvent } from "./fold-event.ts";
 export type { FollowOptions } from "./follow.ts";
 export type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "./metrics.ts";
-export type { AddStageOptions } from "./pipeline-calls.ts";
+export type { AddStageOptions } from "./calls/pipeline-calls.ts";
 export {
   addExecution,
   isRunOver,
@@ -39,4 +39,4 @@ export type {
   UpdateCallback,
   WriteOptions,
 } from "./requests.ts";
-export type { StageToken, Wait, WaitFilter } from "./wait-calls.ts";
+export type { StageToken, Wait, WaitFilter } from "./calls/wait-calls.ts";

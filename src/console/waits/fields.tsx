@@ -1,5 +1,6 @@
 // The controls of a form that is made from a JSON Schema. Each field has its label, its description and its faults
 // beside it; what it sends is a text, which read-form.ts of the core reads.
+import type { ComponentChildren } from "preact";
 import type { InputError } from "../../contract/problem.ts";
 import type { FormField } from "../../core/schemas/form-fields.ts";
 
@@ -43,24 +44,31 @@ function Field({ field, id, texts, faults, onText }: FieldProps) {
   const { name, label, kind, required, description } = field;
   const own = faultsOf(field, faults);
   const control = `${id}${name}`;
-  const help = description ?? helpOf(field);
   const common = {
     id: control,
-    name,
     "aria-invalid": own.length > 0,
     "aria-describedby": `${control}-help ${control}-faults`,
   };
-  const isCheck = kind === "boolean" && required;
   const text = texts.get(name) ?? field.initial;
+  const words = (
+    <>
+      {label}
+      {!required && <span class="quiet"> (optional)</span>}
+    </>
+  );
+  const change = (next: string) => onText(name, next);
   return (
-    <div class={`field ${isCheck ? "field-check" : ""}`}>
-      <label for={control}>
-        {label}
-        {!required && <span class="quiet"> (optional)</span>}
-      </label>
-      <Control field={field} text={text} common={common} onText={(next) => onText(name, next)} />
+    <div class="field">
+      {kind === "boolean" ? (
+        <YesOrNo field={field} label={words} text={text} common={common} onText={change} />
+      ) : (
+        <>
+          <label for={control}>{words}</label>
+          <Control field={field} text={text} common={common} onText={change} />
+        </>
+      )}
       <p id={`${control}-help`} class="quiet small">
-        {help}
+        {description ?? helpOf(field)}
       </p>
       <p id={`${control}-faults`} class="bad small" aria-live="polite">
         {own.map(({ detail }) => detail).join("; ")}
@@ -72,7 +80,7 @@ function Field({ field, id, texts, faults, onText }: FieldProps) {
 interface ControlProps {
   field: FormField;
   text: string;
-  common: { id: string; name: string };
+  common: { id: string; "aria-invalid": boolean; "aria-describedby": string };
   onText: (text: string) => void;
 }
 
@@ -83,30 +91,13 @@ function Control({ field, text, common, onText }: ControlProps) {
     value: text,
     onInput: (event: { currentTarget: { value: string } }) => onText(event.currentTarget.value),
   };
-  if (kind === "boolean" && required) {
-    return (
-      <input
-        {...common}
-        type="checkbox"
-        checked={text === "on" || text === "true"}
-        onChange={(event) => onText(event.currentTarget.checked ? "on" : "")}
-      />
-    );
-  }
-  if (kind === "boolean" || kind === "choice") {
-    const choices =
-      kind === "choice"
-        ? options
-        : [
-            { key: "true", label: "yes" },
-            { key: "false", label: "no" },
-          ];
+  if (kind === "choice") {
     return (
       <select {...common} value={text} onChange={(event) => onText(event.currentTarget.value)}>
         <option value="">{required ? "Choose one" : "none"}</option>
-        {choices.map((choice) => (
-          <option key={choice.key} value={choice.key}>
-            {choice.label}
+        {options.map(({ key, label }) => (
+          <option key={key} value={key}>
+            {label}
           </option>
         ))}
       </select>
@@ -124,6 +115,36 @@ function Control({ field, text, common, onText }: ControlProps) {
   }
   if (limits.format === "date") return <input {...typed} type="date" />;
   return <input {...typed} type="text" inputMode={keyboardOf(field)} autocomplete="off" />;
+}
+
+/** Nothing is chosen at first: a decision that is left open is no answer. */
+function YesOrNo({ field, label, text, common, onText }: ControlProps & { label: ComponentChildren }) {
+  const choices = [
+    { key: "true", words: "Yes" },
+    { key: "false", words: "No" },
+    ...(field.required ? [] : [{ key: "", words: "No answer" }]),
+  ];
+  return (
+    <div {...common} role="radiogroup" aria-labelledby={`${common.id}-label`} aria-required={field.required}>
+      <span id={`${common.id}-label`} class="field-label">
+        {label}
+      </span>
+      <div class="choices">
+        {choices.map(({ key, words }) => (
+          <label key={key}>
+            <input
+              type="radio"
+              name={common.id}
+              value={key}
+              checked={text === key}
+              onChange={() => onText(key)}
+            />
+            {words}
+          </label>
+        ))}
+      </div>
+    </div>
+  );
 }
 
 /** What a phone offers to type with. */

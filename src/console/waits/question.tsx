@@ -50,7 +50,8 @@ export function Question({ execution_id, stage: { name, wait } }: QuestionProps)
   const showFaults = (found: readonly InputError[]) => {
     faults.value = found;
     requestAnimationFrame(() => {
-      document.querySelector<HTMLElement>(`#${CSS.escape(id)} [aria-invalid="true"]`)?.focus();
+      const wrong = document.querySelector<HTMLElement>(`#${CSS.escape(id)} [aria-invalid="true"]`);
+      (wrong?.querySelector("input") ?? wrong)?.focus();
     });
   };
   const answer = () => {

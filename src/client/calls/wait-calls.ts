@@ -1,9 +1,9 @@
 // The client's calls about stages that wait for the outside: the inbox of open questions, and their answers.
-import type { JsonObject } from "../contract/json.ts";
-import type { StageResult } from "../contract/stage.ts";
-import type { OpenWait, WaitList, WaitToken } from "../contract/wait.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { StageResult } from "../../contract/stage.ts";
+import type { OpenWait, WaitList, WaitToken } from "../../contract/wait.ts";
 import { PipelineCalls } from "./pipeline-calls.ts";
-import type { CallOptions } from "./requests.ts";
+import type { CallOptions } from "../requests.ts";
 
 /**
  * Which open questions `waits` lists; all of them where it is empty.
