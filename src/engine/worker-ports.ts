@@ -28,7 +28,7 @@ import type {
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
 import type { CallbackClaims, WaitClaims } from "../core/security/outside-token.ts";
 import type { TokenRun } from "../core/security/token.ts";
-import type { ExecutionRpc, FollowMessage, StreamReader } from "./object-protocol.ts";
+import type { ExecutionRpc, FollowMessage, RestingReader, StreamReader } from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
 
 /** All that the Worker reaches the outside through. */
@@ -66,6 +66,8 @@ export interface Executions {
     signal: AbortSignal,
   ): Promise<Response>;
   stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
+  /** A socket for a reader while the run is at rest. */
+  rest(tenant: string, execution_id: string, reader: RestingReader): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 

@@ -7,6 +7,7 @@ import {
   followRequest,
   type ObjectRequest,
   refusalResponse,
+  restRequest,
   type SharedCall,
   streamRequest,
 } from "../../engine/object-protocol.ts";
@@ -37,6 +38,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
       fetched(tenant, execution_id, followRequest(message, signal)),
     stream: (tenant, execution_id, reader, signal) =>
       fetched(tenant, execution_id, streamRequest(reader, signal)),
+    rest: (tenant, execution_id, reader) => fetched(tenant, execution_id, restRequest(reader)),
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(

@@ -41,7 +41,7 @@ interface FieldOption {
 }
 
 /** Hints for the control, as the schema has them; what is null is not bounded. */
-interface FieldLimits {
+export interface FieldLimits {
   /** Of a number, inclusive. */
   minimum: number | null;
   maximum: number | null;

@@ -129,6 +129,11 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
+  /** Whether any call is in flight. */
+  get hasCalls(): boolean {
+    return this.calls.size > 0;
+  }
+
   /** Resolves once everything written so far is durable: for output that the output gate does not hold back. */
   confirm(): Promise<void> {
     return this.commit.confirm();

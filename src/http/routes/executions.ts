@@ -99,9 +99,10 @@ export const executions = [
           ? { stream: streamHead() }
           : err({ code: "UNAUTHORIZED", reason: "bad_token" as const });
       }
+      const started_at = call.var.token_start;
       const attach = (seq: number, reattach: boolean) => {
         const resumes = header.value !== null || seq > after;
-        const reader = { after: seq, resumes, reattach, started_at: call.var.token_start };
+        const reader = { after: seq, resumes, reattach, rests: true, started_at };
         return services.executions.stream(tenant, id, reader, call.req.raw.signal);
       };
       const response = await attach(after, false).catch(() => null);
@@ -109,7 +110,11 @@ export const executions = [
       if (isComplete(response)) return { status: 204 };
       const refusal = await refusalOf(response);
       if (refusal !== null) return isPassing(refusal.code) ? { stream: retryLater() } : err(refusal);
-      return { stream: streamResponse(response, after, (seq) => attach(seq, true), services.clock) };
+      const reattach = {
+        stream: (seq: number) => attach(seq, true),
+        rest: (seq: number) => services.executions.rest(tenant, id, { after: seq, started_at }),
+      };
+      return { stream: streamResponse(response, after, reattach, services.clock) };
     },
   }),
   endpoint({

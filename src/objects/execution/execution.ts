@@ -1,5 +1,5 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
-// (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
+// (fetch if a disconnect must be noticed, sockets of readers at rest, RPC for all else, the alarm) and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import { hasEnded, startedAt } from "../../adapters/log/last-event.ts";
 import { sharedCalls } from "../../adapters/durable/result-cache-client.ts";
@@ -20,8 +20,10 @@ import {
   readRequest,
   readRunText,
   refusalResponse,
+  type RestingReader,
   type RunMessage,
   type SharedCall,
+  socketResponse,
   type StreamReader,
   streamUrlOf,
   termsOf,
@@ -33,6 +35,7 @@ import { EventFeed } from "../../engine/watch/feed.ts";
 import { sseStream } from "../../engine/watch/feed-stream.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
+import type { ReaderKind } from "../../engine/watch/resting-readers.ts";
 import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
 import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
@@ -53,9 +56,18 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   override async fetch(request: Request): Promise<Response> {
     const asked = await readRequest(request);
+    if ("rest" in asked) return this.keep(asked.rest);
     return "run" in asked
       ? this.follow(asked.run, request.signal)
       : this.stream(asked.events, request.signal);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.readerLeft(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.readerLeft(socket);
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -149,9 +161,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = await this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);
     const driver = started.value;
-    const { answer, after, reattach = false } = message;
+    const { answer, after, reattach = false, rests = false } = message;
     if (answer === "stream") {
-      return this.openStream(driver, { after, resumes: after > 0, reattach }, signal);
+      return this.openStream(driver, { after, resumes: after > 0, reattach, rests }, signal);
     }
     const leave = this.runs.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
@@ -198,21 +210,49 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   private openStream(
     driver: ExecutionDriver,
-    { after, resumes, reattach }: Omit<StreamReader, "started_at">,
+    { after, resumes, reattach, rests }: Omit<StreamReader, "started_at">,
     signal: AbortSignal,
   ): Response {
-    const feed = new EventFeed(driver, after, resumes, reattach);
+    const feed = new EventFeed(driver, after, resumes, reattach, rests);
     this.runs.feeds.add(feed);
     const leave = this.runs.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);
-    const stream = sseStream(feed, () => {
+    const terms = termsOf((driver.state as ExecutionState).spec);
+    const stream = sseStream(feed, (rests) => {
       this.runs.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
-      leave?.();
+      // The Worker reads that it rests once its reader has taken what is before: a slow one is as patient as ever.
+      leave?.(rests ? terms.stall_ms : 0);
       this.runs.rest();
     });
-    return eventsResponse(stream, termsOf((driver.state as ExecutionState).spec));
+    return eventsResponse(stream, terms);
+  }
+
+  /** A socket for a reader that has all events of a run at rest. */
+  private keep({ after, started_at }: RestingReader): Response {
+    const pair = new WebSocketPair();
+    const answer = socketResponse(pair[0]);
+    if (this.runs.keepReaderOfReleased(pair[1], after, started_at)) return answer;
+    const opened = this.existing(started_at);
+    if (!opened.ok) return refusalResponse(opened.error);
+    this.runs.keepReader(pair[1], after, opened.value);
+    return answer;
+  }
+
+  /** The socket of a reader at rest is closed: one that left may be the last that the run goes on for. */
+  private readerLeft(socket: WebSocket): void {
+    // Most runs are not read from the log because a reader leaves.
+    if (this.ctx.getTags(socket).includes(WATCHER)) this.watcherLeft();
+  }
+
+  private watcherLeft(): void {
+    const opened = this.existing();
+    if (opened.ok) this.runs.presence?.left();
+    else if (opened.error === NO_ROOM) {
+      this.runs.clock.after(TIMINGS.ISOLATE_RETRY_MS, () => this.watcherLeft());
+    }
+    this.runs.rest();
   }
 
   private async answer(
@@ -272,6 +312,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return executionIdOf(this.ctx);
   }
 }
+
+const WATCHER: ReaderKind = "watcher";
 
 const NO_ROOM: CoordinatorError = {
   code: "RESOURCE_EXHAUSTED",

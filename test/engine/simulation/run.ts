@@ -285,7 +285,7 @@ export class DriverRun {
     if (this.accepted && this.random.odds(0.1) && mayCome) {
       const object = this.platform.object();
       if (object !== null)
-        this.reader = new Reader(object.driver, this.random.int(0, this.platform.durable.length));
+        this.reader = new Reader(object.driver, this.random.int(0, this.platform.durable.length), true);
     }
     if (this.reader !== null && this.random.odds(0.5)) {
       if (this.reader.read(this.platform.durable, this.texts) || this.random.odds(0.05))

@@ -115,7 +115,7 @@ test("operation ids are unique, and each endpoint has its own route", () => {
 test("the schema of a definition is self-contained, for editors", () => {
   const schema = JSON.parse(pipelineSchemaText());
   expect(schema.$schema).toBe("https://json-schema.org/draft/2020-12/schema");
-  expect(schema.properties.stages.items.required).toEqual(["name", "agent_type"]);
+  expect(schema.properties.stages.items.required).toEqual(["name"]);
   expect(pipelineSchemaText()).not.toContain("#/components");
 });
 
