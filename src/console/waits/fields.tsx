@@ -43,7 +43,7 @@ function Group({ field, ...rest }: FieldProps) {
 function Field({ field, id, texts, faults, onText }: FieldProps) {
   const { name, label, kind, required, description } = field;
   const own = faultsOf(field, faults);
-  const control = `${id}${name}`;
+  const control = `${id}-field${name}`;
   const common = {
     id: control,
     "aria-invalid": own.length > 0,
