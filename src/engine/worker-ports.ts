@@ -28,7 +28,15 @@ import type {
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
 import type { CallbackClaims, WaitClaims } from "../core/security/outside-token.ts";
 import type { TokenRun } from "../core/security/token.ts";
-import type { ExecutionRpc, FollowMessage, RestingReader, StreamReader } from "./object-protocol.ts";
+import type {
+  CallbackReceipt,
+  CallbackTarget,
+  ExecutionRpc,
+  FollowMessage,
+  RestingReader,
+  Sent,
+  StreamReader,
+} from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
 
 /** All that the Worker reaches the outside through. */
@@ -66,6 +74,16 @@ export interface Executions {
     signal: AbortSignal,
   ): Promise<Response>;
   stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
+  /**
+   * The result, or a sign of life, of an agent that answers later. Refused with NOT_FOUND, EXECUTION_CONFLICT, or what is
+   * wrong with its body. Never repeated here: its body can be read once.
+   */
+  callback(
+    tenant: string,
+    execution_id: string,
+    target: CallbackTarget,
+    sent: Sent & Pick<Request, "signal">,
+  ): Promise<Result<CallbackReceipt>>;
   /** A socket for a reader while the run is at rest. */
   rest(tenant: string, execution_id: string, reader: RestingReader): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;

@@ -3,12 +3,12 @@
 // knows stages that wait.
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import type { WaitStage } from "../../src/contract/stage.ts";
-import { Play, stage } from "../core/rules/play.ts";
+import type { Stage } from "../../src/client/index.ts";
+import { type AgentServer, answers, startAgentServer } from "../support/agents/agent-server.ts";
+import { register } from "../support/agents/console-agents.ts";
 import { openPage, startBrowser } from "../support/clients/browser.ts";
 import { closeAll } from "../support/close.ts";
 import { eventually } from "../support/eventually.ts";
-import { askIn, type AskingRun, RUN_ID } from "../support/servers/asking-run.ts";
 import {
   type Complaints,
   complaintsOf,
@@ -30,51 +30,71 @@ const SCHEMA = {
   },
 };
 
-function question(name: string, timeout_seconds: number, more: Partial<WaitStage["wait"]> = {}): WaitStage {
-  return {
-    name,
-    required: false,
-    parallel: false,
-    depends_on: [],
-    config: {},
-    wait: {
-      prompt: "{'question': 'Publish <b>this</b>?', 'draft': 'Dear readers', 'figures': {'readers': 12}}",
-      timeout_seconds,
-      on_timeout: "fail",
-      ...more,
-    },
-  };
-}
+const asks = (name: string, timeout_seconds: number, more: object): Stage => ({
+  name,
+  required: false,
+  wait: {
+    prompt: "{'question': 'Publish <b>this</b>?', 'draft': 'Dear readers', 'figures': {'readers': 12}}",
+    timeout_seconds,
+    ...more,
+  },
+});
 
+let agents: AgentServer;
 let stack: ConsoleStack;
 let browser: Browser;
 let context: BrowserContext;
 let page: Page;
 let complaints: Complaints;
-let run: AskingRun;
+let id: string;
 
 beforeAll(async () => {
-  [stack, browser] = await Promise.all([startConsole(), startBrowser()]);
+  agents = await startAgentServer();
+  [stack, browser] = await Promise.all([startConsole([agents]), startBrowser()]);
+  await register(stack, agents, { send: answers({ sent: 12 }) });
+  await stack.client.configurePipeline("news", [
+    asks("later", 86_400, { prompt: "{'figures': 3}" }),
+    asks("approval", 600, { schema: SCHEMA }),
+    { name: "send", agent_type: "send", depends_on: ["approval"] },
+  ]);
 });
-afterAll(() => closeAll(browser, stack));
+afterAll(() => closeAll(browser, stack, agents));
 
 beforeEach(async () => {
+  const request = { query: "What is new?", conversation_id: "c1", pipeline: "news" };
+  ({ execution_id: id } = await stack.client.startExecution(request));
   ({ context, page } = await openPage(browser));
   complaints = complaintsOf(page);
-  const stages = [
-    question("later", 86_400, { prompt: "{'figures': 3}" }),
-    question("approval", 600, { schema: SCHEMA }),
-    stage("send", { depends_on: ["approval"] }),
-  ];
-  // A page counts from its own clock.
-  run = await askIn(page, new Play(stages, {}, {}, Date.now()));
+  // The inbox of this run alone, without what other tests have left open.
+  await page.route("**/v1/waits?*", async (route) => route.fulfill({ json: await openQuestions() }));
 });
-afterEach(() => context.close());
+afterEach(async () => {
+  await context.close();
+  await stack.client.cancelExecution(id);
+});
+
+async function openQuestions() {
+  const { stage_results } = await stack.client.getExecution(id);
+  const { stages } = await stack.client.getPipelineConfig("news");
+  const open = stages.filter(({ name }) => stage_results[name]?.status === "waiting");
+  const data = open.map(({ name, wait }) => ({
+    execution_id: id,
+    stage: name,
+    pipeline: "news",
+    conversation_id: "c1",
+    prompt: name === "later" ? { figures: 3 } : { question: "Publish <b>this</b>?" },
+    schema: wait?.schema ?? null,
+    expires_at: new Date(Date.now() + (wait?.timeout_seconds ?? 0) * 1_000).toISOString(),
+  }));
+  data.sort((one, other) => one.expires_at.localeCompare(other.expires_at));
+  return { data, has_more: false, next_cursor: null };
+}
 
 const open = async () => {
-  await page.goto(`${stack.url}/#/run/${RUN_ID}`);
+  await page.goto(`${stack.url}/#/run/${id}`);
   await page.getByRole("heading", { name: "approval asks" }).waitFor();
 };
+const resultOf = async (name: string) => (await stack.client.getExecution(id)).stage_results[name];
 const form = () => page.getByRole("form", { name: "approval asks" });
 const node = (name: string) => page.locator(".graph").getByRole("button", { name: new RegExp(`^${name}, `) });
 const state = async (name: string) => (await node(name).getAttribute("aria-label")) ?? "";
@@ -91,16 +111,10 @@ test("the inbox lists what is open, the soonest expiry first, and leads to the r
   expect(await rows.last().textContent()).toMatch(/^\{"figures":3\}.*laterin (23 h|1 d)/);
   const nav = page.getByRole("navigation", { name: "Views" });
   await nav.getByRole("link", { name: "Inbox 2 open questions" }).waitFor();
-  run.play.submit({
-    type: "signal",
-    stage: "later",
-    wait: null,
-    answer: { ok: true, data: {} },
-    by: "key:k2",
-  });
+  await stack.client.completeStage(id, "later", {});
   await nav.getByRole("link", { name: "Inbox 1 open question", exact: true }).waitFor();
   await rows.first().click();
-  await page.waitForURL(new RegExp(`#/run/${RUN_ID}$`));
+  await page.waitForURL(new RegExp(`#/run/${id}$`));
   await page.getByRole("heading", { name: "approval asks" }).waitFor();
   expect(complaints.list).toEqual([]);
 });
@@ -132,7 +146,7 @@ test("a question is answered with its form, and the view follows the run", async
     () => page.evaluate("document.activeElement.id"),
     (id) => id === "answer-approval-field/copies",
   );
-  expect(run.play.result("approval").status).toBe("waiting");
+  expect(await resultOf("approval")).toMatchObject({ status: "waiting", data: null });
 
   await form().getByLabel("copies").fill("3");
   await form().getByLabel("mail").fill("");
@@ -142,13 +156,17 @@ test("a question is answered with its form, and the view follows the run", async
     (label) => label.startsWith("approval, answered"),
   );
   expect(await form().count()).toBe(0);
-  expect(await state("send")).toMatch(/running/);
-  expect(run.play.result("approval").data).toEqual({ approved: true, copies: 3 });
+  await eventually(
+    () => state("send"),
+    (label) => label.startsWith("send, completed"),
+  );
+  const { data, answered_by } = (await resultOf("approval")) ?? {};
+  expect(data).toEqual({ approved: true, copies: 3 });
   await page
     .getByRole("tabpanel")
     .getByRole("button", { name: /^approval/ })
     .click();
-  await page.getByText("answered by key:k1").waitFor();
+  await page.getByText(`answered by ${answered_by}`).waitFor();
   // The other question is still there.
   expect(await page.getByRole("heading", { name: "later asks" }).count()).toBe(1);
   expect(complaints.list).toEqual([]);
@@ -163,7 +181,9 @@ test("a question without a schema takes any object", async () => {
     () => state("later"),
     (label) => label.startsWith("later, answered"),
   );
-  expect(run.play.result("later").data).toEqual({ n: 9007199254740993 });
+  // The digits are those that were typed.
+  const response = await fetch(`${stack.url}/v1/executions/${id}`);
+  expect(await response.text()).toContain('"data":{"n":9007199254740993}');
 });
 
 test("a rejection needs its reason, which the run then shows", async () => {
@@ -187,7 +207,8 @@ test("a rejection needs its reason, which the run then shows", async () => {
 
 test("somebody who was slower is told, and what they had typed stays", async () => {
   await open();
-  run.isClosed = true;
+  const json = { code: "EXECUTION_CONFLICT", detail: "it has another answer" };
+  await page.route("**/complete", (route) => route.fulfill({ status: 409, json }));
   await form().getByLabel("copies").fill("3");
   await answer();
   await page.getByRole("alert").getByText("That cannot be done any more").waitFor();
@@ -200,13 +221,16 @@ test("a link for somebody without a key is made and shown", async () => {
   await card.getByRole("button", { name: /Copy a link/ }).click();
   const link = card.getByLabel("Link");
   await link.waitFor();
-  expect(await link.inputValue()).toBe("https://coordinator.test/respond/t1");
+  const url = await link.inputValue();
+  expect(new URL(url).origin).toBe(stack.url);
+  const { status } = await fetch(url);
+  expect(status).toBe(200);
   expect(await card.getByText(/answers this question alone, until/).count()).toBe(1);
 });
 
 test("nothing is wider than a phone", async () => {
   await page.setViewportSize({ width: 390, height: 800 });
-  for (const path of [`run/${RUN_ID}`, "waits"]) {
+  for (const path of [`run/${id}`, "waits"]) {
     await page.goto(`${stack.url}/#/${path}`);
     await page.getByText("Publish <b>this</b>?").first().waitFor();
     expect(await page.evaluate("document.documentElement.scrollWidth - innerWidth")).toBeLessThanOrEqual(0);

@@ -14,7 +14,7 @@ const ENTRIES = {
   "agent-coordinator": "src/client/index.ts",
   "agent-coordinator/agent": "src/agent-sdk/define-agent.ts",
 };
-const files = [...globSync("src/client/**/*.ts", { cwd: ROOT }), "src/agent-sdk/define-agent.ts"];
+const files = globSync(["src/client/**/*.ts", "src/agent-sdk/*.ts"], { cwd: ROOT });
 const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
 
 const DOC = String.raw`\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*`;

@@ -55,7 +55,7 @@ test("an answer, a rejection and a token each go to the stage's own path", async
 });
 
 test("data that does not satisfy the schema is an error with a pointer for each fault", async () => {
-  const errors = [{ pointer: "/copies", detail: "must be at most 9" }];
+  const errors = [{ pointer: "/data/copies", detail: "must be at most 9" }];
   const { client } = clientOf({ code: "SCHEMA_MISMATCH", detail: "no", errors }, 422);
   const failure: unknown = await client
     .completeStage("ex", "a", { copies: 12 })

@@ -58,8 +58,8 @@ export abstract class WaitCalls extends PipelineCalls {
    * @param data what the stage gives to its dependants; it must satisfy the question's schema
    * @returns the stage's result, once it is committed. Where the stage has not begun yet, the answer is kept until it
    * asks, and the result is that of a pending stage
-   * @throws CoordinatorClientError `SCHEMA_MISMATCH`: `errors` has a pointer into the data for each fault, and the stage
-   * waits on; `EXECUTION_CONFLICT` for another answer, or one that is too late; `EXECUTION_NOT_FOUND`,
+   * @throws CoordinatorClientError `SCHEMA_MISMATCH`: `errors` has a pointer for each fault (`/data/approved`), and the
+   * stage waits on; `EXECUTION_CONFLICT` for another answer, or one that is too late; `EXECUTION_NOT_FOUND`,
    * `STAGE_NOT_FOUND`
    * @example
    * const { status, answered_by } = await client.completeStage(execution_id, "approval", { approved: true });

@@ -41,7 +41,7 @@ export function Question({ execution_id, stage: { name, wait } }: QuestionProps)
       document.getElementById("main")?.focus({ preventScroll: true });
     } catch (cause) {
       const isMismatch = cause instanceof CoordinatorClientError && cause.code === "SCHEMA_MISMATCH";
-      if (isMismatch) showFaults(cause.errors);
+      if (isMismatch) showFaults(cause.errors.map(inData));
       else failure.value = cause;
     } finally {
       busy.value = false;
@@ -208,4 +208,9 @@ function Link({ execution_id, stage }: { execution_id: string; stage: string }) 
 
 function leaves(fields: ReturnType<typeof formFields>): ReturnType<typeof formFields> {
   return fields.flatMap((field) => (field.kind === "group" ? [...field.fields] : [field]));
+}
+
+/** A coordinator's pointers are into the body of the call, whose `data` is what the form gives. */
+function inData({ pointer, detail }: InputError): InputError {
+  return { pointer: pointer.replace(/^\/data/, ""), detail };
 }

@@ -254,16 +254,22 @@ export class RunKeeper {
     else if (isPending && !isEnded && !driver.isBusy && this.ports.memory?.isLarge === true)
       this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
-    if (isPending || driver.isBusy || driver.watcherCount > this.ownWatchers) return;
+    if (isPending || driver.isBusy || driver.callbacks.size > 0 || driver.watcherCount > this.ownWatchers)
+      return;
     if (this.presence !== null && !isEnded && !this.presence.isResting) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
   }
 
+  /** The driver, after its pending batches are written. @throws the fault that broke the driver */
+  flush(driver: ExecutionDriver): ExecutionDriver {
+    driver.flush();
+    return working(driver);
+  }
+
   /** The current execution, after its pending batches are written. @throws the fault that broke the driver */
   shown(driver: ExecutionDriver): ExecutionText {
-    driver.flush();
-    const state = working(driver).state as ExecutionState;
+    const state = this.flush(driver).state as ExecutionState;
     return { status: state.status, started_at: state.started_at, json: this.textOf(executionPieces(state)) };
   }
 

@@ -15,8 +15,8 @@ import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 import { makeSpec, makeStage } from "../simulation/spec.ts";
 
 export class Play {
-  readonly began: number;
-  now: number;
+  readonly began = 1_764_000_000_000;
+  now = this.began;
   log: LogEvent[] = [];
   state: ExecutionState;
   refusal: Refusal | null = null;
@@ -25,10 +25,7 @@ export class Play {
     stages: ResolvedStage[],
     config: Partial<CoordinatorConfig> = {},
     fields: Partial<RunSpec> = {},
-    began = 1_764_000_000_000,
   ) {
-    this.began = began;
-    this.now = began;
     const spec = makeSpec(stages, config, fields);
     const { events, state } = decide(null, { type: "start", spec }, this.now);
     this.log.push(...events);
