@@ -1,6 +1,6 @@
 // What the calls about waits send, and what they make of the answers.
 import { expect, test } from "vitest";
-import { CoordinatorClient, CoordinatorClientError } from "../../src/client/index.ts";
+import { CoordinatorClient, CoordinatorClientError } from "../../../src/client/index.ts";
 
 interface Sent {
   method: string;
