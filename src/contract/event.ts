@@ -5,7 +5,7 @@ import { PipelineExecution } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import type { LIFECYCLE_TYPES } from "./lifecycle.ts";
 import { PauseMode } from "./requests.ts";
-import { ResolvedStage, StageError, StageResult } from "./stage.ts";
+import { PipelineStage, type ResolvedStage, StageError, StageResult } from "./stage.ts";
 
 const Int = z.number().check(z.int());
 
@@ -16,7 +16,7 @@ export const StartedData = z.lazy(() =>
     conversation_id: z.string(),
     pipeline: z.string(),
     pipeline_version: Int,
-    stages: z.array(ResolvedStage),
+    stages: z.array(PipelineStage),
   }),
 );
 export type StartedData = Omit<z.infer<typeof StartedData>, "stages"> & { stages: ResolvedStage[] };

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 export type Glyph =
   | "pending"
   | "running"
+  | "waiting"
   | "retrying"
   | "completed"
   | "failed"
@@ -17,6 +18,12 @@ const SHAPES: Record<Glyph, JSX.Element> = {
     <g class="turning">
       <circle cx="8" cy="8" r="5.25" opacity=".25" />
       <path d="M8 2.75a5.25 5.25 0 0 1 5.25 5.25" />
+    </g>
+  ),
+  waiting: (
+    <g>
+      <circle cx="8" cy="8" r="5.25" />
+      <path d="M8 5v3l2 1.5" />
     </g>
   ),
   retrying: <path d="M12.9 9.5A5.25 5.25 0 1 1 12.2 4.8M12.6 2.4v2.8H9.8" />,
