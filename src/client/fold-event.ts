@@ -36,7 +36,7 @@ const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running",
 export function foldEvent(view: RunView, event: RunEvent): RunView;
 export function foldEvent(view: RunView | null, event: RunEvent): RunView | null;
 export function foldEvent(view: RunView | null, event: RunEvent): RunView | null {
-  if (view === null) return event.type === "execution.started" ? begin(event) : null;
+  if (view === null) return isFirst(event) ? begin(event) : null;
   switch (event.type) {
     case "stage.delta":
       return write(view, event);
@@ -52,7 +52,7 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
   const view = { ...before, events: [...before.events, event], seq: event.seq };
   switch (event.type) {
     case "execution.started":
-      return begin(event);
+      return { ...begin(event), events: view.events };
     case "execution.paused":
       return pause(view, at, event.data.mode === "abort");
     case "execution.resumed":
@@ -63,6 +63,8 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "execution.failed":
     case "execution.cancelled":
       return end(view, at, event.data);
+    case "execution.queued":
+      return view;
     case "stage.started":
       return change(view, event.stage, (stage) => start(stage, at, event.attempt));
     case "stage.waiting":
@@ -119,13 +121,17 @@ function passOver(view: RunView, event: never): RunView {
   return typeof seq === "number" && seq > view.seq ? { ...view, seq } : view;
 }
 
-function begin(event: EventOf<"execution.started">): RunView {
+function isFirst(event: RunEvent): event is EventOf<"execution.queued" | "execution.started"> {
+  return event.type === "execution.queued" || event.type === "execution.started";
+}
+
+function begin(event: EventOf<"execution.queued" | "execution.started">): RunView {
   const { query, pipeline, stages } = event.data;
   return {
     execution_id: event.execution_id,
     query,
     pipeline,
-    status: "running",
+    status: event.status,
     started_at: Date.parse(event.timestamp),
     ended_at: null,
     stages: stages.map(pendingStage),

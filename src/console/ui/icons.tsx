@@ -3,6 +3,7 @@ import type { JSX } from "preact";
 
 export type Glyph =
   | "pending"
+  | "queued"
   | "running"
   | "waiting"
   | "retrying"
@@ -14,6 +15,7 @@ export type Glyph =
 
 const SHAPES: Record<Glyph, JSX.Element> = {
   pending: <circle cx="8" cy="8" r="5.25" stroke-dasharray="2.2 2.2" />,
+  queued: <path d="M3.5 5h9M3.5 8h9M3.5 11h5" />,
   running: (
     <g class="turning">
       <circle cx="8" cy="8" r="5.25" opacity=".25" />
