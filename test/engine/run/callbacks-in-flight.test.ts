@@ -90,7 +90,7 @@ test("a stage without the field says nothing of the kind", async () => {
   expect(bench.requests.map(({ callback_url }) => callback_url)).toEqual([null]);
 });
 
-test("after its 202 the run rests, its alarm at the very end of the wait, and nobody calls again", async () => {
+test("after its 202 the run rests, its alarm at the very end of the wait, and the agent is not called again", async () => {
   const { bench } = await accepted();
   expect(bench.driver.state?.status).toBe("waiting");
   expect(bench.driver.isBusy).toBe(false);
@@ -101,7 +101,7 @@ test("after its 202 the run rests, its alarm at the very end of the wait, and no
   expect(bench.requests).toHaveLength(1);
 });
 
-test("a crash right after the 202 calls nobody again: it was written at once", async () => {
+test("a crash right after the 202 does not call again: it was written at once", async () => {
   const bench = new Bench((_request, _hooks, b) => later(b, 10, LATER));
   await bench.start(makeSpec([makeStage("one", STAGE)], {}, { origin: "https://c.example" }));
   await bench.until(12);

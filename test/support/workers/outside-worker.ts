@@ -1,5 +1,5 @@
-// The chaos Worker with a way to what an execution's object takes from outside: POST /v1/callbacks/:token, and under
-// /outside/:execution_id the RPC of answers and of what a stage asks.
+// The chaos Worker with a way to an execution's object: under /outside/:execution_id the RPC of answers and of what a
+// stage asks.
 import { composeServices } from "../../../src/compose.ts";
 import type { SignalMessage, WaitToken } from "../../../src/engine/object-protocol.ts";
 import { problemResponse } from "../../../src/http/problem.ts";
@@ -14,17 +14,12 @@ const TENANT = "local";
 export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {
     const { pathname } = new URL(request.url);
-    const [, first, second, third] = pathname.split("/");
+    const [, first, second] = pathname.split("/");
     const services = composeServices(env);
     if (!services.ok) return new Response(null, { status: 500 });
-    const { access, executions } = services.value;
+    const { executions } = services.value;
     const shown = <T>(result: Result<T>) =>
       result.ok ? Response.json(result.value) : problemResponse(result.error, pathname);
-    if (second === "callbacks" && request.method === "POST") {
-      const claims = await access.readCallbackToken(third ?? "");
-      if (claims === null) return problemResponse({ code: "NOT_FOUND" }, pathname);
-      return shown(await executions.callback(claims.tenant, claims.execution_id, claims, request));
-    }
     if (first === "outside") {
       const rpc = executions.rpc(TENANT, second ?? "");
       const asked = await request.json<Asked>();

@@ -15,7 +15,7 @@ let names = 0;
 beforeAll(async () => {
   agents = await startAgentServer();
   const vars = { AGENT_COORDINATOR_RETRY_DELAY: "0.01" };
-  coordinator = await startCoordinator([agents], vars, "outside-worker");
+  coordinator = await startCoordinator([agents], vars);
 });
 
 afterAll(() => closeAll(coordinator, agents));
@@ -72,7 +72,7 @@ test("a run waits for its agent and goes on with the callback's JSON; the same a
   await waits(id);
   expect(urlOf(0)).toMatch(new RegExp(`^${coordinator.url}/v1/callbacks/`));
   const answer = JSON.stringify({ data: { answer: "done" }, usage: { input_tokens: 3 } });
-  expect(await callback(urlOf(0), answer)).toEqual({ status: 200, body: "accepted" });
+  expect(await callback(urlOf(0), answer)).toEqual({ status: 200, body: { status: "accepted" } });
   expect(await show(id)).toMatchObject({
     status: "completed",
     stage_results: { only: { status: "completed", attempts: 1, data: { answer: "done" } } },
@@ -198,7 +198,7 @@ test("signs of life keep a try alive; silence ends it, and the next one has a to
   expect(await show(id)).toMatchObject({ status: "completed", stage_results: { only: { attempts: 2 } } });
 });
 
-test("a crash of the object, or of the server, after the 202 calls nobody again", async () => {
+test("a crash of the object, or of the server, after the 202 does not call it again", async () => {
   const { begin, urlOf, calls, name } = await laterAgent();
   const id = await begin();
   await waits(id);
@@ -212,9 +212,10 @@ test("a crash of the object, or of the server, after the 202 calls nobody again"
   const state = await temporaryState();
   const vars = {
     AGENT_COORDINATOR_AGENT_HOSTS: agents.host,
+    AGENT_COORDINATOR_PUBLIC_URL: "https://coordinator.example",
     AGENT_COORDINATOR_TOKEN_SECRET: "a secret of this test alone, long enough",
   };
-  const options = { state: state.path, vars, worker: "outside-worker" as const };
+  const options = { state: state.path, vars };
   const first = await startWorkerd(options);
   const send = (base: string, method: string, path: string, body: unknown) =>
     fetch(`${base}${path}`, { method, body: JSON.stringify(body), headers: JSON_TYPE });
@@ -234,6 +235,7 @@ test("a crash of the object, or of the server, after the 202 calls nobody again"
   await first.kill();
   const second = await startWorkerd(options);
   expect(await statusAt(second.url)).toBe("waiting");
+  expect(urlOf(1)).toMatch(/^https:\/\/coordinator\.example\/v1\/callbacks\//);
   const token = urlOf(1).split("/").at(-1);
   expect((await callback(`${second.url}/v1/callbacks/${token}`, '{"data":{"n":2}}')).status).toBe(200);
   expect(await statusAt(second.url)).toBe("completed");
