@@ -67,7 +67,10 @@ test("an answer before its question is 202, and taken when it is asked", async (
   expect(await asking.complete(id, { approved: true })).toMatchObject({ status: 202 });
   expect(await asking.complete(id, { approved: false })).toMatchObject({ status: 409 });
   const ended = await asking.status(id, "completed");
-  expect(ended.stage_results.approval).toMatchObject({ data: { approved: true }, answered_by: expect.stringMatching(/^key:/) });
+  expect(ended.stage_results.approval).toMatchObject({
+    data: { approved: true },
+    answered_by: expect.stringMatching(/^key:/),
+  });
 });
 
 test("data that the schema refuses are named in the body, and the stage waits on", async () => {
