@@ -16,6 +16,7 @@ import { pipelines } from "./routes/pipelines.ts";
 import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 import { startExecution } from "./routes/start-execution.ts";
+import { waits } from "./routes/outside/waits.ts";
 
 function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
   return endpoints.map((endpoint) => ({ ...endpoint, tag }));
@@ -23,7 +24,7 @@ function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
 
 export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages),
-  ...tagged("outside", ...signals, ...respond, ...callbacks),
+  ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

@@ -5,7 +5,7 @@ import { writeLog } from "../../adapters/platform/system.ts";
 import { composeListing, composePorts, composeReceivers } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import { endWasReported, wasReported } from "../../core/execution/alarm/report-times.ts";
+import { endWasReported, needsAlarm, wasReported } from "../../core/execution/alarm/report-times.ts";
 import { isDeletedByIndex, retainedUntil } from "../../core/execution/alarm/retention.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isAtRest, isTerminal } from "../../core/execution/state.ts";
@@ -224,7 +224,7 @@ export class RunKeeper {
     return { ...ports, memory };
   }
 
-  /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
+  /** A pause or question that an earlier instance wrote and may not have reported is reported also where it is over now. */
   async noticePause(): Promise<void> {
     let driver: ExecutionDriver;
     try {
@@ -234,7 +234,7 @@ export class RunKeeper {
       return;
     }
     const { state } = driver;
-    if (state?.status !== "paused") return;
+    if (state === null || isTerminal(state.status) || !needsAlarm(state)) return;
     const { outbox } = this;
     if (!wasReported(state, await this.ctx.storage.getAlarm())) outbox?.notice();
   }
