@@ -56,6 +56,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       result: pendingResult(stage.name, stage.agent_type ?? null),
       call: 0,
       call_at: 0,
+      first_call: 0,
       attempt: 0,
       repeated: false,
       due_at: 0,
@@ -118,6 +119,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         phase: "calling",
         call: event.seq,
         call_at: at,
+        first_call: stage.phase === "interrupted" && stage.first_call > 0 ? stage.first_call : event.seq,
         began_seq: stage.began_seq || event.seq,
         attempt: event.attempt,
         repeated: event.internal?.repeated === true,
@@ -216,6 +218,7 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
     phase: isLookup ? "lookup" : "interrupted",
     call: isLookup ? event.seq : stage.call,
     call_at: isLookup ? at : stage.call_at,
+    first_call: 0,
     began_seq: stage.began_seq || event.seq,
     rescued: event.internal?.rescued ?? null,
     waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
@@ -275,6 +278,8 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
         ? {
             ...stage,
             phase: "interrupted",
+            // Its answer comes too late after a pause, and not after a crash.
+            first_call: pausedAt === undefined ? stage.first_call : 0,
             wait: null,
             waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
             result: {

@@ -55,6 +55,11 @@ export interface StageState {
   readonly call: number;
   /** When that was, ms since the epoch. */
   readonly call_at: number;
+  /**
+   * The first call of the present try, of which a crash may have repeated some: the callback to any of them is its
+   * result. 0 where there is none.
+   */
+  readonly first_call: number;
   /** The number of the current or last try. */
   readonly attempt: number;
   /** The call in flight has the attempt of one that was interrupted. */

@@ -266,10 +266,16 @@ export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): R
   return null;
 }
 
-/** True where the stage has the call in flight, or waits for its callback. */
-function awaits({ state }: Batch, { phase, wait, call }: StageState, expected: number): boolean {
-  if (isTerminal(state.status) || call !== expected) return false;
-  return phase === "calling" || (phase === "waiting" && wait?.reason === "callback");
+/**
+ * True where the stage has a call of this try in flight, waits for its callback, or lost it in a crash: an agent that
+ * knows a repeated call by its Idempotency-Key answers the first one.
+ */
+function awaits({ state }: Batch, stage: StageState, expected: number): boolean {
+  const { phase, wait, call, first_call } = stage;
+  if (isTerminal(state.status) || expected > call || expected < first_call || first_call === 0) return false;
+  return (
+    phase === "calling" || phase === "interrupted" || (phase === "waiting" && wait?.reason === "callback")
+  );
 }
 
 /** The call that a callback ends, as it was sent. */
