@@ -7,6 +7,9 @@ import { Name } from "./names.ts";
 import { FallbackStrategy } from "./stage.ts";
 
 const Seconds = z.number().check(z.gte(0.001), z.lte(LIMITS.TIMEOUT_SECONDS));
+export const OnBusy = z.enum(["parallel", "reject", "queue", "interrupt"]);
+export type OnBusy = z.infer<typeof OnBusy>;
+
 const Ratio = z.number().check(z.gte(0), z.lte(1));
 
 export const CoordinatorConfig = z.strictObject({
@@ -54,6 +57,8 @@ export const CoordinatorConfig = z.strictObject({
     /** How long the oldest open question has been open. */
     wait_age_seconds: z.number().check(z.gte(0)),
   }),
+  /** What happens to a question while another execution of its conversation has not ended. */
+  on_busy: OnBusy,
   retention_seconds: z.number().check(z.gte(1), z.lte(365 * 86_400)),
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;
@@ -95,6 +100,7 @@ export const DEFAULT_CONFIG: CoordinatorConfig = {
     memory_usage_mb: LIMITS.CONTEXT_MB,
     wait_age_seconds: 86_400,
   },
+  on_busy: "parallel",
   retention_seconds: 604_800,
 };
 

@@ -1,24 +1,25 @@
 // The events of an execution (src/contract/README.md section 3): lifecycle events, which are logged and numbered, and
 // the transient events, which are not.
 import * as z from "./zod.ts";
-import { PipelineExecution } from "./execution.ts";
+import { LogPlace, PipelineExecution } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import type { LIFECYCLE_TYPES } from "./lifecycle.ts";
 import { PauseMode } from "./requests.ts";
-import { ResolvedStage, StageError, StageResult } from "./stage.ts";
+import { PipelineStage, type ResolvedStage, StageError, StageResult } from "./stage.ts";
 
 const Int = z.number().check(z.int());
 
 /** What a run was started with, as its first event shows it. */
-export const StartedData = z.lazy(() =>
-  z.object({
-    query: z.string(),
-    conversation_id: z.string(),
-    pipeline: z.string(),
-    pipeline_version: Int,
-    stages: z.array(ResolvedStage),
-  }),
-);
+const startedFields = () => ({
+  query: z.string(),
+  conversation_id: z.string(),
+  pipeline: z.string(),
+  pipeline_version: Int,
+  stages: z.array(PipelineStage),
+  /** Absent where it is no fork. */
+  forked_from: z.optional(LogPlace),
+});
+export const StartedData = z.lazy(() => z.object(startedFields()));
 export type StartedData = Omit<z.infer<typeof StartedData>, "stages"> & { stages: ResolvedStage[] };
 
 /** The fields of every lifecycle event, in their order on the wire, with those that some types have among them. */
@@ -60,6 +61,12 @@ function ofStage<Type extends string, Status extends string, Data extends z.ZodM
 /** A lifecycle event, as it is stored and as a reader gets it: the same bytes at every replay. */
 export const LifecycleEvent = z.lazy(() =>
   z.discriminatedUnion("type", [
+    // It waits for the execution before it in its conversation; the first event then.
+    ofExecution(
+      "execution.queued",
+      ["queued"],
+      z.object({ ...startedFields(), behind: z.string(), position: Int }),
+    ),
     ofExecution("execution.started", ["running"], StartedData),
     ofExecution("execution.paused", ["paused"], z.object({ mode: PauseMode })),
     ofExecution("execution.resumed", ["running"], Nothing()),

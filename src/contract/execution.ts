@@ -8,7 +8,12 @@ export const ExecutionStatus = z.enum(EXECUTION_STATUSES);
 export type ExecutionStatus = z.infer<typeof ExecutionStatus>;
 
 /** One earlier question of the conversation with its answer. */
-export const ConversationTurn = z.object({ query: z.string(), answer: z.unknown() });
+export const ConversationTurn = z.object({
+  query: z.string(),
+  answer: z.unknown(),
+  /** What a run had said that was superseded by the next question. */
+  partial: z.optional(z.literal(true)),
+});
 export type ConversationTurn = z.infer<typeof ConversationTurn>;
 
 export const ErrorInfo = z.object({
@@ -48,6 +53,10 @@ export const PerformanceMetrics = z.object({
 });
 export type PerformanceMetrics = z.infer<typeof PerformanceMetrics>;
 
+/** A place in the log of an execution. */
+export const LogPlace = z.object({ execution_id: z.string(), seq: z.number().check(z.int()) });
+export type LogPlace = z.infer<typeof LogPlace>;
+
 export const PipelineExecution = z.object({
   execution_id: ExecutionId,
   status: ExecutionStatus,
@@ -77,7 +86,11 @@ export const PipelineExecution = z.object({
     storage_note: z.optional(z.string()),
     traceparent: z.nullable(z.string()),
     config: JsonObject,
+    /** The execution whose question has superseded this one. */
+    superseded_by: z.optional(z.string()),
   }),
+  /** What it is a fork of. Earlier versions lack it. */
+  forked_from: z._default(z.nullable(LogPlace), null),
   truncated: z.optional(z.literal(true)),
   /** Where to follow it: in answers about an execution that is not terminal, and in no event. */
   stream_url: z.optional(z.string()),

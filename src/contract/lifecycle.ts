@@ -1,6 +1,7 @@
 // The kinds of lifecycle events, those that are logged and numbered (src/contract/README.md section 3).
 
 export const LIFECYCLE_TYPES = [
+  "execution.queued",
   "execution.started",
   "execution.paused",
   "execution.resumed",

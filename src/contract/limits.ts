@@ -72,6 +72,8 @@ export const LIMITS = {
   CONTEXT_MB: 16,
   /** Conversation turns passed to an agent. */
   HISTORY_TURNS: 50,
+  /** Executions of one conversation that wait for the one before them. */
+  QUEUED_RUNS: 10,
   PAUSE_SECONDS: 30 * 86_400,
   /** A month: a wait for a person, or for an agent that answers later. */
   WAIT_SECONDS: 30 * 86_400,

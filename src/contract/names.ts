@@ -26,6 +26,7 @@ export const ExecutionId = z
 export const Tenant = z.string().check(z.regex(/^[a-z0-9]{1,32}$/, "must be 1 to 32 characters of a-z 0-9"));
 
 export const EXECUTION_STATUSES = [
+  "queued",
   "running",
   "waiting",
   "paused",

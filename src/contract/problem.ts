@@ -17,6 +17,7 @@ export const ErrorCode = z.enum([
   "NOT_ACCEPTABLE",
   "UNSUPPORTED_MEDIA_TYPE",
   "EXECUTION_CONFLICT",
+  "CONVERSATION_BUSY",
   "PRECONDITION_FAILED",
   "INVALID_PIPELINE_CONFIG",
   "CIRCULAR_DEPENDENCY",
@@ -63,6 +64,8 @@ export const Problem = z.lazy(() =>
     errors: z.optional(z.array(InputError).check(z.maxLength(LIMITS.ERRORS))),
     /** How many there are in all. */
     error_count: z.optional(z.number().check(z.int())),
+    /** Of CONVERSATION_BUSY: the executions that have not ended. */
+    running: z.optional(z.array(z.string())),
   }),
 );
 export type Problem = z.infer<typeof Problem>;
@@ -89,6 +92,8 @@ export type CoordinatorError =
   | { code: "STAGE_NOT_FOUND"; execution_id: string; stage: string }
   /** An answer's data that the stage's schema refuses. */
   | { code: "SCHEMA_MISMATCH"; stage: string; errors: InputError[] }
+  /** `limit`: so many wait already, where that is the reason. */
+  | { code: "CONVERSATION_BUSY"; conversation_id: string; running: string[]; limit?: number }
   | { code: "PRECONDITION_FAILED"; resource: string }
   | {
       code: "INVALID_PIPELINE_CONFIG" | "CIRCULAR_DEPENDENCY" | "MISSING_DEPENDENCY";

@@ -1,5 +1,6 @@
 // Requests: the bodies and the queries that are validated by a schema (src/contract/README.md sections 1 and 2).
 // Apart from the responses, which the Worker does not validate and describes only in the OpenAPI document.
+import { OnBusy } from "./config.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { EXECUTION_STATUSES, ExecutionId, Name } from "./names.ts";
@@ -28,9 +29,32 @@ export const ExecutionRequest = z.lazy(() =>
     execution_id: z.optional(ExecutionId),
     on_disconnect: z._default(OnDisconnect, "continue"),
     cache: z.optional(CacheUse),
+    /** The config's, where it is absent. */
+    on_busy: z.optional(OnBusy),
   }),
 );
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
+
+/** The body of POST /v1/executions/:id/fork; may be left out. */
+export const ForkRequest = z.lazy(() =>
+  z.strictObject({
+    /** A stage, which is run with all that depend on it; or `failed`, for what had not completed. */
+    from: z.optional(Name),
+    query: z.optional(Query),
+    context: z.optional(JsonObject),
+    pipeline_config: z._default(z.record(Name, StageOverride), {}),
+    pipeline_version: z.optional(z.number().check(z.int(), z.gte(1))),
+    /** The data of stages that are not run. */
+    set: z._default(z.record(Name, JsonObject), {}),
+    /** Its answer takes the turn of the execution that it is a fork of. */
+    replace_turn: z._default(z.boolean(), false),
+    /** Says what would be reused, and starts nothing. */
+    dry_run: z._default(z.boolean(), false),
+    execution_id: z.optional(ExecutionId),
+    on_disconnect: z._default(OnDisconnect, "continue"),
+  }),
+);
+export type ForkRequest = z.infer<typeof ForkRequest>;
 
 /** The body of POST /v1/stages/execute. */
 export const StageExecutionRequest = z.lazy(() =>

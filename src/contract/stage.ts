@@ -69,7 +69,6 @@ export const StageOverride = z.lazy(() =>
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export const ResolvedStage = PipelineStage;
 export type ResolvedStage = AgentStage | WaitStage;
 
 /** A stage that calls an agent. */
@@ -130,6 +129,11 @@ export const StageResult = z.lazy(() =>
     usage: z.nullable(Usage),
     /** Who answered a wait: `key:<id>`, `token:<id>`, or `timeout`. Earlier versions lack it. */
     answered_by: z._default(z.nullable(z.string()), null),
+    /** Where the result was taken over from. Earlier versions lack it. */
+    reused_from: z._default(
+      z.nullable(z.object({ execution_id: z.string(), seq: z.number().check(z.int()) })),
+      null,
+    ),
   }),
 );
 export type StageResult = z.infer<typeof StageResult>;

@@ -10,11 +10,13 @@ interface Description {
   detail: string;
   headers?: Record<string, string>;
   errors?: { pointer: string; detail: string }[];
+  /** The executions that have not ended. */
+  running?: string[];
 }
 
 /** The problem document for an error. @param instance the request's path */
 export function problemResponse(error: CoordinatorError, instance: string): Response {
-  const { status = STATUS[error.code], title, headers, errors, ...fields } = describe(error);
+  const { status = STATUS[error.code], title, headers, errors, running, ...fields } = describe(error);
   const detail = clip(fields.detail);
   const problem: Problem = {
     type: `urn:agent-coordinator:problem:${error.code.toLowerCase().replaceAll("_", "-")}`,
@@ -25,6 +27,7 @@ export function problemResponse(error: CoordinatorError, instance: string): Resp
     error: detail,
     code: error.code satisfies ErrorCode,
     ...(errors === undefined ? {} : { errors: first(errors), error_count: errors.length }),
+    ...(running === undefined ? {} : { running }),
   };
   return new Response(JSON.stringify(problem), {
     status,
@@ -45,6 +48,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   METHOD_NOT_ALLOWED: 405,
   NOT_ACCEPTABLE: 406,
   EXECUTION_CONFLICT: 409,
+  CONVERSATION_BUSY: 409,
   PRECONDITION_FAILED: 412,
   UNSUPPORTED_MEDIA_TYPE: 415,
   INVALID_PIPELINE_CONFIG: 422,
@@ -130,6 +134,14 @@ function describe(error: CoordinatorError): Description {
             ? `the stage ${error.stage} takes no answer: ${error.why}`
             : `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
       };
+    case "CONVERSATION_BUSY": {
+      const { conversation_id, running, limit } = error;
+      const detail =
+        limit === undefined
+          ? `an execution of the conversation ${conversation_id} has not ended: ${running.join(", ")}`
+          : `${limit} executions of the conversation ${conversation_id} wait already, which is the limit`;
+      return { title: "Conversation busy", detail, running };
+    }
     case "PRECONDITION_FAILED":
       return {
         title: "Precondition failed",

@@ -1,6 +1,7 @@
 // Command: every input of an execution. An effect's outcome (an answer, a timer, a restart) returns only in this
 // form.
 import type { AgentAnswer } from "../../contract/agent.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
 import type { InputError } from "../../contract/problem.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
@@ -36,7 +37,14 @@ export type CallEnding =
     };
 
 export type Command =
-  | { type: "start"; spec: RunSpec }
+  | {
+      type: "start";
+      spec: RunSpec;
+      /** It waits for the execution before it in its conversation. */
+      queued?: QueuePlace;
+    }
+  /** The execution before it has ended: the one that waits starts, with the history as it is now. */
+  | { type: "admit"; history: ConversationTurn[] }
   | {
       type: "answer";
       stage: string;
@@ -78,7 +86,20 @@ export type Command =
   | { type: "recover"; crashes?: number; cut?: number }
   | { type: "pause"; mode: PauseMode }
   | { type: "resume" }
-  | { type: "cancel"; reason: string };
+  | {
+      type: "cancel";
+      reason: string;
+      /** The execution whose question supersedes this one, and what its stages have said so far. */
+      superseded?: { by: string; texts: Readonly<Record<string, string>> };
+    };
+
+/** A place in the queue of a conversation. */
+export interface QueuePlace {
+  /** The execution that it waits for. */
+  behind: string;
+  /** 1 for the next. */
+  position: number;
+}
 
 /** Why a command changes nothing. */
 export type Refusal =

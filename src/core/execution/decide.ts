@@ -7,7 +7,7 @@ import type { Command, Refusal } from "./command.ts";
 import { cancelExecution, completeStage, failExecution } from "./rules/endings.ts";
 import type { LogEvent } from "./log-event.ts";
 import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
-import { startExecution } from "./rules/start.ts";
+import { admitExecution, startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
 import { callFailed } from "./rules/retry.ts";
 import { awaitCallback, expireWaits, takeCallback, takeHeartbeat, takeSignal } from "./rules/outside.ts";
@@ -23,7 +23,9 @@ export interface Decision {
 
 export function decide(state: ExecutionState | null, command: Command, now: number): Decision {
   if (command.type === "start") {
-    return state === null ? accept(startExecution(command.spec, now)) : refuse(state, { reason: "exists" });
+    return state === null
+      ? accept(startExecution(command.spec, now, command.queued))
+      : refuse(state, { reason: "exists" });
   }
   if (state === null) return refuse(state, { reason: "absent" });
   // A clock that was set back must not make an event older than the one before it.
@@ -52,8 +54,13 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
     case "recover":
       recover(batch, command.crashes ?? 0, command.cut ?? 0);
       return null;
+    case "admit":
+      // Of a message that comes twice the second one changes nothing.
+      if (batch.state.status === "queued") admitExecution(batch, command.history);
+      return null;
     case "pause":
       if (batch.state.status === "paused") return null;
+      if (batch.state.status === "queued") return conflict(batch.state, "pause");
       batch.emit({
         type: "execution.paused",
         status: "paused",
@@ -67,7 +74,7 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
       advance(batch);
       return null;
     case "cancel":
-      cancelExecution(batch, command.reason);
+      cancelExecution(batch, command.reason, command.superseded);
       return null;
   }
 }
@@ -90,6 +97,7 @@ function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Deci
       return refuse(state, takeCallback(batch, command));
     case "heartbeat":
       return refuse(state, takeHeartbeat(batch, command));
+    case "admit":
     case "tick":
     case "recover":
       return { events: [], state, refusal: null };
@@ -115,6 +123,8 @@ function endOverdue(batch: Batch): void {
     });
   } else if (state.paused_at !== null && now >= state.paused_at + max_pause_seconds * 1_000) {
     cancelExecution(batch, `paused for longer than ${max_pause_seconds} s`);
+  } else if (state.status === "queued" && now >= state.started_at + max_pause_seconds * 1_000) {
+    cancelExecution(batch, `queued for longer than ${max_pause_seconds} s`);
   }
 }
 

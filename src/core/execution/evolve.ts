@@ -6,7 +6,7 @@ import type { JsonObject } from "../../contract/json.ts";
 import type { StageResult } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
-import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
+import type { CallEnd, LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
 import { pausedSpansAt, settle } from "./fold/clock.ts";
 import { asked, type CallEndEvent, outsideEnded, signalled } from "./fold/outside.ts";
 import { withStage } from "./fold/stages.ts";
@@ -34,20 +34,22 @@ export function replay(events: Iterable<LogEvent>): ExecutionState | null {
 }
 
 function begin(event: FoldedEvent, at: number): ExecutionState {
-  if (event.type !== "execution.started") {
-    throw new RangeError(`a log begins with execution.started, not with ${event.type}`);
+  if (event.type !== "execution.started" && event.type !== "execution.queued") {
+    throw new RangeError(`a log begins with execution.started or execution.queued, not with ${event.type}`);
   }
   const { spec, context_bytes } = upcast(event);
+  const isQueued = event.type === "execution.queued";
   return {
     spec,
-    status: "running",
+    status: isQueued ? "queued" : "running",
     seq: event.seq,
     started_at: at,
     updated_at: at,
     ended_at: null,
     deadline_at: at + spec.config.pipeline_timeout_seconds * 1_000,
     paused_at: null,
-    drained_at: null,
+    // The deadline counts from its start.
+    drained_at: isQueued ? at : null,
     pausedSpans: [],
     stages: spec.stages.map((stage) => ({
       phase: "pending",
@@ -69,12 +71,14 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       displaced: false,
       early: null,
       answers: [],
+      said: null,
     })),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
     context: spec.context,
     context_bytes,
     usage: {},
     error_info: null,
+    superseded_by: null,
     recoveries: 0,
     recoveriesWithoutProgress: 0,
   };
@@ -82,8 +86,10 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
 
 function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionState {
   switch (event.type) {
+    case "execution.queued":
+      throw new RangeError("execution.queued is not the first event");
     case "execution.started":
-      throw new RangeError("duplicate execution.started");
+      return admitted(state, event);
     case "execution.paused": {
       const interrupted = event.data.mode === "abort" ? holdCalls(state, at) : state;
       return { ...interrupted, status: "paused", paused_at: at };
@@ -105,6 +111,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         ended_at: at,
         pausedSpans: pausedSpansAt(state, at),
         error_info: event.data.error_info ?? null,
+        superseded_by: event.internal?.superseded_by ?? null,
       };
     case "stage.started":
       return withStage(state, event, (stage) => ({
@@ -171,6 +178,7 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
       ...outsideEnded(stage, event, at),
       phase: "ended",
       early: null,
+      said: event.type === "stage.cancelled" ? (event.internal?.text ?? null) : null,
       // A stage may fail without a call, where its condition cannot be evaluated.
       began_seq: stage.began_seq || (result.start_time === null ? 0 : event.seq),
       ended_seq: event.seq,
@@ -236,14 +244,15 @@ function endedWithoutResult(
   };
 }
 
-/** A cancelled call has no time of sending: it counts from its stage.started. */
 function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
   // An agent that answers later works until its callback.
   if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return { calls: stage.calls };
   // No agent was called: the stage is on the path, and takes no agent's time.
-  if (event.internal?.uncalled === true) return { calls: [...stage.calls, [at, at]] };
+  // A cancelled call has no time of sending: it counts from its stage.started.
+  const end: CallEnd = event.type === "stage.cancelled" ? {} : (event.internal ?? {});
+  if (end.uncalled === true) return { calls: [...stage.calls, [at, at]] };
   // A clock that was set back meanwhile must not make the call longer than it can have been.
-  const began = Math.max(event.internal?.began_at ?? stage.call_at, stage.call_at);
+  const began = Math.max(end.began_at ?? stage.call_at, stage.call_at);
   return { calls: [...stage.calls, [Math.min(began, at), at]] };
 }
 
@@ -279,6 +288,13 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
   };
 }
 
+/** The execution before it has ended: from here on its clock runs. */
+function admitted(state: ExecutionState, event: LogEventOf<"execution.started">): ExecutionState {
+  if (state.status !== "queued") throw new RangeError("duplicate execution.started");
+  const history = event.internal?.history ?? state.spec.history;
+  return { ...state, status: "running", spec: { ...state.spec, history } };
+}
+
 function resumed(state: ExecutionState): ExecutionState {
   return { ...state, status: "running", paused_at: null, recoveriesWithoutProgress: 0 };
 }
@@ -304,6 +320,7 @@ function pendingResult(stage: string, agent_type: string | null): StageResult {
     skip_reason: null,
     usage: null,
     answered_by: null,
+    reused_from: null,
   };
 }
 

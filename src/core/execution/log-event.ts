@@ -1,6 +1,7 @@
 // LogEvent: a lifecycle event as the log keeps it. Its public part is what readers get, byte for byte; `internal`
 // is what only the fold needs and never leaves the object.
 import type { LifecycleEvent } from "../../contract/event.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
@@ -32,6 +33,8 @@ export interface Repeats {
 
 interface Ending {
   repeats?: Repeats;
+  /** The execution whose question has superseded it. */
+  superseded_by?: string;
 }
 
 /** The answer from outside with which a stage or a try ended. */
@@ -58,7 +61,9 @@ interface Signalled extends Answered {
 /** What the log keeps of an event beside what readers get, by the event's type; the other types have none. */
 interface Internals {
   /** `bytes`: UTF-8 bytes of the context. */
-  "execution.started": { spec?: PrivateSpec; bytes?: number };
+  "execution.queued": { spec?: PrivateSpec; bytes?: number };
+  /** Of a run that was queued, the history alone. */
+  "execution.started": { spec?: PrivateSpec; bytes?: number; history?: ConversationTurn[] };
   /** The call has the same attempt as the one before it: a crash or a pause interrupted that, or this is the fallback's. */
   "stage.started": { repeated?: true };
   /** `contract`: the answer broke the contract; the next such answer is the last. */
@@ -76,6 +81,8 @@ interface Internals {
       bytes?: number;
     };
   "stage.failed": CallEnd & Answered;
+  /** What it had said. */
+  "stage.cancelled": { text?: string };
   "execution.completed": Ending;
   "execution.failed": Ending;
   "execution.cancelled": Ending;

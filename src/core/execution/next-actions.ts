@@ -50,6 +50,9 @@ export function nextActions(state: ExecutionState): Actions {
   if (conditional && state.status === "running" && nextToStart(state) !== null) {
     wake_at = Math.min(wake_at, state.updated_at + TIMINGS.CONDITION_GAP_MS);
   }
+  if (state.status === "queued") {
+    wake_at = Math.min(wake_at, state.started_at + state.spec.config.max_pause_seconds * 1_000);
+  }
   if (state.paused_at !== null) {
     wake_at = Math.min(wake_at, state.paused_at + state.spec.config.max_pause_seconds * 1_000);
   }

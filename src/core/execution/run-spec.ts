@@ -1,7 +1,9 @@
 // RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
 // definition, another config, an agent registered elsewhere) changes a run in flight.
 import type { RegisteredAgent } from "../../contract/agent.ts";
-import type { ConversationTurn } from "../../contract/execution.ts";
+import type { OnBusy } from "../../contract/config.ts";
+import type { ConversationTurn, LogPlace } from "../../contract/execution.ts";
+import type { StageResult } from "../../contract/stage.ts";
 import type { StartedData } from "../../contract/event.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
@@ -38,8 +40,32 @@ export interface PrivateSpec {
   bypass_cache?: true;
   /** The shards of the execution index when it started: core/monitoring/shards.ts. Absent in runs of earlier versions. */
   index_shards?: number;
+  /** How it was admitted to its conversation; absent where it runs beside others. */
+  on_busy?: Exclude<OnBusy, "parallel">;
+  /** Results that a fork takes over, in the order in which they had completed, and data that its caller gives. */
+  reused?: ReusedStage[];
+  /** The turn whose place its answer takes. */
+  replaces?: ReplacedTurn;
   /** The same of the result cache; absent in runs of versions that had EARLIER_SHARDS. */
   cache_shards?: number;
+}
+
+/** A stage that completes without a call. */
+export interface ReusedStage {
+  result: StageResult;
+  /** Where the result is taken over from; null where the caller gives it. */
+  from: LogPlace | null;
+  /** What the answer had added to the context. */
+  patch?: JsonObject;
+  /** What it had streamed. */
+  text?: string;
+}
+
+/** A turn of a conversation. */
+export interface ReplacedTurn {
+  execution_id: string;
+  /** Its place among the turns: when the first execution that had it ended, ms since the epoch. */
+  at: number;
 }
 
 export interface RunSpec extends PublicSpec, PrivateSpec {

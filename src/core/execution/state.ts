@@ -84,6 +84,8 @@ export interface StageState {
   /** An answer that is kept until the stage asks. */
   readonly early: EarlyAnswer | null;
   readonly answers: readonly AcceptedAnswer[];
+  /** What it had said when it was superseded; null where it was not, or had said nothing. */
+  readonly said: string | null;
 }
 
 export interface ExecutionState {
@@ -98,7 +100,7 @@ export interface ExecutionState {
   /** The execution's deadline; every span in which the clock was stopped extends it by its length. */
   readonly deadline_at: number;
   readonly paused_at: number | null;
-  /** Since when the clock is stopped: paused without a call in flight, or waiting. */
+  /** Since when the clock is stopped: queued, paused without a call in flight, or waiting. */
   readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */
   readonly pausedSpans: readonly (readonly [number, number])[];
@@ -110,6 +112,8 @@ export interface ExecutionState {
   readonly context_bytes: number;
   readonly usage: Usage;
   readonly error_info: ErrorInfo | null;
+  /** The execution whose question has superseded this one. */
+  readonly superseded_by: string | null;
   readonly recoveries: number;
   /** Recoveries in a row since a stage last got any further. */
   readonly recoveriesWithoutProgress: number;
@@ -137,5 +141,5 @@ export function awaitsPerson({ stages }: ExecutionState): boolean {
 
 /** True where nothing but the alarm or a command from outside makes the execution go on. */
 export function isAtRest({ status, drained_at }: ExecutionState): boolean {
-  return drained_at !== null && (status === "paused" || status === "waiting");
+  return drained_at !== null && !isTerminal(status);
 }

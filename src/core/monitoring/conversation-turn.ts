@@ -3,8 +3,10 @@
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { cutText } from "../../contract/text.ts";
 import { retentionEnd } from "../execution/alarm/retention.ts";
-import type { ExecutionState } from "../execution/state.ts";
+import type { ReplacedTurn } from "../execution/run-spec.ts";
+import { type ExecutionState, stageOf } from "../execution/state.ts";
 import { finalResult } from "../execution/view/view.ts";
+import { sinks } from "../pipeline/graph.ts";
 
 export interface KeptTurn extends ConversationTurn {
   execution_id: string;
@@ -12,6 +14,8 @@ export interface KeptTurn extends ConversationTurn {
   ended_at: number;
   /** When it is forgotten, with its execution, ms since the epoch. */
   expires: number;
+  /** The turn whose place it takes. */
+  replaces?: ReplacedTurn;
 }
 
 /** Of an answer, in UTF-16 units of its JSON. */
@@ -21,22 +25,35 @@ const QUERY_CHARS = 4 * 1024;
 
 /** The conversation turn of an execution; null if it has not completed, or was a single stage. */
 export function turnOf(state: ExecutionState): KeptTurn | null {
-  const { spec, status, ended_at } = state;
-  if (status !== "completed" || ended_at === null) return null;
-  if (spec.pipeline_version === 0 || spec.config.context_memory_size === 0) return null;
+  const { spec, ended_at } = state;
+  if (ended_at === null || spec.pipeline_version === 0 || spec.config.context_memory_size === 0) return null;
+  const answered = answerOf(state);
+  if (answered === null) return null;
   return {
     execution_id: spec.execution_id,
     query: cutText(spec.query, QUERY_CHARS),
-    answer: bounded(finalResult(state)),
+    ...answered,
     ended_at,
     expires: retentionEnd(ended_at, spec),
+    ...(spec.replaces === undefined ? {} : { replaces: spec.replaces }),
   };
+}
+
+/** What an execution has answered; of one that was superseded what it had said, if anything. */
+function answerOf(state: ExecutionState): Pick<ConversationTurn, "answer" | "partial"> | null {
+  if (state.status === "completed") return { answer: bounded(finalResult(state)) };
+  if (state.superseded_by === null) return null;
+  const said = sinks(state.spec.stages).map(({ name }) => stageOf(state, name).said);
+  const text = said.findLast((each) => each !== null && each !== "");
+  return text == null ? null : { answer: bounded({ answer: text }), partial: true };
 }
 
 /** The last turns that are still kept, oldest first, as agents get them. */
 export function lastTurns(turns: readonly KeptTurn[], count: number, now: number): ConversationTurn[] {
   const kept = turns.filter((turn) => turn.expires > now);
-  return kept.slice(Math.max(0, kept.length - count)).map(({ query, answer }) => ({ query, answer }));
+  return kept
+    .slice(Math.max(0, kept.length - count))
+    .map(({ query, answer, partial }) => ({ query, answer, ...(partial === undefined ? {} : { partial }) }));
 }
 
 /** The answer, or of one that is too large its text, or nothing. */

@@ -23,6 +23,7 @@ test("Every stage of the pipeline is in stage_results from the start.", () => {
     skip_reason: null,
     usage: null,
     answered_by: null,
+    reused_from: null,
   });
 });
 

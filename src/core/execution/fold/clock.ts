@@ -13,7 +13,7 @@ export function pausedSpansAt(state: ExecutionState, at: number): ExecutionState
  * Its clock stops then, and once a paused run has no call in flight; when it goes on, the deadline is moved.
  */
 export function settle(state: ExecutionState, at: number): ExecutionState {
-  if (isTerminal(state.status)) return state;
+  if (isTerminal(state.status) || state.status === "queued") return state;
   const { drained_at } = state;
   const status = state.status === "paused" ? "paused" : isWaiting(state) ? "waiting" : "running";
   const isStopped =

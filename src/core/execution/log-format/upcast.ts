@@ -36,8 +36,8 @@ interface Begun {
 }
 
 /** @throws RangeError where the event lacks its internal part */
-export function upcast(event: LogEventOf<"execution.started">): Begun {
-  const shown = event.data as PublicSpec;
+export function upcast(event: LogEventOf<"execution.started" | "execution.queued">): Begun {
+  const shown = publicSpec(event.data as PublicSpec);
   const kept = event.internal?.spec;
   if (kept === undefined) throw new RangeError("the first event of a log lacks what its run is pinned to");
   const config = upcastConfig(kept.config ?? {});
@@ -51,6 +51,13 @@ export function upcast(event: LogEventOf<"execution.started">): Begun {
     config,
   };
   return { spec, context_bytes: event.internal?.bytes ?? jsonBytes(spec.context) };
+}
+
+/** Without the place in the queue. */
+function publicSpec(data: PublicSpec): PublicSpec {
+  const { query, conversation_id, pipeline, pipeline_version, stages, forked_from } = data;
+  const fork = forked_from === undefined ? {} : { forked_from };
+  return { query, conversation_id, pipeline, pipeline_version, stages, ...fork };
 }
 
 function upcastConfig(pinned: RunConfig): RunConfig {

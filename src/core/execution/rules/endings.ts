@@ -3,7 +3,7 @@
 import type { ErrorInfo } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import type { StageError, StageResult } from "../../../contract/stage.ts";
-import type { CallEnding } from "../command.ts";
+import type { CallEnding, Command } from "../command.ts";
 import { isoTime, timeOf } from "../../time.ts";
 import { evolve } from "../evolve.ts";
 import { type CallEnd, keepText } from "../log-event.ts";
@@ -159,9 +159,12 @@ export function failExecution(batch: Batch, error: ErrorInfo): void {
   endExecution(batch, "failed", error);
 }
 
-export function cancelExecution(batch: Batch, reason: string): void {
-  endExecution(batch, "cancelled", null, reason);
+/** @param superseded by which execution, and what its stages have said so far */
+export function cancelExecution(batch: Batch, reason: string, superseded?: Superseded): void {
+  endExecution(batch, "cancelled", null, reason, superseded);
 }
+
+type Superseded = NonNullable<Extract<Command, { type: "cancel" }>["superseded"]>;
 
 /** Ends the execution; running stages are cancelled, stages that have not started stay pending. */
 export function endExecution(
@@ -169,10 +172,12 @@ export function endExecution(
   status: "completed" | "failed" | "cancelled",
   error: ErrorInfo | null,
   reason?: string,
+  superseded?: Superseded,
 ): void {
   for (const stage of batch.state.stages) {
     if (stage.phase === "pending" || stage.phase === "ended") continue;
     const name = stage.result.stage;
+    const text = superseded?.texts[name];
     batch.emit({
       type: "stage.cancelled",
       stage: name,
@@ -180,18 +185,21 @@ export function endExecution(
       attempt: stage.attempt,
       message: `${name} cancelled`,
       data: {},
+      ...(text === undefined ? {} : { internal: { text } }),
     });
   }
   const event = batch.draw({
     ...ENDS[status],
     message: reason ?? (error === null ? status : `${status}: ${error.message}`),
     data: { error_info: error },
+    ...(superseded === undefined ? {} : { internal: { superseded_by: superseded.by } }),
   });
   // The event carries the execution as it is after the event, of whose data only the error is folded.
   const after = evolve(batch.state, event);
   const data = terminalData(after);
   const repeats = repeatsOf(data, after);
-  batch.take({ ...event, data, ...(repeats === undefined ? {} : { internal: { repeats } }) }, after);
+  const internal = { ...event.internal, ...(repeats === undefined ? {} : { repeats }) };
+  batch.take({ ...event, data, ...(Object.keys(internal).length === 0 ? {} : { internal }) }, after);
 }
 
 function finished(

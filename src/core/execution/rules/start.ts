@@ -1,26 +1,94 @@
 // The first batch: execution.started with everything that the run pins, and the stages that can start at once.
 import { jsonBytes } from "../../json/weight.ts";
-import { advance } from "./advance.ts";
+import type { ConversationTurn } from "../../../contract/execution.ts";
+import { overwrittenBytes } from "../../json/weight.ts";
+import { isoTime } from "../../time.ts";
+import type { QueuePlace } from "../command.ts";
+import { keepText } from "../log-event.ts";
 import type { PrivateSpec, PublicSpec, RunSpec } from "../run-spec.ts";
+import { stageOf } from "../state.ts";
+import { advance } from "./advance.ts";
 import { Batch } from "./batch.ts";
 
-export function startExecution(spec: RunSpec, now: number): Batch {
-  const { execution_id, query, conversation_id, pipeline, pipeline_version, stages, ...kept } = spec;
-  const shown: PublicSpec = { query, conversation_id, pipeline, pipeline_version, stages };
+export function startExecution(spec: RunSpec, now: number, queued?: QueuePlace): Batch {
+  const { execution_id, query, conversation_id, pipeline, pipeline_version, stages, forked_from, ...kept } =
+    spec;
+  const shown = publicSpec(spec);
+  const internal = { spec: kept satisfies PrivateSpec, bytes: jsonBytes(kept.context) };
+  if (queued !== undefined) {
+    const message = `${pipeline} is queued`;
+    const data = { ...shown, ...queued };
+    return Batch.begin(
+      execution_id,
+      { type: "execution.queued", status: "queued", message, data, internal },
+      now,
+    );
+  }
   const batch = Batch.begin(
     execution_id,
-    {
-      type: "execution.started",
-      status: "running",
-      message: `${pipeline} started`,
-      data: shown,
-      internal: {
-        spec: kept satisfies PrivateSpec,
-        bytes: jsonBytes(kept.context),
-      },
-    },
+    { type: "execution.started", status: "running", message: `${pipeline} started`, data: shown, internal },
     now,
   );
+  takeOver(batch);
   advance(batch);
   return batch;
+}
+
+/** A run that was queued starts. */
+export function admitExecution(batch: Batch, history: ConversationTurn[]): void {
+  const { spec } = batch.state;
+  batch.emit({
+    type: "execution.started",
+    status: "running",
+    message: `${spec.pipeline} started`,
+    data: publicSpec(spec),
+    internal: { history },
+  });
+  takeOver(batch);
+  advance(batch);
+}
+
+function publicSpec({
+  query,
+  conversation_id,
+  pipeline,
+  pipeline_version,
+  stages,
+  forked_from,
+}: RunSpec): PublicSpec {
+  const fork = forked_from === undefined ? {} : { forked_from };
+  return { query, conversation_id, pipeline, pipeline_version, stages, ...fork };
+}
+
+/** The results that a fork takes over: its stages complete without a call, and use nothing (I20). */
+function takeOver(batch: Batch): void {
+  for (const { result, from, patch, text } of batch.state.spec.reused ?? []) {
+    const { stage, data, fallback, answered_by } = result;
+    const added = jsonBytes(data) + jsonBytes(patch) - overwrittenBytes(batch.state.context, patch);
+    const time = isoTime(batch.now);
+    batch.emit({
+      type: "stage.completed",
+      stage,
+      status: "completed",
+      attempt: 0,
+      message: from === null ? `${stage} has the data that was given` : `${stage} is reused`,
+      data: {
+        ...stageOf(batch.state, stage).result,
+        status: "completed",
+        start_time: time,
+        end_time: time,
+        duration_ms: 0,
+        data,
+        fallback,
+        answered_by,
+        reused_from: from,
+      },
+      internal: {
+        uncalled: true,
+        bytes: added,
+        ...(patch === undefined ? {} : { context: patch }),
+        ...keepText(text, data ?? {}),
+      },
+    });
+  }
 }

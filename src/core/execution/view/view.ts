@@ -40,7 +40,9 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
       ...(spec.storage === "memory" ? { storage_note: MEMORY_NOTE } : {}),
       traceparent: spec.traceparent,
       config: spec.config,
+      ...(state.superseded_by === null ? {} : { superseded_by: state.superseded_by }),
     },
+    forked_from: spec.forked_from ?? null,
   };
 }
 

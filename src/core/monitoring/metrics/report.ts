@@ -105,7 +105,14 @@ export function runReport(state: ExecutionState): RunReport | null {
 const ENDS: ReadonlySet<StageStatus> = new Set(["completed", "failed", "cancelled"]);
 
 function hasRun(stage: StageState): boolean {
-  return wasBegun(stage) && ENDS.has(stage.result.status);
+  return wasBegun(stage) && ENDS.has(stage.result.status) && !isTakenOver(stage);
+}
+
+/** A fork's stage that completed without a call: it is counted where it was called. */
+function isTakenOver({ result, call, began_seq, ended_seq }: StageState): boolean {
+  return (
+    result.reused_from !== null || (call === 0 && result.status === "completed" && began_seq === ended_seq)
+  );
 }
 
 function asks(state: ExecutionState, { result }: StageState): boolean {
@@ -113,6 +120,7 @@ function asks(state: ExecutionState, { result }: StageState): boolean {
 }
 
 function shapeOf(state: ExecutionState): RunShape | null {
+  if (state.spec.reused !== undefined) return null;
   if (state.pausedSpans.length > 0 || state.recoveries > 0 || hasAsked(state)) return null;
   const { config, stages } = state.spec;
   const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));

@@ -1,0 +1,285 @@
+// planFork: which results of an execution a fork of it takes over, and which stages it runs, each with the reason (I19:
+// a result is reused only where a call would have been given the same bytes). A stage's call is made of its definition,
+// its agent's registration, the question, the history, the results of its dependencies and the context as it was then;
+// a stage is run where any of them differs, or may, since it comes from a stage that is run.
+import type { RegisteredAgent } from "../../contract/agent.ts";
+import type { ConversationTurn } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import { err, type InputError, ok, type Result } from "../../contract/problem.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+import type { RunConfig } from "../execution/run-config.ts";
+import { canonicalJson } from "../json/json.ts";
+import {
+  type ConditionScope,
+  evaluateCondition,
+  evaluateObject,
+  stagesNamed,
+} from "../pipeline/condition.ts";
+import { agentTypesOf } from "../resilience/fallback.ts";
+import { dataFaults } from "../schemas/data-faults.ts";
+import type { ForkSource, SourceStage } from "./fork-source.ts";
+
+/** What the fork is pinned to. */
+export interface ForkTarget {
+  /** In definition order. */
+  stages: readonly ResolvedStage[];
+  agents: Readonly<Record<string, RegisteredAgent | null>>;
+  config: RunConfig;
+  query: string;
+  context: JsonObject;
+  history: readonly ConversationTurn[];
+  inputs: Readonly<Record<string, JsonObject | null>>;
+  left_out: readonly string[];
+}
+
+/** What the caller wants run, and what given. */
+export interface ForkChoice {
+  /** A stage, which is run with all that depend on it; or `failed`, for what had not completed. */
+  from?: string | undefined;
+  /** The data of stages, by name. */
+  set?: Readonly<Record<string, JsonObject>> | undefined;
+}
+
+export interface ForkPlan {
+  /** In the order in which they had completed. */
+  reused: SourceStage[];
+  /** The data that the caller has given, by stage, in definition order. */
+  set: readonly (readonly [stage: string, data: JsonObject])[];
+  /** In definition order. */
+  rerun: { stage: string; reason: string }[];
+}
+
+/** The plan, or what is wrong with the choice. */
+export function planFork(
+  source: ForkSource,
+  target: ForkTarget,
+  { from, set = {} }: ForkChoice,
+): Result<ForkPlan, InputError[]> {
+  const faults = choiceFaults(target, from, set);
+  if (faults.length > 0) return err(faults);
+  const planner = new Planner(source, target, from, set);
+  const verdicts = target.stages.map(({ name }) => [name, planner.of(name)] as const);
+  return ok({
+    reused: verdicts
+      .flatMap(([, verdict]) => (verdict.kind === "reused" ? [verdict.stage] : []))
+      .toSorted((a, b) => a.ended_seq - b.ended_seq),
+    set: verdicts.flatMap(([name, verdict]) => (verdict.kind === "set" ? [[name, verdict.data]] : [])),
+    rerun: verdicts.flatMap(([stage, verdict]) =>
+      verdict.kind === "rerun" ? [{ stage, reason: verdict.reason }] : [],
+    ),
+  });
+}
+
+/** The word for everything that had not completed, unless a stage has it for a name. */
+const FAILED = "failed";
+
+function choiceFaults(
+  { stages }: ForkTarget,
+  from: string | undefined,
+  set: Readonly<Record<string, JsonObject>>,
+): InputError[] {
+  const names = stages.map(({ name }) => name);
+  const missing = (name: string) =>
+    `names ${name}, which is not a stage of this pipeline (${names.join(", ")})`;
+  const faults: InputError[] = [];
+  if (from !== undefined && from !== FAILED && !names.includes(from)) {
+    faults.push({ pointer: "/from", detail: missing(from) });
+  }
+  for (const [name, data] of Object.entries(set)) {
+    const stage = stages.find((other) => other.name === name);
+    const pointer = `/set/${name}`;
+    if (stage === undefined) faults.push({ pointer, detail: missing(name) });
+    const schema = stage?.wait?.schema;
+    if (schema === undefined) continue;
+    for (const fault of dataFaults(schema, data)) {
+      faults.push({ pointer: `${pointer}${fault.pointer}`, detail: fault.detail });
+    }
+  }
+  return faults;
+}
+
+type Verdict =
+  | { kind: "reused"; stage: SourceStage }
+  | { kind: "set"; data: JsonObject }
+  /** It was skipped, and its condition is false again. */
+  | { kind: "skipped" }
+  | { kind: "rerun"; reason: string };
+
+class Planner {
+  private readonly source: ForkSource;
+  private readonly target: ForkTarget;
+  private readonly set: Readonly<Record<string, JsonObject>>;
+  private readonly there: ReadonlyMap<string, SourceStage>;
+  private readonly here: ReadonlyMap<string, ResolvedStage>;
+  /** The stage that is to run, and all that depend on it. */
+  private readonly forced: ReadonlyMap<string, string>;
+  private readonly verdicts = new Map<string, Verdict>();
+  /** Equal for all stages. */
+  private readonly common: string | null;
+
+  constructor(
+    source: ForkSource,
+    target: ForkTarget,
+    from: string | undefined,
+    set: Readonly<Record<string, JsonObject>>,
+  ) {
+    this.source = source;
+    this.target = target;
+    this.set = set;
+    this.there = new Map(source.stages.map((stage) => [stage.result.stage, stage]));
+    this.here = new Map(target.stages.map((stage) => [stage.name, stage]));
+    this.forced = forcedBy(target.stages, from);
+    this.common = isEqual(source.spec.query, target.query)
+      ? isEqual(source.spec.history, target.history)
+        ? null
+        : "history"
+      : "query";
+  }
+
+  of(name: string): Verdict {
+    const known = this.verdicts.get(name);
+    if (known !== undefined) return known;
+    // In another graph the stages that it depends on may have seen what it had added to the context.
+    this.verdicts.set(name, { kind: "rerun", reason: "context" });
+    const verdict = this.judge(name);
+    this.verdicts.set(name, verdict);
+    return verdict;
+  }
+
+  private judge(name: string): Verdict {
+    if (Object.hasOwn(this.set, name)) return { kind: "set", data: this.set[name] as JsonObject };
+    const forced = this.forced.get(name);
+    if (forced !== undefined) return { kind: "rerun", reason: forced };
+    const stage = this.here.get(name) as ResolvedStage;
+    const before = this.there.get(name);
+    const earlier = this.source.spec.stages.find((other) => other.name === name);
+    if (before === undefined || earlier === undefined) return { kind: "rerun", reason: "new stage" };
+    const { status } = before.result;
+    if (status !== "completed" && status !== "skipped") return { kind: "rerun", reason: `it was ${status}` };
+    const reason = this.difference(stage, earlier, before);
+    if (reason !== null) return { kind: "rerun", reason };
+    return status === "completed" ? { kind: "reused", stage: before } : { kind: "skipped" };
+  }
+
+  /** What makes a further run of the stage another one; null where it would be the same. */
+  private difference(stage: ResolvedStage, earlier: ResolvedStage, before: SourceStage): string | null {
+    const wasSkipped = before.result.status === "skipped";
+    // The result of one whose condition is not looked at again may come from a stage that is run.
+    const named = [...(stage.when === undefined ? [] : stagesNamed(stage.when)), ...promptNames(stage)];
+    for (const name of [...stage.depends_on, ...named]) {
+      if (this.here.has(name) && this.of(name).kind === "rerun") return `depends on ${name}`;
+    }
+    if (this.common !== null) return this.common;
+    const seen = this.contextSeen(before);
+    if (seen === null) return "context";
+    const scope = { query: this.target.query, results: this.results(), context: seen };
+    if (stage.when !== undefined) {
+      const verdict = evaluateCondition(stage.when, scope);
+      if (!verdict.ok || verdict.value === wasSkipped) return "definition.when";
+    } else if (wasSkipped) return "definition.when";
+    if (wasSkipped) return null;
+    if (stage.wait !== undefined) return questionDifference(stage, earlier, before, scope);
+    return (
+      definitionDifference(stage, earlier) ??
+      this.agentDifference(stage) ??
+      this.inputDifference(stage, earlier)
+    );
+  }
+
+  /** The context that the stage would see, where it is the one that it saw; else null. */
+  private contextSeen(before: SourceStage): JsonObject | null {
+    const patches = this.source.stages
+      .filter(({ patch, ended_seq }) => patch !== undefined && ended_seq > 0 && ended_seq < before.asked_seq)
+      .toSorted((a, b) => a.ended_seq - b.ended_seq);
+    const isTakenOver = ({ result }: SourceStage) =>
+      this.here.has(result.stage) && this.of(result.stage).kind === "reused";
+    if (!patches.every(isTakenOver)) return null;
+    const over = (context: JsonObject) =>
+      patches.reduce<JsonObject>((seen, { patch }) => ({ ...seen, ...patch }), context);
+    const here = over(this.target.context);
+    return isEqual(here, over(this.source.spec.context)) ? here : null;
+  }
+
+  private agentDifference(stage: ResolvedStage): string | null {
+    const types = agentTypesOf([stage], this.target.config);
+    const isSame = (type: string) =>
+      isEqual(this.source.spec.agents[type] ?? null, this.target.agents[type] ?? null);
+    return types.every(isSame) ? null : "registration";
+  }
+
+  private inputDifference(stage: ResolvedStage, earlier: ResolvedStage): string | null {
+    const given = { ...this.source.spec.inputs };
+    if (!isEqual(given, this.target.inputs)) return "inputs";
+    const names = new Set([...stage.depends_on, ...earlier.depends_on]);
+    for (const name of names) {
+      const isHere = stage.depends_on.includes(name);
+      if (isHere !== earlier.depends_on.includes(name)) return `input ${name}`;
+      const before = this.there.get(name)?.result.data ?? null;
+      if (!isEqual(this.dataOf(name), before)) return `input ${name}`;
+    }
+    return null;
+  }
+
+  /** What expressions see of the stages whose results are known. */
+  private results(): ConditionScope["results"] {
+    const known = this.target.stages.flatMap(({ name }) => {
+      const verdict = this.verdicts.get(name);
+      return verdict === undefined || verdict.kind === "rerun" ? [] : [[name, this.dataOf(name)] as const];
+    });
+    const left_out = this.target.left_out.map((name) => [name, null] as const);
+    return { ...Object.fromEntries(left_out), ...this.target.inputs, ...Object.fromEntries(known) };
+  }
+
+  private dataOf(name: string): JsonObject | null {
+    const verdict = this.verdicts.get(name);
+    if (verdict?.kind === "set") return verdict.data;
+    return verdict?.kind === "reused" ? verdict.stage.result.data : null;
+  }
+}
+
+function forcedBy(stages: readonly ResolvedStage[], from: string | undefined): Map<string, string> {
+  const forced = new Map<string, string>();
+  if (from === undefined || !stages.some(({ name }) => name === from)) return forced;
+  forced.set(from, "from");
+  // In a list of any order, each round finds what depends on what was found before.
+  for (let size = 0; size < forced.size; ) {
+    size = forced.size;
+    for (const { name, depends_on } of stages) {
+      const on = depends_on.find((dependency) => forced.has(dependency));
+      if (on !== undefined && !forced.has(name)) forced.set(name, `depends on ${on}`);
+    }
+  }
+  return forced;
+}
+
+/** What of a definition a call is made of: the rest decides how often, beside what and under which conditions. */
+function definitionDifference(stage: ResolvedStage, earlier: ResolvedStage): string | null {
+  if (earlier.wait !== undefined) return "definition.agent_type";
+  if (stage.agent_type !== earlier.agent_type) return "definition.agent_type";
+  for (const key of new Set([...Object.keys(stage.config), ...Object.keys(earlier.config)])) {
+    if (!isEqual(stage.config[key], earlier.config[key])) return `config.${key}`;
+  }
+  return stage.timeout_seconds === earlier.timeout_seconds ? null : "definition.timeout_seconds";
+}
+
+/** A person would be asked the same. */
+function questionDifference(
+  stage: ResolvedStage,
+  earlier: ResolvedStage,
+  before: SourceStage,
+  scope: ConditionScope,
+): string | null {
+  if (earlier.wait === undefined) return "definition.wait";
+  if (!isEqual(stage.wait?.schema ?? null, earlier.wait.schema ?? null)) return "definition.wait.schema";
+  const text = stage.wait?.prompt;
+  const prompt = text === undefined ? ok({}) : evaluateObject(text, scope);
+  return prompt.ok && isEqual(prompt.value, before.prompt ?? {}) ? null : "definition.wait.prompt";
+}
+
+function promptNames({ wait }: ResolvedStage): string[] {
+  return wait?.prompt === undefined ? [] : stagesNamed(wait.prompt);
+}
+
+function isEqual(a: unknown, b: unknown): boolean {
+  return canonicalJson(a) === canonicalJson(b);
+}
