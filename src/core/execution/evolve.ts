@@ -145,7 +145,12 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
           phase: "delayed",
           due_at: at + event.data.delay_ms,
           contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
-          result: { ...stage.result, status: "running", error: event.data.error },
+          result: {
+            ...stage.result,
+            status: "running",
+            attempts: event.attempt,
+            error: event.data.error,
+          },
           waits: [...stage.waits, [at, at + event.data.delay_ms]],
         })),
         recoveriesWithoutProgress: 0,
@@ -225,7 +230,11 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
     result: {
       ...stage.result,
       status: "running",
-      attempts: uncalled ? stage.attempt - 1 : stage.result.attempts,
+      attempts: uncalled
+        ? stage.attempt - 1
+        : event.internal?.answered === undefined
+          ? stage.result.attempts
+          : stage.attempt,
       start_time: stage.result.start_time ?? event.timestamp,
       fallback: event.data,
     },

@@ -139,6 +139,19 @@ export function isActive({ phase, displaced }: StageState): boolean {
   return phase !== "pending" && phase !== "ended" && !displaced;
 }
 
+/**
+ * True where the stage has a call of this try in flight, waits for its callback, or lost it in a crash: an agent that
+ * knows a repeated call by its Idempotency-Key answers the first one.
+ * @param call the `seq` of the stage.started that a callback is bound to
+ */
+export function awaitsCallback({ status }: ExecutionState, stage: StageState, call: number): boolean {
+  const { phase, wait, first_call } = stage;
+  if (isTerminal(status) || first_call === 0 || call < first_call || call > stage.call) return false;
+  return (
+    phase === "calling" || phase === "interrupted" || (phase === "waiting" && wait?.reason === "callback")
+  );
+}
+
 /** True where a question is open. */
 export function awaitsPerson({ stages }: ExecutionState): boolean {
   return stages.some(({ wait }) => wait?.reason === "wait");
