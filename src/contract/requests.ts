@@ -116,6 +116,16 @@ export const ForgetQuery = z.lazy(() =>
     cancel: z.optional(z.enum(["true", "false"])),
   }),
 );
+/** The query of GET /v1/waits. */
+export const WaitFilter = z.lazy(() =>
+  z.strictObject({
+    pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
+    conversation_id: z.optional(z.string().check(z.maxLength(LIMITS.CONVERSATION_ID_CHARS))),
+    limit: z._default(decimal(1, 100), PAGE),
+    cursor: z.optional(z.string().check(z.maxLength(256))),
+  }),
+);
+export type WaitFilter = z.infer<typeof WaitFilter>;
 
 /** The body of POST /v1/executions/cleanup. */
 export const CleanupRequest = z.strictObject({

@@ -16,6 +16,10 @@ export const TIMINGS = {
   ALARM_JOIN_MS: 900,
   /** The platform ends an alarm's handler after 15 minutes. */
   ALARM_HOLD_MS: 600_000,
+  /** Time limit of the DELETE that cancels the work of an agent that answers later. */
+  ABANDON_MS: 5_000,
+  /** While a callback's body arrives, it counts as a sign of life this often. */
+  CALLBACK_ALIVE_MS: 1_000,
   /** The longest delay between two tries. */
   RETRY_DELAY_MS: 30_000,
   /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */

@@ -7,6 +7,7 @@ import type { Command } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
 import type { ForkSource } from "../core/forks/fork-source.ts";
+import type { StageWait } from "../core/execution/view/stage-wait.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
@@ -60,6 +61,46 @@ export type RestingReader = Pick<StreamReader, "after" | "started_at">;
 
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
 
+export type SignalCommand = Extract<Command, { type: "signal" }>;
+
+/** A person or a system answers a wait stage. */
+export interface SignalMessage {
+  command: SignalCommand;
+  /** What the caller's token says of the run's start, ms since the epoch; null for a caller with a key. */
+  started_at: number | null;
+}
+
+/** An answer that was accepted, now or before. */
+export interface SignalReceipt {
+  /** 202: it is kept until the stage asks. */
+  status: 200 | 202;
+  /** The StageResult as it is then. */
+  json: string;
+}
+
+/** What a caller's token says of a wait. */
+export interface WaitToken {
+  /** The `seq` of its stage.waiting. */
+  seq: number;
+  /** The run's start, ms since the epoch. */
+  started_at: number;
+}
+
+/** The call that a callback belongs to, as its token says. */
+export interface CallbackTarget {
+  stage: string;
+  /** The `seq` of its stage.started. */
+  call: number;
+  /** The run's start, ms since the epoch. */
+  started_at: number;
+}
+
+/** What an agent sends with a callback. */
+export type Sent = Pick<Request, "headers" | "body">;
+
+/** What a callback was taken for; `repeated`: the same was accepted before. */
+export type CallbackReceipt = "accepted" | "repeated" | "alive";
+
 /** The form of a list of an execution's events: the events themselves, or its trace. */
 export type EventView = "events" | "trace";
 
@@ -95,6 +136,16 @@ export interface ExecutionRpc {
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
   /** What a fork of it needs, as a ForkSource in JSON. */
   forkSource(): Promise<Result<Text>>;
+  /**
+   * Answers a wait stage; written before it resolves. Refused with STAGE_NOT_FOUND, SCHEMA_MISMATCH, EXECUTION_CONFLICT;
+   * to a token of another run with NOT_FOUND.
+   */
+  signal(message: SignalMessage): Promise<Result<SignalReceipt>>;
+  /**
+   * What a wait stage asks.
+   * @param token null for a caller with a key; to a token of another wait or another run the answer is NOT_FOUND
+   */
+  waitOf(stage: string, token: WaitToken | null): Promise<Result<StageWait>>;
   /** Deletes an execution that has ended, here and wherever something of it is kept. */
   forget(): Promise<Result<null>>;
   /**
@@ -171,8 +222,8 @@ function startOf({ started_at }: RestingReader): string {
 export async function readRequest(
   request: Request,
 ): Promise<{ run: FollowMessage } | { events: StreamReader } | { rest: RestingReader }> {
-  if (request.method === "POST") return { run: parseJson(await request.text()) as FollowMessage };
   const { pathname, searchParams } = new URL(request.url);
+  if (request.method === "POST") return { run: parseJson(await request.text()) as FollowMessage };
   const start = searchParams.get("started_at");
   const after = Number(searchParams.get("after"));
   const started_at = start === null ? null : Number(start);

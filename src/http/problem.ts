@@ -14,12 +14,6 @@ interface Description {
   running?: string[];
 }
 
-/** Why a turn cannot be replaced. */
-const TURNS = {
-  gone: (id: string) => `the turn of the execution ${id} is gone: it was deleted, or is over its retention`,
-  none: (id: string) => `the execution ${id} is a stage on its own, and no turn of its conversation`,
-} as const;
-
 /** The problem document for an error. @param instance the request's path */
 export function problemResponse(error: CoordinatorError, instance: string): Response {
   const { status = STATUS[error.code], title, headers, errors, running, ...fields } = describe(error);
@@ -138,8 +132,8 @@ function describe(error: CoordinatorError): Description {
         detail:
           "stage" in error
             ? `the stage ${error.stage} takes no answer: ${error.why}`
-            : "turn" in error
-              ? TURNS[error.turn](error.execution_id)
+            : "why" in error
+              ? error.why
               : `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
       };
     case "CONVERSATION_BUSY": {

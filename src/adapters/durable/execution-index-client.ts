@@ -11,6 +11,8 @@ import type {
   Place,
   TurnPlace,
   TurnsQuery,
+  WaitPlace,
+  WaitsQuery,
 } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
@@ -28,6 +30,9 @@ import {
   shardsEver,
 } from "../../core/monitoring/shards.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
+import type { OpenWait } from "../../contract/wait.ts";
+import { inboxEntry, type OpenQuestion } from "../../core/execution/view/waits.ts";
+import { mergeOpenWaits } from "../../core/monitoring/metrics/waits.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
 import type { RunReport } from "../../core/monitoring/metrics/report.ts";
@@ -44,6 +49,14 @@ export interface ListedPart {
   floor: number | null;
   /** An earlier version may have kept executions of the conversation in other shards. */
   elsewhere: boolean;
+}
+
+/** A shard's part of the inbox, in its order. */
+export interface WaitsPart {
+  /** Each with an OpenWait as JSON. */
+  waits: (WaitPlace & { entry: string })[];
+  /** There may be more after the last one. */
+  isCut: boolean;
 }
 
 /** What a former shard of a conversation has of it. */
@@ -77,6 +90,8 @@ export interface IndexReport
   replaces?: ReplacedTurn | null;
   /** Its object is to be deleted when it expires. */
   has_object: boolean;
+  /** Its open questions, each with an OpenWait as JSON; absent where no stage of it may ask. */
+  waits?: (Pick<OpenQuestion, "seq" | "since" | "expires_at"> & { entry: string })[];
 }
 
 export interface ExecutionIndexRpc {
@@ -91,6 +106,7 @@ export interface ExecutionIndexRpc {
   report(entry: IndexReport): Promise<void>;
   /** @param query.limit how many at most */
   list(query: IndexQuery): Promise<ListedPart>;
+  waits(query: WaitsQuery): Promise<WaitsPart>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
@@ -190,6 +206,16 @@ export function executionIndexOver(
       }
       return pageOf(parts, limit);
     },
+    async waits(tenant, query) {
+      const { conversation_id, limit } = query;
+      const generations = await generationsOf(tenant);
+      const shards =
+        conversation_id === undefined
+          ? allShards(shardsEver(generations))
+          : conversationShards(conversation_id, generations);
+      const asked = { ...query, limit: limit + 1 };
+      return waitsPageOf(await askEach(tenant, shards, (rpc) => rpc.waits(asked)), limit);
+    },
     async ended(tenant, until, limit) {
       const parts = await askAll(tenant, (rpc) => rpc.ended(until, limit));
       const found = parts.flatMap((places, number) => places.map((place) => ({ ...place, shard: number })));
@@ -241,19 +267,35 @@ function turnsPage(
   return { turns: listed, next: found.length > limit ? (listed.at(-1)?.place ?? null) : null };
 }
 
+/** The page of the inbox that the parts are together: as far as every part was read. */
+export function waitsPageOf(
+  parts: readonly WaitsPart[],
+  limit: number,
+): { waits: OpenWait[]; next: WaitPlace | null } {
+  const ends = parts.flatMap(({ waits, isCut }) => (isCut ? waits.slice(-1) : []));
+  const [end] = ends.toSorted(compareWaits);
+  const known = parts
+    .flatMap(({ waits }) => waits)
+    .filter((place) => end === undefined || compareWaits(place, end) <= 0)
+    .toSorted(compareWaits);
+  const shown = known.slice(0, limit);
+  const hasMore = known.length > limit || end !== undefined;
+  const last = shown.at(-1);
+  return {
+    waits: shown.map(({ entry }) => JSON.parse(entry) as OpenWait),
+    next: hasMore && last !== undefined ? { expires: last.expires, id: last.id, seq: last.seq } : null,
+  };
+}
+
+function compareWaits(a: WaitPlace, b: WaitPlace): number {
+  return a.expires - b.expires || (a.id < b.id ? -1 : a.id > b.id ? 1 : a.seq - b.seq);
+}
+
 /** No id is before it: a cursor with it goes on with what began before its start. */
 const FIRST_ID = "-";
 
-function reportOf({
-  start,
-  end,
-  seq,
-  expires,
-  summary,
-  report,
-  turn,
-  isDeletedByIndex,
-}: IndexEntry): IndexReport {
+function reportOf(entry: IndexEntry): IndexReport {
+  const { start, end, seq, expires, summary, report, turn, waits, isDeletedByIndex } = entry;
   const { execution_id, status, pipeline, conversation_id } = summary;
   return {
     start,
@@ -271,6 +313,7 @@ function reportOf({
     turn_expires: turn?.expires ?? null,
     replaces: turn?.replaces ?? null,
     has_object: isDeletedByIndex,
+    ...(waits === null ? {} : { waits: waits.map((question) => reportedWait(entry, question)) }),
   };
 }
 
@@ -278,10 +321,20 @@ function turnText({ query, answer, partial }: KeptTurn): string {
   return JSON.stringify({ query, answer, ...(partial === undefined ? {} : { partial }) });
 }
 
+function reportedWait({ sharded, summary }: IndexEntry, question: OpenQuestion) {
+  const { seq, since, expires_at } = question;
+  const entry = JSON.stringify(inboxEntry({ spec: { ...sharded, pipeline: summary.pipeline } }, question));
+  return { seq, since, expires_at, entry };
+}
+
 function merged(answers: readonly IndexMetrics[]): IndexMetrics {
   const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
   const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
-  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };
+  // A shard that still runs an earlier version has none.
+  const waits = mergeOpenWaits(
+    answers.flatMap((answer: Partial<IndexMetrics>) => (answer.waits === undefined ? [] : [answer.waits])),
+  );
+  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), waits, shapes };
 }
 
 function byPlace(a: Place, b: Place): number {

@@ -7,6 +7,7 @@
 //
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
+import { abandonedWork } from "../../core/execution/abandoned.ts";
 import type { Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
@@ -14,8 +15,10 @@ import type { LogEvent } from "../../core/execution/log-event.ts";
 import { nextActions } from "../../core/execution/next-actions.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { CallbacksInFlight } from "./callbacks-in-flight.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { calledAgent } from "../call/callback.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
 import { RunCache } from "../call/run-cache.ts";
 import type { LiveText } from "./live-text.ts";
@@ -53,6 +56,7 @@ export class ExecutionDriver {
   /** The run at the result cache. */
   readonly cache: RunCache;
   private readonly calls: CallsInFlight;
+  readonly callbacks: CallbacksInFlight;
   private readonly watchers = new Set<Watcher>();
   private readonly healthRefresh: HealthRefresh;
   private readonly memory: RunMemory;
@@ -82,13 +86,21 @@ export class ExecutionDriver {
       () => this.current,
       (bytes) => this.memory.caches(bytes),
     );
-    this.calls = new CallsInFlight(this.cache.ports, this.memory, {
-      began: (live) => {
+    const shown = {
+      began: (live: LiveText) => {
         for (const watcher of this.watchers) watcher.callBegan(live);
       },
       arrived: () => this.texts.arrived(),
+    };
+    this.calls = new CallsInFlight(this.cache.ports, this.memory, {
+      ...shown,
       ended: ({ stage, call }, outcome, began_at) =>
         this.proceed({ type: "answer", stage, call, outcome, began_at, chance: ports.chance() }),
+    });
+    this.callbacks = new CallbacksInFlight(ports, this.memory, {
+      ...shown,
+      state: () => this.current,
+      submit: (command) => this.obey(command),
     });
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
@@ -129,9 +141,9 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
-  /** Whether any call is in flight. */
+  /** Whether any call is in flight, or a callback is being read: there may be text to come. */
   get hasCalls(): boolean {
-    return this.calls.size > 0;
+    return this.calls.size > 0 || this.callbacks.size > 0;
   }
 
   /** Resolves once everything written so far is durable: for output that the output gate does not hold back. */
@@ -161,7 +173,8 @@ export class ExecutionDriver {
     if (this.broken !== null) return null;
     this.isResumed = true;
     if (command.type === "start" && this.current === null) this.cache.begins(command.spec);
-    const decision = decide(this.current, command, this.ports.clock.now());
+    const before = this.current;
+    const decision = decide(before, command, this.ports.clock.now());
     this.current = decision.state;
     if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
@@ -172,12 +185,30 @@ export class ExecutionDriver {
       this.act();
       if (this.isUrgent(command) || decision.events.some(isBarrier)) this.commit.write();
       else this.commit.writeWithin(this.commitDelay());
+      if (!this.isBroken()) this.abandon(before);
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
     }
     if (this.isBroken()) return null;
     this.settle();
     return decision.refusal;
+  }
+
+  /** As `submit`, for what is acknowledged once it is written. @throws what broke the driver */
+  private obey(command: Command): Refusal | null {
+    const refusal = this.submit(command);
+    this.flush();
+    if (this.broken !== null) throw this.broken.cause;
+    return refusal;
+  }
+
+  /** Work that the agents of the state before need not go on with. */
+  private abandon(before: ExecutionState | null): void {
+    const { callbacks } = this.ports;
+    if (before === null || this.current === null || callbacks === undefined) return;
+    for (const { stage, location } of abandonedWork(before, this.current)) {
+      void callbacks.abandon(calledAgent(before, stage), location);
+    }
   }
 
   /** As `submit`, for internal commands: there is no caller to report an exception to. */
@@ -200,6 +231,7 @@ export class ExecutionDriver {
     this.stopTimer();
     this.healthRefresh.rest();
     this.calls.abortAll();
+    this.callbacks.abortAll();
     this.owner.fault?.(cause);
     this.idle?.resolve();
     this.idle = null;
@@ -238,6 +270,7 @@ export class ExecutionDriver {
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
     for (const live of this.calls.texts()) watcher.callBegan(live);
+    for (const live of this.callbacks.texts()) watcher.callBegan(live);
     // Pending batches are about to be read.
     if (watcher.sees_batches) {
       this.commit.writeWithin(TIMINGS.WATCHED_COMMIT_MS);
@@ -274,6 +307,7 @@ export class ExecutionDriver {
     if (this.current === null) return;
     const { invoke, wake_at } = nextActions(this.current);
     this.calls.match(this.current, invoke);
+    this.callbacks.match(this.current);
     if (this.calls.size > 0) this.healthRefresh.beat();
     else this.healthRefresh.rest();
     this.setTimer(wake_at);

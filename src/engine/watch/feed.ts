@@ -23,6 +23,8 @@ interface Followed {
   live: LiveText;
   sent: number;
   progressSent: number;
+  /** What was sent of the same call is void: its text has begun again. */
+  isVoid: boolean;
 }
 
 const ENDS_CALL: ReadonlySet<string> = new Set([
@@ -76,7 +78,10 @@ export class EventFeed implements Watcher {
 
   callBegan(live: LiveText): void {
     if (!this.passesText) return;
-    this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
+    const before = this.followed.get(live.call);
+    if (before?.live === live) return;
+    const isVoid = before !== undefined && (before.sent > 0 || before.isVoid);
+    this.followed.set(live.call, { live, sent: 0, progressSent: 0, isVoid });
     // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
     let chars = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
@@ -188,6 +193,10 @@ export class EventFeed implements Watcher {
   private newPieces(followed: Followed): Uint8Array[] {
     const { live } = followed;
     const pieces: Uint8Array[] = [];
+    if (followed.isVoid) {
+      followed.isVoid = false;
+      pieces.push(live.voidPiece());
+    }
     if (live.progressCount > followed.progressSent) {
       followed.progressSent = live.progressCount;
       pieces.push(live.progressPiece());

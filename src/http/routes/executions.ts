@@ -1,8 +1,7 @@
 // /v1/executions/:id: read an execution, stream it, control it, delete it.
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
-import { cutName, ExecutionId } from "../../contract/names.ts";
-import { err, ok, type Result } from "../../contract/problem.ts";
+import { err, type Result } from "../../contract/problem.ts";
 import { EventsQuery, PauseRequest } from "../../contract/requests.ts";
 import type { ExecutionTrace } from "../../contract/trace.ts";
 import {
@@ -15,7 +14,7 @@ import type { Call } from "../context.ts";
 import { asJson, endpoint, type JsonText, type Refused } from "../endpoint.ts";
 import { OBJECT_ERRORS } from "../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
-import { readCursor } from "../runs/identify.ts";
+import { executionId, readCursor } from "../runs/identify.ts";
 import { executionText } from "../runs/respond.ts";
 import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
@@ -24,13 +23,7 @@ const EXECUTION = { 200: "PipelineExecution" } as const;
 const ERRORS = ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS] as const;
 const CONTROL_ERRORS = ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OBJECT_ERRORS] as const;
 
-/** An id that cannot be one is of no execution. */
-export const executionParams = {
-  id: (text: string): Result<string> =>
-    ExecutionId.safeParse(text).success
-      ? ok(text)
-      : err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(text) }),
-};
+const params = { id: executionId };
 
 export const executions = [
   endpoint({
@@ -38,7 +31,7 @@ export const executions = [
     method: "get",
     path: PATH,
     permission: "read",
-    params: executionParams,
+    params,
     answers: EXECUTION,
     describe: () => ({
       summary: "Get an execution",
@@ -52,7 +45,7 @@ export const executions = [
     method: "delete",
     path: PATH,
     permission: "execute",
-    params: executionParams,
+    params,
     answers: { 204: null },
     describe: () => ({
       summary: "Delete an execution that has ended, and the results that it cached",
@@ -69,7 +62,7 @@ export const executions = [
     method: "get",
     path: "/v1/executions/:id/events",
     permission: "follow",
-    params: executionParams,
+    params,
     produces: [SSE_TYPE, JSON_TYPE],
     query: EventsQuery,
     answers: { 200: "EventList", 204: null },
@@ -122,7 +115,7 @@ export const executions = [
     method: "get",
     path: "/v1/executions/:id/trace",
     permission: "read",
-    params: executionParams,
+    params,
     answers: { 200: "ExecutionTrace" },
     describe: () => ({
       summary: "Get the trace of an execution",
@@ -139,7 +132,7 @@ export const executions = [
     method: "post",
     path: "/v1/executions/:id/pause",
     permission: "execute",
-    params: executionParams,
+    params,
     body: {
       name: "PauseRequest",
       schema: PauseRequest,
@@ -155,7 +148,7 @@ export const executions = [
     method: "post",
     path: "/v1/executions/:id/resume",
     permission: "execute",
-    params: executionParams,
+    params,
     answers: EXECUTION,
     describe: controls("Resume a paused execution"),
     handle: ({ call, params: { id } }) => control(call, id, { type: "resume" }),
@@ -165,7 +158,7 @@ export const executions = [
     method: "post",
     path: "/v1/executions/:id/cancel",
     permission: "execute",
-    params: executionParams,
+    params,
     answers: EXECUTION,
     describe: controls("Cancel an execution and abort its calls"),
     handle: ({ call, params: { id } }) =>

@@ -139,12 +139,12 @@ async function historyOf(
 ): Promise<Result<ConversationTurn[]>> {
   if (turn === null) return ok(source.spec.history);
   const { conversation_id, execution_id, pipeline_version } = source.spec;
-  const conflict = (why: "gone" | "none"): CoordinatorError => ({
-    code: "EXECUTION_CONFLICT",
-    execution_id,
-    turn: why,
-  });
-  if (pipeline_version === 0) return err(conflict("none"));
+  const conflict = (why: string): CoordinatorError => ({ code: "EXECUTION_CONFLICT", execution_id, why });
+  if (pipeline_version === 0) {
+    return err(
+      conflict(`the execution ${execution_id} is a stage on its own, and no turn of its conversation`),
+    );
+  }
   const kept_ms = (config.retention_seconds + config.max_pause_seconds) * 1_000;
   const home = homeOf(conversation_id, catalog.shards.index, identity.at, kept_ms);
   const asked = { conversation_id, turn, turns: config.context_memory_size, ...home };
@@ -152,5 +152,11 @@ async function historyOf(
   if (before === null) return err({ code: "RESOURCE_EXHAUSTED", what: "storage" });
   // One that has not completed has had no turn: the fork's answer is the first one there.
   const hadTurn = source.status === "completed" && source.spec.config.context_memory_size > 0;
-  return hadTurn && before.holder === null ? err(conflict("gone")) : ok(before.history);
+  return hadTurn && before.holder === null
+    ? err(
+        conflict(
+          `the turn of the execution ${execution_id} is gone: it was deleted, or is over its retention`,
+        ),
+      )
+    : ok(before.history);
 }

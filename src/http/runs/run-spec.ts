@@ -30,6 +30,7 @@ export function runContext({ req, var: { tenant } }: Call, identity: Identity, w
     identity,
     watched,
     traceparent: req.header("traceparent") ?? null,
+    origin: new URL(req.url).origin,
     no_cache: bypassesCache(req.header("cache-control") ?? null),
   };
 }
@@ -137,6 +138,16 @@ function bypassOf(
   return cache === "bypass" || no_cache ? { bypass_cache: true } : {};
 }
 
+/** Where agents reach the coordinator, in a run that lets one of them answer later. */
+function originOf(
+  stages: readonly ResolvedStage[],
+  { origin }: RunContext,
+  { publicOrigin }: Settings,
+): Pick<RunSpec, "origin"> {
+  const isCalledBack = stages.some((stage) => stage.callback_timeout_seconds !== undefined);
+  return isCalledBack ? { origin: publicOrigin ?? origin } : {};
+}
+
 export function pin(
   { catalog, config, pipeline, pipeline_version, stages }: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
@@ -156,6 +167,7 @@ export function pin(
     ...kept,
     ...begun,
     ...bypassOf(request, context),
+    ...originOf(stages, context, settings),
     tenant: context.tenant,
     watched: context.watched,
     config: runConfig(config, stages),

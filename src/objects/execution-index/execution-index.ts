@@ -16,6 +16,7 @@ import type {
   TurnPlace,
   TurnsBefore,
   TurnsQuery,
+  WaitsQuery,
 } from "../../engine/worker-ports.ts";
 import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import { DurableObject } from "cloudflare:workers";
@@ -24,6 +25,7 @@ import type {
   IndexReport,
   ExecutionIndexRpc,
   ListedPart,
+  WaitsPart,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
@@ -34,8 +36,8 @@ import { reportEndOf } from "../../adapters/durable/execution-client.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { LazyTables } from "../migrations.ts";
 import { ShardSplits } from "../shard-splits.ts";
-import { EarlierRows } from "./earlier-rows.ts";
-import { EarlierVersion } from "./earlier-version.ts";
+import { EarlierRows } from "./earlier/earlier-rows.ts";
+import { EarlierVersion } from "./earlier/earlier-version.ts";
 import { FormerHomes, KnownConversations, lastOf } from "./former-homes.ts";
 import { Janitor } from "./janitor.ts";
 import { MetricsStore } from "./metrics-store.ts";
@@ -45,6 +47,7 @@ import { REMEMBERED_MS } from "./row-sweep.ts";
 import { reportIn, RunRows } from "./run-rows.ts";
 import { hasNoTables, SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
+import { WaitRows } from "./wait-rows.ts";
 
 /** Time limit of runs that are asked whether they have ended: an object that has one in memory answers in a few ms. */
 const END_WAIT_MS = 100;
@@ -59,6 +62,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private readonly earlierRows: EarlierRows;
   private readonly earlier: EarlierVersion;
   private readonly notes = new StartNotes();
+  private readonly waitRows: WaitRows;
   private readonly former: FormerHomes;
   private readonly known: KnownConversations;
   private readonly splits: ShardSplits;
@@ -82,6 +86,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const { storage } = ctx;
     this.tables = new LazyTables(storage, SCHEMAS, hasNoTables);
     this.rows = new RunRows(this.tables.sql);
+    this.waitRows = new WaitRows(this.tables.sql);
     this.former = new FormerHomes(env.LEDGER, this.tenant);
     this.known = new KnownConversations(this.tables.sql, () => storage.sql.databaseSize);
     this.splits = new ShardSplits(storage, env, "index");
@@ -214,6 +219,12 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return { listed: found.toSorted(comparePlaces).toReversed().slice(0, query.limit), floor, elsewhere };
   }
 
+  async waits(query: WaitsQuery): Promise<WaitsPart> {
+    this.splits.note(this.tenant);
+    await this.gathered();
+    return this.waitRows.list(query, Date.now());
+  }
+
   async ended(until: number, limit: number): Promise<Place[]> {
     await this.gathered();
     const now = Date.now();
@@ -224,6 +235,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   async forget(place: Place): Promise<void> {
     await this.gathered();
     this.rows.forget(place);
+    this.waitRows.forget(place);
     this.earlierRows.forget(place);
     // Of a run that never began there is its note alone.
     this.notes.withdraw(place.id, place.start);
@@ -236,6 +248,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return {
       by_pipeline: this.store.read(period, now, pipeline),
       open: this.open(now, pipeline),
+      waits: this.waitRows.open(now, pipeline),
       shapes:
         shapes === 0 || period === "ever"
           ? []
@@ -260,6 +273,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.transaction(() => {
       hasMetrics = this.store.sweep(now);
       this.recent.write();
+      this.waitRows.sweep(now);
       hasMore = [this.rows.drop(swept, gone), this.earlierRows.sweep(now)].includes(true);
     });
     const { firstDue } = this.rows;
@@ -329,6 +343,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private write(entry: IndexReport, now: number): void {
     const { batch } = this.store;
     if (!this.earlierRows.replace(entry) || !this.rows.write(entry, batch)) return;
+    this.waitRows.write(entry);
     const report = reportIn(entry);
     const { end, shape, pipeline, start } = entry;
     if (report !== null && end !== null) this.store.count(report, start, end, now);

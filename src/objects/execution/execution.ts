@@ -8,7 +8,9 @@ import type { Env } from "../../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { forkSource } from "../../core/forks/fork-source.ts";
+import type { StageWait } from "../../core/execution/view/stage-wait.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { receivedCallback } from "../../engine/callback-protocol.ts";
 import {
   completeResponse,
   type ControlCommand,
@@ -25,10 +27,13 @@ import {
   type RestingReader,
   type RunMessage,
   type SharedCall,
+  type SignalMessage,
+  type SignalReceipt,
   socketResponse,
   type StreamReader,
   streamUrlOf,
   termsOf,
+  type WaitToken,
   withStreamUrl,
 } from "../../engine/object-protocol.ts";
 import type { ExecutionDriver } from "../../engine/run/driver.ts";
@@ -39,14 +44,16 @@ import { LogCorrupted } from "../../engine/ports.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import type { ReaderKind } from "../../engine/watch/resting-readers.ts";
 import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
-import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
+import { IsolateFull, NO_ROOM } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
+import { OutsideDoor } from "./outside-door.ts";
 import { executionIdOf, RunKeeper } from "./run-keeper.ts";
 import { logLostReports } from "./run-lines.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private readonly runs: RunKeeper;
   private readonly alarms: AlarmHandler;
+  private readonly outside: OutsideDoor;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -54,9 +61,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (!this.runs.alarm.isHandled) void this.alarms.handle();
     });
     this.alarms = new AlarmHandler(ctx.storage, this.runs);
+    this.outside = new OutsideDoor(this.runs, (started_at) => this.existing(started_at));
   }
 
   override async fetch(request: Request): Promise<Response> {
+    const callback = receivedCallback(request);
+    if (callback !== null) return this.outside.callback(callback.target, callback.sent);
     const asked = await readRequest(request);
     if ("rest" in asked) return this.keep(asked.rest);
     return "run" in asked
@@ -127,6 +137,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const text = this.runs.textOf(forkSourcePieces(source));
     this.runs.rest();
     return ok(text);
+  }
+
+  async signal(message: SignalMessage): Promise<Result<SignalReceipt>> {
+    await this.runs.noticePause();
+    return this.outside.signal(message);
+  }
+
+  async waitOf(stage: string, token: WaitToken | null): Promise<Result<StageWait>> {
+    return this.outside.waitOf(stage, token);
   }
 
   async forget(): Promise<Result<null>> {
@@ -328,9 +347,3 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 }
 
 const WATCHER: ReaderKind = "watcher";
-
-const NO_ROOM: CoordinatorError = {
-  code: "RESOURCE_EXHAUSTED",
-  what: "memory",
-  retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
-};

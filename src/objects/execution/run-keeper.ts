@@ -5,7 +5,7 @@ import { writeLog } from "../../adapters/platform/system.ts";
 import { composeListing, composePorts, composeReceivers } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import { endWasReported, wasReported } from "../../core/execution/alarm/report-times.ts";
+import { endWasReported, needsAlarm, wasReported } from "../../core/execution/alarm/report-times.ts";
 import { isDeletedByIndex, retainedUntil } from "../../core/execution/alarm/retention.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isAtRest, isTerminal } from "../../core/execution/state.ts";
@@ -224,7 +224,7 @@ export class RunKeeper {
     return { ...ports, memory };
   }
 
-  /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
+  /** A pause or question that an earlier instance wrote and may not have reported is reported also where it is over now. */
   async noticePause(): Promise<void> {
     let driver: ExecutionDriver;
     try {
@@ -234,7 +234,7 @@ export class RunKeeper {
       return;
     }
     const { state } = driver;
-    if (state?.status !== "paused") return;
+    if (state === null || isTerminal(state.status) || !needsAlarm(state)) return;
     const { outbox } = this;
     if (!wasReported(state, await this.ctx.storage.getAlarm())) outbox?.notice();
   }
@@ -254,16 +254,22 @@ export class RunKeeper {
     else if (isPending && !isEnded && !driver.isBusy && this.ports.memory?.isLarge === true)
       this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
-    if (isPending || driver.isBusy || driver.watcherCount > this.ownWatchers) return;
+    if (isPending || driver.isBusy || driver.callbacks.size > 0 || driver.watcherCount > this.ownWatchers)
+      return;
     if (this.presence !== null && !isEnded && !this.presence.isResting) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
   }
 
+  /** The driver, after its pending batches are written. @throws the fault that broke the driver */
+  flush(driver: ExecutionDriver): ExecutionDriver {
+    driver.flush();
+    return working(driver);
+  }
+
   /** The current execution, after its pending batches are written. @throws the fault that broke the driver */
   shown(driver: ExecutionDriver): ExecutionText {
-    driver.flush();
-    const state = working(driver).state as ExecutionState;
+    const state = this.flush(driver).state as ExecutionState;
     return { status: state.status, started_at: state.started_at, json: this.textOf(executionPieces(state)) };
   }
 

@@ -4,7 +4,7 @@ import { type LogEvent, wireJson } from "../../../src/core/execution/log-event.t
 import { type ExecutionState, isAtRest } from "../../../src/core/execution/state.ts";
 import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import { EventFeed } from "../../../src/engine/watch/feed.ts";
-import { hold } from "../../core/simulation/observer.ts";
+import { hold } from "../../core/simulation/observed/hold.ts";
 
 const decoder = new TextDecoder();
 

@@ -151,7 +151,12 @@ async function listening(
   return { http: ports.get("http") as number, doors: ports.get("doors") as number };
 }
 
-type WorkerName = "chaos-worker" | "counting-worker" | "resting-worker" | "splitting-worker";
+export type WorkerName =
+  | "chaos-worker"
+  | "counting-worker"
+  | "outside-worker"
+  | "resting-worker"
+  | "splitting-worker";
 
 const bundled = new Map<WorkerName, Promise<string>>();
 
@@ -171,6 +176,7 @@ function bundle(name: WorkerName): Promise<string> {
 const FLAGS: Record<WorkerName, readonly string[]> = {
   "chaos-worker": [],
   "counting-worker": ["nodejs_als"],
+  "outside-worker": [],
   "resting-worker": [],
   "splitting-worker": [],
 };

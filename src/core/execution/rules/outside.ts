@@ -16,6 +16,7 @@ import type { CallEnd } from "../log-event.ts";
 import { agentStageOf, specOf } from "../schedule.ts";
 import {
   type AcceptedAnswer,
+  awaitsCallback,
   isTerminal,
   type OutsideAnswer,
   type OutsideWait,
@@ -61,7 +62,7 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
       schema: wait.schema ?? null,
       expires_at: isoTime(batch.now + wait.timeout_seconds * 1_000),
     },
-    internal: { bytes: jsonBytes(prompt) },
+    ...(wait.prompt === undefined ? {} : { internal: { bytes: jsonBytes(prompt) } }),
   });
   const { early } = stageOf(batch.state, name);
   // Its bytes were counted when it came.
@@ -70,7 +71,9 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
 
 /** What is shown to the person who answers. */
 function promptOf(batch: Batch, text: string | undefined, meter: Meter): Result<JsonObject, StageError> {
-  const asked = text === undefined ? ok({}) : evaluateObject(text, scopeOf(batch.state), meter);
+  // A question without a prompt adds nothing to the execution.
+  if (text === undefined) return ok({});
+  const asked = evaluateObject(text, scopeOf(batch.state), meter);
   if (!asked.ok) {
     const message = `wait/prompt: ${asked.error}`;
     return err({ code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
@@ -223,7 +226,7 @@ export function takeCallback(batch: Batch, { stage: name, call, outcome }: Callb
   if (stage === null) return { reason: "unknown_stage", stage: name };
   const answered = { call, digest: digestOf(outcome) };
   if (isKnown(stage, answered)) return { reason: "repeated", stage: name };
-  if (!awaits(batch, stage, call)) return unanswerable(name, TRY_ENDED);
+  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
   const taken = withinContext(batch.state, outcome);
   const end = callOf(batch, name);
   if (taken.ok) completeStage(batch, name, taken, end, { answered });
@@ -241,7 +244,7 @@ const TRY_ENDED = "the try that the callback belongs to has ended";
 export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): Refusal | null {
   const stage = known(batch, name);
   if (stage === null) return { reason: "unknown_stage", stage: name };
-  if (!awaits(batch, stage, call)) return unanswerable(name, TRY_ENDED);
+  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
   const { wait } = stage;
   // Before its 202 the try has its own time limit.
   if (wait === null) return null;
@@ -264,12 +267,6 @@ export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): R
   return null;
 }
 
-/** True where the stage has the call in flight, or waits for its callback. */
-function awaits({ state }: Batch, { phase, wait, call }: StageState, expected: number): boolean {
-  if (isTerminal(state.status) || call !== expected) return false;
-  return phase === "calling" || (phase === "waiting" && wait?.reason === "callback");
-}
-
 /** The call that a callback ends, as it was sent. */
 function callOf({ state }: Batch, name: string): CallEnd {
   return { began_at: stageOf(state, name).call_at };
@@ -284,9 +281,19 @@ function isKnown({ answers }: StageState, { call, digest }: AcceptedAnswer): boo
   return answers.some((answer) => answer.call === call && answer.digest === digest);
 }
 
-/** Distinguishes an answer from another one: who can forge a collision only has a 200 for a 409. */
-function digestOf(answer: OutsideAnswer | CallEnding): string {
-  return hash64(canonicalJson("bytes" in answer ? { ...answer, bytes: 0, text: "" } : answer));
+/**
+ * Distinguishes an answer from another one: who can forge a collision only has a 200 for a 409. What the coordinator adds
+ * to an agent's answer is another at each callback, and is left out.
+ */
+function digestOf(given: OutsideAnswer | CallEnding): string {
+  const said = given.ok
+    ? "data" in given
+      ? { data: given.data }
+      : { answer: given.answer }
+    : "message" in given
+      ? { message: given.message }
+      : { failure: given.failure };
+  return hash64(canonicalJson(said));
 }
 
 /** The random number of a delay that no command brings one for: spread over runs, and the same at every replay. */

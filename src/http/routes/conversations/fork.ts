@@ -6,11 +6,10 @@ import { invalid } from "../../request/body.ts";
 import { readPrefer } from "../../request/negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
 import { planForkOf } from "../../runs/fork-spec.ts";
-import { identify } from "../../runs/identify.ts";
+import { executionId, identify } from "../../runs/identify.ts";
 import { runContext } from "../../runs/run-spec.ts";
 import { serveRun } from "../../runs/serve-run.ts";
 import { startRequest } from "../../runs/start-or-attach.ts";
-import { executionParams } from "../executions.ts";
 
 const NOTHING_CHANGED: ForkRequest = {
   pipeline_config: {},
@@ -26,7 +25,7 @@ export const fork = [
     method: "post",
     path: "/v1/executions/:id/fork",
     permission: "execute",
-    params: executionParams,
+    params: { id: executionId },
     produces: [JSON_TYPE, SSE_TYPE],
     starts_work: true,
     attaches_by_cursor: true,

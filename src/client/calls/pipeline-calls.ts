@@ -1,10 +1,10 @@
 // The client's calls about pipelines: writing, reading and checking definitions. Where a call does not name a pipeline it
 // is about `rag`, the specification's.
-import type { Validation, WrittenPipeline } from "../contract/management.ts";
-import type { Pipeline } from "../contract/pipeline.ts";
-import type { DefinitionError } from "../contract/problem.ts";
+import type { Validation, WrittenPipeline } from "../../contract/management.ts";
+import type { Pipeline } from "../../contract/pipeline.ts";
+import type { DefinitionError } from "../../contract/problem.ts";
 import { ManagementCalls } from "./management-calls.ts";
-import type { CallOptions, Stage, WriteOptions } from "./requests.ts";
+import type { CallOptions, Stage, WriteOptions } from "../requests.ts";
 
 const DEFAULT_PIPELINE = "rag";
 

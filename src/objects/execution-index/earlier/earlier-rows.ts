@@ -1,11 +1,11 @@
 // The table of versions before conversations were a part of the index: its rows are in the shard of the execution's id.
 // They are read and forgotten here until they have expired, and then the table goes. Runs that were in flight at the
 // upgrade report to this shard: their new entry replaces the row here.
-import type { IndexQuery, Listed, Place } from "../../engine/worker-ports.ts";
-import type { IndexReport } from "../../adapters/durable/execution-index-client.ts";
-import type { ExecutionSummary } from "../../contract/execution-list.ts";
-import type { RunShape } from "../../core/monitoring/metrics/report.ts";
-import { REMEMBERED_MS } from "./row-sweep.ts";
+import type { IndexQuery, Listed, Place } from "../../../engine/worker-ports.ts";
+import type { IndexReport } from "../../../adapters/durable/execution-index-client.ts";
+import type { ExecutionSummary } from "../../../contract/execution-list.ts";
+import type { RunShape } from "../../../core/monitoring/metrics/report.ts";
+import { REMEMBERED_MS } from "../row-sweep.ts";
 
 interface Row extends Record<string, SqlStorageValue> {
   start: number;

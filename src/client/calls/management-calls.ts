@@ -1,8 +1,8 @@
 // The client's calls about the coordinator itself: its config, metrics, alerts and the registry of agents.
-import type { CoordinatorConfig } from "../contract/config.ts";
-import type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "./metrics.ts";
-import type { Agent, CallOptions, Registration } from "./requests.ts";
-import { type ClientOptions, Transport } from "./transport.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "../metrics.ts";
+import type { Agent, CallOptions, Registration } from "../requests.ts";
+import { type ClientOptions, Transport } from "../transport.ts";
 
 export abstract class ManagementCalls {
   /** For the classes that extend this one. */

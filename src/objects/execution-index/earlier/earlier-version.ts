@@ -2,13 +2,13 @@
 // object of its own and the entries in the shard of the execution's id: whether the tenant may still have any of it.
 // Only the tenant's monitor can say so for all shards. It is asked once in a shard's life; a tenant that began with
 // this version reads no second place after that.
-import type { Conversations } from "../../engine/worker-ports.ts";
-import { conversationsOver } from "../../adapters/durable/conversation-client.ts";
-import { monitorOf } from "../../adapters/durable/monitor-client.ts";
-import { within } from "../../adapters/platform/time-limit.ts";
-import type { ConversationTurn } from "../../contract/execution.ts";
-import { systemClock } from "../../adapters/platform/system.ts";
-import type { Env } from "../../settings.ts";
+import type { Conversations } from "../../../engine/worker-ports.ts";
+import { conversationsOver } from "../../../adapters/durable/conversation-client.ts";
+import { monitorOf } from "../../../adapters/durable/monitor-client.ts";
+import { within } from "../../../adapters/platform/time-limit.ts";
+import type { ConversationTurn } from "../../../contract/execution.ts";
+import { systemClock } from "../../../adapters/platform/system.ts";
+import type { Env } from "../../../settings.ts";
 
 const UNTIL = "earlier_until";
 /** Time limit of the monitor, which asks all shards where there is an earlier version's data. */
