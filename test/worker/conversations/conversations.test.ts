@@ -48,7 +48,7 @@ test("deletion forgets executions, turns and cached results, and nothing of othe
   await ask("d1", "another");
   const other = await ask("d2", "elsewhere");
   const completed = async () =>
-    (await coordinator.api("GET", "/v1/metrics?pipeline=one")).body.executions.completed;
+    (await coordinator.api("GET", "/v1/metrics?pipeline=one")).body.execution_metrics.successful_executions;
   const before = await completed();
   expect((await forget("d1")).status).toBe(204);
   expect((await forget("d1")).status).toBe(204);

@@ -52,6 +52,9 @@ test("nothing in the storage names the content of a deleted conversation", async
     return (await (await calls.post(body, { prefer })).json()) as { execution_id: string; status: string };
   };
   const done = await run("one");
+  const { execution_id } = await run("asks", "wait=1");
+  const complete = `/v1/executions/${execution_id}/stages/ask/complete`;
+  expect((await calls.send("POST", complete, { data: { said: CANARIES.reply } })).status).toBe(200);
   await run("asks", "wait=1");
   await calls.send("POST", `/v1/executions/${done.execution_id}/fork`, {
     query: `${CANARIES.query}?`,
