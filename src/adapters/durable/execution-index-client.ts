@@ -2,6 +2,7 @@
 // that hash to it (core/monitoring/shards.ts). A list queries all of them, or those that its conversation has had, and
 // merges by (start, id), newest first; metrics merge by addition.
 import type {
+  Entered,
   ExecutionIndex,
   IndexMetrics,
   IndexQuery,
@@ -11,6 +12,7 @@ import type {
 } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { Place as ConversationPlace } from "../../core/conversations/admission.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
   allShards,
@@ -54,6 +56,13 @@ export interface FormerTurns {
   hasExecution: boolean;
 }
 
+/** What a former shard of a conversation knows of its runs. */
+export interface FormerPlaces {
+  places: ConversationPlace[];
+  /** The execution that asks has ended there. */
+  hasEnded: boolean;
+}
+
 /** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
 
@@ -77,12 +86,18 @@ export interface IndexReport
 
 export interface ExecutionIndexRpc {
   /**
-   * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON.
+   * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON; an
+   * Entered as JSON where the run does not run beside others.
    * @param message a Beginning as JSON: both travel for less
    */
   begin(message: string): Promise<string>;
-  /** The run that was noted with this start has not started. */
-  withdraw(execution_id: string, start: number): Promise<void>;
+  /** @param message a StandingQuestion as JSON @returns an Entered as JSON */
+  standing(message: string): Promise<string>;
+  /**
+   * The run that was noted with this start has not started.
+   * @param conversation_id where it may have a place in it
+   */
+  withdraw(execution_id: string, start: number, conversation_id?: string): Promise<void>;
   /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
   report(entry: IndexReport): Promise<void>;
   /** @param query.limit how many at most */
@@ -95,6 +110,11 @@ export interface ExecutionIndexRpc {
   isUnused(): Promise<boolean>;
   /** @param execution_id what is looked for besides; null where nothing is */
   formerTurns(conversation_id: string, turns: number, execution_id: string | null): Promise<FormerTurns>;
+  /**
+   * What runs or waits of a conversation that has another shard since a split: no other takes a place here then.
+   * @param execution_id that asks there @param until then requests of before the split may come, ms since the epoch
+   */
+  formerPlaces(conversation_id: string, execution_id: string, until: number): Promise<FormerPlaces>;
   /**
    * The bits of a ConversationFilter of everything that was here at a time after `since`, ms since the epoch; null
    * where that is to come.
@@ -136,9 +156,36 @@ export function executionIndexOver(
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
     },
+    async enter(tenant, beginning) {
+      const { conversation_id, shards, note } = beginning;
+      const number = conversationShard(conversation_id, shards);
+      const guard = guards.of(`${tenant}/${number}`);
+      let asked: Promise<string> | null = null;
+      const entered = await guard.ask(() => {
+        asked = shard(tenant, number).begin(JSON.stringify(beginning));
+        return asked;
+      });
+      if (entered !== LOST) return parseJson(entered) as Entered;
+      // It may have its place by then, in which it will not run.
+      void (asked as Promise<string> | null)?.then(async () => {
+        if (note === null) return;
+        await shard(tenant, number).withdraw(note.summary.execution_id, note.start, conversation_id);
+      }, () => {});
+      console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be entered" }));
+      return null;
+    },
+    async standing(question) {
+      const answer = await shard(question.tenant, executionShard(question)).standing(JSON.stringify(question));
+      return parseJson(answer) as Entered;
+    },
     async withdraw(tenant, started, start) {
-      const { execution_id } = started;
-      await within(BEGIN_MS, shard(tenant, executionShard(started)).withdraw(execution_id, start), null);
+      const { execution_id, conversation_id, on_busy } = started;
+      const rpc = shard(tenant, executionShard(started));
+      const withdrawn =
+        on_busy === undefined
+          ? rpc.withdraw(execution_id, start)
+          : rpc.withdraw(execution_id, start, conversation_id);
+      await within(BEGIN_MS, withdrawn, null);
     },
     report: (tenant, entry) => shard(tenant, executionShard(entry.sharded)).report(reportOf(entry)),
     async list(tenant, query) {

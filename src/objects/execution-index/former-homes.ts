@@ -8,6 +8,7 @@
 import type {
   EndedTurn,
   ExecutionIndexRpc,
+  FormerPlaces,
   FormerTurns,
 } from "../../adapters/durable/execution-index-client.ts";
 import { within } from "../../adapters/platform/time-limit.ts";
@@ -60,6 +61,29 @@ export class FormerHomes {
       turns: found.flatMap((of) => of?.turns ?? []),
       hasExecution: found.some((of) => of?.hasExecution === true),
     };
+  }
+
+  /**
+   * What runs or waits there; null where one does not answer in time, for it may have something.
+   * @param execution_id that asks
+   */
+  async places(
+    conversation_id: string,
+    former: readonly FormerHome[],
+    execution_id: string,
+  ): Promise<FormerPlaces | null> {
+    const asked = former.filter((home) => this.mayHave(home, conversation_id));
+    const found = await Promise.all(
+      asked.map(({ shard, until }) => {
+        const settled = until + TIMINGS.SPLIT_SETTLED_MS;
+        const answer = this.shard(shard).formerPlaces(conversation_id, execution_id, settled);
+        return within(TIMINGS.SHARD_WAIT_MS, answer, null);
+      }),
+    );
+    const known = found.filter((of) => of !== null);
+    if (known.length < found.length) return null;
+    const places = known.flatMap((of) => of.places);
+    return { places, hasEnded: known.some(({ hasEnded }) => hasEnded) };
   }
 
   private mayHave({ shard, until }: FormerHome, conversation_id: string): boolean {

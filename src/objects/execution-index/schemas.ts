@@ -35,6 +35,9 @@ export const SCHEMAS: readonly Migration[] = [
       ) WITHOUT ROWID`,
     );
   },
+  `CREATE TABLE places (
+    conversation_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, places TEXT NOT NULL
+  ) WITHOUT ROWID`,
 ];
 
 /** Nothing was ever stored: no version has made its tables. */
