@@ -7,6 +7,7 @@ import type { StageResult } from "../../contract/stage.ts";
 import type { StartedData } from "../../contract/event.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import type { FormerHome } from "../monitoring/shards.ts";
 import type { RunConfig } from "./run-config.ts";
 
 /** What the first event shows to readers. */
@@ -40,6 +41,8 @@ export interface PrivateSpec {
   index_shards?: number;
   /** How it was admitted to its conversation; absent where it runs beside others. */
   on_busy?: Exclude<OnBusy, "parallel">;
+  /** Former shards of its conversation, where it was queued and there are any. */
+  former_shards?: FormerHome[];
   /** Results that a fork takes over, in the order in which they had completed, and data that its caller gives. */
   reused?: ReusedStage[];
   /** The turn whose place its answer takes. */

@@ -21,6 +21,7 @@ import {
   readRunText,
   refusalResponse,
   type RunMessage,
+  type RunPresence,
   type SharedCall,
   type StreamReader,
   streamUrlOf,
@@ -145,6 +146,34 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     await this.runs.reportEnd();
   }
 
+  async admit(): Promise<RunPresence> {
+    const driver = this.taken();
+    if (driver === null) return "absent";
+    void this.runs.queued?.ask();
+    this.runs.rest();
+    return presenceOf(driver);
+  }
+
+  async supersede(by: string): Promise<RunPresence> {
+    const driver = this.taken();
+    if (driver === null) return "absent";
+    driver.recover();
+    const superseded = { by, texts: driver.said() };
+    driver.submit({ type: "cancel", reason: `superseded by ${by}`, superseded });
+    const refused = (await this.runs.outbox?.settle()) ?? [];
+    this.runs.rest();
+    return refused.includes(INDEX) ? "going" : presenceOf(driver);
+  }
+
+  /** The run, for the index; null where there is none. @throws where it cannot be opened */
+  private taken(): ExecutionDriver | null {
+    const opened = this.tryOpen();
+    if (!opened.ok) throw new Error(opened.error.code);
+    if (opened.value.state !== null) return opened.value;
+    this.runs.leave();
+    return null;
+  }
+
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
     const started = await this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);
@@ -179,7 +208,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (message.spec === null) return this.absent();
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
     try {
-      return ok(this.runs.start(message.spec));
+      return ok(this.runs.start(message.spec, message.queued));
     } catch (cause) {
       if (cause instanceof IsolateFull) return err(NO_ROOM);
       throw cause;
@@ -272,6 +301,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     return executionIdOf(this.ctx);
   }
 }
+
+/** The run is ended only as far as it is written. @throws what broke it */
+function presenceOf({ state, fault }: ExecutionDriver): RunPresence {
+  if (fault !== null) throw fault.cause;
+  return isTerminal((state as ExecutionState).status) ? "ended" : "going";
+}
+
+/** The receiver that the index is. */
+const INDEX = "index";
 
 const NO_ROOM: CoordinatorError = {
   code: "RESOURCE_EXHAUSTED",

@@ -2,7 +2,7 @@
 // Owns when a run is opened and when it is released. Its alarm is src/objects/execution/alarm-handler.ts.
 import type { ExecutionText } from "../../engine/object-protocol.ts";
 import { writeLog } from "../../adapters/platform/system.ts";
-import { composeListing, composePorts, composeReceivers } from "../../compose.ts";
+import { composeListing, composePorts, composeReceivers, composeStanding } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { endWasReported, wasReported } from "../../core/execution/alarm/report-times.ts";
@@ -12,6 +12,7 @@ import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { executionPieces } from "../../core/execution/view/view.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { QuietCall } from "../../engine/call/run-cache.ts";
+import type { QueuePlace } from "../../core/execution/command.ts";
 import { AlarmKeeper } from "../../engine/run/alarm-keeper.ts";
 import { ExecutionDriver } from "../../engine/run/driver.ts";
 import type { EventFeed } from "../../engine/watch/feed.ts";
@@ -20,6 +21,7 @@ import { refreshListing } from "../../engine/watch/listing-refresh.ts";
 import { LogLines } from "../../engine/watch/log-lines.ts";
 import { Outbox } from "../../engine/watch/outbox.ts";
 import type { Ports } from "../../engine/ports.ts";
+import { QueuedRun } from "../../engine/run/queued-run.ts";
 import { restWatch } from "../../engine/run/rest-watch.ts";
 import { Presence } from "../../engine/watch/presence.ts";
 import { specWeight } from "../../engine/memory/run-memory.ts";
@@ -33,6 +35,8 @@ export class RunKeeper {
   readonly feeds = new Set<EventFeed>();
   presence: Presence | null = null;
   outbox: Outbox | null = null;
+  /** Of the driver, where there is one. */
+  queued: QueuedRun | null = null;
   driver: ExecutionDriver | null = null;
   readonly alarm = new AlarmKeeper(() => this.ports);
   private readonly ctx: DurableObjectState;
@@ -80,7 +84,7 @@ export class RunKeeper {
    * Starts a run in the object, which has none.
    * @throws IsolateFull, and what broke the driver in its first batch
    */
-  start(spec: RunSpec): ExecutionDriver {
+  start(spec: RunSpec, queued?: QueuePlace): ExecutionDriver {
     this.hasReportedEnd = false;
     if (this.ports.memory?.take(specWeight(spec)) === false) {
       this.ports.memory.free();
@@ -93,7 +97,9 @@ export class RunKeeper {
     }
     const driver = this.driver as ExecutionDriver;
     if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
-    driver.submit({ type: "start", spec });
+    driver.submit({ type: "start", spec, ...(queued === undefined ? {} : { queued }) });
+    // The one before it may have ended since it was given its place.
+    void this.queued?.ask();
     this.presence = Presence.of(driver, this.ports.clock, false);
     return working(driver);
   }
@@ -160,6 +166,7 @@ export class RunKeeper {
       },
     });
     this.outbox = outbox;
+    this.queued = new QueuedRun(driver, this.ports.clock, composeStanding(this.env));
     this.alarm.follow(driver, outbox);
     const onRest = () => {
       if (this.driver === driver) this.rest();
@@ -215,6 +222,7 @@ export class RunKeeper {
       this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || driver.isBusy || driver.watcherCount > this.ownWatchers) return;
+    if (this.queued?.isAsking === true) return;
     if (this.presence !== null && !isEnded) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
@@ -288,6 +296,7 @@ export class RunKeeper {
     this.driver = null;
     this.presence = null;
     this.outbox = null;
+    this.queued = null;
   }
 }
 
