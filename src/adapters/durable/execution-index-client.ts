@@ -259,7 +259,8 @@ function reportOf({
     summary: JSON.stringify(summary),
     counted: report === null ? null : reportText(report),
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
-    turn: turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer }),
+    turn:
+      turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer, partial: turn.partial }),
     turn_expires: turn?.expires ?? null,
     has_object: isDeletedByIndex,
   };
