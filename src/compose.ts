@@ -36,13 +36,7 @@ import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { entrantOf } from "./engine/object-protocol.ts";
-import type {
-  AgentHealthRpc,
-  CatalogRpc,
-  Entered,
-  RateLimiter,
-  WorkerPorts,
-} from "./engine/worker-ports.ts";
+import type { AgentHealthRpc, CatalogRpc, Entered, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { ok, type Result } from "./contract/problem.ts";

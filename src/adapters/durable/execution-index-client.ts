@@ -167,15 +167,20 @@ export function executionIndexOver(
       });
       if (entered !== LOST) return parseJson(entered) as Entered;
       // It may have its place by then, in which it will not run.
-      void (asked as Promise<string> | null)?.then(async () => {
-        if (note === null) return;
-        await shard(tenant, number).withdraw(note.summary.execution_id, note.start, conversation_id);
-      }, () => {});
+      void (asked as Promise<string> | null)?.then(
+        async () => {
+          if (note === null) return;
+          await shard(tenant, number).withdraw(note.summary.execution_id, note.start, conversation_id);
+        },
+        () => {},
+      );
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be entered" }));
       return null;
     },
     async standing(question) {
-      const answer = await shard(question.tenant, executionShard(question)).standing(JSON.stringify(question));
+      const answer = await shard(question.tenant, executionShard(question)).standing(
+        JSON.stringify(question),
+      );
       return parseJson(answer) as Entered;
     },
     async withdraw(tenant, started, start) {
@@ -260,7 +265,9 @@ function reportOf({
     counted: report === null ? null : reportText(report),
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
     turn:
-      turn === null ? null : JSON.stringify({ query: turn.query, answer: turn.answer, partial: turn.partial }),
+      turn === null
+        ? null
+        : JSON.stringify({ query: turn.query, answer: turn.answer, partial: turn.partial }),
     turn_expires: turn?.expires ?? null,
     has_object: isDeletedByIndex,
   };

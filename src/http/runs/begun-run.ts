@@ -83,7 +83,12 @@ export class BegunRun {
     const { on_busy } = plan;
     if (admission.kind === "busy") {
       const { running, limit } = admission;
-      return err({ code: "CONVERSATION_BUSY", conversation_id, running, ...(limit === undefined ? {} : { limit }) });
+      return err({
+        code: "CONVERSATION_BUSY",
+        conversation_id,
+        running,
+        ...(limit === undefined ? {} : { limit }),
+      });
     }
     if (admission.kind === "admitted") return ok({ spec: { ...spec, on_busy } });
     const { former } = home;
@@ -148,7 +153,8 @@ export class BegunRun {
     const beginning = { conversation_id, turns, note, ...home };
     const begun = { turns, home, entered: NOTHING_ENTERED };
     if (cursor !== null) this.begun = { ...begun, ...(on_busy && { on_busy }), history: Promise.resolve([]) };
-    else if (on_busy === undefined) this.begun = { ...begun, history: executionIndex.begin(tenant, beginning) };
+    else if (on_busy === undefined)
+      this.begun = { ...begun, history: executionIndex.begin(tenant, beginning) };
     else {
       const entrant = entrantOf(on_busy, config);
       const entered = executionIndex.enter(tenant, { ...beginning, entrant });

@@ -116,7 +116,9 @@ describe("what happens where another execution of the conversation has not ended
       expect(ask(heldAt([mark], 10), "b", on_busy).admission).toEqual({ kind: "admitted" });
     }
     // What has its place already keeps it.
-    expect(claimed([...leave(ask(places, "b", "queue").places, "a"), mark], "b").admission.kind).toBe("admitted");
+    expect(claimed([...leave(ask(places, "b", "queue").places, "a"), mark], "b").admission.kind).toBe(
+      "admitted",
+    );
   });
 
   test("a run that may never have started is asked for after a while, one that is elsewhere always", () => {
@@ -124,7 +126,11 @@ describe("what happens where another execution of the conversation has not ended
     expect(unproved(all, TIMINGS.START_LOST_MS - 1)).toEqual([]);
     expect(unproved(all, TIMINGS.START_LOST_MS)).toEqual(all);
     expect(unproved(claimed(all, "b").places, TIMINGS.START_LOST_MS)).toEqual(places);
-    const elsewhere = places.map((place) => ({ ...place, isThere: true as const, isElsewhere: true as const }));
+    const elsewhere = places.map((place) => ({
+      ...place,
+      isThere: true as const,
+      isElsewhere: true as const,
+    }));
     expect(unproved(elsewhere, 0)).toEqual(elsewhere);
   });
 });

@@ -62,7 +62,10 @@ const post = (conversation_id: string, query: string, on_busy: string, more = {}
   calls.post({ pipeline: "p", conversation_id, query, on_busy, ...more }, headers);
 const ask = async (...of: Parameters<typeof post>) => {
   const response = await post(...of);
-  return { status: response.status, body: (await response.json()) as Record<string, never> & { status: string } };
+  return {
+    status: response.status,
+    body: (await response.json()) as Record<string, never> & { status: string },
+  };
 };
 const ASYNC = { prefer: "respond-async" };
 const settled = (id: string, status = "completed") =>
@@ -142,7 +145,13 @@ test("a queued run shows that it waits, for whom, and its stream says when it st
   expect(again).toMatchObject({ status: 202, body: { execution_id: "s-second", status: "queued" } });
   const listed = (await (await calls.fetch("/v1/executions?status=queued")).json()) as { data: unknown[] };
   expect(listed.data).toMatchObject([{ execution_id: "s-second", status: "queued" }]);
-  const third = await post("stream", "third", "queue", { execution_id: "s-third" }, { accept: "text/event-stream" });
+  const third = await post(
+    "stream",
+    "third",
+    "queue",
+    { execution_id: "s-third" },
+    { accept: "text/event-stream" },
+  );
   const text = await third.text();
   const types = [...text.matchAll(/^event: (.*)$/gm)].map(([, type]) => type);
   expect(types.filter((type) => type?.startsWith("execution."))).toEqual([

@@ -88,7 +88,11 @@ export class Admissions {
   }
 
   /** The request that took this place could not start its run; another one may have. */
-  async withdraw({ conversation_id, execution_id, start }: Omit<Asked, keyof ConversationEntrant>): Promise<void> {
+  async withdraw({
+    conversation_id,
+    execution_id,
+    start,
+  }: Omit<Asked, keyof ConversationEntrant>): Promise<void> {
     const isOwn = () => ownPlace(this.placesOf(conversation_id), execution_id)?.start === start;
     if (!isOwn()) return;
     const presence = await this.presenceOf(execution_id);
@@ -105,9 +109,7 @@ export class Admissions {
     const changed: Place = { ...own, isThere: true, expires };
     this.ports.places.put(
       conversation_id,
-      end === null
-        ? places.map((place) => (place === own ? changed : place))
-        : leave(places, execution_id),
+      end === null ? places.map((place) => (place === own ? changed : place)) : leave(places, execution_id),
     );
   }
 
@@ -158,7 +160,8 @@ export class Admissions {
       const places = this.placesOf(conversation_id);
       const others = this.others(conversation_id, places).filter((id) => !ended.has(id));
       // A later question has taken its place.
-      if (ownPlace(places, execution_id) === undefined) return { kind: "busy", running: busyWith(places, others) };
+      if (ownPlace(places, execution_id) === undefined)
+        return { kind: "busy", running: busyWith(places, others) };
       const claimed = claim(places, others, this.entrant(asked));
       const { admission } = claimed;
       const left_ms = until - clock.now();
@@ -237,7 +240,8 @@ export class Admissions {
 
   private entrant({ execution_id, start, on_busy, run_ms, queue_ms }: Asked): Entrant {
     const now = this.ports.clock.now();
-    const wait_ms = on_busy === "interrupt" ? 2 * TIMINGS.INTERRUPT_WAIT_MS : queue_ms + TIMINGS.INDEX_GRACE_MS;
+    const wait_ms =
+      on_busy === "interrupt" ? 2 * TIMINGS.INTERRUPT_WAIT_MS : queue_ms + TIMINGS.INDEX_GRACE_MS;
     const runs_until = now + run_ms + TIMINGS.INDEX_GRACE_MS;
     return { execution_id, on_busy, start, runs_until, waits_until: now + wait_ms };
   }

@@ -60,7 +60,8 @@ test("a queue runs in the order in which its places were given", async () => {
 
 test("at most one is admitted at any moment, and each that was accepted ends", async () => {
   const counts = noCounts();
-  for (let seed = 1; seed <= sizeOf("ADMISSION_RUNS"); seed += 1) await simulate(seed, seed % 4 === 0 ? 0 : 12, counts);
+  for (let seed = 1; seed <= sizeOf("ADMISSION_RUNS"); seed += 1)
+    await simulate(seed, seed % 4 === 0 ? 0 : 12, counts);
   // Each fault was there, and each way to run.
   for (const [kind, count] of Object.entries(counts)) expect(count, kind).toBeGreaterThan(10);
 });

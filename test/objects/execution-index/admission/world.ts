@@ -181,7 +181,9 @@ class Shard implements Alive {
       if (!this.isAlive) throw new Error("a dead instance writes");
       return world.disk.prepare(query).all(...values);
     };
-    const tables = { sql: { exec }, areMissing: false } as unknown as ConstructorParameters<typeof PlaceRows>[0];
+    const tables = { sql: { exec }, areMissing: false } as unknown as ConstructorParameters<
+      typeof PlaceRows
+    >[0];
     const object = (execution_id: string) => () => world.objectOf(execution_id).instance;
     this.admissions = new Admissions({
       places: new PlaceRows(tables),
