@@ -29,7 +29,7 @@ const boot = async () => {
 beforeAll(async () => {
   agents = await startAgentServer();
   agents.on("/one", (call, response) => {
-    const query = String(call.body.query);
+    const { query } = call.body;
     const span = { from: Date.now(), to: null as number | null, history: call.body.history };
     spans.set(query, span);
     const over = () => (span.to ??= Date.now());
@@ -172,7 +172,7 @@ test("a queued run can be cancelled; the one that waits for it goes on", async (
   const paused = await calls.send("POST", "/v1/executions/c-second/pause", {});
   expect(paused.status).toBe(409);
   const cancelled = await calls.send("POST", "/v1/executions/c-second/cancel", {});
-  expect(((await cancelled.json()) as { status: string }).status).toBe("cancelled");
+  expect(await cancelled.json()).toMatchObject({ status: "cancelled" });
   await settled("c-third");
   expect(oneAfterAnother()).toEqual(["first", "third"]);
 });

@@ -27,7 +27,7 @@ async function simulate(seed: number, faults: number, counts = noCounts()): Prom
     if (chance.below(4) === 0) world.at(chance.below(ASKING_MS), () => world.ask(id, on_busy));
     if (chance.below(8) === 0) world.at(chance.below(ASKING_MS), () => world.runs.get(id)?.instance.cancel());
   }
-  for (let at = 0; at < 4 && faults > 0; at += 1) {
+  for (let crashes = faults > 0 ? 4 : 0; crashes > 0; crashes -= 1) {
     world.at(chance.below(ASKING_MS), () => world.crashShard());
     for (const victim of [chance.below(QUESTIONS), chance.below(QUESTIONS)]) {
       world.at(chance.below(ASKING_MS), () => world.runs.get(`r${victim}`)?.crash());
