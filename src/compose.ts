@@ -34,7 +34,7 @@ import type { ExecutionState } from "./core/execution/state.ts";
 import { indexEntry } from "./core/monitoring/index-entry.ts";
 import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
-import type { Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
+import type { AgentCallbacks, Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
 import { entrantOf } from "./engine/object-protocol.ts";
 import type { AgentHealthRpc, CatalogRpc, Entered, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
@@ -98,12 +98,14 @@ export function composePorts(
   brotli: BrotliDecoder | null,
 ): Ports {
   const clock = new SharedTimer(systemClock);
+  const agents = composeAgents(env, brotli);
   return {
     clock,
     chance: systemChance,
     log: persist ? new StorageLog(storage) : new MemoryLog(),
     alarm: persist ? { set: (at) => storage.setAlarm(at) } : timerAlarm(clock, onTimer),
-    agents: composeAgents(env, brotli),
+    agents,
+    callbacks: agents,
     shared: composeShared(env),
     callbackToken: async (claims) => {
       const services = composeServices(env);
@@ -113,7 +115,7 @@ export function composePorts(
 }
 
 /** The way to the agents. */
-const composeAgents = once((env, brotli: BrotliDecoder | null): Agents => {
+const composeAgents = once((env, brotli: BrotliDecoder | null): Agents & AgentCallbacks => {
   const secret = (name: string) => (typeof env[name] === "string" ? env[name] : null);
   const world = {
     fetch: (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),

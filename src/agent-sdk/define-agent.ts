@@ -2,22 +2,24 @@
 // generator into a (Request, ...) => Promise<Response> that runs on Workers, Node, Deno and Bun.
 import * as z from "zod";
 import { AgentCall } from "../contract/agent-call.ts";
-import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
+import type { AgentAnswer } from "../contract/agent.ts";
 import { equalInConstantTime } from "../contract/constant-time.ts";
 import { LONGEST_TIMER_MS } from "../contract/timer.ts";
+import { AgentError, problemOf } from "./agent-error.ts";
+import { Later } from "./later.ts";
+import { type AgentPiece, pieceEvent, sse } from "./pieces.ts";
 
-/**
- * What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress, whose `fraction` is
- * from 0 to 1.
- *
- * @example
- * async function* write(): AsyncGenerator<AgentPiece> {
- *   yield { message: "reading the sources", fraction: 0.2 };
- *   yield "A heat pump ";
- *   yield { text: "moves heat." };
- * }
- */
-export type AgentPiece = string | { text: string } | AgentProgress;
+export { AgentError } from "./agent-error.ts";
+export {
+  answerLater,
+  CallbackError,
+  type CallbackOptions,
+  heartbeat,
+  later,
+  type LaterAnswer,
+  progress,
+} from "./later.ts";
+export type { AgentPiece } from "./pieces.ts";
 
 /**
  * What an agent has to work with. `config` and `inputs` are the call's, as the schemas made them. The call is read with
@@ -37,6 +39,8 @@ export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
   signal: AbortSignal;
   /** Milliseconds that this try still has, never below 0. */
   remainingMs: () => number;
+  /** Where this call may be answered later (see `later`); null where its stage has no `callback_timeout_seconds`. */
+  callbackUrl: string | null;
 };
 
 /** An agent's return value: the contract's answer with typed data. */
@@ -58,40 +62,11 @@ type AgentDefinition<
   run: (
     work: AgentWork<z.output<Config>, z.output<Inputs>>,
     ...rest: Rest
-  ) => Promise<TypedAnswer<z.input<Result>>> | AsyncGenerator<AgentPiece, TypedAnswer<z.input<Result>>, void>;
+  ) =>
+    | Promise<TypedAnswer<z.input<Result>> | Later>
+    | AsyncGenerator<AgentPiece, TypedAnswer<z.input<Result>>, void>;
 };
 
-/**
- * An error with words that the caller may read; everything else that an agent throws is answered as a bare 500.
- * `retryAfterSeconds` is in seconds.
- *
- * @example
- * const refusal = new AgentError("The index is being rebuilt.", { status: 503, retryAfterSeconds: 30 });
- * console.log(refusal.retryable); // true
- */
-export class AgentError extends Error {
-  readonly status: number;
-  readonly retryable: boolean;
-  readonly retryAfterSeconds: number | undefined;
-
-  /**
-   * @param message what callers read
-   * @param options `status`, of HTTP (500); `retryable`, by default as the coordinator judges the status;
-   * `retryAfterSeconds`, sent as `Retry-After`
-   */
-  constructor(
-    message: string,
-    options: { status?: number; retryable?: boolean; retryAfterSeconds?: number; cause?: unknown } = {},
-  ) {
-    super(message, { cause: options.cause });
-    this.name = "AgentError";
-    this.status = options.status ?? 500;
-    this.retryable = options.retryable ?? RETRIED_STATUSES.has(this.status);
-    this.retryAfterSeconds = options.retryAfterSeconds;
-  }
-}
-
-const RETRIED_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, 500, 502, 503, 504]);
 const encoder = new TextEncoder();
 
 /**
@@ -156,7 +131,8 @@ export function defineAgent<
       if (request.signal.aborted) gone();
       request.signal.addEventListener("abort", gone, { once: true });
 
-      const work = { ...call, config, inputs, signal: limits.signal, remainingMs };
+      const callbackUrl = request.headers.get("coordinator-callback");
+      const work = { ...call, config, inputs, signal: limits.signal, remainingMs, callbackUrl };
       const outcome = definition.run(work, ...rest);
       const finish = (answer: TypedAnswer<z.input<Result>>): string => {
         const data = definition.result.safeParse(answer.data);
@@ -170,7 +146,11 @@ export function defineAgent<
       };
 
       if (!(Symbol.asyncIterator in outcome)) {
-        return json(finish(await unlessAborted(outcome, limits.signal)));
+        const answer = await unlessAborted(outcome, limits.signal);
+        if (!(answer instanceof Later)) return json(finish(answer));
+        if (callbackUrl === null) throw mustAnswerNow();
+        release();
+        return accepted(answer);
       }
       // Not awaited: return() waits for a pending next(), which only the signal can end.
       limits.signal.addEventListener("abort", () => {
@@ -226,15 +206,6 @@ function eventStream<Result>(source: {
       "cache-control": "no-cache, no-transform",
     },
   });
-}
-
-function pieceEvent(piece: AgentPiece): Uint8Array {
-  if (typeof piece === "string") return sse("delta", JSON.stringify({ text: piece }));
-  return sse("text" in piece ? "delta" : "progress", JSON.stringify(piece));
-}
-
-function sse(event: string, data: string): Uint8Array {
-  return encoder.encode(`event: ${event}\ndata: ${data}\n\n`);
 }
 
 async function readCall(request: Request): Promise<AgentCall> {
@@ -311,22 +282,6 @@ function json(text: string): Response {
   return new Response(text, { headers: { "content-type": "application/json; charset=utf-8" } });
 }
 
-function problemOf(error: AgentError) {
-  const { status, message: detail, retryable } = error;
-  return { type: "about:blank", title: TITLES[status] ?? "Agent error", status, detail, retryable };
-}
-
-const TITLES: Record<number, string> = {
-  400: "Bad Request",
-  401: "Unauthorized",
-  405: "Method Not Allowed",
-  499: "Client Closed Request",
-  500: "Internal Server Error",
-  502: "Bad Gateway",
-  503: "Service Unavailable",
-  504: "Gateway Timeout",
-};
-
 function problemResponse(error: AgentError, headers: Record<string, string> = {}): Response {
   const wait = error.retryAfterSeconds;
   return new Response(JSON.stringify(problemOf(error)), {
@@ -340,6 +295,14 @@ function problemResponse(error: AgentError, headers: Record<string, string> = {}
   });
 }
 
+function accepted({ location }: Later): Response {
+  return new Response(null, { status: 202, headers: location === undefined ? {} : { location } });
+}
+
+const mustAnswerNow = () =>
+  new AgentError("This agent answers later, and its stage has no callback_timeout_seconds.", {
+    retryable: false,
+  });
 const tooLate = () => new AgentError("The deadline of this call has passed.", { status: 504 });
 const callerGone = () => new AgentError("The caller closed the connection.", { status: 499 });
 

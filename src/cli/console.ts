@@ -10,7 +10,13 @@ export const CONSOLE = join(ROOT, "dist/console");
 const STAMP = join(ROOT, "dist/console.stamp");
 /** The files of packages that the page holds, by absolute path. */
 const PACKAGES = join(ROOT, "dist/console.packages.json");
-const SOURCES = ["src/console/**/*", "src/client/**/*.ts", "src/contract/**/*.ts"];
+const SOURCES = [
+  "src/console/**/*",
+  "src/client/**/*.ts",
+  "src/contract/**/*.ts",
+  "src/core/schemas/**/*.ts",
+  "src/core/json/**/*.ts",
+];
 
 /** Resolves when dist/console is the page of today's sources. */
 export async function buildConsole(): Promise<void> {

@@ -58,7 +58,7 @@ async function demo(options: DemoOptions, output: Output): Promise<number> {
       },
     });
     resources.defer(() => stack.close());
-    output.started(performance.now() - began);
+    output.started(performance.now() - began, stack.url);
     const { query, conversation = "demo" } = options;
     const client = new CoordinatorClient({ baseUrl: stack.url });
     const execution = await client.executePipeline(

@@ -1,6 +1,6 @@
 // CoordinatorClient: the specification's methods in camelCase over the HTTP of src/contract/README.md, typed by the
-// same contract that the coordinator validates with. The calls about executions are here, those about pipelines and
-// about the coordinator itself in the classes that it extends.
+// same contract that the coordinator validates with. The calls about executions are here, those about waits, pipelines
+// and the coordinator itself in the classes that it extends.
 import type { z } from "zod";
 import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";
@@ -9,7 +9,6 @@ import type { ExecutionTrace } from "../contract/trace.ts";
 import { CoordinatorClientError } from "./errors.ts";
 import { isTerminalEvent, type StreamUpdate } from "./events.ts";
 import { follow, type FollowOptions, pause } from "./follow.ts";
-import { PipelineCalls } from "./pipeline-calls.ts";
 import type {
   CallOptions,
   ExecuteOptions,
@@ -19,6 +18,7 @@ import type {
   StageRun,
   StartOptions,
 } from "./requests.ts";
+import { WaitCalls } from "./calls/wait-calls.ts";
 
 /** Tries of a start that got no answer. */
 const START_TRIES = 5;
@@ -43,10 +43,10 @@ const START_TRIES = 5;
  * });
  * console.log(execution.status, execution.final_result);
  */
-export class CoordinatorClient extends PipelineCalls {
+export class CoordinatorClient extends WaitCalls {
   /**
    * Runs a pipeline and resolves with the execution. An execution that failed is a result, too: look at its `status`
-   * and `error_info`. One that is paused comes back with the status `paused` where no callback is given; with one the
+   * and `error_info`. One that is paused, or waits for a person, comes back as it is where no callback is given; with one the
    * call waits for its end. A connection that breaks is reopened, and the pipeline runs once.
    *
    * @param request `query` and `conversation_id`, and what differs from the defaults: the pipeline (`rag`), a

@@ -4,6 +4,7 @@ import type { EventOf, StageDelta, StageProgress } from "../contract/event.ts";
 import type { PipelineExecution } from "../contract/execution.ts";
 import type { StageResult } from "../contract/stage.ts";
 import {
+  isRunOver,
   type LoggedEvent,
   pendingStage,
   type RunEvent,
@@ -12,6 +13,8 @@ import {
   type StageSpan,
   type StageView,
 } from "./run-view.ts";
+
+const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running", "waiting", "retrying"]);
 
 /**
  * Folds one event into the view of its run. Pure: it returns another view, or the same one where nothing changes.
@@ -40,7 +43,7 @@ export function foldEvent(view: RunView | null, event: RunEvent): RunView | null
     case "stage.progress":
       return progress(view, event);
     default:
-      return event.seq <= view.seq ? view : foldLogged(view, event);
+      return event.seq <= view.seq ? view : settled(foldLogged(view, event));
   }
 }
 
@@ -65,20 +68,19 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "stage.started":
       return change(view, event.stage, (stage) => start(stage, at, event.attempt));
     case "stage.waiting":
-      return change(view, event.stage, (stage) => ({
-        ...stage,
-        status: "waiting",
-        started_at: stage.started_at ?? at,
-        spans: closed(stage.spans, at, "completed"),
-      }));
+      return change(view, event.stage, (stage) => ask(stage, at, event));
     case "stage.signalled":
-      return view;
+      return change(view, event.stage, (stage) => signal(stage, event.data));
     case "stage.retrying":
       return change(view, event.stage, (stage) => retry(stage, at, event.data));
     case "stage.fallback": {
       const { strategy, reason } = event.data;
       return change(view, event.stage, (stage) => ({
         ...stage,
+        status: "running",
+        started_at: stage.started_at ?? at,
+        retry_at: null,
+        wait: null,
         fallback: strategy,
         note: { kind: "fallback", message: reason, strategy },
         spans: closed(stage.spans, at, "failed"),
@@ -86,7 +88,15 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     }
     case "stage.skipped": {
       const note: StageNote = { kind: "skipped", message: event.data.reason };
-      return change(view, event.stage, (stage) => ({ ...stage, status: "skipped", note }));
+      return change(view, event.stage, (stage) => ({
+        ...stage,
+        status: "skipped",
+        // One that has asked was skipped because nothing answered.
+        ended_at: stage.started_at === null ? null : at,
+        wait: null,
+        note,
+        spans: closed(stage.spans, at, "failed"),
+      }));
     }
     case "stage.cancelled":
       return change(view, event.stage, (stage) => ({
@@ -94,6 +104,7 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
         status: "cancelled",
         ended_at: at,
         retry_at: null,
+        wait: null,
         spans: closed(stage.spans, at, "cancelled"),
       }));
     case "stage.completed":
@@ -149,8 +160,9 @@ function progress(view: RunView, { stage: name, attempt, data }: StageProgress):
 }
 
 /** Deltas and progress have no `seq`: what a replay brings of an attempt that is over is known by the attempt. */
-function isLate(stage: StageView, attempt: number): boolean {
-  return attempt < stage.attempt || stage.status !== "running";
+function isLate({ status, attempt: current }: StageView, attempt: number): boolean {
+  // An agent that answers later writes while its stage waits.
+  return attempt < current || (status !== "running" && status !== "waiting");
 }
 
 function start(stage: StageView, at: number, attempt: number): StageView {
@@ -161,12 +173,45 @@ function start(stage: StageView, at: number, attempt: number): StageView {
     attempt,
     started_at: stage.started_at ?? at,
     retry_at: null,
+    wait: null,
     fraction: null,
     note: null,
     text: "",
     // A try without an end was interrupted, by a crash of the coordinator or a pause.
     spans: [...closed(stage.spans, at, "cancelled"), span],
   };
+}
+
+/** The stage asks its question, or its agent has answered 202: the try is over as far as the coordinator calls it. */
+function ask(stage: StageView, at: number, { attempt, data }: EventOf<"stage.waiting">): StageView {
+  const isQuestion = data.reason === "wait";
+  return {
+    ...stage,
+    status: "waiting",
+    attempt,
+    started_at: stage.started_at ?? at,
+    wait: {
+      reason: data.reason,
+      prompt: isQuestion ? data.prompt : {},
+      schema: isQuestion ? data.schema : null,
+      expires_at: Date.parse(data.expires_at),
+    },
+    note: isQuestion ? null : stage.note,
+    spans: [
+      ...closed(stage.spans, at, "completed"),
+      { kind: "outside", attempt, from: at, to: null, outcome: "running" },
+    ],
+  };
+}
+
+/** An answer that came before its question, or a sign of life of an agent that answers later. */
+function signal(stage: StageView, data: EventOf<"stage.signalled">["data"]): StageView {
+  if (data.signal === "heartbeat") {
+    const { wait } = stage;
+    return wait === null ? stage : { ...stage, wait: { ...wait, expires_at: Date.parse(data.expires_at) } };
+  }
+  const what = data.signal === "fail" ? "rejected" : "answered";
+  return { ...stage, note: { kind: "early", message: `${what} before it asks, by ${data.answered_by}` } };
 }
 
 function retry(stage: StageView, at: number, data: EventOf<"stage.retrying">["data"]): StageView {
@@ -183,6 +228,7 @@ function retry(stage: StageView, at: number, data: EventOf<"stage.retrying">["da
     ...stage,
     status: "retrying",
     retry_at,
+    wait: null,
     note: { kind: "retry", message: error.message, delay_ms },
     spans: [...closed(stage.spans, at, "failed"), wait],
   };
@@ -196,6 +242,7 @@ function finish(stage: StageView, at: number, result: StageResult): StageView {
     attempt: result.attempts,
     ended_at: at,
     retry_at: null,
+    wait: null,
     fraction: null,
     fallback: result.fallback?.strategy ?? stage.fallback,
     note: failed && result.error !== null ? { kind: "failed", message: result.error.message } : null,
@@ -204,14 +251,13 @@ function finish(stage: StageView, at: number, result: StageResult): StageView {
   };
 }
 
-/** @param aborts the stages in flight are stopped, to run again after the resume */
+/** @param aborts the stages in flight are stopped, to run again after the resume; a question stays open */
 function pause(view: RunView, at: number, aborts: boolean): RunView {
-  const stages = view.stages.map(
-    (stage): StageView =>
-      aborts && stage.status === "running"
-        ? { ...stage, status: "pending", spans: closed(stage.spans, at, "cancelled") }
-        : stage,
-  );
+  const stages = view.stages.map((stage): StageView => {
+    const isInFlight = stage.status === "running" || stage.wait?.reason === "callback";
+    if (!aborts || !isInFlight) return stage;
+    return { ...stage, status: "pending", wait: null, spans: closed(stage.spans, at, "cancelled") };
+  });
   return { ...view, status: "paused", stages, pauses: [...view.pauses, { from: at, to: null }] };
 }
 
@@ -219,6 +265,7 @@ function end(view: RunView, at: number, execution: PipelineExecution): RunView {
   const stages = view.stages.map((stage) => ({
     ...stage,
     retry_at: null,
+    wait: null,
     spans: closed(stage.spans, at, "cancelled"),
     result: stage.result ?? execution.stage_results[stage.name] ?? null,
   }));
@@ -230,6 +277,23 @@ function end(view: RunView, at: number, execution: PipelineExecution): RunView {
     pauses: endedPauses(view, at),
     execution,
   };
+}
+
+/** The status of a run that goes on: it waits while nothing but an answer from outside makes it go on. */
+function settled(view: RunView): RunView {
+  if (view.status === "paused" || isRunOver(view.status)) return view;
+  const status = isWaiting(view.stages) ? "waiting" : "running";
+  return status === view.status ? view : { ...view, status };
+}
+
+/** True where some stage waits for the outside, and no other is at work, delayed or ready. */
+function isWaiting(stages: readonly StageView[]): boolean {
+  if (!stages.some(({ status }) => status === "waiting")) return false;
+  const open = new Set(stages.filter(({ status }) => UNENDED.has(status)).map(({ name }) => name));
+  return stages.every(({ status, definition }) => {
+    if (status === "pending") return definition.depends_on.some((name) => open.has(name));
+    return status !== "running" && status !== "retrying";
+  });
 }
 
 function endedPauses({ pauses }: RunView, at: number): RunView["pauses"] {

@@ -12,7 +12,7 @@ export {
 export { foldEvent } from "./fold-event.ts";
 export type { FollowOptions } from "./follow.ts";
 export type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "./metrics.ts";
-export type { AddStageOptions } from "./pipeline-calls.ts";
+export type { AddStageOptions } from "./calls/pipeline-calls.ts";
 export {
   addExecution,
   isRunOver,
@@ -23,6 +23,7 @@ export {
   type StageNote,
   type StageSpan,
   type StageView,
+  type StageWait,
 } from "./run-view.ts";
 export type { ClientOptions } from "./transport.ts";
 export type {
@@ -38,3 +39,4 @@ export type {
   UpdateCallback,
   WriteOptions,
 } from "./requests.ts";
+export type { StageToken, Wait, WaitFilter } from "./calls/wait-calls.ts";

@@ -2,6 +2,7 @@
 // the events, in ms since the epoch.
 import type { LifecycleEvent, StageDelta } from "../contract/event.ts";
 import type { ExecutionStatus, PipelineExecution } from "../contract/execution.ts";
+import type { JsonObject } from "../contract/json.ts";
 import type { PipelineStage, StageResult, StageStatus } from "../contract/stage.ts";
 import type { ExecutionEvent } from "./events.ts";
 
@@ -23,32 +24,50 @@ export type RunEvent = ExecutionEvent | StageDelta;
 export type LoggedEvent = LifecycleEvent;
 
 /**
- * A try of a stage, or the wait before its next try; `from` and `to` in ms since the epoch. `to` is null while a try
- * lasts, and is the planned end of a wait.
+ * A try of a stage (`try`), the wait before its next try (`wait`), or the wait for an answer from outside (`outside`: a
+ * person's, or the result of an agent that answers later); `from` and `to` in ms since the epoch. `to` is null while a
+ * try or a wait for the outside lasts, and is the planned end of a wait for the next try.
  *
  * @example
  * const lengthOf = ({ from, to }: StageSpan, now: number) => (to ?? now) - from;
  */
 export interface StageSpan {
-  kind: "try" | "wait";
+  kind: "try" | "wait" | "outside";
   attempt: number;
   from: number;
   to: number | null;
-  /** How a try ended. */
+  /** How a try, or a wait for the outside, ended. */
   outcome: "running" | "completed" | "failed" | "cancelled";
 }
 
 /**
  * What an event says of a stage's present state: the agent's progress, why it waits or falls back, why it was skipped
- * or failed. `delay_ms` is the wait before the next try, in ms.
+ * or failed, or that an answer is kept for it until it asks (`early`). `delay_ms` is the wait before the next try, in ms.
  *
  * @example
  * const text = (note: StageNote | null) => (note?.kind === "retry" ? `again in ${note.delay_ms} ms` : note?.message);
  */
 export type StageNote =
-  | { kind: "progress" | "skipped" | "failed"; message: string }
+  | { kind: "progress" | "skipped" | "failed" | "early"; message: string }
   | { kind: "retry"; message: string; delay_ms: number }
   | { kind: "fallback"; message: string; strategy: string };
+
+/**
+ * What a stage whose status is `waiting` waits for: an answer to its question (`wait`), or the result of an agent that
+ * has answered 202 (`callback`). `expires_at` in ms since the epoch.
+ *
+ * @example
+ * const secondsLeft = ({ expires_at }: StageWait, now: number) => Math.max(0, expires_at - now) / 1_000;
+ */
+export interface StageWait {
+  reason: "wait" | "callback";
+  /** What is shown to the person who answers; empty for a callback. */
+  prompt: JsonObject;
+  /** The JSON Schema of the answer's data; null where any object is an answer. */
+  schema: JsonObject | null;
+  /** The time at which the wait ends without an answer. */
+  expires_at: number;
+}
 
 /**
  * One stage of a run as its events have left it.
@@ -70,6 +89,8 @@ export interface StageView {
   spans: readonly StageSpan[];
   /** When the next try begins, in ms since the epoch. */
   retry_at: number | null;
+  /** What it waits for, while its status is `waiting`. */
+  wait: StageWait | null;
   note: StageNote | null;
   /** The agent's progress, 0 to 1, where it reports that. */
   fraction: number | null;
@@ -131,7 +152,7 @@ export function addExecution(view: RunView, execution: PipelineExecution): RunVi
  * Whether an execution of this status has ended.
  *
  * @param status of a `RunView` or an `Execution`
- * @returns false for `running`, `paused`, and each status that this version does not know. Nothing is thrown
+ * @returns false for `running`, `waiting`, `paused`, and each status that this version does not know. Nothing is thrown
  * @example
  * const { status } = await client.getExecution(execution_id);
  * if (isRunOver(status)) await client.deleteExecution(execution_id);
@@ -159,6 +180,7 @@ export function pendingStage(definition: PipelineStage): StageView {
     ended_at: null,
     spans: [],
     retry_at: null,
+    wait: null,
     note: null,
     fraction: null,
     fallback: null,

@@ -7,6 +7,8 @@ import { hasKey, isCut, keyWanted, signOut } from "./lib/session.ts";
 import { route, to } from "./lib/route.ts";
 import { RunPage } from "./run/run-page.tsx";
 import { SignIn } from "./sign-in.tsx";
+import { inbox } from "./waits/inbox.ts";
+import { WaitsPage } from "./waits/waits-page.tsx";
 import { lazyPage } from "./ui/lazy-page.tsx";
 import { Empty } from "./ui/parts.tsx";
 
@@ -16,6 +18,7 @@ const PipelinesPage = lazyPage(async () => (await import("./pipelines/pipelines-
 const PAGES: Readonly<Record<string, { title: string; view: ComponentType }>> = {
   run: { title: "Run", view: RunPage },
   executions: { title: "Executions", view: ExecutionsPage },
+  waits: { title: "Inbox", view: WaitsPage },
   pipelines: { title: "Pipelines", view: PipelinesPage },
   health: { title: "Health", view: HealthPage },
 };
@@ -43,6 +46,7 @@ export function App() {
           {Object.entries(PAGES).map(([name, { title }]) => (
             <a key={name} href={to(name)} aria-current={name === page ? "page" : undefined}>
               {title}
+              {name === "waits" && <OpenCount />}
             </a>
           ))}
         </nav>
@@ -64,6 +68,19 @@ export function App() {
         {keyWanted.value === null ? <View /> : <SignIn reason={keyWanted.value} />}
       </main>
     </>
+  );
+}
+
+/** How many questions are open; nothing where none is. */
+function OpenCount() {
+  const { rows, has_more } = inbox.value ?? { rows: [], has_more: false };
+  if (rows.length === 0) return null;
+  const count = `${rows.length}${has_more ? "+" : ""}`;
+  return (
+    <span class="open-count">
+      {count}
+      <span class="sr-only"> open {count === "1" ? "question" : "questions"}</span>
+    </span>
   );
 }
 

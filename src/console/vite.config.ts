@@ -18,8 +18,11 @@ export default defineConfig({
     outDir: join(import.meta.dirname, "../../dist/console"),
     emptyOutDir: true,
     target: "es2023",
-    // What is loaded later belongs to a view that is not open yet.
-    modulePreload: false,
+    // What the first view needs is asked for at once. What is loaded later belongs to a view that is not open yet.
+    modulePreload: {
+      polyfill: false,
+      resolveDependencies: (_file, needed, { hostType }) => (hostType === "html" ? needed : []),
+    },
     assetsInlineLimit: 0,
   },
   plugins: [

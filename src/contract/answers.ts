@@ -9,4 +9,4 @@ export * from "./metrics.ts";
 export { Pipeline } from "./pipeline.ts";
 export { StageResult } from "./stage.ts";
 export { ExecutionTrace } from "./trace.ts";
-export { WaitList, WaitToken } from "./wait.ts";
+export { CallbackReply, WaitList, WaitToken } from "./wait.ts";

@@ -54,6 +54,8 @@ export const CoordinatorConfig = z.strictObject({
     stage_error_rate: Ratio,
     concurrent_executions: z.number().check(z.gte(0)),
     memory_usage_mb: z.number().check(z.gte(0)),
+    /** How long the oldest open question has been open. */
+    wait_age_seconds: z.number().check(z.gte(0)),
   }),
   /** What happens to a question while another execution of its conversation has not ended. */
   on_busy: OnBusy,
@@ -96,6 +98,7 @@ export const DEFAULT_CONFIG: CoordinatorConfig = {
     stage_error_rate: 0.1,
     concurrent_executions: 20,
     memory_usage_mb: LIMITS.CONTEXT_MB,
+    wait_age_seconds: 86_400,
   },
   on_busy: "parallel",
   retention_seconds: 604_800,

@@ -5,7 +5,7 @@ import { LogPlace, PipelineExecution } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import type { LIFECYCLE_TYPES } from "./lifecycle.ts";
 import { PauseMode } from "./requests.ts";
-import { ResolvedStage, StageError, StageResult } from "./stage.ts";
+import { PipelineStage, type ResolvedStage, StageError, StageResult } from "./stage.ts";
 
 const Int = z.number().check(z.int());
 
@@ -15,7 +15,7 @@ const startedFields = () => ({
   conversation_id: z.string(),
   pipeline: z.string(),
   pipeline_version: Int,
-  stages: z.array(ResolvedStage),
+  stages: z.array(PipelineStage),
   /** Absent where it is no fork. */
   forked_from: z.optional(LogPlace),
 });

@@ -27,6 +27,19 @@ export const LIMITS = {
   EXPRESSION_TEXT_CHARS: 1024 * 1024,
   /** The longest list that it may create: ten times the limit of a list of calls. */
   EXPRESSION_ITEMS: 10_000,
+  /** A JSON Schema as UTF-8 JSON: the shape of an answer, which is read with every run. */
+  SCHEMA_BYTES: 16 * 1024,
+  /** Of all of a schema's patterns together, once their repetitions are written out: each is 100 bytes in memory. */
+  SCHEMA_PATTERN_CHARS: 4_000,
+  /** Subschemas that apply to one value: a few references to each other make millions of them. */
+  SCHEMA_APPLIED: 1_000,
+  /** Of them within each other: the stack holds them all for each level of the data. */
+  SCHEMA_CHAIN: 16,
+  /**
+   * What one check of data against a schema may do, in steps of 20 to 150 ns: four for each of the most values that a
+   * result may have, and a fraction of a second at most (test/core/schemas/data-faults-cost.test.ts).
+   */
+  SCHEMA_STEPS: 2_000_000,
   STAGES: 64,
   EDGES: 256,
   /** Of a tenant: a program that defines more has a fault. */

@@ -60,9 +60,21 @@ const Opportunity = z.object({
 });
 export type Opportunity = z.infer<typeof Opportunity>;
 
+/** Questions to people: those that are open now, and those of executions that have ended. */
+const WaitMetrics = z.object({
+  open: Count,
+  expired: Count,
+  answered: Count,
+  /** From a question to its answer or its expiry. */
+  p50_ms: Ms,
+  p95_ms: Ms,
+});
+export type WaitMetrics = z.infer<typeof WaitMetrics>;
+
 export const Metrics = z.object({
   execution_metrics: ExecutionMetrics,
   stage_metrics: z.record(z.string(), StageMetrics),
+  waits: WaitMetrics,
   performance_analytics: z.object({
     bottlenecks: z.array(Bottleneck),
     optimization_opportunities: z.array(Opportunity),
@@ -76,6 +88,7 @@ export const AlertName = z.enum([
   "stage_error_rate",
   "concurrent_executions",
   "memory_usage_mb",
+  "wait_age_seconds",
 ]);
 export type AlertName = z.infer<typeof AlertName>;
 

@@ -101,6 +101,17 @@ export const ExecutionFilter = z.lazy(() =>
 );
 export type ExecutionFilter = z.infer<typeof ExecutionFilter>;
 
+/** The query of GET /v1/waits. */
+export const WaitFilter = z.lazy(() =>
+  z.strictObject({
+    pipeline: z.optional(z.string().check(z.maxLength(LIMITS.NAME_CHARS))),
+    conversation_id: z.optional(z.string().check(z.maxLength(LIMITS.CONVERSATION_ID_CHARS))),
+    limit: z._default(decimal(1, 100), PAGE),
+    cursor: z.optional(z.string().check(z.maxLength(256))),
+  }),
+);
+export type WaitFilter = z.infer<typeof WaitFilter>;
+
 /** The body of POST /v1/executions/cleanup. */
 export const CleanupRequest = z.strictObject({
   /** Counted from an execution's end. */

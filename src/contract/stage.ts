@@ -69,7 +69,6 @@ export const StageOverride = z.lazy(() =>
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export const ResolvedStage = PipelineStage;
 export type ResolvedStage = AgentStage | WaitStage;
 
 /** A stage that calls an agent. */

@@ -25,6 +25,7 @@ export type WaitSpec = z.infer<typeof WaitSpec>;
 
 /** The body of POST …/stages/:stage/complete. */
 export const CompleteRequest = z.strictObject({ data: JsonObject });
+export type CompleteRequest = z.infer<typeof CompleteRequest>;
 
 /** The body of POST …/stages/:stage/fail. */
 export const FailRequest = z.strictObject({
@@ -61,3 +62,9 @@ export const WaitToken = z.object({
   expires_at: z.iso.datetime(),
 });
 export type WaitToken = z.infer<typeof WaitToken>;
+
+/** The answer of POST /v1/callbacks/:token. */
+export const CallbackReply = z.object({
+  /** `repeated`: the same was accepted before. `alive`: a sign of life, which ends nothing. */
+  status: z.enum(["accepted", "repeated", "alive"]),
+});

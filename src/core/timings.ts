@@ -16,6 +16,10 @@ export const TIMINGS = {
   ALARM_JOIN_MS: 900,
   /** The platform ends an alarm's handler after 15 minutes. */
   ALARM_HOLD_MS: 600_000,
+  /** Time limit of the DELETE that cancels the work of an agent that answers later. */
+  ABANDON_MS: 5_000,
+  /** While a callback's body arrives, it counts as a sign of life this often. */
+  CALLBACK_ALIVE_MS: 1_000,
   /** The longest delay between two tries. */
   RETRY_DELAY_MS: 30_000,
   /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
@@ -85,6 +89,10 @@ export const TIMINGS = {
   HEALTH_REFRESH_MS: 1_400,
   /** Waits between the tries to reattach a broken stream; the last ones bridge a deploy. */
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
+  /** Readers of a run that was at rest come back this far apart: about what one of them costs the object. */
+  REST_WAKE_GAP_MS: 1,
+  /** A socket that has been open so long shows that the object is well: tries to reattach are counted anew. */
+  REST_PROVEN_MS: 8_000,
   /** Grace period after the last watcher of an execution with `on_disconnect: cancel` has disconnected. */
   DISCONNECT_GRACE_MS: 5_000,
   /** A run is reported as running after this time: the index has its start in memory, and most runs end before. */

@@ -1,5 +1,5 @@
 // What a Worker and the object of an execution agree on: RPC methods and their messages, fetch paths, response headers,
-// refusals, the terms of a stream and its end mark. Each is written and read by a function of this file alone.
+// refusals, the terms of a stream, its end marks, what a resting reader is woken with. Each is written and read by a function of this file alone.
 import type { CoordinatorConfig, OnBusy } from "../contract/config.ts";
 import type { ExecutionStatus } from "../contract/execution.ts";
 import type { CoordinatorError, Result } from "../contract/problem.ts";
@@ -7,6 +7,7 @@ import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command, QueuePlace } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
+import type { StageWait } from "../core/execution/view/stage-wait.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
@@ -38,6 +39,8 @@ export interface FollowMessage extends Start {
   after: number;
   /** The caller had a stream of this run, which broke off before its end. */
   reattach?: true;
+  /** A stream may end with the rest mark. */
+  rests?: true;
   /** For `stream_url` in an answer that the object writes: the key that the stream's token is made for. */
   answer: "stream" | { wait_ms: number | null; key_id: string | null };
 }
@@ -50,11 +53,56 @@ export interface StreamReader {
   resumes: boolean;
   /** The reader had a stream of this run, which broke off before its end. */
   reattach: boolean;
+  /** The stream may end with the rest mark: a Worker of an earlier version does not know it. */
+  rests: boolean;
   /** The run's start in the reader's token; null without a token. */
   started_at: number | null;
 }
 
+/** A reader that has all events of a run that is at rest, and waits for the next one without a stream. */
+export type RestingReader = Pick<StreamReader, "after" | "started_at">;
+
 export type ControlCommand = Extract<Command, { type: "pause" | "resume" | "cancel" }>;
+
+export type SignalCommand = Extract<Command, { type: "signal" }>;
+
+/** A person or a system answers a wait stage. */
+export interface SignalMessage {
+  command: SignalCommand;
+  /** What the caller's token says of the run's start, ms since the epoch; null for a caller with a key. */
+  started_at: number | null;
+}
+
+/** An answer that was accepted, now or before. */
+export interface SignalReceipt {
+  /** 202: it is kept until the stage asks. */
+  status: 200 | 202;
+  /** The StageResult as it is then. */
+  json: string;
+}
+
+/** What a caller's token says of a wait. */
+export interface WaitToken {
+  /** The `seq` of its stage.waiting. */
+  seq: number;
+  /** The run's start, ms since the epoch. */
+  started_at: number;
+}
+
+/** The call that a callback belongs to, as its token says. */
+export interface CallbackTarget {
+  stage: string;
+  /** The `seq` of its stage.started. */
+  call: number;
+  /** The run's start, ms since the epoch. */
+  started_at: number;
+}
+
+/** What an agent sends with a callback. */
+export type Sent = Pick<Request, "headers" | "body">;
+
+/** What a callback was taken for; `repeated`: the same was accepted before. */
+export type CallbackReceipt = "accepted" | "repeated" | "alive";
 
 /** The form of a list of an execution's events: the events themselves, or its trace. */
 export type EventView = "events" | "trace";
@@ -92,6 +140,16 @@ export interface ExecutionRpc {
    * @param started_at what the caller's token says of the run's start; null where it has none
    */
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
+  /**
+   * Answers a wait stage; written before it resolves. Refused with STAGE_NOT_FOUND, SCHEMA_MISMATCH, EXECUTION_CONFLICT;
+   * to a token of another run with NOT_FOUND.
+   */
+  signal(message: SignalMessage): Promise<Result<SignalReceipt>>;
+  /**
+   * What a wait stage asks.
+   * @param token null for a caller with a key; to a token of another wait or another run the answer is NOT_FOUND
+   */
+  waitOf(stage: string, token: WaitToken | null): Promise<Result<StageWait>>;
   /** Deletes an execution that has ended, here and wherever something of it is kept. */
   forget(): Promise<Result<null>>;
   /**
@@ -151,25 +209,38 @@ export function followRequest(message: FollowMessage, signal: AbortSignal): Obje
 }
 
 export function streamRequest(reader: StreamReader, signal: AbortSignal): ObjectRequest {
-  const { after, resumes, reattach, started_at } = reader;
-  const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}`;
-  const start = started_at === null ? "" : `&started_at=${started_at}`;
-  return { url: `${ORIGIN}/events?after=${after}${flags}${start}`, init: { signal } };
+  const { after, resumes, reattach, rests } = reader;
+  const flags = `${resumes ? "&resumes" : ""}${reattach ? "&reattach" : ""}${rests ? "&rests" : ""}`;
+  return { url: `${ORIGIN}/events?after=${after}${flags}${startOf(reader)}`, init: { signal } };
+}
+
+/** For a socket on which the object says when the reader has to come back. */
+export function restRequest(reader: RestingReader): ObjectRequest {
+  const url = `${ORIGIN}/rest?after=${reader.after}${startOf(reader)}`;
+  return { url, init: { headers: { upgrade: "websocket" } } };
+}
+
+function startOf({ started_at }: RestingReader): string {
+  return started_at === null ? "" : `&started_at=${started_at}`;
 }
 
 /** The request that the object received. */
 export async function readRequest(
   request: Request,
-): Promise<{ run: FollowMessage } | { events: StreamReader }> {
+): Promise<{ run: FollowMessage } | { events: StreamReader } | { rest: RestingReader }> {
+  const { pathname, searchParams } = new URL(request.url);
   if (request.method === "POST") return { run: parseJson(await request.text()) as FollowMessage };
-  const { searchParams } = new URL(request.url);
-  const started_at = searchParams.get("started_at");
+  const start = searchParams.get("started_at");
+  const after = Number(searchParams.get("after"));
+  const started_at = start === null ? null : Number(start);
+  if (pathname === "/rest") return { rest: { after, started_at } };
   return {
     events: {
-      after: Number(searchParams.get("after")),
+      after,
       resumes: searchParams.has("resumes"),
       reattach: searchParams.has("reattach"),
-      started_at: started_at === null ? null : Number(started_at),
+      rests: searchParams.has("rests"),
+      started_at,
     },
   };
 }
@@ -179,7 +250,7 @@ export async function readRequest(
 const REFUSAL_TYPE = "application/vnd.agent-coordinator.refusal+json";
 const STATUS_HEADER = "x-execution-status";
 const TERMS_HEADER = "x-stream-terms";
-const END_MARK = ":end";
+const MARKS = { terminal: ":end", rest: ":rest" } as const;
 
 /** A CoordinatorError instead of an answer. */
 export function refusalResponse(error: CoordinatorError): Response {
@@ -245,15 +316,45 @@ export function readTerms(response: Response): StreamTerms {
   return JSON.parse(response.headers.get(TERMS_HEADER) ?? "") as StreamTerms;
 }
 
-/**
- * The last bytes of a complete stream; one that stops without them was interrupted, and is taken up again after its
- * last `seq`. No blank line follows, so no reader takes them for an event.
- */
-export const endMark: Uint8Array = new TextEncoder().encode(END_MARK);
+/** Why a stream ends: the run has, or it is at rest and the reader has all of its events. */
+export type StreamEnd = keyof typeof MARKS;
 
-/** Whether a stream was complete. @param rest what came after its last whole event */
-export function isEndMark(rest: Uint8Array): boolean {
-  return new TextDecoder().decode(rest) === END_MARK;
+/**
+ * The last bytes of a stream; one that stops without a mark was interrupted, and is taken up again after its last
+ * `seq`. No blank line follows, so no reader takes them for an event.
+ */
+export const endMarks: Readonly<Record<StreamEnd, Uint8Array>> = {
+  terminal: new TextEncoder().encode(MARKS.terminal),
+  rest: new TextEncoder().encode(MARKS.rest),
+};
+
+/** Why a stream ended; null where it was interrupted. @param tail what came after its last whole event */
+export function endOf(tail: Uint8Array): StreamEnd | null {
+  const text = new TextDecoder().decode(tail);
+  if (text === MARKS.terminal) return "terminal";
+  return text === MARKS.rest ? "rest" : null;
+}
+
+// Readers of a run at rest
+
+/** The Worker's end of a resting reader's socket. */
+export function socketResponse(socket: WebSocket): Response {
+  return new Response(null, { status: 101, webSocket: socket });
+}
+
+/** The socket that a response carries, or null. */
+export function socketOf(response: Response): WebSocket | null {
+  return response.webSocket ?? null;
+}
+
+/** The one message of that socket, before it closes: something has happened. @param wait_ms come back so much later */
+export function wakeMessage(wait_ms: number): string {
+  return String(wait_ms);
+}
+
+/** How much later the reader is to come back, in ms. */
+export function readWakeMessage(message: unknown): number {
+  return Number(message);
 }
 
 // The stream's URL, which Worker and object both write into an execution's JSON

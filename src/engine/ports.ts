@@ -4,12 +4,14 @@ import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agen
 import type { CacheKey } from "../core/caching/cache-key.ts";
 import type { CachedEntry, CachedResult, RunResults } from "../core/caching/cached-result.ts";
 import type { RunQuestion } from "../core/caching/run-question.ts";
-import type { CallOutcome } from "../core/execution/command.ts";
+import type { CoordinatorError } from "../contract/problem.ts";
+import type { CallEnding, CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { CallFailure } from "../core/resilience/classify.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
 import type { CallbackClaims } from "../core/security/outside-token.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
+import type { Sent } from "./object-protocol.ts";
 
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -44,6 +46,8 @@ export interface AgentRequest {
   call: AgentCall;
   idempotency_key: string;
   traceparent: string | null;
+  /** Where the agent may send its result later; null where its stage does not allow it. A credential. */
+  callback_url: string | null;
 }
 
 /** Callbacks of a running call. */
@@ -71,6 +75,26 @@ export interface Agents {
   call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome>;
 }
 
+/** A callback as it was read. */
+export type CallbackRead =
+  | { kind: "ending"; outcome: CallEnding }
+  /** A sign of life. */
+  | { kind: "alive"; progress: AgentProgress | null }
+  /** It is not what an agent may send: its sender is to know, and the wait goes on. */
+  | { kind: "refused"; error: CoordinatorError };
+
+/** Agents that answer later. No method rejects. */
+export interface AgentCallbacks {
+  /**
+   * Reads a callback as a call's answer is read.
+   * @param agent that was called
+   * @param token under which it answers, of which nothing is to be kept
+   */
+  read(agent: AgentIdentity, token: string | null, sent: Sent, hooks: CallHooks): Promise<CallbackRead>;
+  /** Cancels the work of an agent at the place that it named. */
+  abandon(agent: AgentIdentity, location: string): Promise<void>;
+}
+
 export interface Ports {
   clock: Clock;
   log: Log;
@@ -87,6 +111,8 @@ export interface Ports {
    * environment cannot be used; every request then says why. Absent where no agent can answer later.
    */
   callbackToken?(claims: CallbackClaims): Promise<string | null>;
+  /** Absent where no agent can answer later. */
+  callbacks?: AgentCallbacks;
 }
 
 /** One run's part of the memory that the runs of an isolate have together. */

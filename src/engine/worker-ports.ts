@@ -9,7 +9,8 @@ import type { JsonObject } from "../contract/json.ts";
 import type { Alert } from "../contract/metrics.ts";
 import type { Pipeline } from "../contract/pipeline.ts";
 import type { Result } from "../contract/problem.ts";
-import type { ExecutionFilter } from "../contract/requests.ts";
+import type { ExecutionFilter, WaitFilter } from "../contract/requests.ts";
+import type { OpenWait } from "../contract/wait.ts";
 import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { Admission as ConversationAdmission } from "../core/conversations/admission.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
@@ -30,7 +31,15 @@ import type {
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
 import type { CallbackClaims, WaitClaims } from "../core/security/outside-token.ts";
 import type { TokenRun } from "../core/security/token.ts";
-import type { ExecutionRpc, FollowMessage, StreamReader } from "./object-protocol.ts";
+import type {
+  CallbackReceipt,
+  CallbackTarget,
+  ExecutionRpc,
+  FollowMessage,
+  RestingReader,
+  Sent,
+  StreamReader,
+} from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
 
 /** All that the Worker reaches the outside through. */
@@ -68,6 +77,18 @@ export interface Executions {
     signal: AbortSignal,
   ): Promise<Response>;
   stream(tenant: string, execution_id: string, reader: StreamReader, signal: AbortSignal): Promise<Response>;
+  /**
+   * The result, or a sign of life, of an agent that answers later. Refused with NOT_FOUND, EXECUTION_CONFLICT, or what is
+   * wrong with its body. Never repeated here: its body can be read once.
+   */
+  callback(
+    tenant: string,
+    execution_id: string,
+    target: CallbackTarget,
+    sent: Sent & Pick<Request, "signal">,
+  ): Promise<Result<CallbackReceipt>>;
+  /** A socket for a reader while the run is at rest. */
+  rest(tenant: string, execution_id: string, reader: RestingReader): Promise<Response>;
   rpc(tenant: string, execution_id: string): ExecutionRpc;
 }
 
@@ -161,6 +182,27 @@ export interface Listed extends Place {
   summary: ExecutionSummary;
 }
 
+/** A position in the inbox: everything after it expires later. */
+export interface WaitPlace {
+  /** Ms since the epoch. */
+  expires: number;
+  /** Of its execution. */
+  id: string;
+  /** Of its stage.waiting. */
+  seq: number;
+}
+
+export type WaitsQuery = Pick<WaitFilter, "pipeline" | "conversation_id" | "limit"> & {
+  after: WaitPlace | null;
+};
+
+/** The open questions of a pipeline. */
+export interface OpenWaits {
+  open: number;
+  /** When the oldest of them was asked, ms since the epoch. */
+  since: number;
+}
+
 /** The range of metrics: the minutes that overlap the last so many seconds, or all time. */
 export type Period = { window_seconds: number } | "ever";
 
@@ -175,8 +217,10 @@ export interface MetricsQuery {
 export interface IndexMetrics {
   /** In the order of their first run. */
   by_pipeline: Map<string, MetricTotals>;
-  /** Executions that have begun and not ended. */
+  /** Executions that have begun, have not ended, and do not wait. */
   open: number;
+  /** The pipelines that have open questions. */
+  waits: Map<string, OpenWaits>;
   /** Of recent runs, in the order in which they began. */
   shapes: RunShape[];
 }
@@ -245,6 +289,8 @@ export interface ExecutionIndex {
   report(tenant: string, entry: IndexEntry): Promise<void>;
   /** A page: it may be short, or empty, and have a next one, where few of many executions fit the filters. */
   list(tenant: string, query: IndexQuery): Promise<{ listed: Listed[]; next: Place | null }>;
+  /** A page of the open questions, soonest expiry first; it may be short and have a next one, where they are large. */
+  waits(tenant: string, query: WaitsQuery): Promise<{ waits: OpenWait[]; next: WaitPlace | null }>;
   ended(tenant: string, until: number, limit: number): Promise<ShardPlace[]>;
   forget(tenant: string, place: ShardPlace): Promise<void>;
   metrics(tenant: string, query: MetricsQuery): Promise<IndexMetrics>;

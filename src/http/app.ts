@@ -1,7 +1,7 @@
 // The Hono app: global middleware, then every endpoint. Every exception becomes INTERNAL_ERROR without its cause; a path
 // that exists under another method gets METHOD_NOT_ALLOWED.
 import { Hono } from "hono/tiny";
-import { type AppEnv, type Call, logError, problem } from "./context.ts";
+import { type AppEnv, type Call, logError, problem, withoutToken } from "./context.ts";
 import { allowedMethods, ENDPOINTS } from "./endpoints.ts";
 import { authenticate } from "./middleware/authenticate.ts";
 import { local } from "./middleware/local-access.ts";
@@ -16,7 +16,7 @@ export function createApp(): Hono<AppEnv> {
   for (const { method, path, serve } of ENDPOINTS) app.on(method, path, serve);
   app.notFound(notFound);
   app.onError((cause, call) => {
-    logError({ message: "unhandled", path: call.req.path, cause: cause.name });
+    logError({ message: "unhandled", path: withoutToken(call.req.path), cause: cause.name });
     return problem(call, { code: "INTERNAL_ERROR" });
   });
   return app;

@@ -30,7 +30,13 @@ export type Call = Context<AppEnv>;
 
 export function problem(call: Call, error: CoordinatorError): Response {
   // The path as it was sent: a URI reference, which the decoded one need not be.
-  return problemResponse(error, new URL(call.req.url).pathname.replaceAll(/%(?![0-9a-fA-F]{2})/g, "%25"));
+  const path = new URL(call.req.url).pathname.replaceAll(/%(?![0-9a-fA-F]{2})/g, "%25");
+  return problemResponse(error, withoutToken(path));
+}
+
+/** A path for logs and problem documents, which others read as well: without the token that it may hold. */
+export function withoutToken(path: string): string {
+  return path.replace(/^(\/respond\/|\/v1\/callbacks\/).+/, "$1***");
 }
 
 /** A JSON answer from text that is JSON already. */

@@ -8,7 +8,7 @@ import type { Services } from "../compose.ts";
 import { type Call, jsonText, problem } from "./context.ts";
 import type { AnswerDescription, Description, Tag } from "./openapi/description.ts";
 import { type Body, readBody } from "./request/body.ts";
-import { JSON_TYPE, type QuerySchema, type Route, type SSE_TYPE } from "./route.ts";
+import { type HTML_TYPE, JSON_TYPE, type QuerySchema, type Route, type SSE_TYPE } from "./route.ts";
 
 /** An endpoint without the types of its input and answers. */
 export interface Endpoint extends Route {
@@ -57,7 +57,9 @@ export type Refused = Extract<Result<never>, { ok: false }>;
 type Reply<A extends Answers, Produces extends readonly string[]> =
   | { [S in keyof A & number]: ReplyWith<StatusesOf<A, A[S]>, A[S]> }[keyof A & number]
   /** The event stream that is served from an object's. */
-  | (typeof SSE_TYPE extends Produces[number] ? { stream: Response } : never);
+  | (typeof SSE_TYPE extends Produces[number] ? { stream: Response } : never)
+  /** A page for a person, of any status. */
+  | (typeof HTML_TYPE extends Produces[number] ? { page: Response } : never);
 
 /** The statuses that have the same answer: a handler may choose between them. */
 type StatusesOf<A extends Answers, Answer> = {
@@ -80,6 +82,7 @@ type Handled<A extends Answers, Produces extends readonly string[]> =
 interface Literal {
   status?: Status;
   stream?: Response;
+  page?: Response;
 }
 
 type NamesIn<Path extends string> = Path extends `${string}:${infer Rest}`
@@ -191,6 +194,7 @@ function readParameters(
 
 type AnyReply =
   | { stream: Response }
+  | { page: Response }
   | ({ status: number; headers?: Record<string, string> } & (
       | { json: unknown }
       | { text: Text }
@@ -200,6 +204,7 @@ type AnyReply =
 
 function responseOf(reply: AnyReply): Response {
   if ("stream" in reply) return reply.stream;
+  if ("page" in reply) return reply.page;
   const { status, headers = {} } = reply;
   if ("json" in reply) return jsonText(JSON.stringify(reply.json), status, headers);
   if ("text" in reply) return jsonText(reply.text, status, headers);

@@ -8,11 +8,15 @@ import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
 import { executionList } from "./routes/execution-list.ts";
 import { executions } from "./routes/executions.ts";
+import { callbacks } from "./routes/outside/callbacks.ts";
+import { respond } from "./routes/outside/respond.ts";
+import { signals } from "./routes/outside/signals.ts";
 import { metrics } from "./routes/metrics.ts";
 import { pipelines } from "./routes/pipelines.ts";
 import { prometheus } from "./routes/prometheus.ts";
 import { stages } from "./routes/stages.ts";
 import { startExecution } from "./routes/start-execution.ts";
+import { waits } from "./routes/outside/waits.ts";
 
 function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
   return endpoints.map((endpoint) => ({ ...endpoint, tag }));
@@ -20,6 +24,7 @@ function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
 
 export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages),
+  ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),
@@ -40,6 +45,13 @@ export function allowedMethods(requestPath: string): string[] {
   const methods = there.map(({ method }) => method.toUpperCase());
   if (methods.length === 0) return [];
   return [...new Set([...methods.flatMap((name) => (name === "GET" ? ["GET", "HEAD"] : [name])), "OPTIONS"])];
+}
+
+/** True for a path whose caller shows a token in it, and no key. */
+export function isOpenedByToken(requestPath: string): boolean {
+  return ENDPOINTS.some(
+    ({ path, permission }) => permission === "token" && patternOf(path).test(requestPath),
+  );
 }
 
 const patterns = new Map<string, RegExp>();

@@ -4,12 +4,15 @@ import type * as z from "../contract/zod.ts";
 
 export const JSON_TYPE = "application/json";
 export const SSE_TYPE = "text/event-stream";
+export const HTML_TYPE = "text/html";
+export const FORM_TYPE = "application/x-www-form-urlencoded";
 
 /**
  * Who may call. `public`: any caller. `read`: any key, since every scope includes it. `execute`, `admin`: a key with that
- * scope. `follow`: as `read`, or a stream token of this execution.
+ * scope. `follow`: as `read`, or a stream token of this execution. `token`: any caller with a token in the path, which
+ * says what it opens; the handler reads it, and a bad one is NOT_FOUND.
  */
-export type Permission = "public" | "read" | "execute" | "admin" | "follow";
+export type Permission = "public" | "read" | "execute" | "admin" | "follow" | "token";
 
 /** A lazy object, so that no query's schema is made before a call needs it. */
 export type QuerySchema = z.ZodMiniLazy<z.ZodMiniObject>;
@@ -23,6 +26,8 @@ export interface Route {
   produces: readonly string[];
   /** Its query parameters, each given once at most; a call with any other is refused. Absent: it takes none. */
   query?: QuerySchema;
+  /** Its query is not looked at: a mail program may add to a link that a person opens. */
+  any_query?: true;
   /** A call of it starts work: it is counted by the rate limit. */
   starts_work?: true;
   /** A call with a cursor (Last-Event-ID) attaches to a run that is there and starts none. */

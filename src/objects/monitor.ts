@@ -14,6 +14,7 @@ import type { Alert } from "../contract/metrics.ts";
 import { effectiveConfig } from "../core/config/config.ts";
 import { evaluateAlerts, readingsOf } from "../core/monitoring/metrics/alerts.ts";
 import { familiesOf } from "../core/monitoring/metrics/families.ts";
+import { oldestOf } from "../core/monitoring/metrics/waits.ts";
 import { TIMINGS } from "../core/timings.ts";
 
 const FIRING = "firing";
@@ -28,6 +29,8 @@ const EARLIER_UNTIL = "earlier_until";
 export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
   /** When a shard last reported that metrics have changed, ms since the epoch; null once all later changes are evaluated. */
   private changedAt: number | null = null;
+  /** When the oldest open question reaches the alert's threshold, ms since the epoch; null where it has, or is not there. */
+  private waitIsOldAt: number | null = null;
 
   async alerts(): Promise<Alert[]> {
     const services = composeServices(this.env);
@@ -91,7 +94,9 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const again = this.evaluateAgainAt();
     const push = await this.push(services, config);
     const repeat = !sent || repeats(services, alerts) ? Date.now() + TIMINGS.ALERT_REPEAT_MS : null;
-    const times = [again, push, repeat].filter((at) => at !== null);
+    // A question gets older without a report.
+    const old = hasMetricsReceivers(services.outbound) ? this.waitIsOldAt : null;
+    const times = [again, push, repeat, old].filter((at) => at !== null);
     return times.length === 0 ? null : Math.min(...times);
   }
 
@@ -109,10 +114,14 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     config: CoordinatorConfig,
   ): Promise<Alert[]> {
     const period = { window_seconds: TIMINGS.ALERT_WINDOW_SECONDS };
-    const { by_pipeline, open } = await executionIndex.metrics(this.tenant, { period, shapes: 0 });
+    const { by_pipeline, open, waits } = await executionIndex.metrics(this.tenant, { period, shapes: 0 });
     const now = Date.now();
+    const oldest = oldestOf(waits);
+    const readings = readingsOf(by_pipeline, open, oldest === null ? null : now - oldest);
     const before = this.kv.get<Alert[]>(FIRING) ?? [];
-    const evaluated = evaluateAlerts(before, readingsOf(by_pipeline, open), config.alert_thresholds, now);
+    const evaluated = evaluateAlerts(before, readings, config.alert_thresholds, now);
+    const old = oldest === null ? null : oldest + config.alert_thresholds.wait_age_seconds * 1_000 + 1;
+    this.waitIsOldAt = old !== null && old > now ? old : null;
     if (evaluated.changes.length > 0) {
       this.kv.put(
         FIRING,
@@ -152,12 +161,15 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     const due = (this.kv.get<number>(PUSHED) ?? 0) + config.metrics_export_interval * 1_000;
     if (due > Date.now()) return due;
     this.kv.put(CHANGED, this.changedAt !== null);
-    const { by_pipeline, open } = await executionIndex.metrics(this.tenant, { period: "ever", shapes: 0 });
+    const { by_pipeline, open, waits } = await executionIndex.metrics(this.tenant, {
+      period: "ever",
+      shapes: 0,
+    });
     const now = Date.now();
     const since = this.kv.get<number>(SERIES_START) ?? now;
     if (since === now) this.kv.put(SERIES_START, now);
     this.kv.put(PUSHED, now);
-    const families = familiesOf(by_pipeline, open);
+    const families = familiesOf(by_pipeline, open, waits);
     const body = metricsBody(families, this.tenant, outbound.otlp.version, { since, now });
     // Counts are of all time: the next push compensates a lost one.
     const outcome = await exportTo(outbound.otlp, "metrics", body);

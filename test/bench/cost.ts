@@ -39,7 +39,7 @@ await buildConsole();
 const agents = await startAgentServer();
 playFourStages(agents);
 const idle = await bundle("test/bench/workers/agent-worker.ts");
-const script = await bundle("test/support/servers/counting-worker.ts", COUNTING_FLAGS);
+const script = await bundle("test/support/workers/counting-worker.ts", COUNTING_FLAGS);
 
 console.log(
   `a run: four stages, ${FOUR_STAGES_MS / 1_000} s, defaults, its question and its conversation new, one reader of its stream`,

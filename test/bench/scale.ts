@@ -152,7 +152,7 @@ async function bytesOfARun(): Promise<Record<string, number>> {
   const agents = await startAgentServer();
   playFourStages(agents);
   const server = await startCounting(
-    await bundle("test/support/servers/counting-worker.ts", COUNTING_FLAGS),
+    await bundle("test/support/workers/counting-worker.ts", COUNTING_FLAGS),
     await bundle("test/bench/workers/agent-worker.ts"),
     tmpdir(),
     { AGENT_COORDINATOR_AGENT_HOSTS: agents.host },

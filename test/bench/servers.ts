@@ -87,7 +87,7 @@ export async function startBoth(script: string, agents: string, parent: string):
   return start(await stateUnder(parent), agents, { ...worker, durableObjects });
 }
 
-/** The coordinator as test/support/servers/counting-worker.ts counts it. */
+/** The coordinator as test/support/workers/counting-worker.ts counts it. */
 export async function startCounting(
   script: string,
   agents: string,

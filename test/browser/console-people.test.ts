@@ -52,6 +52,7 @@ const views = () => [
   `#/run/${done}/events`,
   `#/run/${failed}`,
   "#/executions",
+  "#/waits",
   "#/pipelines/rag",
   "#/health",
 ];

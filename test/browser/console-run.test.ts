@@ -215,11 +215,11 @@ test("a run with event types that the page does not know is shown like one witho
       const data = {
         execution_id: id,
         seq: 2.5,
-        type: "stage.waiting",
+        type: "stage.mused",
         stage: "echo",
         data: { reason: "x" },
       };
-      return `event: stage.waiting\ndata: ${JSON.stringify(data)}\nid: 2.5\n\n${known}`;
+      return `event: stage.mused\ndata: ${JSON.stringify(data)}\nid: 2.5\n\n${known}`;
     });
     await route.fulfill({ response, body });
   });

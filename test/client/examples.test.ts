@@ -14,7 +14,7 @@ const ENTRIES = {
   "agent-coordinator": "src/client/index.ts",
   "agent-coordinator/agent": "src/agent-sdk/define-agent.ts",
 };
-const files = [...globSync("src/client/*.ts", { cwd: ROOT }), "src/agent-sdk/define-agent.ts"];
+const files = globSync(["src/client/**/*.ts", "src/agent-sdk/*.ts"], { cwd: ROOT });
 const sources = new Map(files.map((file) => [file, readFileSync(join(ROOT, file), "utf8")]));
 
 const DOC = String.raw`\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\s*`;
@@ -58,7 +58,7 @@ function declared(name: string): Documented {
 
 /** The public methods of the client's classes, each with the comment before it or its first overload. */
 function methods(): Documented[] {
-  return ["client", "pipeline-calls", "management-calls"].flatMap((file) => {
+  return ["client", "calls/wait-calls", "calls/pipeline-calls", "calls/management-calls"].flatMap((file) => {
     const source = sources.get(`src/client/${file}.ts`) ?? "";
     const seen = new Set<string>();
     return Array.from(

@@ -28,7 +28,7 @@ function fold(events: readonly RunEvent[], from: RunView | null = null): RunView
 /** An event as a later version may log it. */
 function unknown(seq: number, rest: object = {}): RunEvent {
   const timestamp = "2030-01-01T00:00:00.000Z";
-  const event = { execution_id: "e", seq, timestamp, type: "stage.waiting", status: "waiting", message: "" };
+  const event = { execution_id: "e", seq, timestamp, type: "stage.mused", status: "musing", message: "" };
   return { ...event, data: { reason: "callback" }, ...rest } as unknown as RunEvent;
 }
 

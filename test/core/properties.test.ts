@@ -1,6 +1,7 @@
-// The pure core against chance: random pipelines, agents that fail in every way, verbs at any moment, crashes after
-// every effect, on a virtual clock. The assertions are I1 to I12 and I15 of src/README.md section 4
-// (simulation/observer.ts and simulation/audit.ts name them), and that the committed log gives back the state.
+// The pure core against chance: random pipelines, agents that fail in every way or answer later, stages that ask people,
+// who answer early, late, twice or not as they should, verbs at any moment, crashes after every effect, on a virtual
+// clock. The assertions are I1 to I12, I15 and I17 of src/README.md section 4 (simulation/observer.ts, simulation/observed/,
+// simulation/audit.ts and simulation/outside/ name them), and that the committed log gives back the state.
 //
 // SIMULATION_RUNS sets how many, SIMULATION_SEED where they begin; SIMULATION_REPLAY=SEED:SIZE runs a single one.
 import { assert as assertProperty, integer, oneof, property } from "fast-check";
@@ -40,7 +41,38 @@ const FAULTS = [
   "crash in pause",
   "crash in resume",
   "crash in cancel",
+  "crash in signal",
+  "crash in callback",
+  "crash in heartbeat",
+  "answer: early",
+  "answer: the same again",
+  "answer: another one",
+  "answer: at expires_at or later",
+  "answer: too late",
+  "answer: to another question",
+  "answer: to an agent's stage",
+  "answer: not as the schema says",
+  "answer: too large",
+  "no answer: stage.failed",
+  "no answer: stage.completed",
+  "no answer: stage.skipped",
+  "no answer: stage.fallback",
+  "callback: before the 202",
+  "callback: the same again",
+  "callback: another one",
+  "callback: at expires_at or later",
+  "callback: of a try that has ended",
+  "heartbeat: of a try that has ended",
+  "no callback",
+  "no heartbeat",
+  "no place to come back to",
+  "pause while it waits",
+  "resume while it waits",
+  "cancel while it waits",
 ];
+
+/** What went well, and must have come as often. */
+const WELL = ["complete", "fail", "202", "callback", "failed callback", "heartbeat"];
 
 const size = oneof(
   { weight: 75, arbitrary: integer({ min: 1, max: 7 }) },
@@ -51,7 +83,7 @@ const size = oneof(
 function simulate(seed: number, stages: number, tally: Tally): void {
   const before = tally.total;
   try {
-    new World(drawScenario(seed, stages, true), tally).run();
+    new World(drawScenario(seed, stages, true, true), tally).run();
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`${message} (SIMULATION_REPLAY=${seed}:${stages})`, { cause });
@@ -60,7 +92,7 @@ function simulate(seed: number, stages: number, tally: Tally): void {
 }
 
 if (REPLAY === undefined) {
-  test(`I1 to I12 and I15 hold in ${RUNS} simulated runs, each with a fault`, {
+  test(`I1 to I12, I15 and I17 hold in ${RUNS} simulated runs, each with a fault`, {
     timeout: 60_000 + RUNS * 20,
   }, () => {
     const tally = new Tally();
@@ -70,6 +102,7 @@ if (REPLAY === undefined) {
     console.log(`${String(tally)}\n  ${Math.round(performance.now() - began)} ms, seed ${SEED}`);
     expect(tally.runs).toBe(RUNS);
     for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 2_000);
+    for (const kind of WELL) expect(tally.verbs.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 200);
     for (const end of ["completed", "failed", "cancelled"]) {
       expect(tally.ends.get(end) ?? 0, end).toBeGreaterThan(RUNS / 20);
     }

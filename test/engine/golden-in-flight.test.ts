@@ -2,6 +2,7 @@
 // without the keys that a still earlier version may not have had.
 import { describe, expect, test } from "vitest";
 import { encodeRecord } from "../../src/adapters/log/record.ts";
+import type { Command } from "../../src/core/execution/command.ts";
 import { type LogEvent, type LogEventOf, wireJson } from "../../src/core/execution/log-event.ts";
 import type { ExecutionState } from "../../src/core/execution/state.ts";
 import { viewExecution } from "../../src/core/execution/view/view.ts";
@@ -19,6 +20,28 @@ const CALLED: Record<string, string[]> = {
   "v1-paused": ["agent_second"],
   "v1-running": ["agent_side", "agent_second"],
   "v1-waiting": ["agent_first", "agent_second"],
+  "v2-asking": ["agent_publish"],
+  "v2-early": ["agent_draft", "agent_publish"],
+  // I4: the agent of its first stage has answered 202.
+  "v2-handed": ["agent_publish"],
+};
+
+/** What a run waits for that does not go on by itself. */
+const AWAITED: Record<string, Command> = {
+  "v1-paused": { type: "resume" },
+  "v2-asking": {
+    type: "signal",
+    stage: "approval",
+    wait: 4,
+    answer: { ok: true, data: { approved: true } },
+    by: "key:1",
+  },
+  "v2-handed": {
+    type: "callback",
+    stage: "report",
+    call: 2,
+    outcome: { ok: true, answer: { data: { n: 1 } }, bytes: 7 },
+  },
 };
 
 /** Config keys without which this version would do something else, or nothing at all. */
@@ -92,9 +115,10 @@ describe.each(shapes)("%s, %s", (name, _, records) => {
     const stored = bench.log.map(wireJson);
     const completed = bench.types.filter((type) => type.startsWith("stage.completed"));
     await bench.until(60_100);
-    if (name === "v1-paused") {
+    const awaited = AWAITED[name];
+    if (awaited !== undefined) {
       expect(bench.types.at(-1)).not.toMatch(/^execution\.(completed|failed|cancelled)/);
-      expect(bench.driver.submit({ type: "resume" })).toBeNull();
+      expect(bench.driver.submit(awaited)).toBeNull();
     }
     await bench.until();
     expect(bench.types.at(-1)).toBe("execution.completed");
@@ -128,6 +152,31 @@ describe.each([
     expect(bench.types.at(-1)).toMatch(/^execution\.(failed|cancelled)$/);
     expect(bench.ms).toBeGreaterThanOrEqual(7 * DAY_MS);
     expect(bench.ms).toBeLessThan(7.1 * DAY_MS);
+  });
+});
+
+test.each([
+  ["v2-asking", "approval"],
+  ["v2-handed", "report"],
+])("%s, which has no answer, ends when its time is over, and not before", async (name, stage) => {
+  const bench = takenUp(goldenRecords(name));
+  await bench.until(0.99 * DAY_MS);
+  expect(Number.isFinite(bench.platform.alarmAt)).toBe(true);
+  expect(bench.driver.state?.status).toBe("waiting");
+  expect(bench.requests).toEqual([]);
+  await bench.until();
+  expect(viewExecution(bench.driver.state as ExecutionState).stage_results[stage]?.attempts).toBe(
+    name === "v2-asking" ? 0 : 2,
+  );
+  expect(bench.ms).toBeGreaterThanOrEqual(DAY_MS);
+});
+
+test("an answer that came before its question is taken", async () => {
+  const bench = await takenUp(goldenRecords("v2-early")).until();
+  const view = viewExecution(bench.driver.state as ExecutionState);
+  expect(view.stage_results["approval"]).toMatchObject({
+    data: { approved: true },
+    answered_by: "key:0a1b2c3d",
   });
 });
 

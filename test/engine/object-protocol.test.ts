@@ -6,22 +6,26 @@ import type { CoordinatorError } from "../../src/contract/problem.ts";
 import type { RunSpec } from "../../src/core/execution/run-spec.ts";
 import {
   completeResponse,
-  endMark,
+  endMarks,
+  endOf,
   eventsResponse,
   executionResponse,
   type FollowMessage,
   followRequest,
   isComplete,
-  isEndMark,
   readRequest,
   readRunText,
   readTerms,
+  readWakeMessage,
   refusalOf,
   refusalResponse,
+  restRequest,
   runText,
+  socketOf,
   statusOf,
   streamRequest,
   termsOf,
+  wakeMessage,
   withStreamUrl,
 } from "../../src/engine/object-protocol.ts";
 
@@ -51,15 +55,34 @@ test("a caller who follows sends its message to /run", async () => {
 });
 
 test.each([
-  [{ after: 0, resumes: false, reattach: false, started_at: null }, "after=0"],
-  [{ after: 7, resumes: true, reattach: false, started_at: null }, "after=7&resumes"],
-  [{ after: 7, resumes: false, reattach: true, started_at: 12 }, "after=7&reattach&started_at=12"],
-  [{ after: 7, resumes: true, reattach: true, started_at: 0 }, "after=7&resumes&reattach&started_at=0"],
+  [{ after: 0, resumes: false, reattach: false, rests: false, started_at: null }, "after=0"],
+  [{ after: 7, resumes: true, reattach: false, rests: false, started_at: null }, "after=7&resumes"],
+  [
+    { after: 7, resumes: false, reattach: true, rests: false, started_at: 12 },
+    "after=7&reattach&started_at=12",
+  ],
+  [
+    { after: 7, resumes: true, reattach: true, rests: true, started_at: 0 },
+    "after=7&resumes&reattach&rests&started_at=0",
+  ],
 ])("a reader of a stream %j asks for /events?%s", async (reader, query) => {
   const { url, init } = streamRequest(reader, signal);
   expect(url).toBe(`https://execution/events?${query}`);
   expect(init.signal).toBe(signal);
   expect(await readRequest(new Request(url, init))).toEqual({ events: reader });
+});
+
+test.each([
+  [{ after: 7, started_at: null }, "after=7"],
+  [{ after: 0, started_at: 12 }, "after=0&started_at=12"],
+])("a reader at rest %j asks for a socket at /rest?%s", async (reader, query) => {
+  const { url, init } = restRequest(reader);
+  expect(url).toBe(`https://execution/rest?${query}`);
+  expect(init).toEqual({ headers: { upgrade: "websocket" } });
+  expect(await readRequest(new Request(url, init))).toEqual({ rest: reader });
+  expect(wakeMessage(12)).toBe("12");
+  expect(readWakeMessage("12")).toBe(12);
+  expect(socketOf(refusalResponse({ code: "EXECUTION_NOT_FOUND", execution_id: "e1" }))).toBeNull();
 });
 
 test("a refusal is known by its content type, and no other response is one", async () => {
@@ -97,11 +120,13 @@ test("a stream carries the terms of the run's config", async () => {
   expect(await response.text()).toBe("x");
 });
 
-test("a complete stream ends with :end, and 204 says that there is nothing to stream", () => {
-  expect(new TextDecoder().decode(endMark)).toBe(":end");
-  expect(isEndMark(endMark)).toBe(true);
-  expect(isEndMark(endMark.subarray(0, 3))).toBe(false);
-  expect(isEndMark(new Uint8Array())).toBe(false);
+test("a complete stream ends with :end, one at rest with :rest; 204 says that there is nothing to stream", () => {
+  expect(new TextDecoder().decode(endMarks.terminal)).toBe(":end");
+  expect(new TextDecoder().decode(endMarks.rest)).toBe(":rest");
+  expect(endOf(endMarks.terminal)).toBe("terminal");
+  expect(endOf(endMarks.rest)).toBe("rest");
+  expect(endOf(endMarks.terminal.subarray(0, 3))).toBeNull();
+  expect(endOf(new Uint8Array())).toBeNull();
   expect(isComplete(completeResponse())).toBe(true);
   expect(
     isComplete(

@@ -131,6 +131,7 @@ class Tenant {
           ? { pipeline: "p", status: "completed", duration_ms: 1, context_bytes: 1, stages: [], shape: null }
           : null,
         turn: isEnd ? { execution_id, query: execution_id, answer: {}, ended_at: end ?? 0, expires } : null,
+        waits: null,
         isDeletedByIndex: isEnd,
         sharded: run,
         expires,

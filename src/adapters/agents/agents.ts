@@ -5,9 +5,20 @@ import type { AgentRegistration } from "../../contract/agent.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
-import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import type { Sent } from "../../engine/object-protocol.ts";
+import type {
+  AgentCallbacks,
+  AgentIdentity,
+  AgentRequest,
+  Agents,
+  CallbackRead,
+  CallHooks,
+} from "../../engine/ports.ts";
 import { readAnswer, readFailure } from "./answer.ts";
 import { ACCEPT_ENCODING, type BrotliDecoder } from "./body/codings.ts";
+import { accepted, isWithin } from "./later/accepted.ts";
+import { readCallback } from "./later/callback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { clip } from "./parse.ts";
 import type { AgentProtocol, ProtocolRequest } from "./protocol.ts";
@@ -33,14 +44,15 @@ export interface AgentWorld {
 /** The destination of a call. */
 interface Target {
   href: string;
-  send: (init: RequestInit, signal: AbortSignal) => Promise<Response>;
+  /** @param href another URL of the same origin */
+  send: (init: RequestInit, signal: AbortSignal, href?: string) => Promise<Response>;
   /** Maps a rejection of `send` to a failure. */
   rejected: (cause: unknown) => CallFailure;
 }
 
 type Failed = Extract<CallOutcome, { ok: false }>;
 
-export class HttpAgents implements Agents {
+export class HttpAgents implements Agents, AgentCallbacks {
   private readonly world: AgentWorld;
   private readonly protocols: Readonly<Record<string, AgentProtocol>>;
   private readonly connections = new OpenConnections();
@@ -59,7 +71,18 @@ export class HttpAgents implements Agents {
     const asked = protocol.request(request);
     const target = this.target(registration, agent_type, asked);
     if ("failure" in target) return target;
-    const headers = this.headers(request, asked);
+    const { tenant, traceparent, idempotency_key, callback_url } = request;
+    const headers = this.headers(
+      { tenant, agent_type, registration },
+      {
+        ...asked.headers,
+        "accept-encoding": ACCEPT_ENCODING,
+        ...(traceparent === null ? {} : { traceparent }),
+        // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
+        "idempotency-key": `"${idempotency_key}"`,
+        ...(callback_url === null ? {} : { "coordinator-callback": callback_url }),
+      },
+    );
     if (!headers.ok) return headers;
     let response: Response;
     try {
@@ -76,10 +99,37 @@ export class HttpAgents implements Agents {
       return failed(target.rejected(cause));
     }
     hooks.alive();
+    if (response.status === 202) return accepted(response, request, target.href);
     const answer = agentResponse(response, hooks, this.world.brotli ?? null);
     return response.ok
       ? readAnswer(answer, protocol, hooks)
       : readFailure(answer, protocol, target.href, hooks);
+  }
+
+  async read(
+    _agent: AgentIdentity,
+    _token: string | null,
+    sent: Sent,
+    hooks: CallHooks,
+  ): Promise<CallbackRead> {
+    return readCallback(sent, hooks, this.world.brotli ?? null);
+  }
+
+  async abandon(agent: AgentIdentity, location: string): Promise<void> {
+    const { tenant, agent_type, registration } = agent;
+    if (registration === null) return;
+    const target = this.target(registration, agent_type, {});
+    if ("failure" in target || !isWithin(location, target.href)) return;
+    const headers = this.headers({ tenant, agent_type, registration }, {});
+    if (!headers.ok) return;
+    const signal = AbortSignal.timeout(TIMINGS.ABANDON_MS);
+    try {
+      const init: RequestInit = { method: "DELETE", headers: headers.value, redirect: "manual", signal };
+      const response = await target.send(init, signal, location);
+      await response.body?.cancel();
+    } catch {
+      // The agent's work is not wanted: that it goes on all the same changes nothing here.
+    }
   }
 
   private protocol(registration: AgentRegistration, agent_type: string): AgentProtocol | Failed {
@@ -94,7 +144,7 @@ export class HttpAgents implements Agents {
   private target(
     registration: AgentRegistration,
     agent_type: string,
-    { path }: ProtocolRequest,
+    { path }: Pick<ProtocolRequest, "path">,
   ): Target | Failed {
     if ("binding" in registration) {
       const service = this.world.binding(registration.binding);
@@ -106,7 +156,7 @@ export class HttpAgents implements Agents {
       const href = withPath(`https://agent.internal${registration.path ?? "/"}`, path);
       // The error that the Worker at the other end threw arrives with its message.
       const rejected = (cause: unknown) => ({ kind: "rejected" as const, words: thrownMessage(cause) });
-      return { href, send: (init) => service.fetch(href, init), rejected };
+      return { href, send: (init, _, place = href) => service.fetch(place, init), rejected };
     }
     const url = agentUrl(registration.url, this.world.allowedHosts);
     if (!url.ok) return notCallable(`the URL of the agent ${agent_type} ${url.error}`);
@@ -115,33 +165,27 @@ export class HttpAgents implements Agents {
     return {
       href,
       rejected: (cause) => rejection(cause, url.value),
-      send: (init, signal) => this.connections.send(origin, signal, () => this.world.fetch(href, init)),
+      send: (init, signal, place = href) =>
+        this.connections.send(origin, signal, () => this.world.fetch(place, init)),
     };
   }
 
+  /** The registered headers with their credentials, and `own`. */
   private headers(
-    request: AgentRequest,
-    asked: ProtocolRequest,
+    { tenant, agent_type, registration }: AgentIdentity,
+    own: Record<string, string>,
   ): { ok: true; value: Headers | Record<string, string> } | Failed {
-    const { registration, traceparent, idempotency_key } = request;
-    const own: Record<string, string> = {
-      ...asked.headers,
-      "accept-encoding": ACCEPT_ENCODING,
-      ...(traceparent === null ? {} : { traceparent }),
-      // A structured field: the quotes belong to it (draft-ietf-httpapi-idempotency-key-header).
-      "idempotency-key": `"${idempotency_key}"`,
-    };
     const registered = Object.entries(registration?.headers ?? {});
     // Most agents have none. A Headers takes a call of the platform for each, and the request copies it.
     if (registered.length === 0) return { ok: true, value: own };
     const headers = new Headers();
     for (const [name, reference] of registered) {
-      const secret = secretName(request.tenant, reference);
+      const secret = secretName(tenant, reference);
       const value = this.world.secret(secret);
       const fault =
         value === null ? "is not set" : HEADER_VALUE.test(value) ? null : "is not a valid header value";
       if (value === null || fault !== null) {
-        const detail = `the agent ${request.call.agent_type} needs the secret ${secret}, which ${fault}`;
+        const detail = `the agent ${agent_type} needs the secret ${secret}, which ${fault}`;
         return notCallable(detail);
       }
       headers.set(name, value);

@@ -90,7 +90,7 @@ function fail(failure: CallFailure): Extract<CallEnding, { ok: false }> {
  * Passes pieces of text on, each of whole characters: readers join deltas as they like, some of them in languages that
  * cannot join two halves of a character.
  */
-function wholeCharacters({ delta }: Pick<CallHooks, "delta">) {
+export function wholeCharacters({ delta }: Pick<CallHooks, "delta">) {
   /** The first half of a surrogate pair whose second half is in the next piece. */
   let half = "";
   return {

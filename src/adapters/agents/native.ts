@@ -98,7 +98,8 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
   }
 }
 
-function readErrorEvent(data: string, status: number): AnswerRead {
+/** The failure that problem details report, of a stream's `error` or of a callback. */
+export function readErrorEvent(data: string, status: number): AnswerRead {
   const problem = readProblem(data);
   const words = agentMessage(data, "");
   if (problem === null) {

@@ -1,28 +1,37 @@
 // Removes credentials from what agents return. Streamed text, answers and failures of a call lose the credentials that
 // the call was made with; failures also lose the query of the agent's URL. Any other call passes unchanged.
-import type { AgentRegistration } from "../../contract/agent.ts";
-import type { CallOutcome } from "../../core/execution/command.ts";
+import type { AgentProgress, AgentRegistration } from "../../contract/agent.ts";
+import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
 import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/security/redact.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { answerBytes } from "../../core/json/weight.ts";
-import type { AgentRequest, Agents, CallHooks } from "../../engine/ports.ts";
+import type { Sent } from "../../engine/object-protocol.ts";
+import type {
+  AgentCallbacks,
+  AgentIdentity,
+  AgentRequest,
+  Agents,
+  CallbackRead,
+  CallHooks,
+} from "../../engine/ports.ts";
 
 /** The Worker secret that a registration's `secret:NAME` refers to. */
 export function secretName(tenant: string, reference: string): string {
   return `AGENT_SECRET_${tenant.toUpperCase()}__${reference.slice("secret:".length)}`;
 }
 
-export class RedactingAgents implements Agents {
-  private readonly inner: Agents;
+export class RedactingAgents implements Agents, AgentCallbacks {
+  private readonly inner: Agents & AgentCallbacks;
   private readonly secret: (name: string) => string | null;
 
-  constructor(inner: Agents, secret: (name: string) => string | null) {
+  constructor(inner: Agents & AgentCallbacks, secret: (name: string) => string | null) {
     this.inner = inner;
     this.secret = secret;
   }
 
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
-    const credentials = this.credentialsOf(request.tenant, request.registration);
+    const token = request.callback_url?.split("/").at(-1) ?? null;
+    const credentials = this.credentialsOf(request, token);
     // Only failures lose the query's texts: an answer may contain the same words for its own reasons.
     const inFailure = [...credentials, ...queryTexts(request.registration)];
     if (inFailure.length === 0) return this.inner.call(request, hooks);
@@ -33,29 +42,69 @@ export class RedactingAgents implements Agents {
     return outcome.ok ? outcome : { ...outcome, failure: redactFailure(outcome.failure, inFailure) };
   }
 
+  async read(
+    agent: AgentIdentity,
+    token: string | null,
+    sent: Sent,
+    hooks: CallHooks,
+  ): Promise<CallbackRead> {
+    const credentials = this.credentialsOf(agent, token);
+    if (credentials.length === 0) return this.inner.read(agent, token, sent, hooks);
+    const [redactingHooks, rest] = redacting(credentials, hooks);
+    const read = await this.inner.read(agent, token, sent, redactingHooks);
+    rest();
+    if (read.kind === "ending") {
+      const { outcome } = read;
+      if (outcome.ok) return { kind: "ending", outcome: redactAnswer(outcome, credentials) };
+      const failure = redactFailure(outcome.failure, credentials);
+      return { kind: "ending", outcome: { ...outcome, failure } };
+    }
+    return redactValue(read, credentials);
+  }
+
+  abandon(agent: AgentIdentity, location: string): Promise<void> {
+    return this.inner.abandon(agent, location);
+  }
+
   private async callWith(
     credentials: readonly string[],
     request: AgentRequest,
     hooks: CallHooks,
   ): Promise<CallOutcome> {
-    const text = new RedactingStream(credentials);
-    const outcome = await this.inner.call(request, {
-      ...hooks,
-      delta: (piece) => pass(text.push(piece), hooks),
-      progress: (progress) => hooks.progress(redactValue(progress, credentials)),
-    });
-    pass(text.rest(), hooks);
-    if (outcome.ok !== true) return outcome;
-    const redacted = redactValue(outcome, credentials);
-    // The replacement and the credential differ in length.
-    return { ...redacted, bytes: answerBytes(redacted.answer) };
+    const [redactingHooks, rest] = redacting(credentials, hooks);
+    const outcome = await this.inner.call(request, redactingHooks);
+    rest();
+    return outcome.ok === true ? redactAnswer(outcome, credentials) : outcome;
   }
 
-  private credentialsOf(tenant: string, registration: AgentRegistration | null): string[] {
+  /** @param token under which the agent may answer later */
+  private credentialsOf(
+    { tenant, registration }: Pick<AgentIdentity, "tenant" | "registration">,
+    token: string | null,
+  ): string[] {
     const references = Object.values(registration?.headers ?? {});
     const values = references.map((reference) => this.secret(secretName(tenant, reference)) ?? "");
-    return credentialTexts(values.flatMap(writtenForms));
+    return credentialTexts([...values.flatMap(writtenForms), token ?? ""]);
   }
+}
+
+/** The hooks for a text without credentials; the second passes its rest on. */
+function redacting(credentials: readonly string[], hooks: CallHooks): [CallHooks, () => void] {
+  const text = new RedactingStream(credentials);
+  const redactingHooks = {
+    ...hooks,
+    delta: (piece: string) => pass(text.push(piece), hooks),
+    progress: (progress: AgentProgress) => hooks.progress(redactValue(progress, credentials)),
+  };
+  return [redactingHooks, () => pass(text.rest(), hooks)];
+}
+
+type Answered = Extract<CallEnding, { ok: true }>;
+
+function redactAnswer(outcome: Answered, credentials: readonly string[]): Answered {
+  const redacted = redactValue(outcome, credentials);
+  // The replacement and the credential differ in length.
+  return { ...redacted, bytes: answerBytes(redacted.answer) };
 }
 
 /** The credential itself, as JSON writes it, and with its white space joined. */

@@ -45,8 +45,11 @@ export interface AgentResponse {
   discard(): void;
 }
 
+/** What is read of a response, or of a request. */
+export type Received = Pick<Response, "status" | "headers" | "body">;
+
 export function agentResponse(
-  response: Response,
+  response: Received,
   hooks: CallHooks,
   brotli: BrotliDecoder | null,
 ): AgentResponse {

@@ -2,11 +2,13 @@
 // whose disconnect matters) it uses fetch; all else uses RPC, which costs half of that.
 import type { Result } from "../../contract/problem.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
+import { callbackRequest, readReceipt } from "../../engine/callback-protocol.ts";
 import {
   type ExecutionRpc,
   followRequest,
   type ObjectRequest,
   refusalResponse,
+  restRequest,
   type RunPresence,
   type SharedCall,
   streamRequest,
@@ -38,6 +40,13 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
       fetched(tenant, execution_id, followRequest(message, signal)),
     stream: (tenant, execution_id, reader, signal) =>
       fetched(tenant, execution_id, streamRequest(reader, signal)),
+    callback: async (tenant, execution_id, target, sent) => {
+      const { url, init } = callbackRequest(target, sent);
+      const call = () => stub(tenant, execution_id).fetch(url, init);
+      const response = await guarded(tenant, execution_id, call, false);
+      return response.ok ? readReceipt(response.value) : response;
+    },
+    rest: (tenant, execution_id, reader) => fetched(tenant, execution_id, restRequest(reader)),
     rpc: (tenant, execution_id) => {
       const flat = async <T>(call: (rpc: ExecutionRpc) => Promise<Result<T>>, repeatable = true) => {
         const answer = await guarded(
@@ -55,6 +64,9 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
         events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
+        // The same answer again is the same.
+        signal: (message) => flat((rpc) => rpc.signal(message)),
+        waitOf: (stage, token) => flat((rpc) => rpc.waitOf(stage, token)),
         // What is gone already is not there to be forgotten.
         forget: () => flat((rpc) => rpc.forget(), false),
         expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),

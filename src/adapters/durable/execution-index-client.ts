@@ -9,6 +9,8 @@ import type {
   Listed,
   MetricsQuery,
   Place,
+  WaitPlace,
+  WaitsQuery,
 } from "../../engine/worker-ports.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
@@ -24,6 +26,9 @@ import {
   shardsEver,
 } from "../../core/monitoring/shards.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
+import type { OpenWait } from "../../contract/wait.ts";
+import { inboxEntry, type OpenQuestion } from "../../core/execution/view/waits.ts";
+import { mergeOpenWaits } from "../../core/monitoring/metrics/waits.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
 import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
 import type { RunReport } from "../../core/monitoring/metrics/report.ts";
@@ -40,6 +45,14 @@ export interface ListedPart {
   floor: number | null;
   /** An earlier version may have kept executions of the conversation in other shards. */
   elsewhere: boolean;
+}
+
+/** A shard's part of the inbox, in its order. */
+export interface WaitsPart {
+  /** Each with an OpenWait as JSON. */
+  waits: (WaitPlace & { entry: string })[];
+  /** There may be more after the last one. */
+  isCut: boolean;
 }
 
 /** What a conversation is remembered by: when the run ended, ms since the epoch, and a ConversationTurn as JSON. */
@@ -82,6 +95,8 @@ export interface IndexReport
   turn_expires: number | null;
   /** Its object is to be deleted when it expires. */
   has_object: boolean;
+  /** Its open questions, each with an OpenWait as JSON; absent where no stage of it may ask. */
+  waits?: (Pick<OpenQuestion, "seq" | "since" | "expires_at"> & { entry: string })[];
 }
 
 export interface ExecutionIndexRpc {
@@ -102,6 +117,7 @@ export interface ExecutionIndexRpc {
   report(entry: IndexReport): Promise<void>;
   /** @param query.limit how many at most */
   list(query: IndexQuery): Promise<ListedPart>;
+  waits(query: WaitsQuery): Promise<WaitsPart>;
   /** Executions that ended at or before `until` (ms since the epoch), oldest first. */
   ended(until: number, limit: number): Promise<Place[]>;
   forget(place: Place): Promise<void>;
@@ -207,6 +223,16 @@ export function executionIndexOver(
       }
       return pageOf(parts, limit);
     },
+    async waits(tenant, query) {
+      const { conversation_id, limit } = query;
+      const generations = await generationsOf(tenant);
+      const shards =
+        conversation_id === undefined
+          ? allShards(shardsEver(generations))
+          : conversationShards(conversation_id, generations);
+      const asked = { ...query, limit: limit + 1 };
+      return waitsPageOf(await askEach(tenant, shards, (rpc) => rpc.waits(asked)), limit);
+    },
     async ended(tenant, until, limit) {
       const parts = await askAll(tenant, (rpc) => rpc.ended(until, limit));
       const found = parts.flatMap((places, number) => places.map((place) => ({ ...place, shard: number })));
@@ -238,19 +264,35 @@ export function pageOf(
   return { listed, next: floor === null ? null : { start: floor, id: FIRST_ID } };
 }
 
+/** The page of the inbox that the parts are together: as far as every part was read. */
+export function waitsPageOf(
+  parts: readonly WaitsPart[],
+  limit: number,
+): { waits: OpenWait[]; next: WaitPlace | null } {
+  const ends = parts.flatMap(({ waits, isCut }) => (isCut ? waits.slice(-1) : []));
+  const [end] = ends.toSorted(compareWaits);
+  const known = parts
+    .flatMap(({ waits }) => waits)
+    .filter((place) => end === undefined || compareWaits(place, end) <= 0)
+    .toSorted(compareWaits);
+  const shown = known.slice(0, limit);
+  const hasMore = known.length > limit || end !== undefined;
+  const last = shown.at(-1);
+  return {
+    waits: shown.map(({ entry }) => JSON.parse(entry) as OpenWait),
+    next: hasMore && last !== undefined ? { expires: last.expires, id: last.id, seq: last.seq } : null,
+  };
+}
+
+function compareWaits(a: WaitPlace, b: WaitPlace): number {
+  return a.expires - b.expires || (a.id < b.id ? -1 : a.id > b.id ? 1 : a.seq - b.seq);
+}
+
 /** No id is before it: a cursor with it goes on with what began before its start. */
 const FIRST_ID = "-";
 
-function reportOf({
-  start,
-  end,
-  seq,
-  expires,
-  summary,
-  report,
-  turn,
-  isDeletedByIndex,
-}: IndexEntry): IndexReport {
+function reportOf(entry: IndexEntry): IndexReport {
+  const { start, end, seq, expires, summary, report, turn, waits, isDeletedByIndex } = entry;
   const { execution_id, status, pipeline, conversation_id } = summary;
   return {
     start,
@@ -270,13 +312,24 @@ function reportOf({
         : JSON.stringify({ query: turn.query, answer: turn.answer, partial: turn.partial }),
     turn_expires: turn?.expires ?? null,
     has_object: isDeletedByIndex,
+    ...(waits === null ? {} : { waits: waits.map((question) => reportedWait(entry, question)) }),
   };
+}
+
+function reportedWait({ sharded, summary }: IndexEntry, question: OpenQuestion) {
+  const { seq, since, expires_at } = question;
+  const entry = JSON.stringify(inboxEntry({ spec: { ...sharded, pipeline: summary.pipeline } }, question));
+  return { seq, since, expires_at, entry };
 }
 
 function merged(answers: readonly IndexMetrics[]): IndexMetrics {
   const by_pipeline = mergeParts(answers.map((answer) => answer.by_pipeline));
   const shapes = answers.flatMap((answer) => answer.shapes).toSorted((a, b) => a.started_at - b.started_at);
-  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), shapes };
+  // A shard that still runs an earlier version has none.
+  const waits = mergeOpenWaits(
+    answers.flatMap((answer: Partial<IndexMetrics>) => (answer.waits === undefined ? [] : [answer.waits])),
+  );
+  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), waits, shapes };
 }
 
 function byPlace(a: Place, b: Place): number {

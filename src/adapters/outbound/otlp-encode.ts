@@ -1,5 +1,4 @@
 // OTLP as JSON (opentelemetry-proto 1.x, JSON mapping): ids in hex, 64-bit numbers as text, enums as numbers.
-import { BUCKETS_SECONDS } from "../../core/monitoring/metrics/run-metrics.ts";
 import type { Family, Labels } from "../../core/monitoring/metrics/families.ts";
 import { GENAI_CONVENTIONS_VERSION } from "../../core/monitoring/tracing/genai.ts";
 import type { AttributeValue, Span } from "../../core/monitoring/tracing/spans.ts";
@@ -104,8 +103,8 @@ function metric(family: Family, since: number, now: number): Json {
       attributes: attributes(Object.fromEntries(labels)),
       count: String(tally.count),
       sum: tally.sum_ms / 1_000,
-      explicitBounds: BUCKETS_SECONDS,
-      bucketCounts: Array.from({ length: BUCKETS_SECONDS.length + 1 }, (_, at) =>
+      explicitBounds: family.bounds,
+      bucketCounts: Array.from({ length: family.bounds.length + 1 }, (_, at) =>
         String(tally.buckets.get(at) ?? 0),
       ),
     }));

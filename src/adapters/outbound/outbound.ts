@@ -6,6 +6,8 @@ import { textVariable } from "../../core/config/config.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
+import { openWaits } from "../../core/execution/view/waits.ts";
+import { isoTime } from "../../core/time.ts";
 import { summaryOf } from "../../core/monitoring/index-entry.ts";
 import { hash64 } from "../../core/hash.ts";
 import type { Alert } from "../../contract/metrics.ts";
@@ -13,6 +15,7 @@ import { spansOf } from "../../core/monitoring/tracing/spans.ts";
 import {
   executionEvent,
   parseEvents,
+  QUESTION_EVENT,
   type WebhookEvent,
   WEBHOOK_EVENTS,
   webhookPayload,
@@ -73,7 +76,7 @@ function isHttp(text: string): boolean {
   return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }
 
-/** Receivers of an execution's end, in addition to the execution index. */
+/** Receivers of an execution's end, its pauses and its questions, in addition to the execution index. */
 export function outboundReceivers(
   { webhook, otlp }: Outbound,
   deliveryQueue: DeliveryQueue,
@@ -84,13 +87,18 @@ export function outboundReceivers(
     receivers.push({
       name: "webhook",
       takesEachPause: webhook.events.has("execution.paused"),
-      receive: (state) => sendAll(deliveryQueue, state, executionJob(state, webhook, log)),
+      takesEachQuestion: webhook.events.has(QUESTION_EVENT),
+      receive: (state, change) =>
+        sendAll(deliveryQueue, state, [
+          change.status ? executionJob(state, webhook, log) : null,
+          ...questionJobs(state, webhook, change.opened),
+        ]),
     });
   }
   if (otlp !== null) {
     receivers.push({
       name: "traces",
-      receive: (state) => sendAll(deliveryQueue, state, spansJob(state, log.read(0))),
+      receive: (state) => sendAll(deliveryQueue, state, [spansJob(state, log.read(0))]),
     });
   }
   return receivers;
@@ -121,9 +129,27 @@ export function alertJob(
 async function sendAll(
   deliveryQueue: DeliveryQueue,
   state: ExecutionState,
-  job: DeliveryJob | null,
+  jobs: readonly (DeliveryJob | null)[],
 ): Promise<void> {
-  if (job !== null) await deliveryQueue.send(state.spec.tenant, job);
+  for (const job of jobs) if (job !== null) await deliveryQueue.send(state.spec.tenant, job);
+}
+
+/** Each question is a message of its own. @param opened the `seq` of those that have opened */
+function questionJobs(
+  state: ExecutionState,
+  { events }: WebhookTarget,
+  opened: readonly number[],
+): DeliveryJob[] {
+  if (!events.has(QUESTION_EVENT)) return [];
+  const { tenant, execution_id } = state.spec;
+  return openWaits(state)
+    .filter(({ seq }) => opened.includes(seq))
+    .map(({ stage, seq, since, prompt, expires_at }) => {
+      const parts = [execution_id, String(state.started_at), String(seq)];
+      const waits = [{ stage, prompt, expires_at: isoTime(expires_at) }];
+      const body = webhookPayload(QUESTION_EVENT, since, tenant, { ...summaryOf(state), waits });
+      return { id: messageId(tenant, QUESTION_EVENT, ...parts), kind: "webhook", body, wait_ms: 0 };
+    });
 }
 
 function executionJob(state: ExecutionState, { events }: WebhookTarget, log: Log): DeliveryJob | null {

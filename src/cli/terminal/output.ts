@@ -4,8 +4,8 @@ import type { PipelineExecution } from "../../contract/execution.ts";
 
 export interface Output {
   starting(question: string): void;
-  /** @param ms how long the start took */
-  started(ms: number): void;
+  /** @param ms how long the start took @param url of the coordinator */
+  started(ms: number, url: string): void;
   event(event: RunEvent): void;
   ended(execution: PipelineExecution): void;
   /** There is no execution to show. */

@@ -2,6 +2,7 @@
 // back, so a text that starts again is announced and written again.
 import { foldEvent, type RunView, type StageView } from "../../client/index.ts";
 import { closing, endingOf } from "./ending.ts";
+import { howToAnswer } from "./how-to-answer.ts";
 import type { Output } from "./output.ts";
 import { noteOf } from "./stage-note.ts";
 import { duration, harmless } from "./text.ts";
@@ -11,6 +12,7 @@ export function plainOutput(write: (text: string) => void): Output {
   /** The answer's text that is in the output already. */
   let written = "";
   let inLine = false;
+  let url = "";
 
   const line = (text: string): void => {
     write(`${inLine ? "\n" : ""}${text}\n`);
@@ -32,7 +34,10 @@ export function plainOutput(write: (text: string) => void): Output {
 
   return {
     starting: (question) => line(`question: ${harmless(question)}`),
-    started: (ms) => line(`coordinator and agents started in ${duration(ms)}`),
+    started: (ms, at) => {
+      url = at;
+      line(`coordinator and agents started in ${duration(ms)}`);
+    },
     event: (event) => {
       const before = view;
       view = foldEvent(view, event);
@@ -48,6 +53,9 @@ export function plainOutput(write: (text: string) => void): Output {
         // An event of the execution touches every stage: only those that read differently have a line.
         const isItsOwn = "stage" in event && event.stage === stage.name;
         if (isItsOwn || sentence(was) !== sentence(stage)) line(sentence(stage));
+      }
+      if (view !== null && event.type === "stage.waiting") {
+        for (const text of howToAnswer(view, url)) line(harmless(text));
       }
     },
     ended: (execution) => {

@@ -2,6 +2,7 @@
 import type { RunView, StageView } from "../../client/index.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { closing, type Source } from "./ending.ts";
+import { howToAnswer } from "./how-to-answer.ts";
 import { noteOf } from "./stage-note.ts";
 import { clip, duration, wrap } from "./text.ts";
 
@@ -14,6 +15,8 @@ export interface View {
   /** Ms since the epoch. */
   now: number;
   paint: Paint;
+  /** Of the coordinator that is asked; without it nothing is said of how to answer a question. */
+  url?: string;
 }
 
 const SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏";
@@ -21,7 +24,7 @@ const SPINNER_STEP_MS = 80;
 /** Lines longer than this are tiring to read. */
 const TEXT_COLUMNS = 84;
 const BAR_COLUMNS = 28;
-const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running", "retrying"]);
+const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running", "waiting", "retrying"]);
 
 export function spinner(now: number): string {
   return SPINNER[Math.floor(now / SPINNER_STEP_MS) % SPINNER.length] ?? "";
@@ -32,7 +35,9 @@ export function runViewLines(runView: RunView | null, view: View): string[] {
   if (runView === null) return [];
   const answer = runView.answer?.text.trimEnd() ?? "";
   const stages = runView.stages.map((stage) => stageLine(stage, runView, view));
-  return answer === "" ? stages : [...stages, "", ...indented(answer, view)];
+  const lines = answer === "" ? stages : [...stages, "", ...indented(answer, view)];
+  const how = view.url === undefined ? [] : howToAnswer(runView, view.url);
+  return how.length === 0 ? lines : [...lines, "", ...how.flatMap((line) => indented(line, view))];
 }
 
 /** What stays on the screen after the end. */
@@ -103,7 +108,14 @@ function barOf(stage: StageView, runView: RunView, { paint, now }: View): string
   const from = Math.min(BAR_COLUMNS - 1, Math.floor((stage.started_at - runView.started_at) * scale));
   const to = Math.round(((stage.ended_at ?? now) - runView.started_at) * scale);
   const length = Math.min(BAR_COLUMNS - from, Math.max(1, to - from));
-  const style = stage.status === "failed" ? "red" : UNENDED.has(stage.status) ? "cyan" : "green";
+  const style =
+    stage.status === "failed"
+      ? "red"
+      : stage.status === "waiting"
+        ? "yellow"
+        : UNENDED.has(stage.status)
+          ? "cyan"
+          : "green";
   const rest = BAR_COLUMNS - from - length;
   return paint("dim", "·".repeat(from)) + paint(style, "━".repeat(length)) + paint("dim", "·".repeat(rest));
 }

@@ -1,10 +1,12 @@
-// The note beside a stage, in both outputs of the demo: what it does, why it waits, or how it ended.
-import type { StageView } from "../../client/index.ts";
+// The note beside a stage, in both outputs of the demo: what it does, what it asks, why it waits, or how it ended.
+import type { StageView, StageWait } from "../../client/index.ts";
+import { questionText } from "../../contract/question.ts";
 
 /** The text beside a stage; may be empty. */
 export function noteOf(stage: StageView): string {
   const { note } = stage;
   if (stage.status === "completed") return howCompleted(stage);
+  if (stage.wait !== null && note?.kind !== "progress") return questionOf(stage.wait);
   if (note === null) return stage.status === "failed" ? "failed" : "";
   switch (note.kind) {
     case "progress":
@@ -17,8 +19,16 @@ export function noteOf(stage: StageView): string {
       return `fallback ${note.strategy}: ${note.message}`;
     case "skipped":
     case "failed":
+    case "early":
       return note.message;
   }
+}
+
+/** What a stage asks, in one line: its prompt's text, or the prompt as JSON. */
+function questionOf({ reason, prompt }: StageWait): string {
+  if (reason === "callback") return "its agent answers later";
+  const asked = questionText(prompt);
+  return asked === "" ? "asks for an answer" : `asks: ${asked}`;
 }
 
 /** What a reader should know of a result that is not the agent's first answer; empty for one that is. */
@@ -26,6 +36,7 @@ function howCompleted({ attempt, result }: StageView): string {
   const ways = [
     ...(result?.cached === true ? ["from the cache"] : []),
     ...(attempt > 1 ? [`${attempt} tries`] : []),
+    ...(result?.answered_by == null ? [] : [`answered by ${result.answered_by}`]),
     ...(result?.fallback == null ? [] : [`fallback ${result.fallback.strategy}`]),
   ];
   return ways.length === 0 ? "" : `(${ways.join(", ")})`;

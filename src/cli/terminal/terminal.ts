@@ -18,7 +18,13 @@ const CLEAR_BELOW = "\u001b[J";
 
 export function liveOutput(out: NodeJS.WriteStream): Output {
   const paint: Paint = (style, text) => styleText(style, text, { stream: out });
-  const view = (): View => ({ columns: out.columns, now: Date.now(), paint });
+  const view = (): View => ({
+    columns: out.columns,
+    now: Date.now(),
+    paint,
+    ...(url === undefined ? {} : { url }),
+  });
+  let url: string | undefined;
   let runView: RunView | null = null;
   let rows = 0;
   let picture: () => string[] = () => [];
@@ -51,7 +57,8 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
       // Loading what comes next blocks the timer for a while.
       refresh();
     },
-    started: (ms) => {
+    started: (ms, at) => {
+      url = at;
       settle([paint("dim", `  coordinator and agents started in ${duration(ms)}`), ""]);
       picture = () => runViewLines(runView, view());
     },

@@ -99,12 +99,14 @@ const ALERTS: Readonly<Record<string, string>> = {
   stage_error_rate: "High error rate",
   concurrent_executions: "Many concurrent executions",
   memory_usage_mb: "High memory use of a run",
+  wait_age_seconds: "A question is open for long",
 };
 
 /** An alert's value in its own unit. */
 function formatValue(name: string, value: number): string {
   if (name.endsWith("_rate")) return percent(value);
   if (name.endsWith("_ms")) return duration(value);
+  if (name.endsWith("_seconds")) return duration(1_000 * value);
   if (name.endsWith("_mb")) return `${value.toFixed(1)} MB`;
   return String(value);
 }

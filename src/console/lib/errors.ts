@@ -40,6 +40,11 @@ const WORDS: Readonly<Record<string, ErrorWords>> = {
     title: "Run not found",
     advice: "It may have been deleted or belong to another tenant. The list shows the existing runs.",
   },
+  STAGE_NOT_FOUND: { title: "Stage not found", advice: "Its run has no stage of this name." },
+  EXECUTION_CONFLICT: {
+    title: "That cannot be done any more",
+    advice: "Somebody else was faster, or its time is over. The run shows what happened.",
+  },
   PIPELINE_NOT_FOUND: {
     title: "Pipeline not found",
     advice: "Choose another one, or create it under Pipelines.",

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 export interface Route {
-  /** `run`, `executions`, `pipelines` or `health`. */
+  /** `run`, `executions`, `waits`, `pipelines` or `health`. */
   page: string;
   /** The path segments after the page's name, decoded. */
   rest: readonly string[];

@@ -181,12 +181,16 @@ function Faults({ marks, text, onShow }: MarksProps) {
 function drawable(stage: unknown): PipelineStage[] {
   const name = nameIn(stage);
   if (name === null || name === "") return [];
-  const { agent_type, depends_on } = stage as { agent_type?: unknown; depends_on?: unknown };
+  const { agent_type, depends_on, wait } = stage as Record<string, unknown>;
   const edges = Array.isArray(depends_on) ? depends_on.filter((edge) => typeof edge === "string") : [];
   return [
     {
       name,
-      agent_type: typeof agent_type === "string" ? agent_type : "no agent yet",
+      ...(typeof agent_type === "string"
+        ? { agent_type }
+        : wait === undefined
+          ? { agent_type: "no agent yet" }
+          : {}),
       depends_on: edges,
       required: true,
       parallel: true,

@@ -4,12 +4,15 @@ import { computed, effect, signal } from "@preact/signals";
 import { CoordinatorClientError, type Stage } from "../../client/index.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
+import type { WaitSpec } from "../../contract/wait.ts";
 import { client, pipelineTag } from "../lib/session.ts";
 import { readJson, writeJson } from "./json-text.ts";
 import { isField } from "./fields.ts";
 import { hintMark, type Mark, markOf, stagesIn } from "./marks.ts";
 
 const QUIET_MS = 250;
+/** The contract's default. */
+const DEFAULT_WAIT_SECONDS = 86_400;
 
 export type Draft = ReturnType<typeof createDraft>;
 
@@ -136,14 +139,23 @@ const NO_STAGES = 'A definition is {"stages": […]}';
 
 /** A stage without default values: the text holds only explicit choices. */
 function plain(stage: Pipeline["stages"][number], timeout: number, retries: number): Record<string, unknown> {
-  const { required, parallel, depends_on, config, timeout_seconds, retry_attempts, ...rest } = stage;
+  const { required, parallel, depends_on, config, timeout_seconds, retry_attempts, wait, ...rest } = stage;
   return {
     ...rest,
+    ...(wait === undefined ? {} : { wait: plainWait(wait) }),
     ...(depends_on.length === 0 ? {} : { depends_on }),
     ...(required ? {} : { required }),
     ...(parallel ? { parallel } : {}),
     ...(timeout_seconds === undefined || timeout_seconds === timeout ? {} : { timeout_seconds }),
     ...(retry_attempts === undefined || retry_attempts === retries ? {} : { retry_attempts }),
     ...(Object.keys(config).length === 0 ? {} : { config }),
+  };
+}
+
+function plainWait({ timeout_seconds, on_timeout, ...rest }: WaitSpec): Record<string, unknown> {
+  return {
+    ...rest,
+    ...(timeout_seconds === DEFAULT_WAIT_SECONDS ? {} : { timeout_seconds }),
+    ...(on_timeout === "fail" ? {} : { on_timeout }),
   };
 }

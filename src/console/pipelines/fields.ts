@@ -30,13 +30,78 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
   cache: ["Whether a result may be reused for the same input; set false if the agent is stateful.", false],
   hedge_after_ms: ["Delay after which a second, parallel call is made; the first answer wins.", 2_000],
   idle_timeout_seconds: ["Maximum time between two chunks of a streamed answer.", 10],
+  wait: [
+    "Instead of agent_type: the stage asks, and waits for the answer of a person or a system.",
+    {
+      prompt: "{'question': 'Publish this?'}",
+      schema: { type: "object", required: ["approved"], properties: { approved: { type: "boolean" } } },
+      timeout_seconds: 86_400,
+      on_timeout: "fail",
+    },
+  ],
+  callback_timeout_seconds: [
+    "Lets the agent answer 202 and give its result later, by a callback within this time.",
+    3_600,
+  ],
+  heartbeat_seconds: ["Maximum silence of an agent that answers later; needs callback_timeout_seconds.", 60],
 };
 
-export const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words, sample]]) => ({
+const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words, sample]]) => ({
   name: name as keyof PipelineStage,
   words,
   sample,
 }));
+
+/** What only a stage that calls an agent may have: a stage has an agent or waits. */
+const AGENT_ONLY: ReadonlySet<string> = new Set<keyof PipelineStage>([
+  "agent_type",
+  "parallel",
+  "config",
+  "timeout_seconds",
+  "retry_attempts",
+  "cache",
+  "hedge_after_ms",
+  "idle_timeout_seconds",
+  "callback_timeout_seconds",
+  "heartbeat_seconds",
+]);
+
+/** The stage with a field added, and without what does not go with it. */
+export function withField(stage: Record<string, unknown>, { name, sample }: Field): Record<string, unknown> {
+  const kept = Object.entries(stage).filter(
+    ([key]) => !(name === "wait" && AGENT_ONLY.has(key)) && !(name === "agent_type" && key === "wait"),
+  );
+  return { ...Object.fromEntries(kept), [name]: sample };
+}
+
+/** The fields that can be added to a stage. */
+export function fieldsFor(stage: Record<string, unknown>): readonly Field[] {
+  return FIELDS.filter(
+    ({ name }) => !(name in stage) && (!("wait" in stage) || !AGENT_ONLY.has(name) || name === "agent_type"),
+  );
+}
+
+/** The meaning of what a wait has. */
+const WAIT_WORDS: Readonly<Record<string, readonly [words: string, type: string]>> = {
+  prompt: [
+    "What is shown to the person who answers: a CEL expression over query, context and results that gives an object. Its title, question, message or text is the heading.",
+    "text",
+  ],
+  schema: ["JSON Schema that the answer’s data must satisfy; the form is made from it.", "object"],
+  timeout_seconds: ["How long the question is open. Absent: a day.", "number from 1 to 2,592,000"],
+  on_timeout: [
+    "What happens without an answer: the stage fails, is skipped, or completes with the data given here.",
+    '"fail" or "skip", object',
+  ],
+};
+
+/** What a stage's field means, and what it may hold; of a wait, what its part at the cursor does. */
+export function helpFor(field: string | undefined, part: string | undefined) {
+  const own = field === "wait" && part !== undefined ? WAIT_WORDS[part] : undefined;
+  if (own !== undefined) return { title: `wait.${part}`, words: own[0], type: own[1] };
+  const known = FIELDS.find(({ name }) => name === field);
+  return known && { title: known.name, words: known.words, type: typeOf(known.name) };
+}
 
 /** Whether stages have a field of this name. */
 export function isField(name: string): boolean {

@@ -1,6 +1,6 @@
 // Help at the cursor: the field's meaning, its allowed values, and the fields that can be added to the stage.
 import { Card } from "../ui/parts.tsx";
-import { FIELDS, typeOf } from "./fields.ts";
+import { fieldsFor, helpFor, typeOf, withField } from "./fields.ts";
 
 interface HelpProps {
   /** Of the value at the cursor. */
@@ -15,23 +15,23 @@ interface Definition {
 }
 
 export function Help({ path, value, onRewrite }: HelpProps) {
-  const [, , index, field] = path.split("/");
+  const [, , index, field, part] = path.split("/");
   const stages = (value as Partial<Definition> | null | undefined)?.stages;
   const stage = Array.isArray(stages) ? stages[Number(index ?? Number.NaN)] : undefined;
-  const known = FIELDS.find(({ name }) => name === field);
-  const missing = FIELDS.filter(({ name }) => stage !== undefined && !(name in stage));
+  const known = helpFor(field, part);
+  const missing = stage === undefined ? [] : fieldsFor(stage);
   const change = (edit: (definition: Definition) => void) => {
     const copy = structuredClone(value) as Definition;
     edit(copy);
     onRewrite(copy);
   };
   return (
-    <Card title={known === undefined ? "Fields of a stage" : known.name} id="help-title">
+    <Card title={known === undefined ? "Fields of a stage" : known.title} id="help-title">
       <div class="help" aria-live="polite">
         {known !== undefined && (
           <>
             <p>{known.words}</p>
-            <p class="mono quiet">{typeOf(known.name)}</p>
+            <p class="mono quiet">{known.type}</p>
           </>
         )}
         {known === undefined && stage === undefined && (
@@ -40,19 +40,19 @@ export function Help({ path, value, onRewrite }: HelpProps) {
         {stage !== undefined && missing.length > 0 && (
           <div class="help-fields">
             <p class="quiet small">Add to this stage</p>
-            {missing.map(({ name, words, sample }) => (
+            {missing.map((added) => (
               <button
-                key={name}
+                key={added.name}
                 type="button"
                 class="chip"
-                title={`${words} (${typeOf(name)})`}
+                title={`${added.words} (${typeOf(added.name)})`}
                 onClick={() =>
-                  change((definition) => {
-                    Object.assign(definition.stages[Number(index)] ?? {}, { [name]: sample });
+                  change(({ stages: all }) => {
+                    all[Number(index)] = withField(all[Number(index)] ?? {}, added);
                   })
                 }
               >
-                {name}
+                {added.name}
               </button>
             ))}
           </div>

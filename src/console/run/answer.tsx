@@ -66,6 +66,8 @@ function NoText({ runView, result }: { runView: RunView; result: unknown }) {
     return <Empty title="No answer">The run failed before it produced an answer.</Empty>;
   if (runView.status === "cancelled")
     return <Empty title="No answer">The run was cancelled before it produced an answer.</Empty>;
+  if (runView.status === "waiting")
+    return <Empty title="Waiting">The run goes on when it is answered from outside.</Empty>;
   if (runView.status === "paused") return <Empty title="Paused">Resume the run to continue it.</Empty>;
   return (
     <div class="answer-waits" aria-hidden="true">

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { errorWords } from "../lib/errors.ts";
-import { duration, plural } from "../lib/format.ts";
+import { duration, moment, plural } from "../lib/format.ts";
 import { go, to } from "../lib/route.ts";
 import { JsonTree } from "../ui/json-tree.tsx";
 import { Status } from "../ui/parts.tsx";
@@ -104,9 +104,12 @@ function Result({
       {open && (
         <div class="result-body">
           <p class="quiet">
-            agent {definition.agent_type}
+            {definition.agent_type === undefined
+              ? "waits for an answer from outside"
+              : `agent ${definition.agent_type}`}
             {stage.attempt > 0 && `, ${plural(stage.attempt, "try", "tries")}`}
             {result?.cached === true && ", from the cache"}
+            {result?.answered_by != null && `, answered by ${result.answered_by}`}
             {stage.fallback !== null && `, by fallback ${stage.fallback}`}
           </p>
           {result?.error != null && (
@@ -118,6 +121,12 @@ function Result({
             <p class="quiet">
               It was called at <span class="mono">{result.error.url}</span>
               {result.error.status !== undefined && ` and answered ${result.error.status}`}.
+            </p>
+          )}
+          {stage.wait !== null && (
+            <p class="quiet">
+              {stage.wait.reason === "wait" ? "Its question is open" : "Its agent has answered 202"} until{" "}
+              {moment(new Date(stage.wait.expires_at).toISOString())}.
             </p>
           )}
           {stage.note !== null && result?.error == null && <p class="quiet">{stage.note.message}</p>}

@@ -1,7 +1,7 @@
 // The pipeline as a graph: our own SVG for the lines, a button for each stage, so that a keyboard and a screen reader
 // find what the eye finds. Before a run it shows a definition; during one, each stage as it is.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { duration, seconds, words } from "../lib/format.ts";
+import { duration, remaining, seconds, words } from "../lib/format.ts";
 import { useNow } from "../lib/clock.ts";
 import { Icon } from "../ui/icons.tsx";
 import { layOut, NODE } from "./layout.ts";
@@ -102,9 +102,14 @@ function lineClass(
   critical: ReadonlySet<string>,
 ): string {
   const passed = from?.status === "completed" || from?.status === "skipped";
-  const flows = passed && (to?.status === "running" || to?.status === "retrying");
+  const flows = passed && (to?.status === "running" || to?.status === "waiting" || to?.status === "retrying");
   const both = from !== undefined && to !== undefined && critical.has(from.name) && critical.has(to.name);
   return `line${passed ? " is-passed" : ""}${flows ? " is-flowing" : ""}${both ? " is-critical" : ""}`;
+}
+
+/** What a definition says that a stage does. */
+function kindOf({ agent_type }: StageView["definition"]): string {
+  return agent_type ?? "waits for an answer";
 }
 
 /** What a stage is doing, in few words. */
@@ -113,7 +118,7 @@ function stateOf(stage: StageView, runView: RunView | null, now: number): string
   const limit = definition.retry_attempts;
   switch (status) {
     case "pending":
-      return runView === null ? stage.definition.agent_type : "pending";
+      return runView === null ? kindOf(definition) : "pending";
     case "running": {
       const span = stage.spans.at(-1);
       const took = span === undefined ? 0 : now - span.from;
@@ -127,7 +132,14 @@ function stateOf(stage: StageView, runView: RunView | null, now: number): string
       if (runView?.status === "paused") return "retrying after the pause";
       return left > 0 ? `retrying in ${seconds(left)}` : "retrying";
     }
+    case "waiting": {
+      const left = remaining((stage.wait?.expires_at ?? now) - now);
+      return `${stage.wait?.reason === "callback" ? "answers later" : "asks"}, ${left} left`;
+    }
     case "completed": {
+      const by = stage.result?.answered_by;
+      if (by != null)
+        return by === "timeout" ? "not answered in time" : `answered ${duration(timeOf(stage, now))}`;
       const time = duration(timeOf(stage, now));
       if (stage.result?.cached === true) return "completed, from the cache";
       if (stage.fallback !== null) return "completed by fallback";

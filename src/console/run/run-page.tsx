@@ -17,6 +17,10 @@ import { Graph } from "./graph.tsx";
 import { isRunOver, pendingStage, type RunView } from "../../client/index.ts";
 import { Timeline } from "./timeline.tsx";
 import { createWatch } from "./watch.ts";
+import { lazyPage } from "../ui/lazy-page.tsx";
+
+/** With the schemas' code, which only a run that asks needs. */
+const Question = lazyPage(async () => (await import("../waits/question.tsx")).Question);
 
 export function RunPage() {
   const [id, tab] = route.value.rest;
@@ -87,6 +91,11 @@ function Run({ id, tab }: { id: string; tab: string }) {
     <article class="run" aria-label="Run" data-status={runView.status}>
       <Heading runView={runView} />
       <RunError runView={runView} />
+      {runView.stages
+        .filter(({ wait }) => wait?.reason === "wait")
+        .map((stage) => (
+          <Question key={stage.name} execution_id={runView.execution_id} stage={stage} />
+        ))}
       <Card title="Stages" id="graph-title">
         <Graph stages={runView.stages} runView={runView} selected={selected.value} onSelect={select} />
       </Card>

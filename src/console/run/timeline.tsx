@@ -69,6 +69,11 @@ export function Timeline({ runView, onSelect }: { runView: RunView; onSelect: (s
             <i class="swatch bar-wait" /> wait before a retry
           </span>
         )}
+        {some(runView, ({ kind }) => kind === "outside") && (
+          <span>
+            <i class="swatch bar-outside" /> wait for an answer
+          </span>
+        )}
         {runView.stages.some(({ result }) => result?.cached === true) && (
           <span>
             <i class="swatch bar-try is-cached" /> from the cache
@@ -129,6 +134,7 @@ function tickText(ms: number): string {
 
 function titleOf({ kind, attempt, from, to, outcome }: StageSpan, end: number): string {
   const time = duration((to ?? end) - from);
+  if (kind === "outside") return `waited ${time} for an answer: ${outcome}`;
   return kind === "wait" ? `wait of ${time} before try ${attempt}` : `try ${attempt}: ${outcome}, ${time}`;
 }
 

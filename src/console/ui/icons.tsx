@@ -3,7 +3,9 @@ import type { JSX } from "preact";
 
 export type Glyph =
   | "pending"
+  | "queued"
   | "running"
+  | "waiting"
   | "retrying"
   | "completed"
   | "failed"
@@ -13,10 +15,17 @@ export type Glyph =
 
 const SHAPES: Record<Glyph, JSX.Element> = {
   pending: <circle cx="8" cy="8" r="5.25" stroke-dasharray="2.2 2.2" />,
+  queued: <path d="M3.5 5h9M3.5 8h9M3.5 11h5" />,
   running: (
     <g class="turning">
       <circle cx="8" cy="8" r="5.25" opacity=".25" />
       <path d="M8 2.75a5.25 5.25 0 0 1 5.25 5.25" />
+    </g>
+  ),
+  waiting: (
+    <g>
+      <circle cx="8" cy="8" r="5.25" />
+      <path d="M8 5v3l2 1.5" />
     </g>
   ),
   retrying: <path d="M12.9 9.5A5.25 5.25 0 1 1 12.2 4.8M12.6 2.4v2.8H9.8" />,

@@ -7,8 +7,10 @@ import type { StageResult } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { CallEnd, LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
-import { nextToStart } from "./schedule.ts";
-import { type ExecutionState, isTerminal, type StageState, stageOf } from "./state.ts";
+import { pausedSpansAt, settle } from "./fold/clock.ts";
+import { asked, type CallEndEvent, outsideEnded, signalled } from "./fold/outside.ts";
+import { withStage } from "./fold/stages.ts";
+import { type ExecutionState, type StageState, stageOf } from "./state.ts";
 import { upcast } from "./log-format/upcast.ts";
 
 type WithError<Event> = Event extends { data: unknown }
@@ -16,8 +18,6 @@ type WithError<Event> = Event extends { data: unknown }
   : never;
 /** An event as it is folded: of the execution that a terminal one carries, only the error. */
 export type FoldedEvent = Exclude<LogEvent, TerminalEvent> | WithError<TerminalEvent>;
-
-type StageEvent = Extract<FoldedEvent, { stage: string }>;
 
 /** Folds one event. `state` is null before the first, which must be execution.started. */
 export function evolve(state: ExecutionState | null, event: FoldedEvent): ExecutionState {
@@ -244,8 +244,6 @@ function endedWithoutResult(
   };
 }
 
-type CallEndEvent = EndOfStage | LogEventOf<"stage.retrying" | "stage.fallback">;
-
 function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
   // An agent that answers later works until its callback.
   if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return { calls: stage.calls };
@@ -258,84 +256,10 @@ function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<Sta
   return { calls: [...stage.calls, [Math.min(began, at), at]] };
 }
 
-/** The stage asks: a wait stage its question, or an agent that has answered 202 for time. It leaves its place. */
-function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">, at: number): ExecutionState {
-  const { data, internal } = event;
-  const next = withStage(state, event, (stage) => ({
-    phase: "waiting",
-    displaced: true,
-    began_seq: stage.began_seq || event.seq,
-    call_at: internal?.began_at ?? stage.call_at,
-    wait: {
-      seq: event.seq,
-      reason: data.reason,
-      since: at,
-      expires_at: timeOf(data.expires_at),
-      prompt: data.reason === "wait" ? data.prompt : {},
-      location: internal?.location ?? null,
-    },
-    result: {
-      ...stage.result,
-      status: "waiting",
-      start_time: stage.result.start_time ?? event.timestamp,
-    },
-  }));
-  const context_bytes = next.context_bytes + (internal?.bytes ?? 0);
-  return { ...next, context_bytes, recoveriesWithoutProgress: 0 };
-}
-
-/** An answer that is kept until its stage asks, or a sign of life of an agent that answers later. */
-function signalled(state: ExecutionState, event: LogEventOf<"stage.signalled">): ExecutionState {
-  const { data, internal } = event;
-  if (data.signal === "heartbeat") {
-    const expires_at = timeOf(data.expires_at);
-    return withStage(state, event, ({ wait }) => (wait === null ? {} : { wait: { ...wait, expires_at } }));
-  }
-  const { answer, bytes = 0 } = internal ?? {};
-  if (answer === undefined) return state;
-  const next = withStage(state, event, (stage) => ({
-    early: { answer, bytes, by: data.answered_by },
-    answers: withAnswer(stage, event),
-  }));
-  return { ...next, context_bytes: next.context_bytes + bytes };
-}
-
-type AnsweringEvent = CallEndEvent | LogEventOf<"stage.signalled">;
-
-/** A wait for the outside, where there was one, ends with this event. */
-function outsideEnded(
-  stage: StageState,
-  event: CallEndEvent,
-  at: number,
-): Pick<StageState, "wait" | "outside" | "answers"> {
-  const { wait, outside } = stage;
-  return {
-    wait: null,
-    outside: wait === null ? outside : [...outside, [wait.since, at]],
-    answers: withAnswer(stage, event),
-  };
-}
-
-function withAnswer({ answers }: StageState, { internal }: AnsweringEvent): StageState["answers"] {
-  if (internal === undefined || !("answered" in internal) || internal.answered === undefined) return answers;
-  return [...answers, internal.answered];
-}
-
 /** A wait is written with its planned end; it may have ended earlier (a cancel) or later (a pause). */
 function closeWait(stage: StageState, at: number): StageState["waits"] {
   const last = stage.waits.at(-1);
   return last === undefined ? stage.waits : [...stage.waits.slice(0, -1), [last[0], at]];
-}
-
-function withStage(
-  state: ExecutionState,
-  event: StageEvent,
-  change: (stage: StageState) => Partial<StageState>,
-): ExecutionState {
-  const at = state.index.get(event.stage);
-  if (at === undefined) throw new RangeError(`${event.type} names the unknown stage ${event.stage}`);
-  const stage = state.stages[at] as StageState;
-  return { ...state, stages: state.stages.with(at, { ...stage, ...change(stage) }) };
 }
 
 /**
@@ -364,11 +288,6 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
   };
 }
 
-/** The spans in which the clock was stopped, where the present one, if any, ends now. */
-function pausedSpansAt(state: ExecutionState, at: number): ExecutionState["pausedSpans"] {
-  return state.drained_at === null ? state.pausedSpans : [...state.pausedSpans, [state.drained_at, at]];
-}
-
 /** The execution before it has ended: from here on its clock runs. */
 function admitted(state: ExecutionState, event: LogEventOf<"execution.started">): ExecutionState {
   if (state.status !== "queued") throw new RangeError("duplicate execution.started");
@@ -378,34 +297,6 @@ function admitted(state: ExecutionState, event: LogEventOf<"execution.started">)
 
 function resumed(state: ExecutionState): ExecutionState {
   return { ...state, status: "running", paused_at: null, recoveriesWithoutProgress: 0 };
-}
-
-/**
- * The status and the clock after an event. An execution waits while nothing but an answer from outside makes it go on.
- * Its clock stops then, and once a paused run has no call in flight; when it goes on, the deadline is moved.
- */
-function settle(state: ExecutionState, at: number): ExecutionState {
-  if (isTerminal(state.status) || state.status === "queued") return state;
-  const { drained_at } = state;
-  const status = state.status === "paused" ? "paused" : isWaiting(state) ? "waiting" : "running";
-  const isStopped =
-    status === "waiting" || (status === "paused" && !state.stages.some(({ phase }) => phase === "calling"));
-  if (isStopped === (drained_at !== null)) return status === state.status ? state : { ...state, status };
-  if (drained_at === null) return { ...state, status, drained_at: at };
-  return {
-    ...state,
-    status,
-    drained_at: null,
-    pausedSpans: pausedSpansAt(state, at),
-    deadline_at: state.deadline_at + (at - drained_at),
-  };
-}
-
-/** True where some stage waits for the outside, and nothing else is in flight, delayed or ready. */
-function isWaiting(state: ExecutionState): boolean {
-  if (!state.stages.some(({ phase }) => phase === "waiting")) return false;
-  const isQuiet = ({ phase }: StageState) => phase === "waiting" || phase === "pending" || phase === "ended";
-  return state.stages.every(isQuiet) && nextToStart(state) === null;
 }
 
 /** The context with an answer's patch laid over it, key by key. */

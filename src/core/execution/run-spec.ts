@@ -35,6 +35,8 @@ export interface PrivateSpec {
   digest: string | null;
   traceparent: string | null;
   storage: "durable_object" | "memory";
+  /** Where agents that answer later reach the coordinator; absent where no stage lets them. */
+  origin?: string;
   /** Every agent is called: the result cache is not read, but stores the new results. */
   bypass_cache?: true;
   /** The shards of the execution index when it started: core/monitoring/shards.ts. Absent in runs of earlier versions. */

@@ -33,7 +33,7 @@ export interface OutsideWait {
 export type OutsideAnswer = { ok: true; data: JsonObject } | { ok: false; message: string };
 
 /** An answer that came before its question. */
-export interface EarlyAnswer {
+interface EarlyAnswer {
   readonly answer: OutsideAnswer;
   /** What its data adds to the execution, in bytes. */
   readonly bytes: number;
@@ -108,7 +108,7 @@ export interface ExecutionState {
   readonly stages: readonly StageState[];
   readonly index: ReadonlyMap<string, number>;
   readonly context: JsonObject;
-  /** UTF-8 bytes of all stages' data and usage and of the context, as added up. */
+  /** UTF-8 bytes of all stages' data and usage, of the context, of prompts and of early answers, as added up. */
   readonly context_bytes: number;
   readonly usage: Usage;
   readonly error_info: ErrorInfo | null;

@@ -29,7 +29,7 @@ export function readJson(text: string, maxDepth: number = LIMITS.JSON_DEPTH): Re
         : syntaxFault(text),
     );
   }
-  const fault = inspect(value, maxDepth);
+  const fault = valueFault(value, maxDepth);
   if (fault !== null) return err(fault);
   return ok(mayChange(text) ? parseDigits(text) : value);
 }
@@ -56,8 +56,8 @@ export function readMembers(text: string): Readonly<Record<string, unknown>> | n
   }
 }
 
-/** The first forbidden part of a parsed value, or null. */
-function inspect(root: unknown, maxDepth: number): JsonFault | null {
+/** The first part of a parsed value that `readJson` refuses, or null. */
+export function valueFault(root: unknown, maxDepth: number): JsonFault | null {
   if (isInfinite(root)) return notFinite("");
   if (root === null || typeof root !== "object") return null;
   // An explicit stack: a text of a million brackets must not exhaust the engine's own.

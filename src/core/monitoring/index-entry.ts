@@ -8,8 +8,10 @@ import type { Sharded } from "./shards.ts";
 import { TIMINGS } from "../timings.ts";
 import { isoTime } from "../time.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
+import { waitsUntil } from "../execution/alarm/report-change.ts";
 import { isDeletedByIndex, retainedUntil } from "../execution/alarm/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
+import { mayAsk, type OpenQuestion, openWaits } from "../execution/view/waits.ts";
 
 export interface IndexEntry {
   summary: ExecutionSummary;
@@ -23,6 +25,8 @@ export interface IndexEntry {
   report: RunReport | null;
   /** What the next question of its conversation receives of it; null where there is nothing. */
   turn: KeptTurn | null;
+  /** Its open questions; null where no stage of it may ask. */
+  waits: OpenQuestion[] | null;
   /** It has ended, and its object is deleted by the index when it expires. */
   isDeletedByIndex: boolean;
   /** What decides in which shard it is kept. */
@@ -80,6 +84,7 @@ export function indexEntry(state: ExecutionState, now: number = state.updated_at
     seq: state.seq,
     report: runReport(state),
     turn: spec.index_shards === undefined ? null : turnOf(state),
+    waits: mayAsk(state) ? openWaits(state) : null,
     isDeletedByIndex: isTerminal(state.status) && isDeletedByIndex(state),
     sharded: spec,
     expires: expiry(state, now),
@@ -92,5 +97,5 @@ function expiry(state: ExecutionState, now: number): number {
   const { max_pause_seconds } = state.spec.config;
   const since = state.status === "queued" ? state.started_at : state.paused_at;
   const paused = since === null ? 0 : since + max_pause_seconds * 1_000;
-  return Math.max(state.deadline_at, paused) + TIMINGS.INDEX_GRACE_MS;
+  return Math.max(state.deadline_at, paused, waitsUntil(state)) + TIMINGS.INDEX_GRACE_MS;
 }

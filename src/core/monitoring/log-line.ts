@@ -55,6 +55,10 @@ export function eventFields(event: LifecycleEvent, spec: Pick<RunSpec, "tenant" 
     status,
     ...("duration_ms" in data && data.duration_ms !== null ? { duration_ms: data.duration_ms } : {}),
     ...("delay_ms" in data ? { delay_ms: data.delay_ms } : {}),
+    // Of a question its stage: what it asks is of no concern to the log.
+    ...("reason" in data && event.type === "stage.waiting" ? { reason: data.reason } : {}),
+    ...("signal" in data ? { signal: data.signal } : {}),
+    ...("expires_at" in data ? { expires_at: data.expires_at } : {}),
     ...errorFields("error" in data ? data.error : "error_info" in data ? data.error_info : null),
   };
 }

@@ -1,6 +1,7 @@
 // Webhooks by Standard Webhooks: which events there are, what is sent, and when a delivery that failed is made again.
 import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { OpenQuestion } from "../execution/view/waits.ts";
 import type { Alert } from "../../contract/metrics.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 
@@ -11,11 +12,17 @@ const EVENTS = [
   "execution.failed",
   "execution.cancelled",
   "execution.paused",
+  "execution.waiting",
 ] as const;
 export type WebhookEvent = (typeof EVENTS)[number];
 
+/** The event of a question that opens, also while other stages of its execution run. */
+export const QUESTION_EVENT = "execution.waiting" satisfies WebhookEvent;
+
 /** The event of an execution that has this status, or null where there is none. */
 export function executionEvent(status: ExecutionStatus): WebhookEvent | null {
+  // One that waits for an agent asks nothing.
+  if (status === "waiting") return null;
   return EVENTS.find((event) => event === `execution.${status}`) ?? null;
 }
 
@@ -32,12 +39,17 @@ export function parseEvents(list: string | undefined): Result<ReadonlySet<Webhoo
 
 export const WEBHOOK_EVENTS = EVENTS.join(", ");
 
+/** An execution that has asked, with the question that has opened. */
+export interface AskedSummary extends ExecutionSummary {
+  waits: (Pick<OpenQuestion, "stage" | "prompt"> & { expires_at: string })[];
+}
+
 /** The payload of an event, as the standard has it: type, timestamp, data. */
 export function webhookPayload(
   type: WebhookEvent,
   at: number,
   tenant: string,
-  data: Alert | ExecutionSummary,
+  data: Alert | ExecutionSummary | AskedSummary,
 ): string {
   return JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: { tenant, ...data } });
 }

@@ -4,6 +4,7 @@ import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 import { dataFaults } from "../schemas/data-faults.ts";
+import { schemaFaults } from "../schemas/schema-faults.ts";
 
 /** What only the call of an agent uses. */
 const OF_AGENTS = [
@@ -47,7 +48,10 @@ export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] 
     );
   }
   const { schema, on_timeout } = stage.wait;
-  if (typeof on_timeout === "object" && schema !== undefined) {
+  if (schema === undefined) return faults;
+  const wrong = schemaFaults(schema);
+  for (const { pointer, detail } of wrong) faults.push(invalid(`wait/schema${pointer}`, `schema: ${detail}`));
+  if (typeof on_timeout === "object" && wrong.length === 0) {
     for (const { pointer, detail } of dataFaults(schema, on_timeout.data)) {
       faults.push(invalid(`wait/on_timeout/data${pointer}`, `on_timeout: its data ${detail}`));
     }

@@ -50,6 +50,8 @@ type CallFault =
       /** The place in the body, or the agent's message in it. */
       excerpt?: string | undefined;
     }
+  /** A 202 from the agent of a stage that does not let it answer later. */
+  | { kind: "accepted" }
   | { kind: "body_too_large"; limit_bytes: number }
   | { kind: "result_too_large"; limit_bytes: number; bytes: number }
   | { kind: "context_too_large"; limit_bytes: number; bytes: number }
@@ -118,6 +120,13 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
         `the agent's answer violates the contract: ${withExcerpt(failure)}`,
         "once",
         failure.status,
+      );
+    case "accepted":
+      return verdict(
+        "AGENT_PROCESSING_ERROR",
+        `${agent} answered 202, which only a stage with callback_timeout_seconds takes`,
+        "no",
+        202,
       );
     case "body_too_large":
       return verdict(

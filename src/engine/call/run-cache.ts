@@ -52,17 +52,15 @@ export class RunCache implements StageCache {
    * @param hold results hold so many bytes from now on; false, and nothing changed, where there is no room
    */
   constructor(
-    { agents, clock, shared }: Pick<Ports, "agents" | "clock" | "shared">,
+    ports: Pick<Ports, "agents" | "clock" | "shared" | "callbackToken">,
     state: () => ExecutionState | null,
     hold: (bytes: number) => boolean,
   ) {
+    const { shared, ...own } = ports;
     this.cache = shared?.cache ?? null;
     this.state = state;
     this.hold = hold;
-    this.ports =
-      shared === undefined
-        ? { agents, clock }
-        : { agents, clock, shared: { cache: this, health: shared.health } };
+    this.ports = shared === undefined ? own : { ...own, shared: { cache: this, health: shared.health } };
   }
 
   /** The run is about to begin. Asked before its first record is written, so that both take their time at once. */

@@ -12,13 +12,14 @@ import type { ExecutionState } from "../../core/execution/state.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
 import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
+import { callbackUrl } from "./callback.ts";
 import { hedgedCall } from "./hedged-call.ts";
 import { guardedCall } from "./guarded-call.ts";
 import type { AgentHealth, AgentRequest, Ports, StageCache, StageHooks } from "../ports.ts";
 import { lastResult, throughCache } from "./cached-call.ts";
 
 /** The ports of one run's calls. */
-export interface StagePorts extends Pick<Ports, "agents" | "clock"> {
+export interface StagePorts extends Pick<Ports, "agents" | "clock" | "callbackToken"> {
   shared?: { cache: StageCache; health: AgentHealth };
 }
 
@@ -35,6 +36,9 @@ export async function runStage(
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
+  if (stage.callback_timeout_seconds !== undefined) {
+    request.callback_url = await callbackUrl(ports, state, { stage: stage.name, call: invocation.call });
+  }
   const call = (ownHooks: StageHooks, waited_ms: number) => {
     const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);
     const time_ms = stage.timeout_seconds * 1_000 - waited_ms;
@@ -147,5 +151,6 @@ function agentRequest(
       spec.traceparent === null
         ? null
         : callTraceparent(spec.traceparent, spec.execution_id, invocation.call),
+    callback_url: null,
   };
 }

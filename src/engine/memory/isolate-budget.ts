@@ -7,11 +7,19 @@
 // is reclaimed when it is needed, by its next instance, by the collector that has found it, or after the time for
 // which the platform keeps an object that does nothing.
 import { LIMITS } from "../../contract/limits.ts";
+import type { CoordinatorError } from "../../contract/problem.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Clock, MemoryShare } from "../ports.ts";
 
 /** A run is not brought into memory: there is no room for it. */
 export class IsolateFull extends Error {}
+
+/** What a caller is answered then. */
+export const NO_ROOM: CoordinatorError = {
+  code: "RESOURCE_EXHAUSTED",
+  what: "memory",
+  retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
+};
 
 interface Holding {
   bytes: number;

@@ -91,15 +91,14 @@ export class CallsInFlight {
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {
         if (!wanted()) return;
-        live.progress = progress;
-        live.progressCount += 1;
+        live.progresses(progress);
         this.owner.arrived();
       },
     };
     let began_at = this.ports.clock.now();
     const end = (ended: CallOutcome) => {
       if (!wanted()) return;
-      const withText = ended.ok && live.length > 0 ? { ...ended, text: live.text } : ended;
+      const withText = ended.ok === true && live.length > 0 ? { ...ended, text: live.text } : ended;
       const outcome = this.memory.answered(call, withText);
       this.calls.delete(call);
       this.owner.ended(invocation, outcome, began_at);

@@ -7,6 +7,7 @@
 //
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
+import { abandonedWork } from "../../core/execution/abandoned.ts";
 import type { Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
@@ -15,8 +16,10 @@ import { nextActions } from "../../core/execution/next-actions.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { CallbacksInFlight } from "./callbacks-in-flight.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
 import { GroupCommit } from "./group-commit.ts";
+import { calledAgent } from "../call/callback.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
 import { RunCache } from "../call/run-cache.ts";
 import type { LiveText } from "./live-text.ts";
@@ -54,6 +57,7 @@ export class ExecutionDriver {
   /** The run at the result cache. */
   readonly cache: RunCache;
   private readonly calls: CallsInFlight;
+  readonly callbacks: CallbacksInFlight;
   private readonly watchers = new Set<Watcher>();
   private readonly healthRefresh: HealthRefresh;
   private readonly memory: RunMemory;
@@ -83,13 +87,21 @@ export class ExecutionDriver {
       () => this.current,
       (bytes) => this.memory.caches(bytes),
     );
-    this.calls = new CallsInFlight(this.cache.ports, this.memory, {
-      began: (live) => {
+    const shown = {
+      began: (live: LiveText) => {
         for (const watcher of this.watchers) watcher.callBegan(live);
       },
       arrived: () => this.texts.arrived(),
+    };
+    this.calls = new CallsInFlight(this.cache.ports, this.memory, {
+      ...shown,
       ended: ({ stage, call }, outcome, began_at) =>
         this.proceed({ type: "answer", stage, call, outcome, began_at, chance: ports.chance() }),
+    });
+    this.callbacks = new CallbacksInFlight(ports, this.memory, {
+      ...shown,
+      state: () => this.current,
+      submit: (command) => this.obey(command),
     });
     this.commit = new GroupCommit(ports.log, ports.clock, state?.seq ?? 0, {
       written: () => {
@@ -137,6 +149,11 @@ export class ExecutionDriver {
     return said;
   }
 
+  /** Whether any call is in flight, or a callback is being read: there may be text to come. */
+  get hasCalls(): boolean {
+    return this.calls.size > 0 || this.callbacks.size > 0;
+  }
+
   /** Resolves once everything written so far is durable: for output that the output gate does not hold back. */
   confirm(): Promise<void> {
     return this.commit.confirm();
@@ -163,10 +180,11 @@ export class ExecutionDriver {
   submit(command: Command): Refusal | null {
     if (this.broken !== null) return null;
     this.isResumed = true;
-    const started = startedBy(this.current, command);
+    const before = this.current;
+    const started = startedBy(before, command);
     // What is queued asks the cache with the history that it starts with.
     if (started !== null && !isQueued(command)) this.cache.begins(started);
-    const decision = decide(this.current, command, this.ports.clock.now());
+    const decision = decide(before, command, this.ports.clock.now());
     this.current = decision.state;
     if (started !== null) this.memory.started(started);
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
@@ -177,12 +195,30 @@ export class ExecutionDriver {
       this.act();
       if (this.isUrgent(command) || decision.events.some(isBarrier)) this.commit.write();
       else this.commit.writeWithin(this.commitDelay());
+      if (!this.isBroken()) this.abandon(before);
     } else if (command.type === "tick" || command.type === "recover") {
       this.act();
     }
     if (this.isBroken()) return null;
     this.settle();
     return decision.refusal;
+  }
+
+  /** As `submit`, for what is acknowledged once it is written. @throws what broke the driver */
+  private obey(command: Command): Refusal | null {
+    const refusal = this.submit(command);
+    this.flush();
+    if (this.broken !== null) throw this.broken.cause;
+    return refusal;
+  }
+
+  /** Work that the agents of the state before need not go on with. */
+  private abandon(before: ExecutionState | null): void {
+    const { callbacks } = this.ports;
+    if (before === null || this.current === null || callbacks === undefined) return;
+    for (const { stage, location } of abandonedWork(before, this.current)) {
+      void callbacks.abandon(calledAgent(before, stage), location);
+    }
   }
 
   /** As `submit`, for internal commands: there is no caller to report an exception to. */
@@ -205,6 +241,7 @@ export class ExecutionDriver {
     this.stopTimer();
     this.healthRefresh.rest();
     this.calls.abortAll();
+    this.callbacks.abortAll();
     this.owner.fault?.(cause);
     this.idle?.resolve();
     this.idle = null;
@@ -243,6 +280,7 @@ export class ExecutionDriver {
   watch(watcher: Watcher): () => void {
     this.watchers.add(watcher);
     for (const live of this.calls.texts()) watcher.callBegan(live);
+    for (const live of this.callbacks.texts()) watcher.callBegan(live);
     // Pending batches are about to be read.
     if (watcher.sees_batches) {
       this.commit.writeWithin(TIMINGS.WATCHED_COMMIT_MS);
@@ -279,6 +317,7 @@ export class ExecutionDriver {
     if (this.current === null) return;
     const { invoke, wake_at } = nextActions(this.current);
     this.calls.match(this.current, invoke);
+    this.callbacks.match(this.current);
     if (this.calls.size > 0) this.healthRefresh.beat();
     else this.healthRefresh.rest();
     this.setTimer(wake_at);

@@ -33,6 +33,11 @@ export class LiveText {
     this.length += text.length;
   }
 
+  progresses(progress: AgentProgress | null): void {
+    this.progress = progress;
+    this.progressCount += 1;
+  }
+
   /** The whole text so far. */
   get text(): string {
     this.received = [this.received.join("")];
@@ -67,6 +72,11 @@ export class LiveText {
       .slice(first)
       .join("")
       .slice(from - begin);
+  }
+
+  /** A delta with which the text so far is void. */
+  voidPiece(): Uint8Array {
+    return encodeTransient(deltaEvent(this, "", 0));
   }
 
   private progressEvent(): StageProgress {

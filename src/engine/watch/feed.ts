@@ -7,14 +7,15 @@ import { keptText, type LogEvent, wireJson } from "../../core/execution/log-even
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import { type LiveText, wholeDelta } from "../run/live-text.ts";
+import { restsAfter } from "./resting-readers.ts";
 import { encodeEvent, encodeTransient } from "./sse.ts";
 
 /** The events that a reader may be sent now. */
 export interface Portion {
   /** Whole events as the stream's bytes, in order. */
   pieces: Uint8Array[];
-  /** There are no events after this. */
-  end: "no" | "terminal" | "closed";
+  /** There are no events after this; with `rest`, until something happens in the run. */
+  end: "no" | "terminal" | "rest" | "closed";
 }
 
 /** How a text has been passed on to this reader. */
@@ -22,6 +23,8 @@ interface Followed {
   live: LiveText;
   sent: number;
   progressSent: number;
+  /** What was sent of the same call is void: its text has begun again. */
+  isVoid: boolean;
 }
 
 const ENDS_CALL: ReadonlySet<string> = new Set([
@@ -46,6 +49,7 @@ export class EventFeed implements Watcher {
   private readonly followed = new Map<number, Followed>();
   /** The reader may have a part of a text that has ended since: it gets the whole. */
   private finishesTexts: boolean;
+  private readonly rests: boolean;
   private hasChanges = false;
   private waiting: (() => void) | null = null;
   private closed = false;
@@ -55,10 +59,12 @@ export class EventFeed implements Watcher {
    * @param after the last `seq` that the reader has; one beyond the end of a running run still gets its end
    * @param resumes it has read this stream before, and was cut off
    * @param awaitsEnd it had a stream of this run while the run was active, and has not had its end
+   * @param rests its stream ends where the run is at rest
    */
-  constructor(driver: ExecutionDriver, after: number, resumes = false, awaitsEnd = false) {
+  constructor(driver: ExecutionDriver, after: number, resumes = false, awaitsEnd = false, rests = false) {
     this.driver = driver;
     this.after = after;
+    this.rests = rests;
     const { durableSeq, state } = driver;
     const isBeyond = after > durableSeq;
     const hasEnded = state !== null && state.ended_at !== null;
@@ -72,7 +78,10 @@ export class EventFeed implements Watcher {
 
   callBegan(live: LiveText): void {
     if (!this.passesText) return;
-    this.followed.set(live.call, { live, sent: 0, progressSent: 0 });
+    const before = this.followed.get(live.call);
+    if (before?.live === live) return;
+    const isVoid = before !== undefined && (before.sent > 0 || before.isVoid);
+    this.followed.set(live.call, { live, sent: 0, progressSent: 0, isVoid });
     // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
     let chars = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
@@ -116,7 +125,8 @@ export class EventFeed implements Watcher {
     for (const followed of this.followed.values()) {
       if (followed.live.call <= this.cursor) add(this.newPieces(followed));
     }
-    return { pieces, end: this.endsHere() };
+    const end = this.endsHere();
+    return { pieces, end: end === "no" && this.restsHere() ? "rest" : end };
   }
 
   /** Resolves when there may be something new, or after close. */
@@ -144,6 +154,12 @@ export class EventFeed implements Watcher {
     if (state === null || state.ended_at === null || this.cursor < state.seq) return "no";
     this.close();
     return "terminal";
+  }
+
+  private restsHere(): boolean {
+    if (!this.rests || !restsAfter(this.driver, this.cursor)) return false;
+    this.close();
+    return true;
   }
 
   /** What must come before an event: the rest of the text of the call that it ends. */
@@ -177,6 +193,10 @@ export class EventFeed implements Watcher {
   private newPieces(followed: Followed): Uint8Array[] {
     const { live } = followed;
     const pieces: Uint8Array[] = [];
+    if (followed.isVoid) {
+      followed.isVoid = false;
+      pieces.push(live.voidPiece());
+    }
     if (live.progressCount > followed.progressSent) {
       followed.progressSent = live.progressCount;
       pieces.push(live.progressPiece());

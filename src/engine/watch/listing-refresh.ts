@@ -6,12 +6,14 @@ import type { ExecutionDriver } from "../run/driver.ts";
 import type { Receiver } from "./outbox.ts";
 import type { Clock } from "../ports.ts";
 
+const NO_CHANGE = { status: false, opened: [] };
+
 /** Reports the run again and again until it ends. A report that fails is made up for by the next. */
 export function refreshListing(driver: ExecutionDriver, clock: Clock, listing: Receiver): void {
   clock.after(TIMINGS.MEMORY_LISTED_MS, () => {
     const { state, fault } = driver;
     if (state === null || fault !== null || isTerminal(state.status)) return;
-    listing.receive(state).catch(() => {});
+    listing.receive(state, NO_CHANGE).catch(() => {});
     refreshListing(driver, clock, listing);
   });
 }

@@ -1,13 +1,19 @@
 // The outbox (I13): the reports of an execution to others, outside its critical path. Each receiver gets each change of
-// status, or the latest where it comes too late for one, and drops what it has already; the end is reported until every
-// receiver has it, or until the execution is deleted. A receiver that has a report does not get it again from this
-// instance.
+// status and of the open questions, or the latest where it comes too late for one, and drops what it has already; the end
+// is reported until every receiver has it, or until the execution is deleted. A receiver that has a report does not get it
+// again from this instance.
 //
 // Nothing is written for it: see core/execution/alarm/report-times.ts.
-import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { ReportsDue } from "../../core/execution/alarm/next-alarm.ts";
+import {
+  type Change,
+  changeSince,
+  leftReported,
+  type Reported,
+  reported,
+} from "../../core/execution/alarm/report-change.ts";
 import { needsAlarm, nextReportAt } from "../../core/execution/alarm/report-times.ts";
-import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../run/driver.ts";
 import type { Ports } from "../ports.ts";
@@ -18,8 +24,10 @@ export interface Receiver {
   name: string;
   /** It is given every pause, also one that was over before the report; others get the latest state. */
   takesEachPause?: boolean;
+  /** The same of each question that opens. */
+  takesEachQuestion?: boolean;
   /** Takes what it needs of the state. Rejects where it must be given it again; may be given it twice. */
-  receive(state: ExecutionState): Promise<void>;
+  receive(state: ExecutionState, change: Change): Promise<void>;
 }
 
 /** What the outbox needs from its object. */
@@ -37,7 +45,9 @@ export class Outbox implements Watcher {
   private readonly ports: Pick<Ports, "clock" | "chance">;
   private readonly queues: readonly ReportQueue[];
   private readonly keeper: OutboxKeeper;
-  private noticed: ExecutionStatus | null = null;
+  private noticed: Reported | null = null;
+  /** What others had of the run when this instance found it. */
+  private readonly left: Reported | null;
   private stopTimer: () => void = () => {};
   /** The start waits to be reported: a run that is over by then is reported once instead of twice. */
   private isDeferred = false;
@@ -57,6 +67,7 @@ export class Outbox implements Watcher {
     this.ports = ports;
     this.queues = receivers.map((receiver) => new ReportQueue(receiver));
     this.keeper = keeper;
+    this.left = leftReported(driver.state);
     driver.watch(this);
   }
 
@@ -69,7 +80,7 @@ export class Outbox implements Watcher {
 
   /** True while some receiver does not have the latest change. */
   get isPending(): boolean {
-    return this.queues.some(({ states }) => states.length > 0);
+    return this.queues.some(({ isPending }) => isPending);
   }
 
   /** True while some receiver has refused the latest change: it may stay pending for long. */
@@ -83,12 +94,13 @@ export class Outbox implements Watcher {
     const { state, fault } = this.driver;
     // The state of a broken driver is not in the log.
     if (fault) this.stopTimer();
-    if (fault || state === null || state.status === this.noticed) return;
-    const first = this.noticed === null;
-    this.notice();
+    if (fault || state === null) return;
+    // An end is reported after the answers to callers who wait for it, and a question at once.
+    const isStart = this.noticed === null && this.left === null && !needsAlarm(state);
+    this.noticed ??= this.left;
+    if (!this.noteChange(state)) return;
     if (needsAlarm(state)) this.keeper.pending();
-    // An end is reported after the answers to callers who wait for it.
-    this.isDeferred = first && !isTerminal(state.status);
+    this.isDeferred = isStart;
     this.reportAfter(this.isDeferred ? firstDelay(state) : 0);
   }
 
@@ -102,10 +114,17 @@ export class Outbox implements Watcher {
   /** Takes the state as a change, also one that an earlier instance wrote. */
   notice(): void {
     const { state, fault } = this.driver;
-    if (fault || state === null || state.status === this.noticed) return;
-    this.noticed = state.status;
+    if (!fault && state !== null) this.noteChange(state);
+  }
+
+  /** False where it is none. */
+  private noteChange(state: ExecutionState): boolean {
+    const change = changeSince(this.noticed, state);
+    if (change === null) return false;
+    this.noticed = reported(state);
     this.refusal = null;
-    for (const queue of this.queues) queue.add(state);
+    for (const queue of this.queues) queue.add({ state, change });
+    return true;
   }
 
   /** Delivers what is pending. The names of the receivers that refused. */
@@ -127,7 +146,7 @@ export class Outbox implements Watcher {
    * refused. The alarm makes the report again.
    */
   async settleWithin(ms: number): Promise<readonly string[]> {
-    const pending = () => this.queues.filter(({ states }) => states.length > 0).map(({ name }) => name);
+    const pending = () => this.queues.filter(({ isPending }) => isPending).map(({ name }) => name);
     const refused = await withTimeLimit(this.ports.clock, ms, this.settle(), pending);
     if (refused.length > 0) this.refusal = { again_at: this.againAt() };
     return refused;
@@ -169,10 +188,15 @@ function firstDelay({ recoveries }: ExecutionState): number {
   return recoveries === 0 ? TIMINGS.OUTBOX_FIRST_MS : TIMINGS.OUTBOX_RECOVERED_MS;
 }
 
+interface Report {
+  state: ExecutionState;
+  change: Change;
+}
+
 /** The pending reports of one receiver, oldest first. */
 class ReportQueue {
   readonly name: string;
-  states: ExecutionState[] = [];
+  private reports: Report[] = [];
   private readonly receiver: Receiver;
   private delivery: Promise<boolean> | null = null;
 
@@ -181,9 +205,18 @@ class ReportQueue {
     this.receiver = receiver;
   }
 
-  add(state: ExecutionState): void {
-    const kept = this.receiver.takesEachPause === true ? this.states.filter(isPause) : [];
-    this.states = [...kept, state];
+  get isPending(): boolean {
+    return this.reports.length > 0;
+  }
+
+  add(report: Report): void {
+    this.reports = [...this.reports.filter((earlier) => this.isKept(earlier)), report];
+  }
+
+  /** The receiver is given it also where a later one has come. */
+  private isKept({ state, change }: Report): boolean {
+    const { takesEachPause = false, takesEachQuestion = false } = this.receiver;
+    return (takesEachPause && isPause(state)) || (takesEachQuestion && change.opened.length > 0);
   }
 
   /** False where the receiver refused. One that takes its time delays no other queue. */
@@ -195,14 +228,14 @@ class ReportQueue {
   }
 
   private async deliverAll(): Promise<boolean> {
-    for (let state = this.states[0]; state !== undefined; state = this.states[0]) {
+    for (let report = this.reports[0]; report !== undefined; report = this.reports[0]) {
       try {
-        await this.receiver.receive(state);
+        await this.receiver.receive(report.state, report.change);
       } catch {
         return false;
       }
       // A change that came meanwhile may have taken its place.
-      if (this.states[0] === state) this.states = this.states.slice(1);
+      if (this.reports[0] === report) this.reports = this.reports.slice(1);
     }
     return true;
   }

@@ -1,6 +1,7 @@
 // Presence: the watchers of an execution with `on_disconnect: cancel`. When there were watchers and the last one has
-// been gone for DISCONNECT_GRACE_MS, the execution is cancelled. After a restart no watcher is connected yet, so for
-// a run whose caller stayed to watch the grace begins at once.
+// been gone for DISCONNECT_GRACE_MS, the execution is cancelled. Readers of a run at rest are watchers: their sockets
+// outlive this instance. After a restart no other watcher is connected yet, so for a run whose caller stayed to watch
+// and that has none at rest the grace begins at once.
 import { isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
@@ -9,40 +10,70 @@ import type { Clock } from "../ports.ts";
 export class Presence {
   private readonly driver: ExecutionDriver;
   private readonly clock: Clock;
+  private readonly resting: () => number;
   private count = 0;
-  private stop: () => void = () => {};
+  /** Set during the grace; `until` is its end, ms since the epoch. */
+  private grace: { until: number; stop: () => void } | null = null;
 
-  private constructor(driver: ExecutionDriver, clock: Clock) {
+  private constructor(driver: ExecutionDriver, clock: Clock, resting: () => number) {
     this.driver = driver;
     this.clock = clock;
+    this.resting = resting;
   }
 
-  /** Null if disconnects do not matter. @param restarted the run was begun by an instance that is gone */
-  static of(driver: ExecutionDriver, clock: Clock, restarted: boolean): Presence | null {
+  /**
+   * Null if disconnects do not matter.
+   * @param restarted the run was begun by an instance that is gone
+   * @param resting how many readers there are that wait for a run at rest to go on
+   */
+  static of(
+    driver: ExecutionDriver,
+    clock: Clock,
+    restarted: boolean,
+    resting: () => number,
+  ): Presence | null {
     const state = driver.state;
     if (state?.spec.on_disconnect !== "cancel" || isTerminal(state.status)) return null;
-    const presence = new Presence(driver, clock);
-    if (restarted && state.spec.watched) presence.startGrace();
+    const presence = new Presence(driver, clock, resting);
+    if (restarted && state.spec.watched) presence.left();
     return presence;
   }
 
-  /** Registers a watcher; the returned function, idempotent, removes it. */
-  enter(): () => void {
+  /** True while all watchers are at rest: the run may leave memory, since one that disconnects wakes its object. */
+  get isResting(): boolean {
+    return this.count === 0 && this.grace === null && this.resting() > 0;
+  }
+
+  /** Registers a watcher; the returned function, idempotent, removes it, and takes what `left` takes. */
+  enter(): (late_ms?: number) => void {
     this.count += 1;
-    this.stop();
+    this.rested();
     let left = false;
-    return () => {
+    return (late_ms) => {
       if (left) return;
       left = true;
       this.count -= 1;
-      if (this.count === 0) this.startGrace();
+      this.left(late_ms);
     };
   }
 
-  private startGrace(): void {
-    this.stop();
-    this.stop = this.clock.after(TIMINGS.DISCONNECT_GRACE_MS, () => {
+  /** A watcher has come to rest. */
+  rested(): void {
+    this.grace?.stop();
+    this.grace = null;
+  }
+
+  /** A watcher that may have been the last one has gone. @param late_ms one that comes to rest may take so much longer */
+  left(late_ms = 0): void {
+    if (this.count > 0 || this.resting() > 0) return;
+    const ms = TIMINGS.DISCONNECT_GRACE_MS + late_ms;
+    const until = this.clock.now() + ms;
+    if (this.grace !== null && this.grace.until >= until) return;
+    this.grace?.stop();
+    const stop = this.clock.after(ms, () => {
+      this.grace = null;
       this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
+    this.grace = { until, stop };
   }
 }

@@ -9,7 +9,7 @@ import { queryParameters, type Route } from "../route.ts";
 
 export const query: MiddlewareHandler<AppEnv> = async (call, next) => {
   const { endpoint } = call.var;
-  if (endpoint === undefined) return next();
+  if (endpoint === undefined || endpoint.any_query === true) return next();
   const read = readQuery(call.req.url, endpoint);
   if (!read.ok) return problem(call, read.error);
   call.set("query", read.value);

@@ -5,7 +5,7 @@ import type { ApiKey } from "../../contract/access.ts";
 import { admitLine, type LineCount } from "../../core/monitoring/line-limit.ts";
 import { isLogged, logLine } from "../../core/monitoring/log-line.ts";
 import { TIMINGS } from "../../core/timings.ts";
-import type { Call } from "../context.ts";
+import { type Call, withoutToken } from "../context.ts";
 import type { CoordinatorError } from "../../contract/problem.ts";
 
 export type Refusal = Extract<CoordinatorError, { code: "UNAUTHORIZED" | "FORBIDDEN" }>;
@@ -31,7 +31,7 @@ export function logRefusal(call: Call, refusal: Refusal, key: ApiKey | null): vo
     ...("scope" in refusal ? { scope: refusal.scope } : {}),
     ...(key === null ? {} : { tenant: key.tenant, key_id: key.id }),
     method: call.req.method,
-    path: call.req.path,
+    path: withoutToken(call.req.path),
     left_out,
   };
   services.platform.writeLog("WARN", logLine("WARN", now, fields));

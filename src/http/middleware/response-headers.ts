@@ -6,6 +6,7 @@
 // with 204 for any path, without Allow. Its secureHeaders() would set the same two headers for 3 kB of the bundle.
 import type { MiddlewareHandler } from "hono";
 import type { AppEnv, Call } from "../context.ts";
+import { isOpenedByToken } from "../endpoints.ts";
 
 const REQUEST_HEADERS =
   "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent, " +
@@ -32,7 +33,9 @@ export const responseHeaders: MiddlewareHandler<AppEnv> = async (call, next) => 
   varyBy(headers, endpoint === undefined ? ["Origin"] : ["Accept", "Origin"]);
   const origin = call.req.header("origin");
   // Without services the environment is invalid, and no origin is allowed.
-  if (origin !== undefined && (call.get("services")?.settings.corsOrigins.has(origin) ?? false)) {
+  const isAllowed = origin !== undefined && (call.get("services")?.settings.corsOrigins.has(origin) ?? false);
+  // What a token opens is no page's to script.
+  if (isAllowed && !isOpenedByToken(call.req.path)) {
     headers.set("access-control-allow-origin", origin);
     headers.set("access-control-expose-headers", EXPOSED_HEADERS);
     if (isPreflight(call)) {

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../../contract/problem.ts";
 /** What the document groups its operations under, in its order. */
 export const TAGS = {
   executions: "Executions: start, stream, control and trace",
+  outside: "Waits for the outside: answers of people and systems, callbacks of agents",
   pipelines: "Pipeline definitions",
   agents: "Agent registry",
   config: "Coordinator configuration",
@@ -16,6 +17,8 @@ export interface Description {
   summary: string;
   /** Of the query's parameters, by name. */
   parameters?: Readonly<Record<string, string>>;
+  /** The body of an endpoint that reads it itself: by media type, its schema. */
+  takes?: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   /** Request headers that change the operation's behaviour. */
   headers?: readonly string[];
   /** Of each declared answer. */

@@ -3,13 +3,14 @@
 import * as z from "../../contract/zod.ts";
 import { EventList, LifecycleEvent, StageDelta, StageProgress } from "../../contract/event.ts";
 import { PipelineExecution } from "../../contract/execution.ts";
+import { LIMITS } from "../../contract/limits.ts";
 import { PipelineDefinition } from "../../contract/pipeline.ts";
 import { type ErrorCode, Problem } from "../../contract/problem.ts";
 import { StageResult } from "../../contract/stage.ts";
 import { VERSION } from "../../version.ts";
 import type { TaggedEndpoint } from "../endpoint.ts";
 import { STATUS } from "../problem.ts";
-import { JSON_TYPE, queryParameters, SSE_TYPE } from "../route.ts";
+import { HTML_TYPE, JSON_TYPE, queryParameters, SSE_TYPE } from "../route.ts";
 import { TAGS } from "./description.ts";
 import { type Operation, operationsOf } from "./operations.ts";
 
@@ -83,33 +84,39 @@ const WITH_A_BODY: readonly ErrorCode[] = ["UNSUPPORTED_MEDIA_TYPE", "RESOURCE_E
 const WITH_WORK: readonly ErrorCode[] = ["RATE_LIMITED", "COORDINATOR_DISABLED"];
 
 function describe(operation: Operation): Json {
-  const { id, tag, summary, permission, body } = operation;
+  const { id, tag, summary, permission } = operation;
   return {
     operationId: id,
     summary,
     tags: [tag],
-    ...(permission === "public" ? { security: [] } : {}),
+    ...(needsKey(operation) ? {} : { security: [] }),
     ...(permission === "follow" ? { security: [{ key: [] }, { stream_token: [] }] } : {}),
     parameters: parametersOf(operation),
-    ...(body === undefined
-      ? {}
-      : {
-          requestBody: {
-            required: body.absent === undefined,
-            content: { [JSON_TYPE]: { schema: reference(body.name) } },
-          },
-        }),
+    ...bodyOf(operation),
     responses: { ...answersOf(operation), ...errorsOf(operation) },
   };
 }
 
+/** A token in the path is a parameter, and no security scheme that OpenAPI knows. */
+function needsKey({ permission }: Operation): boolean {
+  return permission !== "public" && permission !== "token";
+}
+
+function bodyOf({ body, takes = {} }: Operation): Json {
+  const schemas = body === undefined ? takes : { [JSON_TYPE]: reference(body.name) };
+  const content = Object.entries(schemas).map(([media, schema]) => [media, { schema }]);
+  if (content.length === 0) return {};
+  return { requestBody: { required: body?.absent === undefined, content: Object.fromEntries(content) } };
+}
+
 function parametersOf(operation: Operation): Json[] {
-  const { path, parameters = {}, headers = [] } = operation;
+  const { path, permission, parameters = {}, headers = [] } = operation;
+  const maxLength = permission === "token" ? LIMITS.OUTSIDE_TOKEN_CHARS : LIMITS.NAME_CHARS;
   const named = Array.from(path.matchAll(/:([a-z_]+)/g), ([, name]) => ({
     name,
     in: "path",
     required: true,
-    schema: { type: "string", maxLength: 64 },
+    schema: { type: "string", maxLength },
   }));
   const asked = Object.entries(queryParameters(operation))
     // The token is a security scheme.
@@ -132,6 +139,7 @@ function answersOf({ answers, produces }: Operation): Json {
       if (schema !== undefined) content[JSON_TYPE] = { schema: reference(schema.name) };
       if (media !== undefined) content[media] = { schema: {} };
       if (status === 200 && produces.includes(SSE_TYPE)) content[SSE_TYPE] = EVENT_STREAM;
+      if (status === 200 && produces.includes(HTML_TYPE)) content[HTML_TYPE] = { schema: {} };
       return [
         status,
         {
@@ -160,19 +168,21 @@ const EVENT_STREAM: Json = {
   },
 };
 
-function errorsOf({ permission, body, starts_work, errors = [] }: Operation): Json {
+function errorsOf(operation: Operation): Json {
+  const { body, takes, starts_work, produces, errors = [] } = operation;
+  const hasBody = body !== undefined || takes !== undefined;
   const codes = new Set<ErrorCode>([
     ...errors,
     ...(starts_work === true ? WITH_WORK : []),
-    ...(body === undefined ? [] : WITH_A_BODY),
-    ...(permission === "public" ? [] : WITH_A_KEY),
+    ...(hasBody ? WITH_A_BODY : []),
+    ...(needsKey(operation) ? WITH_A_KEY : []),
     ...ANYWHERE,
   ]);
   // A body that is too large has a status of its own.
   const statusesOf = (code: ErrorCode) =>
     code !== "RESOURCE_EXHAUSTED"
       ? [STATUS[code]]
-      : [...(body === undefined ? [] : [413]), ...(errors.includes(code) ? [STATUS[code]] : [])];
+      : [...(hasBody ? [413] : []), ...(errors.includes(code) ? [STATUS[code]] : [])];
   const answered = [...codes].flatMap((code) => statusesOf(code).map((status) => ({ status, code })));
   const byStatus = Map.groupBy(answered, ({ status }) => status);
   return Object.fromEntries(
@@ -180,11 +190,19 @@ function errorsOf({ permission, body, starts_work, errors = [] }: Operation): Js
       status,
       {
         description: those.map(({ code }) => code).join(", "),
-        content: { "application/problem+json": { schema: reference("Problem") } },
+        content: {
+          "application/problem+json": { schema: reference("Problem") },
+          ...(produces.includes(HTML_TYPE) && those.some(({ code }) => PAGES.has(code))
+            ? { [HTML_TYPE]: { schema: {} } }
+            : {}),
+        },
       },
     ]),
   );
 }
+
+/** What a page says in words. */
+const PAGES: ReadonlySet<ErrorCode> = new Set(["NOT_FOUND", "EXECUTION_CONFLICT", "SCHEMA_MISMATCH"]);
 
 function reference(name: string): Json {
   return { $ref: `#/components/schemas/${name}` };

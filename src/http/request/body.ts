@@ -7,6 +7,7 @@ import { cutText } from "../../contract/text.ts";
 import { isExact, pointerToExact } from "../../core/json/exact-integer.ts";
 import { readJson } from "../../core/json/json.ts";
 import { readBytes } from "../../engine/read-bytes.ts";
+import { FORM_TYPE, JSON_TYPE } from "../route.ts";
 import { closestShape } from "./closest-shape.ts";
 
 /** What an endpoint takes as its body. */
@@ -52,12 +53,24 @@ export async function readBody({ headers, body }: Request, as: Body): Promise<Re
   return parsed.ok ? ok({ value: parsed.value, sent: json.value }) : parsed;
 }
 
+/** The names and texts of a form, as a browser sends it. */
+export async function readFormBody({ headers, body }: Request): Promise<Result<[string, string][]>> {
+  const refusal = refusedType(headers, [FORM_TYPE]);
+  if (refusal !== null) return err(refusal);
+  const text = await readText(body, LIMITS.BODY_BYTES);
+  return text.ok ? ok([...new URLSearchParams(text.value)]) : text;
+}
+
+/** The type of a body, without its parameters. */
+export function mediaType(headers: Headers): string {
+  return (headers.get("content-type")?.split(";", 1)[0] ?? "").trim().toLowerCase();
+}
+
 /** Why a body of this type or coding is not read; null where it is. */
-function refusedType(headers: Headers, alsoTaken: readonly string[]): CoordinatorError | null {
-  const type = headers.get("content-type") ?? "";
-  const media = (type.split(";", 1)[0] ?? "").trim().toLowerCase();
-  if (media !== "application/json" && !alsoTaken.includes(media)) {
-    return { code: "UNSUPPORTED_MEDIA_TYPE", received: printable(type) };
+function refusedType(headers: Headers, also: readonly string[]): CoordinatorError | null {
+  const media = mediaType(headers);
+  if (media !== JSON_TYPE && !also.includes(media)) {
+    return { code: "UNSUPPORTED_MEDIA_TYPE", received: printable(headers.get("content-type") ?? "") };
   }
   const coding = (headers.get("content-encoding") ?? "identity").trim().toLowerCase();
   return coding === "identity" ? null : { code: "UNSUPPORTED_MEDIA_TYPE", received: printable(coding) };

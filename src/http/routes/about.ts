@@ -1,10 +1,9 @@
 // Endpoints without a key: health, OpenAPI, the schema of a definition, and the reference page.
 import { VERSION } from "../../version.ts";
 import { type Endpoint, endpoint, type TaggedEndpoint } from "../endpoint.ts";
-import { JSON_TYPE } from "../route.ts";
+import { HTML_TYPE, JSON_TYPE } from "../route.ts";
 
 const SCHEMA_TYPE = "application/schema+json";
-const HTML_TYPE = "text/html";
 
 // The document and all that it is made of are loaded at the first request for it: no run needs them.
 

@@ -1,8 +1,7 @@
 // /v1/executions/:id: read an execution, stream it, control it, delete it.
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
-import { cutName, ExecutionId } from "../../contract/names.ts";
-import { err, ok, type Result } from "../../contract/problem.ts";
+import { err, type Result } from "../../contract/problem.ts";
 import { EventsQuery, PauseRequest } from "../../contract/requests.ts";
 import type { ExecutionTrace } from "../../contract/trace.ts";
 import {
@@ -15,7 +14,7 @@ import type { Call } from "../context.ts";
 import { asJson, endpoint, type JsonText, type Refused } from "../endpoint.ts";
 import { OBJECT_ERRORS } from "../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
-import { readCursor } from "../runs/identify.ts";
+import { executionId, readCursor } from "../runs/identify.ts";
 import { executionText } from "../runs/respond.ts";
 import { retryLater, isPassing, streamHead, streamResponse } from "../streaming/follower.ts";
 
@@ -24,13 +23,7 @@ const EXECUTION = { 200: "PipelineExecution" } as const;
 const ERRORS = ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS] as const;
 const CONTROL_ERRORS = ["EXECUTION_NOT_FOUND", "EXECUTION_CONFLICT", ...OBJECT_ERRORS] as const;
 
-/** An id that cannot be one is of no execution. */
-const params = {
-  id: (text: string): Result<string> =>
-    ExecutionId.safeParse(text).success
-      ? ok(text)
-      : err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(text) }),
-};
+const params = { id: executionId };
 
 export const executions = [
   endpoint({
@@ -99,9 +92,10 @@ export const executions = [
           ? { stream: streamHead() }
           : err({ code: "UNAUTHORIZED", reason: "bad_token" as const });
       }
+      const started_at = call.var.token_start;
       const attach = (seq: number, reattach: boolean) => {
         const resumes = header.value !== null || seq > after;
-        const reader = { after: seq, resumes, reattach, started_at: call.var.token_start };
+        const reader = { after: seq, resumes, reattach, rests: true, started_at };
         return services.executions.stream(tenant, id, reader, call.req.raw.signal);
       };
       const response = await attach(after, false).catch(() => null);
@@ -109,7 +103,11 @@ export const executions = [
       if (isComplete(response)) return { status: 204 };
       const refusal = await refusalOf(response);
       if (refusal !== null) return isPassing(refusal.code) ? { stream: retryLater() } : err(refusal);
-      return { stream: streamResponse(response, after, (seq) => attach(seq, true), services.clock) };
+      const reattach = {
+        stream: (seq: number) => attach(seq, true),
+        rest: (seq: number) => services.executions.rest(tenant, id, { after: seq, started_at }),
+      };
+      return { stream: streamResponse(response, after, reattach, services.clock) };
     },
   }),
   endpoint({

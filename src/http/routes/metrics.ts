@@ -22,14 +22,14 @@ export const metrics = [
       answers: { 200: "The metrics" },
     }),
     handle: async ({ services, tenant, query: { pipeline, window_seconds } }) => {
-      const { by_pipeline, open, shapes } = await services.executionIndex.metrics(tenant, {
+      const { by_pipeline, open, waits, shapes } = await services.executionIndex.metrics(tenant, {
         period: { window_seconds },
         pipeline,
         shapes: TIMINGS.SAMPLED_RUNS,
       });
       const metrics = emptyTotals();
       for (const of of by_pipeline.values()) mergeTotals(metrics, of);
-      return { status: 200, json: metricsOf(metrics, open, shapes) };
+      return { status: 200, json: metricsOf(metrics, open, shapes, waits) };
     },
   }),
 ];

@@ -29,11 +29,11 @@ export const prometheus = [
     }),
     handle: async ({ services, tenant, type: wanted }) => {
       const { format, type } = FORMATS[wanted] as (typeof FORMATS)[string];
-      const { by_pipeline, open } = await services.executionIndex.metrics(tenant, {
+      const { by_pipeline, open, waits } = await services.executionIndex.metrics(tenant, {
         period: "ever",
         shapes: 0,
       });
-      return { status: 200, media: exposition(familiesOf(by_pipeline, open), format), type };
+      return { status: 200, media: exposition(familiesOf(by_pipeline, open, waits), format), type };
     },
   }),
 ];

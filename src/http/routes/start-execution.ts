@@ -54,7 +54,7 @@ export const startExecution = [
       if (type === SSE_TYPE) {
         const first = await streamRun(call, request.value);
         if (!first.ok) return first;
-        const reattach = (after: number) => reattachRun(call, request.value, after);
+        const reattach = reattachRun(call, request.value);
         const headers = { location: locationOf(execution_id) };
         const { after } = request.value;
         return { stream: streamResponse(first.value, after, reattach, services.clock, headers) };

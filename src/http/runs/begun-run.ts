@@ -19,6 +19,8 @@ export interface RunContext {
   identity: Identity;
   watched: boolean;
   traceparent: string | null;
+  /** The origin that the request came to. */
+  origin: string;
   /** The request's headers ask for new results. */
   no_cache: boolean;
 }

@@ -2,6 +2,7 @@
 // own, the fingerprint that a repetition is compared by, and the cursor of a caller that has received events.
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { canonicalJson } from "../../core/json/json.ts";
+import { cutName, ExecutionId } from "../../contract/names.ts";
 import type { Call } from "../context.ts";
 import { invalid } from "../request/body.ts";
 
@@ -49,6 +50,13 @@ export async function identify(
   const digest = await sha256Hex(canonicalJson(compared));
   const execution_id = own ?? `ex_${(await sha256Hex(`${tenant}\n${key.value}`)).slice(0, 32)}`;
   return ok({ execution_id, digest, cursor: cursor.value, at });
+}
+
+/** The id in a path: one that cannot be one is of no execution. */
+export function executionId(text: string): Result<string> {
+  return ExecutionId.safeParse(text).success
+    ? ok(text)
+    : err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(text) });
 }
 
 /** What Last-Event-ID says: the last `seq` that a reader has; null where there is none, or an empty one. */

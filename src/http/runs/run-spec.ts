@@ -36,6 +36,7 @@ export function runContext({ req, var: { tenant } }: Call, identity: Identity, w
     identity,
     watched,
     traceparent: req.header("traceparent") ?? null,
+    origin: new URL(req.url).origin,
     no_cache: bypassesCache(req.header("cache-control") ?? null),
   };
 }
@@ -154,6 +155,16 @@ function bypassOf(
   return cache === "bypass" || no_cache ? { bypass_cache: true } : {};
 }
 
+/** Where agents reach the coordinator, in a run that lets one of them answer later. */
+function originOf(
+  stages: readonly ResolvedStage[],
+  { origin }: RunContext,
+  { publicOrigin }: Settings,
+): Pick<RunSpec, "origin"> {
+  const isCalledBack = stages.some((stage) => stage.callback_timeout_seconds !== undefined);
+  return isCalledBack ? { origin: publicOrigin ?? origin } : {};
+}
+
 function pin(
   { catalog, config, pipeline, pipeline_version, stages }: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
@@ -173,6 +184,7 @@ function pin(
     ...kept,
     ...begun,
     ...bypassOf(request, context),
+    ...originOf(stages, context, settings),
     tenant: context.tenant,
     watched: context.watched,
     config: runConfig(config, stages),

@@ -9,6 +9,7 @@ import {
   type Start,
 } from "../../engine/object-protocol.ts";
 import type { Call } from "../context.ts";
+import type { Reattach } from "../streaming/follower.ts";
 import type { Identity } from "./identify.ts";
 import type { PlannedRun } from "./run-spec.ts";
 
@@ -67,9 +68,16 @@ export function streamRun(call: Call, request: StartRequest): Promise<Result<Res
   return follow(call, request, "stream");
 }
 
-/** Another stream of the same run, where one broke off after that `seq`. */
-export function reattachRun(call: Call, request: StartRequest, after: number): Promise<Response> {
-  return sendFollow(call, request, { ...request.start, answer: "stream", after, reattach: true });
+/** How the reader of the object's stream goes on with the same run where that one has stopped. */
+export function reattachRun(call: Call, request: StartRequest): Reattach {
+  const { services, tenant } = call.var;
+  const { execution_id, start } = request;
+  return {
+    stream: (after) =>
+      sendFollow(call, request, { ...start, answer: "stream", after, reattach: true, rests: true }),
+    // Another run of this id is another reader's: the stream that follows is refused.
+    rest: (after) => services.executions.rest(tenant, execution_id, { after, started_at: null }),
+  };
 }
 
 async function follow(
@@ -77,7 +85,9 @@ async function follow(
   request: StartRequest,
   answer: FollowMessage["answer"],
 ): Promise<Result<Response>> {
-  const response = await sendFollow(call, request, { ...request.start, answer, after: request.after });
+  const rests = answer === "stream" ? ({ rests: true } as const) : {};
+  const message = { ...request.start, answer, after: request.after, ...rests };
+  const response = await sendFollow(call, request, message);
   const refusal = await refusalOf(response);
   return refusal === null ? ok(response) : refused(call, request, refusal);
 }

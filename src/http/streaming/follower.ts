@@ -1,9 +1,17 @@
 // The Worker's side of an event stream: one unbroken stream for its reader, across restarts of the object that
-// feeds it. Passes on whole events only, and where the object's stream stops without its end mark (an eviction, a
-// crash, a deploy) goes on with another one after the last `seq`.
+// feeds it. Passes on whole events only, and where the object's stream stops without an end mark (an eviction, a
+// crash, a deploy) goes on with another one after the last `seq`. While the run is at rest it holds no stream, with
+// which the object would stay in memory, but a socket that says when to ask for another one.
 import { TIMINGS } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
-import { isEndMark, readTerms, refusalOf } from "../../engine/object-protocol.ts";
+import {
+  endOf,
+  readTerms,
+  readWakeMessage,
+  refusalOf,
+  socketOf,
+  type StreamEnd,
+} from "../../engine/object-protocol.ts";
 import { EventBytes } from "./event-splitter.ts";
 import { ReaderBuffer } from "./reader-buffer.ts";
 
@@ -13,8 +21,13 @@ const SSE_HEADERS: Readonly<Record<string, string>> = {
   "x-accel-buffering": "no",
 };
 
-/** Asks the execution's object, afresh each time, for its stream after a `seq`: another one of a reader that had one. */
-export type Reattach = (after: number) => Promise<Response>;
+/** What a reader that had a stream asks the execution's object for, afresh each time. */
+export interface Reattach {
+  /** Another stream, after a `seq`. */
+  stream(after: number): Promise<Response>;
+  /** A socket, for as long as the run is at rest and has nothing after a `seq`. */
+  rest(after: number): Promise<Response>;
+}
 
 /**
  * The answer for a reader.
@@ -52,7 +65,8 @@ class Follower {
   private readonly reattach: Reattach;
   private readonly clock: Clock;
   private readonly bytes: EventBytes;
-  private source: ReadableStreamDefaultReader<Uint8Array> | null = null;
+  /** Leaves the object: closes what the reader has there. */
+  private leave: () => void = () => {};
   /** Tries to take the stream up again since it last gave an event. */
   private tries = 0;
 
@@ -61,8 +75,7 @@ class Follower {
     this.clock = clock;
     this.bytes = new EventBytes(after);
     this.buffer = new ReaderBuffer(readTerms(first), clock, () => {
-      // The object's reader is closed with this one.
-      this.source?.cancel().catch(() => {});
+      this.leave();
     });
     void this.follow(first.body);
   }
@@ -70,15 +83,16 @@ class Follower {
   private async follow(first: ReadableStream<Uint8Array> | null): Promise<void> {
     let body = first;
     while (body !== null) {
-      const ended = await this.passOn(body.getReader());
-      body = ended || this.buffer.isClosed ? null : await this.another();
+      const end = await this.passOn(body.getReader());
+      if (end === "rest" && !this.buffer.isClosed) await this.rest();
+      body = end === "terminal" || this.buffer.isClosed ? null : await this.another();
     }
     this.buffer.finish();
   }
 
-  /** Passes events on until the stream stops; true where that was its end. */
-  private async passOn(source: ReadableStreamDefaultReader<Uint8Array>): Promise<boolean> {
-    this.source = source;
+  /** Passes events on until the stream stops; null where that was not its end. */
+  private async passOn(source: ReadableStreamDefaultReader<Uint8Array>): Promise<StreamEnd | null> {
+    this.leave = () => void source.cancel().catch(() => {});
     try {
       for (;;) {
         const { done, value } = await source.read();
@@ -90,7 +104,42 @@ class Follower {
     } catch {
       // The object's stream ended: an incomplete event is sent again whole.
     }
-    return isEndMark(this.bytes.takeRest());
+    return endOf(this.bytes.takeRest());
+  }
+
+  /** Resolves when there may be more than the reader has; after any loss of the socket that is not known. */
+  private async rest(): Promise<void> {
+    const since = this.clock.now();
+    let socket: WebSocket | null;
+    try {
+      // Another stream says what a refusal means.
+      socket = socketOf(await this.reattach.rest(this.bytes.seq));
+    } catch {
+      return;
+    }
+    if (socket === null) return;
+    const wait_ms = await this.woken(socket);
+    if (this.clock.now() - since >= TIMINGS.REST_PROVEN_MS) this.tries = 0;
+    if (wait_ms > 0 && !this.buffer.isClosed) await this.pause(wait_ms);
+  }
+
+  /** Holds the socket until the object has something, or it breaks, or the reader goes. How long to wait then, in ms. */
+  private async woken(socket: WebSocket): Promise<number> {
+    const over = Promise.withResolvers<number>();
+    socket.addEventListener("message", ({ data }) => over.resolve(readWakeMessage(data)));
+    socket.addEventListener("close", () => over.resolve(0));
+    socket.addEventListener("error", () => over.resolve(0));
+    socket.accept();
+    this.leave = () => over.resolve(0);
+    // It may have gone while the socket was asked for.
+    if (this.buffer.isClosed) over.resolve(0);
+    const wait_ms = await over.promise;
+    try {
+      socket.close();
+    } catch {
+      // It is closed already.
+    }
+    return wait_ms;
   }
 
   /** Another stream of the same events; null where there is nothing more, or no hope. */
@@ -102,7 +151,7 @@ class Follower {
       if (wait > 0) await this.pause(wait);
       if (this.buffer.isClosed) return null;
       try {
-        const response = await this.reattach(this.bytes.seq);
+        const response = await this.reattach.stream(this.bytes.seq);
         const refusal = await refusalOf(response);
         if (refusal === null) return response.body;
         if (!isPassing(refusal.code)) return null;

@@ -14,6 +14,7 @@ import type {
   MetricsQuery,
   Place,
   StandingQuestion,
+  WaitsQuery,
 } from "../../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
@@ -22,6 +23,7 @@ import type {
   IndexReport,
   ExecutionIndexRpc,
   ListedPart,
+  WaitsPart,
 } from "../../adapters/durable/execution-index-client.ts";
 import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
@@ -32,8 +34,8 @@ import { LazyTables } from "../migrations.ts";
 import { ShardSplits } from "../shard-splits.ts";
 import { Entrance } from "./admission/entrance.ts";
 import { PlaceRows } from "./admission/places.ts";
-import { EarlierRows } from "./earlier-rows.ts";
-import { EarlierVersion } from "./earlier-version.ts";
+import { EarlierRows } from "./earlier/earlier-rows.ts";
+import { EarlierVersion } from "./earlier/earlier-version.ts";
 import { FormerHomes, KnownConversations } from "./former-homes.ts";
 import { ConversationHistory } from "./history.ts";
 import { Janitor } from "./janitor.ts";
@@ -44,12 +46,14 @@ import { REMEMBERED_MS } from "./row-sweep.ts";
 import { reportIn, RunRows } from "./run-rows.ts";
 import { hasNoTables, SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
+import { WaitRows } from "./wait-rows.ts";
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
   private readonly rows: RunRows;
   private readonly earlierRows: EarlierRows;
   private readonly earlier: EarlierVersion;
   private readonly notes = new StartNotes();
+  private readonly waitRows: WaitRows;
   private readonly former: FormerHomes;
   private readonly known: KnownConversations;
   private readonly places: PlaceRows;
@@ -74,6 +78,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const { storage } = ctx;
     this.tables = new LazyTables(storage, SCHEMAS, hasNoTables);
     this.rows = new RunRows(this.tables.sql);
+    this.waitRows = new WaitRows(this.tables.sql);
     this.former = new FormerHomes(env.LEDGER, this.tenant);
     this.known = new KnownConversations(this.tables.sql, () => storage.sql.databaseSize);
     this.places = new PlaceRows(this.tables);
@@ -206,6 +211,12 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return { listed: found.toSorted(comparePlaces).toReversed().slice(0, query.limit), floor, elsewhere };
   }
 
+  async waits(query: WaitsQuery): Promise<WaitsPart> {
+    this.splits.note(this.tenant);
+    await this.gathered();
+    return this.waitRows.list(query, Date.now());
+  }
+
   async ended(until: number, limit: number): Promise<Place[]> {
     await this.gathered();
     const now = Date.now();
@@ -218,6 +229,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const conversation_id = this.rows.conversationOf(place);
     this.rows.forget(place);
     if (conversation_id !== null) this.entrance.admissions.leave(conversation_id, place.id);
+    this.waitRows.forget(place);
     this.earlierRows.forget(place);
   }
 
@@ -228,6 +240,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return {
       by_pipeline: this.store.read(period, now, pipeline),
       open: this.open(now, pipeline),
+      waits: this.waitRows.open(now, pipeline),
       shapes:
         shapes === 0 || period === "ever"
           ? []
@@ -253,6 +266,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
       hasMetrics = this.store.sweep(now);
       this.recent.write();
       this.places.sweep(now);
+      this.waitRows.sweep(now);
       hasMore = [this.rows.drop(swept, gone), this.earlierRows.sweep(now)].includes(true);
     });
     const { firstDue } = this.rows;
@@ -326,6 +340,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const { batch } = this.store;
     this.entrance.admissions.reported(entry);
     if (!this.earlierRows.replace(entry) || !this.rows.write(entry, batch)) return;
+    this.waitRows.write(entry);
     const report = reportIn(entry);
     const { end, shape, pipeline, start } = entry;
     if (report !== null && end !== null) this.store.count(report, start, end, now);

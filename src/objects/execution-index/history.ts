@@ -5,7 +5,7 @@ import { reportEndOf } from "../../adapters/durable/execution-client.ts";
 import { within } from "../../adapters/platform/time-limit.ts";
 import type { FormerHome } from "../../core/monitoring/shards.ts";
 import type { PlaceRows } from "./admission/places.ts";
-import type { EarlierVersion } from "./earlier-version.ts";
+import type { EarlierVersion } from "./earlier/earlier-version.ts";
 import { type FormerHomes, lastOf } from "./former-homes.ts";
 import type { RunRows } from "./run-rows.ts";
 import type { StartNotes } from "./start-notes.ts";

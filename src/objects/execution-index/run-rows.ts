@@ -269,11 +269,12 @@ export class RunRows {
     );
   }
 
-  /** How many are open, do not wait in a queue, and expire later than `since`. */
+  /** How many are open, do not wait, and expire later than `since`. */
   open(since: number, pipeline: string | undefined): number {
     const rows = this.sql.exec<{ open: number }>(
       `SELECT count(*) AS open FROM runs INDEXED BY runs_open
-       WHERE ended IS NULL AND status <> 'queued' AND expires > ? AND (? IS NULL OR pipeline = ?)`,
+       WHERE ended IS NULL AND status NOT IN ('queued', 'waiting') AND expires > ?
+         AND (? IS NULL OR pipeline = ?)`,
       since,
       pipeline ?? null,
       pipeline ?? null,

@@ -35,6 +35,15 @@ export const SCHEMAS: readonly Migration[] = [
       ) WITHOUT ROWID`,
     );
   },
+  // Its key finds the rows of a run. The index of pipelines counts by itself.
+  `CREATE TABLE waits (
+    id TEXT NOT NULL, seq INTEGER NOT NULL, start INTEGER NOT NULL, pipeline TEXT NOT NULL,
+    conversation_id TEXT NOT NULL, since INTEGER NOT NULL, expires INTEGER NOT NULL, entry TEXT NOT NULL,
+    PRIMARY KEY (id, seq)
+  ) WITHOUT ROWID;
+  CREATE INDEX waits_due ON waits (expires, id, seq);
+  CREATE INDEX waits_of_pipeline ON waits (pipeline, expires, id, seq, since);
+  CREATE INDEX waits_of_conversation ON waits (conversation_id, expires, id, seq)`,
   `CREATE TABLE places (
     conversation_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, places TEXT NOT NULL
   ) WITHOUT ROWID`,

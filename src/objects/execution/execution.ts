@@ -1,5 +1,5 @@
 // The Durable Object of one execution: a thin shell that hands requests and alarms to its run. Owns the entry points
-// (fetch if a disconnect must be noticed, RPC for all else, the alarm) and decides nothing.
+// (fetch if a disconnect must be noticed, sockets of readers at rest, RPC for all else, the alarm) and decides nothing.
 import { DurableObject } from "cloudflare:workers";
 import { hasEnded, startedAt } from "../../adapters/log/last-event.ts";
 import { sharedCalls } from "../../adapters/durable/result-cache-client.ts";
@@ -7,7 +7,9 @@ import { composeServices, composeShared, forgetExecution } from "../../compose.t
 import type { Env } from "../../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import type { StageWait } from "../../core/execution/view/stage-wait.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { receivedCallback } from "../../engine/callback-protocol.ts";
 import {
   completeResponse,
   type ControlCommand,
@@ -20,12 +22,17 @@ import {
   readRequest,
   readRunText,
   refusalResponse,
+  type RestingReader,
   type RunMessage,
   type RunPresence,
   type SharedCall,
+  type SignalMessage,
+  type SignalReceipt,
+  socketResponse,
   type StreamReader,
   streamUrlOf,
   termsOf,
+  type WaitToken,
   withStreamUrl,
 } from "../../engine/object-protocol.ts";
 import type { ExecutionDriver } from "../../engine/run/driver.ts";
@@ -34,15 +41,18 @@ import { EventFeed } from "../../engine/watch/feed.ts";
 import { sseStream } from "../../engine/watch/feed-stream.ts";
 import { LogCorrupted } from "../../engine/ports.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
+import type { ReaderKind } from "../../engine/watch/resting-readers.ts";
 import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
-import { IsolateFull } from "../../engine/memory/isolate-budget.ts";
+import { IsolateFull, NO_ROOM } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
+import { OutsideDoor } from "./outside-door.ts";
 import { executionIdOf, RunKeeper } from "./run-keeper.ts";
 import { logLostReports } from "./run-lines.ts";
 
 export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc {
   private readonly runs: RunKeeper;
   private readonly alarms: AlarmHandler;
+  private readonly outside: OutsideDoor;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -50,13 +60,25 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (!this.runs.alarm.isHandled) void this.alarms.handle();
     });
     this.alarms = new AlarmHandler(ctx.storage, this.runs);
+    this.outside = new OutsideDoor(this.runs, (started_at) => this.existing(started_at));
   }
 
   override async fetch(request: Request): Promise<Response> {
+    const callback = receivedCallback(request);
+    if (callback !== null) return this.outside.callback(callback.target, callback.sent);
     const asked = await readRequest(request);
+    if ("rest" in asked) return this.keep(asked.rest);
     return "run" in asked
       ? this.follow(asked.run, request.signal)
       : this.stream(asked.events, request.signal);
+  }
+
+  override webSocketClose(socket: WebSocket): void {
+    this.readerLeft(socket);
+  }
+
+  override webSocketError(socket: WebSocket): void {
+    this.readerLeft(socket);
   }
 
   override async alarm(info?: AlarmInvocationInfo): Promise<void> {
@@ -102,6 +124,15 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const text = this.runs.textOf(pieces);
     this.runs.rest();
     return ok(text);
+  }
+
+  async signal(message: SignalMessage): Promise<Result<SignalReceipt>> {
+    await this.runs.noticePause();
+    return this.outside.signal(message);
+  }
+
+  async waitOf(stage: string, token: WaitToken | null): Promise<Result<StageWait>> {
+    return this.outside.waitOf(stage, token);
   }
 
   async forget(): Promise<Result<null>> {
@@ -151,7 +182,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (driver === null) return "absent";
     void this.runs.queued?.ask();
     this.runs.rest();
-    return presenceOf(driver);
+    return runPresence(driver);
   }
 
   async supersede(by: string): Promise<RunPresence> {
@@ -162,7 +193,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     driver.submit({ type: "cancel", reason: `superseded by ${by}`, superseded });
     const refused = (await this.runs.outbox?.settle()) ?? [];
     this.runs.rest();
-    return refused.includes(INDEX) ? "going" : presenceOf(driver);
+    return refused.includes(INDEX) ? "going" : runPresence(driver);
   }
 
   /** The run, for the index; null where there is none. @throws where it cannot be opened */
@@ -178,9 +209,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const started = await this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);
     const driver = started.value;
-    const { answer, after, reattach = false } = message;
+    const { answer, after, reattach = false, rests = false } = message;
     if (answer === "stream") {
-      return this.openStream(driver, { after, resumes: after > 0, reattach }, signal);
+      return this.openStream(driver, { after, resumes: after > 0, reattach, rests }, signal);
     }
     const leave = this.runs.presence?.enter() ?? (() => {});
     const over = waitForCaller(driver, this.runs.clock, answer.wait_ms);
@@ -227,21 +258,49 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   private openStream(
     driver: ExecutionDriver,
-    { after, resumes, reattach }: Omit<StreamReader, "started_at">,
+    { after, resumes, reattach, rests }: Omit<StreamReader, "started_at">,
     signal: AbortSignal,
   ): Response {
-    const feed = new EventFeed(driver, after, resumes, reattach);
+    const feed = new EventFeed(driver, after, resumes, reattach, rests);
     this.runs.feeds.add(feed);
     const leave = this.runs.presence?.enter();
     const gone = () => feed.close();
     signal.addEventListener("abort", gone);
-    const stream = sseStream(feed, () => {
+    const terms = termsOf((driver.state as ExecutionState).spec);
+    const stream = sseStream(feed, (rests) => {
       this.runs.feeds.delete(feed);
       signal.removeEventListener("abort", gone);
-      leave?.();
+      // The Worker reads that it rests once its reader has taken what is before: a slow one is as patient as ever.
+      leave?.(rests ? terms.stall_ms : 0);
       this.runs.rest();
     });
-    return eventsResponse(stream, termsOf((driver.state as ExecutionState).spec));
+    return eventsResponse(stream, terms);
+  }
+
+  /** A socket for a reader that has all events of a run at rest. */
+  private keep({ after, started_at }: RestingReader): Response {
+    const pair = new WebSocketPair();
+    const answer = socketResponse(pair[0]);
+    if (this.runs.keepReaderOfReleased(pair[1], after, started_at)) return answer;
+    const opened = this.existing(started_at);
+    if (!opened.ok) return refusalResponse(opened.error);
+    this.runs.keepReader(pair[1], after, opened.value);
+    return answer;
+  }
+
+  /** The socket of a reader at rest is closed: one that left may be the last that the run goes on for. */
+  private readerLeft(socket: WebSocket): void {
+    // Most runs are not read from the log because a reader leaves.
+    if (this.ctx.getTags(socket).includes(WATCHER)) this.watcherLeft();
+  }
+
+  private watcherLeft(): void {
+    const opened = this.existing();
+    if (opened.ok) this.runs.presence?.left();
+    else if (opened.error === NO_ROOM) {
+      this.runs.clock.after(TIMINGS.ISOLATE_RETRY_MS, () => this.watcherLeft());
+    }
+    this.runs.rest();
   }
 
   private async answer(
@@ -302,17 +361,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   }
 }
 
+const WATCHER: ReaderKind = "watcher";
+
 /** The run is ended only as far as it is written. @throws what broke it */
-function presenceOf({ state, fault }: ExecutionDriver): RunPresence {
+function runPresence({ state, fault }: ExecutionDriver): RunPresence {
   if (fault !== null) throw fault.cause;
   return isTerminal((state as ExecutionState).status) ? "ended" : "going";
 }
 
 /** The receiver that the index is. */
 const INDEX = "index";
-
-const NO_ROOM: CoordinatorError = {
-  code: "RESOURCE_EXHAUSTED",
-  what: "memory",
-  retry_after_seconds: TIMINGS.ISOLATE_RETRY_MS / 1_000,
-};

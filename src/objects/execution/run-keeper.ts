@@ -5,10 +5,10 @@ import { writeLog } from "../../adapters/platform/system.ts";
 import { composeListing, composePorts, composeReceivers, composeStanding } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { LIMITS } from "../../contract/limits.ts";
-import { endWasReported, wasReported } from "../../core/execution/alarm/report-times.ts";
+import { endWasReported, needsAlarm, wasReported } from "../../core/execution/alarm/report-times.ts";
 import { isDeletedByIndex, retainedUntil } from "../../core/execution/alarm/retention.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
-import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { type ExecutionState, isAtRest, isTerminal } from "../../core/execution/state.ts";
 import { executionPieces } from "../../core/execution/view/view.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { QuietCall } from "../../engine/call/run-cache.ts";
@@ -21,9 +21,15 @@ import { refreshListing } from "../../engine/watch/listing-refresh.ts";
 import { LogLines } from "../../engine/watch/log-lines.ts";
 import { Outbox } from "../../engine/watch/outbox.ts";
 import type { Ports } from "../../engine/ports.ts";
-import { QueuedRun } from "../../engine/run/queued-run.ts";
+import { QueuedRun } from "../../engine/watch/queued-run.ts";
 import { restWatch } from "../../engine/run/rest-watch.ts";
 import { Presence } from "../../engine/watch/presence.ts";
+import {
+  type ReaderKind,
+  type ReaderSockets,
+  restsAfter,
+  RestingReaders,
+} from "../../engine/watch/resting-readers.ts";
 import { specWeight } from "../../engine/memory/run-memory.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import { brotliDecoder } from "../brotli.ts";
@@ -48,6 +54,9 @@ export class RunKeeper {
   /** False for a run without storage, whose alarm is a timer. */
   private isPersisted = true;
   private readonly texts = new OpenTexts(() => this.rest());
+  readonly resting: RestingReaders;
+  /** Of a run that was released at rest: nothing happens in it before it is opened again. */
+  private released: Released | null = null;
   /** Watchers of the driver that belong to the object and not to a caller. */
   private ownWatchers = 0;
   private readonly onTimer: () => void;
@@ -58,6 +67,11 @@ export class RunKeeper {
     this.env = env;
     this.onTimer = onTimer;
     this.ports = this.portsOf();
+    const sockets: ReaderSockets = {
+      accept: (socket, kind) => ctx.acceptWebSocket(socket, [kind]),
+      all: (kind) => ctx.getWebSockets(kind),
+    };
+    this.resting = new RestingReaders(sockets, () => this.presence?.left());
   }
 
   get clock(): Ports["clock"] {
@@ -100,7 +114,7 @@ export class RunKeeper {
     driver.submit({ type: "start", spec, ...(queued === undefined ? {} : { queued }) });
     // The one before it may have ended since it was given its place.
     void this.queued?.ask();
-    this.presence = Presence.of(driver, this.ports.clock, false);
+    this.presence = this.presenceOf(driver, false);
     return working(driver);
   }
 
@@ -123,7 +137,7 @@ export class RunKeeper {
     working(driver);
     if (this.driver !== driver) {
       this.driver = driver;
-      this.presence = Presence.of(driver, this.ports.clock, true);
+      this.presence = this.presenceOf(driver, true);
       // It waits for its alarm, which the platform may have dropped.
       if (isSuspect) void this.ctx.storage.getAlarm().then((at) => at ?? this.alarm.dropped());
     }
@@ -147,6 +161,7 @@ export class RunKeeper {
   /** A driver of what the log holds, with an outbox that watches it. @throws LogCorrupted, IsolateFull */
   private openDriver(): ExecutionDriver {
     this.reserveMemory(true);
+    this.released = null;
     const driver = ExecutionDriver.open(this.ports, {
       fault: (cause) => this.faulted(driver, cause),
       settled: () => this.alarm.renew(),
@@ -172,8 +187,33 @@ export class RunKeeper {
       if (this.driver === driver) this.rest();
     };
     driver.watch(restWatch(driver, this.ports, onRest));
+    driver.watch(this.resting);
     this.ownWatchers = driver.watcherCount;
     return driver;
+  }
+
+  private presenceOf(driver: ExecutionDriver, restarted: boolean): Presence | null {
+    return Presence.of(driver, this.ports.clock, restarted, () => this.resting.watchers);
+  }
+
+  /** Keeps the socket of a reader that has the events up to `seq`, in a run that is open. */
+  keepReader(socket: WebSocket, seq: number, driver: ExecutionDriver): void {
+    const rests = restsAfter(driver, seq);
+    this.resting.accept(socket, kindOf(driver.state as ExecutionState), rests);
+    if (rests) this.presence?.rested();
+    this.rest();
+  }
+
+  /**
+   * The same in a run that was released at rest, which is not read from the log for each of many readers; false where
+   * it is not so, or is another one.
+   * @param started_at of the reader's run, ms since the epoch; null where that is not known
+   */
+  keepReaderOfReleased(socket: WebSocket, seq: number, started_at: number | null): boolean {
+    const { released } = this;
+    if (released === null || (started_at !== null && started_at !== released.started_at)) return false;
+    this.resting.accept(socket, released.kind, seq >= released.seq);
+    return true;
   }
 
   /** The log has rejected a record: this driver's state is invalid. The next caller opens a new driver. */
@@ -191,7 +231,7 @@ export class RunKeeper {
     return { ...ports, memory };
   }
 
-  /** A pause that an earlier instance wrote and may not have reported is reported also where it is over now. */
+  /** A pause or question that an earlier instance wrote and may not have reported is reported also where it is over now. */
   async noticePause(): Promise<void> {
     let driver: ExecutionDriver;
     try {
@@ -201,7 +241,7 @@ export class RunKeeper {
       return;
     }
     const { state } = driver;
-    if (state?.status !== "paused") return;
+    if (state === null || isTerminal(state.status) || !needsAlarm(state)) return;
     const { outbox } = this;
     if (!wasReported(state, await this.ctx.storage.getAlarm())) outbox?.notice();
   }
@@ -221,17 +261,23 @@ export class RunKeeper {
     else if (isPending && !isEnded && !driver.isBusy && this.ports.memory?.isLarge === true)
       this.outbox?.retryNow();
     // Pending timers and callers would continue with this driver in parallel to the next one.
-    if (isPending || driver.isBusy || driver.watcherCount > this.ownWatchers) return;
+    if (isPending || driver.isBusy || driver.callbacks.size > 0 || driver.watcherCount > this.ownWatchers)
+      return;
     if (this.queued?.isAsking === true) return;
-    if (this.presence !== null && !isEnded) return;
+    if (this.presence !== null && !isEnded && !this.presence.isResting) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
   }
 
+  /** The driver, after its pending batches are written. @throws the fault that broke the driver */
+  flush(driver: ExecutionDriver): ExecutionDriver {
+    driver.flush();
+    return working(driver);
+  }
+
   /** The current execution, after its pending batches are written. @throws the fault that broke the driver */
   shown(driver: ExecutionDriver): ExecutionText {
-    driver.flush();
-    const state = working(driver).state as ExecutionState;
+    const state = this.flush(driver).state as ExecutionState;
     return { status: state.status, started_at: state.started_at, json: this.textOf(executionPieces(state)) };
   }
 
@@ -280,13 +326,17 @@ export class RunKeeper {
     this.alarm.forget();
     this.hasReportedEnd = false;
     this.isPersisted = true;
+    this.released = null;
     this.ports = this.portsOf();
     for (const feed of this.feeds) feed.close();
+    this.resting.wake();
   }
 
-  /** Releases a run that has ended and been reported: what the log holds need not stay in memory. */
+  /** Releases a run in which nothing happens for now: what the log holds need not stay in memory. */
   release(state: ExecutionState): void {
     if (state.spec.storage !== "durable_object") return;
+    const { seq, started_at } = state;
+    this.released = isAtRest(state) ? { seq, started_at, kind: kindOf(state) } : null;
     this.ports.memory?.free();
     this.drop();
     this.alarm.release();
@@ -303,6 +353,17 @@ export class RunKeeper {
 /** The id of the execution that an object holds; its name is `tenant/id`. */
 export function executionIdOf(ctx: DurableObjectState): string {
   return (ctx.id.name ?? "").split("/").at(-1) ?? "";
+}
+
+interface Released {
+  seq: number;
+  /** Ms since the epoch. */
+  started_at: number;
+  kind: ReaderKind;
+}
+
+function kindOf({ spec }: ExecutionState): ReaderKind {
+  return spec.on_disconnect === "cancel" ? "watcher" : "reader";
 }
 
 /** The driver, where it works. @throws what broke it */

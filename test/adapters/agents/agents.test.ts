@@ -80,7 +80,14 @@ async function call(
   const progress: AgentProgress[] = [];
   const failing: CallFailure[] = [];
   const outcome = await agents.call(
-    { tenant: "acme", registration, call: CALL, idempotency_key: "e1.s", traceparent: "00-t-s-01" },
+    {
+      tenant: "acme",
+      registration,
+      call: CALL,
+      idempotency_key: "e1.s",
+      traceparent: "00-t-s-01",
+      callback_url: null,
+    },
     {
       signal: new AbortController().signal,
       delta: (text) => void deltas.push(text),

@@ -147,6 +147,7 @@ class TenantLoad {
       seq: 1,
       report: null,
       turn: null,
+      waits: null,
       isDeletedByIndex: true,
       sharded: {
         execution_id,

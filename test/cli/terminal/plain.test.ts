@@ -42,7 +42,7 @@ test("plain lines are of known events alone, and the end of the execution adds n
   for (const each of [
     event("execution.started", 0, { data: { stages: [{ name: "find" }] } }),
     event("stage.started", 0, { stage: "find", attempt: 1 }),
-    event("stage.waiting", 10, { stage: "find", data: { reason: "callback" } }),
+    event("stage.mused", 10, { stage: "find", data: { reason: "callback" } }),
     event("execution.paused", 20, { data: { mode: "abort" } }),
     event("execution.forked", 25),
     event("execution.resumed", 30),
@@ -87,4 +87,60 @@ test.each([
   expect(runViewLines(fold(events), view)[0]?.trimEnd()).toMatch(
     new RegExp(`30 ms${expected === "" ? "" : ` {2}\\(${expected.slice(2, -1)}\\)`}$`),
   );
+});
+
+const QUESTION = {
+  reason: "wait",
+  prompt: { question: "Publish \u001b[31mthis?" },
+  schema: null,
+  expires_at: new Date(START + 60_000).toISOString(),
+};
+const ASKING = [
+  event("execution.started", 0, {
+    data: {
+      stages: [
+        { name: "approval", depends_on: [] },
+        { name: "send", depends_on: ["approval"] },
+      ],
+    },
+  }),
+  event("stage.waiting", 10, { stage: "approval", attempt: 0, status: "waiting", data: QUESTION }),
+];
+
+test("plain lines say what a stage asks and how to answer, and who has answered", () => {
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  output.started(20, "http://localhost:1");
+  for (const each of ASKING) output.event(each);
+  const data = { status: "completed", attempts: 0, cached: false, fallback: null, answered_by: "key:k1" };
+  output.event(event("stage.completed", 5_010, { stage: "approval", attempt: 0, data }));
+  expect(written).toBe(
+    [
+      "coordinator and agents started in 20 ms",
+      "approval waiting: asks: Publish this?",
+      "To answer approval:",
+      `curl http://localhost:1/v1/executions/e/stages/approval/complete -H 'content-type: application/json' -d '{"data": {}}'`,
+      "The run goes on when it is answered. Ctrl-C ends it.",
+      "approval completed in 5.00 s (answered by key:k1)",
+      "",
+    ].join("\n"),
+  );
+});
+
+test.each([
+  [QUESTION, "asks: Publish this?"],
+  [{ ...QUESTION, prompt: {} }, "asks for an answer"],
+  [{ ...QUESTION, prompt: { figures: [1] } }, 'asks: {"figures":[1]}'],
+  [{ reason: "callback", expires_at: QUESTION.expires_at }, "its agent answers later"],
+])("a terminal shows what a stage waits for: %j", (data, words) => {
+  const events = [ASKING[0], event("stage.waiting", 10, { stage: "approval", attempt: 0, data })];
+  const view: View = { columns: 90, now: START + 500, paint: (_style, text) => text };
+  const [row = "", ...rest] = runViewLines(fold(events as typeof ASKING), view);
+  expect(row).toMatch(/^ {2}◔ approval {2}/);
+  expect(row.endsWith(`  ${words}`)).toBe(true);
+  expect(rest.join("\n")).not.toContain("curl");
+  const how = runViewLines(fold(events as typeof ASKING), { ...view, url: "http://localhost:1" });
+  expect(how.join(" ").includes("/stages/approval/complete")).toBe(data.reason === "wait");
 });

@@ -2,14 +2,15 @@
 // where the story says so.
 import type { CoordinatorConfig } from "../../../src/contract/config.ts";
 import type { PipelineExecution } from "../../../src/contract/execution.ts";
-import type { AgentStage, ResolvedStage, StageResult } from "../../../src/contract/stage.ts";
-import type { CallOutcome, Command, Refusal } from "../../../src/core/execution/command.ts";
+import type { AgentStage, ResolvedStage, StageResult, WaitStage } from "../../../src/contract/stage.ts";
+import type { WaitSpec } from "../../../src/contract/wait.ts";
+import type { CallEnding, CallOutcome, Command, Refusal } from "../../../src/core/execution/command.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
 import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
-import { type ExecutionState, stageOf } from "../../../src/core/execution/state.ts";
+import { type ExecutionState, type OutsideAnswer, stageOf } from "../../../src/core/execution/state.ts";
 import { viewExecution } from "../../../src/core/execution/view/view.ts";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 import { makeSpec, makeStage } from "../simulation/spec.ts";
@@ -52,6 +53,29 @@ export class Play {
 
   fail(stage: string, failure: CallFailure, chance = 0.5): this {
     return this.answer(stage, { ok: false, failure }, chance);
+  }
+
+  /** Somebody answers a question. @param wait the `seq` that a token is bound to */
+  say(stage: string, answer: OutsideAnswer = YES, wait: number | null = null, by = "key:1"): this {
+    return this.submit({ type: "signal", stage, wait, answer, by });
+  }
+
+  /** The agent answers 202. */
+  accept(stage: string, location?: string): this {
+    return this.answer(stage, { ok: "later", ...(location === undefined ? {} : { location }) });
+  }
+
+  /** The agent calls back, for its present call unless another is named. */
+  callback(
+    stage: string,
+    outcome: CallEnding = ok() as CallEnding,
+    call = stageOf(this.state, stage).call,
+  ): this {
+    return this.submit({ type: "callback", stage, call, outcome });
+  }
+
+  heartbeat(stage: string): this {
+    return this.submit({ type: "heartbeat", stage, call: stageOf(this.state, stage).call });
   }
 
   tick(): this {
@@ -110,6 +134,17 @@ export class Play {
     return this.view.stage_results[stage] as StageResult;
   }
 
+  /** How long the stage waits for the outside, in ms from now. */
+  waitsFor(stage: string): number | null {
+    const { wait } = stageOf(this.state, stage);
+    return wait === null ? null : wait.expires_at - this.now;
+  }
+
+  /** What is left of the execution's time, in ms. */
+  get left(): number {
+    return this.state.deadline_at - (this.state.drained_at ?? this.now);
+  }
+
   /** The delay that the last retry was given, in ms. */
   get delay(): number {
     return this.of("stage.retrying").at(-1)?.data.delay_ms ?? Number.NaN;
@@ -122,6 +157,27 @@ export const stage = makeStage;
 export function side(name: string, fields: Partial<AgentStage> = {}): AgentStage {
   return makeStage(name, { parallel: true, ...fields });
 }
+
+/** A stage that asks. */
+export function asks(name: string, wait: Partial<WaitSpec> = {}, fields: Partial<WaitStage> = {}): WaitStage {
+  return {
+    name,
+    required: true,
+    parallel: false,
+    depends_on: [],
+    config: {},
+    wait: { timeout_seconds: 60, on_timeout: "fail", ...wait },
+    ...fields,
+  };
+}
+
+/** A stage whose agent may answer later. */
+export function later(name: string, fields: Partial<AgentStage> = {}): AgentStage {
+  return makeStage(name, { callback_timeout_seconds: 600, ...fields });
+}
+
+export const YES: OutsideAnswer = { ok: true, data: { approved: true } };
+export const NO: OutsideAnswer = { ok: false, message: "not like this" };
 
 export function ok(data: Record<string, unknown> = { said: "yes" }, more: object = {}): CallOutcome {
   return { ok: true, answer: { data, ...more }, bytes: JSON.stringify(data).length };

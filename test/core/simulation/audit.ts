@@ -8,7 +8,9 @@ import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { viewExecution } from "../../../src/core/execution/view/view.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import { auditMetrics } from "./metrics.ts";
-import { hold, type Observer } from "./observer.ts";
+import type { Observer } from "./observer.ts";
+import { hold } from "./observed/hold.ts";
+import { hasPlace } from "./observed/places.ts";
 import type { World } from "./world.ts";
 
 const PHASES = {
@@ -17,8 +19,11 @@ const PHASES = {
   delayed: "delayed",
   cut: "interrupted",
   lookup: "lookup",
+  waiting: "waiting",
   ended: "ended",
 };
+
+const ANSWERS: ReadonlySet<Command["type"]> = new Set(["answer", "signal", "callback"]);
 
 /** Whether the deadline or the longest pause has passed, by the observer's reckoning. */
 export function overdue(observer: Observer, world: World, now: number): "deadline" | "pause" | null {
@@ -48,14 +53,20 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
       stage.phase === PHASES[seen.phase],
       () => `${seen.spec.name} is ${stage.phase}, not ${seen.phase}`,
     );
-    const trying = seen.phase === "calling" && seen.rescued === null;
+    const handed = seen.phase === "waiting" && seen.outside.reason === "callback";
+    const trying = (seen.phase === "calling" || handed) && seen.rescued === null;
     hold("I5", stage.result.attempts === (trying ? seen.attempt : seen.tries), () => {
       return `${seen.spec.name} tells ${stage.result.attempts} tries, made were ${seen.tries}`;
     });
     const looks = seen.phase === "lookup" && observer.status === "running";
     if (seen.phase === "calling" || looks) calling.push(seen.call);
     if (seen.shown) shown.push(seen.spec.name);
-    if (seen.phase === "delayed" && observer.status === "running") due = Math.min(due, seen.due);
+    const place = !seen.outside.displaced || hasPlace(observer, seen);
+    if (seen.phase === "delayed" && observer.status === "running" && place) due = Math.min(due, seen.due);
+    if (seen.phase === "waiting") due = Math.min(due, seen.outside.expires);
+    hold("I10", stage.displaced === seen.outside.displaced || seen.phase === "ended", () => {
+      return `${seen.spec.name} ${stage.displaced ? "has left its place" : "has a place"}`;
+    });
   }
   const invoked = invoke.map((invocation) => invocation.call).join();
   hold(
@@ -71,15 +82,17 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
     state.deadline_at === observer.deadline,
     () => `deadline ${state.deadline_at} is not ${observer.deadline}`,
   );
+  const now = Math.max(world.clock(), state.updated_at);
+  const late = observer.expiring(now)[0];
+  hold("I1", late === undefined, () => `${command.type} left ${late?.spec.name} waiting past its time`);
   // A late answer moves nothing, even where a timer is overdue.
-  if ((command.type === "answer" && !refused) || command.type === "tick" || command.type === "recover") {
-    const now = Math.max(world.clock(), state.updated_at);
+  if ((ANSWERS.has(command.type) && !refused) || command.type === "tick" || command.type === "recover") {
     hold(
       "I1",
       overdue(observer, world, now) === null,
       () => `${command.type} left an overdue run ${state.status}`,
     );
-    if (state.status === "running") nothingLeftUndone(world, now);
+    if (state.status !== "paused") nothingLeftUndone(world, now);
   }
   if (world.points % 8 !== 0) return;
   const view = viewExecution(state);
@@ -123,7 +136,12 @@ function auditAlarm(world: World, state: ExecutionState, due: number): void {
 function nothingLeftUndone(world: World, now: number): void {
   const { observer } = world;
   const stages = [...observer.stages.values()];
-  for (const { phase, due, spec } of stages) {
+  for (const stage of stages) {
+    const { phase, due, spec } = stage;
+    if (stage.outside.displaced && (phase === "cut" || phase === "delayed") && !hasPlace(observer, stage)) {
+      world.tally.fault("no place to come back to");
+      continue;
+    }
     hold("I1", phase !== "cut", () => `${spec.name} was interrupted and is not called again`);
     hold("I1", phase !== "delayed" || due > now, () => `${spec.name} is due and is not tried again`);
   }
@@ -132,7 +150,9 @@ function nothingLeftUndone(world: World, now: number): void {
     stages.some((stage) => stage.phase !== "ended"),
     () => "all stages have ended, the run has not",
   );
-  const ready = stages.filter((stage) => stage.phase === "pending" && stage.readySeq !== null);
+  const ready = observer.ready();
+  const question = ready.find((stage) => stage.question !== null);
+  hold("I17", question === undefined, () => `${question?.spec.name} is ready, and does not ask`);
   const active = observer.active();
   if (ready.length === 0) return;
   hold("I1", active.length > 0, () => `${ready[0]?.spec.name} is ready, and nothing is in flight`);
@@ -183,6 +203,15 @@ export function auditEnd(world: World, state: ExecutionState, log: LogEvent[], r
     { type: "pause", mode: "abort" },
     { type: "resume" },
     { type: "cancel", reason: "again" },
+    ...[...observer.stages.keys()].map((stage): Command => {
+      return {
+        type: "signal",
+        stage,
+        wait: null,
+        answer: { ok: true, data: { approved: true } },
+        by: "key:9",
+      };
+    }),
     { type: "start", spec: world.scenario.spec },
   ];
   for (const command of commands) {

@@ -1,15 +1,17 @@
 // What an answer and a verb must lead to, judged by what the observer knew before they came.
 import type { ErrorInfo } from "../../../src/contract/execution.ts";
 import type { ResolvedStage } from "../../../src/contract/stage.ts";
-import type { Refusal } from "../../../src/core/execution/command.ts";
+import type { CallEnding, Refusal } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { overdue } from "./audit.ts";
 import { expected, expectedDelay, mostBudgetDelay } from "./expectations.ts";
-import { hold, type Observer } from "./observer.ts";
+import { hold } from "./observed/hold.ts";
+import type { Observed } from "./observed/stage.ts";
+import type { Observer } from "./observer.ts";
 import type { Verb } from "./scenario.ts";
 import type { Call, World } from "./world.ts";
 
-type Judge = (events: LogEvent[], refusal: Refusal | null) => void;
+export type Judge = (events: LogEvent[], refusal: Refusal | null) => void;
 
 /** What an answer must lead to, judged by what was known before it came. */
 export function judgeAnswer(world: World, call: Call, chance: number): Judge {
@@ -19,14 +21,10 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
   const awaited = seen.phase === "calling" || seen.phase === "lookup";
   const late = observer.terminal !== null || !awaited || seen.call !== call.call;
   const over = overdue(observer, world, now);
-  const { config } = world.scenario.spec;
-  const { attempt, broken, spec, rescued } = seen;
-  const { outcome } = call.plan;
-  const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
-  const limit = Math.floor(config.memory_limit_mb * 1_048_576);
-  const fits = !outcome.ok || observer.bytesWith(outcome.bytes, outcome.answer.context) <= limit;
+  const expiring = observer.terminal === null && observer.expiring(now).length > 0;
+  const { outcome, later } = call.plan;
+  const judge = judgeOutcome(world, seen, outcome, chance);
   return (events, refusal) => {
-    const first = events[0];
     if (over !== null) {
       hold("I1", events.at(-1) === observer.terminal, () => "an overdue run took an answer");
       const code = errorInfoOf(observer.terminal)?.code;
@@ -38,13 +36,44 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
       return;
     }
     if (late) {
-      hold("I4", events.length === 0 && refusal?.reason === "stale", () => "a late answer was taken");
+      const none = expiring || events.length === 0;
+      hold("I4", none && refusal?.reason === "stale", () => "a late answer was taken");
       return;
     }
+    // What the end of another stage makes of the run is not foreseen here.
+    if (expiring) return;
+    if (later === undefined) {
+      judge(events);
+      return;
+    }
+    const first = events[0];
+    const taken = first?.type === "stage.waiting" && first.data.reason === "callback";
+    hold("I9", taken && first.stage === call.stage, () => `a 202 of ${call.stage} led to ${first?.type}`);
+    world.tally.verb("202");
+  };
+}
+
+/** What the end of a call must lead to, which its stage waits for. */
+export function judgeOutcome(
+  world: World,
+  seen: Observed,
+  outcome: CallEnding,
+  chance: number,
+): (events: LogEvent[]) => void {
+  const { observer } = world;
+  const now = Math.max(world.clock(), observer.time);
+  const deadline = observer.deadlineAt(now);
+  const { config } = world.scenario.spec;
+  const { attempt, broken, spec, rescued, tries } = seen;
+  const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
+  const limit = Math.floor(config.memory_limit_mb * 1_048_576);
+  const fits = !outcome.ok || observer.bytesWith(outcome.bytes, outcome.answer.context) <= limit;
+  return (events) => {
+    const first = events[0];
     hold(
       "I9",
-      first !== undefined && first.stage === call.stage,
-      () => `the answer of ${call.stage} was dropped`,
+      first !== undefined && first.stage === spec.name,
+      () => `the answer of ${spec.name} was dropped`,
     );
     if (outcome.ok && fits) {
       hold("I9", first?.type === "stage.completed", () => `a good answer led to ${first?.type}`);
@@ -59,7 +88,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     const budget = outcome.ok ? 0 : (outcome.budget_wait_ms ?? 0);
     // A spent budget takes no try away.
     const may = rescued === null && (retried === "yes" || (retried === "once" && broken === 0));
-    const again = may && attempt < spec.retry_attempts && now + delay < observer.deadline;
+    const again = may && attempt < spec.retry_attempts && now + delay < deadline;
     if (!again && rescued === null && first?.type === "stage.fallback") {
       hold("I12", spec.fallback !== undefined, () => `${spec.name} fell back and has no fallback`);
       hold("I12", first.internal?.rescued?.code === code, () => `the fallback stands for another failure`);
@@ -82,13 +111,13 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     );
     if (again) {
       const waits = first.type === "stage.retrying" ? first.data.delay_ms : undefined;
-      const left = observer.deadline - now;
+      const left = deadline - now;
       const most = Math.max(delay, mostBudgetDelay(budget, left, attempt, spec.retry_attempts));
       // Where all places of the budget are taken, half of the longest delay is left to chance.
       const least = Math.max(delay, Math.floor(budget < 30_000 ? most : Math.min(most, 15_000)));
       const fits = typeof waits === "number" && waits >= least && waits <= most;
       hold("I5", fits, () => `the delay is ${String(waits)} ms, drawn was ${delay}, the budget's ${budget}`);
-      hold("I5", now + Number(waits) < observer.deadline, () => "the delay passes the deadline");
+      hold("I5", now + Number(waits) < deadline, () => "the delay passes the deadline");
       if (budget > 0) world.tally.fault("budget spent");
       return;
     }
@@ -97,11 +126,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
     hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
     if (!spec.required) return;
-    const want = JSON.stringify([
-      told,
-      spec.name,
-      rescued !== null ? seen.tries : attempt - (uncalled ? 1 : 0),
-    ]);
+    const want = JSON.stringify([told, spec.name, rescued !== null ? tries : attempt - (uncalled ? 1 : 0)]);
     const has = JSON.stringify([info["code"], info["failed_stage"], info["retry_attempts"]]);
     hold("I12", has === want, () => `error_info tells ${has}, not ${want}`);
   };
@@ -121,7 +146,9 @@ function tooLarge(
 export function judgeVerb(world: World, command: Verb): Judge {
   const { observer } = world;
   const { status } = observer;
-  const over = overdue(observer, world, Math.max(world.clock(), observer.time));
+  const now = Math.max(world.clock(), observer.time);
+  const over = overdue(observer, world, now);
+  const expiring = observer.terminal === null && observer.expiring(now).length > 0;
   return (events, refusal) => {
     const conflict = refusal?.reason === "conflict";
     if (over !== null) {
@@ -129,7 +156,9 @@ export function judgeVerb(world: World, command: Verb): Judge {
       hold("I1", observer.terminal !== null && conflict !== fits, () => `${command.type} came too late`);
       return;
     }
-    const terminal = !["running", "paused"].includes(status);
+    if (expiring) return;
+    if (status === "waiting") world.tally.fault(`${command.type} while it waits`);
+    const terminal = !["running", "waiting", "paused"].includes(status);
     const repeated =
       (command.type === "pause" && status === "paused") ||
       (command.type === "cancel" && status === "cancelled");

@@ -1,7 +1,7 @@
 // The figures of an ended run against those of the observer: the critical path by its sum and its edges, the overhead
 // by knowing that a simulated coordinator takes no time.
 import type { PipelineExecution } from "../../../src/contract/execution.ts";
-import { hold } from "./observer.ts";
+import { hold } from "./observed/hold.ts";
 import type { World } from "./world.ts";
 
 export function auditMetrics(world: World, view: PipelineExecution): void {

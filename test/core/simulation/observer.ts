@@ -3,47 +3,14 @@
 import type { AgentStage } from "../../../src/contract/stage.ts";
 import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
-
-export class Violation extends Error {
-  constructor(invariant: string, detail: string) {
-    super(`${invariant}: ${detail}`);
-    this.name = "Violation";
-  }
-}
-
-export function hold(invariant: string, condition: boolean, detail: () => string): void {
-  if (!condition) throw new Violation(invariant, detail());
-}
-
-type ObservedPhase = "pending" | "calling" | "delayed" | "cut" | "lookup" | "ended";
-
-export interface Observed {
-  spec: AgentStage;
-  at: number;
-  exclusive: boolean;
-  phase: ObservedPhase;
-  outcome: "completed" | "failed" | "skipped" | "cancelled" | null;
-  /** Tries that count. */
-  tries: number;
-  attempt: number;
-  call: number;
-  callAt: number;
-  due: number;
-  broken: number;
-  /** Its public status is running. */
-  shown: boolean;
-  /** The code with which it would have failed, once its fallback is at work. */
-  rescued: string | null;
-  /** The `seq` at which it could first have gone; null while it cannot. */
-  readySeq: number | null;
-  /** Calls whose end the log knows, and their summed time. */
-  calls: number;
-  worked: number;
-}
+import { hold, Violation } from "./observed/hold.ts";
+import { answeredBy, asked, endedFromOutside, signalled, untouched } from "./observed/outside.ts";
+import { holdOrder, holdPlace } from "./observed/places.ts";
+import type { Observed, Sight } from "./observed/stage.ts";
 
 const TERMINAL = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
 
-export class Observer {
+export class Observer implements Sight {
   readonly stages = new Map<string, Observed>();
   status = "none";
   seq = 0;
@@ -60,7 +27,7 @@ export class Observer {
   private context: Record<string, unknown>;
   /** Time in which the clock stood still. */
   stood = 0;
-  private readonly spec: RunSpec;
+  readonly spec: RunSpec;
 
   constructor(spec: RunSpec) {
     this.spec = spec;
@@ -69,8 +36,10 @@ export class Observer {
     for (const [at, stage] of spec.stages.entries()) {
       this.stages.set(stage.name, {
         spec: stage as AgentStage,
+        question: stage.wait ?? null,
+        outside: untouched(),
         at,
-        exclusive: !stage.parallel || !spec.config.enable_parallel_execution,
+        exclusive: stage.wait === undefined && (!stage.parallel || !spec.config.enable_parallel_execution),
         phase: "pending",
         outcome: null,
         tries: 0,
@@ -100,8 +69,28 @@ export class Observer {
     return this.stages.get(name) as Observed;
   }
 
+  /** Those that have a place among the concurrent stages. */
   active(): Observed[] {
+    return this.busy().filter((stage) => !stage.outside.displaced);
+  }
+
+  private busy(): Observed[] {
     return [...this.stages.values()].filter((stage) => !["pending", "ended"].includes(stage.phase));
+  }
+
+  /** Those that may begin. */
+  ready(): Observed[] {
+    return [...this.stages.values()].filter((s) => s.phase === "pending" && s.readySeq !== null);
+  }
+
+  /** Those whose wait for the outside is over at this time. */
+  expiring(now: number): Observed[] {
+    return this.busy().filter(({ phase, outside }) => phase === "waiting" && now >= outside.expires);
+  }
+
+  /** The deadline, were the clock to go on at this time. */
+  deadlineAt(at: number): number {
+    return this.deadline + (this.stillSince === null ? 0 : at - this.stillSince);
   }
 
   see(event: LogEvent): void {
@@ -113,8 +102,23 @@ export class Observer {
     this.time = at;
     if (event.type.startsWith("execution.")) this.ofExecution(event, at);
     else this.ofStage(event, at);
-    const inFlight = [...this.stages.values()].some((stage) => stage.phase === "calling");
-    if (this.status === "paused" && this.stillSince === null && !inFlight) this.stillSince = at;
+    if (this.terminal === null) this.settle(at);
+  }
+
+  /** The clock is stopped while a paused run has no call in flight, and while all that goes on is a wait. */
+  private settle(at: number): void {
+    const busy = this.busy();
+    const waits = busy.length > 0 && busy.every(({ phase }) => phase === "waiting");
+    if (this.pausedAt === null) this.status = waits && this.ready().length === 0 ? "waiting" : "running";
+    const still =
+      this.status === "waiting" ||
+      (this.status === "paused" && busy.every(({ phase }) => phase !== "calling"));
+    if (still) this.stillSince ??= at;
+    else if (this.stillSince !== null) {
+      this.deadline += at - this.stillSince;
+      this.stood += at - this.stillSince;
+      this.stillSince = null;
+    }
   }
 
   private ofExecution(event: LogEvent, at: number): void {
@@ -129,20 +133,14 @@ export class Observer {
         this.deadline = at + this.spec.config.pipeline_timeout_seconds * 1_000;
         return;
       case "execution.paused":
-        hold("I11", this.status === "running", () => `paused while ${this.status}`);
+        hold("I11", this.pausedAt === null, () => `paused while ${this.status}`);
         this.status = "paused";
         this.pausedAt = at;
-        if (event.data["mode"] === "abort") this.cutCalls();
+        if (event.data["mode"] === "abort") this.cutCalls(true);
         return;
       case "execution.resumed":
         hold("I11", this.status === "paused", () => `resumed while ${this.status}`);
-        this.status = "running";
-        if (this.stillSince !== null) {
-          this.deadline += at - this.stillSince;
-          this.stood += at - this.stillSince;
-        }
         this.pausedAt = null;
-        this.stillSince = null;
         this.recoveriesWithoutProgress = 0;
         return;
       case "execution.recovered": {
@@ -153,7 +151,7 @@ export class Observer {
         this.recoveries += 1;
         this.recoveriesWithoutProgress += 1;
         hold("I1", this.recoveriesWithoutProgress <= 5, () => "a sixth recovery without progress");
-        this.cutCalls();
+        this.cutCalls(false);
         return;
       }
       default:
@@ -165,7 +163,7 @@ export class Observer {
     this.terminal = event;
     this.status = event.status;
     hold("I8", event.type === `execution.${event.status}`, () => `${event.type} says ${event.status}`);
-    hold("I12", this.active().length === 0, () => `${event.type} with stages in flight`);
+    hold("I12", this.busy().length === 0, () => `${event.type} with stages in flight`);
     const required = [...this.stages.values()].find((s) => s.outcome === "failed" && s.spec.required);
     if (event.type === "execution.completed") {
       const open = [...this.stages.values()].find((stage) => stage.phase !== "ended");
@@ -181,7 +179,19 @@ export class Observer {
     const stage = this.of(event.stage as string);
     const { name } = stage.spec;
     hold("I4", stage.phase !== "ended", () => `${event.type} of ${name}, which has ended`);
-    const call = stage.phase === "calling";
+    if (event.type === "stage.waiting") {
+      asked(this, stage, event, at);
+      return;
+    }
+    if (event.type === "stage.signalled") {
+      this.bytes += signalled(stage, event, at);
+      return;
+    }
+    // The agent that has answered 202 is at work until its callback.
+    const call =
+      stage.phase === "calling" || (stage.phase === "waiting" && stage.outside.reason === "callback");
+    const asks = stage.phase === "waiting" && stage.outside.reason === "wait";
+    if (event.type !== "stage.started") endedFromOutside(stage, event, at);
     const { began_at: began, uncalled } = callEndOf(event);
     // A cancelled call's sending is not in the log: it counts from its stage.started.
     if (call) stage.calls += 1;
@@ -196,7 +206,7 @@ export class Observer {
         hold("I5", event.attempt === stage.attempt, () => `retrying names try ${event.attempt}`);
         hold("I5", event.data.next_attempt === stage.attempt + 1, () => "next_attempt is not the next");
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
-        hold("I1", at + delay < this.deadline, () => `${name} would wait past the deadline`);
+        hold("I1", at + delay < this.deadlineAt(at), () => `${name} would wait past the deadline`);
         stage.phase = "delayed";
         stage.tries = stage.attempt;
         stage.due = at + delay;
@@ -208,21 +218,33 @@ export class Observer {
         this.rescue(stage, event);
         return;
       case "stage.completed":
-        hold("I4", call || stage.rescued !== null, () => `${name} completed without a call`);
+        hold("I4", call || asks || stage.rescued !== null, () => `${name} completed without a call`);
+        if (asks) answeredBy(stage, event, at);
         if (call) this.tried(stage, event);
         this.bytes += event.internal?.bytes ?? 0;
         this.context = { ...this.context, ...event.internal?.context };
         this.endStage(stage, "completed", event.seq);
         return;
       case "stage.failed":
-        hold("I4", call || stage.phase === "lookup" || failsUncalled(stage), () => {
+        hold("I4", call || asks || stage.phase === "lookup" || failsUncalled(stage), () => {
           return `${name} failed while ${stage.phase}`;
         });
+        if (asks) answeredBy(stage, event, at);
         if (call) this.tried(stage, event);
         this.endStage(stage, "failed", event.seq);
         return;
       case "stage.skipped":
-        hold("I3", stage.phase === "pending" && stage.readySeq !== null, () => `${name} skipped too early`);
+        hold("I3", asks || (stage.phase === "pending" && stage.readySeq !== null), () => {
+          return `${name} skipped too early`;
+        });
+        if (asks) {
+          hold(
+            "I17",
+            stage.question?.on_timeout === "skip",
+            () => `${name} is not skipped when its time is over`,
+          );
+          hold("I17", at >= stage.outside.expires, () => `${name} was skipped before its time was over`);
+        }
         this.endStage(stage, "skipped", event.seq);
         return;
       case "stage.cancelled":
@@ -240,10 +262,17 @@ export class Observer {
     hold("I11", this.status === "running", () => `${name} started while ${this.status}`);
     hold("I11", at < this.deadline, () => `${name} started after the deadline`);
     hold("I3", stage.readySeq !== null, () => `${name} started before its dependencies ended`);
+    hold(
+      "I4",
+      stage.phase !== "waiting",
+      () => `${name} is called again although its agent has answered 202`,
+    );
+    hold("I17", stage.question === null, () => `${name} asks, and calls no agent`);
     hold("I5", event.attempt <= retry_attempts, () => `try ${event.attempt} of ${retry_attempts}`);
     if (stage.phase === "pending") {
       hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);
-      this.placeFor(stage);
+      holdPlace(this, stage);
+      holdOrder(this, stage);
     } else if (stage.phase === "delayed") {
       hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
@@ -253,6 +282,9 @@ export class Observer {
       hold("I5", event.attempt === again, () => `${name} repeated as try ${event.attempt}`);
       hold("I7", event.internal?.repeated === true, () => `${name} repeated and does not say so`);
     }
+    // It has left its place for the outside, and needs one again.
+    if (stage.outside.displaced) holdPlace(this, stage);
+    stage.outside.displaced = false;
     stage.phase = "calling";
     stage.attempt = event.attempt;
     stage.shown = true;
@@ -269,41 +301,16 @@ export class Observer {
   private rescue(stage: Observed, event: LogEventOf<"stage.fallback">): void {
     const { name, fallback } = stage.spec;
     hold("I12", stage.rescued === null, () => `${name} falls back a second time`);
-    hold("I12", stage.phase === "calling" || failsUncalled(stage), () => `${name} falls back ${stage.phase}`);
+    const called = stage.phase === "calling" || stage.phase === "waiting";
+    hold("I12", called || failsUncalled(stage), () => `${name} falls back ${stage.phase}`);
     const strategy = typeof fallback === "string" ? fallback : fallback?.strategy;
     hold("I12", event.data.strategy === strategy, () => `${name} has the fallback ${strategy}`);
-    if (stage.phase === "calling") this.tried(stage, event);
+    if (called && stage.question === null) this.tried(stage, event);
     stage.rescued = event.internal?.rescued?.code ?? "";
     stage.phase = strategy === "use_cached_results" ? "lookup" : "cut";
     if (strategy === "use_cached_results") stage.call = event.seq;
     stage.shown = true;
     this.recoveriesWithoutProgress = 0;
-  }
-
-  /**
-   * I10, and the order of src/contract/README.md section 2: definition order, nothing overtakes an exclusive stage
-   * that waits.
-   */
-  private placeFor(stage: Observed): void {
-    const { name } = stage.spec;
-    const active = this.active();
-    const limit = this.spec.config.max_concurrent_stages;
-    hold(
-      "I10",
-      active.length < limit,
-      () => `${name} started beside ${active.length}, the limit is ${limit}`,
-    );
-    if (stage.exclusive)
-      hold("I10", active.length === 0, () => `${name} is exclusive and started beside others`);
-    const alone = active.find((other) => other.exclusive);
-    hold("I10", alone === undefined, () => `${name} started beside the exclusive ${alone?.spec.name}`);
-    const ready = [...this.stages.values()].filter((s) => s.phase === "pending" && s.readySeq !== null);
-    const overtakes = (one: Observed) =>
-      ready.find((e) => e.exclusive && (e.readySeq as number) < (one.readySeq as number));
-    const overtaken = overtakes(stage);
-    hold("I10", overtaken === undefined, () => `${name} overtook the exclusive ${overtaken?.spec.name}`);
-    const earlier = ready.find((other) => other.at < stage.at && overtakes(other) === undefined);
-    hold("I10", earlier === undefined, () => `${name} went before ${earlier?.spec.name}`);
   }
 
   private endStage(stage: Observed, outcome: NonNullable<Observed["outcome"]>, seq: number): void {
@@ -318,9 +325,12 @@ export class Observer {
     }
   }
 
-  private cutCalls(): void {
+  /** A crash does not touch what an agent does that has answered 202; a pause in mode abort does. */
+  private cutCalls(byPause: boolean): void {
     for (const stage of this.stages.values()) {
-      if (stage.phase !== "calling") continue;
+      const handed = stage.phase === "waiting" && stage.outside.reason === "callback";
+      if (stage.phase !== "calling" && !(byPause && handed)) continue;
+      stage.outside.reason = null;
       stage.phase = "cut";
       stage.shown = false;
       if (stage.rescued === null) stage.tries = stage.attempt - 1;
@@ -328,9 +338,10 @@ export class Observer {
   }
 }
 
-/** A condition that cannot be evaluated fails a stage before it is called. */
+/** A condition that cannot be evaluated fails a stage before it is called, and a prompt before it is shown. */
 function failsUncalled(stage: Observed): boolean {
-  return stage.phase === "pending" && stage.spec.when !== undefined;
+  const { when } = stage.spec;
+  return stage.phase === "pending" && (when !== undefined || stage.question?.prompt !== undefined);
 }
 
 /** What the log keeps of the call that an event ends. */

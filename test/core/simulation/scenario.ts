@@ -1,11 +1,20 @@
 // Scenario: everything that chance decides about one simulated run, drawn from its seed: the pipeline, what each call
 // comes to, which commands come when, where the coordinator crashes.
 import type { CoordinatorConfig } from "../../../src/contract/config.ts";
-import type { AgentStage } from "../../../src/contract/stage.ts";
+import type { AgentStage, ResolvedStage } from "../../../src/contract/stage.ts";
 import type { CallEnding, Command } from "../../../src/core/execution/command.ts";
 import type { Invocation } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
+import {
+  answeringLater,
+  asking,
+  drawLater,
+  drawSaid,
+  drawUnasked,
+  type Later,
+  type Said,
+} from "./outside/draw.ts";
 import { Random } from "./random.ts";
 import { makeSpec, makeStage } from "./spec.ts";
 
@@ -17,6 +26,8 @@ export interface CallPlan {
   outcome: CallEnding;
   /** An aborted call's answer comes all the same, this much after the abort. */
   late_ms: number | null;
+  /** The agent answers 202 instead of `outcome`. */
+  later?: Later;
 }
 
 export interface Scenario {
@@ -24,6 +35,10 @@ export interface Scenario {
   started_at: number;
   /** Ascending. */
   verbs: { at: number; command: Verb }[];
+  /** Answers that do not wait for their question. */
+  unasked: ReturnType<typeof drawUnasked>;
+  /** What is said when a stage asks. */
+  said(stage: string): Said[];
   plan(stage: AgentStage, attempt: number, kind: Invocation["kind"]): CallPlan;
   /** Whether the coordinator dies at its n-th point, counted from 1 over all its lives. */
   crashAt(point: number, kind: "decided" | "written" | "acted", during: Command["type"]): boolean;
@@ -56,10 +71,14 @@ const WHENS = [
   "results.nobody.field",
 ];
 
-/** @param shared with what executions share: fallbacks, a result cache, breakers, retry budgets */
-export function drawScenario(seed: number, size: number, shared = false): Scenario {
+/**
+ * @param shared with what executions share: fallbacks, a result cache, breakers, retry budgets
+ * @param outside with stages that ask, and agents that answer later
+ */
+export function drawScenario(seed: number, size: number, shared = false, outside = false): Scenario {
   const random = new Random(seed);
-  const spec = drawSpec(random, size, shared && random.odds(0.5) ? 0.5 : 0);
+  const agents = drawSpec(random, size, shared && random.odds(0.5) ? 0.5 : 0);
+  const spec = outside ? withOutside(random, agents) : agents;
   const started_at = 1_764_000_000_000 + random.int(0, 999);
   const crash = random.pick(["every", "often", "sometimes", "once", "never"] as const);
   const failing = random.pick([0, 0.05, 0.2, 0.5]);
@@ -72,9 +91,15 @@ export function drawScenario(seed: number, size: number, shared = false): Scenar
     spec,
     started_at,
     verbs: drawVerbs(random, started_at),
+    unasked: outside ? drawUnasked(random, spec.stages) : [],
+    said: () => drawSaid(random),
     plan: (stage, _attempt, kind) => {
       if (kind === "lookup") return drawLookup(random);
       const drawn = drawCall(random, stage, failing);
+      if (stage.callback_timeout_seconds !== undefined) {
+        const later = drawLater(random, () => drawCall(random, stage, failing).outcome);
+        if (later !== null) return { ...drawn, duration_ms: Math.min(drawn.duration_ms, 900), later };
+      }
       return shared && random.odds(0.1) ? drawShared(random, stage, drawn, kind) : drawn;
     },
     crashAt: (point, kind, during) => {
@@ -107,6 +132,18 @@ function drawSpec(random: Random, size: number, rescued: number): RunSpec {
   };
   const context = random.odds(0.5) ? { seen: 1, note: "ü".repeat(random.int(0, 20)) } : {};
   return makeSpec(stages, config, { context });
+}
+
+/** Some stages ask, and some agents answer later. */
+function withOutside(random: Random, spec: RunSpec): RunSpec {
+  const asks = random.pick([0, 0, 0.2, 0.6]);
+  const late = random.pick([0, 0, 0.3, 0.8]);
+  const stages = spec.stages.map((stage): ResolvedStage => {
+    if (stage.wait !== undefined) return stage;
+    if (random.odds(asks)) return asking(random, stage);
+    return random.odds(late) ? answeringLater(random, stage) : stage;
+  });
+  return { ...spec, stages };
 }
 
 function drawStages(random: Random, size: number): AgentStage[] {

@@ -36,10 +36,11 @@ export function makeSpec(
     watched: false,
     config: { ...DEFAULT_CONFIG, ...config },
     agents: Object.fromEntries(
-      stages.map((stage) => [
-        stage.agent_type,
-        { url: `https://agents.example/${stage.agent_type}`, protocol: "native" as const },
-      ]),
+      stages.flatMap(({ agent_type }) =>
+        agent_type === undefined
+          ? []
+          : [[agent_type, { url: `https://agents.example/${agent_type}`, protocol: "native" as const }]],
+      ),
     ),
     history: [],
     digest: null,

@@ -8,7 +8,11 @@ import { type Invocation, nextActions } from "../../../src/core/execution/next-a
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { auditEnd, auditTurn, same } from "./audit.ts";
 import { judgeAnswer, judgeVerb } from "./judge.ts";
-import { hold, Observer, Violation } from "./observer.ts";
+import { Observer } from "./observer.ts";
+import { hold, Violation } from "./observed/hold.ts";
+import { missedBy } from "./observed/outside.ts";
+import { auditAnswers, judgeOutside } from "./outside/judge.ts";
+import { type OutsideCommand, Outsiders } from "./outside/outsiders.ts";
 import type { CallPlan, Scenario, Verb } from "./scenario.ts";
 import type { Tally } from "./tally.ts";
 
@@ -46,12 +50,24 @@ export interface WorldOptions {
 
 const GROUP_MS = 50;
 const STEPS = 20_000;
+/** Written before they are answered. */
+const URGENT: ReadonlySet<Command["type"]> = new Set([
+  "start",
+  "recover",
+  "pause",
+  "resume",
+  "cancel",
+  "signal",
+  "callback",
+  "heartbeat",
+]);
 
 export class World {
   readonly scenario: Scenario;
   readonly tally: Tally;
   state: ExecutionState | null = null;
   observer: Observer;
+  readonly outsiders: Outsiders;
   private readonly options: WorldOptions;
   /** Points passed so far, over all lives. */
   points = 0;
@@ -86,6 +102,7 @@ export class World {
     this.tally = tally;
     this.faultsBefore = options.mayBeSpared === true ? -1 : tally.total;
     this.observer = new Observer(scenario.spec);
+    this.outsiders = new Outsiders(scenario);
     this.time = scenario.started_at;
     this.verbs = [...scenario.verbs];
   }
@@ -103,6 +120,7 @@ export class World {
       this.live(() => this.step());
     }
     auditEnd(this, this.state as ExecutionState, this.log(), this.restartedAt);
+    auditAnswers(this, this.state as ExecutionState);
     return this;
   }
 
@@ -125,7 +143,9 @@ export class World {
   }
 
   private busy(): boolean {
-    return this.observer.terminal === null || this.commitAt !== null || this.late.length > 0;
+    const isOver = this.observer.terminal !== null && this.commitAt === null;
+    if (isOver) this.outsiders.quieten();
+    return !isOver || this.late.length > 0 || !this.outsiders.isEmpty;
   }
 
   /** One stretch of life; a crash in it is followed by as many restarts as it takes. */
@@ -162,6 +182,8 @@ export class World {
     if (verb !== undefined) offer(verb.at, () => this.verb(this.verbs.shift()?.command as Verb));
     for (const call of this.calls.values()) offer(call.ends_at, () => this.answer(call));
     for (const call of this.late) offer(call.ends_at, () => this.answer(call));
+    const outside = this.outsiders.next();
+    if (outside !== null) offer(outside.at, () => this.fromOutside(outside.take()));
     if (this.commitAt !== null) offer(this.commitAt, () => this.write());
     if (this.wakeAt !== null) offer(this.wakeAt, () => this.submit({ type: "tick" }));
     if (first === null) throw new Violation("I15", "nothing will ever come: no call, no timer");
@@ -174,12 +196,19 @@ export class World {
     const chance = this.scenario.chance();
     const { stage, call: id, plan, began_at } = call;
     const judge = judgeAnswer(this, call, chance);
+    const outcome = plan.later === undefined ? plan.outcome : ({ ok: "later" } as const);
     const { events, refusal } = this.submit(
-      { type: "answer", stage, call: id, outcome: plan.outcome, began_at, chance },
+      { type: "answer", stage, call: id, outcome, began_at, chance },
       (events, refusal) => judge(events, refusal),
     );
-    if (refusal === null && events.length > 0 && !plan.outcome.ok)
-      this.tally.fault(plan.outcome.failure.kind);
+    if (refusal === null && events.length > 0 && outcome.ok === false) this.tally.fault(outcome.failure.kind);
+  }
+
+  private fromOutside(command: OutsideCommand): void {
+    const { refusal } = this.submit(command, judgeOutside(this, command));
+    if (refusal !== null || command.type !== "signal") return;
+    const { stage, answer, by } = command;
+    this.outsiders.acknowledged.set(stage, { answer, by });
   }
 
   private verb(command: Verb): void {
@@ -196,14 +225,14 @@ export class World {
     const before = this.state;
     const { events, state, refusal } = decide(before, command, this.clock());
     this.state = state;
-    for (const event of events) this.observer.see(event);
+    for (const event of events) this.see(event);
     if (before !== null && before.ended_at !== null) {
       hold("I2", state === before && events.length === 0, () => `${command.type} changed a terminal state`);
     }
     judge(events, refusal);
     if (events.length > 0) {
       this.unwritten.push(...events);
-      const urgent = ["start", "recover", "pause", "resume", "cancel"].includes(command.type);
+      const urgent = URGENT.has(command.type);
       this.point("decided");
       if (command.type === "start" || command.type === "recover") {
         this.write();
@@ -216,6 +245,18 @@ export class World {
     } else if (command.type === "tick" || command.type === "recover") this.act();
     auditTurn(this, this.state as ExecutionState, command, refusal !== null);
     return { events, refusal };
+  }
+
+  private see(event: LogEvent): void {
+    const missed = missedBy(this.observer, event);
+    if (missed !== null) this.tally.fault(missed);
+    this.observer.see(event);
+    // A pause in mode abort interrupts what an agent does that has answered 202, too.
+    if (event.type === "execution.paused" && event.data.mode === "abort") this.disruptions += 1;
+    if (event.type !== "stage.waiting") return;
+    const { reason } = event.data;
+    this.tally.verb(`wait for ${reason === "wait" ? "an answer" : "a callback"}`);
+    this.outsiders.seen(event, this.observer.of(event.stage).call, this.time, this.setBack);
   }
 
   private write(): void {
@@ -255,6 +296,7 @@ export class World {
     if (kind === "lookup") this.exact = false;
     const began_at = this.clock();
     this.calls.set(call, { stage, attempt, call, began_at, ends_at: this.time + plan.duration_ms, plan });
+    if (plan.later !== undefined) this.outsiders.called(stage, call, this.time, plan.later);
   }
 
   private abort(call: Call): void {
@@ -272,6 +314,7 @@ export class World {
     this.time = time;
     this.committedState = state;
     for (const { type, stage } of this.log()) if (type === "stage.completed") this.done.add(stage);
+    this.outsiders.remember(this.log());
     this.die();
   }
 

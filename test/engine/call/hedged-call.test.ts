@@ -11,6 +11,7 @@ const AFTER_MS = 100;
 interface Side {
   at: number;
   key: string;
+  callback_url: string | null;
   hooks: CallHooks;
   end: (outcome: CallOutcome) => Promise<void>;
 }
@@ -22,6 +23,7 @@ function hedged(mayHedge = true) {
   const abort = new AbortController();
   const request = {
     idempotency_key: "key",
+    callback_url: "https://c/1",
     tenant: "acme",
     registration: { url: "https://agents.example/a", protocol: "native" },
     call: { agent_type: "a" },
@@ -33,7 +35,8 @@ function hedged(mayHedge = true) {
           resolve(outcome);
           await drained();
         };
-        sides.push({ at: time.now, key: sent.idempotency_key, hooks, end });
+        const { idempotency_key: key, callback_url } = sent;
+        sides.push({ at: time.now, key, callback_url, hooks, end });
       }),
   };
   const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
@@ -66,6 +69,17 @@ test("a first call that stays silent is hedged once under a key of its own; the 
   expect(sides[0]?.hooks.signal.aborted).toBe(true);
   await sides[0]?.end(answer("first"));
   expect(outcome()).toEqual(answer("second"));
+});
+
+test("the first to answer 202 wins, and both say the same place for the result", async () => {
+  const { time, sides, outcome } = hedged();
+  await time.step();
+  expect(sides.map(({ callback_url }) => callback_url)).toEqual(["https://c/1", "https://c/1"]);
+  await sides[1]?.end({ ok: "later" });
+  expect(outcome()).toEqual({ ok: "later" });
+  expect(sides[0]?.hooks.signal.aborted).toBe(true);
+  await sides[0]?.end(answer("first"));
+  expect(outcome()).toEqual({ ok: "later" });
 });
 
 test.each(["a byte", "an answer", "a failure"])(

@@ -60,6 +60,8 @@ export class Platform {
   /** What the alarm was set to, each time: a billed row. */
   readonly alarmSets: number[] = [];
   deaths = 0;
+  /** What agents that answer later need; of the objects that come up from now on. */
+  outside: Pick<Ports, "callbacks" | "callbackToken"> = {};
   /** Records that storage has refused. */
   refusals = 0;
   /** The events that are on the disk, as read back from it. */
@@ -251,6 +253,7 @@ export class Platform {
       alarm: { set: () => Promise.reject(new Error("only the keeper sets the alarm")) },
       agents: this.agents(() => life),
       chance: () => this.weather.chance(),
+      ...this.outside,
     };
   }
 

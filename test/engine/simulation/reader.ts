@@ -1,23 +1,27 @@
 // Reader: one reader of a run's feed, who checks every byte: lifecycle events as they stand in the durable log, none
 // before it is durable (I7, I9), and a text that comes out whole by the one rule of src/contract/README.md section 3.
 import { type LogEvent, wireJson } from "../../../src/core/execution/log-event.ts";
+import { type ExecutionState, isAtRest } from "../../../src/core/execution/state.ts";
 import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import { EventFeed } from "../../../src/engine/watch/feed.ts";
-import { hold } from "../../core/simulation/observer.ts";
+import { hold } from "../../core/simulation/observed/hold.ts";
 
 const decoder = new TextDecoder();
 
 export class Reader {
   isLost = false;
   private readonly feed: EventFeed;
+  private readonly driver: ExecutionDriver;
   private cursor: number;
   /** What has come before it: of calls begun by then it may have missed the end. */
   private readonly joinedAt: number;
   private readonly calls = new Map<string, number>();
   private readonly texts = new Map<string, { attempt: number; text: string }>();
 
-  constructor(driver: ExecutionDriver, after: number) {
-    this.feed = new EventFeed(driver, after);
+  /** @param rests its stream may end where the run is at rest */
+  constructor(driver: ExecutionDriver, after: number, rests = false) {
+    this.feed = new EventFeed(driver, after, false, false, rests);
+    this.driver = driver;
     this.cursor = after;
     this.joinedAt = driver.state?.seq ?? 0;
   }
@@ -44,6 +48,15 @@ export class Reader {
     }
     if (end === "terminal")
       hold("I8", this.cursor === durable.length, () => "the stream ended before the log");
+    if (end === "rest") {
+      const { state } = this.driver;
+      hold("I9", this.cursor === state?.seq, () => "the stream rests before the last event");
+      hold(
+        "I11",
+        isAtRest(state as ExecutionState),
+        () => `the stream rests in a run that is ${state?.status}`,
+      );
+    }
     return end !== "no";
   }
 

@@ -8,7 +8,8 @@ import { nextAlarm } from "../../../src/core/execution/alarm/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
-import { hold, Observer, Violation } from "../../core/simulation/observer.ts";
+import { Observer } from "../../core/simulation/observer.ts";
+import { hold, Violation } from "../../core/simulation/observed/hold.ts";
 import { Random } from "../../core/simulation/random.ts";
 import { type CallPlan, drawScenario, type Scenario } from "../../core/simulation/scenario.ts";
 import type { Tally } from "../../core/simulation/tally.ts";
@@ -285,7 +286,7 @@ export class DriverRun {
     if (this.accepted && this.random.odds(0.1) && mayCome) {
       const object = this.platform.object();
       if (object !== null)
-        this.reader = new Reader(object.driver, this.random.int(0, this.platform.durable.length));
+        this.reader = new Reader(object.driver, this.random.int(0, this.platform.durable.length), true);
     }
     if (this.reader !== null && this.random.odds(0.5)) {
       if (this.reader.read(this.platform.durable, this.texts) || this.random.odds(0.05))

@@ -2,6 +2,7 @@
 // every receiver has it, nothing twice without need, and the latest state wins.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import type { Change } from "../../../src/core/execution/alarm/report-change.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { ExecutionDriver, Watcher } from "../../../src/engine/run/driver.ts";
 import { Outbox, type Receiver } from "../../../src/engine/watch/outbox.ts";
@@ -13,6 +14,9 @@ const RETENTION_S = 600;
 class Scripted implements Receiver {
   readonly name: string;
   readonly takesEachPause: boolean;
+  readonly takesEachQuestion: boolean;
+  /** The questions that opened with each report. */
+  readonly opened: number[][] = [];
   readonly got: string[] = [];
   refusals = 0;
   asked = 0;
@@ -22,9 +26,10 @@ class Scripted implements Receiver {
   constructor(name: string, takesEachPause = false) {
     this.name = name;
     this.takesEachPause = takesEachPause;
+    this.takesEachQuestion = takesEachPause;
   }
 
-  async receive({ status, seq }: ExecutionState): Promise<void> {
+  async receive({ status, seq }: ExecutionState, { opened }: Change): Promise<void> {
     this.asked += 1;
     await this.slow?.promise;
     if (this.hangs) await new Promise(() => {});
@@ -33,6 +38,7 @@ class Scripted implements Receiver {
       throw new Error("refused");
     }
     this.got.push(`${status}@${seq}`);
+    this.opened.push([...opened]);
   }
 }
 
@@ -71,7 +77,8 @@ class World {
     });
   }
 
-  is(status: ExecutionState["status"], seq: number): void {
+  /** @param questions the `seq` of those that are open */
+  is(status: ExecutionState["status"], seq: number, questions: number[] = []): void {
     const ended = status === "completed" || status === "failed" || status === "cancelled";
     const config = { retention_seconds: RETENTION_S };
     this.state = {
@@ -80,12 +87,19 @@ class World {
       updated_at: this.time.now,
       ended_at: ended ? this.time.now : null,
       recoveries: this.recoveries,
-      spec: { config },
-    } as ExecutionState;
+      drained_at: 0,
+      stages: questions.map((asked) => ({
+        phase: "waiting",
+        began_seq: asked,
+        result: {},
+        wait: { seq: asked, reason: "wait", since: 0, expires_at: 600_000 },
+      })),
+      spec: { config, stages: questions.map(() => ({ wait: {} })) },
+    } as unknown as ExecutionState;
   }
 
-  becomes(status: ExecutionState["status"], seq: number): void {
-    this.is(status, seq);
+  becomes(status: ExecutionState["status"], seq: number, questions: number[] = []): void {
+    this.is(status, seq, questions);
     this.watcher?.wake();
   }
 
@@ -299,4 +313,64 @@ test("a receiver that hangs with an earlier change delays the end for no other",
   await world.pass(1);
   expect(world.index.got).toEqual(["running@2", "completed@9"]);
   expect(world.hook.asked).toBe(1);
+});
+
+test("a question is reported at once, also while other stages run, and so is its end", async () => {
+  const world = new World();
+  const outbox = world.open();
+  world.becomes("running", 2);
+  await world.pass(TIMINGS.OUTBOX_FIRST_MS);
+  world.becomes("running", 3, [3]);
+  // The alarm comes soon where a crash is faster than the report.
+  expect([outbox.reports, world.pending]).toEqual(["pending", 1]);
+  await world.pass(1);
+  world.becomes("waiting", 5, [3, 5]);
+  await world.pass(1);
+  world.becomes("waiting", 6, [5]);
+  await world.pass(1);
+  expect(world.index.got).toEqual(["running@2", "running@3", "waiting@5", "waiting@6"]);
+  expect(world.index.opened).toEqual([[], [3], [5], []]);
+  world.becomes("waiting", 7, [5]);
+  await world.pass(60_000);
+  expect(world.index.asked).toBe(4);
+});
+
+test("a run that begins with a question is reported without the delay of a start", async () => {
+  const world = new World();
+  world.open();
+  world.becomes("waiting", 2, [2]);
+  await world.pass(1);
+  expect(world.index.got).toEqual(["waiting@2"]);
+});
+
+test("a question that was answered before its report reaches those who take each", async () => {
+  const world = new World();
+  const outbox = world.open();
+  world.becomes("waiting", 2, [2]);
+  world.becomes("running", 4);
+  world.becomes("completed", 9);
+  expect(await outbox.settle()).toEqual([]);
+  expect(world.index.got).toEqual(["completed@9"]);
+  expect(world.hook.got).toEqual(["waiting@2", "completed@9"]);
+  expect(world.hook.opened).toEqual([[2], []]);
+});
+
+test("questions that an earlier instance left open open with a report of its own, and with no later one", async () => {
+  const world = new World();
+  world.is("waiting", 5, [3, 5]);
+  world.open();
+  world.becomes("waiting", 6, [5]);
+  await world.pass(1);
+  expect([world.hook.got, world.hook.opened]).toEqual([["waiting@6"], [[]]]);
+
+  const crashed = new World();
+  crashed.is("waiting", 5, [3, 5]);
+  const outbox = crashed.open();
+  outbox.notice();
+  crashed.becomes("waiting", 6, [5]);
+  expect(await outbox.settle()).toEqual([]);
+  expect([crashed.hook.got, crashed.hook.opened]).toEqual([
+    ["waiting@5", "waiting@6"],
+    [[3, 5], []],
+  ]);
 });

@@ -8,7 +8,11 @@ import { Presence } from "../../../src/engine/watch/presence.ts";
 import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
 import { VirtualTime } from "../simulation/virtual-time.ts";
 
-function watched(fields: Partial<ReturnType<typeof makeSpec>> = {}, restarted = false) {
+function watched(
+  fields: Partial<ReturnType<typeof makeSpec>> = {},
+  restarted = false,
+  resting = { count: 0 },
+) {
   const time = new VirtualTime(0);
   const submitted: { at: number; command: Command }[] = [];
   const spec = { ...makeSpec([makeStage("a")]), on_disconnect: "cancel" as const, watched: true, ...fields };
@@ -17,7 +21,7 @@ function watched(fields: Partial<ReturnType<typeof makeSpec>> = {}, restarted = 
     submit: (command: Command) => submitted.push({ at: time.now, command }),
   } as unknown as ExecutionDriver;
   const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
-  const presence = Presence.of(driver, clock, restarted);
+  const presence = Presence.of(driver, clock, restarted, () => resting.count);
   const end = async () => {
     while (await time.step());
     return submitted.map(({ at, command }) => [at, command.type]);
@@ -53,4 +57,43 @@ test("after a restart the grace of a watched run begins at once, of another one 
 
 test("a run that goes on without watchers has no presence", () => {
   expect(watched({ on_disconnect: "continue" }).presence).toBeNull();
+});
+
+test("readers at rest are watchers: the grace begins when the last of them has gone", async () => {
+  const resting = { count: 1 };
+  const { time, presence, end } = watched({}, false, resting);
+  presence?.enter()();
+  expect(presence?.isResting).toBe(true);
+  expect(await end()).toEqual([]);
+  resting.count = 0;
+  presence?.left();
+  expect(presence?.isResting).toBe(false);
+  time.now = 0;
+  expect(await end()).toEqual([[GRACE, "cancel"]]);
+});
+
+test("a reader that comes to rest within the grace keeps the run", async () => {
+  const resting = { count: 0 };
+  const { presence, end } = watched({}, false, resting);
+  presence?.enter()();
+  expect(presence?.isResting).toBe(false);
+  resting.count = 1;
+  presence?.rested();
+  expect(presence?.isResting).toBe(true);
+  expect(await end()).toEqual([]);
+});
+
+test("after a restart the readers at rest are still watchers", async () => {
+  expect(await watched({}, true, { count: 1 }).end()).toEqual([]);
+});
+
+test("a reader whose stream rests may be slow to come back, whoever leaves meanwhile", async () => {
+  const resting = { count: 0 };
+  const { time, presence, end } = watched({}, false, resting);
+  const [one, two] = [presence?.enter(), presence?.enter()];
+  one?.(3_000);
+  two?.(3_000);
+  time.now = 1_000;
+  presence?.left();
+  expect(await end()).toEqual([[GRACE + 3_000, "cancel"]]);
 });

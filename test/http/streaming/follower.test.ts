@@ -52,11 +52,14 @@ function quickClock(): { clock: Clock; waits: number[] } {
 async function readThrough(first: Response, ...next: (() => Response)[]) {
   const { clock, waits } = quickClock();
   const asked: number[] = [];
-  const reattach = async (after: number) => {
-    asked.push(after);
-    const make = next.shift();
-    if (make === undefined) throw new Error("the object is not there");
-    return make();
+  const reattach = {
+    stream: async (after: number) => {
+      asked.push(after);
+      const make = next.shift();
+      if (make === undefined) throw new Error("the object is not there");
+      return make();
+    },
+    rest: () => Promise.reject(new Error("the object is not there")),
   };
   const text = await streamResponse(first, 0, reattach, clock).text();
   expect(text.startsWith("retry: 1000\n")).toBe(true);

@@ -5,6 +5,7 @@ import type { AgentCall } from "../../../src/contract/agent.ts";
 import { onLoopback } from "../servers/loopback.ts";
 
 export interface SeenCall {
+  method: string;
   path: string;
   headers: IncomingMessage["headers"];
   body: AgentCall;
@@ -48,9 +49,11 @@ export async function startAgentServer(): Promise<AgentServer> {
       return;
     }
     const call: SeenCall = {
+      method: request.method ?? "",
       path,
       headers: request.headers,
-      body: JSON.parse(text) as AgentCall,
+      // What cancels an agent's work has none.
+      body: JSON.parse(text || "null") as AgentCall,
       text,
       at: Date.now(),
       aborted: false,

@@ -2,7 +2,7 @@
 // the calls that tests make most.
 import type { Pipeline } from "../../../src/contract/pipeline.ts";
 import { callWith } from "../clients/keys.ts";
-import { startAlone } from "./workerd.ts";
+import { startAlone, type WorkerName } from "./workerd.ts";
 
 export interface Coordinator {
   url: string;
@@ -43,15 +43,19 @@ export interface Answer {
 export async function startCoordinator(
   agents: readonly { host: string }[] = [],
   vars: Record<string, string> = {},
+  worker: WorkerName = "chaos-worker",
 ): Promise<Coordinator> {
   // workerd itself and not wrangler's test harness, which carries outgoing calls over Node's fetch: an agent would
   // never see its connection close, and a cut body would be mended.
-  const server = await startAlone({
-    AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
-    // Most tests ask the same again to see what the agent does; those of the cache turn it on.
-    AGENT_COORDINATOR_CACHING: "false",
-    ...vars,
-  });
+  const server = await startAlone(
+    {
+      AGENT_COORDINATOR_AGENT_HOSTS: agents.map((agent) => agent.host).join(","),
+      // Most tests ask the same again to see what the agent does; those of the cache turn it on.
+      AGENT_COORDINATOR_CACHING: "false",
+      ...vars,
+    },
+    { worker },
+  );
   const base = server.url;
   const call = (path: string, init?: RequestInit) => fetch(`${base}${path}`, init);
   const json = (method: string, path: string, body: unknown, headers: Record<string, string> = {}) =>

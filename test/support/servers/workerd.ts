@@ -151,16 +151,21 @@ async function listening(
   return { http: ports.get("http") as number, doors: ports.get("doors") as number };
 }
 
-type WorkerName = "chaos-worker" | "counting-worker" | "splitting-worker";
+export type WorkerName =
+  | "chaos-worker"
+  | "counting-worker"
+  | "outside-worker"
+  | "resting-worker"
+  | "splitting-worker";
 
 const bundled = new Map<WorkerName, Promise<string>>();
 
 /**
- * A Worker of this folder as one module. Bundled without wrangler, which takes two seconds of a processor for it, in
+ * A Worker of test/support/workers as one module. Bundled without wrangler, which takes two seconds of a processor for it, in
  * each file of tests.
  */
 function bundle(name: WorkerName): Promise<string> {
-  const main = `test/support/servers/${name}.ts`;
+  const main = `test/support/workers/${name}.ts`;
   const made =
     bundled.get(name) ?? bundleWorker(COORDINATOR_CONFIG, { ...CONFIG, main }).then(({ text }) => text);
   bundled.set(name, made);
@@ -171,6 +176,8 @@ function bundle(name: WorkerName): Promise<string> {
 const FLAGS: Record<WorkerName, readonly string[]> = {
   "chaos-worker": [],
   "counting-worker": ["nodejs_als"],
+  "outside-worker": [],
+  "resting-worker": [],
   "splitting-worker": [],
 };
 

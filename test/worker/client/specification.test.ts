@@ -365,6 +365,7 @@ describe("monitoring", () => {
       "execution_success_rate",
       "memory_usage_mb",
       "stage_error_rate",
+      "wait_age_seconds",
     ]);
     await client.updateConfig({ alert_thresholds: { avg_execution_time_ms: 1 } });
     await client.executePipeline(QUESTION);

@@ -2,6 +2,7 @@
 // machine reads nothing, and no page but its own starts or changes anything.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ENDPOINTS } from "../../../src/http/endpoints.ts";
+import type { Route } from "../../../src/http/route.ts";
 import { type AgentServer, answers, startAgentServer } from "../../support/agents/agent-server.ts";
 import { closeAll } from "../../support/close.ts";
 import { type Coordinator, startCoordinator } from "../../support/servers/coordinator.ts";
@@ -34,6 +35,7 @@ const concrete = (path: string) =>
     .replace(":name", "mine")
     .replace(":stage", "only")
     .replace(":agent_type", "mine");
+const changesWithoutToken = ({ method, permission }: Route) => method !== "get" && permission !== "token";
 const call = (method: string, path: string, headers: Record<string, string>, body?: string) =>
   rawRequest(`${coordinator.url}${path}`, method, headers, body);
 
@@ -77,7 +79,7 @@ describe("a page of another origin", () => {
 
   test("starts and changes nothing, with a body or without", async () => {
     const before = await everything();
-    for (const { method, path } of ENDPOINTS.filter((at) => at.method !== "get")) {
+    for (const { method, path } of ENDPOINTS.filter(changesWithoutToken)) {
       for (const headers of foreign) {
         for (const sent of [{}, { "content-type": "text/plain" }]) {
           const answer = await call(method.toUpperCase(), concrete(path), { ...headers, ...sent }, "");
@@ -95,6 +97,17 @@ describe("a page of another origin", () => {
     const paths = ["/v1/pipelines", "/v1/agents", "/v1/config", "/v1/executions"];
     return Promise.all(paths.map(async (path) => (await coordinator.api("GET", path)).body));
   };
+
+  test("may send what a token opens: the form of a question's page says Origin: null", async () => {
+    for (const path of ["/respond/none", "/v1/callbacks/none"]) {
+      for (const headers of [...foreign, { origin: LISTED }]) {
+        const type = { "content-type": "application/x-www-form-urlencoded" };
+        const answer = await call("POST", path, { ...headers, ...type }, "");
+        expect(answer.status, path).toBe(404);
+        expect(answer.headers["access-control-allow-origin"], path).toBeUndefined();
+      }
+    }
+  });
 
   test("reads without a CORS header, as ever", async () => {
     const answer = await call("GET", "/v1/executions", { origin: "https://evil.example" });

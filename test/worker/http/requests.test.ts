@@ -70,6 +70,7 @@ describe("a query", () => {
   test("with a parameter that the operation does not know is refused on every operation", async () => {
     const before = await everything();
     for (const operation of ENDPOINTS) {
+      if (operation.any_query === true) continue;
       for (const name of ["since", "Limit", "__proto__", "toString", "a/b~c", "token", "limit", "after"]) {
         if (Object.hasOwn(queryParameters(operation), name)) continue;
         const path = `${concrete(operation.path)}?${encodeURIComponent(name)}=1`;

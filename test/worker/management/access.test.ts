@@ -49,6 +49,8 @@ const BODIES: Record<string, unknown> = {
   "POST /v1/executions": { ...RUN, query: "theirs", pipeline: "mine" },
   "POST /v1/executions/cleanup": { older_than_seconds: 0 },
   "POST /v1/stages/execute": { stage: { name: "s", agent_type: "one" }, query: "theirs" },
+  "POST /v1/executions/:id/stages/:stage/complete": { data: {} },
+  "POST /v1/executions/:id/stages/:stage/fail": { message: "no" },
   "POST /v1/pipelines/validate": { stages: [] },
   "PUT /v1/pipelines/:name": { stages: [{ name: "theirs", agent_type: "x" }] },
   "POST /v1/pipelines/:name/stages": { name: "theirs", agent_type: "x" },
@@ -98,6 +100,10 @@ describe("two tenants", () => {
         const label = `${method} ${path} with ${key}`;
         if (operation?.permission === "public") {
           expect(status, label).toBe(200);
+          continue;
+        }
+        if (operation?.permission === "token") {
+          expect(status, label).toBe(404);
           continue;
         }
         expect(status, label).toBe(401);
@@ -235,7 +241,7 @@ describe("stream tokens", () => {
     const own = `/v1/executions/${execution_id}`;
     for (const { method, path } of ROUTES) {
       const operation = ENDPOINTS.find((at) => at.method === method.toLowerCase() && at.path === path);
-      if (operation?.permission === "public" || path.endsWith("/events")) continue;
+      if (["public", "token"].includes(operation?.permission ?? "") || path.endsWith("/events")) continue;
       const target = `${path.replace(":id", execution_id).replaceAll(/:[a-z_]+/g, "mine")}?token=${token}`;
       expect((await callWith(coordinator, null, method, target)).status, `${method} ${path}`).toBe(401);
     }
@@ -344,8 +350,9 @@ describe("every path", () => {
       }
       for (const method of there) expect(allow, path).toContain(method);
       const head = await acme("HEAD", target);
+      const isOfToken = ENDPOINTS.some((at) => at.path === path && at.permission === "token");
       expect(head.status, `HEAD ${path}`).toBe(
-        there.includes("GET") ? 200 : allow.includes("GET") ? head.status : 405,
+        there.includes("GET") ? (isOfToken ? 404 : 200) : allow.includes("GET") ? head.status : 405,
       );
       expect(head.body, `HEAD ${path}`).toBe("");
     }

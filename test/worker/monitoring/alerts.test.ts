@@ -77,6 +77,7 @@ test("without traffic nothing fires, and every name of the specification is ther
     { name: "avg_execution_time_ms", threshold: 5_000, value: null, firing: false, since: null },
     { name: "concurrent_executions", threshold: 20, value: 0, firing: false, since: null },
     { name: "memory_usage_mb", threshold: 16, value: null, firing: false, since: null },
+    { name: "wait_age_seconds", threshold: 86_400, value: null, firing: false, since: null },
   ]);
 });
 

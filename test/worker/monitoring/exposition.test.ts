@@ -131,6 +131,9 @@ describe.each(["prometheus", "openmetrics"] as const)("as %s", (format) => {
       ["pipeline_stage_duration_seconds", "histogram"],
       ["pipeline_stage_retries", "counter"],
       ["pipeline_executions_in_progress", "gauge"],
+      ["pipeline_waits_open", "gauge"],
+      ["pipeline_wait_duration_seconds", "histogram"],
+      ["pipeline_waits_expired", "counter"],
     ]);
     for (const { name, help, samples } of families.values()) {
       expect(help, name).not.toBe("");

@@ -60,7 +60,12 @@ describe("GET /v1/metrics", () => {
   test("counts each run once, with the specification's keys", async () => {
     for (let run = 0; run < 10; run += 1) await coordinator.run({ pipeline: "two" });
     const body = await counted("?pipeline=two", 10);
-    expect(Object.keys(body)).toEqual(["execution_metrics", "stage_metrics", "performance_analytics"]);
+    expect(Object.keys(body)).toEqual([
+      "execution_metrics",
+      "stage_metrics",
+      "waits",
+      "performance_analytics",
+    ]);
     expect(body.execution_metrics).toMatchObject({
       total_executions: 10,
       successful_executions: 10,

@@ -111,9 +111,8 @@ test.concurrent.for([
       database.exec(
         `INSERT INTO executions (${columns}) SELECT ${columns.replace("shape", "NULL")} FROM runs`,
       );
-      database.exec(
-        "DROP TABLE runs; DROP TABLE pipeline_windows; DROP TABLE places; DELETE FROM _cf_KV WHERE key = 'schema'",
-      );
+      database.exec("DROP TABLE runs; DROP TABLE pipeline_windows; DROP TABLE waits; DROP TABLE places");
+      database.exec("DELETE FROM _cf_KV WHERE key = 'schema'");
     });
     ofEarlierVersion(of.state);
     const second = await of.boot();

@@ -18,7 +18,7 @@ const CODINGS_MOST = 3;
  * @throws BodyFault for an unknown coding
  */
 export async function decodedBody(
-  response: Response,
+  response: Pick<Response, "headers" | "body">,
   brotli: BrotliDecoder | null,
 ): Promise<ReadableStream<Uint8Array> | null> {
   const header = response.headers.get("content-encoding") ?? "";

@@ -5,11 +5,16 @@
 import { TIMINGS } from "../../timings.ts";
 import { nextActions } from "../next-actions.ts";
 import { type ExecutionState, isTerminal } from "../state.ts";
+import { hasAsked } from "../view/waits.ts";
 import { isDeletedByIndex, retainedUntil } from "./retention.ts";
 
-/** True where a crash before the report must be followed by an alarm that comes soon: an end, a pause, and a wait. */
-export function needsAlarm({ status }: ExecutionState): boolean {
-  return status === "paused" || status === "waiting" || isTerminal(status);
+/**
+ * True where a crash before the report must be followed by an alarm that comes soon: an end, a pause, a wait, and
+ * whatever follows a question, which others are to see closed.
+ */
+export function needsAlarm(state: ExecutionState): boolean {
+  const { status } = state;
+  return status === "paused" || status === "waiting" || isTerminal(status) || hasAsked(state);
 }
 
 /**

@@ -61,7 +61,7 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
       schema: wait.schema ?? null,
       expires_at: isoTime(batch.now + wait.timeout_seconds * 1_000),
     },
-    internal: { bytes: jsonBytes(prompt) },
+    ...(wait.prompt === undefined ? {} : { internal: { bytes: jsonBytes(prompt) } }),
   });
   const { early } = stageOf(batch.state, name);
   // Its bytes were counted when it came.
@@ -70,7 +70,9 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
 
 /** What is shown to the person who answers. */
 function promptOf(batch: Batch, text: string | undefined, meter: Meter): Result<JsonObject, StageError> {
-  const asked = text === undefined ? ok({}) : evaluateObject(text, scopeOf(batch.state), meter);
+  // A question without a prompt adds nothing to the execution.
+  if (text === undefined) return ok({});
+  const asked = evaluateObject(text, scopeOf(batch.state), meter);
   if (!asked.ok) {
     const message = `wait/prompt: ${asked.error}`;
     return err({ code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
@@ -284,9 +286,19 @@ function isKnown({ answers }: StageState, { call, digest }: AcceptedAnswer): boo
   return answers.some((answer) => answer.call === call && answer.digest === digest);
 }
 
-/** Distinguishes an answer from another one: who can forge a collision only has a 200 for a 409. */
-function digestOf(answer: OutsideAnswer | CallEnding): string {
-  return hash64(canonicalJson("bytes" in answer ? { ...answer, bytes: 0, text: "" } : answer));
+/**
+ * Distinguishes an answer from another one: who can forge a collision only has a 200 for a 409. What the coordinator adds
+ * to an agent's answer is another at each callback, and is left out.
+ */
+function digestOf(given: OutsideAnswer | CallEnding): string {
+  const said = given.ok
+    ? "data" in given
+      ? { data: given.data }
+      : { answer: given.answer }
+    : "message" in given
+      ? { message: given.message }
+      : { failure: given.failure };
+  return hash64(canonicalJson(said));
 }
 
 /** The random number of a delay that no command brings one for: spread over runs, and the same at every replay. */

@@ -144,8 +144,16 @@ function placeBefore(state: ExecutionState, stage: StageState, ready_seq: number
 
 /** True where the scheduler (schedule.ts) would not have started the stage just before the event `seq`. */
 function wasBlockedBefore(state: ExecutionState, stage: StageState, ready_seq: number, seq: number): boolean {
+  // What waits for the outside takes no place, and is not kept from beginning.
+  if (isAsking(state, stage)) return false;
   const active = state.stages.filter(
-    (other) => other !== stage && wasBegun(other) && other.began_seq < seq && isOpenAt(other, seq),
+    (other) =>
+      other !== stage &&
+      wasBegun(other) &&
+      other.began_seq < seq &&
+      isOpenAt(other, seq) &&
+      !other.displaced &&
+      !isAsking(state, other),
   );
   const exclusive = (of: StageState) => isExclusive(state, specOf(state, of.result.stage));
   if (active.length >= state.spec.config.max_concurrent_stages) return true;
@@ -157,6 +165,10 @@ function wasBlockedBefore(state: ExecutionState, stage: StageState, ready_seq: n
       (wasBegun(other) ? other.began_seq : other.ended_seq) > seq &&
       readySeq(state, other) < ready_seq,
   );
+}
+
+function isAsking(state: ExecutionState, { result }: StageState): boolean {
+  return specOf(state, result.stage).wait !== undefined;
 }
 
 /** The `seq` of the event after which the stage could start. */

@@ -26,8 +26,15 @@ export interface AlertEvaluation {
 const MARGIN = 0.1;
 const MB = 1024 * 1024;
 
-/** @param open executions that have begun and not ended */
-export function readingsOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: number): Reading[] {
+/**
+ * @param open executions that have begun, have not ended and do not wait: a thousand approvals are no load
+ * @param oldest how long the oldest open question has been open, in ms; null where there is none
+ */
+export function readingsOf(
+  byPipeline: ReadonlyMap<string, MetricTotals>,
+  open: number,
+  oldest: number | null = null,
+): Reading[] {
   const all = emptyTotals();
   for (const totals of byPipeline.values()) mergeTotals(all, totals);
   const completed = all.by.get("completed") ?? 0;
@@ -44,6 +51,7 @@ export function readingsOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: 
     })),
     { name: "concurrent_executions", value: open },
     { name: "memory_usage_mb", value: ended ? all.context_bytes / MB : null },
+    { name: "wait_age_seconds", value: oldest === null ? null : Math.max(0, oldest) / 1_000 },
   ];
 }
 

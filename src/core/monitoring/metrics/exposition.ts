@@ -1,7 +1,7 @@
 // Metric families as text: Prometheus 0.0.4 and OpenMetrics 1.0.0, which differ in a counter's name, in units and in
 // the last line.
 import type { Family, Labels } from "./families.ts";
-import { BUCKETS_SECONDS, type Tally } from "./run-metrics.ts";
+import type { Tally } from "./tally.ts";
 
 export type TextFormat = "prometheus" | "openmetrics";
 
@@ -20,16 +20,20 @@ function header(family: Family, format: TextFormat): string[] {
 
 function samples(family: Family): string[] {
   if (family.type === "histogram") {
-    return family.points.flatMap(({ labels, tally }) => histogram(family.name, labels, tally));
+    return family.points.flatMap(({ labels, tally }) => histogram(family, labels, tally));
   }
   const name = family.type === "counter" ? `${family.name}_total` : family.name;
   return family.points.map(({ labels, value }) => sample(name, labels, value));
 }
 
 /** Buckets count everything up to their bound; the last one, without a bound, counts all. */
-function histogram(name: string, labels: Labels, tally: Tally): string[] {
+function histogram(
+  { name, bounds }: Extract<Family, { type: "histogram" }>,
+  labels: Labels,
+  tally: Tally,
+): string[] {
   let below = 0;
-  const buckets = [...BUCKETS_SECONDS, Number.POSITIVE_INFINITY].map((bound, at) => {
+  const buckets = [...bounds, Number.POSITIVE_INFINITY].map((bound, at) => {
     below += tally.buckets.get(at) ?? 0;
     return sample(`${name}_bucket`, [...labels, ["le", boundText(bound)]], below);
   });

@@ -1,6 +1,8 @@
 // The totals as metric families, once for every exporter: counters, gauges and histograms with their points. Labels
 // are pipelines, stages and statuses; never an id, so that the number of series is that of what is defined.
-import type { MetricTotals, Tally } from "./run-metrics.ts";
+import { BUCKETS_SECONDS, type MetricTotals } from "./run-metrics.ts";
+import type { Tally } from "./tally.ts";
+import { type mergeOpenWaits, WAIT_BUCKETS_SECONDS } from "./waits.ts";
 
 export type Labels = readonly (readonly [name: string, value: string])[];
 
@@ -23,14 +25,33 @@ interface Described {
 export type Family = Described &
   (
     | { type: "counter" | "gauge"; points: NumberPoint[] }
-    | { type: "histogram"; unit: "seconds"; points: HistogramPoint[] }
+    | {
+        type: "histogram";
+        unit: "seconds";
+        /** Upper bounds of the buckets, in seconds; the last bucket has none. */
+        bounds: readonly number[];
+        points: HistogramPoint[];
+      }
   );
 
-/** @param open executions that have begun and not ended */
-export function familiesOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: number): Family[] {
+/**
+ * @param open executions that have begun, have not ended and do not wait
+ * @param waits open questions by pipeline
+ */
+export function familiesOf(
+  byPipeline: ReadonlyMap<string, MetricTotals>,
+  open: number,
+  waits: ReturnType<typeof mergeOpenWaits> = new Map(),
+): Family[] {
   const pipelines = [...byPipeline];
   const stages = pipelines.flatMap(([pipeline, totals]) =>
     Array.from(totals.stages, ([stage, of]) => ({
+      of,
+      labels: [label("pipeline", pipeline), label("stage", stage)],
+    })),
+  );
+  const asked = pipelines.flatMap(([pipeline, totals]) =>
+    Array.from(totals.waits ?? [], ([stage, of]) => ({
       of,
       labels: [label("pipeline", pipeline), label("stage", stage)],
     })),
@@ -53,7 +74,8 @@ export function familiesOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: 
       name: "pipeline_duration_seconds",
       type: "histogram",
       unit: "seconds",
-      help: "From an execution's start to its end, pauses included.",
+      bounds: BUCKETS_SECONDS,
+      help: "From an execution's start to its end, pauses included, waits for answers not.",
       points: pipelines.map(([pipeline, { runs }]) => ({
         labels: [label("pipeline", pipeline)],
         tally: runs,
@@ -69,6 +91,7 @@ export function familiesOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: 
       name: "pipeline_stage_duration_seconds",
       type: "histogram",
       unit: "seconds",
+      bounds: BUCKETS_SECONDS,
       help: "From a stage's start to its end, retries included.",
       points: stages.flatMap(({ of, labels }) =>
         Array.from(of.by, ([status, tally]) => ({ labels: [...labels, label("status", status)], tally })),
@@ -83,10 +106,38 @@ export function familiesOf(byPipeline: ReadonlyMap<string, MetricTotals>, open: 
     {
       name: "pipeline_executions_in_progress",
       type: "gauge",
-      help: "Executions in progress.",
+      help: "Executions in progress, those that wait for the outside not included.",
       points: [{ labels: [], value: open }],
     },
+    {
+      name: "pipeline_waits_open",
+      type: "gauge",
+      help: "Open questions.",
+      // A pipeline whose last question was answered has none, which a scraper is to see.
+      points: [...new Set([...pipelines.flatMap(hasWaits), ...waits.keys()])].map((pipeline) => ({
+        labels: [label("pipeline", pipeline)],
+        value: waits.get(pipeline)?.open ?? 0,
+      })),
+    },
+    {
+      name: "pipeline_wait_duration_seconds",
+      type: "histogram",
+      unit: "seconds",
+      bounds: WAIT_BUCKETS_SECONDS,
+      help: "From a question to its answer or its expiry.",
+      points: asked.map(({ of, labels }) => ({ labels, tally: of.tally })),
+    },
+    {
+      name: "pipeline_waits_expired",
+      type: "counter",
+      help: "Questions that had no answer in time.",
+      points: asked.map(({ of, labels }) => ({ labels, value: of.expired })),
+    },
   ];
+}
+
+function hasWaits([pipeline, { waits }]: [string, MetricTotals]): string[] {
+  return waits === undefined ? [] : [pipeline];
 }
 
 function label(name: string, value: string): readonly [string, string] {

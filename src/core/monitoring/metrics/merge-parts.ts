@@ -28,7 +28,10 @@ function keptStages(
   parts: readonly ReadonlyMap<string, MetricTotals>[],
   pipeline: string,
 ): ReadonlySet<string> {
-  const names = parts.map((part) => part.get(pipeline)?.stages.keys() ?? []);
+  const names = parts.map((part) => [
+    ...(part.get(pipeline)?.stages.keys() ?? []),
+    ...(part.get(pipeline)?.waits?.keys() ?? []),
+  ]);
   return keptNames(names, LIMITS.METRICS_STAGES);
 }
 

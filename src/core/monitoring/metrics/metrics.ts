@@ -6,12 +6,19 @@ import type { MetricTotals, StageTotals } from "./run-metrics.ts";
 import { opportunitiesIn } from "./analysis/opportunities.ts";
 import type { RunEnd, RunShape } from "./report.ts";
 import { mean, quantile } from "./sketch.ts";
+import { waitMetrics } from "./waits.ts";
 
 /**
- * @param open executions that have begun and not ended
+ * @param open executions that have begun, have not ended and do not wait
+ * @param waits open questions by pipeline
  * @param shapes of recent runs, in the order in which they began
  */
-export function metricsOf(totals: MetricTotals, open: number, shapes: readonly RunShape[]): Metrics {
+export function metricsOf(
+  totals: MetricTotals,
+  open: number,
+  shapes: readonly RunShape[],
+  waits: Parameters<typeof waitMetrics>[1] = new Map(),
+): Metrics {
   const ended = (status: RunEnd) => totals.by.get(status) ?? 0;
   const { durations } = totals;
   const average = mean(durations);
@@ -32,6 +39,7 @@ export function metricsOf(totals: MetricTotals, open: number, shapes: readonly R
     stage_metrics: Object.fromEntries(
       Array.from(totals.stages, ([name, stage]) => [name, stageMetrics(stage)]),
     ),
+    waits: waitMetrics(totals.waits ?? new Map(), waits),
     performance_analytics: {
       bottlenecks: bottlenecksIn(totals, shapes),
       optimization_opportunities: opportunitiesIn(shapes),

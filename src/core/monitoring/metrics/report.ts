@@ -13,6 +13,9 @@ import {
 } from "../../execution/view/critical-path.ts";
 import { type ExecutionState, isTerminal, type StageState } from "../../execution/state.ts";
 
+import { hasAsked } from "../../execution/view/waits.ts";
+import { waitedMs, type WaitReport, waitsOf } from "./waits.ts";
+
 export type RunEnd = "completed" | "failed" | "cancelled";
 
 export interface RunReport {
@@ -20,12 +23,16 @@ export interface RunReport {
   /** A stage run on its own, under whose name it is counted as a pipeline. */
   single?: true;
   status: RunEnd;
-  /** Pauses included. */
+  /** Pauses included; without the time in which it waited for an answer to a question and nothing else went on. */
   duration_ms: number;
   /** UTF-8 bytes of its stages' data and its context. */
   context_bytes: number;
   stages: StageReport[];
-  /** Null if the run is no sample: it was paused, interrupted by a crash, or did not complete. */
+  /** Questions that were answered or expired, of which none is a stage that executed; absent where there are none. */
+  waits?: WaitReport[];
+  /** Of its time, what `duration_ms` leaves out; absent where that is nothing. */
+  waited_ms?: number;
+  /** Null if the run is no sample: it was paused, asked a question, interrupted by a crash, or did not complete. */
   shape: RunShape | null;
 }
 
@@ -71,20 +78,26 @@ export function runReport(state: ExecutionState): RunReport | null {
   if (!isTerminal(status) || ended_at === null || !spec.config.enable_metrics_collection) return null;
   const monitored = spec.config.enable_performance_monitoring;
   const path = monitored ? criticalPathOf(state) : [];
+  const waits = waitsOf(state);
+  const waited_ms = waitedMs(state);
   return {
     pipeline: spec.pipeline,
     ...(spec.pipeline_version === 0 ? { single: true as const } : {}),
     status: status as RunEnd,
-    duration_ms: ended_at - state.started_at,
+    duration_ms: ended_at - state.started_at - waited_ms,
     context_bytes: state.context_bytes,
-    stages: state.stages.filter(hasRun).map(({ result }) => ({
-      stage: result.stage,
-      status: result.status as RunEnd,
-      duration_ms: result.duration_ms ?? 0,
-      path_ms: shareOf(path, result.stage),
-      retries: Math.max(0, result.attempts - 1),
-      cached: result.cached,
-    })),
+    stages: state.stages
+      .filter((stage) => hasRun(stage) && !asks(state, stage))
+      .map(({ result }) => ({
+        stage: result.stage,
+        status: result.status as RunEnd,
+        duration_ms: result.duration_ms ?? 0,
+        path_ms: shareOf(path, result.stage),
+        retries: Math.max(0, result.attempts - 1),
+        cached: result.cached,
+      })),
+    ...(waits.length === 0 ? {} : { waits }),
+    ...(waited_ms === 0 ? {} : { waited_ms }),
     shape: monitored && status === "completed" ? shapeOf(state) : null,
   };
 }
@@ -102,9 +115,13 @@ function isTakenOver({ result, call, began_seq, ended_seq }: StageState): boolea
   );
 }
 
+function asks(state: ExecutionState, { result }: StageState): boolean {
+  return specOf(state, result.stage).wait !== undefined;
+}
+
 function shapeOf(state: ExecutionState): RunShape | null {
   if (state.spec.reused !== undefined) return null;
-  if (state.pausedSpans.length > 0 || state.recoveries > 0) return null;
+  if (state.pausedSpans.length > 0 || state.recoveries > 0 || hasAsked(state)) return null;
   const { config, stages } = state.spec;
   const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
   const { query, inputs, context, history } = state.spec;

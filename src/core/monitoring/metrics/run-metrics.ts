@@ -4,18 +4,13 @@ import { LIMITS } from "../../../contract/limits.ts";
 import { admittedName, OTHER } from "./names.ts";
 import type { RunEnd, RunReport } from "./report.ts";
 import { addValue, emptySketch, mergeSketch, type Sketch } from "./sketch.ts";
+import { addTally, emptyTally, mergeTally, type Tally } from "./tally.ts";
+import { addWaits, mergeStageWaits, type StageWaits } from "./waits.ts";
 
 /** Upper bounds of the histograms' buckets in seconds; the last bucket has none. From a cache hit to a long pipeline. */
 export const BUCKETS_SECONDS: readonly number[] = [
   0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300,
 ];
-
-/** A histogram: how many fell into each bucket (not what is below it), and their sum. */
-export interface Tally {
-  count: number;
-  sum_ms: number;
-  buckets: Map<number, number>;
-}
 
 export interface StageTotals {
   by: Map<RunEnd, Tally>;
@@ -34,6 +29,8 @@ export interface MetricTotals {
   /** The largest context. */
   context_bytes: number;
   stages: Map<string, StageTotals>;
+  /** Of questions, by stage; absent where none was counted. */
+  waits?: StageWaits;
 }
 
 export function emptyTotals(): MetricTotals {
@@ -50,17 +47,18 @@ export function emptyTotals(): MetricTotals {
 export function addReport(into: MetricTotals, report: Omit<RunReport, "shape">): void {
   noteKind(into, report.single === true);
   into.by.set(report.status, (into.by.get(report.status) ?? 0) + 1);
-  addTally(into.runs, report.duration_ms);
+  addTally(into.runs, report.duration_ms, BUCKETS_SECONDS);
   addValue(into.durations, report.duration_ms);
   into.context_bytes = Math.max(into.context_bytes, report.context_bytes);
   for (const stage of report.stages) {
     const totals = stageTotals(into, admittedName(into.stages, stage.stage, LIMITS.METRICS_STAGES));
-    addTally(tallyOf(totals.by, stage.status), stage.duration_ms);
+    addTally(tallyOf(totals.by, stage.status), stage.duration_ms, BUCKETS_SECONDS);
     addValue(totals.durations, stage.duration_ms);
     totals.path_ms += stage.path_ms;
     totals.retries += stage.retries;
     totals.cache_hits += stage.cached ? 1 : 0;
   }
+  if (report.waits !== undefined) addWaits((into.waits ??= new Map()), report.waits);
 }
 
 /** Adds the totals of other runs. @param nameOf the name under which a stage's totals are added */
@@ -82,6 +80,7 @@ export function mergeTotals(
     totals.retries += stage.retries;
     totals.cache_hits += stage.cache_hits;
   }
+  if (other.waits !== undefined) mergeStageWaits((into.waits ??= new Map()), other.waits, nameOf);
 }
 
 /** Adds further totals of a pipeline to its present ones. */
@@ -93,10 +92,11 @@ export function mergeByName(into: Map<string, MetricTotals>, name: string, other
 }
 
 /** The report of a run whose pipeline has no metrics of its own: nor have its stages. */
-export function asOther<R extends Pick<RunReport, "pipeline" | "single" | "stages">>(report: R): R {
+export function asOther<R extends Pick<RunReport, "pipeline" | "single" | "stages" | "waits">>(report: R): R {
   const { single: _, ...rest } = report;
   const stages = report.stages.map((stage) => ({ ...stage, stage: OTHER }));
-  return { ...rest, pipeline: OTHER, stages } as R;
+  const waits = report.waits?.map((wait) => ({ ...wait, stage: OTHER }));
+  return { ...rest, pipeline: OTHER, stages, ...(waits === undefined ? {} : { waits }) } as R;
 }
 
 /** To be called before anything is added. */
@@ -113,27 +113,8 @@ function stageTotals(totals: MetricTotals, name: string): StageTotals {
   return fresh;
 }
 
-function emptyTally(): Tally {
-  return { count: 0, sum_ms: 0, buckets: new Map() };
-}
-
 function tallyOf(by: Map<RunEnd, Tally>, status: RunEnd): Tally {
   const tally = by.get(status) ?? emptyTally();
   by.set(status, tally);
   return tally;
-}
-
-function addTally(tally: Tally, ms: number): void {
-  tally.count += 1;
-  tally.sum_ms += ms;
-  const fits = BUCKETS_SECONDS.findIndex((bound) => ms <= bound * 1_000);
-  const bucket = fits === -1 ? BUCKETS_SECONDS.length : fits;
-  tally.buckets.set(bucket, (tally.buckets.get(bucket) ?? 0) + 1);
-}
-
-function mergeTally(into: Tally, other: Tally): void {
-  into.count += other.count;
-  into.sum_ms += other.sum_ms;
-  for (const [bucket, count] of other.buckets)
-    into.buckets.set(bucket, (into.buckets.get(bucket) ?? 0) + count);
 }

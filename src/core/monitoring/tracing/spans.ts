@@ -1,5 +1,6 @@
-// One execution as spans: a root for the run and one for each try of each stage, out of the log alone, so that a log
-// that is read again gives the same spans. A try's span is the one that its agent was called with.
+// One execution as spans: a root for the run, one for each try of each stage, and one for each question, out of the log
+// alone, so that a log that is read again gives the same spans. A try's span is the one that its agent was called with,
+// also where the agent answers later.
 import type { StageError, Usage } from "../../../contract/stage.ts";
 import { isAmount } from "../../../contract/usage.ts";
 import type { LogEvent, LogEventOf } from "../../execution/log-event.ts";
@@ -15,7 +16,7 @@ export interface Span {
   /** Null of a root. */
   parent_span_id: string | null;
   name: string;
-  /** A try calls another service; a run is internal work. */
+  /** A try calls another service; a run is internal work, and so is the wait for an answer to a question. */
   kind: "internal" | "client";
   /** Ms since the epoch. */
   began: number;
@@ -78,12 +79,15 @@ const NOTED: ReadonlySet<string> = new Set([
 interface Open {
   span: Span;
   stage: string;
+  isQuestion: boolean;
 }
 
 /** The tries, as the log opens and closes them. */
 class Tries {
   readonly ended: Span[] = [];
   private readonly open = new Map<string, Open>();
+  /** Stages whose agents have answered 202: a crash does not interrupt them. */
+  private readonly later = new Set<string>();
   private readonly state: ExecutionState;
   private readonly trace_id: string;
   private readonly root: string;
@@ -100,6 +104,15 @@ class Tries {
       case "stage.started":
         this.begin(event, at);
         break;
+      case "stage.waiting":
+        // The span of an agent's call goes on until its callback.
+        if (event.data.reason === "wait") this.ask(event, at);
+        else this.later.add(event.stage);
+        break;
+      case "stage.skipped":
+        // A question that is open has had no answer in time.
+        this.cut(event.stage, at, "timeout");
+        break;
       case "stage.retrying":
       case "stage.failed":
         this.end(event, at, event.data.error);
@@ -111,11 +124,13 @@ class Tries {
         this.cut(event.stage, at, "cancelled");
         break;
       case "execution.recovered":
-        for (const { stage } of this.open.values()) this.cut(stage, at, "interrupted by a restart");
+        for (const { stage, isQuestion } of this.open.values())
+          if (!isQuestion && !this.later.has(stage)) this.cut(stage, at, "interrupted by a restart");
         break;
       case "execution.paused":
         if (event.data.mode !== "abort") break;
-        for (const { stage } of this.open.values()) this.cut(stage, at, "interrupted by a pause");
+        for (const { stage, isQuestion } of this.open.values())
+          if (!isQuestion) this.cut(stage, at, "interrupted by a pause");
         break;
       default:
     }
@@ -143,7 +158,29 @@ class Tries {
       error: null,
       events: [],
     };
-    this.open.set(stage, { span, stage });
+    this.open.set(stage, { span, stage, isQuestion: false });
+  }
+
+  private ask(event: LogEventOf<"stage.waiting">, at: number): void {
+    const { stage } = event;
+    const { execution_id, conversation_id } = this.state.spec;
+    const span: Span = {
+      trace_id: this.trace_id,
+      span_id: callSpanId(execution_id, event.seq),
+      parent_span_id: this.root,
+      name: `wait ${stage}`,
+      kind: "internal",
+      began: at,
+      ended: at,
+      attributes: {
+        [GENAI.CONVERSATION_ID]: conversation_id,
+        "coordinator.stage": stage,
+        "coordinator.wait.expires_at": event.data.expires_at,
+      },
+      error: null,
+      events: [],
+    };
+    this.open.set(stage, { span, stage, isQuestion: true });
   }
 
   private end(
@@ -156,6 +193,8 @@ class Tries {
     // A stage that failed between two tries has none in flight.
     if (open === undefined) return;
     const { span } = open;
+    if (event.type !== "stage.retrying" && event.data.answered_by != null)
+      span.attributes["coordinator.answered_by"] = answererKind(event.data.answered_by);
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
     Object.assign(span.attributes, tokensOf(usage ?? {}));
     // No agent was called for it.
@@ -171,6 +210,7 @@ class Tries {
 
   private close({ span, stage }: Open, at: number, error: { type: string; message: string } | null): void {
     this.open.delete(stage);
+    this.later.delete(stage);
     span.ended = Math.max(at, span.began);
     if (error !== null) {
       span.attributes[ERROR_TYPE] = error.type;
@@ -178,6 +218,11 @@ class Tries {
     }
     this.ended.push(span);
   }
+}
+
+/** `key`, `token` or `timeout`: who it was is in the execution. */
+function answererKind(answered_by: string): string {
+  return answered_by.split(":", 1)[0] ?? "";
 }
 
 /** Tokens, where an agent counts them under the usual names. */

@@ -43,9 +43,12 @@ function lackable([first]: LogEvent[]): Lacking[] {
     parallel: false,
     depends_on: [],
     config: {},
+  };
+  const ofAgents = {
     timeout_seconds: pinned.stage_timeout_seconds,
     retry_attempts: pinned.max_retry_attempts,
   };
+  const ofWaits = { timeout_seconds: 86_400, on_timeout: "fail" };
   const ofSpec = {
     context: {},
     inputs: {},
@@ -59,9 +62,16 @@ function lackable([first]: LogEvent[]): Lacking[] {
   };
   return [
     ...config,
-    ...stages.flatMap((_, at) =>
-      Object.entries(ofStages).map(([key, otherwise]) => ({ path: ["data", "stages", at, key], otherwise })),
-    ),
+    ...stages.flatMap(({ wait }, at) => [
+      ...Object.entries({ ...ofStages, ...(wait === undefined ? ofAgents : {}) }).map(([key, otherwise]) => ({
+        path: ["data", "stages", at, key],
+        otherwise,
+      })),
+      ...Object.entries(wait === undefined ? {} : ofWaits).map(([key, otherwise]) => ({
+        path: ["data", "stages", at, "wait", key],
+        otherwise,
+      })),
+    ]),
     ...Object.keys(spec?.agents ?? {}).map((type) => ({
       path: [...SPEC, "agents", type, "protocol"],
       otherwise: "native",
@@ -127,7 +137,7 @@ describe.each([...IN_FLIGHT, ...ENDED])("%s", (name) => {
       if (path.includes("alert_thresholds")) continue;
       // A stage without times of its own has those of the config, here the config's defaults.
       const value =
-        path.at(-1) === "timeout_seconds"
+        path.at(-1) === "timeout_seconds" && !path.includes("wait")
           ? DEFAULT_CONFIG.stage_timeout_seconds
           : path.at(-1) === "retry_attempts"
             ? DEFAULT_CONFIG.max_retry_attempts

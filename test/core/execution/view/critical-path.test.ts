@@ -6,7 +6,7 @@ import { pathText } from "../../../../src/contract/critical-path.ts";
 import type { CriticalPathLink } from "../../../../src/contract/execution.ts";
 import { runReport } from "../../../../src/core/monitoring/metrics/report.ts";
 import type { ResolvedStage } from "../../../../src/contract/stage.ts";
-import { ok, Play, REJECTED, side, stage, status } from "../../rules/play.ts";
+import { asks, later, ok, Play, REJECTED, side, stage, status } from "../../rules/play.ts";
 
 const FATAL = status(400);
 const own = (name: string, ms: number): CriticalPathLink => ({ kind: "stage", stage: name, ms });
@@ -23,6 +23,48 @@ interface Case {
 }
 
 const CASES: Case[] = [
+  {
+    name: "an agent that answers later is at work until its callback, a person is waited for",
+    run: () =>
+      new Play([
+        later("slow"),
+        asks("approval", {}, { depends_on: ["slow"] }),
+        stage("after", { depends_on: ["approval"] }),
+      ])
+        .after(10)
+        .accept("slow")
+        .after(990)
+        .callback("slow")
+        .after(5_000)
+        .say("approval")
+        .after(100)
+        .answer("after"),
+    links: [own("slow", 1_000), own("approval", 0), link("wait", "approval", 5_000), own("after", 100)],
+  },
+  {
+    name: "a stage that has left its place waits for one before its next try",
+    run: () =>
+      new Play([later("slow"), stage("other")], { retry_delay_seconds: 0 })
+        .accept("slow")
+        .after(100)
+        .callback("slow", { ok: false, failure: status(503) })
+        .after(300)
+        .answer("other")
+        .after(100)
+        .answer("slow"),
+    links: [own("slow", 200), link("retry_wait", "slow", 300)],
+  },
+  {
+    name: "a question beside stages that run alone: it neither has nor frees a place",
+    run: () =>
+      new Play([asks("approval", { timeout_seconds: 600 }), stage("a"), stage("b", { depends_on: ["a"] })])
+        .after(50)
+        .answer("a")
+        .say("approval")
+        .after(50)
+        .answer("b"),
+    links: [own("a", 50), own("b", 50)],
+  },
   {
     name: "a chain by edges",
     run: () =>

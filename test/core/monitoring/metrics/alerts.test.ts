@@ -34,6 +34,7 @@ describe("hysteresis", () => {
     ["stage_error_rate", [0.1, 0.11, 0.095, 0.09, 0.1], [false, true, true, false, false]],
     ["concurrent_executions", [20, 21, 19, 18, 20], [false, true, true, false, false]],
     ["memory_usage_mb", [16, 16.1, 15, 14.4], [false, true, true, false]],
+    ["wait_age_seconds", [86_400, 86_401, 80_000, 77_760, null], [false, true, true, false, false]],
     ["execution_success_rate", [null, 0, null], [false, true, false]],
   ])("%s over %j", (name, values, fired) => {
     expect(over(name, values)).toEqual(fired);
@@ -99,6 +100,8 @@ test("readings come from all pipelines; a cancellation is not a failure", () => 
     { name: "stage_error_rate", stage: "s", value: 0.25 },
     { name: "concurrent_executions", value: 7 },
     { name: "memory_usage_mb", value: 3 },
+    { name: "wait_age_seconds", value: null },
   ]);
-  expect(readingsOf(new Map(), 0).map(({ value }) => value)).toEqual([null, null, 0, null]);
+  expect(readingsOf(new Map(), 0).map(({ value }) => value)).toEqual([null, null, 0, null, null]);
+  expect(readingsOf(new Map(), 0, 90_500).at(-1)).toEqual({ name: "wait_age_seconds", value: 90.5 });
 });

@@ -1,5 +1,6 @@
 // The exposition in both formats, read back by the strict readers of Prometheus' own authors, which are shown to be
 // strict: what is spoilt they refuse.
+import { addWaits } from "../../../../src/core/monitoring/metrics/waits.ts";
 import { describe, expect, test } from "vitest";
 import { exposition } from "../../../../src/core/monitoring/metrics/exposition.ts";
 import { familiesOf } from "../../../../src/core/monitoring/metrics/families.ts";
@@ -28,12 +29,20 @@ const RAG = figuresOf([
   ["completed", 999_999],
 ]);
 
+const ASKING = figuresOf([["cancelled", 0]]);
+ASKING.waits = new Map();
+addWaits(ASKING.waits, [
+  { stage: "approval", expired: false, ms: 90_000 },
+  { stage: "approval", expired: true, ms: 86_400_000 },
+]);
+
 const families = familiesOf(
   new Map([
     ["rag", RAG],
-    ["other.one", figuresOf([["cancelled", 0]])],
+    ["other.one", ASKING],
   ]),
   3,
+  new Map([["asks", { open: 2, since: 0 }]]),
 );
 
 const prometheus = exposition(families, "prometheus");
@@ -61,6 +70,9 @@ describe("Prometheus text", () => {
       "pipeline_stage_duration_seconds histogram",
       "pipeline_stage_retries_total counter",
       "pipeline_executions_in_progress gauge",
+      "pipeline_waits_open gauge",
+      "pipeline_wait_duration_seconds histogram",
+      "pipeline_waits_expired_total counter",
     ]);
     expect(
       valuesOf(read.get("pipeline_executions"), "pipeline_executions_total", (at) => JSON.stringify(at)),
@@ -117,6 +129,9 @@ describe("OpenMetrics", () => {
       ["pipeline_stage_duration_seconds", "histogram", "seconds"],
       ["pipeline_stage_retries", "counter", ""],
       ["pipeline_executions_in_progress", "gauge", ""],
+      ["pipeline_waits_open", "gauge", ""],
+      ["pipeline_wait_duration_seconds", "histogram", "seconds"],
+      ["pipeline_waits_expired", "counter", ""],
     ]);
     // The strict one's word so holds for the older text, of which its parser says that it is lax.
     const plain = familiesIn(prometheus, "prometheus");
@@ -210,5 +225,5 @@ describe.each(["prometheus", "openmetrics"] as const)("as %s", (format) => {
 
 /** What is told of the last family before its samples. */
 function header(text: string): string {
-  return /# HELP pipeline_executions_in_progress .*\n# TYPE .*\n/.exec(text)?.[0] ?? "";
+  return /# HELP pipeline_waits_expired\w* .*\n# TYPE .*\n/.exec(text)?.[0] ?? "";
 }

@@ -1,6 +1,10 @@
 // The spans of runs that did not go straight.
 import { describe, expect, test } from "vitest";
 import { spansJson } from "../../../../src/adapters/outbound/otlp-encode.ts";
+import type { LifecycleEvent } from "../../../../src/contract/event.ts";
+import type { WaitStage } from "../../../../src/contract/stage.ts";
+import { eventFields } from "../../../../src/core/monitoring/log-line.ts";
+import { Play } from "../../rules/play.ts";
 import { replay } from "../../../../src/core/execution/evolve.ts";
 import type { ExecutionState } from "../../../../src/core/execution/state.ts";
 import { type Span, spansOf } from "../../../../src/core/monitoring/tracing/spans.ts";
@@ -43,6 +47,37 @@ describe("the spans of a run", () => {
       value: { intValue: "9007199254740993" },
     });
     expect(attributes).toContainEqual({ key: "gen_ai.usage.output_tokens", value: { doubleValue: 2 ** 63 } });
+  });
+
+  test("that asked: a span a question, whose trace shows who answered, and one for an agent that answers later", async () => {
+    const wait = { timeout_seconds: 60, on_timeout: "skip" };
+    const question = (name: string, depends_on: string[] = []) =>
+      ({ name, required: false, parallel: false, depends_on, config: {}, wait }) as WaitStage;
+    const agent = makeStage("agent", { callback_timeout_seconds: 60 });
+    const play = new Play([agent, question("a", ["agent"]), question("b", ["agent"])], {}, { traceparent });
+    play.after(5).answer("agent", { ok: "later" }).crash();
+    const { call } = play.state.stages[0] ?? { call: 0 };
+    const outcome = { ok: true, answer: { data: {} }, bytes: 2 } as const;
+    play.after(100).submit({ type: "callback", stage: "agent", call, outcome });
+    const answer = { ok: true, data: {} } as const;
+    play.after(10).submit({ type: "signal", stage: "a", wait: null, answer, by: "key:k1" });
+    play.after(60_000).tick();
+    const [, later, a, b] = spansOf(play.state, play.log);
+    expect(later).toMatchObject({ kind: "client", error: null });
+    expect((later?.ended ?? 0) - (later?.began ?? 0)).toBe(105);
+    expect(a).toMatchObject({
+      name: "wait a",
+      kind: "internal",
+      error: null,
+      attributes: { "coordinator.stage": "a", "coordinator.answered_by": "key" },
+    });
+    expect((a?.ended ?? 0) - (a?.began ?? 0)).toBe(10);
+    expect(b).toMatchObject({ name: "wait b", error: "timeout" });
+    expect(eventFields(play.of("stage.waiting").at(-1) as LifecycleEvent, play.state.spec)).toMatchObject({
+      event: "stage.waiting",
+      stage: "b",
+      reason: "wait",
+    });
   });
 
   test("that failed says why, in the root too, and one without a trace has no spans", async () => {

@@ -7,7 +7,7 @@ import type { ExecutionState } from "../../../../src/core/execution/state.ts";
 import { TIMINGS } from "../../../../src/core/timings.ts";
 import type { RunPresence } from "../../../../src/engine/object-protocol.ts";
 import type { Clock } from "../../../../src/engine/ports.ts";
-import { QueuedRun } from "../../../../src/engine/run/queued-run.ts";
+import { QueuedRun } from "../../../../src/engine/watch/queued-run.ts";
 import type { Entered } from "../../../../src/engine/worker-ports.ts";
 import { Admissions, type Asked } from "../../../../src/objects/execution-index/admission/admissions.ts";
 import { PlaceRows } from "../../../../src/objects/execution-index/admission/places.ts";

@@ -1,0 +1,28 @@
+// What an agent streams before its answer, and the events that it becomes.
+import type { AgentProgress } from "../contract/agent.ts";
+
+/**
+ * What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress, whose `fraction` is
+ * from 0 to 1.
+ *
+ * @example
+ * async function* write(): AsyncGenerator<AgentPiece> {
+ *   yield { message: "reading the sources", fraction: 0.2 };
+ *   yield "A heat pump ";
+ *   yield { text: "moves heat." };
+ * }
+ */
+export type AgentPiece = string | { text: string } | AgentProgress;
+
+const encoder = new TextEncoder();
+
+/** The event of a piece. */
+export function pieceEvent(piece: AgentPiece): Uint8Array {
+  if (typeof piece === "string") return sse("delta", JSON.stringify({ text: piece }));
+  return sse("text" in piece ? "delta" : "progress", JSON.stringify(piece));
+}
+
+/** An event of a stream. */
+export function sse(event: string, data: string): Uint8Array {
+  return encoder.encode(`event: ${event}\ndata: ${data}\n\n`);
+}
