@@ -1,6 +1,6 @@
 // What a Worker and the object of an execution agree on: RPC methods and their messages, fetch paths, response headers,
-// refusals, the terms of a stream, its end marks, what a resting reader is woken with. Each is written and read by a function of this file alone.
-import type { CoordinatorConfig, OnBusy } from "../contract/config.ts";
+// refusals, the terms of a stream, its end marks, what a resting reader is woken with. Each is written and read by a
+// function of this file alone.
 import type { ExecutionStatus } from "../contract/execution.ts";
 import type { CoordinatorError, Result } from "../contract/problem.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
@@ -11,7 +11,6 @@ import type { StageWait } from "../core/execution/view/stage-wait.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
-import type { ConversationEntrant } from "./worker-ports.ts";
 import { type Text, withEnd } from "./watch/text-stream.ts";
 
 // Messages
@@ -174,15 +173,6 @@ export interface ExecutionRpc {
   supersede(by: string): Promise<RunPresence>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */
   reportEnd(): Promise<void>;
-}
-
-/** How a run enters its conversation. */
-export function entrantOf(
-  on_busy: Exclude<OnBusy, "parallel">,
-  config: Pick<CoordinatorConfig, "pipeline_timeout_seconds" | "max_pause_seconds">,
-): ConversationEntrant {
-  const run_ms = config.pipeline_timeout_seconds * 1_000;
-  return { on_busy, run_ms, queue_ms: config.max_pause_seconds * 1_000 };
 }
 
 /** A RunMessage as one JSON text: an object of many members costs more on the way. */

@@ -2,7 +2,7 @@
 // implement them, compose.ts builds them. What travels to the object of an execution is in object-protocol.ts.
 import type { ApiKey } from "../contract/access.ts";
 import type { AgentRegistration } from "../contract/agent.ts";
-import type { CoordinatorConfig, OnBusy } from "../contract/config.ts";
+import type { CoordinatorConfig } from "../contract/config.ts";
 import type { ExecutionSummary } from "../contract/execution-list.ts";
 import type { ConversationTurn } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
@@ -13,6 +13,7 @@ import type { ExecutionFilter, WaitFilter } from "../contract/requests.ts";
 import type { OpenWait } from "../contract/wait.ts";
 import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { Admission as ConversationAdmission } from "../core/conversations/admission.ts";
+import type { ConversationEntrant } from "../core/conversations/entrant.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
@@ -244,14 +245,6 @@ export interface Beginning extends ConversationHome {
   } | null;
   /** Absent where the run goes on beside others. */
   entrant?: ConversationEntrant;
-}
-
-/** How a run enters its conversation (I18). */
-export interface ConversationEntrant {
-  on_busy: Exclude<OnBusy, "parallel">;
-  /** Its deadline after its start, and how long it may wait for that, in ms. */
-  run_ms: number;
-  queue_ms: number;
 }
 
 /** A queued run that asks for its place. */

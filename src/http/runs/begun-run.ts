@@ -1,6 +1,5 @@
 // A run that is about to start, at the shard of its conversation: one request reads the history and notes the start. It
 // goes out beside the reading of the catalog where the isolate's last copy has a plan for the run, else after it.
-import { entrantOf } from "../../engine/object-protocol.ts";
 import type { CatalogSnapshot, Entered } from "../../engine/worker-ports.ts";
 import type { Services } from "../../compose.ts";
 import type { CoordinatorConfig, OnBusy } from "../../contract/config.ts";
@@ -8,6 +7,7 @@ import type { ConversationTurn } from "../../contract/execution.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { ExecutionRequest } from "../../contract/requests.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
+import { entrantOf } from "../../core/conversations/entrant.ts";
 import type { QueuePlace } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { startSummary } from "../../core/monitoring/index-entry.ts";

@@ -78,6 +78,17 @@ const called = () =>
     async () => spans.size,
     (size) => size > 0,
   );
+/** Resolves once the run's reader has what its agent has said. */
+async function hasSaid(id: string): Promise<void> {
+  const { body } = await calls.fetch(`/v1/executions/${id}/events`, {
+    headers: { accept: "text/event-stream" },
+  });
+  let text = "";
+  for await (const piece of (body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
+    text += piece;
+    if (text.includes(SAID)) return;
+  }
+}
 const turn = (query: string) => ({ query, answer: { answer: `to ${query}` } });
 
 /** The calls, in the order in which they began; none while another was in flight. */
@@ -181,7 +192,7 @@ test("a run under parallel keeps others waiting, and is interrupted", async () =
   work_ms = 800;
   await ask("beside", "parallel", "parallel", { execution_id: "b-parallel" }, ASYNC);
   expect((await ask("beside", "refused", "reject")).body).toMatchObject({ running: ["b-parallel"] });
-  await called();
+  await hasSaid("b-parallel");
   const next = await ask("beside", "next", "interrupt");
   expect(next.body.status).toBe("completed");
   const { status, execution_metadata } = await calls.read("b-parallel");
@@ -204,4 +215,16 @@ test("killed with a queue, the server goes on with it in order", async () => {
   for (const id of ids) await settled(id);
   expect(oneAfterAnother()).toEqual(ids);
   expect(spans.get("k3")?.history).toEqual(["k0", "k1", "k2"].map(turn));
+});
+
+test("runs whose objects crash, queued or not, keep their places and their order", async () => {
+  work_ms = 400;
+  const ids = ["a0", "a1", "a2"];
+  for (const id of ids) await ask("aborted", id, "queue", { execution_id: id }, ASYNC);
+  await called();
+  for (const id of ids) await server.abort(id).catch(() => {});
+  expect((await ask("aborted", "refused", "reject")).status).toBe(409);
+  for (const id of ids) await settled(id);
+  expect([...spans.keys()]).toEqual(ids);
+  expect(spans.get("a2")?.history).toEqual(["a0", "a1"].map(turn));
 });

@@ -13,11 +13,11 @@ import {
   type Places,
   unproved,
 } from "../../../core/conversations/admission.ts";
+import type { ConversationEntrant } from "../../../core/conversations/entrant.ts";
 import { TIMINGS } from "../../../core/timings.ts";
 import type { RunPresence } from "../../../engine/object-protocol.ts";
 import type { Clock } from "../../../engine/ports.ts";
 import { withTimeLimit } from "../../../engine/time-limit.ts";
-import type { ConversationEntrant } from "../../../engine/worker-ports.ts";
 import type { PlaceRows } from "./places.ts";
 
 export interface AdmissionPorts {

@@ -5,12 +5,8 @@ import type { FormerPlaces } from "../../../adapters/durable/execution-index-cli
 import { supersedeExecution, wakeExecution } from "../../../adapters/durable/execution-client.ts";
 import { systemClock } from "../../../adapters/platform/system.ts";
 import type { Places } from "../../../core/conversations/admission.ts";
-import type {
-  Beginning,
-  ConversationEntrant,
-  Entered,
-  StandingQuestion,
-} from "../../../engine/worker-ports.ts";
+import type { ConversationEntrant } from "../../../core/conversations/entrant.ts";
+import type { Beginning, Entered, StandingQuestion } from "../../../engine/worker-ports.ts";
 import type { FormerHomes } from "../former-homes.ts";
 import type { ConversationHistory } from "../history.ts";
 import type { RunRows } from "../run-rows.ts";
