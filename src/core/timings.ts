@@ -103,10 +103,12 @@ export const TIMINGS = {
   START_NOTED_MS: 10_000,
   /** Interval at which a queued run asks for its place: so long is it delayed where a message was lost. */
   QUEUE_POLL_MS: 10_000,
-  /** Time limit of that question, and of an object that is asked whether it has a run. */
+  /** Time limit of that question. */
   QUEUE_WAIT_MS: 2_000,
+  /** Time limit of an object that is asked whether it has a run: the request of a Worker waits for it. */
+  PRESENCE_WAIT_MS: 300,
   /** Within it those that a question interrupts must have ended: below the time limit of its Worker. */
-  INTERRUPT_WAIT_MS: 1_500,
+  INTERRUPT_WAIT_MS: 1_200,
   /** Until one of them that has not started yet is asked again. */
   INTERRUPT_GAP_MS: 20,
   /** A run that has a place, and no object so long after its request, was never started: its Worker has given up. */

@@ -175,13 +175,15 @@ export function executionIndexOver(
     async enter(tenant, beginning) {
       const { conversation_id, shards, note } = beginning;
       const number = conversationShard(conversation_id, shards);
-      const guard = guards.of(`${tenant}/${number}`);
+      // One that waits for others to end must not close the guard of those that run beside others.
+      const guard = guards.of(`${tenant}/${number}/enter`);
       let asked: Promise<string> | null = null;
       const entered = await guard.ask(() => {
         asked = shard(tenant, number).begin(JSON.stringify(beginning));
         return asked;
       });
-      if (entered !== LOST) return parseJson(entered) as Entered;
+      // A shard of an earlier version answers with the history alone.
+      if (entered !== LOST && !entered.startsWith("[")) return parseJson(entered) as Entered;
       // It may have its place by then, in which it will not run.
       void (asked as Promise<string> | null)?.then(
         async () => {

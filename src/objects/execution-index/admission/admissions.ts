@@ -226,7 +226,7 @@ export class Admissions {
   }
 
   private presenceOf(execution_id: string): Promise<RunPresence | null> {
-    return limited(this.ports.clock, TIMINGS.QUEUE_WAIT_MS, this.ports.wake(execution_id));
+    return limited(this.ports.clock, TIMINGS.PRESENCE_WAIT_MS, this.ports.wake(execution_id));
   }
 
   private placesOf(conversation_id: string): Places {
