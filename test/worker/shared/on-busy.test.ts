@@ -188,6 +188,31 @@ test("a queued run can be cancelled; the one that waits for it goes on", async (
   expect(oneAfterAnother()).toEqual(["first", "third"]);
 });
 
+test("a queued run whose reader leaves is cancelled where that is asked for", async () => {
+  work_ms = 9_000;
+  await ask("leaves", "first", "queue", { execution_id: "l-first" }, ASYNC);
+  const leaving = new AbortController();
+  const body = {
+    query: "second",
+    conversation_id: "leaves",
+    pipeline: "p",
+    on_busy: "queue",
+    execution_id: "l-second",
+  };
+  const { body: stream } = await calls.fetch("/v1/executions", {
+    method: "POST",
+    headers: { "content-type": "application/json", accept: "text/event-stream" },
+    body: JSON.stringify({ ...body, on_disconnect: "cancel" }),
+    signal: leaving.signal,
+  });
+  const reader = (stream as ReadableStream<Uint8Array>).getReader();
+  expect(new TextDecoder().decode((await reader.read()).value)).toContain("execution.queued");
+  leaving.abort();
+  await settled("l-second", "cancelled");
+  await calls.send("POST", "/v1/executions/l-first/cancel", {});
+  expect([...spans.keys()]).toEqual(["first"]);
+}, 30_000);
+
 test("a run under parallel keeps others waiting, and is interrupted", async () => {
   work_ms = 800;
   await ask("beside", "parallel", "parallel", { execution_id: "b-parallel" }, ASYNC);
