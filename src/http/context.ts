@@ -36,7 +36,7 @@ export function problem(call: Call, error: CoordinatorError): Response {
 
 /** A path for logs and problem documents, which others read as well: without the token that it may hold. */
 export function withoutToken(path: string): string {
-  return path.replace(/^(\/respond\/|\/v1\/callbacks\/).+/, "$1***");
+  return path.replace(/^(\/+(?:respond|v1\/+callbacks)(?:\/|%2f)).+/i, "$1***");
 }
 
 /** A JSON answer from text that is JSON already. */

@@ -58,6 +58,7 @@ const FAULTS = [
   "no answer: stage.skipped",
   "no answer: stage.fallback",
   "callback: before the 202",
+  "callback: to a call that a crash repeated",
   "callback: the same again",
   "callback: another one",
   "callback: at expires_at or later",

@@ -56,6 +56,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       result: pendingResult(stage.name, stage.agent_type ?? null),
       call: 0,
       call_at: 0,
+      first_call: 0,
       attempt: 0,
       repeated: false,
       due_at: 0,
@@ -118,6 +119,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         phase: "calling",
         call: event.seq,
         call_at: at,
+        first_call: stage.phase === "interrupted" && stage.first_call > 0 ? stage.first_call : event.seq,
         began_seq: stage.began_seq || event.seq,
         attempt: event.attempt,
         repeated: event.internal?.repeated === true,
@@ -143,7 +145,12 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
           phase: "delayed",
           due_at: at + event.data.delay_ms,
           contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
-          result: { ...stage.result, status: "running", error: event.data.error },
+          result: {
+            ...stage.result,
+            status: "running",
+            attempts: event.attempt,
+            error: event.data.error,
+          },
           waits: [...stage.waits, [at, at + event.data.delay_ms]],
         })),
         recoveriesWithoutProgress: 0,
@@ -216,13 +223,18 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
     phase: isLookup ? "lookup" : "interrupted",
     call: isLookup ? event.seq : stage.call,
     call_at: isLookup ? at : stage.call_at,
+    first_call: 0,
     began_seq: stage.began_seq || event.seq,
     rescued: event.internal?.rescued ?? null,
     waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
     result: {
       ...stage.result,
       status: "running",
-      attempts: uncalled ? stage.attempt - 1 : stage.result.attempts,
+      attempts: uncalled
+        ? stage.attempt - 1
+        : event.internal?.answered === undefined
+          ? stage.result.attempts
+          : stage.attempt,
       start_time: stage.result.start_time ?? event.timestamp,
       fallback: event.data,
     },
@@ -275,6 +287,8 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
         ? {
             ...stage,
             phase: "interrupted",
+            // Its answer comes too late after a pause, and not after a crash.
+            first_call: pausedAt === undefined ? stage.first_call : 0,
             wait: null,
             waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
             result: {

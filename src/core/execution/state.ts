@@ -55,6 +55,11 @@ export interface StageState {
   readonly call: number;
   /** When that was, ms since the epoch. */
   readonly call_at: number;
+  /**
+   * The first call of the present try, of which a crash may have repeated some: the callback to any of them is its
+   * result. 0 where there is none.
+   */
+  readonly first_call: number;
   /** The number of the current or last try. */
   readonly attempt: number;
   /** The call in flight has the attempt of one that was interrupted. */
@@ -132,6 +137,19 @@ export function stageOf(state: ExecutionState, name: string): StageState {
 /** True if the stage occupies one of the concurrency slots. */
 export function isActive({ phase, displaced }: StageState): boolean {
   return phase !== "pending" && phase !== "ended" && !displaced;
+}
+
+/**
+ * True where the stage has a call of this try in flight, waits for its callback, or lost it in a crash: an agent that
+ * knows a repeated call by its Idempotency-Key answers the first one.
+ * @param call the `seq` of the stage.started that a callback is bound to
+ */
+export function awaitsCallback({ status }: ExecutionState, stage: StageState, call: number): boolean {
+  const { phase, wait, first_call } = stage;
+  if (isTerminal(status) || first_call === 0 || call < first_call || call > stage.call) return false;
+  return (
+    phase === "calling" || phase === "interrupted" || (phase === "waiting" && wait?.reason === "callback")
+  );
 }
 
 /** True where a question is open. */

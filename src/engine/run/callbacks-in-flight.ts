@@ -3,7 +3,7 @@
 // agent can send it again (src/contract/README.md section 10).
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { CallEnding, Command, Refusal } from "../../core/execution/command.ts";
-import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { awaitsCallback, type ExecutionState } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { callbackToken, calledAgent } from "../call/callback.ts";
 import { NO_ROOM } from "../memory/isolate-budget.ts";
@@ -220,11 +220,9 @@ export class CallbacksInFlight {
 
 type CallOf = Pick<CallbackTarget, "stage" | "call">;
 
-/** True where the stage has the call in flight, or waits for its callback. */
-function awaits({ status, stages, index }: ExecutionState, { stage, call }: CallOf): boolean {
-  const at = stages[index.get(stage) ?? -1];
-  if (at === undefined || at.call !== call || isTerminal(status)) return false;
-  return at.phase === "calling" || at.wait?.reason === "callback";
+function awaits(state: ExecutionState, { stage, call }: CallOf): boolean {
+  const at = state.stages[state.index.get(stage) ?? -1];
+  return at !== undefined && awaitsCallback(state, at, call);
 }
 
 function isAnswered({ stages, index }: ExecutionState, { stage, call }: CallOf): boolean {

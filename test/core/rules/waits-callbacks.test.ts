@@ -166,11 +166,28 @@ describe("the callback", () => {
     expect(play.result("slow").data).toBeNull();
   });
 
-  test("The old token is refused where a crash before the 202 repeats the call.", () => {
-    const play = new Play([later("slow")]);
+  test("The first token is as good where a crash before the 202 has repeated the call.", () => {
+    const first = (play: Play) => callOf(play, "slow");
+    const repeated = new Play([later("slow")]);
+    const call = first(repeated);
+    repeated.crash();
+    expect(first(repeated)).toBeGreaterThan(call);
+    expect(repeated.callback("slow", done({ n: 1 }), call).result("slow").data).toEqual({ n: 1 });
+    expect(repeated.result("slow").attempts).toBe(1);
+    // Also once the repeated call has its own 202, and where a pause keeps the call from being repeated.
+    const accepted = new Play([later("slow")]).crash().accept("slow");
+    expect(accepted.callback("slow", done({ n: 2 }), call).result("slow").data).toEqual({ n: 2 });
+    const paused = new Play([later("slow")]).pause("drain").crash();
+    expect(paused.callback("slow", done({ n: 3 }), call).result("slow")).toMatchObject({
+      data: { n: 3 },
+      attempts: 1,
+    });
+  });
+
+  test("It is not after a further try, nor after its fallback has begun.", () => {
+    const play = new Play([later("slow", { fallback: "use_cached_results" })]);
     const call = callOf(play, "slow");
-    play.crash();
-    expect(play.result("slow").attempts).toBe(1);
+    play.crash().fail("slow", { kind: "rejected" }).after(60_000).tick();
     expect(play.callback("slow", done({ n: 1 }), call).refusal?.reason).toBe("unanswerable");
   });
 

@@ -45,6 +45,7 @@ export class Observer implements Sight {
         tries: 0,
         attempt: 0,
         call: 0,
+        first: 0,
         callAt: 0,
         due: 0,
         broken: 0,
@@ -191,6 +192,8 @@ export class Observer implements Sight {
     const call =
       stage.phase === "calling" || (stage.phase === "waiting" && stage.outside.reason === "callback");
     const asks = stage.phase === "waiting" && stage.outside.reason === "wait";
+    // A callback may come for a call that a crash has interrupted.
+    const called = call || (stage.phase === "cut" && hasCallback(event));
     if (event.type !== "stage.started") endedFromOutside(stage, event, at);
     const { began_at: began, uncalled } = callEndOf(event);
     // A cancelled call's sending is not in the log: it counts from its stage.started.
@@ -202,7 +205,7 @@ export class Observer implements Sight {
         return;
       case "stage.retrying": {
         const delay = event.data.delay_ms;
-        hold("I5", call, () => `${name} is tried again without a call`);
+        hold("I5", called, () => `${name} is tried again without a call`);
         hold("I5", event.attempt === stage.attempt, () => `retrying names try ${event.attempt}`);
         hold("I5", event.data.next_attempt === stage.attempt + 1, () => "next_attempt is not the next");
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
@@ -218,19 +221,19 @@ export class Observer implements Sight {
         this.rescue(stage, event);
         return;
       case "stage.completed":
-        hold("I4", call || asks || stage.rescued !== null, () => `${name} completed without a call`);
+        hold("I4", called || asks || stage.rescued !== null, () => `${name} completed without a call`);
         if (asks) answeredBy(stage, event, at);
-        if (call) this.tried(stage, event);
+        if (called) this.tried(stage, event);
         this.bytes += event.internal?.bytes ?? 0;
         this.context = { ...this.context, ...event.internal?.context };
         this.endStage(stage, "completed", event.seq);
         return;
       case "stage.failed":
-        hold("I4", call || asks || stage.phase === "lookup" || failsUncalled(stage), () => {
+        hold("I4", called || asks || stage.phase === "lookup" || failsUncalled(stage), () => {
           return `${name} failed while ${stage.phase}`;
         });
         if (asks) answeredBy(stage, event, at);
-        if (call) this.tried(stage, event);
+        if (called) this.tried(stage, event);
         this.endStage(stage, "failed", event.seq);
         return;
       case "stage.skipped":
@@ -285,6 +288,7 @@ export class Observer implements Sight {
     // It has left its place for the outside, and needs one again.
     if (stage.outside.displaced) holdPlace(this, stage);
     stage.outside.displaced = false;
+    stage.first = stage.phase === "cut" && stage.first > 0 ? stage.first : event.seq;
     stage.phase = "calling";
     stage.attempt = event.attempt;
     stage.shown = true;
@@ -301,7 +305,8 @@ export class Observer implements Sight {
   private rescue(stage: Observed, event: LogEventOf<"stage.fallback">): void {
     const { name, fallback } = stage.spec;
     hold("I12", stage.rescued === null, () => `${name} falls back a second time`);
-    const called = stage.phase === "calling" || stage.phase === "waiting";
+    const called =
+      stage.phase === "calling" || stage.phase === "waiting" || (stage.phase === "cut" && hasCallback(event));
     hold("I12", called || failsUncalled(stage), () => `${name} falls back ${stage.phase}`);
     const strategy = typeof fallback === "string" ? fallback : fallback?.strategy;
     hold("I12", event.data.strategy === strategy, () => `${name} has the fallback ${strategy}`);
@@ -309,6 +314,7 @@ export class Observer implements Sight {
     stage.rescued = event.internal?.rescued?.code ?? "";
     stage.phase = strategy === "use_cached_results" ? "lookup" : "cut";
     if (strategy === "use_cached_results") stage.call = event.seq;
+    stage.first = 0;
     stage.shown = true;
     this.recoveriesWithoutProgress = 0;
   }
@@ -332,6 +338,7 @@ export class Observer implements Sight {
       if (stage.phase !== "calling" && !(byPause && handed)) continue;
       stage.outside.reason = null;
       stage.phase = "cut";
+      if (byPause) stage.first = 0;
       stage.shown = false;
       if (stage.rescued === null) stage.tries = stage.attempt - 1;
     }
@@ -347,4 +354,9 @@ function failsUncalled(stage: Observed): boolean {
 /** What the log keeps of the call that an event ends. */
 function callEndOf({ internal = {} }: LogEvent): CallEnd {
   return "began_at" in internal || "uncalled" in internal ? internal : {};
+}
+
+/** True where a callback has led to the event. */
+function hasCallback({ internal }: LogEvent): boolean {
+  return internal !== undefined && "answered" in internal && internal.answered?.call != null;
 }

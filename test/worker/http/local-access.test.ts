@@ -102,9 +102,14 @@ describe("a page of another origin", () => {
     for (const path of ["/respond/none", "/v1/callbacks/none"]) {
       for (const headers of [...foreign, { origin: LISTED }]) {
         const type = { "content-type": "application/x-www-form-urlencoded" };
-        const answer = await call("POST", path, { ...headers, ...type }, "");
-        expect(answer.status, path).toBe(404);
-        expect(answer.headers["access-control-allow-origin"], path).toBeUndefined();
+        for (const [verb, status] of [
+          ["POST", 404],
+          ["OPTIONS", 204],
+        ] as const) {
+          const answer = await call(verb, path, { ...headers, ...type }, "");
+          expect(answer.status, `${verb} ${path}`).toBe(status);
+          expect(answer.headers["access-control-allow-origin"], `${verb} ${path}`).toBeUndefined();
+        }
       }
     }
   });

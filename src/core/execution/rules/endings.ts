@@ -49,6 +49,8 @@ export function completeStage(
     ...(cached === true ? { cached } : {}),
     ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
     ...(by === undefined ? {} : { answered_by: by }),
+    // A callback may come for a call that a crash has interrupted.
+    ...(answered !== undefined && rescued === null ? { attempts: attempt } : {}),
   });
   batch.emit({
     type: "stage.completed",
@@ -123,7 +125,10 @@ function failStage(
   { answered, by }: Answering,
 ): void {
   const { attempt, rescued } = stageOf(batch.state, name);
-  const tries = end.uncalled === true && rescued === null ? { attempts: attempt - 1 } : {};
+  const tries =
+    rescued !== null || (end.uncalled !== true && answered === undefined)
+      ? {}
+      : { attempts: answered === undefined ? attempt - 1 : attempt };
   const answered_by = by === undefined ? {} : { answered_by: by };
   const result = finished(batch, name, { status: "failed", data: null, error, ...tries, ...answered_by });
   const internal = { ...end, ...(answered === undefined ? {} : { answered }) };

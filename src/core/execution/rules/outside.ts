@@ -16,6 +16,7 @@ import type { CallEnd } from "../log-event.ts";
 import { agentStageOf, specOf } from "../schedule.ts";
 import {
   type AcceptedAnswer,
+  awaitsCallback,
   isTerminal,
   type OutsideAnswer,
   type OutsideWait,
@@ -225,7 +226,7 @@ export function takeCallback(batch: Batch, { stage: name, call, outcome }: Callb
   if (stage === null) return { reason: "unknown_stage", stage: name };
   const answered = { call, digest: digestOf(outcome) };
   if (isKnown(stage, answered)) return { reason: "repeated", stage: name };
-  if (!awaits(batch, stage, call)) return unanswerable(name, TRY_ENDED);
+  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
   const taken = withinContext(batch.state, outcome);
   const end = callOf(batch, name);
   if (taken.ok) completeStage(batch, name, taken, end, { answered });
@@ -243,7 +244,7 @@ const TRY_ENDED = "the try that the callback belongs to has ended";
 export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): Refusal | null {
   const stage = known(batch, name);
   if (stage === null) return { reason: "unknown_stage", stage: name };
-  if (!awaits(batch, stage, call)) return unanswerable(name, TRY_ENDED);
+  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
   const { wait } = stage;
   // Before its 202 the try has its own time limit.
   if (wait === null) return null;
@@ -264,12 +265,6 @@ export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): R
     data: { signal: "heartbeat", expires_at: isoTime(expires_at) },
   });
   return null;
-}
-
-/** True where the stage has the call in flight, or waits for its callback. */
-function awaits({ state }: Batch, { phase, wait, call }: StageState, expected: number): boolean {
-  if (isTerminal(state.status) || call !== expected) return false;
-  return phase === "calling" || (phase === "waiting" && wait?.reason === "callback");
 }
 
 /** The call that a callback ends, as it was sent. */

@@ -2,7 +2,7 @@
 // shares nothing with the core.
 import type { LogEvent, LogEventOf } from "../../../../src/core/execution/log-event.ts";
 import { hold } from "./hold.ts";
-import type { Observed, Outside, Sight } from "./stage.ts";
+import { awaitsCallback, type Observed, type Outside, type Sight } from "./stage.ts";
 
 export function untouched(): Outside {
   return {
@@ -108,11 +108,12 @@ export function endedFromOutside(stage: Observed, event: LogEvent, at: number): 
     hold("I17", stage.phase === "waiting" && outside.reason === "wait", () => `${spec.name} does not ask`);
     hold("I17", at < outside.expires, late);
     outside.answered = true;
-  } else if (answered !== undefined) {
-    hold("I17", answered.call === stage.call, () => `${spec.name} took the callback of another call`);
-    hold("I17", !outside.called.has(stage.call), () => `a call of ${spec.name} was answered twice`);
+  } else if (answered?.call != null) {
+    const { call } = answered;
+    hold("I17", awaitsCallback(stage, call), () => `${spec.name} took the callback of another call`);
+    hold("I17", !outside.called.has(call), () => `a call of ${spec.name} was answered twice`);
     hold("I17", stage.phase !== "waiting" || at < outside.expires, late);
-    outside.called.add(stage.call);
+    outside.called.add(call);
   } else if (stage.phase === "waiting" && outside.early === null && event.type !== "stage.cancelled") {
     hold("I1", at >= outside.expires, () => `${spec.name} has no answer, and time for it`);
   }

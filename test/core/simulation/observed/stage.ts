@@ -19,6 +19,8 @@ export interface Observed {
   tries: number;
   attempt: number;
   call: number;
+  /** The first call of this try, whose token is as good as that of a call that repeats it after a crash; 0 for none. */
+  first: number;
   callAt: number;
   due: number;
   broken: number;
@@ -62,4 +64,10 @@ export interface Sight {
   active(): Observed[];
   /** Those that may begin. */
   ready(): Observed[];
+}
+
+/** True where the callback to this call is the result of the present try. */
+export function awaitsCallback({ phase, outside, first, call }: Observed, of: number): boolean {
+  const handed = phase === "waiting" && outside.reason === "callback";
+  return (phase === "calling" || phase === "cut" || handed) && first > 0 && of >= first && of <= call;
 }

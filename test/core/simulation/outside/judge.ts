@@ -8,7 +8,7 @@ import { fnv1a } from "../../../../src/core/hash.ts";
 import { overdue } from "../audit.ts";
 import { type Judge, judgeOutcome } from "../judge.ts";
 import { hold } from "../observed/hold.ts";
-import type { Observed } from "../observed/stage.ts";
+import { awaitsCallback, type Observed } from "../observed/stage.ts";
 import type { World } from "../world.ts";
 import type { OutsideCommand } from "./outsiders.ts";
 
@@ -105,7 +105,7 @@ function judgeCallback(world: World, { stage, call, outcome }: Callback): Judge 
   const { phase, outside } = seen;
   const { isOver, isTooLate, isUnforeseen } = circumstances(world, seen);
   const handed = phase === "waiting" && outside.reason === "callback";
-  const awaited = (phase === "calling" || handed) && seen.call === call;
+  const awaited = awaitsCallback(seen, call);
   const answered = outside.called.has(call);
   const key = `${stage} ${call}`;
   const said = JSON.stringify(outcome.ok ? outcome.answer : outcome.failure);
@@ -127,7 +127,8 @@ function judgeCallback(world: World, { stage, call, outcome }: Callback): Judge 
     if (refusal === null) outsiders.taken.set(key, said);
     if (isUnforeseen) return;
     hold("I17", refusal === null, () => `the callback of ${key} was refused: ${JSON.stringify(refusal)}`);
-    if (!handed) tally.fault("callback: before the 202");
+    if (call !== seen.call) tally.fault("callback: to a call that a crash repeated");
+    else if (!handed) tally.fault("callback: before the 202");
     else tally.verb(outcome.ok ? "callback" : "failed callback");
     judge(events);
   };
@@ -136,10 +137,8 @@ function judgeCallback(world: World, { stage, call, outcome }: Callback): Judge 
 function judgeHeartbeat(world: World, { stage, call }: Heartbeat): Judge {
   const { observer, tally } = world;
   const seen = observer.of(stage);
-  const { phase, outside } = seen;
   const { isOver, isTooLate, isUnforeseen } = circumstances(world, seen);
-  const handed = phase === "waiting" && outside.reason === "callback";
-  const awaited = (phase === "calling" || handed) && seen.call === call && !isOver && !isTooLate;
+  const awaited = awaitsCallback(seen, call) && !isOver && !isTooLate;
   return (events: LogEvent[], refusal) => {
     if (isUnforeseen) return;
     hold(

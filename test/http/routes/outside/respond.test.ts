@@ -87,7 +87,7 @@ function bodyOf(text: string): ReadableStream<Uint8Array> {
 async function call(method: string, path = "/respond/good", init: RequestInit & { body?: string } = {}) {
   const { body, headers: sent = {} } = init;
   const streamed = body === undefined ? {} : { body: bodyOf(body), duplex: "half" };
-  const response = await app.request(path, { method, headers: sent, ...streamed } as RequestInit);
+  const response = await app.request(path, { method, headers: sent, ...streamed });
   const { status, headers } = response;
   return { status, headers, text: await response.text(), type: headers.get("content-type")?.split(";")[0] };
 }
