@@ -338,8 +338,9 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   private write(entry: IndexReport, now: number): void {
     const { batch } = this.store;
-    this.entrance.admissions.reported(entry);
-    if (!this.earlierRows.replace(entry) || !this.rows.write(entry, batch)) return;
+    const isLatest = this.earlierRows.replace(entry) && this.rows.write(entry, batch);
+    if (isLatest || entry.end !== null) this.entrance.admissions.reported(entry);
+    if (!isLatest) return;
     this.waitRows.write(entry);
     const report = reportIn(entry);
     const { end, shape, pipeline, start } = entry;

@@ -198,6 +198,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   /** The run, for the index; null where there is none. @throws where it cannot be opened */
   private taken(): ExecutionDriver | null {
+    // It needs no memory to say so, of which there may be none.
+    if (this.runs.driver === null && this.runs.isEmpty) return null;
     const opened = this.tryOpen();
     if (!opened.ok) throw new Error(opened.error.code);
     if (opened.value.state !== null) return opened.value;

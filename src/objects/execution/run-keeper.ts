@@ -144,6 +144,11 @@ export class RunKeeper {
     return driver;
   }
 
+  /** Nothing is stored here. */
+  get isEmpty(): boolean {
+    return Array.from(this.ctx.storage.kv.list({ limit: 1 })).length === 0;
+  }
+
   /**
    * Takes the room for a run that is not in memory yet.
    * @param isBrief a caller asks, and not the alarm, with which the run goes on
@@ -152,9 +157,8 @@ export class RunKeeper {
   reserveMemory(isBrief: boolean): void {
     // What storage has is about what memory will have; a run of the largest size must always find room. An object that
     // holds nothing is not asked for its size: that costs as much as a request to another object does in JavaScript.
-    const { kv, sql } = this.ctx.storage;
-    const isEmpty = Array.from(kv.list({ limit: 1 })).length === 0;
-    const stored = isEmpty ? 0 : Math.min(sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
+    const { sql } = this.ctx.storage;
+    const stored = this.isEmpty ? 0 : Math.min(sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
     if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
   }
 

@@ -188,6 +188,17 @@ describe("a place is free again", () => {
     expect((await enter("d", "reject")).admission.kind).toBe("admitted");
   });
 
+  test("at the time that its last report says, and not an earlier one that comes late", async () => {
+    const MINUTE = 60_000;
+    await enter("a", "queue");
+    await shard.report(reportOf({ id: "a", status: "paused", seq: 4, retention_ms: 90 * MINUTE }));
+    await shard.report(reportOf({ id: "a", status: "running", seq: 3, retention_ms: MINUTE }));
+    vi.setSystemTime(NOW + 90 * MINUTE - 1);
+    expect((await enter("b", "reject")).admission.kind).toBe("busy");
+    vi.setSystemTime(NOW + 90 * MINUTE);
+    expect((await enter("b", "reject")).admission.kind).toBe("admitted");
+  });
+
   test("and its row goes with the sweep", async () => {
     await enter("a", "queue");
     vi.setSystemTime(NOW + RUN_MS + TIMINGS.INDEX_GRACE_MS);
