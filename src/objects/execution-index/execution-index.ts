@@ -37,15 +37,16 @@ import { PlaceRows } from "./admission/places.ts";
 import { EarlierRows } from "./earlier/earlier-rows.ts";
 import { EarlierVersion } from "./earlier/earlier-version.ts";
 import { FormerHomes, KnownConversations } from "./former-homes.ts";
-import { ConversationHistory } from "./history.ts";
 import { Janitor } from "./janitor.ts";
 import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
 import { comparePlaces } from "./list-page.ts";
 import { REMEMBERED_MS } from "./row-sweep.ts";
+import { ReportBuffer } from "./report-buffer.ts";
 import { reportIn, RunRows } from "./run-rows.ts";
 import { hasNoTables, SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
+import { ConversationHistory } from "./turns/history.ts";
 import { WaitRows } from "./wait-rows.ts";
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
@@ -64,12 +65,8 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private readonly janitor: Janitor;
   private readonly store: MetricsStore;
   private readonly recent: RecentShapes;
-  private waiting: IndexReport[] = [];
-  /** The writing of those that wait. */
-  private gathering: { now: () => void; written: Promise<void> } | null = null;
+  private readonly reports = new ReportBuffer((entries) => this.writeAll(entries));
   private hasAlarm = false;
-  /** When the last reports came, ms since the epoch. */
-  private reportTimes: number[] = [];
   /** Ms since the epoch. */
   private notifiedAt = 0;
 
@@ -96,7 +93,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
       earlier: this.earlier,
       // Buffered reports of the conversation are written now.
       gathered: async (conversation_id) => {
-        if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
+        if (this.reports.has(conversation_id)) await this.reports.written();
       },
     });
     this.entrance = new Entrance({ ...parts, history: this.history });
@@ -135,7 +132,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async standing(message: string): Promise<string> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     return this.entrance.standing(JSON.parse(message) as StandingQuestion);
   }
 
@@ -161,7 +158,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async conversations(since: number): Promise<Uint8Array | null> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     return this.known.since(since, [...this.notes.conversations, ...this.places.conversations]);
   }
 
@@ -185,11 +182,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
       return;
     }
     if (this.tables.areMissing) this.splits.noteFirst(this.ctx.id.name ?? "");
-    this.waiting.push(entry);
-    if (this.history.awaits(entry.conversation_id)) this.gathering?.now();
-    else if (this.isBusy(now)) this.gathering ??= this.gather();
-    if (this.gathering === null) this.flush();
-    else await this.gathering.written;
+    await this.reports.add(entry, this.history.awaits(entry.conversation_id), now);
     this.notifyMonitor();
     await this.haveSweep();
   }
@@ -202,7 +195,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async list(query: IndexQuery): Promise<ListedPart> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
     const now = Date.now();
     const { listed, floor } = this.rows.list(query, now);
@@ -213,19 +206,19 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async waits(query: WaitsQuery): Promise<WaitsPart> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     return this.waitRows.list(query, Date.now());
   }
 
   async ended(until: number, limit: number): Promise<Place[]> {
-    await this.gathered();
+    await this.reports.written();
     const now = Date.now();
     const found = [...this.rows.ended(until, now, limit), ...this.earlierRows.ended(until, now, limit)];
     return found.toSorted(comparePlaces).slice(0, limit);
   }
 
   async forget(place: Place): Promise<void> {
-    await this.gathered();
+    await this.reports.written();
     const conversation_id = this.rows.conversationOf(place);
     this.rows.forget(place);
     if (conversation_id !== null) this.entrance.admissions.leave(conversation_id, place.id);
@@ -235,7 +228,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     const now = Date.now();
     return {
       by_pipeline: this.store.read(period, now, pipeline),
@@ -256,7 +249,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   }
 
   override async alarm(): Promise<void> {
-    await this.gathered();
+    await this.reports.written();
     const now = Date.now();
     const swept = this.rows.look(now);
     const gone = await this.janitor.empty(swept.objects);
@@ -286,34 +279,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.notes.add(summary, start, Date.now());
   }
 
-  private gather(): NonNullable<LedgerObject["gathering"]> {
-    const { promise, resolve: now } = Promise.withResolvers<void>();
-    setTimeout(now, TIMINGS.INDEX_BUFFER_MS);
-    const written = promise.then(() => {
-      this.gathering = null;
-      this.flush();
-    });
-    return { now, written };
-  }
-
-  /** Makes reads include every report received. */
-  private async gathered(): Promise<void> {
-    this.gathering?.now();
-    // The reporter gets the failure.
-    await this.gathering?.written.catch(() => {});
-  }
-
-  /** Whether reports come so fast that their commits would delay each other. */
-  private isBusy(now: number): boolean {
-    this.reportTimes = [...this.reportTimes.slice(1 - TIMINGS.INDEX_BUSY_REPORTS), now];
-    const [first = now] = this.reportTimes;
-    return this.reportTimes.length === TIMINGS.INDEX_BUSY_REPORTS && now - first < 1_000;
-  }
-
-  /** Writes the buffered reports. On failure all waiting reporters get it and retry. */
-  private flush(): void {
-    const entries = this.waiting;
-    this.waiting = [];
+  private writeAll(entries: readonly IndexReport[]): void {
     this.transaction(() => {
       const now = Date.now();
       for (const entry of entries) this.write(entry, now);

@@ -8,7 +8,7 @@ import type { Places } from "../../../core/conversations/admission.ts";
 import type { ConversationEntrant } from "../../../core/conversations/entrant.ts";
 import type { Beginning, Entered, StandingQuestion } from "../../../engine/worker-ports.ts";
 import type { FormerHomes } from "../former-homes.ts";
-import type { ConversationHistory } from "../history.ts";
+import type { ConversationHistory } from "../turns/history.ts";
 import type { RunRows } from "../run-rows.ts";
 import type { StartNotes } from "../start-notes.ts";
 import { Admissions } from "./admissions.ts";

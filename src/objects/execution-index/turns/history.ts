@@ -1,14 +1,14 @@
 // What a conversation's next question is given of it: the turns of its own shard, of former shards and of an earlier
 // version; after the ends of its runs, whose answers may have been faster than their reports.
-import type { FormerTurns } from "../../adapters/durable/execution-index-client.ts";
-import { reportEndOf } from "../../adapters/durable/execution-client.ts";
-import { within } from "../../adapters/platform/time-limit.ts";
-import type { FormerHome } from "../../core/monitoring/shards.ts";
-import type { PlaceRows } from "./admission/places.ts";
-import type { EarlierVersion } from "./earlier/earlier-version.ts";
-import { type FormerHomes, lastOf } from "./former-homes.ts";
-import type { RunRows } from "./run-rows.ts";
-import type { StartNotes } from "./start-notes.ts";
+import type { FormerTurns } from "../../../adapters/durable/execution-index-client.ts";
+import { reportEndOf } from "../../../adapters/durable/execution-client.ts";
+import { within } from "../../../adapters/platform/time-limit.ts";
+import type { FormerHome } from "../../../core/monitoring/shards.ts";
+import type { PlaceRows } from "../admission/places.ts";
+import type { EarlierVersion } from "../earlier/earlier-version.ts";
+import { type FormerHomes, lastOf } from "../former-homes.ts";
+import type { RunRows } from "../run-rows.ts";
+import type { StartNotes } from "../start-notes.ts";
 
 /** Time limit of runs that are asked whether they have ended: an object that has one in memory answers in a few ms. */
 const END_WAIT_MS = 100;
