@@ -28,14 +28,15 @@ import { UpstashLimiter } from "./adapters/upstash/rate-limiter.ts";
 import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import { type BadVariable, forLog } from "./core/config/bad-variable.ts";
+import { entrantOf } from "./core/conversations/entrant.ts";
 import { resultsOf } from "./core/caching/cached-result.ts";
 import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { indexEntry } from "./core/monitoring/index-entry.ts";
-import { executionShard } from "./core/monitoring/shards.ts";
+import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { AgentCallbacks, Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
-import type { AgentHealthRpc, CatalogRpc, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
+import type { AgentHealthRpc, CatalogRpc, Entered, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { ok, type Result } from "./contract/problem.ts";
@@ -150,6 +151,20 @@ export function composeListing(env: Env): Receiver {
     name: "index",
     receive: (state) => executionIndex.report(state.spec.tenant, indexEntry(state, systemClock.now())),
   };
+}
+
+/** Asks the index for the place of a queued run. */
+export function composeStanding(env: Env): (state: ExecutionState) => Promise<Entered> {
+  const { executionIndex } = composeKeepers(env);
+  return ({ spec, started_at }) =>
+    executionIndex.standing({
+      ...shardedOf(spec),
+      tenant: spec.tenant,
+      start: started_at,
+      turns: spec.config.context_memory_size,
+      former: spec.former_shards ?? [],
+      entrant: entrantOf(spec.on_busy ?? "queue", spec.config),
+    });
 }
 
 /** The receivers of changes of the execution that has this log. */

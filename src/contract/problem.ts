@@ -117,7 +117,8 @@ export type CoordinatorError =
       limit: number;
       size: number;
     }
-  | { code: "RESOURCE_EXHAUSTED"; what: "memory"; retry_after_seconds: number }
+  /** The execution index does not say whether the conversation is busy. */
+  | { code: "RESOURCE_EXHAUSTED"; what: "memory" | "index"; retry_after_seconds: number }
   | { code: "COORDINATOR_DISABLED" }
   /** @see core/config/bad-variable.ts for what may be shown of a value */
   | { code: "INTERNAL_ERROR"; misconfigured?: { variable: string; expected: string; shown?: string } };

@@ -101,6 +101,18 @@ export const TIMINGS = {
   OUTBOX_RECOVERED_MS: 500,
   /** The index lists a run whose start it knows so long without a report: that delay, and the time of a slow report. */
   START_NOTED_MS: 10_000,
+  /** Interval at which a queued run asks for its place: so long is it delayed where a message was lost. */
+  QUEUE_POLL_MS: 10_000,
+  /** Time limit of that question. */
+  QUEUE_WAIT_MS: 2_000,
+  /** Time limit of an object that is asked whether it has a run: the request of a Worker waits for it. */
+  PRESENCE_WAIT_MS: 300,
+  /** Within it those that a question interrupts must have ended: below the time limit of its Worker. */
+  INTERRUPT_WAIT_MS: 1_200,
+  /** Until one of them that has not started yet is asked again. */
+  INTERRUPT_GAP_MS: 20,
+  /** A run that has a place, and no object so long after its request, was never started: its Worker has given up. */
+  START_LOST_MS: 60_000,
   /** Reports to a busy shard of the index are gathered this long; each other report is written at once. */
   INDEX_BUFFER_MS: 50,
   /** A shard is busy with so many reports in a second: commits of a small disk would delay them. */

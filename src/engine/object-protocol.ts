@@ -1,9 +1,10 @@
 // What a Worker and the object of an execution agree on: RPC methods and their messages, fetch paths, response headers,
-// refusals, the terms of a stream, its end marks, what a resting reader is woken with. Each is written and read by a function of this file alone.
+// refusals, the terms of a stream, its end marks, what a resting reader is woken with. Each is written and read by a
+// function of this file alone.
 import type { ExecutionStatus } from "../contract/execution.ts";
 import type { CoordinatorError, Result } from "../contract/problem.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
-import type { Command } from "../core/execution/command.ts";
+import type { Command, QueuePlace } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
 import type { ForkSource } from "../core/forks/fork-source.ts";
@@ -23,6 +24,8 @@ export interface Start {
   spec: RunSpec | null;
   /** The Worker's known health of the tenant's agents, so that the first call needs no request; null if unknown. */
   health: TenantHealth | null;
+  /** It waits for the execution before it in its conversation. */
+  queued?: QueuePlace;
 }
 
 /** Wait for the execution as JSON for at most this many ms (null: until it is terminal). */
@@ -123,6 +126,9 @@ export interface SharedCall {
   lease_ms: number;
 }
 
+/** What the object of an execution says of its run; `absent`: there is none, or not yet. */
+export type RunPresence = "absent" | "going" | "ended";
+
 /** The methods that the object answers by RPC. */
 export interface ExecutionRpc {
   /** @param message of runText */
@@ -161,6 +167,13 @@ export interface ExecutionRpc {
    * now on. Its calls in flight; null where this instance has no run that goes on.
    */
   shareCalls(): Promise<SharedCall[] | null>;
+  /** One that is queued may be the next of its conversation: it asks the index for its place. Nothing else changes. */
+  admit(): Promise<RunPresence>;
+  /**
+   * Cancels a run for a later question of its conversation; `ended` once the index has its end.
+   * @param by the execution of that question
+   */
+  supersede(by: string): Promise<RunPresence>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */
   reportEnd(): Promise<void>;
 }

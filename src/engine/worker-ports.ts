@@ -12,11 +12,13 @@ import type { Result } from "../contract/problem.ts";
 import type { ExecutionFilter, WaitFilter } from "../contract/requests.ts";
 import type { OpenWait } from "../contract/wait.ts";
 import type { CatalogOutline } from "../core/config/catalog-outline.ts";
-import type { ReplacedTurn } from "../core/execution/run-spec.ts";
+import type { Admission as ConversationAdmission } from "../core/conversations/admission.ts";
+import type { ConversationEntrant } from "../core/conversations/entrant.ts";
+import type { ReplacedTurn, RunSpec } from "../core/execution/run-spec.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
-import type { ConversationHome, Sharded, ShardKind } from "../core/monitoring/shards.ts";
+import type { ConversationHome, FormerHome, Sharded, ShardKind } from "../core/monitoring/shards.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
@@ -242,6 +244,28 @@ export interface Beginning extends ConversationHome {
     /** The caller named it: it may have run before. */
     is_named: boolean;
   } | null;
+  /** Absent where the run goes on beside others. */
+  entrant?: ConversationEntrant;
+}
+
+/** A queued run that asks for its place. */
+export interface StandingQuestion extends Sharded {
+  tenant: string;
+  /** When it was queued, ms since the epoch. */
+  start: number;
+  /** The turns of its conversation that it wants, at most. */
+  turns: number;
+  /** The former shards of its conversation. */
+  former: FormerHome[];
+  entrant: ConversationEntrant;
+}
+
+/** What the index says to a run that enters, or waits in, its conversation. */
+export interface Entered {
+  /** `unknown`: a shard that the conversation had before does not answer. */
+  admission: Exclude<ConversationAdmission, { kind: "interrupts" }> | { kind: "unknown" };
+  /** The history of one that is admitted. */
+  turns: ConversationTurn[];
 }
 
 /** What is before a turn that is to be replaced. */
@@ -288,8 +312,15 @@ export interface ExecutionIndex {
   turns(tenant: string, query: TurnsQuery): Promise<{ turns: ListedTurn[]; next: TurnPlace | null }>;
   /** Forgets an execution of a conversation whose object holds nothing. */
   forgetOf(tenant: string, conversation_id: string, place: Place): Promise<void>;
-  /** Takes back the note of a start. Never rejects. */
-  withdraw(tenant: string, started: Sharded, start: number): Promise<void>;
+  /** The same for a run that does not run beside others; null where the index does not answer in time. */
+  enter(tenant: string, beginning: Beginning): Promise<Entered | null>;
+  /** A queued run asks whether it may run. Rejects where the index does not answer. */
+  standing(question: StandingQuestion): Promise<Entered>;
+  /**
+   * Takes back the note of a start, and the place of one that did not enter beside others. Never rejects.
+   * @param start of the request, ms since the epoch
+   */
+  withdraw(tenant: string, started: Sharded & Pick<RunSpec, "on_busy">, start: number): Promise<void>;
   report(tenant: string, entry: IndexEntry): Promise<void>;
   /** A page: it may be short, or empty, and have a next one, where few of many executions fit the filters. */
   list(tenant: string, query: IndexQuery): Promise<{ listed: Listed[]; next: Place | null }>;

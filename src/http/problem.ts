@@ -216,6 +216,12 @@ function exhausted(error: Extract<CoordinatorError, { code: "RESOURCE_EXHAUSTED"
         detail: `not enough memory for this run beside those in memory; try again in ${error.retry_after_seconds} s`,
         headers: { "retry-after": String(error.retry_after_seconds) },
       };
+    case "index":
+      return {
+        title: "Resource exhausted",
+        detail: `it is not known whether the conversation is busy; try again in ${error.retry_after_seconds} s`,
+        headers: { "retry-after": String(error.retry_after_seconds) },
+      };
     case "body": {
       const detail = `the body is larger than ${error.limit_bytes} bytes`;
       return { status: 413, title: "Body too large", detail };

@@ -11,6 +11,8 @@ interface Sizes {
 const SIZES = {
   /** Simulated runs of the core. */
   SIMULATION_RUNS: { quick: 3_000, all: 10_000, soak: 1_000_000 },
+  /** Simulated conversations. */
+  ADMISSION_RUNS: { quick: 60, all: 150, soak: 10_000 },
   /** Simulated runs of the real driver. */
   DRIVER_RUNS: { quick: 600, all: 1_500, soak: 50_000 },
   /** Simulated forks. */

@@ -9,6 +9,7 @@ import {
   type ObjectRequest,
   refusalResponse,
   restRequest,
+  type RunPresence,
   type SharedCall,
   streamRequest,
 } from "../../engine/object-protocol.ts";
@@ -72,6 +73,8 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         expire: (started_at) => rpcOf(tenant, execution_id).expire(started_at),
         isCalling: (call) => rpcOf(tenant, execution_id).isCalling(call),
         shareCalls: () => rpcOf(tenant, execution_id).shareCalls(),
+        admit: () => rpcOf(tenant, execution_id).admit(),
+        supersede: (by) => rpcOf(tenant, execution_id).supersede(by),
         reportEnd: () => rpcOf(tenant, execution_id).reportEnd(),
       };
     },
@@ -117,6 +120,27 @@ export function reportEndOf(
 ): Promise<void> {
   const id = namespace.idFromName(`${tenant}/${execution_id}`);
   return (namespace.get(id) as unknown as ExecutionRpc).reportEnd();
+}
+
+/** Asks an execution's object for its run, which asks for its place where it waits. See ExecutionRpc. */
+export function wakeExecution(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  execution_id: string,
+): Promise<RunPresence> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).admit();
+}
+
+/** Has an execution cancelled by a later question of its conversation. See ExecutionRpc. */
+export function supersedeExecution(
+  namespace: DurableObjectNamespace,
+  tenant: string,
+  execution_id: string,
+  by: string,
+): Promise<RunPresence> {
+  const id = namespace.idFromName(`${tenant}/${execution_id}`);
+  return (namespace.get(id) as unknown as ExecutionRpc).supersede(by);
 }
 
 /** The name of an object that never holds anything: no execution's id has a dot. */

@@ -2,6 +2,7 @@
 // that hash to it (core/monitoring/shards.ts). A list queries all of them, or those that its conversation has had, and
 // merges by (start, id), newest first; metrics merge by addition.
 import type {
+  Entered,
   ExecutionIndex,
   IndexMetrics,
   IndexQuery,
@@ -17,8 +18,8 @@ import type {
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
-import type { KeptTurn } from "../../core/monitoring/conversation-turn.ts";
 import { type EndedTurn, mergeTurns } from "../../core/monitoring/ended-turns.ts";
+import type { Place as ConversationPlace } from "../../core/conversations/admission.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
   allShards,
@@ -69,6 +70,13 @@ export interface FormerTurns {
   holder: string | null;
 }
 
+/** What a former shard of a conversation knows of its runs. */
+export interface FormerPlaces {
+  places: ConversationPlace[];
+  /** The execution that asks has ended there. */
+  hasEnded: boolean;
+}
+
 /** The metrics of a run. */
 export type Counted = Omit<RunReport, "shape">;
 
@@ -96,12 +104,18 @@ export interface IndexReport
 
 export interface ExecutionIndexRpc {
   /**
-   * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON.
+   * Notes a start in memory, and gives the last turns of its conversation, oldest first: a ConversationTurn[] as JSON; an
+   * Entered as JSON where the run does not run beside others.
    * @param message a Beginning as JSON: both travel for less
    */
   begin(message: string): Promise<string>;
-  /** The run that was noted with this start has not started. */
-  withdraw(execution_id: string, start: number): Promise<void>;
+  /** @param message a StandingQuestion as JSON @returns an Entered as JSON */
+  standing(message: string): Promise<string>;
+  /**
+   * The run that was noted with this start has not started.
+   * @param conversation_id where it may have a place in it
+   */
+  withdraw(execution_id: string, start: number, conversation_id?: string): Promise<void>;
   /** Stores an entry; one that is older than the stored one, or expired, changes nothing. */
   report(entry: IndexReport): Promise<void>;
   /** @param query.limit how many at most */
@@ -128,6 +142,11 @@ export interface ExecutionIndexRpc {
   turnsBefore(message: string): Promise<string>;
   /** Turns of a conversation, oldest first. */
   turns(query: TurnsQuery): Promise<(EndedTurn & { replaced: string[] })[]>;
+  /**
+   * What runs or waits of a conversation that has another shard since a split: no other takes a place here then.
+   * @param execution_id that asks there @param until then requests of before the split may come, ms since the epoch
+   */
+  formerPlaces(conversation_id: string, execution_id: string, until: number): Promise<FormerPlaces>;
   /**
    * The bits of a ConversationFilter of everything that was here at a time after `since`, ms since the epoch; null
    * where that is to come.
@@ -187,9 +206,43 @@ export function executionIndexOver(
       const homes = conversationShards(conversation_id, await generationsOf(tenant));
       await askEach(tenant, homes, (rpc) => rpc.forget(place));
     },
+    async enter(tenant, beginning) {
+      const { conversation_id, shards, note } = beginning;
+      const number = conversationShard(conversation_id, shards);
+      // One that waits for others to end must not close the guard of those that run beside others.
+      const guard = guards.of(`${tenant}/${number}/enter`);
+      let asked: Promise<string> | null = null;
+      const entered = await guard.ask(() => {
+        asked = shard(tenant, number).begin(JSON.stringify(beginning));
+        return asked;
+      });
+      // A shard of an earlier version answers with the history alone.
+      if (entered !== LOST && !entered.startsWith("[")) return parseJson(entered) as Entered;
+      // It may have its place by then, in which it will not run.
+      void (asked as Promise<string> | null)?.then(
+        async () => {
+          if (note === null) return;
+          await shard(tenant, number).withdraw(note.summary.execution_id, note.start, conversation_id);
+        },
+        () => {},
+      );
+      console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be entered" }));
+      return null;
+    },
+    async standing(question) {
+      const answer = await shard(question.tenant, executionShard(question)).standing(
+        JSON.stringify(question),
+      );
+      return parseJson(answer) as Entered;
+    },
     async withdraw(tenant, started, start) {
-      const { execution_id } = started;
-      await within(BEGIN_MS, shard(tenant, executionShard(started)).withdraw(execution_id, start), null);
+      const { execution_id, conversation_id, on_busy } = started;
+      const rpc = shard(tenant, executionShard(started));
+      const withdrawn =
+        on_busy === undefined
+          ? rpc.withdraw(execution_id, start)
+          : rpc.withdraw(execution_id, start, conversation_id);
+      await within(BEGIN_MS, withdrawn, null);
     },
     report: (tenant, entry) => shard(tenant, executionShard(entry.sharded)).report(reportOf(entry)),
     async list(tenant, query) {
@@ -309,16 +362,15 @@ function reportOf(entry: IndexEntry): IndexReport {
     summary: JSON.stringify(summary),
     counted: report === null ? null : reportText(report),
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
-    turn: turn === null ? null : turnText(turn),
+    turn:
+      turn === null
+        ? null
+        : JSON.stringify({ query: turn.query, answer: turn.answer, partial: turn.partial }),
     turn_expires: turn?.expires ?? null,
     replaces: turn?.replaces ?? null,
     has_object: isDeletedByIndex,
     ...(waits === null ? {} : { waits: waits.map((question) => reportedWait(entry, question)) }),
   };
-}
-
-function turnText({ query, answer, partial }: KeptTurn): string {
-  return JSON.stringify({ query, answer, ...(partial === undefined ? {} : { partial }) });
 }
 
 function reportedWait({ sharded, summary }: IndexEntry, question: OpenQuestion) {

@@ -7,6 +7,7 @@ import type { StageResult } from "../../contract/stage.ts";
 import type { StartedData } from "../../contract/event.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import type { FormerHome } from "../monitoring/shards.ts";
 import type { RunConfig } from "./run-config.ts";
 
 /** What the first event shows to readers. */
@@ -42,6 +43,10 @@ export interface PrivateSpec {
   index_shards?: number;
   /** How it was admitted to its conversation; absent where it runs beside others. */
   on_busy?: Exclude<OnBusy, "parallel">;
+  /** Former shards of its conversation, where it was queued and there are any. */
+  former_shards?: FormerHome[];
+  /** A fork's history is given: also where it is queued it has none of a later time. */
+  keeps_history?: true;
   /**
    * What a fork takes over, in the order in which it had ended, after the data that its caller gives. In the log they
    * are the fork's first events: the spec has them until then.

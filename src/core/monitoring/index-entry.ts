@@ -95,6 +95,7 @@ function expiry(state: ExecutionState, now: number): number {
   if (isTerminal(state.status)) return retainedUntil(state);
   if (state.spec.storage === "memory") return now + 2 * TIMINGS.MEMORY_LISTED_MS;
   const { max_pause_seconds } = state.spec.config;
-  const paused = state.paused_at === null ? 0 : state.paused_at + max_pause_seconds * 1_000;
+  const since = state.status === "queued" ? state.started_at : state.paused_at;
+  const paused = since === null ? 0 : since + max_pause_seconds * 1_000;
   return Math.max(state.deadline_at, paused, waitsUntil(state)) + TIMINGS.INDEX_GRACE_MS;
 }

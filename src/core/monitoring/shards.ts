@@ -70,6 +70,11 @@ export interface Sharded {
   index_shards?: number;
 }
 
+/** These members of a run's spec alone. */
+export function shardedOf({ execution_id, conversation_id, index_shards }: Sharded): Sharded {
+  return { execution_id, conversation_id, ...(index_shards === undefined ? {} : { index_shards }) };
+}
+
 /** The shard of a conversation. */
 export function conversationShard(conversation_id: string, shards: number): number {
   return fnv1a(conversation_id) % shards;

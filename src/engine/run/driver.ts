@@ -13,6 +13,7 @@ import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
 import { nextActions } from "../../core/execution/next-actions.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { CallbacksInFlight } from "./callbacks-in-flight.ts";
@@ -141,6 +142,13 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
+  /** What the stages in flight have said so far, by stage. */
+  said(): Record<string, string> {
+    const said: Record<string, string> = {};
+    for (const { stage, length, text } of this.calls.texts()) if (length > 0) said[stage] = text;
+    return said;
+  }
+
   /** Whether any call is in flight, or a callback is being read: there may be text to come. */
   get hasCalls(): boolean {
     return this.calls.size > 0 || this.callbacks.size > 0;
@@ -172,11 +180,13 @@ export class ExecutionDriver {
   submit(command: Command): Refusal | null {
     if (this.broken !== null) return null;
     this.isResumed = true;
-    if (command.type === "start" && this.current === null) this.cache.begins(command.spec);
     const before = this.current;
+    const started = startedBy(before, command);
+    // What is queued asks the cache with the history that it starts with.
+    if (started !== null && !isQueued(command)) this.cache.begins(started);
     const decision = decide(before, command, this.ports.clock.now());
     this.current = decision.state;
-    if (command.type === "start" && decision.refusal === null) this.memory.started(command.spec);
+    if (started !== null) this.memory.started(started);
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
       this.commit.add(decision.events);
@@ -345,6 +355,17 @@ export class ExecutionDriver {
   }
 }
 
+/** What a run starts with by this command; null where none does. */
+function startedBy(state: ExecutionState | null, command: Command): RunSpec | null {
+  if (command.type === "start") return state === null ? command.spec : null;
+  if (command.type !== "admit" || state?.status !== "queued") return null;
+  return { ...state.spec, history: command.history };
+}
+
+function isQueued(command: Command): boolean {
+  return command.type === "start" && command.queued !== undefined;
+}
+
 function restore(log: Log): ExecutionState | null {
   try {
     return replay(log.read(0));
@@ -358,6 +379,7 @@ function restore(log: Log): ExecutionState | null {
 /** Written at once: what a caller is answered, and what calls must find on disk. */
 const URGENT: ReadonlySet<Command["type"]> = new Set([
   "start",
+  "admit",
   "recover",
   "pause",
   "resume",

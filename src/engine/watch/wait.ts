@@ -34,7 +34,11 @@ export async function waitForCaller(
 /** False where the caller is answered now: an agent that answers later is waited for, a person is not. */
 function isGoingOn({ state, fault }: ExecutionDriver): boolean {
   if (fault !== null || state === null) return false;
-  return state.status === "running" || (state.status === "waiting" && !awaitsPerson(state));
+  return (
+    state.status === "running" ||
+    state.status === "queued" ||
+    (state.status === "waiting" && !awaitsPerson(state))
+  );
 }
 
 /**

@@ -29,9 +29,18 @@ export const startExecution = [
       headers: RUN_HEADERS,
       answers: {
         200: { description: "The execution after its end, or its event stream", headers: WAITED_HEADERS },
-        202: { description: "The execution, still running or paused", headers: WAITED_HEADERS },
+        202: {
+          description: "The execution, still queued, running, waiting or paused",
+          headers: WAITED_HEADERS,
+        },
       },
-      errors: ["PIPELINE_NOT_FOUND", "IDEMPOTENCY_MISMATCH", ...OBJECT_ERRORS, ...DEFINITION_ERRORS],
+      errors: [
+        "PIPELINE_NOT_FOUND",
+        "CONVERSATION_BUSY",
+        "IDEMPOTENCY_MISMATCH",
+        ...OBJECT_ERRORS,
+        ...DEFINITION_ERRORS,
+      ],
     }),
     handle: async ({ call, services, body, sent, type }) => {
       const prefer = readPrefer(call.req.header("prefer") ?? null);

@@ -1,12 +1,15 @@
 // A run that is about to start, at the shard of its conversation: one request reads the history and notes the start. It
 // goes out beside the reading of the catalog where the isolate's last copy has a plan for the run, else after it.
-import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
+import type { CatalogSnapshot, Entered } from "../../engine/worker-ports.ts";
 import type { Services } from "../../compose.ts";
-import type { CoordinatorConfig } from "../../contract/config.ts";
+import type { CoordinatorConfig, OnBusy } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
-import type { Result } from "../../contract/problem.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
 import type { ExecutionRequest } from "../../contract/requests.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
+import { entrantOf } from "../../core/conversations/entrant.ts";
+import type { QueuePlace } from "../../core/execution/command.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { startSummary } from "../../core/monitoring/index-entry.ts";
 import { type ConversationHome, homeOf } from "../../core/monitoring/shards.ts";
 import type { Identity } from "./identify.ts";
@@ -27,6 +30,8 @@ export type RunRequest = Pick<ExecutionRequest, "query" | "conversation_id" | "c
 
 /** What a catalog gives a run. */
 export interface Plan {
+  /** Absent where it runs beside others of its conversation. */
+  on_busy?: Exclude<OnBusy, "parallel">;
   catalog: CatalogSnapshot;
   config: CoordinatorConfig;
   pipeline: string;
@@ -34,12 +39,17 @@ export interface Plan {
   stages: ResolvedStage[];
 }
 
+/** A run that is admitted to its conversation, or waits in its queue. */
+export interface EnteredRun {
+  spec: Pick<RunSpec, "history" | "index_shards" | "on_busy" | "former_shards">;
+  queued?: QueuePlace;
+}
+
 export class BegunRun {
   private readonly services: Services;
   private readonly request: RunRequest;
   private readonly context: RunContext;
-  private begun: { turns: number; home: ConversationHome; history: Promise<ConversationTurn[]> } | null =
-    null;
+  private begun: Begun | null = null;
 
   constructor(services: Services, request: RunRequest, context: RunContext) {
     this.services = services;
@@ -56,32 +66,74 @@ export class BegunRun {
 
   /** The turns of its conversation that the run is handed, and the shards of the index by which it is kept. */
   async history(plan: Plan): Promise<{ history: ConversationTurn[]; index_shards: number }> {
+    const { history, home } = await this.begunWith(plan);
+    return { history, index_shards: home.shards };
+  }
+
+  /** The same of a run that may have to wait for others of its conversation, or is refused for them. */
+  async enter(plan: Plan): Promise<Result<EnteredRun>> {
+    const { history, home, entered } = await this.begunWith(plan);
+    const { conversation_id } = this.request;
+    const spec = { history, index_shards: home.shards };
+    // A caller that has events of it starts nothing.
+    if (plan.on_busy === undefined || this.context.identity.cursor !== null) return ok({ spec });
+    // It is never admitted blindly (I18).
+    if (entered === null || entered.admission.kind === "unknown") {
+      return err({ code: "RESOURCE_EXHAUSTED", what: "index", retry_after_seconds: INDEX_RETRY_SECONDS });
+    }
+    const { admission } = entered;
+    const { on_busy } = plan;
+    if (admission.kind === "busy") {
+      const { running, limit } = admission;
+      return err({
+        code: "CONVERSATION_BUSY",
+        conversation_id,
+        running,
+        ...(limit === undefined ? {} : { limit }),
+      });
+    }
+    if (admission.kind === "admitted") return ok({ spec: { ...spec, on_busy } });
+    const { former } = home;
+    const former_shards = former.length === 0 ? {} : { former_shards: former };
+    return ok({ spec: { ...spec, on_busy, ...former_shards }, queued: admission.place });
+  }
+
+  private async begunWith(
+    plan: Plan,
+  ): Promise<{ history: ConversationTurn[]; home: ConversationHome; entered: Entered | null }> {
     const { context_memory_size } = plan.config;
-    const { shards } = this.homeOf(plan);
+    const home = this.homeOf(plan);
     let { begun } = this;
-    // The copy that it was begun with may be of before a split: there is one note of it, where it will report.
-    if (begun !== null && begun.home.shards !== shards) {
-      await this.withdraw(begun.home, begun.history);
+    // The copy that it was begun with may be of before a split: there is one note of it, where it will report. It may
+    // also have had another default of on_busy.
+    if (begun !== null && (begun.home.shards !== home.shards || begun.on_busy !== plan.on_busy)) {
+      await this.withdraw(begun);
       begun = null;
     }
     // That copy may have wanted fewer.
     if (begun === null || begun.turns < context_memory_size) begun = this.begin(plan);
     const turns = await begun.history;
-    return { history: turns.slice(Math.max(0, turns.length - context_memory_size)), index_shards: shards };
+    const history = turns.slice(Math.max(0, turns.length - context_memory_size));
+    return { history, home, entered: await begun.entered };
   }
 
   /** It cannot be planned after all. */
   async refuse<R>(refusal: R): Promise<R> {
-    if (this.begun !== null) await this.withdraw(this.begun.home, this.begun.history);
+    if (this.begun !== null) await this.withdraw(this.begun);
     return refusal;
   }
 
-  private async withdraw({ shards }: ConversationHome, noted: Promise<unknown>): Promise<void> {
-    await noted;
+  private async withdraw({ home, history, on_busy }: Begun): Promise<void> {
+    await history;
     const { tenant, identity } = this.context;
     const { execution_id, at } = identity;
     const { conversation_id } = this.request;
-    const started = { execution_id, conversation_id, index_shards: shards };
+    const started = {
+      execution_id,
+      conversation_id,
+      index_shards: home.shards,
+      ...(on_busy === undefined ? {} : { on_busy }),
+    };
     await this.services.executionIndex.withdraw(tenant, started, at);
   }
 
@@ -90,8 +142,8 @@ export class BegunRun {
     return homeOf(this.request.conversation_id, catalog.shards.index, this.context.identity.at, kept_ms);
   }
 
-  private begin(plan: Plan): NonNullable<BegunRun["begun"]> {
-    const { config, pipeline, pipeline_version } = plan;
+  private begin(plan: Plan): Begun {
+    const { config, pipeline, pipeline_version, on_busy } = plan;
     const home = this.homeOf(plan);
     const turns = config.context_memory_size;
     const { tenant, identity } = this.context;
@@ -100,11 +152,29 @@ export class BegunRun {
     const shown = { execution_id, query, conversation_id, pipeline, pipeline_version };
     const note = { summary: startSummary(shown, at), start: at, is_named: digest !== null };
     const { executionIndex } = this.services;
-    const history =
-      cursor === null
-        ? executionIndex.begin(tenant, { conversation_id, turns, note, ...home })
-        : Promise.resolve([]);
-    this.begun = { turns, home, history };
+    const beginning = { conversation_id, turns, note, ...home };
+    const begun = { turns, home, entered: NOTHING_ENTERED };
+    if (cursor !== null) this.begun = { ...begun, ...(on_busy && { on_busy }), history: Promise.resolve([]) };
+    else if (on_busy === undefined)
+      this.begun = { ...begun, history: executionIndex.begin(tenant, beginning) };
+    else {
+      const entrant = entrantOf(on_busy, config);
+      const entered = executionIndex.enter(tenant, { ...beginning, entrant });
+      this.begun = { ...begun, on_busy, entered, history: entered.then((found) => found?.turns ?? []) };
+    }
     return this.begun;
   }
 }
+
+interface Begun {
+  turns: number;
+  home: ConversationHome;
+  on_busy?: Exclude<OnBusy, "parallel">;
+  history: Promise<ConversationTurn[]>;
+  /** Null where it runs beside others, and where the index does not answer. */
+  entered: Promise<Entered | null>;
+}
+
+const NOTHING_ENTERED: Begun["entered"] = Promise.resolve(null);
+/** The index is asked again after 5 s where it has not answered. */
+const INDEX_RETRY_SECONDS = 5;

@@ -2,10 +2,11 @@
 // The definition is the one that the source was pinned to, unless the request names a version; agents and config are
 // those of now, so that what was mended since is used.
 import type { Services } from "../../compose.ts";
+import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { ForkRequest } from "../../contract/requests.ts";
-import type { ReplacedTurn, RunSpec } from "../../core/execution/run-spec.ts";
+import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import type { ForkSource } from "../../core/forks/fork-source.ts";
 import { type ForkPlan, planFork } from "../../core/forks/plan-fork.ts";
 import { reusedStages } from "../../core/forks/reused-stages.ts";
@@ -15,14 +16,22 @@ import { agentTypesOf } from "../../core/resilience/fallback.ts";
 import { readForkSource } from "../../engine/object-protocol.ts";
 import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import { BegunRun, type Plan, type RunContext } from "./begun-run.ts";
-import { configOf, leavingOut, pin, pipelineOf, registrationOf, stagesOf } from "./run-spec.ts";
+import {
+  configOf,
+  leavingOut,
+  pin,
+  type PlannedRun,
+  pipelineOf,
+  registrationOf,
+  stagesOf,
+} from "./run-spec.ts";
 
 export interface PlannedFork {
   plan: ForkPlan;
   /** In the order of the definition. */
   stages: string[];
   /** What its run is pinned to; to be called once, where it is run. */
-  begin: () => Promise<Result<RunSpec>>;
+  begin: () => Promise<Result<PlannedRun>>;
 }
 
 /** @param source_id the execution that it is a fork of */
@@ -60,10 +69,13 @@ export async function planForkOf(
   };
   const plan = planFork(source, target, request);
   if (!plan.ok) return plan;
-  const begin = async (): Promise<Result<RunSpec>> => {
-    const { index_shards, ...admitted } = await begun.history(planned.value);
+  const begin = async (): Promise<Result<PlannedRun>> => {
+    const entered = await begun.enter(planned.value);
+    if (!entered.ok) return entered;
+    const { spec: admitted, queued } = entered.value;
     // One that was queued had read no history yet.
-    const own = source.status === "queued" && turn === null ? admitted.history : history.value;
+    const isGiven = source.status !== "queued" || turn !== null;
+    const own = isGiven ? history.value : admitted.history;
     const kept = {
       context: target.context,
       inputs: target.inputs,
@@ -74,13 +86,15 @@ export async function planForkOf(
     // A stage that is to be run anew is not to be answered by what the cache has of it.
     const isAnew = plan.value.rerun.some(({ reason }) => reason === "from");
     const asked = { query: target.query, conversation_id, cache: isAnew ? ("bypass" as const) : undefined };
-    const spec = pin(planned.value, kept, { history: own, index_shards }, asked, context, services.settings);
-    return ok({
+    const spec = pin(planned.value, kept, { ...admitted, history: own }, asked, context, services.settings);
+    const forked: PlannedRun["spec"] = {
       ...spec,
       forked_from: { execution_id: source_id, seq: source.seq },
       reused: reusedStages(source, plan.value),
+      ...(isGiven ? { keeps_history: true as const } : {}),
       ...(turn === null ? {} : { replaces: turn }),
-    });
+    };
+    return ok({ ...(queued && { queued }), spec: forked });
   };
   return ok({ plan: plan.value, stages: stages.map(({ name }) => name), begin });
 }
@@ -100,6 +114,7 @@ async function definitionOf(
     if (!stages.ok) return stages;
     const left_out = [...(spec.left_out ?? []), ...leftOut(pipeline_config)];
     return ok({
+      ...(spec.pipeline_version === 0 ? {} : admissionBy(config)),
       catalog,
       config,
       pipeline,
@@ -121,7 +136,19 @@ async function definitionOf(
   if (!stages.ok) return stages;
   const { version } = found.value;
   const left_out = leftOut(pipeline_config);
-  return ok({ catalog, config, pipeline, pipeline_version: version, stages: stages.value, left_out });
+  return ok({
+    ...admissionBy(config),
+    catalog,
+    config,
+    pipeline,
+    pipeline_version: version,
+    stages: stages.value,
+    left_out,
+  });
+}
+
+function admissionBy({ on_busy }: CoordinatorConfig): Pick<Plan, "on_busy"> {
+  return on_busy === "parallel" ? {} : { on_busy };
 }
 
 /** The turn whose place the answer of a fork takes. */
@@ -149,7 +176,7 @@ async function historyOf(
   const home = homeOf(conversation_id, catalog.shards.index, identity.at, kept_ms);
   const asked = { conversation_id, turn, turns: config.context_memory_size, ...home };
   const before = await services.executionIndex.turnsBefore(tenant, asked);
-  if (before === null) return err({ code: "RESOURCE_EXHAUSTED", what: "storage" });
+  if (before === null) return err({ code: "RESOURCE_EXHAUSTED", what: "index", retry_after_seconds: 5 });
   // One that has not completed has had no turn: the fork's answer is the first one there.
   const hadTurn = source.status === "completed" && source.spec.config.context_memory_size > 0;
   return hadTurn && before.holder === null

@@ -5,12 +5,12 @@ import type { Services } from "../../compose.ts";
 import type { Settings } from "../../settings.ts";
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { CoordinatorConfig } from "../../contract/config.ts";
-import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionRequest, StageExecutionRequest } from "../../contract/requests.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import type { ResolvedStage, StageOverride } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
+import type { QueuePlace } from "../../core/execution/command.ts";
 import { runConfig } from "../../core/execution/run-config.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { shardsAt } from "../../core/monitoring/shards.ts";
@@ -20,8 +20,14 @@ import { agentTypesOf } from "../../core/resilience/fallback.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import type { Call } from "../context.ts";
 import { bypassesCache } from "../request/negotiate.ts";
-import { BegunRun, type Plan, type RunContext, type RunRequest } from "./begun-run.ts";
+import { BegunRun, type EnteredRun, type Plan, type RunContext, type RunRequest } from "./begun-run.ts";
 import type { Identity } from "./identify.ts";
+
+/** A run that is to start now, or to wait in the queue of its conversation. */
+export interface PlannedRun {
+  spec: RunSpec;
+  queued?: QueuePlace;
+}
 
 /** @param watched a caller follows the run from its start */
 export function runContext({ req, var: { tenant } }: Call, identity: Identity, watched: boolean): RunContext {
@@ -40,7 +46,7 @@ export async function planRun(
   services: Services,
   request: ExecutionRequest,
   context: RunContext,
-): Promise<Result<RunSpec>> {
+): Promise<Result<PlannedRun>> {
   const { settings, catalogs } = services;
   const wanted = request.pipeline_version ?? 0;
   const planOn = (catalog: CatalogSnapshot): Result<Plan> => {
@@ -50,7 +56,15 @@ export async function planRun(
     const stages = stagesOf(pipeline.value, request.pipeline_config, config);
     if (!stages.ok) return stages;
     const { name, version } = pipeline.value;
-    return ok({ catalog, config, pipeline: name, pipeline_version: version, stages: stages.value });
+    const on_busy = request.on_busy ?? config.on_busy;
+    return ok({
+      ...(on_busy === "parallel" ? {} : { on_busy }),
+      catalog,
+      config,
+      pipeline: name,
+      pipeline_version: version,
+      stages: stages.value,
+    });
   };
   const begun = new BegunRun(services, request, context);
   const reading = catalogs.readFor(context.tenant, request.pipeline);
@@ -68,7 +82,10 @@ export async function planRun(
     ...leavingOut(leftOut(request.pipeline_config)),
     on_disconnect: request.on_disconnect,
   };
-  return ok(pin(plan.value, kept, await begun.history(plan.value), request, context, settings));
+  const entered = await begun.enter(plan.value);
+  if (!entered.ok) return entered;
+  const { spec, queued } = entered.value;
+  return ok({ ...(queued && { queued }), spec: pin(plan.value, kept, spec, request, context, settings) });
 }
 
 /** The RunSpec of a single-stage run: a pipeline of that stage, with its inputs. */
@@ -76,7 +93,7 @@ export async function planStage(
   services: Services,
   request: StageExecutionRequest,
   context: RunContext,
-): Promise<Result<RunSpec>> {
+): Promise<Result<PlannedRun>> {
   const { settings, catalogs } = services;
   const { stage, inputs } = request;
   const planOn = (catalog: CatalogSnapshot): Result<Plan> => {
@@ -97,7 +114,7 @@ export async function planStage(
     ...leavingOut(stage.depends_on.filter((name) => !Object.hasOwn(inputs, name))),
     on_disconnect: "continue" as const,
   };
-  return ok(pin(plan.value, kept, await begun.history(plan.value), request, context, settings));
+  return ok({ spec: pin(plan.value, kept, await begun.history(plan.value), request, context, settings) });
 }
 
 /** A field of the spec, where there is something to say. */
@@ -151,7 +168,7 @@ function originOf(
 export function pin(
   { catalog, config, pipeline, pipeline_version, stages }: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
-  begun: { history: ConversationTurn[]; index_shards: number },
+  begun: EnteredRun["spec"],
   request: RunRequest,
   context: RunContext,
   settings: Settings,

@@ -1,7 +1,6 @@
 // Starts a run that has been identified and planned, or attaches to it where it is there already: a repetition never
 // starts a second run. A caller waits for the execution as JSON, or has its stream, which can be attached again.
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
-import type { RunSpec } from "../../core/execution/run-spec.ts";
 import {
   type ExecutionText,
   type FollowMessage,
@@ -12,6 +11,7 @@ import {
 import type { Call } from "../context.ts";
 import type { Reattach } from "../streaming/follower.ts";
 import type { Identity } from "./identify.ts";
+import type { PlannedRun } from "./run-spec.ts";
 
 /** What the execution's object is asked to start, or to attach the caller to. */
 export interface StartRequest {
@@ -25,18 +25,18 @@ export interface StartRequest {
   unplanned: CoordinatorError | null;
 }
 
-/** @param planned the run's spec, or why it cannot be run */
+/** @param planned the run, or why it cannot be run */
 export function startRequest(
   call: Call,
   { execution_id, digest, cursor, at }: Identity,
-  planned: Result<RunSpec>,
+  planned: Result<PlannedRun>,
 ): Result<StartRequest> {
   // A repetition attaches to its execution even if its pipeline is deleted by now.
   if (!planned.ok && digest === null) return planned;
   const { services, tenant } = call.var;
   // A caller that has received events wants more of that run, and never another one.
-  const spec = planned.ok && cursor === null ? planned.value : null;
-  const start = { digest, spec, health: services.catalogs.peek(tenant)?.health ?? null };
+  const { spec, ...queued } = planned.ok && cursor === null ? planned.value : { spec: null };
+  const start = { digest, spec, ...queued, health: services.catalogs.peek(tenant)?.health ?? null };
   const unplanned = planned.ok ? null : planned.error;
   return ok({ execution_id, after: cursor ?? 0, start, at, unplanned });
 }

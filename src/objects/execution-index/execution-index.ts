@@ -13,14 +13,15 @@ import type {
   IndexQuery,
   MetricsQuery,
   Place,
-  TurnPlace,
   TurnsBefore,
   TurnsQuery,
+  StandingQuestion,
   WaitsQuery,
 } from "../../engine/worker-ports.ts";
 import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
+  FormerPlaces,
   FormerTurns,
   IndexReport,
   ExecutionIndexRpc,
@@ -31,31 +32,25 @@ import { monitorOf } from "../../adapters/durable/monitor-client.ts";
 import { hasMetricsReceivers } from "../../adapters/outbound/outbound.ts";
 import { composeServices } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
-import { within } from "../../adapters/platform/time-limit.ts";
-import { reportEndOf } from "../../adapters/durable/execution-client.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { LazyTables } from "../migrations.ts";
 import { ShardSplits } from "../shard-splits.ts";
+import { Entrance } from "./admission/entrance.ts";
+import { PlaceRows } from "./admission/places.ts";
 import { EarlierRows } from "./earlier/earlier-rows.ts";
 import { EarlierVersion } from "./earlier/earlier-version.ts";
-import { FormerHomes, KnownConversations, lastOf } from "./former-homes.ts";
+import { FormerHomes, KnownConversations } from "./former-homes.ts";
 import { Janitor } from "./janitor.ts";
 import { MetricsStore } from "./metrics-store.ts";
 import { RecentShapes } from "./recent-shapes.ts";
 import { comparePlaces } from "./list-page.ts";
 import { REMEMBERED_MS } from "./row-sweep.ts";
+import { ReportBuffer } from "./report-buffer.ts";
 import { reportIn, RunRows } from "./run-rows.ts";
 import { hasNoTables, SCHEMAS } from "./schemas.ts";
 import { StartNotes } from "./start-notes.ts";
+import { ConversationHistory } from "./turns/history.ts";
 import { WaitRows } from "./wait-rows.ts";
-
-/** Time limit of runs that are asked whether they have ended: an object that has one in memory answers in a few ms. */
-const END_WAIT_MS = 100;
-/** Where more of a conversation's runs are running none is asked: its questions do not wait for one another. */
-const MOST_ASKED = 3;
-
-/** Before every turn. */
-const FIRST: TurnPlace = { at: -1, id: "" };
 
 export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRpc {
   private readonly rows: RunRows;
@@ -65,19 +60,16 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   private readonly waitRows: WaitRows;
   private readonly former: FormerHomes;
   private readonly known: KnownConversations;
+  private readonly places: PlaceRows;
+  private readonly history: ConversationHistory;
+  private readonly entrance: Entrance;
   private readonly splits: ShardSplits;
   private readonly tables: LazyTables;
   private readonly janitor: Janitor;
   private readonly store: MetricsStore;
   private readonly recent: RecentShapes;
-  private waiting: IndexReport[] = [];
-  /** Conversations whose next question waits for the reports of their runs. */
-  private readonly awaited = new Set<string>();
-  /** The writing of those that wait. */
-  private gathering: { now: () => void; written: Promise<void> } | null = null;
+  private readonly reports = new ReportBuffer((entries) => this.writeAll(entries));
   private hasAlarm = false;
-  /** When the last reports came, ms since the epoch. */
-  private reportTimes: number[] = [];
   /** Ms since the epoch. */
   private notifiedAt = 0;
 
@@ -89,52 +81,68 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.waitRows = new WaitRows(this.tables.sql);
     this.former = new FormerHomes(env.LEDGER, this.tenant);
     this.known = new KnownConversations(this.tables.sql, () => storage.sql.databaseSize);
+    this.places = new PlaceRows(this.tables);
+    const parts = {
+      places: this.places,
+      rows: this.rows,
+      notes: this.notes,
+      former: this.former,
+      executions: env.EXECUTIONS,
+      tenant: this.tenant,
+    };
+    this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
+    this.history = new ConversationHistory({
+      ...parts,
+      earlier: this.earlier,
+      // Buffered reports of the conversation are written now.
+      gathered: async (conversation_id) => {
+        if (this.reports.has(conversation_id)) await this.reports.written();
+      },
+    });
+    this.entrance = new Entrance({ ...parts, history: this.history });
     this.splits = new ShardSplits(storage, env, "index");
     this.earlierRows = new EarlierRows(storage.sql);
     this.janitor = new Janitor(env.EXECUTIONS, this.tenant);
-    this.earlier = new EarlierVersion(storage.kv, env, this.tenant);
     this.store = new MetricsStore(storage.kv, (since, batch) => this.rows.uncounted(since, batch));
     this.recent = new RecentShapes(storage.kv);
   }
 
   async begin(message: string): Promise<string> {
     // A Worker of an earlier version knows of no generations.
-    const { conversation_id, turns, note, shards, former } = JSON.parse(message) as Partial<Beginning> &
+    const beginning = JSON.parse(message) as Partial<Beginning> &
       Pick<Beginning, "conversation_id" | "turns" | "note">;
+    const { conversation_id, turns, note, shards, former = [], entrant } = beginning;
     this.splits.note(this.tenant, shards);
+    if (entrant !== undefined && note !== null) {
+      this.notifyMonitor();
+      const [entered] = await Promise.all([
+        this.entrance.enter({ ...beginning, shards: shards ?? 0, former, note, entrant }),
+        this.haveSweep(),
+      ]);
+      return entered;
+    }
     const named = note?.is_named === true ? note.summary.execution_id : null;
     const hasBegun = named !== null && this.rows.has(conversation_id, named, Date.now());
     // Where it has no former shard its note is there before anything is waited for.
-    const asksFormer = former !== undefined && former.length > 0;
+    const asksFormer = former.length > 0;
     if (note !== null && !hasBegun && !(asksFormer && named !== null)) this.note(note);
     this.notifyMonitor();
-    await this.ends(conversation_id, note?.summary.execution_id);
-    let history = this.rows.turns.history(conversation_id, turns, Date.now());
-    if (asksFormer && (history.length < turns || named !== null)) {
-      const found = await this.former.ask(conversation_id, former, turns, named);
-      if (note !== null && named !== null && !hasBegun && !found.hasExecution) this.note(note);
-      history = lastOf([...found.turns, ...history], turns);
-    }
-    const earlier = await this.earlier.turns(conversation_id, turns - history.length);
-    return `[${[...earlier.map((turn) => JSON.stringify(turn)), ...history.map(({ turn }) => turn)].join(",")}]`;
+    await this.history.ends(conversation_id, note?.summary.execution_id);
+    return this.history.read(conversation_id, turns, former, named, ({ hasExecution }) => {
+      if (note !== null && named !== null && !hasBegun && !hasExecution) this.note(note);
+    });
   }
 
-  /**
-   * Resolves once the ends of the conversation's runs are written, as far as there are any: the answer to a question may
-   * have been faster than the report of its run. Runs that are not known to have ended are asked, within a time limit.
-   * @param own the run that begins now
-   */
-  private async ends(conversation_id: string, own: string | undefined): Promise<void> {
-    if (this.waiting.some((entry) => entry.conversation_id === conversation_id)) await this.gathered();
-    const open = [...this.rows.running(conversation_id), ...this.notes.of(conversation_id, Date.now())];
-    const others = open.filter((id) => id !== own);
-    if (others.length > 0 && others.length <= MOST_ASKED) {
-      // Their reports are written as they come, also where others are gathered.
-      this.awaited.add(conversation_id);
-      const reported = others.map((id) => reportEndOf(this.env.EXECUTIONS, this.tenant, id));
-      await within(END_WAIT_MS, Promise.allSettled(reported), []);
-      this.awaited.delete(conversation_id);
-    }
+  async standing(message: string): Promise<string> {
+    this.splits.note(this.tenant);
+    await this.reports.written();
+    return this.entrance.standing(JSON.parse(message) as StandingQuestion);
+  }
+
+  async formerPlaces(conversation_id: string, execution_id: string, until: number): Promise<FormerPlaces> {
+    this.splits.note(this.tenant);
+    await this.history.ends(conversation_id, execution_id);
+    return this.entrance.formerPlaces(conversation_id, execution_id, until);
   }
 
   async formerTurns(
@@ -144,7 +152,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     before?: ReplacedTurn,
   ): Promise<FormerTurns> {
     this.splits.note(this.tenant);
-    await this.ends(conversation_id, execution_id ?? undefined);
+    await this.history.ends(conversation_id, execution_id ?? undefined);
     const now = Date.now();
     const hasExecution =
       execution_id !== null &&
@@ -152,42 +160,32 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     return {
       turns: this.rows.turns.history(conversation_id, turns, now, before?.at),
       hasExecution,
-      holder: this.holder(conversation_id, before, now),
+      holder: before === undefined ? null : this.rows.turns.holder(conversation_id, before.execution_id, now),
     };
   }
 
-  async turnsBefore(message: string): Promise<string> {
-    const { conversation_id, turn, turns, former } = JSON.parse(message) as TurnsBefore;
-    await this.ends(conversation_id, undefined);
-    const now = Date.now();
-    const found = await this.former.ask(conversation_id, former, turns, null, turn);
-    const own = this.rows.turns.history(conversation_id, turns, now, turn.at);
-    const history = lastOf([...found.turns, ...own], turns).map((each) => each.turn);
-    const holder = this.holder(conversation_id, turn, now) ?? found.holder;
-    return `{"history":[${history.join(",")}],"holder":${JSON.stringify(holder)}}`;
+  turnsBefore(message: string): Promise<string> {
+    return this.history.before(JSON.parse(message) as TurnsBefore);
   }
 
-  async turns({ conversation_id, after, limit }: TurnsQuery): ReturnType<ExecutionIndexRpc["turns"]> {
-    await this.ends(conversation_id, undefined);
-    return this.rows.turns.page(conversation_id, after ?? FIRST, limit, Date.now());
-  }
-
-  private holder(conversation_id: string, turn: ReplacedTurn | undefined, now: number): string | null {
-    return turn === undefined ? null : this.rows.turns.holder(conversation_id, turn.execution_id, now);
+  turns(query: TurnsQuery): ReturnType<ExecutionIndexRpc["turns"]> {
+    return this.history.page(query);
   }
 
   async conversations(since: number): Promise<Uint8Array | null> {
     this.splits.note(this.tenant);
-    await this.gathered();
-    return this.known.since(since, this.notes.conversations);
+    await this.reports.written();
+    return this.known.since(since, [...this.notes.conversations, ...this.places.conversations]);
   }
 
   async isUnused(): Promise<boolean> {
     return this.tables.areMissing && this.notes.conversations.length === 0;
   }
 
-  async withdraw(execution_id: string, start: number): Promise<void> {
+  async withdraw(execution_id: string, start: number, conversation_id?: string): Promise<void> {
     this.notes.withdraw(execution_id, start);
+    if (conversation_id !== undefined)
+      await this.entrance.admissions.withdraw({ execution_id, start, conversation_id });
   }
 
   async report(entry: IndexReport): Promise<void> {
@@ -195,14 +193,17 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.splits.note(this.tenant);
     // It would be neither listed, nor counted, nor remembered any more.
     const until = Math.max(entry.expires, entry.turn_expires ?? 0, (entry.end ?? 0) + REMEMBERED_MS);
-    if (until <= now) return;
+    if (until <= now) {
+      if (entry.end !== null) this.entrance.admissions.leave(entry.conversation_id, entry.execution_id);
+      return;
+    }
     if (this.tables.areMissing) this.splits.noteFirst(this.ctx.id.name ?? "");
-    this.waiting.push(entry);
-    if (this.awaited.has(entry.conversation_id)) this.gathering?.now();
-    else if (this.isBusy(now)) this.gathering ??= this.gather();
-    if (this.gathering === null) this.flush();
-    else await this.gathering.written;
+    await this.reports.add(entry, this.history.awaits(entry.conversation_id), now);
     this.notifyMonitor();
+    await this.haveSweep();
+  }
+
+  private async haveSweep(): Promise<void> {
     if (this.hasAlarm) return;
     this.hasAlarm = true;
     if ((await this.ctx.storage.getAlarm()) === null) await this.armSweep();
@@ -210,7 +211,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async list(query: IndexQuery): Promise<ListedPart> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     const elsewhere = query.conversation_id !== undefined && (await this.earlier.mayHaveData());
     const now = Date.now();
     const { listed, floor } = this.rows.list(query, now);
@@ -221,20 +222,22 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async waits(query: WaitsQuery): Promise<WaitsPart> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     return this.waitRows.list(query, Date.now());
   }
 
   async ended(until: number, limit: number): Promise<Place[]> {
-    await this.gathered();
+    await this.reports.written();
     const now = Date.now();
     const found = [...this.rows.ended(until, now, limit), ...this.earlierRows.ended(until, now, limit)];
     return found.toSorted(comparePlaces).slice(0, limit);
   }
 
   async forget(place: Place): Promise<void> {
-    await this.gathered();
+    await this.reports.written();
+    const conversation_id = this.rows.conversationOf(place);
     this.rows.forget(place);
+    if (conversation_id !== null) this.entrance.admissions.leave(conversation_id, place.id);
     this.waitRows.forget(place);
     this.earlierRows.forget(place);
     // Of a run that never began there is its note alone.
@@ -243,7 +246,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
 
   async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
     this.splits.note(this.tenant);
-    await this.gathered();
+    await this.reports.written();
     const now = Date.now();
     return {
       by_pipeline: this.store.read(period, now, pipeline),
@@ -264,7 +267,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
   }
 
   override async alarm(): Promise<void> {
-    await this.gathered();
+    await this.reports.written();
     const now = Date.now();
     const swept = this.rows.look(now);
     const gone = await this.janitor.empty(swept.objects);
@@ -273,12 +276,14 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.transaction(() => {
       hasMetrics = this.store.sweep(now);
       this.recent.write();
+      this.places.sweep(now);
       this.waitRows.sweep(now);
       hasMore = [this.rows.drop(swept, gone), this.earlierRows.sweep(now)].includes(true);
     });
     const { firstDue } = this.rows;
     const hasEarlier = !this.earlierRows.isEmpty;
-    this.hasAlarm = hasMetrics || firstDue !== null || hasEarlier;
+    const hasPlaces = this.places.conversations.length > 0;
+    this.hasAlarm = hasMetrics || firstDue !== null || hasEarlier || hasPlaces;
     if (!this.hasAlarm) return;
     if (hasMore) await this.armSweep(TIMINGS.INDEX_SWEEP_GAP_MS);
     else await this.armSweep(hasEarlier ? TIMINGS.INDEX_SWEEP_MS : (firstDue ?? now) - now);
@@ -292,40 +297,14 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.notes.add(summary, start, Date.now());
   }
 
-  private gather(): NonNullable<LedgerObject["gathering"]> {
-    const { promise, resolve: now } = Promise.withResolvers<void>();
-    setTimeout(now, TIMINGS.INDEX_BUFFER_MS);
-    const written = promise.then(() => {
-      this.gathering = null;
-      this.flush();
-    });
-    return { now, written };
-  }
-
-  /** Makes reads include every report received. */
-  private async gathered(): Promise<void> {
-    this.gathering?.now();
-    // The reporter gets the failure.
-    await this.gathering?.written.catch(() => {});
-  }
-
-  /** Whether reports come so fast that their commits would delay each other. */
-  private isBusy(now: number): boolean {
-    this.reportTimes = [...this.reportTimes.slice(1 - TIMINGS.INDEX_BUSY_REPORTS), now];
-    const [first = now] = this.reportTimes;
-    return this.reportTimes.length === TIMINGS.INDEX_BUSY_REPORTS && now - first < 1_000;
-  }
-
-  /** Writes the buffered reports. On failure all waiting reporters get it and retry. */
-  private flush(): void {
-    const entries = this.waiting;
-    this.waiting = [];
+  private writeAll(entries: readonly IndexReport[]): void {
     this.transaction(() => {
       const now = Date.now();
       for (const entry of entries) this.write(entry, now);
       if (this.store.writeIfDue(now)) this.recent.write();
     });
     for (const { execution_id } of entries) this.notes.remove(execution_id);
+    for (const { conversation_id } of entries) this.entrance.admissions.wakeNext(conversation_id);
   }
 
   /** What is counted in memory is what is written. */
@@ -336,13 +315,16 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     } catch (cause) {
       this.store.forget();
       this.recent.forget();
+      this.places.forget();
       throw cause;
     }
   }
 
   private write(entry: IndexReport, now: number): void {
     const { batch } = this.store;
-    if (!this.earlierRows.replace(entry) || !this.rows.write(entry, batch)) return;
+    const isLatest = this.earlierRows.replace(entry) && this.rows.write(entry, batch);
+    if (isLatest || entry.end !== null) this.entrance.admissions.reported(entry);
+    if (!isLatest) return;
     this.waitRows.write(entry);
     const report = reportIn(entry);
     const { end, shape, pipeline, start } = entry;

@@ -5,7 +5,11 @@
 //
 // A run that begins under a former generation after the filter was made, because its isolate has had no answer of the
 // catalog for SPLIT_SETTLED_MS, is listed, but its turn may be missing in the history of its conversation.
-import type { ExecutionIndexRpc, FormerTurns } from "../../adapters/durable/execution-index-client.ts";
+import type {
+  ExecutionIndexRpc,
+  FormerPlaces,
+  FormerTurns,
+} from "../../adapters/durable/execution-index-client.ts";
 import { within } from "../../adapters/platform/time-limit.ts";
 import { ConversationFilter } from "../../core/monitoring/conversation-filter.ts";
 import type { FormerHome } from "../../core/monitoring/shards.ts";
@@ -60,6 +64,29 @@ export class FormerHomes {
       hasExecution: found.some((of) => of?.hasExecution === true),
       holder: found.map((of) => of?.holder ?? null).find((holder) => holder !== null) ?? null,
     };
+  }
+
+  /**
+   * What runs or waits there; null where one does not answer in time, for it may have something.
+   * @param execution_id that asks
+   */
+  async places(
+    conversation_id: string,
+    former: readonly FormerHome[],
+    execution_id: string,
+  ): Promise<FormerPlaces | null> {
+    const asked = former.filter((home) => this.mayHave(home, conversation_id));
+    const found = await Promise.all(
+      asked.map(({ shard, until }) => {
+        const settled = until + TIMINGS.SPLIT_SETTLED_MS;
+        const answer = this.shard(shard).formerPlaces(conversation_id, execution_id, settled);
+        return within(TIMINGS.SHARD_WAIT_MS, answer, null);
+      }),
+    );
+    const known = found.filter((of) => of !== null);
+    if (known.length < found.length) return null;
+    const places = known.flatMap((of) => of.places);
+    return { places, hasEnded: known.some(({ hasEnded }) => hasEnded) };
   }
 
   private mayHave({ shard, until }: FormerHome, conversation_id: string): boolean {

@@ -31,6 +31,8 @@ interface CountedRow extends Record<string, SqlStorageValue> {
 const PLACES_PER_MS = 1_024;
 /** The newest of a conversation, among which one that is running is found. */
 const RUNNING_RUNS = 5;
+/** Among which one is found that has not ended: a conversation with more has had them for long. */
+const OPEN_RUNS = 1_000;
 /** Of those, where a request that is repeated finds its execution: a repetition comes soon. */
 const REPEATED_RUNS = 200;
 /** Rows that one list looks at: 10 ms of a small machine, in which a filter that fits few of them may find none. */
@@ -189,17 +191,51 @@ export class RunRows {
     return Array.from(rows, ({ id }) => id);
   }
 
-  /** Whether one of the conversation's last executions has this id, and has not expired. */
-  has(conversation_id: string, id: string, now: number): boolean {
-    const rows = this.sql.exec(
-      `SELECT 1 FROM (SELECT id, expires FROM runs INDEXED BY runs_of_conversation
-         WHERE conversation_id = ? ORDER BY place DESC LIMIT ?) WHERE id = ? AND expires > ?`,
+  /** Those of the conversation that have not ended and do not wait in its queue, as far as they have reported. */
+  openOf(conversation_id: string, now: number): string[] {
+    const rows = this.sql.exec<{ id: string }>(
+      `SELECT id FROM (SELECT id, status, ended, expires FROM runs INDEXED BY runs_of_conversation
+         WHERE conversation_id = ? ORDER BY place DESC LIMIT ?)
+       WHERE ended IS NULL AND status <> 'queued' AND expires > ?`,
       conversation_id,
-      REPEATED_RUNS,
-      id,
+      OPEN_RUNS,
       now,
     );
-    return rows.toArray().length > 0;
+    return Array.from(rows, ({ id }) => id);
+  }
+
+  /** Whether one of the conversation's last executions has this id, and has not expired. */
+  has(conversation_id: string, id: string, now: number): boolean {
+    return this.lastOf(conversation_id, id, now) !== null;
+  }
+
+  /** Whether that one has ended. */
+  hasEnded(conversation_id: string, id: string, now: number): boolean {
+    return this.lastOf(conversation_id, id, now)?.ended != null;
+  }
+
+  private lastOf(conversation_id: string, id: string, now: number): { ended: number | null } | null {
+    const [row] = this.sql
+      .exec<{ ended: number | null }>(
+        `SELECT ended FROM (SELECT id, ended, expires FROM runs INDEXED BY runs_of_conversation
+           WHERE conversation_id = ? ORDER BY place DESC LIMIT ?) WHERE id = ? AND expires > ?`,
+        conversation_id,
+        REPEATED_RUNS,
+        id,
+        now,
+      )
+      .toArray();
+    return row ?? null;
+  }
+
+  /** The conversation of an execution; null where it has no row. */
+  conversationOf(place: Place): string | null {
+    const known = this.find(place);
+    if (known === undefined) return null;
+    const [row] = this.sql
+      .exec<{ conversation_id: string }>("SELECT conversation_id FROM runs WHERE place = ?", known.place)
+      .toArray();
+    return row?.conversation_id ?? null;
   }
 
   /** Its key stays taken, so that a report that comes twice is not counted twice. */
@@ -219,7 +255,8 @@ export class RunRows {
   open(since: number, pipeline: string | undefined): number {
     const rows = this.sql.exec<{ open: number }>(
       `SELECT count(*) AS open FROM runs INDEXED BY runs_open
-       WHERE ended IS NULL AND status <> 'waiting' AND expires > ? AND (? IS NULL OR pipeline = ?)`,
+       WHERE ended IS NULL AND status NOT IN ('queued', 'waiting') AND expires > ?
+         AND (? IS NULL OR pipeline = ?)`,
       since,
       pipeline ?? null,
       pipeline ?? null,

@@ -44,6 +44,9 @@ export const SCHEMAS: readonly Migration[] = [
   CREATE INDEX waits_due ON waits (expires, id, seq);
   CREATE INDEX waits_of_pipeline ON waits (pipeline, expires, id, seq, since);
   CREATE INDEX waits_of_conversation ON waits (conversation_id, expires, id, seq)`,
+  `CREATE TABLE places (
+    conversation_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, places TEXT NOT NULL
+  ) WITHOUT ROWID`,
   // A column of `runs` would be after the turn's text, and reading it would cost the pages of that.
   `CREATE TABLE turn_places (
     place INTEGER PRIMARY KEY, conversation_id TEXT NOT NULL, turn_of TEXT NOT NULL, turn_at INTEGER NOT NULL

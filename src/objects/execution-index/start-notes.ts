@@ -34,9 +34,9 @@ export class StartNotes {
 
   list({ status, pipeline, conversation_id, before }: IndexQuery, now: number): Listed[] {
     this.expire(now);
-    if (status !== undefined && status !== "running") return [];
     const found: Listed[] = [];
     for (const { id, start, summary } of this.notes.values()) {
+      if (status !== undefined && summary.status !== status) continue;
       if (pipeline !== undefined && summary.pipeline !== pipeline) continue;
       if (conversation_id !== undefined && summary.conversation_id !== conversation_id) continue;
       if (before === null || comparePlaces({ start, id }, before) < 0) found.push({ id, start, summary });
@@ -44,12 +44,18 @@ export class StartNotes {
     return found;
   }
 
-  /** The noted executions of a conversation, the latest last. */
+  /** An execution that was queued runs. */
+  admit(id: string): void {
+    const note = this.notes.get(id);
+    if (note !== undefined) note.summary = { ...note.summary, status: "running" };
+  }
+
+  /** The noted executions of a conversation that run, the latest last. */
   of(conversation_id: string, now: number): string[] {
     this.expire(now);
     const found: string[] = [];
     for (const { id, summary } of this.notes.values()) {
-      if (summary.conversation_id === conversation_id) found.push(id);
+      if (summary.conversation_id === conversation_id && summary.status === "running") found.push(id);
     }
     return found;
   }
@@ -67,9 +73,11 @@ export class StartNotes {
   /** How many run, of one pipeline or of all. */
   count(now: number, pipeline: string | undefined): number {
     this.expire(now);
-    if (pipeline === undefined) return this.notes.size;
     let count = 0;
-    for (const { summary } of this.notes.values()) count += summary.pipeline === pipeline ? 1 : 0;
+    for (const { summary } of this.notes.values()) {
+      const isCounted = pipeline === undefined || summary.pipeline === pipeline;
+      count += isCounted && summary.status === "running" ? 1 : 0;
+    }
     return count;
   }
 

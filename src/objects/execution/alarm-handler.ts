@@ -97,8 +97,13 @@ export class AlarmHandler {
     if (isMarked) clearMark(this.storage);
     // The platform drops an alarm whose handler has crashed six times: a run that goes on in spite of its neighbours'
     // crashes has its alarm handled, and set again, before that.
-    if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.untilHandlerLimit(driver.drive());
+    if (crashes < TIMINGS.RECOVERIES_WITHOUT_PROGRESS) await this.untilHandlerLimit(this.driven(driver));
     return driver;
+  }
+
+  private async driven(driver: ExecutionDriver): Promise<void> {
+    if (driver.state?.status === "queued") await this.runs.queued?.ask();
+    await driver.drive();
   }
 
   /** Resolves with the task, or once the platform would end the handler. */

@@ -26,6 +26,7 @@ import {
   refusalResponse,
   type RestingReader,
   type RunMessage,
+  type RunPresence,
   type SharedCall,
   type SignalMessage,
   type SignalReceipt,
@@ -190,6 +191,36 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     await this.runs.reportEnd();
   }
 
+  async admit(): Promise<RunPresence> {
+    const driver = this.taken();
+    if (driver === null) return "absent";
+    void this.runs.queued?.ask();
+    this.runs.rest();
+    return runPresence(driver);
+  }
+
+  async supersede(by: string): Promise<RunPresence> {
+    const driver = this.taken();
+    if (driver === null) return "absent";
+    driver.recover();
+    const superseded = { by, texts: driver.said() };
+    driver.submit({ type: "cancel", reason: `superseded by ${by}`, superseded });
+    const refused = (await this.runs.outbox?.settle()) ?? [];
+    this.runs.rest();
+    return refused.includes(INDEX) ? "going" : runPresence(driver);
+  }
+
+  /** The run, for the index; null where there is none. @throws where it cannot be opened */
+  private taken(): ExecutionDriver | null {
+    // It needs no memory to say so, of which there may be none.
+    if (this.runs.driver === null && this.runs.isEmpty) return null;
+    const opened = this.tryOpen();
+    if (!opened.ok) throw new Error(opened.error.code);
+    if (opened.value.state !== null) return opened.value;
+    this.runs.leave();
+    return null;
+  }
+
   private async follow(message: FollowMessage, signal: AbortSignal): Promise<Response> {
     const started = await this.startOrAttach(message);
     if (!started.ok) return refusalResponse(started.error);
@@ -224,7 +255,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     if (message.spec === null) return this.absent();
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
     try {
-      return ok(this.runs.start(message.spec));
+      return ok(this.runs.start(message.spec, message.queued));
     } catch (cause) {
       if (cause instanceof IsolateFull) return err(NO_ROOM);
       throw cause;
@@ -347,3 +378,12 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 }
 
 const WATCHER: ReaderKind = "watcher";
+
+/** The run is ended only as far as it is written. @throws what broke it */
+function runPresence({ state, fault }: ExecutionDriver): RunPresence {
+  if (fault !== null) throw fault.cause;
+  return isTerminal((state as ExecutionState).status) ? "ended" : "going";
+}
+
+/** The receiver that the index is. */
+const INDEX = "index";

@@ -2,7 +2,7 @@
 // Owns when a run is opened and when it is released. Its alarm is src/objects/execution/alarm-handler.ts.
 import type { ExecutionText } from "../../engine/object-protocol.ts";
 import { writeLog } from "../../adapters/platform/system.ts";
-import { composeListing, composePorts, composeReceivers } from "../../compose.ts";
+import { composeListing, composePorts, composeReceivers, composeStanding } from "../../compose.ts";
 import type { Env } from "../../settings.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { endWasReported, needsAlarm, wasReported } from "../../core/execution/alarm/report-times.ts";
@@ -12,6 +12,7 @@ import { type ExecutionState, isAtRest, isTerminal } from "../../core/execution/
 import { executionPieces } from "../../core/execution/view/view.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { QuietCall } from "../../engine/call/run-cache.ts";
+import type { QueuePlace } from "../../core/execution/command.ts";
 import { AlarmKeeper } from "../../engine/run/alarm-keeper.ts";
 import { ExecutionDriver } from "../../engine/run/driver.ts";
 import type { EventFeed } from "../../engine/watch/feed.ts";
@@ -20,6 +21,7 @@ import { refreshListing } from "../../engine/watch/listing-refresh.ts";
 import { LogLines } from "../../engine/watch/log-lines.ts";
 import { Outbox } from "../../engine/watch/outbox.ts";
 import type { Ports } from "../../engine/ports.ts";
+import { QueuedRun } from "../../engine/watch/queued-run.ts";
 import { restWatch } from "../../engine/run/rest-watch.ts";
 import { Presence } from "../../engine/watch/presence.ts";
 import {
@@ -39,6 +41,8 @@ export class RunKeeper {
   readonly feeds = new Set<EventFeed>();
   presence: Presence | null = null;
   outbox: Outbox | null = null;
+  /** Of the driver, where there is one. */
+  queued: QueuedRun | null = null;
   driver: ExecutionDriver | null = null;
   readonly alarm = new AlarmKeeper(() => this.ports);
   private readonly ctx: DurableObjectState;
@@ -94,7 +98,7 @@ export class RunKeeper {
    * Starts a run in the object, which has none.
    * @throws IsolateFull, and what broke the driver in its first batch
    */
-  start(spec: RunSpec): ExecutionDriver {
+  start(spec: RunSpec, queued?: QueuePlace): ExecutionDriver {
     this.hasReportedEnd = false;
     if (this.ports.memory?.take(specWeight(spec)) === false) {
       this.ports.memory.free();
@@ -107,7 +111,9 @@ export class RunKeeper {
     }
     const driver = this.driver as ExecutionDriver;
     if (!this.isPersisted) refreshListing(driver, this.ports.clock, composeListing(this.env));
-    driver.submit({ type: "start", spec });
+    driver.submit({ type: "start", spec, ...(queued === undefined ? {} : { queued }) });
+    // The one before it may have ended since it was given its place.
+    void this.queued?.ask();
     this.presence = this.presenceOf(driver, false);
     return working(driver);
   }
@@ -138,6 +144,11 @@ export class RunKeeper {
     return driver;
   }
 
+  /** Nothing is stored here. */
+  get isEmpty(): boolean {
+    return Array.from(this.ctx.storage.kv.list({ limit: 1 })).length === 0;
+  }
+
   /**
    * Takes the room for a run that is not in memory yet.
    * @param isBrief a caller asks, and not the alarm, with which the run goes on
@@ -146,9 +157,8 @@ export class RunKeeper {
   reserveMemory(isBrief: boolean): void {
     // What storage has is about what memory will have; a run of the largest size must always find room. An object that
     // holds nothing is not asked for its size: that costs as much as a request to another object does in JavaScript.
-    const { kv, sql } = this.ctx.storage;
-    const isEmpty = Array.from(kv.list({ limit: 1 })).length === 0;
-    const stored = isEmpty ? 0 : Math.min(sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
+    const { sql } = this.ctx.storage;
+    const stored = this.isEmpty ? 0 : Math.min(sql.databaseSize, LIMITS.CONTEXT_MB * 1024 * 1024);
     if (this.ports.memory?.take(stored, isBrief) === false) throw new IsolateFull();
   }
 
@@ -175,6 +185,7 @@ export class RunKeeper {
       },
     });
     this.outbox = outbox;
+    this.queued = new QueuedRun(driver, this.ports.clock, composeStanding(this.env));
     this.alarm.follow(driver, outbox);
     const onRest = () => {
       if (this.driver === driver) this.rest();
@@ -256,6 +267,7 @@ export class RunKeeper {
     // Pending timers and callers would continue with this driver in parallel to the next one.
     if (isPending || driver.isBusy || driver.callbacks.size > 0 || driver.watcherCount > this.ownWatchers)
       return;
+    if (this.queued?.isAsking === true) return;
     if (this.presence !== null && !isEnded && !this.presence.isResting) return;
     if (this.ports.memory?.isLarge === true) this.release(state);
     else this.ports.memory?.rest();
@@ -338,6 +350,7 @@ export class RunKeeper {
     this.driver = null;
     this.presence = null;
     this.outbox = null;
+    this.queued = null;
   }
 }
 

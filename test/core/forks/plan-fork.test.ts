@@ -315,6 +315,9 @@ describe("a fork of a fork", () => {
       patch: { shared: expect.any(Number) },
       text: run.source.stages[1]?.text,
     });
+    // b has not seen what a has added, though its own end is after that of a.
+    const again = planFork(forked.source, target(forked), { from: "a" });
+    expect(again).toMatchObject({ ok: true, value: { rerun: [{ stage: "a" }, { stage: "c" }] } });
     // The patch of a would hide that b was given another context.
     const changed = target(forked, { context: { shared: 0 } });
     const planned = planFork(forked.source, changed, {});
@@ -340,13 +343,19 @@ describe("a fork of a fork", () => {
     const planned = planFork(run.source, target(run), {});
     if (!planned.ok) throw new Error("it is refused");
     const reused = reusedStages(run.source, planned.value);
-    const spec = makeSpec(stages, {}, { execution_id: "ex_fork", reused });
+    const spec = makeSpec(stages, {}, { execution_id: "ex_fork", reused, keeps_history: true });
     const queued = decide(null, { type: "start", spec, queued: { behind: "ex_before", position: 1 } }, 1_000);
     expect(queued.state?.status).toBe("queued");
     const stored = replay(JSON.parse(JSON.stringify(queued.events)) as LogEvent[]);
-    const { state, events } = decide(stored, { type: "admit", history: [] }, 2_000);
+    const { state, events } = decide(
+      stored,
+      { type: "admit", history: [{ query: "since", answer: 1 }] },
+      2_000,
+    );
     expect(events.at(-1)?.type).toBe("execution.completed");
     expect(state?.spec.reused).toBeUndefined();
+    // What came while it was queued is not what its results were made with.
+    expect(state?.spec.history).toEqual([]);
     expect(state?.stages.map(({ result }) => result.attempts)).toEqual([0, 0, 0]);
   });
 });

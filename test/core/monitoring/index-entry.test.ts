@@ -1,7 +1,8 @@
-// When the index's entry of a run without storage expires.
+// When the index's entry of a run without storage expires, and of one that is queued.
 import { expect, test } from "vitest";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { indexEntry } from "../../../src/core/monitoring/index-entry.ts";
+import { decide } from "../../../src/core/execution/decide.ts";
 import { evolve } from "../../../src/core/execution/evolve.ts";
 import { startExecution } from "../../../src/core/execution/rules/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
@@ -26,4 +27,12 @@ test("a run without storage is listed two minutes after its last report, and a m
     data: { error_info: null },
   });
   expect(indexEntry(ended, 999_000).expires).toBe(60_000 + TIMINGS.MEMORY_KEPT_MS);
+});
+
+test("the entry of a queued run expires when it has waited for as long as it may", () => {
+  const spec = makeSpec([makeStage("one")], { max_pause_seconds: 3_600, pipeline_timeout_seconds: 1 });
+  const { state } = decide(null, { type: "start", spec, queued: { behind: "a", position: 1 } }, 5_000);
+  if (state === null) throw new Error("not queued");
+  const { summary, expires } = indexEntry(state, 10_000);
+  expect([summary.status, expires]).toEqual(["queued", 3_605_000 + TIMINGS.INDEX_GRACE_MS]);
 });

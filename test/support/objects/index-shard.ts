@@ -5,7 +5,7 @@ import { DatabaseSync, type SQLInputValue } from "node:sqlite";
 import type { ConversationRpc } from "../../../src/adapters/durable/conversation-client.ts";
 import type { IndexReport } from "../../../src/adapters/durable/execution-index-client.ts";
 import type { ExecutionStatus } from "../../../src/contract/execution.ts";
-import type { ExecutionRpc } from "../../../src/engine/object-protocol.ts";
+import type { ExecutionRpc, RunPresence } from "../../../src/engine/object-protocol.ts";
 import type { RunEnd } from "../../../src/core/monitoring/metrics/report.ts";
 import { reportText } from "../../../src/core/monitoring/metrics/stored-report.ts";
 import { SCHEMAS } from "../../../src/objects/execution-index/schemas.ts";
@@ -35,6 +35,13 @@ export class ShardDisk {
   whileEmptied: () => Promise<void> = async () => {};
   /** What an execution does that is asked whether it has ended. */
   whileEndIsAsked: (id: string) => Promise<void> = async () => {};
+  /** Executions that were asked whether there is a run, and what they say. */
+  readonly woken: string[] = [];
+  presence: RunPresence = "going";
+  presenceOf: (id: string) => RunPresence = () => this.presence;
+  /** Executions that were superseded, and by which; what they do then. */
+  readonly superseded: string[] = [];
+  whileSuperseded: (id: string) => Promise<RunPresence> = async () => "going";
   /** Everything that was executed. */
   readonly statements: { query: string; values: SQLInputValue[] }[] = [];
   /** The variables of an instance's environment. */
@@ -119,8 +126,18 @@ export class ShardDisk {
     }
   }
 
-  private execution(name: string): Pick<ExecutionRpc, "expire" | "reportEnd"> {
+  private execution(name: string): Pick<ExecutionRpc, "expire" | "reportEnd" | "admit" | "supersede"> {
     return {
+      admit: async () => {
+        const id = name.replace("acme/", "");
+        this.woken.push(id);
+        return this.presenceOf(id);
+      },
+      supersede: (by) => {
+        const id = name.replace("acme/", "");
+        this.superseded.push(`${id} by ${by}`);
+        return this.whileSuperseded(id);
+      },
       reportEnd: () => this.whileEndIsAsked(name.replace("acme/", "")),
       expire: async (started_at) => {
         const id = name.replace("acme/", "");

@@ -19,6 +19,10 @@ let agents: AgentServer;
 let server: Awaited<ReturnType<typeof startAlone>>;
 let running: Record<string, ClassCounts>;
 let expiring: Record<string, ClassCounts>;
+/** Runs that had been made by then. */
+let expired = 0;
+/** Of runs that do not run beside others. */
+let placed: Record<string, ClassCounts>;
 /** Of a while in which nothing runs. */
 let resting: Record<string, ClassCounts>;
 
@@ -30,9 +34,9 @@ const at = { fetch: (path: string, init?: RequestInit) => fetch(`${server.url}${
 const counts = async () => (await (await at.fetch("/counts")).json()) as Record<string, ClassCounts>;
 
 let asked = 0;
-async function run(pipeline: string): Promise<void> {
+async function run(pipeline: string, more = {}): Promise<void> {
   asked += 1;
-  const body = { query: `question ${asked}`, conversation_id: `conversation ${asked}`, pipeline };
+  const body = { query: `question ${asked}`, conversation_id: `conversation ${asked}`, pipeline, ...more };
   const { body: text } = await callWith(at, null, "POST", "/v1/executions", body, {
     accept: "text/event-stream",
   });
@@ -60,12 +64,16 @@ beforeAll(async () => {
     await sleep(500);
   }
   expiring = await counts();
+  expired = asked;
+  for (let made = 0; made < RUNS; made += 1) await run("quick", { on_busy: "reject" });
+  await sleep(SETTLE_MS);
+  placed = await counts();
   const shown = Object.entries(running).map(
     ([kind, { rows, requests }]) => `${kind} ${(rows / RUNS).toFixed(2)}, ${(requests / RUNS).toFixed(2)}`,
   );
   console.log(`rows, requests a run: ${shown.join("; ")}`);
   console.log(
-    `when it expires: ${aRun(expiring, "rows", asked).toFixed(2)}, ${aRun(expiring, "requests", asked).toFixed(2)}`,
+    `when it expires: ${aRun(expiring, "rows", expired).toFixed(2)}, ${aRun(expiring, "requests", expired).toFixed(2)}`,
   );
 }, 120_000);
 
@@ -101,7 +109,7 @@ test("all of it together is within its bound", () => {
 test("when it expires it is deleted within its bound", () => {
   const { ExecutionObject } = expiring;
   // The warm-up's runs, which store as much, expire with the others.
-  const runs = asked;
+  const runs = expired;
   // Each is emptied by its shard of the index, and none has an alarm for it.
   expect(ExecutionObject?.details["expire"]).toBe(runs);
   expect(ExecutionObject?.details["alarm"]).toBeUndefined();
@@ -114,4 +122,12 @@ test("when it expires it is deleted within its bound", () => {
 test("an object without work is not kept in memory", () => {
   const held = Object.entries(resting).filter(([, { held_ms }]) => held_ms > 0);
   expect(held).toEqual([]);
+});
+
+test("a place in a conversation costs no request, and two rows", () => {
+  const { rows, requests, details } = placed["LedgerObject"] as ClassCounts;
+  const bound = COST_BOUNDS["LedgerObject"] as { rows: number; requests: number };
+  const found = JSON.stringify(details);
+  expect(requests / RUNS, found).toBeLessThanOrEqual(bound.requests);
+  expect(rows / RUNS, found).toBeLessThanOrEqual(bound.rows + 2);
 });

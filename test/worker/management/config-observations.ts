@@ -62,6 +62,21 @@ export function observationsOf(where: () => { agents: AgentServer; coordinator: 
     return agents.callsOf(`/${name}`).at(-1)?.body.history.length ?? -1;
   }
 
+  /** What becomes of a question while another one of its conversation is answered. */
+  async function askedMeanwhile(): Promise<string> {
+    const { coordinator } = where();
+    strangers += 1;
+    const asked = { pipeline: "hangs", conversation_id: `meanwhile${strangers}` };
+    const first = await coordinator.run(asked, { prefer: "respond-async" });
+    const { body } = await coordinator.run(asked, { prefer: "respond-async" });
+    const found = await coordinator.api("GET", `/v1/executions/${first.body.execution_id}`);
+    for (const { execution_id } of [body, first.body]) {
+      if (execution_id !== undefined) await coordinator.api("POST", `/v1/executions/${execution_id}/cancel`);
+    }
+    const outcome = body.code ?? body.status;
+    return found.body.status === "cancelled" ? `${outcome}, the first cancelled` : outcome;
+  }
+
   async function failing(): Promise<Any> {
     const { agents } = where();
     agents.on("/fails", failsWith(503));
@@ -175,6 +190,7 @@ export function observationsOf(where: () => { agents: AgentServer; coordinator: 
     askedTwice,
     fallenBack,
     remembered,
+    askedMeanwhile,
     delays,
     afterCrash,
     evicted,

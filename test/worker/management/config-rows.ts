@@ -198,6 +198,14 @@ export function rowsOf(seen: Observations): Record<string, Row> {
         [{ context_memory_size: 0 }, seen.remembered, 0],
       ],
     },
+    on_busy: {
+      cases: [
+        [{ on_busy: "parallel" }, seen.askedMeanwhile, "running"],
+        [{ on_busy: "reject" }, seen.askedMeanwhile, "CONVERSATION_BUSY"],
+        [{ on_busy: "queue" }, seen.askedMeanwhile, "queued"],
+        [{ on_busy: "interrupt" }, seen.askedMeanwhile, "running, the first cancelled"],
+      ],
+    },
     retention_seconds: {
       cases: [
         [{ retention_seconds: 1 }, () => seen.keptFor(1_300), 404],

@@ -46,6 +46,11 @@ export function nextAlarm(state: ExecutionState | null, facts: AlarmFacts): numb
   if (isAsLeft) return null;
   const { wake_at } = nextActions(state);
   const due = wake_at ?? retainedUntil(state);
+  // Its place may be free without it knowing: a message that was lost delays it by so much.
+  if (state.status === "queued") {
+    const poll = now + TIMINGS.QUEUE_POLL_MS;
+    return set !== null && set > now && set <= poll ? set : Math.min(due, poll);
+  }
   // The index has its end, and will delete it.
   if (wake_at === null && reports === "none" && isDeletedByIndex(state) && due > now) return null;
   return typeof reports === "number" ? Math.min(due, reports) : due;

@@ -54,7 +54,7 @@ export function admitExecution(batch: Batch, history: ConversationTurn[]): void 
     status: "running",
     message: `${spec.pipeline} started`,
     data: publicSpec(spec),
-    internal: { history },
+    ...(spec.keeps_history === true ? {} : { internal: { history } }),
   });
   takeOver(batch, reused);
   advance(batch);

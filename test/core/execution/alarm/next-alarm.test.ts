@@ -5,11 +5,12 @@ import {
   nextAlarm,
   retryAfterFault,
 } from "../../../../src/core/execution/alarm/next-alarm.ts";
+import { decide } from "../../../../src/core/execution/decide.ts";
 import { endWasReported, wasReported } from "../../../../src/core/execution/alarm/report-times.ts";
 import { retainedUntil } from "../../../../src/core/execution/alarm/retention.ts";
 import { TIMINGS } from "../../../../src/core/timings.ts";
 import { Play } from "../../rules/play.ts";
-import { makeStage } from "../../simulation/spec.ts";
+import { makeSpec, makeStage } from "../../simulation/spec.ts";
 
 const { ALARM_JOIN_MS, ALARM_RETRY_MS, MEMORY_KEPT_MS } = TIMINGS;
 
@@ -176,5 +177,23 @@ describe("after a fault", () => {
   test("of a run that has ended there is no deadline", () => {
     const { state, now } = running().after(50).answer("one");
     expect(retryAfterFault(state, now, 2)).toBe(now + 2 * ALARM_RETRY_MS);
+  });
+});
+
+describe("a run that waits in the queue of its conversation", () => {
+  const spec = makeSpec([makeStage("one")], { max_pause_seconds: 60 });
+  const { state } = decide(null, { type: "start", spec, queued: { behind: "a", position: 1 } }, 1_000);
+  const alarm = (facts: Partial<AlarmFacts> = {}) => nextAlarm(state, { ...factsAt(1_000), ...facts });
+  const poll = 1_000 + TIMINGS.QUEUE_POLL_MS;
+
+  test("has one that asks for its place, and keeps one that comes before", () => {
+    expect(alarm()).toBe(poll);
+    for (const set of [1_001, poll]) expect(alarm({ set })).toBe(set);
+    for (const set of [1_000, poll + 1]) expect(alarm({ set })).toBe(poll);
+  });
+
+  test("has it at the end of its patience where that is sooner, and as an earlier instance left it", () => {
+    expect(alarm({ now: 55_000 })).toBe(61_000);
+    expect(alarm({ isAsLeft: true })).toBeNull();
   });
 });
