@@ -69,6 +69,7 @@ export function forkSource(state: ExecutionState, events: Iterable<LogEvent>): F
       case "stage.completed":
         found.set(event.stage, completed(before, event));
         break;
+      default:
     }
   }
   return {

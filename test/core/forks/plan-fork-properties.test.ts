@@ -1,8 +1,8 @@
 // I19 over random pipelines: what a fork reuses is what a call would have been given the same bytes for, and it calls
 // for nothing else. The agents answer from the bytes of their calls, so a call that differs gives another answer.
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
-import type { AgentStage, ResolvedStage, WaitStage } from "../../../src/contract/stage.ts";
+import type { AgentStage, ResolvedStage } from "../../../src/contract/stage.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import { type ForkChoice, type ForkPlan, planFork } from "../../../src/core/forks/plan-fork.ts";
 import { reusedStages } from "../../../src/core/forks/reused-stages.ts";
@@ -46,7 +46,7 @@ function stagesOf({ edges, kinds, adds, parallel }: Shape): ResolvedStage[] {
         retry_attempts: ___,
         ...rest
       } = makeStage(`s${at}`, fields);
-      return { ...rest, wait } as unknown as WaitStage;
+      return { ...rest, wait };
     }
     const config = {
       ...(kind % 3 === 0 ? { fails: 1 } : {}),
@@ -81,9 +81,7 @@ function changed(spec: RunSpec, { what, at }: Change): RunSpec {
     stage.wait === undefined
       ? {
           ...spec,
-          stages: spec.stages.map((other) =>
-            other === stage ? ({ ...stage, ...fields } as AgentStage) : other,
-          ),
+          stages: spec.stages.map((other) => (other === stage ? { ...stage, ...fields } : other)),
         }
       : spec;
   switch (what) {

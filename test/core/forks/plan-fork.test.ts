@@ -18,7 +18,7 @@ function wait(
 ): ResolvedStage {
   const asks = { timeout_seconds: 60, on_timeout: "fail" as const, ...fields };
   const shared = { required: true, parallel: false, depends_on, config: {} };
-  return { name, ...shared, wait: asks } as unknown as WaitStage;
+  return { name, ...shared, wait: asks };
 }
 
 function target(play: { state: Play["state"] }, changes: Partial<ForkTarget> = {}): ForkTarget {

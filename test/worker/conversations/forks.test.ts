@@ -20,7 +20,7 @@ beforeAll(async () => {
   for (const name of ["one", "two", "three"]) {
     agents.on(`/${name}`, (call, response) => {
       count += 1;
-      answers({ answer: `${name} to ${call.body.query}, ${count}` })(call, response, 0);
+      void answers({ answer: `${name} to ${call.body.query}, ${count}` })(call, response, 0);
     });
     await coordinator.agent(name, agents.url(`/${name}`));
   }
@@ -119,8 +119,8 @@ test("of two forks of one turn at once the one that ends later has it, and both 
   const listed = await turns("f3");
   expect(listed).toHaveLength(1);
   expect(ids).toContain(listed[0].execution_id);
-  expect([listed[0].execution_id, ...listed[0].replaced].toSorted()).toEqual(
-    [source.execution_id, ...ids].toSorted(),
+  expect(new Set([listed[0].execution_id, ...listed[0].replaced])).toEqual(
+    new Set([source.execution_id, ...ids]),
   );
   const ends = forks.map(({ body }) => body.end_time as string).toSorted();
   const winner = forks.find(({ body }) => body.execution_id === listed[0].execution_id);
@@ -205,7 +205,7 @@ test("a run that goes on is taken as it is; one that is gone is not found", asyn
   });
   agents.on("/slow", async (call, response) => {
     await held;
-    answers({ answer: "late" })(call, response, 0);
+    await answers({ answer: "late" })(call, response, 0);
   });
   await coordinator.agent("slow", agents.url("/slow"));
   await coordinator.pipeline("slow", [

@@ -11,19 +11,10 @@ import { advance } from "./advance.ts";
 import { Batch } from "./batch.ts";
 
 export function startExecution(spec: RunSpec, now: number, queued?: QueuePlace): Batch {
-  const {
-    execution_id,
-    query,
-    conversation_id,
-    pipeline,
-    pipeline_version,
-    stages,
-    forked_from,
-    reused,
-    ...kept
-  } = spec;
+  const { execution_id, pipeline, reused } = spec;
   const shown = publicSpec(spec);
-  const internal = { spec: kept satisfies PrivateSpec, bytes: jsonBytes(kept.context) };
+  const kept = privateSpec(spec);
+  const internal = { spec: kept, bytes: jsonBytes(kept.context) };
   if (queued !== undefined) {
     const message = `${pipeline} is queued`;
     const data = { ...shown, ...queued };
@@ -58,6 +49,22 @@ export function admitExecution(batch: Batch, history: ConversationTurn[]): void 
   });
   takeOver(batch, reused);
   advance(batch);
+}
+
+/** What the log keeps of it, but for what is taken over: that becomes events. */
+function privateSpec(spec: RunSpec): PrivateSpec {
+  const {
+    execution_id: _id,
+    query: _query,
+    conversation_id: _conversation,
+    pipeline: _pipeline,
+    pipeline_version: _version,
+    stages: _stages,
+    forked_from: _fork,
+    reused: _reused,
+    ...kept
+  } = spec;
+  return kept;
 }
 
 function publicSpec({
