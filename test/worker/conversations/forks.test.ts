@@ -272,3 +272,43 @@ test("what cannot be is refused, and names why", async () => {
   expect([gone.status, gone.body.code]).toEqual([409, "EXECUTION_CONFLICT"]);
   expect(gone.body.detail).toContain("is gone");
 });
+
+test("a fork is admitted to its conversation as the config has it", async () => {
+  let release = () => {};
+  agents.on("/held", async (call, response) => {
+    await new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    await answers({ answer: "late" })(call, response, 0);
+  });
+  await coordinator.agent("held", agents.url("/held"));
+  await coordinator.pipeline("held", [{ name: "only", agent_type: "held" }]);
+  const source = await ask("f11", "q");
+  const started = await coordinator.run(
+    { pipeline: "held", conversation_id: "f11" },
+    { prefer: "respond-async" },
+  );
+  await expect.poll(() => called().at(-1)).toBe("/held");
+  await coordinator.configure({ on_busy: "reject" });
+  const refused = await fork(source.execution_id);
+  expect([refused.status, refused.body.code, refused.body.running]).toEqual([
+    409,
+    "CONVERSATION_BUSY",
+    [started.body.execution_id],
+  ]);
+  await coordinator.configure({ on_busy: "queue" });
+  agents.calls.length = 0;
+  const queued = await fork(source.execution_id, { from: "answer_generation" }, { prefer: "respond-async" });
+  expect(queued.body).toMatchObject({ status: "queued", forked_from: { execution_id: source.execution_id } });
+  // A fork of what waits has nothing to take over.
+  const plan = await fork(queued.body.execution_id, { dry_run: true });
+  expect(plan.body.reused).toEqual([]);
+  release();
+  const path = `/v1/executions/${queued.body.execution_id}`;
+  await expect
+    .poll(async () => (await coordinator.api("GET", path)).body.status, { timeout: 15_000 })
+    .toBe("completed");
+  await coordinator.configure({ on_busy: null });
+  // It has the history that it was planned with, and not the answer that it waited for.
+  expect(agents.calls.map((call) => [call.path, call.body.history])).toEqual([["/three", []]]);
+});
