@@ -3,12 +3,11 @@ import * as z from "./zod.ts";
 import { PipelineExecution } from "./execution.ts";
 
 /** What a fork would do. */
-export const ForkPlan = z.object({
+const ForkPlan = z.object({
   /** The stages whose results are taken over, or whose data is given, in the order of the definition. */
   reused: z.array(z.string()),
   rerun: z.array(z.object({ stage: z.string(), reason: z.string() })),
 });
-export type ForkPlan = z.infer<typeof ForkPlan>;
 
 /** The execution; with `dry_run` the plan alone. */
 export const ForkAnswer = z.lazy(() => z.union([PipelineExecution, ForkPlan]));
@@ -25,7 +24,6 @@ const Turn = z.object({
   /** Executions whose answers had the turn before, or came to it too late, by their ends. */
   replaced: z.array(z.string()),
 });
-export type Turn = z.infer<typeof Turn>;
 
 export const Conversation = z.object({
   /** The oldest first. */

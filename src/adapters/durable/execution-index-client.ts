@@ -212,10 +212,12 @@ export function executionIndexOver(
       // One that waits for others to end must not close the guard of those that run beside others.
       const guard = guards.of(`${tenant}/${number}/enter`);
       let asked: Promise<string> | null = null;
-      const entered = await guard.ask(() => {
+      const enter = () => {
         asked = shard(tenant, number).begin(JSON.stringify(beginning));
         return asked;
-      });
+      };
+      // Whether the shard is back is asked without taking a place.
+      const entered = await guard.ask(enter, () => shard(tenant, number).isUnused());
       // A shard of an earlier version answers with the history alone.
       if (entered !== LOST && !entered.startsWith("[")) return parseJson(entered) as Entered;
       // It may have its place by then, in which it will not run.

@@ -11,12 +11,14 @@ const ENTERED = { admission: { kind: "admitted" }, turns: [{ query: "q", answer:
 
 let begins: PromiseWithResolvers<string>[];
 let withdrawn: unknown[][];
+let probes: number;
 
 beforeEach(() => {
   vi.useFakeTimers();
   vi.spyOn(console, "error").mockImplementation(() => {});
   begins = [];
   withdrawn = [];
+  probes = 0;
 });
 
 afterEach(() => {
@@ -26,6 +28,10 @@ afterEach(() => {
 
 function client() {
   const shard = {
+    isUnused: async () => {
+      probes += 1;
+      return false;
+    },
     begin: () => {
       const begun = Promise.withResolvers<string>();
       begins.push(begun);
@@ -65,6 +71,19 @@ test("it is not admitted where there is no answer in time, and the place that it
   expect(withdrawn).toEqual([["a", 7, "c"]]);
   // Those that run beside others are asked for as before.
   void index.begin("acme", beginning);
+  expect(begins).toHaveLength(2);
+});
+
+test("while the shard does not answer none waits for it, and whether it is back is asked without a place", async () => {
+  const index = client();
+  void index.enter("acme", beginning);
+  await vi.advanceTimersByTimeAsync(LIMIT_MS);
+  expect(await index.enter("acme", beginning)).toBeNull();
+  await vi.advanceTimersByTimeAsync(5_000);
+  expect(await index.enter("acme", beginning)).toBeNull();
+  expect([begins.length, probes]).toEqual([1, 1]);
+  await vi.advanceTimersByTimeAsync(0);
+  void index.enter("acme", beginning);
   expect(begins).toHaveLength(2);
 });
 

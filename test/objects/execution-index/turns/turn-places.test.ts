@@ -149,3 +149,26 @@ test("places of rows that are gone go with the sweep", async () => {
   expect(disk.database.prepare("SELECT count(*) AS n FROM runs").get()).toEqual({ n: 0 });
   expect(disk.database.prepare("SELECT count(*) AS n FROM turn_places").get()).toEqual({ n: 0 });
 });
+
+test("after a split a turn in the former shard is replaced from the new one", async () => {
+  const former = new LedgerObject(...new ShardDisk().instance());
+  disk.vars = { LEDGER: { idFromName: (name: string) => name, get: () => former } };
+  const shard = open();
+  for (const run of [before, first, after]) await report(former, reportOf(run));
+  await report(shard, LATE);
+  const home = { shards: 16, former: [{ shard: 1, until: NOW }] };
+  const asked = { ...(JSON.parse(beginning({ id: "next" }, {}, 9)) as object), ...home };
+  const turns = JSON.parse(await shard.begin(JSON.stringify(asked))) as { answer: { of: string } }[];
+  expect(turns.map(({ answer }) => answer.of)).toEqual(["before", "late", "after"]);
+  const question = {
+    conversation_id: "c",
+    turn: { ...PLACE, execution_id: "after", at: NOW - 6_900 },
+    turns: 5,
+    ...home,
+  };
+  const found = JSON.parse(await shard.turnsBefore(JSON.stringify(question))) as object;
+  expect(found).toMatchObject({
+    history: [{ answer: { of: "before" } }, { answer: { of: "late" } }],
+    holder: "after",
+  });
+});
