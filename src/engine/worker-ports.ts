@@ -14,7 +14,7 @@ import type { OpenWait } from "../contract/wait.ts";
 import type { CatalogOutline } from "../core/config/catalog-outline.ts";
 import type { Admission as ConversationAdmission } from "../core/conversations/admission.ts";
 import type { ConversationEntrant } from "../core/conversations/entrant.ts";
-import type { ReplacedTurn, RunSpec } from "../core/execution/run-spec.ts";
+import type { RunSpec } from "../core/execution/run-spec.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
@@ -42,6 +42,7 @@ import type {
   StreamReader,
 } from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
+import type { ListedTurn, TurnPlace, TurnsBefore, TurnsQuery } from "./conversation-turns.ts";
 
 /** All that the Worker reaches the outside through. */
 export interface WorkerPorts {
@@ -266,38 +267,6 @@ export interface Entered {
   admission: Exclude<ConversationAdmission, { kind: "interrupts" }> | { kind: "unknown" };
   /** The history of one that is admitted. */
   turns: ConversationTurn[];
-}
-
-/** What is before a turn that is to be replaced. */
-export interface TurnsBefore extends ConversationHome {
-  conversation_id: string;
-  turn: ReplacedTurn;
-  /** How many turns at most. */
-  turns: number;
-}
-
-/** A turn's place in its conversation: when the first execution that had it ended, ms since the epoch, and its id. */
-export interface TurnPlace {
-  at: number;
-  id: string;
-}
-
-export interface TurnsQuery {
-  conversation_id: string;
-  /** After this one. */
-  after: TurnPlace | null;
-  limit: number;
-}
-
-/** A turn with the execution that has it. */
-export interface ListedTurn {
-  place: TurnPlace;
-  execution_id: string;
-  /** Ms since the epoch. */
-  ended: number;
-  turn: ConversationTurn;
-  /** Executions that had it before, or came to it too late, by their ends. */
-  replaced: string[];
 }
 
 export interface ExecutionIndex {

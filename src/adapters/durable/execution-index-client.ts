@@ -7,14 +7,12 @@ import type {
   IndexMetrics,
   IndexQuery,
   Listed,
-  ListedTurn,
   MetricsQuery,
   Place,
-  TurnPlace,
-  TurnsQuery,
   WaitPlace,
   WaitsQuery,
 } from "../../engine/worker-ports.ts";
+import type { ListedTurn, TurnPlace, TurnsQuery } from "../../engine/conversation-turns.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import type { ReplacedTurn } from "../../core/execution/run-spec.ts";

@@ -5,7 +5,7 @@ import type { Services } from "../../compose.ts";
 import { EXECUTION_STATUSES } from "../../contract/names.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { isTerminal } from "../../core/execution/state.ts";
-import type { Listed } from "../../engine/worker-ports.ts";
+import type { Listed, Place } from "../../engine/worker-ports.ts";
 
 /** Executions that one request deletes: each is a call of its object. */
 const MOST = 300;
@@ -105,13 +105,13 @@ class Deletion {
 
   private async list(filter: { status?: (typeof OPEN)[number] }): Promise<Listed[]> {
     const { tenant, conversation_id } = this;
-    let before: Listed | null = null;
+    let before: Place | null = null;
     for (;;) {
       const query = { ...filter, conversation_id, before, limit: PAGE };
       const { listed, next } = await this.services.executionIndex.list(tenant, query);
       // A page may be empty and have a next one.
       if (listed.length > 0 || next === null) return listed;
-      before = next as Listed;
+      before = next;
     }
   }
 

@@ -13,11 +13,10 @@ import type {
   IndexQuery,
   MetricsQuery,
   Place,
-  TurnsBefore,
-  TurnsQuery,
   StandingQuestion,
   WaitsQuery,
 } from "../../engine/worker-ports.ts";
+import type { TurnsBefore, TurnsQuery } from "../../engine/conversation-turns.ts";
 import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {

@@ -3,7 +3,7 @@ import { cutName } from "../../../contract/names.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
 import { ConversationId, ForgetQuery, TurnsQuery } from "../../../contract/requests.ts";
 import { isoTime } from "../../../core/time.ts";
-import type { TurnPlace } from "../../../engine/worker-ports.ts";
+import type { TurnPlace } from "../../../engine/conversation-turns.ts";
 import { endpoint } from "../../endpoint.ts";
 import { OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";

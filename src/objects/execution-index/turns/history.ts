@@ -4,7 +4,7 @@ import type { ExecutionIndexRpc, FormerTurns } from "../../../adapters/durable/e
 import { reportEndOf } from "../../../adapters/durable/execution-client.ts";
 import { within } from "../../../adapters/platform/time-limit.ts";
 import type { FormerHome } from "../../../core/monitoring/shards.ts";
-import type { TurnPlace, TurnsBefore, TurnsQuery } from "../../../engine/worker-ports.ts";
+import type { TurnPlace, TurnsBefore, TurnsQuery } from "../../../engine/conversation-turns.ts";
 import type { PlaceRows } from "../admission/places.ts";
 import type { EarlierVersion } from "../earlier/earlier-version.ts";
 import { type FormerHomes, lastOf } from "../former-homes.ts";
