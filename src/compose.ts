@@ -274,6 +274,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     executions: executionsOver(env.EXECUTIONS),
     catalogs: composeCatalogs(env),
     executionIndex: composeKeepers(env).executionIndex,
+    conversations: composeKeepers(env).conversations,
     monitor: (tenant) => monitorOf(env.MONITOR, tenant),
     deliveryQueue: deliveryQueueOver(env.COURIERS),
     outbound: outbound.value,

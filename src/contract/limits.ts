@@ -72,6 +72,8 @@ export const LIMITS = {
   CONTEXT_MB: 16,
   /** Conversation turns passed to an agent. */
   HISTORY_TURNS: 50,
+  /** Turns on one page of a conversation: with the longest questions and answers 4 MB. */
+  TURNS_LISTED: 200,
   /** Executions of one conversation that wait for the one before them. */
   QUEUED_RUNS: 10,
   PAUSE_SECONDS: 30 * 86_400,

@@ -88,6 +88,8 @@ export type CoordinatorError =
   | { code: "EXECUTION_CONFLICT"; execution_id: string; verb: string; status: string }
   /** An answer to a stage that does not take it (any more). */
   | { code: "EXECUTION_CONFLICT"; execution_id: string; stage: string; why: string }
+  /** A turn that cannot be replaced. */
+  | { code: "EXECUTION_CONFLICT"; execution_id: string; why: string }
   /** The stage of an execution. */
   | { code: "STAGE_NOT_FOUND"; execution_id: string; stage: string }
   /** An answer's data that the stage's schema refuses. */

@@ -11,7 +11,7 @@ export const OnDisconnect = z.enum(["continue", "cancel"]);
 export type OnDisconnect = z.infer<typeof OnDisconnect>;
 
 const Query = z.string().check(z.minLength(1), z.maxLength(LIMITS.QUERY_CHARS));
-const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
+export const ConversationId = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONVERSATION_ID_CHARS));
 
 /** `bypass`: every agent is called, and the new results are kept. */
 const CacheUse = z.enum(["bypass"]);
@@ -101,6 +101,21 @@ export const ExecutionFilter = z.lazy(() =>
 );
 export type ExecutionFilter = z.infer<typeof ExecutionFilter>;
 
+/** The query of GET /v1/conversations/:id. */
+export const TurnsQuery = z.lazy(() =>
+  z.strictObject({
+    limit: z._default(decimal(1, LIMITS.TURNS_LISTED), LIMITS.TURNS_LISTED),
+    cursor: z.optional(z.string().check(z.maxLength(256))),
+  }),
+);
+
+/** The query of DELETE /v1/conversations/:id. */
+export const ForgetQuery = z.lazy(() =>
+  z.strictObject({
+    /** Runs that go on are cancelled first. */
+    cancel: z.optional(z.enum(["true", "false"])),
+  }),
+);
 /** The query of GET /v1/waits. */
 export const WaitFilter = z.lazy(() =>
   z.strictObject({

@@ -7,11 +7,12 @@ import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command, QueuePlace } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
+import type { ForkSource } from "../core/forks/fork-source.ts";
 import type { StageWait } from "../core/execution/view/stage-wait.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
-import { type Text, withEnd } from "./watch/text-stream.ts";
+import { type Text, wholeText, withEnd } from "./watch/text-stream.ts";
 
 // Messages
 
@@ -139,6 +140,8 @@ export interface ExecutionRpc {
    * @param started_at what the caller's token says of the run's start; null where it has none
    */
   events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>>;
+  /** What a fork of it needs, as a ForkSource in JSON. */
+  forkSource(): Promise<Result<Text>>;
   /**
    * Answers a wait stage; written before it resolves. Refused with STAGE_NOT_FOUND, SCHEMA_MISMATCH, EXECUTION_CONFLICT;
    * to a token of another run with NOT_FOUND.
@@ -173,6 +176,20 @@ export interface ExecutionRpc {
   supersede(by: string): Promise<RunPresence>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */
   reportEnd(): Promise<void>;
+}
+
+/** The pieces of a ForkSource: a large one leaves the object as a stream. */
+export function* forkSourcePieces({ stages, ...head }: ForkSource): Generator<string> {
+  let separator = `${JSON.stringify(head).slice(0, -1)},"stages":[`;
+  for (const stage of stages) {
+    yield separator + JSON.stringify(stage);
+    separator = ",";
+  }
+  yield stages.length === 0 ? `${separator}]}` : "]}";
+}
+
+export async function readForkSource(text: Text): Promise<ForkSource> {
+  return parseJson(await wholeText(text)) as ForkSource;
 }
 
 /** A RunMessage as one JSON text: an object of many members costs more on the way. */

@@ -42,12 +42,14 @@ import type {
   StreamReader,
 } from "./object-protocol.ts";
 import type { Clock } from "./ports.ts";
+import type { ListedTurn, TurnPlace, TurnsBefore, TurnsQuery } from "./conversation-turns.ts";
 
 /** All that the Worker reaches the outside through. */
 export interface WorkerPorts {
   executions: Executions;
   catalogs: Catalogs;
   executionIndex: ExecutionIndex;
+  conversations: Conversations;
   /** The object that monitors a tenant's metrics. */
   monitor: (tenant: string) => MonitorRpc;
   deliveryQueue: DeliveryQueue;
@@ -270,6 +272,15 @@ export interface Entered {
 export interface ExecutionIndex {
   /** The history of a run that is about to start; none where the index cannot be read in time. */
   begin(tenant: string, beginning: Beginning): Promise<ConversationTurn[]>;
+  /** The history that an answer has which takes the place of a turn; null where the index cannot be read in time. */
+  turnsBefore(
+    tenant: string,
+    asked: TurnsBefore,
+  ): Promise<{ history: ConversationTurn[]; holder: string | null } | null>;
+  /** A page of a conversation's turns, oldest first. */
+  turns(tenant: string, query: TurnsQuery): Promise<{ turns: ListedTurn[]; next: TurnPlace | null }>;
+  /** Forgets an execution of a conversation whose object holds nothing. */
+  forgetOf(tenant: string, conversation_id: string, place: Place): Promise<void>;
   /** The same for a run that does not run beside others; null where the index does not answer in time. */
   enter(tenant: string, beginning: Beginning): Promise<Entered | null>;
   /** A queued run asks whether it may run. Rejects where the index does not answer. */
@@ -295,6 +306,8 @@ export interface Conversations {
   history(tenant: string, conversation_id: string, count: number): Promise<ConversationTurn[]>;
   add(tenant: string, conversation_id: string, turn: KeptTurn): Promise<void>;
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
+  /** Forgets all turns of a conversation. */
+  clear(tenant: string, conversation_id: string): Promise<void>;
 }
 
 /** The object of one agent. */

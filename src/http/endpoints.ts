@@ -6,6 +6,8 @@ import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
 import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
+import { conversations } from "./routes/conversations/conversations.ts";
+import { fork } from "./routes/conversations/fork.ts";
 import { executionList } from "./routes/execution-list.ts";
 import { executions } from "./routes/executions.ts";
 import { callbacks } from "./routes/outside/callbacks.ts";
@@ -23,7 +25,8 @@ function tagged(tag: Tag, ...endpoints: readonly Endpoint[]): TaggedEndpoint[] {
 }
 
 export const ENDPOINTS: readonly TaggedEndpoint[] = [
-  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...stages),
+  ...tagged("executions", ...startExecution, ...executionList, ...executions, ...fork, ...stages),
+  ...tagged("conversations", ...conversations),
   ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),

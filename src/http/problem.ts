@@ -132,7 +132,9 @@ function describe(error: CoordinatorError): Description {
         detail:
           "stage" in error
             ? `the stage ${error.stage} takes no answer: ${error.why}`
-            : `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
+            : "why" in error
+              ? error.why
+              : `cannot ${error.verb} the execution ${error.execution_id}, which is ${error.status}`,
       };
     case "CONVERSATION_BUSY": {
       const { conversation_id, running, limit } = error;

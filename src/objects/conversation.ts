@@ -41,6 +41,12 @@ export class ConversationObject extends DurableObject<Env> implements Conversati
     this.drop((turn) => turn.execution_id === execution_id);
   }
 
+  async clear(): Promise<void> {
+    this.known = null;
+    this.hasAlarm = false;
+    await this.ctx.storage.deleteAll();
+  }
+
   override async alarm(): Promise<void> {
     this.drop((turn) => turn.expires <= Date.now());
     const expiries = [...this.all().values()].map((turn) => turn.expires);

@@ -14,6 +14,7 @@ export interface ConversationRpc {
   /** Keeps a turn; the same one again changes nothing. */
   add(turn: KeptTurn): Promise<void>;
   forget(execution_id: string): Promise<void>;
+  clear(): Promise<void>;
 }
 
 /**
@@ -37,5 +38,6 @@ export function conversationsOver(namespace: DurableObjectNamespace, clock: Cloc
     },
     add: (tenant, conversation_id, turn) => rpc(tenant, conversation_id).add(turn),
     forget: (tenant, conversation_id, execution_id) => rpc(tenant, conversation_id).forget(execution_id),
+    clear: (tenant, conversation_id) => rpc(tenant, conversation_id).clear(),
   };
 }

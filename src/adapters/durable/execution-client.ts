@@ -64,6 +64,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         // A resume that is made twice is refused.
         control: (command) => flat((rpc) => rpc.control(command), command.type !== "resume"),
         events: (after, view, started_at) => flat((rpc) => rpc.events(after, view, started_at)),
+        forkSource: () => flat((rpc) => rpc.forkSource()),
         // The same answer again is the same.
         signal: (message) => flat((rpc) => rpc.signal(message)),
         waitOf: (stage, token) => flat((rpc) => rpc.waitOf(stage, token)),

@@ -12,8 +12,11 @@ import type {
   WaitPlace,
   WaitsQuery,
 } from "../../engine/worker-ports.ts";
+import type { ListedTurn, TurnPlace, TurnsQuery } from "../../engine/conversation-turns.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
+import { type EndedTurn, mergeTurns } from "../../core/monitoring/ended-turns.ts";
 import type { Place as ConversationPlace } from "../../core/conversations/admission.ts";
 import type { IndexEntry } from "../../core/monitoring/index-entry.ts";
 import {
@@ -55,18 +58,14 @@ export interface WaitsPart {
   isCut: boolean;
 }
 
-/** What a conversation is remembered by: when the run ended, ms since the epoch, and a ConversationTurn as JSON. */
-export interface EndedTurn {
-  ended: number;
-  turn: string;
-}
-
 /** What a former shard of a conversation has of it. */
 export interface FormerTurns {
   /** The last ones, oldest first. */
   turns: EndedTurn[];
   /** One of its last executions has the id. */
   hasExecution: boolean;
+  /** The execution that has the turn that is to be replaced; null where none does. */
+  holder: string | null;
 }
 
 /** What a former shard of a conversation knows of its runs. */
@@ -93,6 +92,8 @@ export interface IndexReport
   turn: string | null;
   /** Until when, ms since the epoch. */
   turn_expires: number | null;
+  /** The turn whose place that one takes; absent in reports of earlier versions. */
+  replaces?: ReplacedTurn | null;
   /** Its object is to be deleted when it expires. */
   has_object: boolean;
   /** Its open questions, each with an OpenWait as JSON; absent where no stage of it may ask. */
@@ -125,7 +126,20 @@ export interface ExecutionIndexRpc {
   /** Nothing was ever stored here, nor begun since the object was opened. */
   isUnused(): Promise<boolean>;
   /** @param execution_id what is looked for besides; null where nothing is */
-  formerTurns(conversation_id: string, turns: number, execution_id: string | null): Promise<FormerTurns>;
+  formerTurns(
+    conversation_id: string,
+    turns: number,
+    execution_id: string | null,
+    before?: ReplacedTurn,
+  ): Promise<FormerTurns>;
+  /**
+   * The history of an answer that takes the place of a turn.
+   * @param message a TurnsBefore as JSON
+   * @returns `{history: ConversationTurn[], holder: string | null}` as JSON
+   */
+  turnsBefore(message: string): Promise<string>;
+  /** Turns of a conversation, oldest first. */
+  turns(query: TurnsQuery): Promise<(EndedTurn & { replaced: string[] })[]>;
   /**
    * What runs or waits of a conversation that has another shard since a split: no other takes a place here then.
    * @param execution_id that asks there @param until then requests of before the split may come, ms since the epoch
@@ -171,6 +185,24 @@ export function executionIndexOver(
       if (turns !== LOST) return parseJson(turns) as ConversationTurn[];
       console.error(JSON.stringify({ level: "ERROR", message: "a conversation could not be read" }));
       return [];
+    },
+    async turnsBefore(tenant, asked) {
+      const number = conversationShard(asked.conversation_id, asked.shards);
+      const guard = guards.of(`${tenant}/${number}`);
+      const found = await guard.ask(() => shard(tenant, number).turnsBefore(JSON.stringify(asked)));
+      return found === LOST
+        ? null
+        : (parseJson(found) as { history: ConversationTurn[]; holder: string | null });
+    },
+    async turns(tenant, query) {
+      const homes = conversationShards(query.conversation_id, await generationsOf(tenant));
+      // One more says whether there is another page.
+      const asked = { ...query, limit: query.limit + 1 };
+      return turnsPage(await askEach(tenant, homes, (rpc) => rpc.turns(asked)), query.limit);
+    },
+    async forgetOf(tenant, conversation_id, place) {
+      const homes = conversationShards(conversation_id, await generationsOf(tenant));
+      await askEach(tenant, homes, (rpc) => rpc.forget(place));
     },
     async enter(tenant, beginning) {
       const { conversation_id, shards, note } = beginning;
@@ -268,6 +300,26 @@ export function pageOf(
   return { listed, next: floor === null ? null : { start: floor, id: FIRST_ID } };
 }
 
+/** The page that the parts of a conversation are together. */
+function turnsPage(
+  parts: readonly (EndedTurn & { replaced: string[] })[][],
+  limit: number,
+): { turns: ListedTurn[]; next: TurnPlace | null } {
+  const all = parts.flat();
+  const found = mergeTurns(all);
+  const listed = found.slice(0, limit).map(({ id, ended, turn, of, at }): ListedTurn => {
+    const others = all.filter((other) => other.of === of).flatMap((other) => [other.id, ...other.replaced]);
+    return {
+      place: { at, id: of },
+      execution_id: id,
+      ended,
+      turn: parseJson(turn) as ConversationTurn,
+      replaced: [...new Set(others)].filter((other) => other !== id),
+    };
+  });
+  return { turns: listed, next: found.length > limit ? (listed.at(-1)?.place ?? null) : null };
+}
+
 /** The page of the inbox that the parts are together: as far as every part was read. */
 export function waitsPageOf(
   parts: readonly WaitsPart[],
@@ -315,6 +367,7 @@ function reportOf(entry: IndexEntry): IndexReport {
         ? null
         : JSON.stringify({ query: turn.query, answer: turn.answer, partial: turn.partial }),
     turn_expires: turn?.expires ?? null,
+    replaces: turn?.replaces ?? null,
     has_object: isDeletedByIndex,
     ...(waits === null ? {} : { waits: waits.map((question) => reportedWait(entry, question)) }),
   };

@@ -261,7 +261,8 @@ function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<Sta
   if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return { calls: stage.calls };
   // No agent was called: the stage is on the path, and takes no agent's time.
   // A cancelled call has no time of sending: it counts from its stage.started.
-  const end: CallEnd = event.type === "stage.cancelled" ? {} : (event.internal ?? {});
+  const hasCallEnd = event.type !== "stage.cancelled" && event.type !== "stage.skipped";
+  const end: CallEnd = (hasCallEnd ? event.internal : null) ?? {};
   if (end.uncalled === true) return { calls: [...stage.calls, [at, at]] };
   // A clock that was set back meanwhile must not make the call longer than it can have been.
   const began = Math.max(end.began_at ?? stage.call_at, stage.call_at);
@@ -306,7 +307,9 @@ function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
 function admitted(state: ExecutionState, event: LogEventOf<"execution.started">): ExecutionState {
   if (state.status !== "queued") throw new RangeError("duplicate execution.started");
   const history = event.internal?.history ?? state.spec.history;
-  return { ...state, status: "running", spec: { ...state.spec, history } };
+  // What it takes over are the events that follow.
+  const { reused: _, ...spec } = state.spec;
+  return { ...state, status: "running", spec: { ...spec, history } };
 }
 
 function resumed(state: ExecutionState): ExecutionState {

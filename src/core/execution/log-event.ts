@@ -58,6 +58,14 @@ interface Signalled extends Answered {
   bytes?: number;
 }
 
+/** What a fork keeps of a stage that it has taken over, for a fork of its own. */
+interface TakenOver {
+  /** The stages whose additions to the context its call had seen. */
+  saw?: string[];
+  /** What a wait stage had shown. */
+  prompt?: JsonObject;
+}
+
 /** What the log keeps of an event beside what readers get, by the event's type; the other types have none. */
 interface Internals {
   /** `bytes`: UTF-8 bytes of the context. */
@@ -79,7 +87,8 @@ interface Internals {
       context?: JsonObject;
       /** UTF-8 bytes that the data, usage and context patch add, less those of the context that was overwritten. */
       bytes?: number;
-    };
+    } & TakenOver;
+  "stage.skipped": Pick<TakenOver, "saw">;
   "stage.failed": CallEnd & Answered;
   /** What it had said. */
   "stage.cancelled": { text?: string };

@@ -45,7 +45,12 @@ export interface PrivateSpec {
   on_busy?: Exclude<OnBusy, "parallel">;
   /** Former shards of its conversation, where it was queued and there are any. */
   former_shards?: FormerHome[];
-  /** Results that a fork takes over, in the order in which they had completed, and data that its caller gives. */
+  /** A fork's history is given: also where it is queued it has none of a later time. */
+  keeps_history?: true;
+  /**
+   * What a fork takes over, in the order in which it had ended, after the data that its caller gives. In the log they
+   * are the fork's first events: the spec has them until then.
+   */
   reused?: ReusedStage[];
   /** The turn whose place its answer takes. */
   replaces?: ReplacedTurn;
@@ -53,7 +58,7 @@ export interface PrivateSpec {
   cache_shards?: number;
 }
 
-/** A stage that completes without a call. */
+/** A stage that ends without a call: it has completed, or was skipped. */
 export interface ReusedStage {
   result: StageResult;
   /** Where the result is taken over from; null where the caller gives it. */
@@ -62,11 +67,17 @@ export interface ReusedStage {
   patch?: JsonObject;
   /** What it had streamed. */
   text?: string;
+  /** The stages whose additions to the context its call had seen. */
+  saw?: string[];
+  /** What a wait stage had shown. */
+  prompt?: JsonObject;
 }
 
 /** A turn of a conversation. */
 export interface ReplacedTurn {
+  /** The first execution that had it, and when that one started, ms since the epoch. */
   execution_id: string;
+  start: number;
   /** Its place among the turns: when the first execution that had it ended, ms since the epoch. */
   at: number;
 }

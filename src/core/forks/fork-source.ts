@@ -2,7 +2,8 @@
 // that completed the result, what it added to the context, and which context it had seen.
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageResult } from "../../contract/stage.ts";
-import { keptText, type LogEvent } from "../execution/log-event.ts";
+import { keptText, type LogEvent, type LogEventOf } from "../execution/log-event.ts";
+import type { ExecutionStatus } from "../../contract/execution.ts";
 import type { RunSpec } from "../execution/run-spec.ts";
 import type { ExecutionState } from "../execution/state.ts";
 
@@ -11,6 +12,9 @@ export interface ForkSource {
   spec: RunSpec;
   /** The last event's `seq`. */
   seq: number;
+  status: ExecutionStatus;
+  /** Ms since the epoch. */
+  started_at: number;
   /** When it ended, ms since the epoch; null where it goes on. */
   ended_at: number | null;
   /** In definition order. */
@@ -19,7 +23,8 @@ export interface ForkSource {
 
 export interface SourceStage {
   result: StageResult;
-  /** The `seq` of the event with which its last call, or its question, began; of a skipped stage that of its end. */
+  /** The `seq` of the event with which it began, and with which its last call, or its question, did. */
+  began_seq: number;
   asked_seq: number;
   /** The `seq` of the event that ended it; 0 before. */
   ended_seq: number;
@@ -29,45 +34,68 @@ export interface SourceStage {
   patch?: JsonObject;
   /** What it had streamed, where the log has it. */
   text?: string;
+  /** Of a stage that was taken over itself: the stages whose patches its call had seen. */
+  saw?: string[];
 }
+
+type Found = Omit<SourceStage, "result" | "ended_seq">;
 
 /** @param events the log, whole and in order */
 export function forkSource(state: ExecutionState, events: Iterable<LogEvent>): ForkSource {
-  const found = new Map<string, Omit<SourceStage, "result" | "ended_seq">>();
+  const found = new Map<string, Found>();
   for (const event of events) {
     if (event.stage === undefined) continue;
-    const before = found.get(event.stage) ?? { asked_seq: 0 };
+    const before = found.get(event.stage) ?? { began_seq: 0, asked_seq: 0 };
+    const began_seq = before.began_seq || event.seq;
     switch (event.type) {
       case "stage.started":
-      case "stage.skipped":
-        found.set(event.stage, { ...before, asked_seq: event.seq });
+        found.set(event.stage, { ...before, began_seq, asked_seq: event.seq });
         break;
-      case "stage.waiting":
-        if (event.data.reason === "wait") {
-          found.set(event.stage, { ...before, asked_seq: event.seq, prompt: event.data.prompt });
-        }
-        break;
-      case "stage.completed": {
-        const patch = event.internal?.context;
-        const text = keptText(event);
+      case "stage.skipped": {
+        const saw = event.internal?.saw;
         found.set(event.stage, {
           ...before,
+          began_seq,
           asked_seq: before.asked_seq || event.seq,
-          ...(patch === undefined ? {} : { patch }),
-          ...(text === null ? {} : { text }),
+          ...(saw === undefined ? {} : { saw }),
         });
         break;
       }
+      case "stage.waiting":
+        if (event.data.reason === "wait") {
+          found.set(event.stage, { ...before, began_seq, asked_seq: event.seq, prompt: event.data.prompt });
+        }
+        break;
+      case "stage.completed":
+        found.set(event.stage, completed(before, event));
+        break;
+      default:
     }
   }
   return {
     spec: state.spec,
     seq: state.seq,
+    status: state.status,
+    started_at: state.started_at,
     ended_at: state.ended_at,
     stages: state.stages.map(({ result, ended_seq }) => ({
-      ...(found.get(result.stage) ?? { asked_seq: 0 }),
+      ...(found.get(result.stage) ?? { began_seq: 0, asked_seq: 0 }),
       result,
       ended_seq,
     })),
+  };
+}
+
+function completed(before: Found, event: LogEventOf<"stage.completed">): Found {
+  const { context: patch, saw, prompt } = event.internal ?? {};
+  const text = keptText(event);
+  return {
+    ...before,
+    began_seq: before.began_seq || event.seq,
+    asked_seq: before.asked_seq || event.seq,
+    ...(patch === undefined ? {} : { patch }),
+    ...(text === null ? {} : { text }),
+    ...(saw === undefined ? {} : { saw }),
+    ...(prompt === undefined ? {} : { prompt }),
   };
 }

@@ -5,7 +5,7 @@
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import { err, type InputError, ok, type Result } from "../../contract/problem.ts";
+import { type CoordinatorError, err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import type { RunConfig } from "../execution/run-config.ts";
 import { canonicalJson } from "../json/json.ts";
@@ -15,7 +15,7 @@ import {
   evaluateObject,
   stagesNamed,
 } from "../pipeline/condition.ts";
-import { agentTypesOf } from "../resilience/fallback.ts";
+import { agentTypesOf, fallbackOf } from "../resilience/fallback.ts";
 import { dataFaults } from "../schemas/data-faults.ts";
 import type { ForkSource, SourceStage } from "./fork-source.ts";
 
@@ -41,7 +41,7 @@ export interface ForkChoice {
 }
 
 export interface ForkPlan {
-  /** In the order in which they had completed. */
+  /** Completed and skipped stages, in the order in which they had ended. */
   reused: SourceStage[];
   /** The data that the caller has given, by stage, in definition order. */
   set: readonly (readonly [stage: string, data: JsonObject])[];
@@ -54,14 +54,16 @@ export function planFork(
   source: ForkSource,
   target: ForkTarget,
   { from, set = {} }: ForkChoice,
-): Result<ForkPlan, InputError[]> {
-  const faults = choiceFaults(target, from, set);
-  if (faults.length > 0) return err(faults);
+): Result<ForkPlan> {
+  const fault = choiceFault(target, from, set);
+  if (fault !== null) return err(fault);
   const planner = new Planner(source, target, from, set);
   const verdicts = target.stages.map(({ name }) => [name, planner.of(name)] as const);
   return ok({
     reused: verdicts
-      .flatMap(([, verdict]) => (verdict.kind === "reused" ? [verdict.stage] : []))
+      .flatMap(([, verdict]) =>
+        verdict.kind === "reused" || verdict.kind === "skipped" ? [verdict.stage] : [],
+      )
       .toSorted((a, b) => a.ended_seq - b.ended_seq),
     set: verdicts.flatMap(([name, verdict]) => (verdict.kind === "set" ? [[name, verdict.data]] : [])),
     rerun: verdicts.flatMap(([stage, verdict]) =>
@@ -73,36 +75,35 @@ export function planFork(
 /** The word for everything that had not completed, unless a stage has it for a name. */
 const FAILED = "failed";
 
-function choiceFaults(
+function choiceFault(
   { stages }: ForkTarget,
   from: string | undefined,
   set: Readonly<Record<string, JsonObject>>,
-): InputError[] {
+): CoordinatorError | null {
   const names = stages.map(({ name }) => name);
-  const missing = (name: string) =>
-    `names ${name}, which is not a stage of this pipeline (${names.join(", ")})`;
-  const faults: InputError[] = [];
+  const detail = `is not a stage of this pipeline (${names.join(", ")})`;
+  const unknown: InputError[] = Object.keys(set)
+    .filter((name) => !names.includes(name))
+    .map((name) => ({ pointer: `/set/${name}`, detail: `${name} ${detail}` }));
   if (from !== undefined && from !== FAILED && !names.includes(from)) {
-    faults.push({ pointer: "/from", detail: missing(from) });
+    unknown.unshift({ pointer: "/from", detail: `${from} ${detail}` });
   }
-  for (const [name, data] of Object.entries(set)) {
-    const stage = stages.find((other) => other.name === name);
-    const pointer = `/set/${name}`;
-    if (stage === undefined) faults.push({ pointer, detail: missing(name) });
-    const schema = stage?.wait?.schema;
-    if (schema === undefined) continue;
-    for (const fault of dataFaults(schema, data)) {
-      faults.push({ pointer: `${pointer}${fault.pointer}`, detail: fault.detail });
-    }
+  if (unknown.length > 0) return { code: "INVALID_REQUEST", errors: unknown };
+  for (const [stage, data] of Object.entries(set)) {
+    const schema = stages.find(({ name }) => name === stage)?.wait?.schema;
+    const faults = schema === undefined ? [] : dataFaults(schema, data);
+    if (faults.length === 0) continue;
+    const errors = faults.map((fault) => ({ ...fault, pointer: `/set/${stage}${fault.pointer}` }));
+    return { code: "SCHEMA_MISMATCH", stage, errors };
   }
-  return faults;
+  return null;
 }
 
 type Verdict =
   | { kind: "reused"; stage: SourceStage }
   | { kind: "set"; data: JsonObject }
   /** It was skipped, and its condition is false again. */
-  | { kind: "skipped" }
+  | { kind: "skipped"; stage: SourceStage }
   | { kind: "rerun"; reason: string };
 
 class Planner {
@@ -158,7 +159,7 @@ class Planner {
     if (status !== "completed" && status !== "skipped") return { kind: "rerun", reason: `it was ${status}` };
     const reason = this.difference(stage, earlier, before);
     if (reason !== null) return { kind: "rerun", reason };
-    return status === "completed" ? { kind: "reused", stage: before } : { kind: "skipped" };
+    return { kind: status === "completed" ? "reused" : "skipped", stage: before };
   }
 
   /** What makes a further run of the stage another one; null where it would be the same. */
@@ -170,27 +171,49 @@ class Planner {
       if (this.here.has(name) && this.of(name).kind === "rerun") return `depends on ${name}`;
     }
     if (this.common !== null) return this.common;
-    const seen = this.contextSeen(before);
+    const seen = this.contextSeen(before, before.asked_seq);
     if (seen === null) return "context";
-    const scope = { query: this.target.query, results: this.results(), context: seen };
-    if (stage.when !== undefined) {
-      const verdict = evaluateCondition(stage.when, scope);
-      if (!verdict.ok || verdict.value === wasSkipped) return "definition.when";
-    } else if (wasSkipped) return "definition.when";
-    if (wasSkipped) return null;
-    if (stage.wait !== undefined) return questionDifference(stage, earlier, before, scope);
+    // A question that nobody has answered is asked again.
+    if (wasSkipped && before.result.answered_by !== null) return "it was skipped";
+    if (stage.when !== undefined || wasSkipped) {
+      const reason = this.conditionDifference(stage, earlier, before);
+      if (reason !== null || wasSkipped) return reason;
+    }
+    if (stage.wait !== undefined) return questionDifference(stage, earlier, before, this.scope(seen));
     return (
       definitionDifference(stage, earlier) ??
       this.agentDifference(stage) ??
+      this.fallbackDifference(stage, earlier, before) ??
       this.inputDifference(stage, earlier)
     );
   }
 
-  /** The context that the stage would see, where it is the one that it saw; else null. */
-  private contextSeen(before: SourceStage): JsonObject | null {
-    const patches = this.source.stages
-      .filter(({ patch, ended_seq }) => patch !== undefined && ended_seq > 0 && ended_seq < before.asked_seq)
-      .toSorted((a, b) => a.ended_seq - b.ended_seq);
+  /** What its condition says now, beside what it said there. */
+  private conditionDifference(
+    stage: ResolvedStage,
+    earlier: ResolvedStage,
+    before: SourceStage,
+  ): string | null {
+    const seen = this.contextSeen(before, before.began_seq);
+    if (seen === null) return "context";
+    const verdict = stage.when === undefined ? ok(true) : evaluateCondition(stage.when, this.scope(seen));
+    const wasSkipped = before.result.status === "skipped";
+    if (verdict.ok) return verdict.value === wasSkipped ? "definition.when" : null;
+    // Its fallback has taken the place of a condition that cannot be evaluated.
+    const isSame = stage.when === earlier.when && before.result.fallback !== null;
+    return isSame ? null : "definition.when";
+  }
+
+  private scope(context: JsonObject): ConditionScope {
+    return { query: this.target.query, results: this.results(), context };
+  }
+
+  /**
+   * The context that the stage would see, where it is the one that it saw; else null.
+   * @param until the `seq` of the event with which it saw it
+   */
+  private contextSeen(before: SourceStage, until: number): JsonObject | null {
+    const patches = patchesSeen(this.source, before, until);
     const isTakenOver = ({ result }: SourceStage) =>
       this.here.has(result.stage) && this.of(result.stage).kind === "reused";
     if (!patches.every(isTakenOver)) return null;
@@ -198,6 +221,17 @@ class Planner {
       patches.reduce<JsonObject>((seen, { patch }) => ({ ...seen, ...patch }), context);
     const here = over(this.target.context);
     return isEqual(here, over(this.source.spec.context)) ? here : null;
+  }
+
+  /** A result that the fallback gave is the fallback's. */
+  private fallbackDifference(
+    stage: ResolvedStage,
+    earlier: ResolvedStage,
+    before: SourceStage,
+  ): string | null {
+    if (before.result.fallback === null) return null;
+    const here = fallbackOf(stage, this.target.config);
+    return isEqual(here, fallbackOf(earlier, this.source.spec.config)) ? null : "definition.fallback";
   }
 
   private agentDifference(stage: ResolvedStage): string | null {
@@ -237,6 +271,23 @@ class Planner {
   }
 }
 
+/**
+ * The stages whose additions to the context a stage had seen, in the order in which they were made.
+ * @param until the `seq` of the event with which it saw them; of one that was taken over itself its log knows the names
+ */
+export function patchesSeen(
+  source: ForkSource,
+  { saw }: SourceStage,
+  until: number,
+): (SourceStage & { patch: JsonObject })[] {
+  return source.stages
+    .filter((stage): stage is SourceStage & { patch: JsonObject } => {
+      if (stage.patch === undefined || stage.ended_seq === 0) return false;
+      return saw === undefined ? stage.ended_seq < until : saw.includes(stage.result.stage);
+    })
+    .toSorted((a, b) => a.ended_seq - b.ended_seq);
+}
+
 function forcedBy(stages: readonly ResolvedStage[], from: string | undefined): Map<string, string> {
   const forced = new Map<string, string>();
   if (from === undefined || !stages.some(({ name }) => name === from)) return forced;
@@ -272,8 +323,10 @@ function questionDifference(
   if (earlier.wait === undefined) return "definition.wait";
   if (!isEqual(stage.wait?.schema ?? null, earlier.wait.schema ?? null)) return "definition.wait.schema";
   const text = stage.wait?.prompt;
+  // Where its data was given nothing was shown.
+  if (before.prompt === undefined) return text === earlier.wait.prompt ? null : "definition.wait.prompt";
   const prompt = text === undefined ? ok({}) : evaluateObject(text, scope);
-  return prompt.ok && isEqual(prompt.value, before.prompt ?? {}) ? null : "definition.wait.prompt";
+  return prompt.ok && isEqual(prompt.value, before.prompt) ? null : "definition.wait.prompt";
 }
 
 function promptNames({ wait }: ResolvedStage): string[] {

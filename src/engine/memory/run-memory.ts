@@ -9,13 +9,18 @@ import { TIMINGS } from "../../core/timings.ts";
 import type { MemoryShare } from "../ports.ts";
 
 /** What a run takes before any of its stages has an answer, in bytes. */
-export function specWeight({ query, history, context, inputs }: RunSpec): number {
+export function specWeight({ query, history, context, inputs, reused = [] }: RunSpec): number {
+  const taken = reused.reduce(
+    (sum, { result, patch }) => sum + jsonWeight(result.data) + jsonWeight(patch),
+    0,
+  );
   return (
     TIMINGS.ISOLATE_RUN_BYTES +
     textWeight(query) +
     jsonWeight(history) +
     jsonWeight(context) +
-    jsonWeight(inputs)
+    jsonWeight(inputs) +
+    taken
   );
 }
 

@@ -4,6 +4,7 @@ import type { ErrorCode } from "../../contract/problem.ts";
 /** What the document groups its operations under, in its order. */
 export const TAGS = {
   executions: "Executions: start, stream, control and trace",
+  conversations: "Conversations: their turns, and all that is kept of them",
   outside: "Waits for the outside: answers of people and systems, callbacks of agents",
   pipelines: "Pipeline definitions",
   agents: "Agent registry",

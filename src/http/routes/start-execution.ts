@@ -5,10 +5,9 @@ import { DEFINITION_ERRORS, OBJECT_ERRORS, RUN_HEADERS, WAITED_HEADERS } from ".
 import { readPrefer } from "../request/negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
 import { identify } from "../runs/identify.ts";
-import { executionText, locationOf, runHeaders, runStatus, watchedReply } from "../runs/respond.ts";
 import { planRun, runContext } from "../runs/run-spec.ts";
-import { reattachRun, startRequest, streamRun, waitForRun, waitWatched } from "../runs/start-or-attach.ts";
-import { streamResponse } from "../streaming/follower.ts";
+import { serveRun } from "../runs/serve-run.ts";
+import { startRequest } from "../runs/start-or-attach.ts";
 
 export const startExecution = [
   endpoint({
@@ -47,27 +46,10 @@ export const startExecution = [
       const prefer = readPrefer(call.req.header("prefer") ?? null);
       const identity = await identify(call, sent, body.execution_id);
       if (!identity.ok) return identity;
-      const { execution_id } = identity.value;
       const context = runContext(call, identity.value, type === SSE_TYPE || prefer.wait_ms !== 0);
       const request = startRequest(call, identity.value, await planRun(services, body, context));
       if (!request.ok) return request;
-      if (type === SSE_TYPE) {
-        const first = await streamRun(call, request.value);
-        if (!first.ok) return first;
-        const reattach = reattachRun(call, request.value);
-        const headers = { location: locationOf(execution_id) };
-        const { after } = request.value;
-        return { stream: streamResponse(first.value, after, reattach, services.clock, headers) };
-      }
-      const headers = runHeaders(execution_id, prefer);
-      if (body.on_disconnect === "cancel" && prefer.wait_ms !== 0) {
-        const waited = await waitWatched(call, request.value, prefer.wait_ms);
-        return waited.ok ? { ...watchedReply(waited.value), headers } : waited;
-      }
-      const waited = await waitForRun(call, request.value, prefer.wait_ms);
-      if (!waited.ok) return waited;
-      const text = await executionText(call, execution_id, waited.value);
-      return { status: runStatus(waited.value.status), text, headers };
+      return serveRun(call, request.value, { type, prefer, on_disconnect: body.on_disconnect });
     },
   }),
 ];

@@ -118,7 +118,7 @@ export async function planStage(
 }
 
 /** A field of the spec, where there is something to say. */
-function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
+export function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
   return left_out.length === 0 ? {} : { left_out };
 }
 
@@ -126,7 +126,7 @@ function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
 const configs = new WeakMap<CatalogSnapshot, CoordinatorConfig>();
 const plans = new WeakMap<Pipeline, { config: CoordinatorConfig; stages: Result<ResolvedStage[]> }>();
 
-function configOf(settings: Settings, catalog: CatalogSnapshot): CoordinatorConfig {
+export function configOf(settings: Settings, catalog: CatalogSnapshot): CoordinatorConfig {
   const known = configs.get(catalog);
   if (known !== undefined) return known;
   const config = effectiveConfig(settings.config, catalog.config);
@@ -134,7 +134,7 @@ function configOf(settings: Settings, catalog: CatalogSnapshot): CoordinatorConf
   return config;
 }
 
-function stagesOf(
+export function stagesOf(
   pipeline: Pipeline,
   overrides: Readonly<Record<string, StageOverride>>,
   config: CoordinatorConfig,
@@ -165,7 +165,7 @@ function originOf(
   return isCalledBack ? { origin: publicOrigin ?? origin } : {};
 }
 
-function pin(
+export function pin(
   { catalog, config, pipeline, pipeline_version, stages }: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
   begun: EnteredRun["spec"],
@@ -215,7 +215,7 @@ export function registrationOf(
   return { binding: "AGENTS", path: `/${agent_type}`, protocol: "native" };
 }
 
-function pipelineOf(catalog: CatalogSnapshot, name: string, wanted: number): Result<Pipeline> {
+export function pipelineOf(catalog: CatalogSnapshot, name: string, wanted: number): Result<Pipeline> {
   const pipeline = Object.hasOwn(catalog.pipelines, name) ? catalog.pipelines[name] : undefined;
   if (pipeline === undefined) return err({ code: "PIPELINE_NOT_FOUND", pipeline: name });
   if (pipeline.version >= wanted) return ok(pipeline);

@@ -16,6 +16,8 @@ import type {
   StandingQuestion,
   WaitsQuery,
 } from "../../engine/worker-ports.ts";
+import type { TurnsBefore, TurnsQuery } from "../../engine/conversation-turns.ts";
+import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import { DurableObject } from "cloudflare:workers";
 import type {
   FormerPlaces,
@@ -146,6 +148,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     conversation_id: string,
     turns: number,
     execution_id: string | null,
+    before?: ReplacedTurn,
   ): Promise<FormerTurns> {
     this.splits.note(this.tenant);
     await this.history.ends(conversation_id, execution_id ?? undefined);
@@ -153,7 +156,19 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     const hasExecution =
       execution_id !== null &&
       (this.notes.has(execution_id, now) || this.rows.has(conversation_id, execution_id, now));
-    return { turns: this.rows.history(conversation_id, turns, now), hasExecution };
+    return {
+      turns: this.rows.turns.history(conversation_id, turns, now, before?.at),
+      hasExecution,
+      holder: before === undefined ? null : this.rows.turns.holder(conversation_id, before.execution_id, now),
+    };
+  }
+
+  turnsBefore(message: string): Promise<string> {
+    return this.history.before(JSON.parse(message) as TurnsBefore);
+  }
+
+  turns(query: TurnsQuery): ReturnType<ExecutionIndexRpc["turns"]> {
+    return this.history.page(query);
   }
 
   async conversations(since: number): Promise<Uint8Array | null> {
@@ -224,6 +239,8 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     if (conversation_id !== null) this.entrance.admissions.leave(conversation_id, place.id);
     this.waitRows.forget(place);
     this.earlierRows.forget(place);
+    // Of a run that never began there is its note alone.
+    this.notes.withdraw(place.id, place.start);
   }
 
   async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {

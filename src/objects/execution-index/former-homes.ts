@@ -6,7 +6,6 @@
 // A run that begins under a former generation after the filter was made, because its isolate has had no answer of the
 // catalog for SPLIT_SETTLED_MS, is listed, but its turn may be missing in the history of its conversation.
 import type {
-  EndedTurn,
   ExecutionIndexRpc,
   FormerPlaces,
   FormerTurns,
@@ -14,7 +13,9 @@ import type {
 import { within } from "../../adapters/platform/time-limit.ts";
 import { ConversationFilter } from "../../core/monitoring/conversation-filter.ts";
 import type { FormerHome } from "../../core/monitoring/shards.ts";
+import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { type EndedTurn, mergeTurns } from "../../core/monitoring/ended-turns.ts";
 
 /** Questions to a former shard before its filter is taken: a shard that gets few questions is evicted in between. */
 const QUESTIONS = 3;
@@ -49,17 +50,19 @@ export class FormerHomes {
     former: readonly FormerHome[],
     turns: number,
     execution_id: string | null,
+    before?: ReplacedTurn,
   ): Promise<FormerTurns> {
     const asked = former.filter((home) => this.mayHave(home, conversation_id));
     const found = await Promise.all(
       asked.map(({ shard }) => {
-        const answer = this.shard(shard).formerTurns(conversation_id, turns, execution_id);
+        const answer = this.shard(shard).formerTurns(conversation_id, turns, execution_id, before);
         return within(TIMINGS.SHARD_WAIT_MS, answer, null);
       }),
     );
     return {
       turns: found.flatMap((of) => of?.turns ?? []),
       hasExecution: found.some((of) => of?.hasExecution === true),
+      holder: found.map((of) => of?.holder ?? null).find((holder) => holder !== null) ?? null,
     };
   }
 
@@ -162,7 +165,7 @@ export class KnownConversations {
   }
 }
 
-/** The last turns by the ends of their runs, oldest first. */
+/** The last turns, oldest first. */
 export function lastOf(turns: readonly EndedTurn[], count: number): EndedTurn[] {
-  return count === 0 ? [] : turns.toSorted((a, b) => a.ended - b.ended).slice(-count);
+  return count === 0 ? [] : mergeTurns(turns).slice(-count);
 }

@@ -2,12 +2,14 @@
 // key is its start with a counter of that millisecond, so that the list is read in the order of the table; of the
 // indexes only that of conversations has an entry for each row, the others for what is open, failed or cancelled.
 import type { IndexQuery, Place } from "../../engine/worker-ports.ts";
-import type { Counted, EndedTurn, IndexReport } from "../../adapters/durable/execution-index-client.ts";
+import type { Counted, IndexReport } from "../../adapters/durable/execution-index-client.ts";
 import type { RunEnd } from "../../core/monitoring/metrics/report.ts";
 import { reportFrom } from "../../core/monitoring/metrics/stored-report.ts";
 import { type ListedRows, ListPage, type ListRow } from "./list-page.ts";
 import type { Uncounted } from "./metrics-store.ts";
+import { overwriting } from "../overwrite.ts";
 import { REMEMBERED_MS, RowSweep, type Sweep } from "./row-sweep.ts";
+import { TurnPlaces } from "./turns/turn-places.ts";
 
 interface KnownRow extends Record<string, SqlStorageValue> {
   place: number;
@@ -15,12 +17,6 @@ interface KnownRow extends Record<string, SqlStorageValue> {
   seq: number;
   ended: number | null;
   expires: number;
-}
-
-interface TurnRow extends Record<string, SqlStorageValue> {
-  id: string;
-  ended: number;
-  turn: string;
 }
 
 interface CountedRow extends Record<string, SqlStorageValue> {
@@ -33,26 +29,29 @@ interface CountedRow extends Record<string, SqlStorageValue> {
 
 /** Keys of one millisecond: a shard gets fewer reports in a second. */
 const PLACES_PER_MS = 1_024;
-/** Executions of a conversation, from the newest back, among which its turns are: the rest may have failed. */
-const HISTORY_RUNS = 1_000;
-/** Of those, where one that is running is found. */
+/** The newest of a conversation, among which one that is running is found. */
 const RUNNING_RUNS = 5;
+/** Among which one is found that has not ended: a conversation with more has had them for long. */
+const OPEN_RUNS = 1_000;
 /** Of those, where a request that is repeated finds its execution: a repetition comes soon. */
 const REPEATED_RUNS = 200;
-/** Turns are ordered by their end, rows by their start: as many runs may have overtaken one that is remembered. */
-const OVERTAKING_RUNS = 50;
 /** Rows that one list looks at: 10 ms of a small machine, in which a filter that fits few of them may find none. */
 const SCANNED_ROWS = 5_000;
 /** A pipeline's rows are found by the windows of their starts: one row a window and pipeline. */
 const WINDOW_MS = 4 * 3_600_000;
 
+/** What a row says of a question and its answer. */
+const OVERWRITING = overwriting(["summary", "turn"]);
+
 export class RunRows {
   private readonly sql: Pick<SqlStorage, "exec">;
   private readonly sweep: RowSweep;
+  readonly turns: TurnPlaces;
 
   constructor(sql: Pick<SqlStorage, "exec">) {
     this.sql = sql;
     this.sweep = new RowSweep(sql);
+    this.turns = new TurnPlaces(sql);
   }
 
   /**
@@ -61,6 +60,11 @@ export class RunRows {
    */
   write(entry: IndexReport, batch: number): boolean {
     const known = this.find({ start: entry.start, id: entry.execution_id });
+    if (known !== undefined && !isLater(entry, known)) return false;
+    const { replaces } = entry;
+    const first = () =>
+      replaces == null ? undefined : this.find({ start: replaces.start, id: replaces.execution_id })?.place;
+    const { turn, turn_expires, moved } = this.turns.claim(entry, first);
     const values = [
       entry.seq,
       entry.status,
@@ -70,20 +74,19 @@ export class RunRows {
       batch,
       entry.counted,
       entry.summary,
-      entry.turn_expires,
-      entry.turn,
+      turn_expires,
+      turn,
     ];
+    const place = known?.place ?? this.freePlace(entry.start);
+    if (moved !== null) this.turns.put(place, entry.conversation_id, moved);
     if (known !== undefined) {
-      const isLater =
-        entry.seq > known.seq ||
-        (entry.seq === known.seq && known.ended === null && entry.expires > known.expires);
-      if (!isLater) return false;
+      this.overwrite(known.place);
       this.sql.exec(
         `UPDATE runs SET seq = ?, status = ?, ended = ?, expires = ?, has_object = ?, batch = ?, counted = ?, summary = ?,
            turn_expires = ?, turn = ?
          WHERE place = ?`,
         ...values,
-        known.place,
+        place,
       );
       return true;
     }
@@ -93,7 +96,7 @@ export class RunRows {
           place, id, start, pipeline, conversation_id)
        VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
       ...values,
-      this.freePlace(entry.start),
+      place,
       entry.execution_id,
       entry.start,
       entry.pipeline,
@@ -177,29 +180,6 @@ export class RunRows {
     return Array.from(rows, placeOf);
   }
 
-  /** The last turns of a conversation that are still kept, oldest first. */
-  history(conversation_id: string, count: number, now: number): EndedTurn[] {
-    if (count === 0) return [];
-    // Chosen in SQL: rows that are handed over cost 10,000 instructions each, and a long conversation has 55.
-    const rows = this.sql.exec<TurnRow>(
-      `SELECT id, ended, turn FROM runs WHERE place IN
-         (SELECT place FROM
-            (SELECT place, id, ended FROM
-               (SELECT place, id, ended, turn_expires FROM runs INDEXED BY runs_of_conversation
-                WHERE conversation_id = ? ORDER BY place DESC LIMIT ?)
-             WHERE turn_expires > ? LIMIT ?)
-          ORDER BY ended DESC, id DESC LIMIT ?)`,
-      conversation_id,
-      HISTORY_RUNS,
-      now,
-      count + OVERTAKING_RUNS,
-      count,
-    );
-    return Array.from(rows, ({ id, ended, turn }) => ({ id, ended, turn }))
-      .toSorted((a, b) => a.ended - b.ended || (a.id < b.id ? -1 : 1))
-      .map(({ ended, turn }) => ({ ended, turn }));
-  }
-
   /** Which of the conversation's last executions are running, as far as they have reported. */
   running(conversation_id: string): string[] {
     const rows = this.sql.exec<{ id: string }>(
@@ -218,7 +198,7 @@ export class RunRows {
          WHERE conversation_id = ? ORDER BY place DESC LIMIT ?)
        WHERE ended IS NULL AND status <> 'queued' AND expires > ?`,
       conversation_id,
-      HISTORY_RUNS,
+      OPEN_RUNS,
       now,
     );
     return Array.from(rows, ({ id }) => id);
@@ -262,6 +242,8 @@ export class RunRows {
   forget(place: Place): void {
     const known = this.find(place);
     if (known === undefined) return;
+    this.turns.forget(known.place);
+    this.overwrite(known.place);
     this.sql.exec(
       `UPDATE runs SET expires = 0, has_object = 0, conversation_id = '', summary = '', turn_expires = NULL, turn = NULL
        WHERE place = ?`,
@@ -322,6 +304,11 @@ export class RunRows {
       .toArray();
     const window = Math.floor((first?.start ?? Number.MAX_SAFE_INTEGER) / WINDOW_MS);
     this.sql.exec("DELETE FROM pipeline_windows WHERE window < ?", window);
+    this.turns.sweep();
+  }
+
+  private overwrite(place: number): void {
+    this.sql.exec(`UPDATE runs SET ${OVERWRITING} WHERE place = ?`, place);
   }
 
   private find({ start, id }: Place): KnownRow | undefined {
@@ -346,6 +333,10 @@ export class RunRows {
     }
     throw new Error(`the index has ${PLACES_PER_MS} executions of one millisecond`);
   }
+}
+
+function isLater({ seq, expires }: IndexReport, known: KnownRow): boolean {
+  return seq > known.seq || (seq === known.seq && known.ended === null && expires > known.expires);
 }
 
 /** The report that a row keeps. */

@@ -47,6 +47,11 @@ export const SCHEMAS: readonly Migration[] = [
   `CREATE TABLE places (
     conversation_id TEXT PRIMARY KEY, expires INTEGER NOT NULL, places TEXT NOT NULL
   ) WITHOUT ROWID`,
+  // A column of `runs` would be after the turn's text, and reading it would cost the pages of that.
+  `CREATE TABLE turn_places (
+    place INTEGER PRIMARY KEY, conversation_id TEXT NOT NULL, turn_of TEXT NOT NULL, turn_at INTEGER NOT NULL
+  );
+  CREATE INDEX turn_places_of_conversation ON turn_places (conversation_id, turn_of)`,
 ];
 
 /** Nothing was ever stored: no version has made its tables. */

@@ -1,6 +1,7 @@
 // The open questions of a shard's runs: a row a question, written by the report that has it open and deleted by the one
 // that has not, by the sweep once it has expired, and with the execution. A run that asks nothing costs no row here; a
 // question costs two, each with three entries of indexes. Lists and counts read the indexes, soonest expiry first.
+import { overwriting } from "../overwrite.ts";
 import type { OpenWaits, WaitPlace, WaitsQuery } from "../../engine/worker-ports.ts";
 import type { IndexReport, WaitsPart } from "../../adapters/durable/execution-index-client.ts";
 
@@ -13,6 +14,9 @@ interface WaitRow extends Record<string, SqlStorageValue> {
 
 /** Of one part of a list, in UTF-16 units: a prompt and its schema may have 80 KiB, and a page a hundred of them. */
 const PART_CHARS = 1024 * 1024;
+
+/** What is shown to people. */
+const OVERWRITING = overwriting(["entry"]);
 
 export class WaitRows {
   private readonly sql: Pick<SqlStorage, "exec">;
@@ -32,6 +36,7 @@ export class WaitRows {
       // A report that comes late does not close the questions of a later run of the same id.
       if (row.start > start) return;
       if (row.start === start && open.delete(row.seq)) continue;
+      this.sql.exec(`UPDATE waits SET ${OVERWRITING} WHERE id = ? AND seq = ?`, execution_id, row.seq);
       this.sql.exec("DELETE FROM waits WHERE id = ? AND seq = ?", execution_id, row.seq);
     }
     for (const { seq, since, expires_at, entry } of open.values()) {
@@ -93,6 +98,7 @@ export class WaitRows {
 
   /** The execution is forgotten. */
   forget({ start, id }: { start: number; id: string }): void {
+    this.sql.exec(`UPDATE waits SET ${OVERWRITING} WHERE id = ? AND start <= ?`, id, start);
     this.sql.exec("DELETE FROM waits WHERE id = ? AND start <= ?", id, start);
   }
 

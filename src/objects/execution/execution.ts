@@ -7,6 +7,7 @@ import { composeServices, composeShared, forgetExecution } from "../../compose.t
 import type { Env } from "../../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { forkSource } from "../../core/forks/fork-source.ts";
 import type { StageWait } from "../../core/execution/view/stage-wait.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { receivedCallback } from "../../engine/callback-protocol.ts";
@@ -19,6 +20,7 @@ import {
   type ExecutionRpc,
   type ExecutionText,
   type FollowMessage,
+  forkSourcePieces,
   readRequest,
   readRunText,
   refusalResponse,
@@ -122,6 +124,18 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     const pieces =
       view === "trace" ? tracePieces(driver, this.executionId()) : eventListPieces(driver, after);
     const text = this.runs.textOf(pieces);
+    this.runs.rest();
+    return ok(text);
+  }
+
+  async forkSource(): Promise<Result<Text>> {
+    const opened = this.existing();
+    if (!opened.ok) return opened;
+    const driver = opened.value;
+    driver.flush();
+    await driver.confirm();
+    const source = forkSource(driver.state as ExecutionState, driver.eventsAfter(0));
+    const text = this.runs.textOf(forkSourcePieces(source));
     this.runs.rest();
     return ok(text);
   }

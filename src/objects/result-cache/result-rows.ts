@@ -9,6 +9,7 @@ import { type Range, rangesOf } from "../../core/caching/run-question.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { KeptEntry } from "../../adapters/platform/kept-entries.ts";
 import { type Migration, migrate } from "../migrations.ts";
+import { overwriting } from "../overwrite.ts";
 import { EarlierRows } from "./earlier-rows.ts";
 
 /** A result that is to be written. */
@@ -162,7 +163,14 @@ export class ResultRows {
   forget(place: number, execution_id: string, families: readonly string[]): void {
     const [first, end] = rangesOf(place).question;
     for (const { name } of this.tables) {
-      this.sql.exec(`DELETE FROM ${name} WHERE id BETWEEN ? AND ? AND run = ?`, first, end, execution_id);
+      const ofRun = "WHERE id BETWEEN ? AND ? AND run = ?";
+      this.sql.exec(
+        `UPDATE ${name} SET ${overwriting(["keys", "entries"])} ${ofRun}`,
+        first,
+        end,
+        execution_id,
+      );
+      this.sql.exec(`DELETE FROM ${name} ${ofRun}`, first, end, execution_id);
     }
     this.earlier?.forget(execution_id, families);
   }

@@ -190,7 +190,7 @@ test("no statement of a list or of a run's requests reads the table without an i
   expect(plans.length).toBeGreaterThan(40);
   for (const { query, plan } of plans) {
     // A history sorts the few rows that it has found by their index.
-    const isHistory = query.includes("ORDER BY ended DESC, id DESC LIMIT");
+    const isHistory = query.includes("ORDER BY at DESC, id DESC LIMIT");
     expect(
       plan.filter((step) => /^SCAN runs$/.test(step) || (step.includes("TEMP B-TREE") && !isHistory)),
       query,

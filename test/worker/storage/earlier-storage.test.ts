@@ -111,7 +111,9 @@ test.concurrent.for([
       database.exec(
         `INSERT INTO executions (${columns}) SELECT ${columns.replace("shape", "NULL")} FROM runs`,
       );
-      database.exec("DROP TABLE runs; DROP TABLE pipeline_windows; DROP TABLE waits; DROP TABLE places");
+      database.exec(
+        "DROP TABLE runs; DROP TABLE pipeline_windows; DROP TABLE waits; DROP TABLE places; DROP TABLE turn_places",
+      );
       database.exec("DELETE FROM _cf_KV WHERE key = 'schema'");
     });
     ofEarlierVersion(of.state);

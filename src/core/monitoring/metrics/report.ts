@@ -120,7 +120,7 @@ function asks(state: ExecutionState, { result }: StageState): boolean {
 }
 
 function shapeOf(state: ExecutionState): RunShape | null {
-  if (state.spec.reused !== undefined) return null;
+  if (state.spec.forked_from !== undefined) return null;
   if (state.pausedSpans.length > 0 || state.recoveries > 0 || hasAsked(state)) return null;
   const { config, stages } = state.spec;
   const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));

@@ -1,9 +1,10 @@
 // What a conversation's next question is given of it: the turns of its own shard, of former shards and of an earlier
 // version; after the ends of its runs, whose answers may have been faster than their reports.
-import type { FormerTurns } from "../../../adapters/durable/execution-index-client.ts";
+import type { ExecutionIndexRpc, FormerTurns } from "../../../adapters/durable/execution-index-client.ts";
 import { reportEndOf } from "../../../adapters/durable/execution-client.ts";
 import { within } from "../../../adapters/platform/time-limit.ts";
 import type { FormerHome } from "../../../core/monitoring/shards.ts";
+import type { TurnPlace, TurnsBefore, TurnsQuery } from "../../../engine/conversation-turns.ts";
 import type { PlaceRows } from "../admission/places.ts";
 import type { EarlierVersion } from "../earlier/earlier-version.ts";
 import { type FormerHomes, lastOf } from "../former-homes.ts";
@@ -14,6 +15,9 @@ import type { StartNotes } from "../start-notes.ts";
 const END_WAIT_MS = 100;
 /** Where more of a conversation's runs are running none is asked: its questions do not wait for one another. */
 const MOST_ASKED = 3;
+
+/** Before every turn. */
+const FIRST: TurnPlace = { at: -1, id: "" };
 
 export interface HistoryParts {
   rows: RunRows;
@@ -76,7 +80,7 @@ export class ConversationHistory {
     onFormer: (found: FormerTurns) => void = () => {},
   ): Promise<string> {
     const { rows, earlier } = this.parts;
-    let history = rows.history(conversation_id, turns, Date.now());
+    let history = rows.turns.history(conversation_id, turns, Date.now());
     if (former.length > 0 && (history.length < turns || execution_id !== null)) {
       const found = await this.parts.former.ask(conversation_id, former, turns, execution_id);
       onFormer(found);
@@ -84,5 +88,23 @@ export class ConversationHistory {
     }
     const before = await earlier.turns(conversation_id, turns - history.length);
     return `[${[...before.map((turn) => JSON.stringify(turn)), ...history.map(({ turn }) => turn)].join(",")}]`;
+  }
+
+  /** What precedes a turn, and who has it: see ExecutionIndexRpc. */
+  async before({ conversation_id, turn, turns, former }: TurnsBefore): Promise<string> {
+    await this.ends(conversation_id, undefined);
+    const now = Date.now();
+    const found = await this.parts.former.ask(conversation_id, former, turns, null, turn);
+    const { turns: places } = this.parts.rows;
+    const own = places.history(conversation_id, turns, now, turn.at);
+    const history = lastOf([...found.turns, ...own], turns).map((each) => each.turn);
+    const holder = places.holder(conversation_id, turn.execution_id, now) ?? found.holder;
+    return `{"history":[${history.join(",")}],"holder":${JSON.stringify(holder)}}`;
+  }
+
+  /** A page of the turns of a conversation, oldest first. */
+  async page({ conversation_id, after, limit }: TurnsQuery): ReturnType<ExecutionIndexRpc["turns"]> {
+    await this.ends(conversation_id, undefined);
+    return this.parts.rows.turns.page(conversation_id, after ?? FIRST, limit, Date.now());
   }
 }
