@@ -1,14 +1,13 @@
 // CoordinatorClient: the specification's methods in camelCase over the HTTP of src/contract/README.md, typed by the
-// same contract that the coordinator validates with. The calls about executions are here, those about waits, pipelines
-// and the coordinator itself in the classes that it extends.
+// same contract that the coordinator validates with. The calls about executions are here, those about conversations and
+// forks, waits, pipelines and the coordinator itself in the classes that it extends.
 import type { z } from "zod";
 import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";
 import type { StageResult } from "../contract/stage.ts";
 import type { ExecutionTrace } from "../contract/trace.ts";
-import { CoordinatorClientError } from "./errors.ts";
-import { isTerminalEvent, type StreamUpdate } from "./events.ts";
-import { follow, type FollowOptions, pause } from "./follow.ts";
+import type { StreamUpdate } from "./events.ts";
+import { follow, type FollowOptions } from "./follow.ts";
 import type {
   CallOptions,
   ExecuteOptions,
@@ -18,10 +17,8 @@ import type {
   StageRun,
   StartOptions,
 } from "./requests.ts";
-import { WaitCalls } from "./calls/wait-calls.ts";
-
-/** Tries of a start that got no answer. */
-const START_TRIES = 5;
+import { ConversationCalls } from "./calls/conversation-calls.ts";
+import { executeRun, executionPath, followHeaders, startRun } from "./starts.ts";
 
 /**
  * Calls one coordinator.
@@ -43,18 +40,20 @@ const START_TRIES = 5;
  * });
  * console.log(execution.status, execution.final_result);
  */
-export class CoordinatorClient extends WaitCalls {
+export class CoordinatorClient extends ConversationCalls {
   /**
    * Runs a pipeline and resolves with the execution. An execution that failed is a result, too: look at its `status`
    * and `error_info`. One that is paused, or waits for a person, comes back as it is where no callback is given; with one the
    * call waits for its end. A connection that breaks is reopened, and the pipeline runs once.
    *
    * @param request `query` and `conversation_id`, and what differs from the defaults: the pipeline (`rag`), a
-   * `pipeline_config` of single fields by stage, a `context`
+   * `pipeline_config` of single fields by stage, a `context`; `on_busy`, what happens while another question of the
+   * conversation has not been answered
    * @param options `onUpdate` (or `streamCallback`) sees each event as it comes, with `partial_answer`
    * @throws CoordinatorClientError `PIPELINE_NOT_FOUND`; `INVALID_PIPELINE_CONFIG`, `CIRCULAR_DEPENDENCY` or
    * `MISSING_DEPENDENCY` for a `pipeline_config` that breaks the definition; `IDEMPOTENCY_MISMATCH` for another request
-   * under the same key; also what a callback throws
+   * under the same key; `CONVERSATION_BUSY`, with those that run in `running`, where `on_busy` is not `parallel`; also
+   * what a callback throws
    * @example
    * const request = {
    *   query: "What are the benefits of renewable energy?",
@@ -69,22 +68,7 @@ export class CoordinatorClient extends WaitCalls {
    * });
    */
   async executePipeline(request: RunRequest, options: ExecuteOptions = {}): Promise<Execution> {
-    const { onUpdate, streamCallback, signal } = options;
-    const callbacks = [onUpdate, streamCallback].filter((callback) => callback !== undefined);
-    const start = startOf(request, options);
-    if (callbacks.length === 0) return this.start(start, signal);
-    const open = (after: number | null, cut: AbortSignal) =>
-      this.http.open("/v1/executions", {
-        ...start,
-        headers: { ...start.headers, ...followHeaders(after) },
-        signal: cut,
-      });
-    for await (const update of follow(open, signal === undefined ? {} : { signal })) {
-      for (const callback of callbacks) await callback(update);
-      if (!isTerminalEvent(update)) continue;
-      return update.data.truncated === true ? this.getExecution(update.execution_id, options) : update.data;
-    }
-    throw new CoordinatorClientError("INVALID_RESPONSE", "the stream ended without a terminal event");
+    return executeRun(this.http, { path: "/v1/executions", body: request }, options);
   }
 
   /**
@@ -97,8 +81,7 @@ export class CoordinatorClient extends WaitCalls {
    * const { execution_id } = await client.startExecution({ query: "What is a heat pump?", conversation_id: "c1" });
    */
   async startExecution(request: RunRequest, options: StartOptions = {}): Promise<Execution> {
-    const start = startOf(request, options);
-    return this.start({ ...start, headers: { ...start.headers, prefer: "respond-async" } }, options.signal);
+    return startRun(this.http, { path: "/v1/executions", body: request }, options);
   }
 
   /**
@@ -116,7 +99,7 @@ export class CoordinatorClient extends WaitCalls {
    */
   stream(execution_id: string, options: FollowOptions = {}): AsyncGenerator<StreamUpdate, void, undefined> {
     const open = (after: number | null, signal: AbortSignal) =>
-      this.http.open(`${pathOf(execution_id)}/events`, { headers: followHeaders(after), signal });
+      this.http.open(`${executionPath(execution_id)}/events`, { headers: followHeaders(after), signal });
     return follow(open, options);
   }
 
@@ -151,7 +134,7 @@ export class CoordinatorClient extends WaitCalls {
    * const { status, current_stage } = await client.getExecution(execution_id);
    */
   async getExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
-    return this.http.json(pathOf(execution_id), { signal: options.signal });
+    return this.http.json(executionPath(execution_id), { signal: options.signal });
   }
 
   /**
@@ -179,7 +162,7 @@ export class CoordinatorClient extends WaitCalls {
    * await client.deleteExecution(execution_id);
    */
   async deleteExecution(execution_id: string, options: CallOptions = {}): Promise<void> {
-    await this.http.answered(pathOf(execution_id), { method: "DELETE", signal: options.signal });
+    await this.http.answered(executionPath(execution_id), { method: "DELETE", signal: options.signal });
   }
 
   /**
@@ -196,7 +179,7 @@ export class CoordinatorClient extends WaitCalls {
     execution_id: string,
     { mode = "drain", signal }: CallOptions & { mode?: PauseMode } = {},
   ): Promise<Execution> {
-    return this.http.json(`${pathOf(execution_id)}/pause`, { method: "POST", body: { mode }, signal });
+    return this.http.json(`${executionPath(execution_id)}/pause`, { method: "POST", body: { mode }, signal });
   }
 
   /**
@@ -208,7 +191,10 @@ export class CoordinatorClient extends WaitCalls {
    * await client.resumeExecution(execution_id);
    */
   async resumeExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
-    return this.http.json(`${pathOf(execution_id)}/resume`, { method: "POST", signal: options.signal });
+    return this.http.json(`${executionPath(execution_id)}/resume`, {
+      method: "POST",
+      signal: options.signal,
+    });
   }
 
   /**
@@ -220,7 +206,10 @@ export class CoordinatorClient extends WaitCalls {
    * const { status } = await client.cancelExecution(execution_id); // "cancelled"
    */
   async cancelExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
-    return this.http.json(`${pathOf(execution_id)}/cancel`, { method: "POST", signal: options.signal });
+    return this.http.json(`${executionPath(execution_id)}/cancel`, {
+      method: "POST",
+      signal: options.signal,
+    });
   }
 
   /**
@@ -235,7 +224,7 @@ export class CoordinatorClient extends WaitCalls {
    * }
    */
   async getExecutionTrace(execution_id: string, options: CallOptions = {}): Promise<ExecutionTrace> {
-    return this.http.json(`${pathOf(execution_id)}/trace`, { signal: options.signal });
+    return this.http.json(`${executionPath(execution_id)}/trace`, { signal: options.signal });
   }
 
   /**
@@ -254,32 +243,4 @@ export class CoordinatorClient extends WaitCalls {
     const body = { older_than_seconds };
     return this.http.json("/v1/executions/cleanup", { method: "POST", body, signal: options.signal });
   }
-
-  /** May be repeated: its key names the run. */
-  private async start(send: ReturnType<typeof startOf>, signal: AbortSignal | undefined): Promise<Execution> {
-    for (let tried = 1; ; tried += 1) {
-      try {
-        return await this.http.json<Execution>("/v1/executions", { ...send, signal });
-      } catch (cause) {
-        const again = cause instanceof CoordinatorClientError && cause.code === "NETWORK_ERROR";
-        if (!again || tried === START_TRIES) throw cause;
-        await pause(100 * 2 ** tried, signal);
-      }
-    }
-  }
-}
-
-function startOf(request: RunRequest, options: StartOptions) {
-  const key =
-    options.idempotencyKey ?? (request.execution_id === undefined ? crypto.randomUUID() : undefined);
-  const headers: Record<string, string | undefined> = { "idempotency-key": key };
-  return { method: "POST", body: request, headers };
-}
-
-function followHeaders(after: number | null): Record<string, string | undefined> {
-  return { accept: "text/event-stream", "last-event-id": after === null ? undefined : String(after) };
-}
-
-function pathOf(execution_id: string): string {
-  return `/v1/executions/${encodeURIComponent(execution_id)}`;
 }

@@ -29,6 +29,8 @@ export class CoordinatorClientError extends Error {
   readonly status: number | null;
   /** The errors of the input, each with a JSON pointer. */
   readonly errors: readonly InputError[];
+  /** Of `CONVERSATION_BUSY`: the ids of the conversation's executions that have not ended. Empty for any other code. */
+  readonly running: readonly string[];
   /** The whole problem document, if there is one. */
   readonly problem: Problem | null;
   /** How many seconds to wait before another try, where the answer says so. */
@@ -50,6 +52,7 @@ export class CoordinatorClientError extends Error {
     this.status = options.status ?? null;
     this.problem = options.problem ?? null;
     this.errors = options.problem?.errors ?? [];
+    this.running = options.problem?.running ?? [];
     this.retryAfterSeconds = options.retryAfterSeconds ?? null;
   }
 

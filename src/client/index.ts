@@ -25,12 +25,21 @@ export {
   type StageView,
   type StageWait,
 } from "./run-view.ts";
+export type {
+  Conversation,
+  ConversationOptions,
+  ConversationTurn,
+  ForkChanges,
+  ForkOptions,
+  ForkPlan,
+} from "./calls/conversation-calls.ts";
 export type { ClientOptions } from "./transport.ts";
 export type {
   Agent,
   CallOptions,
   ExecuteOptions,
   Execution,
+  OnBusy,
   Registration,
   RunRequest,
   Stage,

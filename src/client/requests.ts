@@ -11,9 +11,17 @@ import type { StreamUpdate } from "./events.ts";
  * A run to start; only `query` and `conversation_id` are required.
  *
  * @example
- * const request: RunRequest = { query: "What is a heat pump?", conversation_id: "c1", pipeline: "rag" };
+ * const request: RunRequest = { query: "What is a heat pump?", conversation_id: "c1", pipeline: "rag", on_busy: "queue" };
  */
 export type RunRequest = z.input<typeof ExecutionRequest>;
+/**
+ * What happens to a run while another one of its conversation has not ended: both run (`parallel`), it is refused with
+ * `CONVERSATION_BUSY` (`reject`), it waits its turn (`queue`), or it supersedes those that run (`interrupt`).
+ *
+ * @example
+ * const ask = (query: string, on_busy: OnBusy) => client.startExecution({ query, conversation_id: "c1", on_busy });
+ */
+export type OnBusy = NonNullable<RunRequest["on_busy"]>;
 /**
  * A stage as it is written: what has a default may be left out. Times in the unit that the name ends in;
  * `retry_attempts` is the total number of tries.

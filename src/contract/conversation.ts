@@ -9,6 +9,8 @@ const ForkPlan = z.object({
   rerun: z.array(z.object({ stage: z.string(), reason: z.string() })),
 });
 
+export type ForkPlan = z.infer<typeof ForkPlan>;
+
 /** The execution; with `dry_run` the plan alone. */
 export const ForkAnswer = z.lazy(() => z.union([PipelineExecution, ForkPlan]));
 
@@ -25,6 +27,8 @@ const Turn = z.object({
   replaced: z.array(z.string()),
 });
 
+export type ConversationTurn = z.infer<typeof Turn>;
+
 export const Conversation = z.object({
   /** The oldest first. */
   data: z.array(Turn),
@@ -32,3 +36,4 @@ export const Conversation = z.object({
   /** Opaque; null on the last page. */
   next_cursor: z.nullable(z.string()),
 });
+export type Conversation = z.infer<typeof Conversation>;
