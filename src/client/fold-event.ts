@@ -25,7 +25,8 @@ const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running",
  *
  * @param view the view before the event; null before the first one
  * @param event as `stream` gives it, or as it is on the wire
- * @returns the view after the event; null as long as there was no `execution.started`. Nothing is thrown
+ * @returns the view after the event; null as long as there was neither `execution.queued` nor
+ * `execution.started`. Nothing is thrown
  * @example
  * let view: RunView | null = null;
  * for await (const update of client.stream(execution_id)) {
@@ -51,7 +52,9 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
   const at = Date.parse(event.timestamp);
   const view = { ...before, events: [...before.events, event], seq: event.seq };
   switch (event.type) {
+    case "execution.queued":
     case "execution.started":
+      // A run that was queued begins: what its first event has shown holds.
       return { ...begin(event), events: view.events };
     case "execution.paused":
       return pause(view, at, event.data.mode === "abort");
@@ -63,8 +66,6 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "execution.failed":
     case "execution.cancelled":
       return end(view, at, event.data);
-    case "execution.queued":
-      return view;
     case "stage.started":
       return change(view, event.stage, (stage) => start(stage, at, event.attempt));
     case "stage.waiting":
@@ -126,12 +127,16 @@ function isFirst(event: RunEvent): event is EventOf<"execution.queued" | "execut
 }
 
 function begin(event: EventOf<"execution.queued" | "execution.started">): RunView {
-  const { query, pipeline, stages } = event.data;
+  const { query, pipeline, stages, forked_from = null } = event.data;
   return {
     execution_id: event.execution_id,
     query,
     pipeline,
     status: event.status,
+    queue:
+      event.type === "execution.queued" ? { behind: event.data.behind, position: event.data.position } : null,
+    forked_from,
+    superseded_by: null,
     started_at: Date.parse(event.timestamp),
     ended_at: null,
     stages: stages.map(pendingStage),
@@ -272,6 +277,8 @@ function end(view: RunView, at: number, execution: PipelineExecution): RunView {
   return {
     ...view,
     status: execution.status,
+    queue: null,
+    superseded_by: execution.execution_metadata?.superseded_by ?? null,
     ended_at: at,
     stages,
     pauses: endedPauses(view, at),
@@ -281,7 +288,7 @@ function end(view: RunView, at: number, execution: PipelineExecution): RunView {
 
 /** The status of a run that goes on: it waits while nothing but an answer from outside makes it go on. */
 function settled(view: RunView): RunView {
-  if (view.status === "paused" || isRunOver(view.status)) return view;
+  if (view.status === "paused" || view.status === "queued" || isRunOver(view.status)) return view;
   const status = isWaiting(view.stages) ? "waiting" : "running";
   return status === view.status ? view : { ...view, status };
 }

@@ -1,7 +1,7 @@
 // The view of a run, which fold-event.ts makes of its events: what the console and the demo show. Times are those of
 // the events, in ms since the epoch.
 import type { LifecycleEvent, StageDelta } from "../contract/event.ts";
-import type { ExecutionStatus, PipelineExecution } from "../contract/execution.ts";
+import type { ExecutionStatus, LogPlace, PipelineExecution } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
 import type { PipelineStage, StageResult, StageStatus } from "../contract/stage.ts";
 import type { ExecutionEvent } from "./events.ts";
@@ -82,7 +82,10 @@ export interface StageView {
   status: StageStatus | "retrying";
   /** The try in progress; of a stage that has ended, how many tries there were. */
   attempt: number;
-  /** When its first try began and when it ended, in ms since the epoch. */
+  /**
+   * When its first try began and when it ended, in ms since the epoch. A stage whose result was taken over has no try:
+   * it has a `reused_from` in its `result`, and no span.
+   */
   started_at: number | null;
   ended_at: number | null;
   /** In the order of time. */
@@ -114,7 +117,13 @@ export interface RunView {
   query: string;
   pipeline: string;
   status: ExecutionStatus;
-  /** In ms since the epoch. */
+  /** While it is queued: the execution before it in its conversation, and its place, 1 for the next. */
+  queue: { behind: string; position: number } | null;
+  /** What it is a fork of; the log of that execution up to `seq` is what it takes results from. */
+  forked_from: LogPlace | null;
+  /** The execution whose question has superseded this one. */
+  superseded_by: string | null;
+  /** In ms since the epoch; while it is queued, since when. */
   started_at: number;
   ended_at: number | null;
   /** In the order of the definition. */
@@ -152,7 +161,7 @@ export function addExecution(view: RunView, execution: PipelineExecution): RunVi
  * Whether an execution of this status has ended.
  *
  * @param status of a `RunView` or an `Execution`
- * @returns false for `running`, `waiting`, `paused`, and each status that this version does not know. Nothing is thrown
+ * @returns false for `queued`, `running`, `waiting`, `paused`, and each status that this version does not know. Nothing is thrown
  * @example
  * const { status } = await client.getExecution(execution_id);
  * if (isRunOver(status)) await client.deleteExecution(execution_id);
