@@ -15,6 +15,9 @@ import { Empty } from "./ui/parts.tsx";
 /** With the editor and its JSON parser a fifth of the code. */
 const PipelinesPage = lazyPage(async () => (await import("./pipelines/pipelines-page.tsx")).PipelinesPage);
 
+/** Two runs side by side: reached from a run, and so not in the navigation. */
+const ComparePage = lazyPage(async () => (await import("./forks/compare-page.tsx")).ComparePage);
+
 const PAGES: Readonly<Record<string, { title: string; view: ComponentType }>> = {
   run: { title: "Run", view: RunPage },
   executions: { title: "Executions", view: ExecutionsPage },
@@ -25,7 +28,7 @@ const PAGES: Readonly<Record<string, { title: string; view: ComponentType }>> = 
 
 export function App() {
   const { page } = route.value;
-  const View = PAGES[page]?.view ?? Lost;
+  const View = page === "compare" ? ComparePage : (PAGES[page]?.view ?? Lost);
   return (
     <>
       <a class="skip" href="#main" onClick={focusMain}>

@@ -51,6 +51,7 @@ const views = () => [
   `#/run/${done}`,
   `#/run/${done}/events`,
   `#/run/${failed}`,
+  `#/compare/${done}/${failed}`,
   "#/executions",
   "#/waits",
   "#/pipelines/rag",
@@ -59,7 +60,7 @@ const views = () => [
 
 async function visit(page: Page, view: string): Promise<void> {
   await page.goto(`${stack.url}/${view}`);
-  await page.locator(".node, .row, .agents, .trouble").first().waitFor();
+  await page.locator(".node, .row, .agents, .trouble, .compare, .page-head + .empty").first().waitFor();
 }
 
 test("by keyboard alone: ask, read the run, look into a stage, go through the tabs", async () => {

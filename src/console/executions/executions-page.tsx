@@ -10,7 +10,7 @@ import { client } from "../lib/session.ts";
 import { Empty, Failure, Status } from "../ui/parts.tsx";
 import { createList, type StagePart } from "./list.ts";
 
-const STATUSES = ["running", "waiting", "paused", "completed", "failed", "cancelled"] as const;
+const STATUSES = ["queued", "running", "waiting", "paused", "completed", "failed", "cancelled"] as const;
 
 export function ExecutionsPage() {
   const { query } = route.value;

@@ -45,6 +45,10 @@ const WORDS: Readonly<Record<string, ErrorWords>> = {
     title: "That cannot be done any more",
     advice: "Somebody else was faster, or its time is over. The run shows what happened.",
   },
+  CONVERSATION_BUSY: {
+    title: "Another question of this conversation has not been answered",
+    advice: "Wait for its end or cancel it, then try again.",
+  },
   PIPELINE_NOT_FOUND: {
     title: "Pipeline not found",
     advice: "Choose another one, or create it under Pipelines.",

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 
 export interface Route {
-  /** `run`, `executions`, `waits`, `pipelines` or `health`. */
+  /** `run`, `executions`, `waits`, `pipelines`, `health` or `compare`. */
   page: string;
   /** The path segments after the page's name, decoded. */
   rest: readonly string[];

@@ -26,7 +26,7 @@ export function Controls({ runView }: { runView: RunView }) {
         <button type="button" disabled={busy.value} onClick={verb(() => client().resumeExecution(id))}>
           Resume
         </button>
-      ) : (
+      ) : runView.status === "queued" ? null : (
         <button
           type="button"
           disabled={busy.value}

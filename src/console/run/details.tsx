@@ -6,6 +6,7 @@ import { duration, moment, plural } from "../lib/format.ts";
 import { go, to } from "../lib/route.ts";
 import { JsonTree } from "../ui/json-tree.tsx";
 import { Status } from "../ui/parts.tsx";
+import { RunLink } from "../forks/lineage.tsx";
 import type { LoggedEvent, RunView, StageView } from "../../client/index.ts";
 
 const TABS = [
@@ -19,9 +20,10 @@ interface DetailsProps {
   tab: string;
   selected: string | null;
   onSelect: (stage: string) => void;
+  onRunFrom: (stage: string) => void;
 }
 
-export function Details({ runView, tab, selected, onSelect }: DetailsProps) {
+export function Details({ runView, tab, selected, onSelect, onRunFrom }: DetailsProps) {
   const place = Math.max(
     0,
     TABS.findIndex(([name]) => name === tab),
@@ -56,7 +58,9 @@ export function Details({ runView, tab, selected, onSelect }: DetailsProps) {
         ))}
       </div>
       <div id="details-panel" role="tabpanel" aria-labelledby={`tab-${shown}`}>
-        {shown === "results" && <Results runView={runView} selected={selected} onSelect={onSelect} />}
+        {shown === "results" && (
+          <Results runView={runView} selected={selected} onSelect={onSelect} onRunFrom={onRunFrom} />
+        )}
         {shown === "events" && <Events events={runView.events} from={runView.started_at} />}
         {shown === "execution" &&
           (runView.execution === null ? (
@@ -69,11 +73,17 @@ export function Details({ runView, tab, selected, onSelect }: DetailsProps) {
   );
 }
 
-function Results({ runView, selected, onSelect }: Omit<DetailsProps, "tab">) {
+function Results({ runView, selected, onSelect, onRunFrom }: Omit<DetailsProps, "tab">) {
   return (
     <ul class="results">
       {runView.stages.map((stage) => (
-        <Result key={stage.name} stage={stage} open={stage.name === selected} onSelect={onSelect} />
+        <Result
+          key={stage.name}
+          stage={stage}
+          open={stage.name === selected}
+          onSelect={onSelect}
+          {...(runView.status === "queued" ? {} : { onRunFrom })}
+        />
       ))}
     </ul>
   );
@@ -83,10 +93,12 @@ function Result({
   stage,
   open,
   onSelect,
+  onRunFrom,
 }: {
   stage: StageView;
   open: boolean;
   onSelect: (name: string) => void;
+  onRunFrom?: (name: string) => void;
 }) {
   const { name, definition, status, result } = stage;
   const entry = useRef<HTMLLIElement>(null);
@@ -111,7 +123,17 @@ function Result({
             {result?.cached === true && ", from the cache"}
             {result?.answered_by != null && `, answered by ${result.answered_by}`}
             {stage.fallback !== null && `, by fallback ${stage.fallback}`}
+            {result?.reused_from != null && (
+              <>
+                , taken over from <RunLink id={result.reused_from.execution_id} />
+              </>
+            )}
           </p>
+          {onRunFrom !== undefined && (
+            <button type="button" class="result-again" onClick={() => onRunFrom(name)}>
+              Run again from here
+            </button>
+          )}
           {result?.error != null && (
             <p class="bad">
               {errorWords(result.error.code).title}. <span class="mono">{result.error.message}</span>

@@ -140,6 +140,7 @@ function stateOf(stage: StageView, runView: RunView | null, now: number): string
       const by = stage.result?.answered_by;
       if (by != null)
         return by === "timeout" ? "not answered in time" : `answered ${duration(timeOf(stage, now))}`;
+      if (stage.result?.reused_from != null) return "taken over";
       const time = duration(timeOf(stage, now));
       if (stage.result?.cached === true) return "completed, from the cache";
       if (stage.fallback !== null) return "completed by fallback";

@@ -15,9 +15,15 @@ import { Controls } from "./controls.tsx";
 import { Details } from "./details.tsx";
 import { Graph } from "./graph.tsx";
 import { isRunOver, pendingStage, type RunView } from "../../client/index.ts";
+import { ForkButtons } from "../forks/fork-buttons.tsx";
+import type { ForkIntent } from "../forks/fork-panel.tsx";
+import { Lineage } from "../forks/lineage.tsx";
 import { Timeline } from "./timeline.tsx";
 import { createWatch } from "./watch.ts";
 import { lazyPage } from "../ui/lazy-page.tsx";
+
+/** With what is asked of a fork, which few runs need. */
+const ForkPanel = lazyPage(async () => (await import("../forks/fork-panel.tsx")).ForkPanel);
 
 /** With the schemas' code, which only a run that asks needs. */
 const Question = lazyPage(async () => (await import("../waits/question.tsx")).Question);
@@ -66,6 +72,7 @@ function Run({ id, tab }: { id: string; tab: string }) {
   const watch = useMemo(() => createWatch(id), [id, current]);
   useEffect(() => watch.stop, [watch]);
   const selected = useSignal<string | null>(null);
+  const intent = useSignal<ForkIntent | null>(null);
   const runView = watch.runView.value;
   useEffect(() => {
     document.title =
@@ -89,8 +96,23 @@ function Run({ id, tab }: { id: string; tab: string }) {
   };
   return (
     <article class="run" aria-label="Run" data-status={runView.status}>
-      <Heading runView={runView} />
+      <Heading
+        runView={runView}
+        onFork={(wanted) => {
+          intent.value = wanted;
+        }}
+      />
       <RunError runView={runView} />
+      {intent.value !== null && (
+        <ForkPanel
+          key={JSON.stringify(intent.value)}
+          runView={runView}
+          intent={intent.value}
+          onClose={() => {
+            intent.value = null;
+          }}
+        />
+      )}
       {runView.stages
         .filter(({ wait }) => wait?.reason === "wait")
         .map((stage) => (
@@ -105,7 +127,15 @@ function Run({ id, tab }: { id: string; tab: string }) {
           <Timeline runView={runView} onSelect={select} />
         </Card>
       </div>
-      <Details runView={runView} tab={tab} selected={selected.value} onSelect={select} />
+      <Details
+        runView={runView}
+        tab={tab}
+        selected={selected.value}
+        onSelect={select}
+        onRunFrom={(stage) => {
+          intent.value = { kind: "from", stage };
+        }}
+      />
     </article>
   );
 }
@@ -120,7 +150,7 @@ function Loading() {
   );
 }
 
-function Heading({ runView }: { runView: RunView }) {
+function Heading({ runView, onFork }: { runView: RunView; onFork: (intent: ForkIntent) => void }) {
   return (
     <header class="run-head">
       <div class="run-words">
@@ -134,8 +164,12 @@ function Heading({ runView }: { runView: RunView }) {
           <span>{moment(new Date(runView.started_at).toISOString())}</span>
           <span class="mono run-id">{runView.execution_id}</span>
         </p>
+        <Lineage runView={runView} />
       </div>
-      <Controls runView={runView} />
+      <div class="run-verbs">
+        <Controls runView={runView} />
+        <ForkButtons runView={runView} onFork={onFork} />
+      </div>
     </header>
   );
 }

@@ -143,7 +143,8 @@ function spoken(stage: StageView, end: number): string {
   const time = stage.spans.length === 0 ? "" : `, ${duration(timeOf(stage, end))}`;
   const tries = called === 0 ? "" : `, ${called} ${called === 1 ? "try" : "tries"}`;
   const cached = stage.result?.cached === true ? ", from the cache" : "";
-  return ` ${stage.status}${time}${tries}${cached}`;
+  const reused = stage.result?.reused_from != null ? ", taken over" : "";
+  return ` ${stage.status}${time}${tries}${cached}${reused}`;
 }
 
 function onPath({ execution }: RunView, name: string): string {
