@@ -1,5 +1,5 @@
-// npm run demo: starts the coordinator and its agents, asks one question, shows what happens, and keeps nothing but a
-// conversation that was named: all other files are in one temporary folder, and all that is started ends with this
+// npm run demo: starts the coordinator and its agents, asks, shows what happens, and keeps nothing but a conversation
+// that was named. Several questions are asked at once, and the coordinator queues them in their conversation. All other files are in one temporary folder, and all that is started ends with this
 // process. Exit status 0, or 1 where the execution failed or there was none.
 import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -16,10 +16,13 @@ import { liveOutput } from "./terminal/terminal.ts";
 import { agentVariables } from "./config/variables.ts";
 import { ROOT } from "./config/wrangler-config.ts";
 
-const USAGE = `npm run demo -- [--docs DIR] [--conversation ID] ["a question"]
+const USAGE = `npm run demo -- [--docs DIR] [--conversation [ID]] ["a question" …]
 
   --docs DIR          answer from the Markdown files of this folder instead of the bundled ones
   --conversation ID   keep this conversation in .wrangler/demo, so that the next question can refer to it
+
+Several questions, each in quotes, are asked at once in one conversation: each is answered after the one before it. Those
+of npm run demo -- --conversation "a first question" "a second one" are kept nowhere.
 
 With LLM_BASE_URL, LLM_API_KEY and LLM_MODEL in the environment or in .dev.vars a language model writes the answer.`;
 
@@ -29,8 +32,9 @@ const KEPT_LOG_LINES = 20;
 const SIGNALS = { SIGHUP: 1, SIGINT: 2, SIGTERM: 15 } as const;
 
 interface DemoOptions {
-  query: string;
-  /** Undefined for a single question without a conversation. */
+  /** At least one. */
+  queries: readonly string[];
+  /** Undefined where it is not kept. */
   conversation: string | undefined;
   docs: string | undefined;
 }
@@ -40,7 +44,8 @@ async function demo(options: DemoOptions, output: Output): Promise<number> {
   const logs: string[] = [];
   await using resources = new AsyncDisposableStack();
   try {
-    output.starting(options.query);
+    const { queries, conversation = "demo" } = options;
+    output.starting(queries[0] ?? "");
     const agentVars = agentVariables(process.env);
     if (options.docs !== undefined) {
       const files = await readMarkdown(options.docs);
@@ -59,19 +64,41 @@ async function demo(options: DemoOptions, output: Output): Promise<number> {
     });
     resources.defer(() => stack.close());
     output.started(performance.now() - began, stack.url);
-    const { query, conversation = "demo" } = options;
     const client = new CoordinatorClient({ baseUrl: stack.url });
-    const execution = await client.executePipeline(
-      { query, conversation_id: conversation },
-      { onUpdate: (update) => output.event(update) },
-    );
-    output.ended(execution);
-    if (options.conversation !== undefined) await untilListed(client, execution);
-    return execution.status === "completed" ? 0 : 1;
+    const executions = await askAll(client, queries, conversation, output);
+    const last = executions.at(-1);
+    if (options.conversation !== undefined && last !== undefined) await untilListed(client, last);
+    return executions.every(({ status }) => status === "completed") ? 0 : 1;
   } catch (error) {
     output.failed([messageOf(error), ...logs].join("\n"));
     return 1;
   }
+}
+
+/** Asks all at once, each queued after the one before it, and shows one after the other. */
+async function askAll(
+  client: CoordinatorClient,
+  queries: readonly string[],
+  conversation_id: string,
+  output: Output,
+): Promise<Execution[]> {
+  const asked: Execution[] = [];
+  // A single question does not wait for what an earlier demo may have left unanswered in its conversation.
+  const on_busy = queries.length > 1 ? "queue" : "parallel";
+  for (const query of queries) {
+    const execution = await client.startExecution({ query, conversation_id, on_busy });
+    if (asked.length > 0) output.queued(query);
+    asked.push(execution);
+  }
+  const ended: Execution[] = [];
+  for (const { execution_id, query } of asked) {
+    if (ended.length > 0) output.next(query);
+    for await (const update of client.stream(execution_id)) output.event(update);
+    const execution = await client.getExecution(execution_id);
+    output.ended(execution);
+    ended.push(execution);
+  }
+  return ended;
 }
 
 /** The message of what ended the demo; the coordinator's own errors with their code. */
@@ -123,6 +150,22 @@ function useTemporaryFolder(): () => void {
   return remove;
 }
 
+/** Arguments with a space were in quotes: each is a question; words without are those of one question. */
+function questionsIn(args: readonly string[]): string[] {
+  const questions: string[] = [];
+  let words: string[] = [];
+  for (const text of [...args, null]) {
+    if (text !== null && !/\s/.test(text)) {
+      words.push(text);
+      continue;
+    }
+    if (words.length > 0) questions.push(words.join(" "));
+    words = [];
+    if (text !== null) questions.push(text);
+  }
+  return questions;
+}
+
 function readOptions(): DemoOptions | null {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -135,7 +178,15 @@ function readOptions(): DemoOptions | null {
   if (values.help) return null;
   // npm runs scripts in the project's folder; a path means the one where npm was called.
   const docs = values.docs === undefined ? undefined : resolve(process.env["INIT_CWD"] ?? ".", values.docs);
-  return { query: positionals.join(" ") || DEFAULT_QUESTION, conversation: values.conversation, docs };
+  // Without an id what follows the flag is the first question.
+  const { conversation } = values;
+  const isQuestion = conversation !== undefined && /\s/.test(conversation);
+  const questions = questionsIn(isQuestion ? [conversation, ...positionals] : positionals);
+  return {
+    queries: questions.length === 0 ? [DEFAULT_QUESTION] : questions,
+    conversation: isQuestion ? undefined : conversation,
+    docs,
+  };
 }
 
 async function main(): Promise<number> {

@@ -1,4 +1,4 @@
-// A follow-up question to the demo, in a process of its own: it is answered from the conversation that was named.
+// Follow-up questions to the demo, in a process of its own or asked at once: each is answered from its conversation.
 import { createHash, randomUUID } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -30,4 +30,21 @@ test("a follow-up question is answered from its conversation, and from no other"
     const folder = createHash("sha256").update(conversation).digest("hex").slice(0, 16);
     rmSync(join(ROOT, ".wrangler", "demo", folder), { recursive: true, force: true });
   }
+});
+
+test("two questions asked at once are answered one after the other, the second from the first", async () => {
+  const output = await demo("--conversation", "What is a circuit breaker?", "How does it close?");
+  const places = [
+    "question: What is a circuit breaker?\n",
+    "queued: How does it close?\n",
+    "answer_generation completed",
+    "completed: ",
+    "question: How does it close?\n",
+    "answer_generation completed",
+    "sources:",
+    "completed: ",
+  ].reduce<number[]>((found, text) => [...found, output.indexOf(text, (found.at(-1) ?? -1) + 1)], []);
+  expect(places, output).not.toContain(-1);
+  expect(output.slice(places[4])).toMatch(/^\[\d\] The circuit breaker.*\(circuit-breaker\.md\)$/m);
+  expect(output.match(/^\w+ completed in \d/gm)).toHaveLength(8);
 });

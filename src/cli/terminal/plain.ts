@@ -38,6 +38,13 @@ export function plainOutput(write: (text: string) => void): Output {
       url = at;
       line(`coordinator and agents started in ${duration(ms)}`);
     },
+    queued: (question) => line(`queued: ${harmless(question)}`),
+    next: (question) => {
+      view = null;
+      written = "";
+      line("");
+      line(`question: ${harmless(question)}`);
+    },
     event: (event) => {
       const before = view;
       view = foldEvent(view, event);

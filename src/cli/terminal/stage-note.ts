@@ -34,6 +34,7 @@ function questionOf({ reason, prompt }: StageWait): string {
 /** What a reader should know of a result that is not the agent's first answer; empty for one that is. */
 function howCompleted({ attempt, result }: StageView): string {
   const ways = [
+    ...(result?.reused_from == null ? [] : ["taken over"]),
     ...(result?.cached === true ? ["from the cache"] : []),
     ...(attempt > 1 ? [`${attempt} tries`] : []),
     ...(result?.answered_by == null ? [] : [`answered by ${result.answered_by}`]),

@@ -49,6 +49,8 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
     picture = () => [];
   };
 
+  const running = () => runViewLines(runView, view());
+
   return {
     starting: (question) => {
       settle(["", `  ${paint("bold", clip(question, out.columns - 4))}`, ""]);
@@ -60,7 +62,16 @@ export function liveOutput(out: NodeJS.WriteStream): Output {
     started: (ms, at) => {
       url = at;
       settle([paint("dim", `  coordinator and agents started in ${duration(ms)}`), ""]);
-      picture = () => runViewLines(runView, view());
+      picture = running;
+    },
+    queued: (question) => {
+      settle([paint("dim", clip(`  queued: ${question}`, out.columns))]);
+      picture = running;
+    },
+    next: (question) => {
+      runView = null;
+      settle(["", `  ${paint("bold", clip(question, out.columns - 4))}`, ""]);
+      picture = running;
     },
     event: (event) => {
       runView = foldEvent(runView, event);

@@ -33,6 +33,21 @@ test("plain lines show retries and skips, and announce a text that restarts", ()
   );
 });
 
+test("a further question is announced when it is queued, and begins with nothing of the one before it", () => {
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  output.queued("Second\u001b[31m?");
+  for (const each of EVENTS) output.event(each);
+  output.next("Second?");
+  for (const each of EVENTS.slice(0, 4)) output.event(each);
+  expect(written.startsWith("queued: Second?\nfind skipped")).toBe(true);
+  expect(written.endsWith("\n\nquestion: Second?\nfind skipped: not needed\nwrite running\n\nHelo")).toBe(
+    true,
+  );
+});
+
 test("plain lines are of known events alone, and the end of the execution adds none for a stage", () => {
   let written = "";
   const output = plainOutput((text) => {
