@@ -91,7 +91,7 @@ export const TIMINGS = {
   REATTACH_MS: [0, 50, 100, 250, 500, 1_000, 2_000, 4_000, 8_000],
   /** Readers of a run that was at rest come back this far apart: about what one of them costs the object. */
   REST_WAKE_GAP_MS: 1,
-  /** A socket that has been open so long shows that the object is well: tries to reattach are counted anew. */
+  /** A socket that has been open so long shows that the object is well: tries to reattach are counted from 0 again. */
   REST_PROVEN_MS: 8_000,
   /** Grace period after the last watcher of an execution with `on_disconnect: cancel` has disconnected. */
   DISCONNECT_GRACE_MS: 5_000,

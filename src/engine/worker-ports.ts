@@ -372,11 +372,11 @@ export interface Access {
   openedBy(token: string, execution_id: string): Promise<Opened | null>;
   /** A token that answers one wait without a key, for as long as the execution's object takes an answer. */
   signWaitToken(claims: WaitClaims): Promise<string>;
-  /** What a wait token claims; null for every text that is none, whatever is wrong with it. */
+  /** What a wait token claims; null for every text that is none. */
   readWaitToken(text: string): Promise<WaitClaims | null>;
   /** A token under which an agent answers one call later. */
   signCallbackToken(claims: CallbackClaims): Promise<string>;
-  /** What a callback token claims; null for every text that is none, whatever is wrong with it. */
+  /** What a callback token claims; null for every text that is none. */
   readCallbackToken(text: string): Promise<CallbackClaims | null>;
 }
 

@@ -18,6 +18,7 @@ test("there are golden logs of formats 1 and 2, and every kind of event is in on
     "v1-failed",
     "v1-fallback",
     "v2-completed",
+    "v2-forked",
     "v2-waits",
   ]);
   expect(IN_FLIGHT).toEqual([
@@ -28,6 +29,7 @@ test("there are golden logs of formats 1 and 2, and every kind of event is in on
     "v2-asking",
     "v2-early",
     "v2-handed",
+    "v2-queued",
   ]);
   const types = new Set(ENDED.flatMap((name) => goldenEvents(name).map((event) => event.type)));
   expect([...types].toSorted()).toEqual([...LIFECYCLE_TYPES].toSorted());

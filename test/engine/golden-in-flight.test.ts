@@ -24,6 +24,7 @@ const CALLED: Record<string, string[]> = {
   "v2-early": ["agent_draft", "agent_publish"],
   // I4: the agent of its first stage has answered 202.
   "v2-handed": ["agent_publish"],
+  "v2-queued": ["agent_check", "agent_publish"],
 };
 
 /** What a run waits for that does not go on by itself. */
@@ -42,6 +43,7 @@ const AWAITED: Record<string, Command> = {
     call: 2,
     outcome: { ok: true, answer: { data: { n: 1 } }, bytes: 7 },
   },
+  "v2-queued": { type: "admit", history: [] },
 };
 
 /** Config keys without which this version would do something else, or nothing at all. */

@@ -1,5 +1,5 @@
-// Keys and tokens: a key is hashed before it is compared, a token carries an HMAC-SHA256. Whatever is wrong with a token for
-// the outside, finding it out takes the same steps: one signature is computed, and compared to its end.
+// Keys and tokens: a key is hashed before it is compared, a token carries an HMAC-SHA256. Any fault of a token for the
+// outside is found by the same steps: one signature is computed, and compared to its end.
 import type { Access } from "../../engine/worker-ports.ts";
 import type { ApiKey } from "../../contract/access.ts";
 import { equalInConstantTime } from "../../contract/constant-time.ts";

@@ -15,8 +15,8 @@ interface SigningKey {
 export type SigningKeys = readonly [SigningKey, ...SigningKey[]];
 
 /**
- * The keys of these secrets. Without a secret they are of this isolate alone: its tokens end with it, and nobody outside
- * can make one.
+ * The keys of these secrets. Without a secret they are of this isolate alone: its tokens end with it, and no others can
+ * be made.
  */
 export function signingKeys(secrets: readonly string[]): () => Promise<SigningKeys> {
   let derived: Promise<SigningKeys> | null = null;

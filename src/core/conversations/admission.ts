@@ -109,7 +109,7 @@ export function enter(
 
 /**
  * An execution that waits asks whether it may run, and does where it is the next and nothing runs. One that is not known
- * any more is the last of those that wait, whatever their number.
+ * any more is the last of those that wait, of any number.
  */
 export function claim(
   places: Places,

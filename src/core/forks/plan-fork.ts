@@ -173,7 +173,7 @@ class Planner {
     if (this.common !== null) return this.common;
     const seen = this.contextSeen(before, before.asked_seq);
     if (seen === null) return "context";
-    // A question that nobody has answered is asked again.
+    // A question without an answer is asked again.
     if (wasSkipped && before.result.answered_by !== null) return "it was skipped";
     if (stage.when !== undefined || wasSkipped) {
       const reason = this.conditionDifference(stage, earlier, before);

@@ -131,7 +131,7 @@ export function fieldText(kind: FieldKind, value: unknown): string {
 interface Context {
   path: readonly string[];
   isRequired: boolean;
-  /** What stands in the default of what it is a part of. */
+  /** Its value in the default of the object that it is a part of. */
   initial: unknown;
 }
 

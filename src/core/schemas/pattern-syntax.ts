@@ -17,7 +17,7 @@ export class PatternFault extends Error {}
 
 const EMPTY: PatternNode = { kind: "empty" };
 const QUANTIFIER = /(?:[*+?]|\{(\d+)(,?)(\d*)\})\??/y;
-/** An escape that stands for one character or a class of them; two halves of a surrogate pair are one character. */
+/** An escape of one character or a class of them; two halves of a surrogate pair are one character. */
 const ESCAPE =
   /\\(?:u[dD][89abAB][\da-fA-F]{2}\\u[dD][c-fC-F][\da-fA-F]{2}|u\{[\da-fA-F]+\}|u[\da-fA-F]{4}|x[\da-fA-F]{2}|c[A-Za-z]|[pP]\{[^}]*\}|.)/suy;
 /** A class in brackets: with `u` there are none within. */

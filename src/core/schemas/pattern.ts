@@ -1,4 +1,4 @@
-// Matches a pattern in a time that grows with the text's length alone, whatever the pattern is: the engine's own
+// Matches a pattern in a time that grows with the text's length alone, for every pattern: the engine's own
 // matcher tries every way in which a pattern could match, of which there are exponentially many. All ways are followed
 // at once here, as a set of states; sets that were met are remembered, so that most characters cost one step.
 import { type Assertion, parsePattern, PatternFault, type PatternNode } from "./pattern-syntax.ts";

@@ -83,7 +83,7 @@ export async function planForkOf(
       on_disconnect: request.on_disconnect,
     };
     const { conversation_id } = source.spec;
-    // A stage that is to be run anew is not to be answered by what the cache has of it.
+    // A stage that is to be run again is not to be answered by what the cache has of it.
     const isAnew = plan.value.rerun.some(({ reason }) => reason === "from");
     const asked = { query: target.query, conversation_id, cache: isAnew ? ("bypass" as const) : undefined };
     const spec = pin(planned.value, kept, { ...admitted, history: own }, asked, context, services.settings);

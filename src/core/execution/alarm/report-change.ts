@@ -15,7 +15,7 @@ export interface Reported {
   until: number;
 }
 
-/** What a report says anew. */
+/** What a report says that the one before it did not. */
 export interface Change {
   /** The status is another one. */
   status: boolean;

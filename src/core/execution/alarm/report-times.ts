@@ -10,7 +10,7 @@ import { isDeletedByIndex, retainedUntil } from "./retention.ts";
 
 /**
  * True where a crash before the report must be followed by an alarm that comes soon: an end, a pause, a wait, and
- * whatever follows a question, which others are to see closed.
+ * all that follows a question, which others are to see closed.
  */
 export function needsAlarm(state: ExecutionState): boolean {
   const { status } = state;

@@ -1,5 +1,5 @@
 // The open questions of a run: what the inbox lists, and what a webhook says of them. A wait for an agent's callback is no
-// question: nobody but the agent answers it.
+// question: only the agent answers it.
 import type { OpenWait } from "../../../contract/wait.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { isoTime } from "../../time.ts";

@@ -77,7 +77,7 @@ interface Question {
   wait: StageWait;
 }
 
-/** To which question a token belongs; NOT_FOUND, whatever is wrong with it. */
+/** To which question a token belongs; NOT_FOUND for any fault of it. */
 async function questionOf(services: Services, token: string): Promise<Result<Question>> {
   const claims = await services.access.readWaitToken(token);
   if (claims === null) return err({ code: "NOT_FOUND" });

@@ -1,7 +1,7 @@
 // The turns of a conversation that were replaced, and those that have replaced them. A turn that never was has its row
 // in `runs` alone, and is where its run ended; of the others this table has the place: the first run that had the turn,
 // and when that one ended. At most one run has a turn: a fork before the run that it is a fork of, and of two forks the
-// one that ended later, in whatever order they report.
+// one that ended later, in any order of their reports.
 import type { IndexReport } from "../../../adapters/durable/execution-index-client.ts";
 import { overwriting } from "../../overwrite.ts";
 import { compareTurns, type EndedTurn } from "../../../core/monitoring/ended-turns.ts";
