@@ -149,7 +149,7 @@ describe.runIf(disk !== null)("a disk that ends", () => {
 function mountSmall(): string | null {
   const path = mkdtempSync(join(tmpdir(), "agent-coordinator-disk-"));
   try {
-    shell(`mount -t tmpfs -o size=4m tmpfs ${path}`);
+    shell(`mount -t tmpfs -o size=6m tmpfs ${path}`);
     return path;
   } catch {
     rmdirSync(path);

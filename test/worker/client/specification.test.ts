@@ -335,6 +335,7 @@ describe("monitoring", () => {
       execution_metrics,
       stage_metrics,
       performance_analytics,
+      waits: { open: 0, expired: 0, answered: 0, p50_ms: 0, p95_ms: 0 },
     });
   });
 

@@ -13,8 +13,10 @@ const PATH = "/v1/conversations/:id";
 
 const params = {
   id: (text: string): Result<string> => {
-    if (ConversationId.safeParse(text).success) return ok(text);
-    const detail = `is no id of a conversation, which has 1 to 128 characters: ${cutName(text)}`;
+    // A path with a dot segment means its parent to most clients: what such a conversation holds is found by its runs.
+    const hasDots = text.split("/").some((segment) => /^(\.|%2e){1,2}$/i.test(segment));
+    if (!hasDots && ConversationId.safeParse(text).success) return ok(text);
+    const detail = `is no id of a conversation: 1 to 128 characters, without a dot segment: ${cutName(text)}`;
     return err(invalid([{ pointer: "/id", detail }]));
   },
 };
