@@ -2,13 +2,13 @@
 // two people who answer one question differently, all of whom send again until they have a response. What was
 // acknowledged is what the run has, no question has two answers, and the agent of a committed 202 is not called again.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AgentServer, answers, startAgentServer } from "../support/agents/agent-server.ts";
-import { type Calls, callsTo } from "../support/clients/calls.ts";
-import { closeAll } from "../support/close.ts";
-import { eventually } from "../support/eventually.ts";
-import { startWorkerd, temporaryState, type WorkerdServer } from "../support/servers/workerd.ts";
-import { sizeOf } from "../support/sizes.ts";
-import { seeded } from "../support/values/chance.ts";
+import { type AgentServer, answers, startAgentServer } from "../../support/agents/agent-server.ts";
+import { type Calls, callsTo } from "../../support/clients/calls.ts";
+import { closeAll } from "../../support/close.ts";
+import { eventually } from "../../support/eventually.ts";
+import { startWorkerd, temporaryState, type WorkerdServer } from "../../support/servers/workerd.ts";
+import { sizeOf } from "../../support/sizes.ts";
+import { seeded } from "../../support/values/chance.ts";
 
 const KILLS = sizeOf("WAIT_KILLS");
 const RUNS = 6 * KILLS;
