@@ -23,6 +23,8 @@ const SIZES = {
   OUTAGE_RUNS: { all: 200, soak: 500 },
   /** Kills of the whole server, each under twenty runs. */
   KILLS: { all: 30, soak: 500 },
+  /** Kills of the whole server under open questions and callbacks. */
+  WAIT_KILLS: { all: 6, soak: 200 },
   /** Cuts of the connections of each kind of reader. */
   CUTS_EACH: { all: 25, soak: 250 },
   /** Random requests made from the schemas. */

@@ -15,7 +15,7 @@ export interface View {
   /** Ms since the epoch. */
   now: number;
   paint: Paint;
-  /** Of the coordinator that is asked; without it nothing is said of how to answer a question. */
+  /** Of the coordinator that is asked; without it no way to answer a question is shown. */
   url?: string;
 }
 

@@ -7,7 +7,7 @@ import { to } from "../lib/route.ts";
 import { Empty, Failure } from "../ui/parts.tsx";
 import { inbox, inboxFailure, readMore } from "./inbox.ts";
 
-/** Less than this is said in the colour of what needs attention. */
+/** Less than this is shown in the colour of what needs attention. */
 const SOON_MS = 3_600_000;
 
 export function WaitsPage() {

@@ -28,7 +28,7 @@ export class Run {
   private left: number;
   private depth = 0;
   private faults: InputError[] = [];
-  /** More than 0 where only the outcome counts: nothing is said of faults, and the first one ends a subschema. */
+  /** More than 0 where only the outcome counts: faults are not described, and the first one ends a subschema. */
   private silent = 0;
   private readonly matchers = new Map<Pattern, Matcher>();
 

@@ -20,7 +20,7 @@ interface TokenStage extends TokenRun {
 export interface WaitClaims extends TokenStage {
   /** The `seq` of the wait's `stage.waiting`. */
   wait: number;
-  /** Names the token where it is said who has answered: 1 to 32 characters of A-Z a-z 0-9 _ -, drawn by the caller. */
+  /** Names the token in `answered_by`: 1 to 32 characters of A-Z a-z 0-9 _ -, drawn by the caller. */
   id: string;
 }
 
@@ -39,7 +39,7 @@ export type OutsideKind = keyof OutsideClaims;
 
 /** A token taken apart; nothing in it is known to be true. */
 interface OutsideToken {
-  /** Which secret is said to have signed it. */
+  /** The id that it gives of the secret that signed it. */
   key_id: string;
   /** The token without its signature. */
   body: string;

@@ -76,17 +76,17 @@ export function pageHeaders(csp: string): Record<string, string> {
 function notice(view: Exclude<RespondView, OpenView>): RespondPage {
   switch (view.state) {
     case "answered":
-      return said(409, "Answered", "This question has already been answered", [
+      return messagePage(409, "Answered", "This question has already been answered", [
         `${answerer(view.by)}${view.at == null ? "" : ` on ${timeHtml(view.at)}`}. An answer cannot be changed here.`,
         "If it was not you, or the answer is wrong, write to the person who sent you this link.",
       ]);
     case "expired":
-      return said(409, "Expired", "The time for an answer is over", [
+      return messagePage(409, "Expired", "The time for an answer is over", [
         `${view.at == null ? "The question" : `The question was open until ${timeHtml(view.at)} and`} can no longer be answered.`,
         "If your answer still matters, write to the person who sent you this link.",
       ]);
     case "cancelled":
-      return said(409, "Cancelled", "An answer is no longer needed", [
+      return messagePage(409, "Cancelled", "An answer is no longer needed", [
         "What asked this question has ended without your answer. Nothing is left for you to do.",
         "If this surprises you, write to the person who sent you this link.",
       ]);
@@ -94,10 +94,16 @@ function notice(view: Exclude<RespondView, OpenView>): RespondPage {
       const data = valuesHtml(view.data);
       const answer =
         data === "" ? "" : `<section aria-label="Your answer"><h2>Your answer</h2>${data}</section>`;
-      return said(200, "Answered", "Thank you", ["Your answer is saved. You can close this page."], answer);
+      return messagePage(
+        200,
+        "Answered",
+        "Thank you",
+        ["Your answer is saved. You can close this page."],
+        answer,
+      );
     }
     case "unknown":
-      return said(404, "Not found", "This link does not work", [
+      return messagePage(404, "Not found", "This link does not work", [
         "It may be incomplete, or it is no longer valid. Open it once more from the message in which you got it.",
         "If it still does not work, ask the person who sent it for another.",
       ]);
@@ -111,7 +117,7 @@ function answerer(by: string | null | undefined): string {
 }
 
 /** @param words of the state, paragraphs: HTML */
-function said(
+function messagePage(
   status: RespondPage["status"],
   words: string,
   heading: string,

@@ -286,14 +286,14 @@ function isKnown({ answers }: StageState, { call, digest }: AcceptedAnswer): boo
  * to an agent's answer is another at each callback, and is left out.
  */
 function digestOf(given: OutsideAnswer | CallEnding): string {
-  const said = given.ok
+  const content = given.ok
     ? "data" in given
       ? { data: given.data }
       : { answer: given.answer }
     : "message" in given
       ? { message: given.message }
       : { failure: given.failure };
-  return hash64(canonicalJson(said));
+  return hash64(canonicalJson(content));
 }
 
 /** The random number of a delay that no command brings one for: spread over runs, and the same at every replay. */

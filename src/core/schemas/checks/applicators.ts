@@ -91,9 +91,9 @@ function nearest(failed: readonly (readonly InputError[])[], place: Place, run: 
   const near = failed.filter((_, at) => distances[at] === least);
   const [only] = near;
   if (near.length === 1 && only !== undefined) return only;
-  const said = new Set(failed.map((faults) => sentence(faults, pointer)));
-  if (said.size === 1 && only?.length === 1) return only;
-  return [{ pointer, detail: cutText([...said].join(", or "), SENTENCE_CHARS) }];
+  const sentences = new Set(failed.map((faults) => sentence(faults, pointer)));
+  if (sentences.size === 1 && only?.length === 1) return only;
+  return [{ pointer, detail: cutText([...sentences].join(", or "), SENTENCE_CHARS) }];
 }
 
 /** A fault of the value itself counts most; then wrong values count, and missing ones do not. */

@@ -5,6 +5,7 @@ import { type CoordinatorError, err, type InputError, ok, type Result } from "..
 import type { StageResult } from "../../../contract/stage.ts";
 import { CompleteRequest } from "../../../contract/wait.ts";
 import type { StageWait } from "../../../core/execution/view/stage-wait.ts";
+import { dataFaults } from "../../../core/schemas/data-faults.ts";
 import { type FormField, formFields } from "../../../core/schemas/form-fields.ts";
 import { readForm } from "../../../core/schemas/read-form.ts";
 import type { WaitClaims } from "../../../core/security/outside-token.ts";
@@ -113,7 +114,7 @@ async function answerByForm(services: Services, token: string, request: Request)
   }
   const sent = body.value.map(([name, text]) => [fieldName(name), text] as const);
   const read = readForm(fieldsOf(wait), sent);
-  const answer = objectOf(read);
+  const answer = objectOf(read, wait);
   const taken = answer.ok
     ? await signal(services, claims, answer.value)
     : refusedForm(claims, wait, answer.error);
@@ -126,11 +127,23 @@ async function answerByForm(services: Services, token: string, request: Request)
   return { taken, view: viewOf(claims, now.value.wait, { values: Object.fromEntries(sent), faults }) };
 }
 
-/** The data of a form that can be an answer at all; the rest is for the stage's schema to say. */
-function objectOf({ data, faults }: ReturnType<typeof readForm>): Result<JsonObject, InputError[]> {
-  if (faults.length > 0) return err(faults);
+/**
+ * The data of a form that can be an answer at all; the rest is for the stage to check. Where a text cannot be read, what
+ * the schema refuses of the others is found here, so that a person corrects everything at once.
+ */
+function objectOf(
+  { data, faults }: ReturnType<typeof readForm>,
+  { schema }: StageWait,
+): Result<JsonObject, InputError[]> {
   const isObject = data !== null && typeof data === "object" && !Array.isArray(data);
-  return isObject ? ok(data as JsonObject) : err([{ pointer: "", detail: "must be an object" }]);
+  if (faults.length === 0) {
+    return isObject ? ok(data as JsonObject) : err([{ pointer: "", detail: "must be an object" }]);
+  }
+  if (!isObject || schema === null) return err(faults);
+  // What could not be read is missing in the data, and so may the object around it be.
+  const isExplained = ({ pointer }: InputError) =>
+    faults.some((fault) => `${fault.pointer}/`.startsWith(`${pointer}/`));
+  return err([...faults, ...dataFaults(schema, data).filter((fault) => !isExplained(fault))]);
 }
 
 function refusedForm({ execution_id, stage }: WaitClaims, { state }: StageWait, errors: InputError[]) {

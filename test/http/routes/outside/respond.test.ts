@@ -118,6 +118,31 @@ test("a filled form answers that wait in the token's name, and thanks", async ()
   expect(signals).toEqual([{ of: "acme/ex1", message: { command, started_at: 5 } }]);
 });
 
+test("all that is wrong with a form is said at once, each fault once", async () => {
+  const properties = { approved: { type: "boolean" }, count: { type: "integer" }, note: { maxLength: 3 } };
+  const group = { type: "object", required: ["n"], properties: { n: { type: "integer" } } };
+  const schema = { required: ["approved", "count", "group"], properties: { ...properties, group } };
+  waits = [ok({ ...OPEN, schema: { type: "object", ...schema } })];
+  const { status, text } = await post("%2Fcount=many&%2Fgroup%2Fn=1.5&%2Fnote=%22long%22");
+  expect(status).toBe(422);
+  const list =
+    /<ul>.*?<\/ul>/
+      .exec(text)?.[0]
+      .replaceAll(/<[^>]*>/g, "|")
+      .split(/\|+/) ?? [];
+  expect(list.filter((part) => part.trim() !== "")).toEqual([
+    "count",
+    expect.stringContaining("integer"),
+    "n",
+    expect.stringContaining("integer"),
+    "approved",
+    expect.stringContaining("required"),
+    "note",
+    expect.stringContaining("3"),
+  ]);
+  expect(signals).toEqual([]);
+});
+
 test("JSON, or a caller that accepts JSON alone, is answered in JSON", async () => {
   const json = await post('{"data":{"approved":false,"count":9007199254740993}}', JSON_TYPE);
   expect(json).toMatchObject({ status: 200, type: JSON_TYPE, text: RESULT });
@@ -137,7 +162,7 @@ test("what a form cannot say is shown at its fields, with what was entered, and 
   expect(json.status).toBe(422);
   expect(JSON.parse(json.text)).toMatchObject({
     code: "SCHEMA_MISMATCH",
-    errors: [{ pointer: "/data/count" }],
+    errors: [{ pointer: "/data/count" }, { pointer: "/data/approved" }],
   });
 });
 
