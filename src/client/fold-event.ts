@@ -54,8 +54,8 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
   switch (event.type) {
     case "execution.queued":
     case "execution.started":
-      // A run that was queued begins: what its first event has shown holds.
-      return { ...begin(event), events: view.events };
+      // A run that was queued begins: as in its execution, the time in the queue is a part of its own.
+      return { ...begin(event), events: view.events, started_at: view.started_at };
     case "execution.paused":
       return pause(view, at, event.data.mode === "abort");
     case "execution.resumed":

@@ -123,7 +123,7 @@ export interface RunView {
   forked_from: LogPlace | null;
   /** The execution whose question has superseded this one. */
   superseded_by: string | null;
-  /** In ms since the epoch; while it is queued, since when. */
+  /** In ms since the epoch; of a run that was queued, since when. */
   started_at: number;
   ended_at: number | null;
   /** In the order of the definition. */

@@ -53,7 +53,7 @@ test("a queued run has its place and pending stages, until it begins", () => {
   });
   expect(queued.stages.map(({ status }) => status)).toEqual(["pending", "pending"]);
   const begun = fold(events);
-  expect(begun).toMatchObject({ status: "running", queue: null, started_at: 2_000 });
+  expect(begun).toMatchObject({ status: "running", queue: null, started_at: 1_000 });
   expect(begun.stages.map(({ status }) => status)).toEqual(["running", "pending"]);
   expect(begun.events.map(({ type }) => type)).toEqual([
     "execution.queued",
