@@ -123,7 +123,9 @@ describe("the breaker", () => {
   });
 
   test("opens in the middle of a run's own tries, and GET /v1/agents shows it", async () => {
-    const { run, calls, name } = await stage(failsWith(503), { retry_attempts: 10 });
+    // A failure is reported off the path of the run: a try that comes at once may be out before the breaker knows.
+    const failing = failsWith(503, {}, { "retry-after": "1" });
+    const { run, calls, name } = await stage(failing, { retry_attempts: 10 });
     const execution = await run();
     expect(calls()).toBe(3);
     expect(execution.stage_results.only.attempts).toBe(3);
