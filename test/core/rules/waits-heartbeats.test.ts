@@ -77,3 +77,15 @@ describe("heartbeats", () => {
     expect([wasReported(play.state, before), wasReported(play.state, after)]).toEqual([false, true]);
   });
 });
+
+test("Without heartbeat_seconds a callback comes within 30 days for all signs of life.", () => {
+  const MONTH = 30 * 86_400_000;
+  const play = new Play([later("slow", { callback_timeout_seconds: 86_400, retry_attempts: 1 })]).accept(
+    "slow",
+  );
+  const began = play.now;
+  while (play.now - began < MONTH - 3_600_000) play.after(3_600_000).heartbeat("slow");
+  expect(play.result("slow").status).toBe("waiting");
+  play.after(3_600_000).tick();
+  expect(play.result("slow").error?.code).toBe("STAGE_TIMEOUT");
+});

@@ -237,7 +237,8 @@ export function takeCallback(batch: Batch, { stage: name, call, outcome }: Callb
 const TRY_ENDED = "the try that the callback belongs to has ended";
 
 /**
- * A sign of life moves `expires_at`, with `heartbeat_seconds` within the whole time of the callback. Each is an event,
+ * A sign of life moves `expires_at`: with `heartbeat_seconds` within the time of the callback, without within the longest
+ * that any wait has. Each is an event,
  * so those that would move it by less than a tenth are dropped; a tenth is added, so that none of them has less time
  * than it was promised.
  */
@@ -250,10 +251,8 @@ export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): R
   if (wait === null) return null;
   const { callback_timeout_seconds = 0, heartbeat_seconds } = agentStageOf(batch.state, name);
   const step_ms = (heartbeat_seconds ?? callback_timeout_seconds) * 1_000;
-  const most =
-    heartbeat_seconds === undefined
-      ? Number.POSITIVE_INFINITY
-      : wait.since + callback_timeout_seconds * 1_000;
+  const whole_seconds = heartbeat_seconds === undefined ? LIMITS.WAIT_SECONDS : callback_timeout_seconds;
+  const most = wait.since + whole_seconds * 1_000;
   if (Math.min(most, batch.now + step_ms) <= wait.expires_at) return null;
   const expires_at = Math.min(most, Math.round(batch.now + step_ms * 1.1));
   batch.emit({

@@ -81,7 +81,8 @@ export function signalled(stage: Observed, event: LogEventOf<"stage.signalled">,
   const expires = Date.parse(data.expires_at);
   const { callback_timeout_seconds = 0, heartbeat_seconds } = spec;
   const step = (heartbeat_seconds ?? callback_timeout_seconds) * 1_000;
-  const most = heartbeat_seconds === undefined ? Infinity : outside.since + callback_timeout_seconds * 1_000;
+  const most =
+    outside.since + (heartbeat_seconds === undefined ? 30 * 86_400 : callback_timeout_seconds) * 1_000;
   hold("I1", expires > outside.expires, () => `a heartbeat of ${name} moves nothing`);
   hold(
     "I1",
