@@ -1,6 +1,6 @@
 // The responses of the list of executions and of its clean-up: src/contract/README.md section 1.
 import * as z from "./zod.ts";
-import { ErrorInfo, ExecutionStatus } from "./execution.ts";
+import { ErrorInfo, ExecutionStatus, LogPlace } from "./execution.ts";
 
 /** An execution in the list; the whole of it is at its own path. */
 export const ExecutionSummary = z.object({
@@ -15,6 +15,8 @@ export const ExecutionSummary = z.object({
   end_time: z.nullable(z.iso.datetime()),
   duration_ms: z.nullable(z.number()),
   error_info: z.nullable(ErrorInfo),
+  /** Absent where it is no fork. */
+  forked_from: z.optional(LogPlace),
 });
 export type ExecutionSummary = z.infer<typeof ExecutionSummary>;
 

@@ -118,6 +118,8 @@ test("a stage is run again with what depends on it, and the two runs are compare
   ]);
   await page.getByRole("link", { name: source }).click();
   await page.waitForURL(new RegExp(`#/run/${source}$`));
+  // The source knows its forks, too.
+  await page.locator(".lineage").getByRole("link", { name: fork }).waitFor();
   expect(complaints.list).toEqual([]);
 });
 

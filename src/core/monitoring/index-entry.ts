@@ -71,6 +71,7 @@ export function summaryOf({
     end_time: ended_at === null ? null : isoTime(ended_at),
     duration_ms: ended_at === null ? null : ended_at - started_at,
     error_info,
+    ...(spec.forked_from === undefined ? {} : { forked_from: spec.forked_from }),
   };
 }
 
