@@ -130,7 +130,7 @@ test("another question takes the turn of the one that is edited", async () => {
   expect(await question.inputValue()).toBe(QUESTION);
   await page.getByText("nothing: every result is taken over").waitFor();
   await question.fill("");
-  expect(await page.getByRole("button", { name: "Start", exact: true }).isDisabled()).toBe(true);
+  await page.getByRole("button", { name: "Start", exact: true, disabled: true }).waitFor();
   await question.fill("How does it close?");
   await page.getByRole("list", { name: "Runs again" }).waitFor();
   expect((await listed("Runs again"))[0]).toBe("plan query differs");
@@ -138,7 +138,8 @@ test("another question takes the turn of the one that is edited", async () => {
   await page.getByRole("heading", { name: "How does it close?" }).waitFor();
   const turns = await eventually(
     async () => (await stack.client.conversation(conversation_id)).data,
-    (data) => data.some(({ execution_id }) => execution_id === fork),
+    // The source may be reported after its fork: until then its turn is not known to be replaced.
+    (data) => data.some(({ execution_id, replaced }) => execution_id === fork && replaced.includes(source)),
   );
   expect(turns).toMatchObject([{ query: "How does it close?", replaced: [source] }]);
   expect(complaints.list).toEqual([]);
