@@ -164,7 +164,7 @@ test("a source that is gone is said, and starts nothing", async () => {
   await stack.client.deleteExecution(source);
   await page.getByRole("button", { name: "Edit and run" }).click();
   await page.getByText("Run not found").waitFor();
-  expect(await page.getByRole("button", { name: "Start", exact: true }).isDisabled()).toBe(true);
+  await page.getByRole("button", { name: "Start", exact: true, disabled: true }).waitFor();
   await page.getByRole("button", { name: "Close" }).click();
   expect(await page.getByRole("heading", { name: "Edit and run" }).count()).toBe(0);
 });

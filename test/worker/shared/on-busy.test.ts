@@ -206,7 +206,12 @@ test("a queued run whose reader leaves is cancelled where that is asked for", as
     signal: leaving.signal,
   });
   const reader = (stream as ReadableStream<Uint8Array>).getReader();
-  expect(new TextDecoder().decode((await reader.read()).value)).toContain("execution.queued");
+  let text = "";
+  while (!text.includes("execution.queued")) {
+    const { done, value } = await reader.read();
+    expect(done, text).toBe(false);
+    text += new TextDecoder().decode(value);
+  }
   leaving.abort();
   await settled("l-second", "cancelled");
   await calls.send("POST", "/v1/executions/l-first/cancel", {});
