@@ -27,7 +27,7 @@ export interface WaitReport {
   faults: string[];
 }
 
-const RUNS_A_KILL = 10;
+const RUNS_A_KILL = 6;
 const BETWEEN_KILLS_MS = 700;
 /** The inbox follows within a second; a kill may take it the report, which is made again. */
 const INBOX_MS = 5_000;

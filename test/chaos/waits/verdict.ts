@@ -38,9 +38,14 @@ export function judge(run: WaitingRun, world: WaitingWorld, deaths: readonly Dea
         .join()}`,
     );
   }
+  const recoveries = events.filter(({ event }) => event === "execution.recovered");
+  const [begun, over] = [events[0], recoveries.at(-1)].map((event) => Date.parse(event?.data.timestamp));
+  // By the server's clock: a call may be read from its connection after the server that sent it is gone.
+  const felt = deaths.filter(({ at, gone }) => gone >= Number(begun) && at <= Number(over)).length;
+  if (recoveries.length > felt) faults.push(`recovered ${recoveries.length} times over ${felt} kills`);
   const accepted = of(events, "job", "stage.waiting")[0]?.id ?? Infinity;
-  for (const { id, event, data } of events) {
-    if (event === "execution.recovered" && Number(id) > accepted && data.data.stages.includes("job"))
+  for (const { id, data } of recoveries) {
+    if (Number(id) > accepted && data.data.stages.includes("job"))
       faults.push("a recovery takes job, whose 202 is committed, for interrupted");
   }
   let repeatedCalls = 0;
@@ -52,14 +57,11 @@ export function judge(run: WaitingRun, world: WaitingWorld, deaths: readonly Dea
     if (commits.length > 1) faults.push(`${stage} has ${commits.length} times ${commit}`);
     const committed = commits[0] === undefined ? Infinity : Date.parse(commits[0].data.timestamp);
     if (calls.some(({ at }) => at > committed)) faults.push(`${stage} was called after ${commit}`);
-    const first = calls[0]?.at ?? Infinity;
-    const last = calls.at(-1)?.at ?? 0;
-    const between = deaths.filter(({ at, gone }) => gone >= first && at <= last).length;
-    if (calls.length > 1 + between)
-      faults.push(`${stage} was called ${calls.length} times over ${between} kills`);
     const started = of(events, stage, "stage.started").length;
     if (calls.length > started)
       faults.push(`${stage} was called ${calls.length} times, its log says ${started}`);
+    const named = recoveries.filter(({ data }) => data.data.stages.includes(stage)).length;
+    if (started > 1 + named) faults.push(`${stage} was started ${started} times, interrupted ${named} times`);
     repeatedCalls += Math.max(0, calls.length - 1);
   }
   if (run.committed !== null && world.callsOf(run.execution_id, "job").length !== run.committed) {

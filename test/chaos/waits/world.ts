@@ -2,7 +2,14 @@
 // of life and repeats, two people at each question, callers who cancel. Each sends again until there is a response, and
 // what was acknowledged is kept. Owns the pipeline and what is sent; who is right is for verdict.ts.
 import { setTimeout as sleep } from "node:timers/promises";
-import { type AgentServer, after, answers, startAgentServer } from "../../support/agents/agent-server.ts";
+import {
+  type AgentServer,
+  type Behaviour,
+  type SeenCall,
+  after,
+  answers,
+  startAgentServer,
+} from "../../support/agents/agent-server.ts";
 import { type Calls, callsTo } from "../../support/clients/calls.ts";
 import type { Received } from "../../support/clients/sse.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -87,6 +94,15 @@ export async function startWaitingWorld(chance: Chance): Promise<WaitingWorld> {
   const agents = await startAgentServer();
   let calls = callsTo("http://127.0.0.1:1");
   let working = 0;
+  /** By run and stage. The server's own list is kept empty: looking through it holds up what comes in. */
+  const called = new Map<string, { at: number }[]>();
+  const keep = ({ body, at }: SeenCall) => {
+    agents.calls.length = 0;
+    const key = `${body.execution_id} ${body.stage}`;
+    const calls = called.get(key);
+    if (calls === undefined) called.set(key, [{ at }]);
+    else calls.push({ at });
+  };
   const world: WaitingWorld = {
     agents,
     runs: new Map(),
@@ -138,8 +154,7 @@ export async function startWaitingWorld(chance: Chance): Promise<WaitingWorld> {
       const path = `/v1/executions/${run.execution_id}/cancel`;
       run.cancelled = (await persist([200, 409], () => calls.send("POST", path, {}))).status;
     },
-    callsOf: (execution_id, stage) =>
-      agents.calls.filter(({ body }) => body.execution_id === execution_id && body.stage === stage),
+    callsOf: (execution_id, stage) => called.get(`${execution_id} ${stage}`) ?? [],
   };
 
   /** Sends until there is a response that is not of a server that is down or starting. */
@@ -180,9 +195,20 @@ export async function startWaitingWorld(chance: Chance): Promise<WaitingWorld> {
     run.sent.push({ stage, by, status });
   }
 
-  agents.on("/beside", after(WORK_MS / 2, answers({ beside: true })));
-  agents.on("/publish", answers({ published: true }));
-  agents.on("/later", async ({ body, headers }, response, by) => {
+  const kept =
+    (behaviour: Behaviour): Behaviour =>
+    (call, response, count) => {
+      keep(call);
+      return behaviour(call, response, count);
+    };
+  agents.on("/beside", kept(after(WORK_MS / 2, answers({ beside: true }))));
+  agents.on("/publish", kept(answers({ published: true })));
+  let laterCalls = 0;
+  agents.on("/later", async (call, response) => {
+    const { body, headers } = call;
+    keep(call);
+    laterCalls += 1;
+    const by = laterCalls;
     response.writeHead(202).end(() => world.onMoment("202"));
     working += 1;
     const path = new URL(String(headers["coordinator-callback"])).pathname;
