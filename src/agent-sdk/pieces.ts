@@ -2,7 +2,8 @@
 import type { AgentProgress } from "../contract/agent.ts";
 
 /**
- * What a generator may yield: text of the answer (as such or as `{text}`), or a note of progress, whose `fraction` is
+ * What a generator may yield: text of the answer (as such or as `{text}`; with `offset` the text so far is
+ * cut there first, in UTF-16 units), or a note of progress, whose `fraction` is
  * from 0 to 1.
  *
  * @example
@@ -12,7 +13,7 @@ import type { AgentProgress } from "../contract/agent.ts";
  *   yield { text: "moves heat." };
  * }
  */
-export type AgentPiece = string | { text: string } | AgentProgress;
+export type AgentPiece = string | { text: string; offset?: number } | AgentProgress;
 
 const encoder = new TextEncoder();
 

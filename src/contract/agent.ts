@@ -24,7 +24,11 @@ export const AgentAnswer = z.object({
 });
 export type AgentAnswer = z.infer<typeof AgentAnswer>;
 
-export const AgentDelta = z.object({ text: z.string() });
+export const AgentDelta = z.object({
+  text: z.string(),
+  /** The text so far is cut there first, in UTF-16 units from its start. */
+  offset: lenient(z.number().check(z.int(), z.gte(0))),
+});
 export const AgentProgress = z.object({
   message: z.string(),
   fraction: lenient(z.number().check(z.gte(0), z.lte(1))),

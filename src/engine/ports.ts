@@ -54,7 +54,8 @@ export interface AgentRequest {
 export interface CallHooks {
   /** Aborted when the answer is not wanted any more. */
   signal: AbortSignal;
-  delta(text: string): void;
+  /** @param offset the text so far is cut there first, in UTF-16 units; beyond its end it changes nothing */
+  delta(text: string, offset?: number): void;
   progress(progress: AgentProgress): void;
   /** Bytes have arrived. */
   alive(): void;

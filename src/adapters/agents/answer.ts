@@ -93,11 +93,17 @@ function fail(failure: CallFailure): Extract<CallEnding, { ok: false }> {
 export function wholeCharacters({ delta }: Pick<CallHooks, "delta">) {
   /** The first half of a surrogate pair whose second half is in the next piece. */
   let half = "";
+  /** Units passed on. */
+  let length = 0;
   return {
-    push: (piece: string) => {
+    push: (piece: string, offset = Number.POSITIVE_INFINITY) => {
+      if (offset <= length) half = "";
       const text = half + piece;
       half = isHighSurrogate(text.charCodeAt(text.length - 1)) ? text.slice(-1) : "";
-      delta(half === "" ? text : text.slice(0, -1));
+      const whole = half === "" ? text : text.slice(0, -1);
+      if (offset < length) delta(whole, offset);
+      else delta(whole);
+      length = Math.min(offset, length) + whole.length;
     },
     end: () => {
       if (half !== "") delta(half);

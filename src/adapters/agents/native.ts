@@ -76,7 +76,7 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
     case "delta": {
       const delta = AgentDelta.safeParse(readMembers(event.data));
       if (delta.success) {
-        hooks.delta(delta.data.text);
+        hooks.delta(delta.data.text, delta.data.offset);
         return null;
       }
       const detail = 'a delta event must be {"text": "…"}, received';

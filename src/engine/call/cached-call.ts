@@ -4,6 +4,7 @@
 // A call that follows another execution's waits within its own try: after WAITED_SHARE of it the stage calls its agent
 // anyway, and goes on waiting, since the other call may still answer first.
 import type { ResolvedStage } from "../../contract/stage.ts";
+import { cutText } from "../../contract/text.ts";
 import { type CacheKey, cacheKey } from "../../core/caching/cache-key.ts";
 import { type CachedResult, cachePolicy } from "../../core/caching/cached-result.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
@@ -88,9 +89,9 @@ async function callAndCache(
   const outcome = await call(
     {
       ...hooks,
-      delta: (piece) => {
-        text += piece;
-        hooks.delta(piece);
+      delta: (piece, offset) => {
+        text = (offset === undefined ? text : cutText(text, offset)) + piece;
+        hooks.delta(piece, offset);
       },
     },
     waited_ms,
@@ -140,9 +141,9 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
       const ownHooks = {
         ...hooks,
         signal: own.signal,
-        delta: (text: string) => {
+        delta: (text: string, offset?: number) => {
           isHeard = true;
-          hooks.delta(text);
+          hooks.delta(text, offset);
         },
         progress: (progress: Parameters<StageHooks["progress"]>[0]) => {
           isHeard = true;

@@ -45,8 +45,8 @@ export function hedgedCall(
           anyByte = true;
           if (winner === null || winner === side) hooks.alive();
         },
-        delta: (text) => {
-          if (listen(side)) hooks.delta(text);
+        delta: (text, offset) => {
+          if (listen(side)) hooks.delta(text, offset);
         },
         progress: (progress) => {
           if (listen(side)) hooks.progress(progress);

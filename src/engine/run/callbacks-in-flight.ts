@@ -165,9 +165,9 @@ export class CallbacksInFlight {
           abort.abort();
         }
       },
-      delta: (text) =>
+      delta: (text, offset) =>
         this.show(reading, (live) => {
-          if (this.memory.addText(target.call, text) === null) live.append(text);
+          if (this.memory.addText(target.call, text) === null) live.append(text, offset);
           else abort.abort();
         }),
       progress: (progress) => this.show(reading, (live) => live.progresses(progress)),

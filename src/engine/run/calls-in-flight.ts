@@ -78,7 +78,7 @@ export class CallsInFlight {
     const hooks = {
       signal: abort.signal,
       another: (task: () => Promise<void>) => void this.slots(task),
-      delta: (text: string) => {
+      delta: (text: string, offset?: number) => {
         if (!wanted()) return;
         const failure = this.memory.addText(call, text);
         if (failure !== null) {
@@ -86,7 +86,7 @@ export class CallsInFlight {
           abort.abort();
           return;
         }
-        live.append(text);
+        live.append(text, offset);
         this.owner.arrived();
       },
       progress: (progress: NonNullable<LiveText["progress"]>) => {

@@ -3,6 +3,7 @@
 // sent is the same for all of them, and encoded once.
 import type { AgentProgress } from "../../contract/agent.ts";
 import type { EventOf, StageDelta, StageProgress } from "../../contract/event.ts";
+import { cutText } from "../../contract/text.ts";
 import { encodeTransient } from "../watch/sse.ts";
 
 export class LiveText {
@@ -15,6 +16,8 @@ export class LiveText {
   length = 0;
   /** The pieces received, in order. Not one string: to read the end of one that grows is to copy all of it. */
   private received: string[] = [];
+  /** Where the text was cut, in order: a reader takes back what it has of it beyond each. */
+  readonly cuts: number[] = [];
   progress: AgentProgress | null = null;
   /** Rises with every progress, so that a reader knows whether it has passed on the last one. */
   progressCount = 0;
@@ -28,9 +31,16 @@ export class LiveText {
     this.call = call;
   }
 
-  append(text: string): void {
+  /** @param offset the text so far is cut there first; beyond its end nothing is cut */
+  append(text: string, offset = this.length): void {
+    if (offset < this.length) this.cut(offset);
     this.received.push(text);
     this.length += text.length;
+  }
+
+  /** What is left of `sent` units, passed on when there were `cutsSeen` cuts: the cuts since then are void. */
+  keptOf(sent: number, cutsSeen: number): number {
+    return this.cuts.slice(cutsSeen).reduce((kept, cut) => Math.min(kept, cut), sent);
   }
 
   progresses(progress: AgentProgress | null): void {
@@ -59,6 +69,15 @@ export class LiveText {
       this.lastProgress = { count: this.progressCount, piece: encodeTransient(this.progressEvent()) };
     }
     return this.lastProgress.piece;
+  }
+
+  private cut(offset: number): void {
+    const kept = cutText(this.text, offset);
+    this.received = [kept];
+    this.length = kept.length;
+    this.cuts.push(kept.length);
+    // The same places have another text now.
+    this.lastDelta = null;
   }
 
   private since(from: number): string {

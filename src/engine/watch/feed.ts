@@ -22,6 +22,8 @@ export interface Portion {
 interface Followed {
   live: LiveText;
   sent: number;
+  /** The cuts of the text that it has. */
+  cuts: number;
   progressSent: number;
   /** What was sent of the same call is void: its text has begun again. */
   isVoid: boolean;
@@ -81,7 +83,7 @@ export class EventFeed implements Watcher {
     const before = this.followed.get(live.call);
     if (before?.live === live) return;
     const isVoid = before !== undefined && (before.sent > 0 || before.isVoid);
-    this.followed.set(live.call, { live, sent: 0, progressSent: 0, isVoid });
+    this.followed.set(live.call, { live, sent: 0, cuts: live.cuts.length, progressSent: 0, isVoid });
     // A reader that lags by whole calls keeps no more of their texts than this; it still gets their results.
     let chars = 0;
     for (const [call, followed] of [...this.followed].toReversed()) {
@@ -201,10 +203,11 @@ export class EventFeed implements Watcher {
       followed.progressSent = live.progressCount;
       pieces.push(live.progressPiece());
     }
-    if (live.length > followed.sent) {
-      pieces.push(live.deltaPiece(followed.sent));
-      followed.sent = live.length;
-    }
+    const kept = followed.cuts === live.cuts.length ? followed.sent : live.keptOf(followed.sent, followed.cuts);
+    // An empty delta takes text back.
+    if (live.length > kept || kept < followed.sent) pieces.push(live.deltaPiece(kept));
+    followed.sent = live.length;
+    followed.cuts = live.cuts.length;
     return pieces;
   }
 }
