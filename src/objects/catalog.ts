@@ -16,7 +16,7 @@ import { boundsFault, type Definitions } from "../core/config/catalog-bounds.ts"
 import { outlineOf } from "../core/config/catalog-outline.ts";
 import { effectiveConfig, patchConfig } from "../core/config/config.ts";
 import type { ShardKind } from "../core/monitoring/shards.ts";
-import { changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
+import { changedDescription, changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
 import { CatalogShards } from "./catalog-shards.ts";
 
@@ -28,7 +28,7 @@ const HEALTH = "health/";
 const GENERATION = "generation";
 
 /** A pipeline as it is stored; without stages it is deleted. */
-type Stored = Pipeline | { name: string; version: number; stages: null };
+type Stored = Pipeline | { name: string; version: number; stages: null; description?: undefined };
 
 /** The preset definitions of every tenant's catalog. */
 const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
@@ -85,7 +85,9 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     const { max_retry_attempts } = effectiveConfig(environment, definitions.config);
     const changed = changedStages(name, stages, change, max_retry_attempts);
     if (!changed.ok) return this.answer(changed);
-    const pipeline = { name, version: (stored?.version ?? 0) + 1, stages: changed.value };
+    const version = (stored?.version ?? 0) + 1;
+    const description = changedDescription(change, stored?.description);
+    const pipeline = { name, version, ...description, stages: changed.value };
     const after = { ...definitions, pipelines: { ...definitions.pipelines, [name]: pipeline } };
     return this.write(after, { created: stages === null, pipeline }, () => this.put(pipeline));
   }

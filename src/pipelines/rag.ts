@@ -13,6 +13,7 @@ function stage(name: string, fields: Partial<PipelineStage>): PipelineStage {
 }
 
 export const RAG: PipelineDefinition = {
+  description: "Answers a question from a collection of documents, with citations.",
   stages: [
     stage("query_rewriting", {
       agent_type: "query_rewriter",

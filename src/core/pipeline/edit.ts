@@ -9,7 +9,7 @@ import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
 export type PipelineChange =
-  | { kind: "replace"; stages: PipelineStage[] }
+  | { kind: "replace"; stages: PipelineStage[]; description?: string | undefined }
   /** At the end, or before the stage of this name. */
   | { kind: "add_stage"; stage: PipelineStage; before: string | null }
   | { kind: "remove_stage"; stage: string };
@@ -34,6 +34,15 @@ export function changedStages(
   return change.kind === "add_stage"
     ? checked(stages.toSpliced(at, 0, change.stage))
     : checked(stages.toSpliced(at, 1));
+}
+
+/** The description after a change: a field of a definition, or none. */
+export function changedDescription(
+  change: PipelineChange,
+  current: string | undefined,
+): { description?: string } {
+  const description = change.kind === "replace" ? change.description : current;
+  return description === undefined ? {} : { description };
 }
 
 function checkedStages(stages: PipelineStage[], max_retry_attempts: number): Result<PipelineStage[]> {

@@ -103,8 +103,8 @@ export const pipelines = [
       answers: { 200: withEtag("Replaced"), 201: withEtag("Created") },
       errors: ["PRECONDITION_FAILED", ...DEFINITION_ERRORS],
     }),
-    handle: ({ call, params: { name }, body: { stages } }) =>
-      change(call, name, { kind: "replace", stages }, (isNew) => (isNew ? 201 : 200)),
+    handle: ({ call, params: { name }, body }) =>
+      change(call, name, { kind: "replace", ...body }, (isNew) => (isNew ? 201 : 200)),
   }),
   endpoint({
     id: "delete_pipeline",
