@@ -45,7 +45,9 @@ export interface PrivateSpec {
   on_busy?: Exclude<OnBusy, "parallel">;
   /** Former shards of its conversation, where it was queued and there are any. */
   former_shards?: FormerHome[];
-  /** A fork's history is given: also where it is queued it has none of a later time. */
+  /** It is no turn of its conversation: its caller keeps the history. */
+  no_turn?: true;
+  /** Its history is given, as a fork's is: also where it is queued it has none of a later time. */
   keeps_history?: true;
   /**
    * What a fork takes over, in the order in which it had ended, after the data that its caller gives. In the log they

@@ -26,7 +26,8 @@ const QUERY_CHARS = 4 * 1024;
 /** The conversation turn of an execution; null if it has not completed, or was a single stage. */
 export function turnOf(state: ExecutionState): KeptTurn | null {
   const { spec, ended_at } = state;
-  if (ended_at === null || spec.pipeline_version === 0 || spec.config.context_memory_size === 0) return null;
+  if (ended_at === null || spec.pipeline_version === 0 || spec.no_turn === true) return null;
+  if (spec.config.context_memory_size === 0) return null;
   const answered = answerOf(state);
   if (answered === null) return null;
   return {

@@ -26,7 +26,10 @@ export interface RunContext {
 }
 
 /** What all requests that start a run have in common. */
-export type RunRequest = Pick<ExecutionRequest, "query" | "conversation_id" | "cache">;
+export interface RunRequest extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache"> {
+  /** Given instead of the turns of its conversation, which then neither gives nor keeps one. */
+  history?: ConversationTurn[];
+}
 
 /** What a catalog gives a run. */
 export interface Plan {
@@ -111,8 +114,8 @@ export class BegunRun {
       begun = null;
     }
     // That copy may have wanted fewer.
-    if (begun === null || begun.turns < context_memory_size) begun = this.begin(plan);
-    const turns = await begun.history;
+    if (begun === null || begun.turns < this.turnsOf(plan)) begun = this.begin(plan);
+    const turns = this.request.history ?? (await begun.history);
     const history = turns.slice(Math.max(0, turns.length - context_memory_size));
     return { history, home, entered: await begun.entered };
   }
@@ -137,6 +140,10 @@ export class BegunRun {
     await this.services.executionIndex.withdraw(tenant, started, at);
   }
 
+  private turnsOf({ config }: Plan): number {
+    return this.request.history === undefined ? config.context_memory_size : 0;
+  }
+
   private homeOf({ catalog, config }: Plan): ConversationHome {
     const kept_ms = (config.retention_seconds + config.max_pause_seconds) * 1_000;
     return homeOf(this.request.conversation_id, catalog.shards.index, this.context.identity.at, kept_ms);
@@ -145,7 +152,7 @@ export class BegunRun {
   private begin(plan: Plan): Begun {
     const { config, pipeline, pipeline_version, on_busy } = plan;
     const home = this.homeOf(plan);
-    const turns = config.context_memory_size;
+    const turns = this.turnsOf(plan);
     const { tenant, identity } = this.context;
     const { execution_id, digest, cursor, at } = identity;
     const { query, conversation_id } = this.request;

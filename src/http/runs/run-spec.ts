@@ -44,7 +44,7 @@ export function runContext({ req, var: { tenant } }: Call, identity: Identity, w
 /** Everything a pipeline's run is pinned to, or why it cannot be run. */
 export async function planRun(
   services: Services,
-  request: ExecutionRequest,
+  request: ExecutionRequest & RunRequest,
   context: RunContext,
 ): Promise<Result<PlannedRun>> {
   const { settings, catalogs } = services;
@@ -184,6 +184,7 @@ export function pin(
     ...kept,
     ...begun,
     ...bypassOf(request, context),
+    ...(request.history === undefined ? {} : { no_turn: true as const, keeps_history: true as const }),
     ...originOf(stages, context, settings),
     tenant: context.tenant,
     watched: context.watched,
