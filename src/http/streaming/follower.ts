@@ -12,8 +12,10 @@ import {
   socketOf,
   type StreamEnd,
 } from "../../engine/object-protocol.ts";
+import type { Encoder } from "../../core/dialects/encoder.ts";
 import { EventBytes } from "./event-splitter.ts";
 import { ReaderBuffer } from "./reader-buffer.ts";
+import { Translator } from "./translator.ts";
 
 const SSE_HEADERS: Readonly<Record<string, string>> = {
   "content-type": "text/event-stream; charset=utf-8",
@@ -33,6 +35,7 @@ export interface Reattach {
  * The answer for a reader.
  * @param first the object's stream
  * @param after the last `seq` that the reader has
+ * @param encoder of another protocol, whose reader has the events from the first one on
  */
 export function streamResponse(
   first: Response,
@@ -40,8 +43,9 @@ export function streamResponse(
   reattach: Reattach,
   clock: Clock,
   headers: Record<string, string> = {},
+  encoder: Encoder | null = null,
 ): Response {
-  const follower = new Follower(first, after, reattach, clock);
+  const follower = new Follower(first, after, reattach, clock, encoder);
   return new Response(follower.buffer.stream(), { headers: { ...SSE_HEADERS, ...headers } });
 }
 
@@ -65,12 +69,15 @@ class Follower {
   private readonly reattach: Reattach;
   private readonly clock: Clock;
   private readonly bytes: EventBytes;
+  /** Null for a reader of the events themselves. */
+  private readonly translator: Translator | null;
   /** Leaves the object: closes what the reader has there. */
   private leave: () => void = () => {};
   /** Tries to take the stream up again since it last gave an event. */
   private tries = 0;
 
-  constructor(first: Response, after: number, reattach: Reattach, clock: Clock) {
+  constructor(first: Response, after: number, reattach: Reattach, clock: Clock, encoder: Encoder | null) {
+    this.translator = encoder === null ? null : new Translator(encoder);
     this.reattach = reattach;
     this.clock = clock;
     this.bytes = new EventBytes(after);
@@ -87,6 +94,7 @@ class Follower {
       if (end === "rest" && !this.buffer.isClosed) await this.rest();
       body = end === "terminal" || this.buffer.isClosed ? null : await this.another();
     }
+    if (this.translator !== null) await this.buffer.put(this.translator.end());
     this.buffer.finish();
   }
 
@@ -99,7 +107,11 @@ class Follower {
         if (done) break;
         const whole = this.bytes.push(value);
         if (whole.events > 0) this.tries = 0;
-        await this.buffer.put(whole);
+        await this.buffer.put(this.translator?.push(whole) ?? whole);
+        if (this.translator?.isOver === true) {
+          this.leave();
+          return "terminal";
+        }
       }
     } catch {
       // The object's stream ended: an incomplete event is sent again whole.
