@@ -5,7 +5,8 @@ import type { Env } from "../settings.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
 import type { Text } from "../engine/watch/text-stream.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
-import { problemResponse } from "./problem.ts";
+import { dialectAt, dialectError } from "./facades/errors.ts";
+import { problemOf, problemResponse } from "./problem.ts";
 import type { Route } from "./route.ts";
 
 export interface AppEnv {
@@ -31,7 +32,9 @@ export type Call = Context<AppEnv>;
 export function problem(call: Call, error: CoordinatorError): Response {
   // The path as it was sent: a URI reference, which the decoded one need not be.
   const path = new URL(call.req.url).pathname.replaceAll(/%(?![0-9a-fA-F]{2})/g, "%25");
-  return problemResponse(error, withoutToken(path));
+  const answer = problemOf(error, withoutToken(path));
+  const dialect = call.get("endpoint")?.dialect ?? dialectAt(path);
+  return dialect === null ? problemResponse(answer) : dialectError(dialect, error, answer);
 }
 
 /** A path for logs and problem documents, which others read as well: without the token that it may hold. */

@@ -56,7 +56,7 @@ export type Refused = Extract<Result<never>, { ok: false }>;
 /** What a handler answers with one of the declared statuses. */
 type Reply<A extends Answers, Produces extends readonly string[]> =
   | { [S in keyof A & number]: ReplyWith<StatusesOf<A, A[S]>, A[S]> }[keyof A & number]
-  /** The event stream that is served from an object's. */
+  /** The event stream that is served from an object's, or another answer that a route of a `dialect` has written. */
   | (typeof SSE_TYPE extends Produces[number] ? { stream: Response } : never)
   /** A page for a person, of any status. */
   | (typeof HTML_TYPE extends Produces[number] ? { page: Response } : never);

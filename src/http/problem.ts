@@ -14,8 +14,15 @@ interface Description {
   running?: string[];
 }
 
+/** An error as it leaves the coordinator. */
+export interface ProblemAnswer {
+  status: number;
+  headers: Record<string, string>;
+  problem: Problem;
+}
+
 /** The problem document for an error. @param instance the request's path */
-export function problemResponse(error: CoordinatorError, instance: string): Response {
+export function problemOf(error: CoordinatorError, instance: string): ProblemAnswer {
   const { status = STATUS[error.code], title, headers, errors, running, ...fields } = describe(error);
   const detail = clip(fields.detail);
   const problem: Problem = {
@@ -29,10 +36,13 @@ export function problemResponse(error: CoordinatorError, instance: string): Resp
     ...(errors === undefined ? {} : { errors: first(errors), error_count: errors.length }),
     ...(running === undefined ? {} : { running }),
   };
-  return new Response(JSON.stringify(problem), {
-    status,
-    headers: { "content-type": "application/problem+json", "cache-control": "no-store", ...headers },
-  });
+  const sent = { "content-type": "application/problem+json", "cache-control": "no-store", ...headers };
+  return { status, headers: sent, problem };
+}
+
+/** The same as a response. */
+export function problemResponse({ status, headers, problem }: ProblemAnswer): Response {
+  return new Response(JSON.stringify(problem), { status, headers });
 }
 
 /** The status of each code; a body, and definitions, that are too large have their own (413). */

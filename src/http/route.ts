@@ -17,6 +17,9 @@ export type Permission = "public" | "read" | "execute" | "admin" | "follow" | "t
 /** A lazy object, so that no query's schema is made before a call needs it. */
 export type QuerySchema = z.ZodMiniLazy<z.ZodMiniObject>;
 
+/** The form of errors that clients of another protocol read: http/facades/errors.ts. */
+export type Dialect = "openai" | "json-rpc";
+
 export interface Route {
   method: "get" | "post" | "put" | "patch" | "delete";
   /** As the router writes it. */
@@ -28,6 +31,10 @@ export interface Route {
   query?: QuerySchema;
   /** Its query is not looked at: a mail program may add to a link that a person opens. */
   any_query?: true;
+  /** Accept does not decide: clients of its protocol send one and read another. */
+  any_accept?: true;
+  /** Of another protocol: how its clients are sent what is wrong. */
+  dialect?: Dialect;
   /** A call of it starts work: it is counted by the rate limit. */
   starts_work?: true;
   /** A call with a cursor (Last-Event-ID) attaches to a run that is there and starts none. */

@@ -203,7 +203,8 @@ export class EventFeed implements Watcher {
       followed.progressSent = live.progressCount;
       pieces.push(live.progressPiece());
     }
-    const kept = followed.cuts === live.cuts.length ? followed.sent : live.keptOf(followed.sent, followed.cuts);
+    const kept =
+      followed.cuts === live.cuts.length ? followed.sent : live.keptOf(followed.sent, followed.cuts);
     // An empty delta takes text back.
     if (live.length > kept || kept < followed.sent) pieces.push(live.deltaPiece(kept));
     followed.sent = live.length;

@@ -28,7 +28,8 @@ export const authenticate: MiddlewareHandler<AppEnv> = async (call, next) => {
   call.set("key_id", caller.value.key_id ?? null);
   call.set("token_start", caller.value.token_start ?? null);
   if (!isWhole(path)) return problem(call, { code: "NOT_FOUND" });
-  if (endpoint !== undefined) {
+  if (endpoint?.any_accept === true) call.set("accepted", endpoint.produces[0] ?? "");
+  else if (endpoint !== undefined) {
     const offered = endpoint.produces;
     const accepted = preferredType(call.req.header("accept") ?? null, offered);
     if (accepted === null) return problem(call, { code: "NOT_ACCEPTABLE", offered: [...offered] });

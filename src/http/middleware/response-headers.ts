@@ -8,10 +8,14 @@ import type { MiddlewareHandler } from "hono";
 import type { AppEnv, Call } from "../context.ts";
 import { isOpenedByToken } from "../endpoints.ts";
 
+/** Clients of other protocols send headers of their own. Without cookies a header that is allowed gives nothing away. */
+const ASKED_HEADERS = "access-control-request-headers";
+/** Where a preflight names none. */
 const REQUEST_HEADERS =
   "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent, " +
   "Cache-Control, tracestate, baggage, x-requested-with";
-const EXPOSED_HEADERS = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied";
+const EXPOSED_HEADERS =
+  "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied, x-request-id";
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_SECONDS = "600";
@@ -40,7 +44,7 @@ export const responseHeaders: MiddlewareHandler<AppEnv> = async (call, next) => 
     headers.set("access-control-expose-headers", EXPOSED_HEADERS);
     if (isPreflight(call)) {
       headers.set("access-control-allow-methods", METHODS);
-      headers.set("access-control-allow-headers", REQUEST_HEADERS);
+      headers.set("access-control-allow-headers", call.req.header(ASKED_HEADERS) ?? REQUEST_HEADERS);
       headers.set("access-control-max-age", PREFLIGHT_SECONDS);
     }
   }

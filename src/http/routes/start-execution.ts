@@ -4,10 +4,8 @@ import { endpoint } from "../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS, RUN_HEADERS, WAITED_HEADERS } from "../openapi/description.ts";
 import { readPrefer } from "../request/negotiate.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
-import { identify } from "../runs/identify.ts";
-import { planRun, runContext } from "../runs/run-spec.ts";
 import { serveRun } from "../runs/serve-run.ts";
-import { startRequest } from "../runs/start-or-attach.ts";
+import { planStart } from "../runs/start-run.ts";
 
 export const startExecution = [
   endpoint({
@@ -42,12 +40,9 @@ export const startExecution = [
         ...DEFINITION_ERRORS,
       ],
     }),
-    handle: async ({ call, services, body, sent, type }) => {
+    handle: async ({ call, body, sent, type }) => {
       const prefer = readPrefer(call.req.header("prefer") ?? null);
-      const identity = await identify(call, sent, body.execution_id);
-      if (!identity.ok) return identity;
-      const context = runContext(call, identity.value, type === SSE_TYPE || prefer.wait_ms !== 0);
-      const request = startRequest(call, identity.value, await planRun(services, body, context));
+      const request = await planStart(call, body, sent, type === SSE_TYPE || prefer.wait_ms !== 0);
       if (!request.ok) return request;
       return serveRun(call, request.value, { type, prefer, on_disconnect: body.on_disconnect });
     },

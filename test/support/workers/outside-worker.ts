@@ -2,7 +2,7 @@
 // stage asks.
 import { composeServices } from "../../../src/compose.ts";
 import type { SignalMessage, WaitToken } from "../../../src/engine/object-protocol.ts";
-import { problemResponse } from "../../../src/http/problem.ts";
+import { problemOf, problemResponse } from "../../../src/http/problem.ts";
 import app from "../../../src/index.ts";
 import type { Result } from "../../../src/contract/problem.ts";
 import type { Env } from "../../../src/settings.ts";
@@ -19,7 +19,7 @@ export default {
     if (!services.ok) return new Response(null, { status: 500 });
     const { executions } = services.value;
     const shown = <T>(result: Result<T>) =>
-      result.ok ? Response.json(result.value) : problemResponse(result.error, pathname);
+      result.ok ? Response.json(result.value) : problemResponse(problemOf(result.error, pathname));
     if (first === "outside") {
       const rpc = executions.rpc(TENANT, second ?? "");
       const asked = await request.json<Asked>();
