@@ -37,6 +37,7 @@ export type { ClientOptions } from "./transport.ts";
 export type {
   Agent,
   CallOptions,
+  DefinitionOptions,
   ExecuteOptions,
   Execution,
   OnBusy,

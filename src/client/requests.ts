@@ -126,3 +126,15 @@ export interface WriteOptions extends CallOptions {
   /** `*` writes only where no pipeline has this name. */
   ifNoneMatch?: string;
 }
+
+/**
+ * How a definition is written. `description` is for people and models: what the pipeline answers; without it the
+ * definition has none.
+ *
+ * @example
+ * const options: DefinitionOptions = { description: "Answers questions about energy." };
+ * await client.configurePipeline("short", [{ name: "answer", agent_type: "answer_generation" }], options);
+ */
+export interface DefinitionOptions extends WriteOptions {
+  description?: string;
+}

@@ -77,7 +77,11 @@ export type PauseMode = z.infer<typeof PauseMode>;
 export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
 
 /** The body of POST /v1/pipelines/validate: stages of any shape, so that all errors are reported at once. */
-export const ValidationRequest = z.strictObject({ stages: z.array(z.unknown()) });
+export const ValidationRequest = z.strictObject({
+  /** As in a definition: what is validated may be what is written. */
+  description: z.optional(z.string()),
+  stages: z.array(z.unknown()),
+});
 
 /** A number in a query: decimal digits and nothing else, so that no other notation is taken for a number. */
 const decimal = (minimum: number, maximum: number) =>

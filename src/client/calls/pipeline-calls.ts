@@ -4,7 +4,7 @@ import type { Validation, WrittenPipeline } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import { ManagementCalls } from "./management-calls.ts";
-import type { CallOptions, Stage, WriteOptions } from "../requests.ts";
+import type { CallOptions, DefinitionOptions, Stage, WriteOptions } from "../requests.ts";
 
 const DEFAULT_PIPELINE = "rag";
 
@@ -35,19 +35,19 @@ export abstract class PipelineCalls extends ManagementCalls {
    * // With a name: those of that pipeline, which need not exist yet.
    * await client.configurePipeline("short", [{ name: "answer", agent_type: "answer_generation" }]);
    */
-  async configurePipeline(stages: readonly Stage[], options?: WriteOptions): Promise<WrittenPipeline>;
+  async configurePipeline(stages: readonly Stage[], options?: DefinitionOptions): Promise<WrittenPipeline>;
   async configurePipeline(
     name: string,
     stages: readonly Stage[],
-    options?: WriteOptions,
+    options?: DefinitionOptions,
   ): Promise<WrittenPipeline>;
   async configurePipeline(
-    ...call: Named<[stages: readonly Stage[], options?: WriteOptions | undefined]>
+    ...call: Named<[stages: readonly Stage[], options?: DefinitionOptions | undefined]>
   ): Promise<WrittenPipeline> {
     const [name, stages, options = {}] = named(call);
     return this.http.json(pipelinePath(name), {
       method: "PUT",
-      body: { stages },
+      body: options.description === undefined ? { stages } : { description: options.description, stages },
       headers: { "if-match": options.ifMatch, "if-none-match": options.ifNoneMatch },
       signal: options.signal,
     });

@@ -6,7 +6,7 @@ import type { Validation } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import type { WaitSpec } from "../../contract/wait.ts";
 import { client, pipelineTag } from "../lib/session.ts";
-import { readJson, writeJson } from "./json-text.ts";
+import { type JsonText, readJson, writeJson } from "./json-text.ts";
 import { isField } from "./fields.ts";
 import { hintMark, type Mark, markOf, stagesIn } from "./marks.ts";
 
@@ -79,7 +79,10 @@ export function createDraft(name: string, isNew: boolean) {
       const stages = pipeline.stages.map((stage) =>
         plain(stage, config.stage_timeout_seconds, config.max_retry_attempts),
       );
-      taken(pipeline, writeJson({ stages }));
+      taken(
+        pipeline,
+        writeJson({ ...(pipeline.description && { description: pipeline.description }), stages }),
+      );
     } catch (cause) {
       failure.value = cause;
     } finally {
@@ -96,11 +99,10 @@ export function createDraft(name: string, isNew: boolean) {
       if (overwrite) await client().getPipelineConfig(name);
       const known = overwrite ? pipelineTag(name) : tag;
       const written = text.peek();
-      const pipeline = await client().configurePipeline(
-        name,
-        stages as Stage[],
-        known === undefined ? { ifNoneMatch: "*" } : { ifMatch: known },
-      );
+      const pipeline = await client().configurePipeline(name, stages as Stage[], {
+        ...(known === undefined ? { ifNoneMatch: "*" } : { ifMatch: known }),
+        ...descriptionIn(read.peek()),
+      });
       taken(pipeline, written);
       return true;
     } catch (cause) {
@@ -133,6 +135,12 @@ export function createDraft(name: string, isNew: boolean) {
     },
     forget,
   };
+}
+
+/** As it was written: whether it is a text of a fitting length is the coordinator's to say. */
+function descriptionIn({ value }: JsonText): { description?: string } {
+  const description = (value as { description?: unknown } | null)?.description;
+  return description === undefined ? {} : { description: description as string };
 }
 
 const NO_STAGES = 'A definition is {"stages": […]}';

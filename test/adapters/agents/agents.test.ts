@@ -22,7 +22,7 @@ const CALL: AgentCall = {
   timeout_ms: 1_000.4,
 };
 
-/** Lines of text in a stream; `:` begins a report of progress, and STOP is a failure. */
+/** Lines of text in a stream; `:` begins a report of progress, `<2` a text from unit 2 on, and STOP is a failure. */
 const plain: AgentProtocol = {
   form: "a text",
   request: ({ call }) => ({
@@ -37,7 +37,9 @@ const plain: AgentProtocol = {
       if (event === "end") return ok({ data: { answer: data } });
       const pieces: unknown = event === "pieces" ? JSON.parse(data) : [data];
       for (const piece of pieces as string[]) {
-        if (piece.startsWith(":")) hooks.progress({ message: piece.slice(1), fraction: 0.5 });
+        const cut = /^<(\d)(.*)$/.exec(piece);
+        if (cut !== null) hooks.delta(cut[2] as string, Number(cut[1]));
+        else if (piece.startsWith(":")) hooks.progress({ message: piece.slice(1), fraction: 0.5 });
         else hooks.delta(piece);
       }
       return null;
@@ -90,7 +92,7 @@ async function call(
     },
     {
       signal: new AbortController().signal,
-      delta: (text) => void deltas.push(text),
+      delta: (text, offset) => void deltas.push(offset === undefined ? text : `${text}@${offset}`),
       progress: (report) => void progress.push(report),
       alive: () => {},
       failing: (failure) => void failing.push(failure),
@@ -176,6 +178,13 @@ describe("a protocol", () => {
     expect(deltas).toEqual(["a"]);
     const cut = await call(stream("data: a\n\ndata: STOP"));
     expect(cut.outcome).toEqual({ ok: false, failure: { kind: "truncated", detail: "it has no end" } });
+  });
+
+  test("may take text back; half of a character that is held goes with it", async () => {
+    const pieces = (list: string) => call(stream(`event: pieces\ndata: ${list}\n\n${END}`));
+    expect((await pieces('["abc", "<1x", "<9y", "<3"]')).deltas).toEqual(["abc", "x@1", "y", ""]);
+    expect((await pieces('["a\\ud83e", "<1b"]')).deltas).toEqual(["a", "b"]);
+    expect((await pieces('["a\\ud83e", "<2\\udd96"]')).deltas).toEqual(["a", "\ud83e\udd96"]);
   });
 
   test("says which answers it reads", async () => {

@@ -212,6 +212,20 @@ describe("a stage that follows another execution's call", () => {
     expect(runs.every(({ ended }) => ended?.outcome.ok === outcome.ok)).toBe(true);
   });
 
+  test("gets the text without what its agent has taken back", async () => {
+    answering = async (_seen, hooks) => {
+      hooks.delta("Heat pumps");
+      hooks.delta("waves", 5);
+      return good({ answer: "Heat waves" });
+    };
+    begin("first");
+    await until(100);
+    const second = begin("second");
+    await until(200);
+    expect(second.ended).toMatchObject({ outcome: { ok: true, cached: true } });
+    expect(second.text).toBe("Heat waves");
+  });
+
   test("waits within its own try: timeout_seconds counts from the stage's start, and its agent is called", async () => {
     answering = () => new Promise(() => {});
     const lead = begin("lead", { timeout_seconds: 2 });

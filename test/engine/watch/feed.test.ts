@@ -235,3 +235,33 @@ test("beyond the end of a run that has ended there is nothing, but for one whose
   const again = driver.reader(99_999, true, true);
   expect(taken(again)).toEqual(["#2 execution.completed"]);
 });
+
+test("text that an agent takes back is cut for every reader, whatever each of them has of it", () => {
+  const driver = new Played();
+  const quick = driver.reader();
+  const slow = driver.reader();
+  const live = driver.call();
+  live.append("Heat pumps");
+  expect(taken(quick)).toEqual(["#1 stage.started", "Heat pumps@0"]);
+  live.append("waves", 5);
+  live.append("!", 4);
+  expect(taken(quick)).toEqual(["!@4"]);
+  expect(taken(slow)).toEqual(["#1 stage.started", "Heat!@0"]);
+  // A cut alone is a delta without text; one beyond the end changes nothing.
+  live.append("", 2);
+  live.append("", 9);
+  expect(taken(quick)).toEqual(["@2"]);
+  expect(taken(quick)).toEqual([]);
+  expect(live.text).toBe("He");
+});
+
+test("a cut and the text after it are not taken for what was sent of the same places before", () => {
+  const driver = new Played();
+  const feed = driver.reader();
+  const live = driver.call();
+  live.append("a");
+  taken(feed);
+  live.append("b");
+  live.append("c", 1);
+  expect(taken(feed)).toEqual(["c@1"]);
+});

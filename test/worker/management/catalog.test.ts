@@ -42,6 +42,24 @@ describe("pipelines", () => {
     expect(again).toMatchObject({ status: 201, body: { version: 3 } });
   });
 
+  test("a description is kept with the stages, outlives their edits, and goes with a definition without one", async () => {
+    const stages = [stage("a")];
+    const put = (body: object) => api("PUT", "/v1/pipelines/described", body);
+    expect((await put({ description: "Says one.", stages })).body.description).toBe("Says one.");
+    const edited = await api("POST", "/v1/pipelines/described/stages", stage("b", "a"));
+    expect(edited.body).toMatchObject({ version: 2, description: "Says one." });
+    const { body } = await api("GET", "/v1/pipelines");
+    const listed = body.data.find(({ name }: { name: string }) => name === "described");
+    expect(listed.description).toBe("Says one.");
+    const definition = { description: "Says one.", stages };
+    expect((await api("POST", "/v1/pipelines/validate", definition)).body.valid).toBe(true);
+    expect((await put({ stages })).body.description).toBeUndefined();
+    for (const description of ["", "x".repeat(1_025), 7]) {
+      const refused = await put({ description, stages });
+      expect(refused).toMatchObject({ status: 400, body: { errors: [{ pointer: "/description" }] } });
+    }
+  });
+
   test("conditions: If-None-Match: * creates once, If-Match writes over what was seen alone", async () => {
     const create = () => api("PUT", "/v1/pipelines/etag", { stages: [stage("a")] }, { "if-none-match": "*" });
     const created = await create();
