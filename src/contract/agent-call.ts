@@ -16,9 +16,13 @@ export const AgentCall = z.object({
   config: JsonObject,
   /** Each dependency's data; null where it was skipped, or failed and was optional. */
   inputs: z.record(z.string(), z.nullable(JsonObject)),
+  /** What the stage's `input` makes of the question, the results and the context; absent where it has none. */
+  input: z.optional(JsonObject),
   context: JsonObject,
   /** The conversation's last completed turns, oldest first. */
   history: z.array(ConversationTurn),
   timeout_ms: z.number(),
+  /** Why the answer of the try before was not taken; absent where it was no answer, or there was none. */
+  previous_error: z.optional(z.object({ code: z.string(), message: z.string() })),
 });
 export type AgentCall = z.infer<typeof AgentCall>;

@@ -11,6 +11,8 @@ export const LIMITS = {
   /** Pipelines, stages and agent types: `[A-Za-z0-9_.-]`. */
   NAME_CHARS: 64,
   CONDITION_CHARS: 4_096,
+  /** Of a stage's `input`. */
+  INPUT_KEYS: 32,
   /** Of a pipeline. */
   DESCRIPTION_CHARS: 1_024,
   /** The shape of an expression's text: a line, not a program. */

@@ -41,6 +41,22 @@ const stageFields = {
   retry_attempts: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.RETRY_ATTEMPTS))),
   /** A CEL expression over `query`, `context` and the `results` it depends on; false skips the stage. */
   when: z.optional(z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS))),
+  /** What the agent gets as `input`: a CEL expression of the same variables for each member. */
+  input: z.optional(
+    z
+      .record(
+        z.string().check(z.minLength(1), z.maxLength(LIMITS.NAME_CHARS)),
+        z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS)),
+      )
+      .check(
+        z.refine(
+          (input) => Object.keys(input).length <= LIMITS.INPUT_KEYS,
+          `must have at most ${LIMITS.INPUT_KEYS} members`,
+        ),
+      ),
+  ),
+  /** A JSON Schema (2020-12) that the agent's data must satisfy. */
+  output_schema: z.optional(JsonObject),
   fallback: z.optional(FallbackStrategy),
   cache: z.optional(CachePolicy),
   hedge_after_ms: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS * 1000))),

@@ -30,6 +30,14 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
   cache: ["Whether a result may be reused for the same input; set false if the agent is stateful.", false],
   hedge_after_ms: ["Delay after which a second, parallel call is made; the first answer wins.", 2_000],
   idle_timeout_seconds: ["Maximum time between two chunks of a streamed answer.", 10],
+  input: [
+    "What the agent gets as input: for each member a CEL expression over query, context and results.",
+    { question: "query" },
+  ],
+  output_schema: [
+    "JSON Schema that the agent’s data must satisfy; an answer that does not is asked for once more.",
+    { type: "object" },
+  ],
   wait: [
     "Instead of agent_type: the stage asks, and waits for the answer of a person or a system.",
     {
@@ -64,6 +72,8 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof PipelineStage>([
   "idle_timeout_seconds",
   "callback_timeout_seconds",
   "heartbeat_seconds",
+  "input",
+  "output_schema",
 ]);
 
 /** The stage with a field added, and without what does not go with it. */

@@ -1,6 +1,7 @@
 // What makes two calls the same (src/contract/README.md section 6), as canonical text; adapters hash it. Everything
 // that an agent receives and may base its answer on is part of it; conversation_id, execution and attempt are not.
 import type { AgentCall, RegisteredAgent } from "../../contract/agent.ts";
+import type { JsonObject } from "../../contract/json.ts";
 import { canonicalJson } from "../json/json.ts";
 
 export interface CacheKey {
@@ -13,18 +14,34 @@ export interface CacheKey {
   family: string;
 }
 
-export function cacheKey(tenant: string, registration: RegisteredAgent | null, call: AgentCall): CacheKey {
-  const { stage, query, inputs, context, history } = call;
+/** @param output_schema what the result satisfies; of another one it is another result */
+export function cacheKey(
+  tenant: string,
+  registration: RegisteredAgent | null,
+  call: AgentCall,
+  output_schema?: JsonObject,
+): CacheKey {
+  const { stage, query, inputs, context, history, input: mapped } = call;
   const head = headOf(call);
   const tail = tailOf(tenant, stage);
+  const schema = output_schema === undefined ? "" : `"output_schema":${canonicalOfRun(output_schema)},`;
   const asked = `"query":${canonicalJson(query)}`;
+  const agent = `"registration":${registration === null ? "null" : canonicalOfRun(registration)}`;
+  if (mapped !== undefined) {
+    // What its author has named is all that it is answered by.
+    return {
+      tenant,
+      question: query,
+      exact: `{${head},"input":${canonicalJson(mapped)},${schema}${agent},${tail}}`,
+      family: `{${head},${asked},${tail}}`,
+    };
+  }
   // What canonicalJson would make of one object of all these: its members are in the order of their names.
   const input = `"context":${canonicalJson(context)},"history":${canonicalOfRun(history)},"inputs":${canonicalJson(inputs)}`;
-  const agent = `"registration":${registration === null ? "null" : canonicalOfRun(registration)}`;
   return {
     tenant,
     question: query,
-    exact: `{${head},${input},${asked},${agent},${tail}}`,
+    exact: `{${head},${input},${schema}${asked},${agent},${tail}}`,
     family: `{${head},${asked},${tail}}`,
   };
 }

@@ -62,6 +62,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       due_at: 0,
       rescued: null,
       contract_faults: 0,
+      previous_error: null,
       began_seq: 0,
       ended_seq: 0,
       isEventData: false,
@@ -145,6 +146,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
           phase: "delayed",
           due_at: at + event.data.delay_ms,
           contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
+          previous_error: event.internal?.contract === true ? event.data.error : null,
           result: {
             ...stage.result,
             status: "running",

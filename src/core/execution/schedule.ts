@@ -57,8 +57,8 @@ export function isExclusive(state: ExecutionState, stage: ResolvedStage): boolea
 }
 
 /** True where starting the stage evaluates an expression. */
-export function hasExpression({ when, wait }: ResolvedStage): boolean {
-  return when !== undefined || wait?.prompt !== undefined;
+export function hasExpression({ when, wait, input }: ResolvedStage): boolean {
+  return when !== undefined || wait?.prompt !== undefined || input !== undefined;
 }
 
 /** The definition of a stage that the run has. */

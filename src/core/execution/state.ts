@@ -70,6 +70,8 @@ export interface StageState {
   readonly rescued: StageError | null;
   /** Answers so far that broke the contract. */
   readonly contract_faults: number;
+  /** Why the answer of the try before was not taken; null where that was no answer, or there was none. */
+  readonly previous_error: StageError | null;
   /** The `seq` of the event with which it began, at `result.start_time`; 0 before, and where it never began. */
   readonly began_seq: number;
   /** The `seq` of the event that ended it; 0 before. */

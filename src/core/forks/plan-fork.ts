@@ -166,7 +166,7 @@ class Planner {
   private difference(stage: ResolvedStage, earlier: ResolvedStage, before: SourceStage): string | null {
     const wasSkipped = before.result.status === "skipped";
     // The result of one whose condition is not looked at again may come from a stage that is run.
-    const named = [...(stage.when === undefined ? [] : stagesNamed(stage.when)), ...promptNames(stage)];
+    const named = expressionTexts(stage).flatMap(stagesNamed);
     for (const name of [...stage.depends_on, ...named]) {
       if (this.here.has(name) && this.of(name).kind === "rerun") return `depends on ${name}`;
     }
@@ -310,7 +310,10 @@ function definitionDifference(stage: ResolvedStage, earlier: ResolvedStage): str
   for (const key of new Set([...Object.keys(stage.config), ...Object.keys(earlier.config)])) {
     if (!isEqual(stage.config[key], earlier.config[key])) return `config.${key}`;
   }
-  return stage.timeout_seconds === earlier.timeout_seconds ? null : "definition.timeout_seconds";
+  for (const field of ["timeout_seconds", "input", "output_schema"] as const) {
+    if (!isEqual(stage[field] ?? null, earlier[field] ?? null)) return `definition.${field}`;
+  }
+  return null;
 }
 
 /** A person would be asked the same. */
@@ -329,8 +332,9 @@ function questionDifference(
   return prompt.ok && isEqual(prompt.value, before.prompt) ? null : "definition.wait.prompt";
 }
 
-function promptNames({ wait }: ResolvedStage): string[] {
-  return wait?.prompt === undefined ? [] : stagesNamed(wait.prompt);
+/** The expressions that determine whether and how it is called. */
+function expressionTexts({ when, wait, input = {} }: ResolvedStage): string[] {
+  return [when ?? [], wait?.prompt ?? [], ...Object.values(input)].flat();
 }
 
 function isEqual(a: unknown, b: unknown): boolean {

@@ -33,6 +33,14 @@ export function conditionFault(text: string): string | null {
   return kind.value === "bool" || kind.value === "dyn" ? null : `returns ${kind.value}, not bool`;
 }
 
+/** The reason why `text` cannot be an expression, of whatever it gives, or null. */
+export function valueFault(text: string): string | null {
+  const expression = parseExpression(text);
+  if (!expression.ok) return expression.error.message;
+  const kind = checkExpression(expression.value, VARIABLES);
+  return kind.ok ? null : kind.error.message;
+}
+
 /** The reason why `text` cannot be an expression that gives an object, or null. */
 export function objectFault(text: string): string | null {
   const expression = parseExpression(text);

@@ -16,6 +16,8 @@ const OF_AGENTS = [
   "idle_timeout_seconds",
   "callback_timeout_seconds",
   "heartbeat_seconds",
+  "input",
+  "output_schema",
 ] as const satisfies readonly (keyof PipelineStage)[];
 
 /** What is wrong with a stage as one of its kind. @param at its place in the definition */
@@ -30,10 +32,11 @@ export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] 
     if (stage.agent_type === undefined) {
       return [invalid("", "has neither agent_type nor wait: a stage has exactly one of them")];
     }
-    if (stage.heartbeat_seconds === undefined || stage.callback_timeout_seconds !== undefined) return [];
+    const faults = outputFaults(stage, invalid);
+    if (stage.heartbeat_seconds === undefined || stage.callback_timeout_seconds !== undefined) return faults;
     const message =
       "heartbeat_seconds is for an agent that answers later, and needs callback_timeout_seconds";
-    return [invalid("heartbeat_seconds", message)];
+    return [...faults, invalid("heartbeat_seconds", message)];
   }
   if (stage.agent_type !== undefined) {
     return [invalid("agent_type", "has both agent_type and wait: a stage has exactly one of them")];
@@ -57,6 +60,22 @@ export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] 
     }
   }
   return faults;
+}
+
+/** What is wrong with the schema of a stage's data, and with the data that a fallback gives instead. */
+function outputFaults(
+  { output_schema, fallback }: PipelineStage,
+  invalid: (field: string, message: string) => DefinitionError,
+): DefinitionError[] {
+  if (output_schema === undefined) return [];
+  const wrong = schemaFaults(output_schema);
+  if (wrong.length > 0) {
+    return wrong.map(({ pointer, detail }) => invalid(`output_schema${pointer}`, `output_schema: ${detail}`));
+  }
+  if (typeof fallback !== "object" || fallback.strategy !== "use_default") return [];
+  return dataFaults(output_schema, fallback.data).map(({ pointer, detail }) =>
+    invalid(`fallback/data${pointer}`, `fallback: its data ${detail} (output_schema)`),
+  );
 }
 
 /** Why stages cannot run without storage: what waits for the outside survives its object. */

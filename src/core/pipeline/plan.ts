@@ -71,7 +71,8 @@ function overrideFaults(
   return merged.flatMap((stage, at) => {
     const change = overrides[stage.name];
     if (change?.enabled === false) return [];
-    if (change?.when !== undefined || change?.wait !== undefined) return conditionFaults(stage, merged);
+    const isReplaced = [change?.when, change?.wait, change?.input].some((field) => field !== undefined);
+    if (isReplaced) return conditionFaults(stage, merged);
     if (!isRewired) return [];
     const before = stored[at] as PipelineStage;
     const already = resultsNotWaitedFor(before, stored).map(({ name }) => name);

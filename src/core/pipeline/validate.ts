@@ -3,7 +3,7 @@
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
-import { conditionFault, objectFault, stagesNamed } from "./condition.ts";
+import { conditionFault, objectFault, stagesNamed, valueFault } from "./condition.ts";
 import { ancestors, findCycle } from "./graph.ts";
 import { kindFaults } from "./kinds.ts";
 
@@ -79,24 +79,33 @@ export function conditionFaults(
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
 ): DefinitionError[] {
-  const faults = EXPRESSIONS.flatMap(({ field, of, fault }): DefinitionError[] => {
-    const text = of(stage);
-    const found = text === undefined ? null : fault(text);
+  const faults = expressionsOf(stage).flatMap(({ field, text, fault }): DefinitionError[] => {
+    const found = fault(text);
     return found === null ? [] : [invalid(`${field}: ${found}`, pointerTo(field, stage, stages), stage.name)];
   });
   if (faults.length > 0) return faults;
   return resultsNotWaitedFor(stage, stages, given).map((lost) => unwaitedFault(lost, stage, stages, given));
 }
 
-/** The expressions of a stage, by the place of their field in it. */
-const EXPRESSIONS: readonly {
+interface StageExpression {
+  /** Its place in the stage. */
   field: string;
-  of: (stage: PipelineStage) => string | undefined;
+  text: string;
   fault: (text: string) => string | null;
-}[] = [
-  { field: "when", of: ({ when }) => when, fault: conditionFault },
-  { field: "wait/prompt", of: ({ wait }) => wait?.prompt, fault: objectFault },
-];
+}
+
+/** The expressions of a stage. */
+function expressionsOf({ when, wait, input }: PipelineStage): StageExpression[] {
+  return [
+    ...(when === undefined ? [] : [{ field: "when", text: when, fault: conditionFault }]),
+    ...(wait?.prompt === undefined ? [] : [{ field: "wait/prompt", text: wait.prompt, fault: objectFault }]),
+    ...Object.entries(input ?? {}).map(([key, text]) => ({
+      field: `input/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
+      text,
+      fault: valueFault,
+    })),
+  ];
+}
 
 /** A result for which a stage does not wait, and the field whose expression names it. */
 export interface LostResult {
@@ -128,10 +137,7 @@ export function resultsNotWaitedFor(
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
 ): LostResult[] {
-  const texts = EXPRESSIONS.flatMap(({ field, of }) => {
-    const text = of(stage);
-    return text === undefined ? [] : [{ field, text }];
-  });
+  const texts = expressionsOf(stage);
   if (texts.length === 0) return [];
   const known = ancestors(stages, stage.name);
   // A stage that is in a cycle depends on itself, but that is a fault of its own, as is a dependency that is missing.

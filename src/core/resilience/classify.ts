@@ -57,6 +57,8 @@ type CallFault =
   | { kind: "context_too_large"; limit_bytes: number; bytes: number }
   /** The runs beside it leave no room for the answer. */
   | { kind: "isolate_full"; bytes: number }
+  /** Never made: the stage's `input` cannot be evaluated. */
+  | { kind: "input"; detail: string }
   /** Never made: the agent's breaker is open. */
   | { kind: "refused"; agent_type: string; retry_at: number; last_failure?: string | undefined }
   /** No call either: a fallback to the last good result, of which there is none. */
@@ -158,6 +160,8 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
       const why = failure.last_failure === undefined ? "" : `; its last failure: ${failure.last_failure}`;
       return verdict("AGENT_UNAVAILABLE", open + why, "no");
     }
+    case "input":
+      return verdict("INVALID_PIPELINE_CONFIG", failure.detail, "no");
     case "nothing_cached":
       return verdict("AGENT_UNAVAILABLE", "no cached result is available", "no");
   }

@@ -45,7 +45,7 @@ export async function throughCache(
   const cache = ports.shared?.cache;
   if (cache === undefined || policy === null || request.registration === null) return callAgent(hooks, 0);
   const { ttl_seconds } = policy;
-  const key = cacheKey(request.tenant, request.registration, request.call);
+  const key = cacheKey(request.tenant, request.registration, request.call, stage.output_schema);
   const caller = { execution_id: request.call.execution_id, call };
   const attempt: CachedTry = { cache, key, caller, ttl_seconds, hooks, call: callAgent };
   if (!policy.serve || state.spec.bypass_cache === true) return callAndCache(attempt, 0);

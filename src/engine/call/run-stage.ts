@@ -7,8 +7,10 @@ import { shownAgent } from "../../core/security/agent-target.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { dataOf } from "../../core/execution/evolve.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
+import { conforming } from "../../core/execution/output.ts";
 import { agentStageOf } from "../../core/execution/schedule.ts";
-import type { ExecutionState } from "../../core/execution/state.ts";
+import { stageInput } from "../../core/execution/stage-input.ts";
+import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
 import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
@@ -34,8 +36,21 @@ export async function runStage(
 ): Promise<CallOutcome> {
   const stage = agentStageOf(state, invocation.stage);
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
+  const input = stageInput(state, stage);
+  // A fallback may be there because of it.
+  if (input !== null && !input.ok && fallback === null) {
+    return { ok: false, failure: { kind: "input", detail: input.error } };
+  }
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
-  if (invocation.kind === "lookup") return lastResult(ports.shared?.cache, request, hooks);
+  if (input?.ok === true) request.call.input = input.value;
+  const { previous_error } = stageOf(state, stage.name);
+  if (previous_error !== null && fallback === null) {
+    const { code, message } = previous_error;
+    request.call.previous_error = { code, message };
+  }
+  if (invocation.kind === "lookup") {
+    return conforming(stage, await lastResult(ports.shared?.cache, request, hooks));
+  }
   if (stage.callback_timeout_seconds !== undefined) {
     request.callback_url = await callbackUrl(ports, state, { stage: stage.name, call: invocation.call });
   }
@@ -73,7 +88,8 @@ function tryCall(
     const end = (outcome: CallOutcome) => {
       stopTry();
       stopIdle();
-      resolve(outcome.ok ? outcome : withUrl(outcome, request));
+      const ended = conforming(stage, outcome);
+      resolve(ended.ok ? ended : withUrl(ended, request));
     };
     let failed: CallFailure | null = null;
     const timeUp = (timeout_ms: number, idle: boolean) => {

@@ -40,6 +40,28 @@ test("its key contains the agent's input, in any order, and neither caller nor t
   expect(new Set([same, ...others]).size).toBe(others.length + 1);
 });
 
+test("a call with an input is known by that alone, beside the stage, its config and its agent", () => {
+  const mapped = (fields: Partial<AgentCall>) => exact({ input: { docs: [1] }, ...fields });
+  const same = mapped({});
+  const history = [{ query: "q", answer: "a" }];
+  expect(mapped({ query: "Q", inputs: {}, context: { z: 2 }, history })).toBe(same);
+  const others = [
+    exact({}),
+    mapped({ input: { docs: [2] } }),
+    mapped({ config: {} }),
+    mapped({ stage: "t" }),
+  ];
+  expect(new Set([same, ...others]).size).toBe(others.length + 1);
+});
+
+test("a result that had to satisfy another schema is another result", () => {
+  const keys = [undefined, { type: "object" }, { type: "object", required: ["a"] }].flatMap((schema) => [
+    cacheKey("acme", registration, call, schema).exact,
+    cacheKey("acme", registration, { ...call, input: {} }, schema).exact,
+  ]);
+  expect(new Set(keys).size).toBe(keys.length);
+});
+
 test("another generation of the agent is another input; one without a number is the first", () => {
   const first = cacheKey("acme", registration, call);
   const second = cacheKey("acme", { ...registration, generation: 1 }, call);

@@ -6,6 +6,7 @@ import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
 import { fallbackOf } from "../../resilience/fallback.ts";
 import { agentStageOf, hasExpression, hasPlaceFor, nextToStart, specOf } from "../schedule.ts";
+import { stageInput } from "../stage-input.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
 import { ask } from "./outside.ts";
@@ -39,14 +40,12 @@ export function advance(batch: Batch): void {
   }
 }
 
-/** @param meter what its condition and its prompt may cost */
+/** @param meter what its condition, its prompt and its input may cost */
 function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
   if (stage.when !== undefined) {
     const verdict = evaluateCondition(stage.when, scopeOf(batch.state), meter);
     if (!verdict.ok) {
-      const message = `when: ${verdict.error}`;
-      failOrFallBack(batch, stage.name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
-      if (stageOf(batch.state, stage.name).phase === "interrupted") callStage(batch, stage.name, 1, true);
+      cannotEvaluate(batch, stage.name, `when: ${verdict.error}`);
       return;
     }
     if (!verdict.value) {
@@ -54,8 +53,16 @@ function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
       return;
     }
   }
-  if (stage.wait === undefined) callStage(batch, stage.name, 1, false);
+  const input = stageInput(batch.state, stage, meter);
+  if (input !== null && !input.ok) cannotEvaluate(batch, stage.name, input.error);
+  else if (stage.wait === undefined) callStage(batch, stage.name, 1, false);
   else ask(batch, stage, meter);
+}
+
+/** The stage fails by one of its expressions, or its fallback begins. */
+function cannotEvaluate(batch: Batch, name: string, message: string): void {
+  failOrFallBack(batch, name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
+  if (stageOf(batch.state, name).phase === "interrupted") callStage(batch, name, 1, true);
 }
 
 /** A call begins with this event, durably, before it is made. */

@@ -13,6 +13,7 @@ import { jsonBytes } from "../../json/weight.ts";
 import { isoTime } from "../../time.ts";
 import type { AcceptedCall, CallEnding, Command, Refusal } from "../command.ts";
 import type { CallEnd } from "../log-event.ts";
+import { conforming } from "../output.ts";
 import { agentStageOf, specOf } from "../schedule.ts";
 import {
   type AcceptedAnswer,
@@ -227,7 +228,7 @@ export function takeCallback(batch: Batch, { stage: name, call, outcome }: Callb
   const answered = { call, digest: digestOf(outcome) };
   if (isKnown(stage, answered)) return { reason: "repeated", stage: name };
   if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
-  const taken = withinContext(batch.state, outcome);
+  const taken = withinContext(batch.state, conforming(agentStageOf(batch.state, name), outcome));
   const end = callOf(batch, name);
   if (taken.ok) completeStage(batch, name, taken, end, { answered });
   else callFailed(batch, name, taken, end, chanceOf(batch), answered);

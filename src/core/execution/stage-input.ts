@@ -1,0 +1,42 @@
+// What a stage's `input` is in a state. It is evaluated where the stage may start, as one of the batch's expressions, and
+// is at hand when its agent is called a moment later.
+import type { JsonObject } from "../../contract/json.ts";
+import type { Result } from "../../contract/problem.ts";
+import type { ResolvedStage } from "../../contract/stage.ts";
+import type { Meter } from "../expressions/cel.ts";
+import { evaluateInput } from "../pipeline/stage-input.ts";
+import type { RunSpec } from "./run-spec.ts";
+import { scopeOf } from "./rules/scope.ts";
+import type { ExecutionState } from "./state.ts";
+
+/** The last input of a stage, with all that it was made of. */
+interface Evaluated {
+  spec: RunSpec;
+  context: JsonObject;
+  data: readonly (JsonObject | null)[];
+  input: Result<JsonObject, string>;
+}
+
+const evaluated = new WeakMap<ResolvedStage, Evaluated>();
+
+/**
+ * Null for a stage without one; the error is one line of text.
+ * @param meter what it may cost; absent where it has been evaluated for this state, or is a further try's
+ */
+export function stageInput(
+  state: ExecutionState,
+  stage: ResolvedStage,
+  meter?: Meter,
+): Result<JsonObject, string> | null {
+  if (stage.input === undefined) return null;
+  const { spec, context, stages } = state;
+  const known = evaluated.get(stage);
+  const isSame =
+    known?.spec === spec &&
+    known.context === context &&
+    stages.every(({ result }, at) => result.data === known.data[at]);
+  if (isSame) return known.input;
+  const input = evaluateInput(stage.input, scopeOf(state), meter);
+  evaluated.set(stage, { spec, context, data: stages.map(({ result }) => result.data), input });
+  return input;
+}
