@@ -1,7 +1,7 @@
 // The schemas that endpoints name as their answers: loaded together, for the OpenAPI document and tests alone. A name
 // here is also the schema's name in that document.
 export { CoordinatorConfig } from "./config.ts";
-export { Conversation, ForkAnswer } from "./conversation.ts";
+export { ChatStopped, Conversation, ForkAnswer } from "./conversation.ts";
 export { EventList } from "./event.ts";
 export { PipelineExecution } from "./execution.ts";
 export * from "./execution-list.ts";

@@ -27,6 +27,9 @@ const Turn = z.object({
   replaced: z.array(z.string()),
 });
 
+/** What the AI SDK's stop endpoint answers. */
+export const ChatStopped = z.object({ success: z.boolean() });
+
 export type ConversationTurn = z.infer<typeof Turn>;
 
 export const Conversation = z.object({

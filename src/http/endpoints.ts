@@ -4,6 +4,7 @@ import type { Endpoint, TaggedEndpoint } from "./endpoint.ts";
 import type { Tag } from "./openapi/description.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
+import { chat } from "./facades/ai-sdk/chat.ts";
 import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
 import { conversations } from "./routes/conversations/conversations.ts";
@@ -28,6 +29,7 @@ export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("executions", ...startExecution, ...executionList, ...executions, ...fork, ...stages),
   ...tagged("conversations", ...conversations),
   ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
+  ...tagged("protocols", ...chat),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

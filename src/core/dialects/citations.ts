@@ -47,6 +47,19 @@ export function citationId(execution_id: string, stage: string, { index }: Citat
   return `${execution_id}.${stage}.c${index}`;
 }
 
+/** What its document is, by its name where it does not say. */
+export function citationMediaType({ media_type, document = "" }: Citation): string {
+  const extension = /\.([a-z0-9]+)$/i.exec(document)?.[1]?.toLowerCase() ?? "md";
+  return media_type ?? MEDIA_TYPES[extension] ?? "text/plain";
+}
+
+const MEDIA_TYPES: Readonly<Record<string, string>> = {
+  md: "text/markdown",
+  html: "text/html",
+  pdf: "application/pdf",
+  json: "application/json",
+};
+
 function isWebUrl(url: string): boolean {
   return /^https?:\/\//i.test(url) && URL.canParse(url);
 }

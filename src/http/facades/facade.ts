@@ -24,7 +24,7 @@ import { streamResponse } from "../streaming/follower.ts";
 export const MESSAGES_BYTES = 1024 * 1024;
 
 /** A run as a client of another protocol asks for it. */
-export type FacadeRun = z.input<typeof ExecutionRequest> & {
+export type FacadeRun = { [Field in keyof z.input<typeof ExecutionRequest>]: unknown } & {
   /** The client keeps the conversation: its turns, oldest first, instead of those that the coordinator remembers. */
   history?: ConversationTurn[];
 };

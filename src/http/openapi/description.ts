@@ -6,6 +6,7 @@ export const TAGS = {
   executions: "Executions: start, stream, control and trace",
   conversations: "Conversations: their turns, and all that is kept of them",
   outside: "Waits for the outside: answers of people and systems, callbacks of agents",
+  protocols: "Clients of other protocols: AI SDK, OpenAI, AG-UI, MCP, A2A",
   pipelines: "Pipeline definitions",
   agents: "Agent registry",
   config: "Coordinator configuration",

@@ -34,12 +34,16 @@ export interface PlannedFork {
   begin: () => Promise<Result<PlannedRun>>;
 }
 
-/** @param source_id the execution that it is a fork of */
+/**
+ * @param source_id the execution that it is a fork of
+ * @param given the turns before it, where its caller keeps the conversation: it is no turn then
+ */
 export async function planForkOf(
   services: Services,
   source_id: string,
   request: ForkRequest,
   context: RunContext,
+  given?: ConversationTurn[],
 ): Promise<Result<PlannedFork>> {
   const text = await services.executions.rpc(context.tenant, source_id).forkSource();
   if (!text.ok) return text;
@@ -52,7 +56,10 @@ export async function planForkOf(
     context,
   );
   const turn = request.replace_turn ? replacedBy(source, services.clock.now()) : null;
-  const history = await historyOf(services, source, planned.value, turn, context);
+  const history =
+    given === undefined
+      ? await historyOf(services, source, planned.value, turn, context)
+      : ok(given.slice(Math.max(0, given.length - planned.value.config.context_memory_size)));
   if (!history.ok) return history;
   const { config, stages, catalog } = planned.value;
   const target = {
@@ -74,7 +81,7 @@ export async function planForkOf(
     if (!entered.ok) return entered;
     const { spec: admitted, queued } = entered.value;
     // One that was queued had read no history yet.
-    const isGiven = source.status !== "queued" || turn !== null;
+    const isGiven = source.status !== "queued" || turn !== null || given !== undefined;
     const own = isGiven ? history.value : admitted.history;
     const kept = {
       context: target.context,
@@ -93,6 +100,7 @@ export async function planForkOf(
       reused: reusedStages(source, plan.value),
       ...(isGiven ? { keeps_history: true as const } : {}),
       ...(turn === null ? {} : { replaces: turn }),
+      ...(given === undefined ? {} : { no_turn: true as const }),
     };
     return ok({ ...(queued && { queued }), spec: forked });
   };

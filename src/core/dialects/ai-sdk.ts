@@ -1,0 +1,290 @@
+// The AI SDK's UI message stream ("v1"), as useChat reads it: stages and questions as data parts, the answer as text
+// parts, citations as sources. By default only what its versions 5, 6 and 7 all know: an unknown chunk is an error to
+// them. Text cannot be taken back there: a part that is void is marked as superseded. Version 7 resets the step.
+import type { EventOf, LifecycleEvent } from "../../contract/event.ts";
+import type { StageResult } from "../../contract/stage.ts";
+import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "./answer-fold.ts";
+import { type Citation, citationId, citationMediaType, citationsIn, citationTitle } from "./citations.ts";
+import { type Encoder, sseMessage } from "./encoder.ts";
+import { tokensOf } from "./tokens.ts";
+
+export interface AiSdkOptions {
+  /** The client is of version 7 (7.0.138 or later). */
+  isVersion7: boolean;
+  /** Text of stages that others depend on, as reasoning. */
+  reasoning: boolean;
+}
+
+type Chunk = { type: string } & Record<string, unknown>;
+
+/** A part of the open step, which a reset takes away with all others. */
+interface StepPart {
+  part: TextPart;
+  /** What has followed its text; empty while it is open. */
+  ending: Chunk[];
+}
+
+const DONE = "[DONE]";
+
+export class AiSdkEncoder implements Encoder {
+  isOver = false;
+  private readonly options: AiSdkOptions;
+  private readonly fold: AnswerFold;
+  private readonly agents = new Map<string, string | null>();
+  /** The questions that are open, by stage. */
+  private readonly questions = new Map<string, Record<string, unknown>>();
+  private hasStarted = false;
+  private step: StepPart[] | null = null;
+
+  constructor(options: AiSdkOptions) {
+    this.options = options;
+    this.fold = new AnswerFold({ allStages: options.reasoning });
+  }
+
+  push(event: StreamEvent): string {
+    const chunks = this.fold.push(event).flatMap((operation) => this.text(event, operation));
+    chunks.push(...this.chunksOf(event));
+    const text = chunks.map((chunk) => sseMessage(chunk)).join("");
+    return this.isOver ? text + sseMessage(DONE) : text;
+  }
+
+  lost(): string {
+    this.isOver = true;
+    const errorText = "the stream broke off, and the run goes on: resume it";
+    return sseMessage({ type: "error", errorText }) + sseMessage(DONE);
+  }
+
+  private text(event: StreamEvent, operation: TextOperation): Chunk[] {
+    const { part } = operation;
+    const kind = part.isAnswer ? "text" : "reasoning";
+    const id = `${part.stage}-${part.call}`;
+    switch (operation.type) {
+      case "open": {
+        const chunks: Chunk[] = [];
+        if (this.options.isVersion7 && this.step === null) {
+          this.step = [];
+          chunks.push({ type: "start-step" });
+        }
+        this.step?.push({ part, ending: [] });
+        return [...chunks, { type: `${kind}-start`, id }];
+      }
+      case "append":
+        return [{ type: `${kind}-delta`, id, delta: operation.text }];
+      case "void":
+        return this.options.isVersion7 ? this.reset(part) : [superseded(kind, id, part.stage)];
+      case "close": {
+        const ending = this.ending(event.execution_id, kind, id, operation.part.stage, operation.result);
+        const own = this.step?.find((known) => known.part === part);
+        if (own !== undefined) own.ending = ending;
+        return ending;
+      }
+    }
+  }
+
+  /** The step begins again with all parts but the one that is void. */
+  private reset(part: TextPart): Chunk[] {
+    this.step = (this.step ?? []).filter((known) => known.part !== part);
+    const again = this.step.flatMap((known): Chunk[] => {
+      const kind = known.part.isAnswer ? "text" : "reasoning";
+      const id = `${known.part.stage}-${known.part.call}`;
+      const delta = { type: `${kind}-delta`, id, delta: known.part.text };
+      return [{ type: `${kind}-start`, id }, delta, ...known.ending];
+    });
+    return [{ type: "reset-step" }, ...again];
+  }
+
+  private ending(
+    execution_id: string,
+    kind: string,
+    id: string,
+    stage: string,
+    result: StageResult | null,
+  ): Chunk[] {
+    const citations = kind === "text" ? citationsIn(result?.data) : [];
+    const sources = citations.map((citation) => source(execution_id, stage, citation));
+    const end: Chunk = { type: `${kind}-end`, id };
+    if (this.options.isVersion7 && sources.length > 0) end["citations"] = sources.map(cited);
+    return [end, ...sources];
+  }
+
+  private chunksOf(event: StreamEvent): Chunk[] {
+    switch (event.type) {
+      case "stage.delta":
+        return [];
+      case "stage.progress": {
+        const { message, fraction } = event.data;
+        const data = { stage: event.stage, message, ...(fraction === undefined ? {} : { fraction }) };
+        return [{ type: "data-progress", transient: true, data }];
+      }
+      case "execution.queued":
+      case "execution.started":
+        return this.start(event);
+      case "execution.paused":
+      case "execution.resumed":
+      case "execution.recovered":
+        return [metadata({ status: event.status })];
+      case "execution.completed":
+      case "execution.failed":
+      case "execution.cancelled":
+        this.isOver = true;
+        return this.end(event);
+      case "stage.waiting":
+        return [this.stage(event, { status: "waiting" }), ...this.question(event)];
+      case "stage.signalled":
+        return [];
+      case "stage.started":
+        return [this.stage(event, { status: "running" })];
+      case "stage.retrying":
+        return [this.stage(event, { status: "retrying", error: event.data.error })];
+      case "stage.fallback":
+        return [this.stage(event, { status: "fallback", reason: event.data.reason, fallback: event.data })];
+      case "stage.skipped":
+        return [
+          this.stage(event, { status: "skipped", reason: event.data.reason }),
+          ...this.answered(event.stage, "expired"),
+        ];
+      case "stage.cancelled":
+        return [this.stage(event, { status: "cancelled" }), ...this.answered(event.stage, "cancelled")];
+      case "stage.completed":
+      case "stage.failed": {
+        const { duration_ms, cached, error, fallback, answered_by } = event.data;
+        const more = {
+          status: event.status,
+          ...(error === null ? {} : { error }),
+          ...(duration_ms === null ? {} : { duration_ms }),
+          ...(cached ? { cached } : {}),
+          ...(fallback === null ? {} : { fallback }),
+        };
+        const ended = answered_by === "timeout" ? "expired" : "answered";
+        return [this.stage(event, more), ...this.answered(event.stage, ended)];
+      }
+    }
+  }
+
+  private start({ type, execution_id, timestamp, status, data }: Beginning): Chunk[] {
+    // One that was queued has its parts already.
+    if (this.hasStarted) return [metadata({ status })];
+    this.hasStarted = true;
+    const { conversation_id, pipeline, pipeline_version, stages } = data;
+    const about = { execution_id, conversation_id, pipeline, pipeline_version, status };
+    const queue = type === "execution.queued" ? { behind: data.behind, position: data.position } : {};
+    for (const { name, agent_type = null } of stages) this.agents.set(name, agent_type);
+    return [
+      {
+        type: "start",
+        messageId: execution_id,
+        messageMetadata: { ...about, ...queue, created_at: timestamp },
+      },
+      // Before any text, so that no reset takes them away.
+      ...stages.map(({ name, agent_type = null }) => ({
+        type: "data-stage",
+        id: name,
+        data: { stage: name, agent_type, status: "pending" },
+      })),
+    ];
+  }
+
+  private stage(event: Staged, more: { status: string } & Record<string, unknown>): Chunk {
+    const { stage, message, attempt } = event;
+    const { status, ...rest } = more;
+    const tried = attempt === undefined ? {} : { attempt };
+    const agent_type = this.agents.get(stage) ?? null;
+    return {
+      type: "data-stage",
+      id: stage,
+      data: { stage, agent_type, status, message, ...tried, ...rest },
+    };
+  }
+
+  private question({ execution_id, stage, seq, data }: EventOf<"stage.waiting">): Chunk[] {
+    if (data.reason !== "wait") return [];
+    const { prompt, schema, expires_at } = data;
+    const answer = `/v1/executions/${execution_id}/stages/${stage}/complete`;
+    const asked = { stage, seq, prompt, schema, expires_at, answer };
+    this.questions.set(stage, asked);
+    return [{ type: "data-wait", id: stage, data: { ...asked, status: "waiting" } }];
+  }
+
+  private answered(stage: string, status: string): Chunk[] {
+    const asked = this.questions.get(stage);
+    this.questions.delete(stage);
+    return asked === undefined ? [] : [{ type: "data-wait", id: stage, data: { ...asked, status } }];
+  }
+
+  private end({ type, data }: Ending): Chunk[] {
+    const { duration_ms, error_info } = data;
+    switch (type) {
+      case "execution.completed": {
+        const tokens = tokensOf(data.usage);
+        const usage =
+          tokens === null
+            ? {}
+            : {
+                usage: {
+                  inputTokens: tokens.input,
+                  outputTokens: tokens.output,
+                  totalTokens: tokens.total,
+                },
+              };
+        const finish: Chunk = {
+          type: "finish",
+          ...(this.options.isVersion7 ? { finishReason: "stop" } : {}),
+          messageMetadata: { status: "completed", duration_ms, ...usage },
+        };
+        return this.step === null ? [finish] : [{ type: "finish-step" }, finish];
+      }
+      case "execution.failed": {
+        const errorText = error_info?.message ?? "the run failed";
+        // The client stops reading at an error.
+        return [metadata({ status: "failed", error: error_info, duration_ms }), { type: "error", errorText }];
+      }
+      case "execution.cancelled":
+        return [metadata({ status: "cancelled" }), { type: "abort" }];
+    }
+  }
+}
+
+type Beginning = EventOf<"execution.queued" | "execution.started">;
+type Ending = EventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
+type Staged = Extract<LifecycleEvent, { stage: string }>;
+
+function metadata(messageMetadata: Record<string, unknown>): Chunk {
+  return { type: "message-metadata", messageMetadata };
+}
+
+function superseded(kind: string, id: string, stage: string): Chunk {
+  return {
+    type: `${kind}-end`,
+    id,
+    providerMetadata: { coordinator: { superseded: true, stage } },
+  };
+}
+
+function source(execution_id: string, stage: string, citation: Citation): Chunk {
+  const sourceId = citationId(execution_id, stage, citation);
+  const { index, heading, reference, url, document } = citation;
+  const title = citationTitle(citation);
+  const coordinator = {
+    index,
+    ...(heading === undefined ? {} : { heading }),
+    ...(reference === undefined ? {} : { reference }),
+  };
+  const providerMetadata = { coordinator };
+  if (url !== undefined) return { type: "source-url", sourceId, url, title, providerMetadata };
+  return {
+    type: "source-document",
+    sourceId,
+    mediaType: citationMediaType(citation),
+    title,
+    ...(document === undefined ? {} : { filename: document }),
+    providerMetadata,
+  };
+}
+
+/** The same source in the form of a citation of a text. */
+function cited({ type, sourceId, url, mediaType, title, filename }: Chunk): Record<string, unknown> {
+  const sourceType =
+    type === "source-url" ? { sourceType: "url", url } : { sourceType: "document", mediaType };
+  const about = { type: "source", id: sourceId, title, ...(filename === undefined ? {} : { filename }) };
+  return { source: { ...about, ...sourceType } };
+}

@@ -1,0 +1,115 @@
+// /v1/chat and /v1/pipelines/:name/chat: the AI SDK's useChat as it is, by its DefaultChatTransport. A chat is a
+// conversation; its stream is taken up again from the beginning, and its stop ends the run.
+import { cutName } from "../../../contract/names.ts";
+import { ok } from "../../../contract/problem.ts";
+import { ConversationId } from "../../../contract/requests.ts";
+import { endpoint } from "../../endpoint.ts";
+import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
+import { parseWith } from "../../request/body.ts";
+import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
+import { MESSAGES_BYTES } from "../facade.ts";
+import { ChatRequest, StopRequest } from "./messages.ts";
+import { resumeChat, startChat, stopChat } from "./serve.ts";
+
+const DEFAULT_PIPELINE = "rag";
+
+const chat_id = (text: string) => parseWith(ConversationId, text);
+const name = (text: string) => ok(cutName(text));
+
+const START = {
+  method: "post",
+  permission: "execute",
+  produces: [SSE_TYPE, JSON_TYPE],
+  any_accept: true,
+  any_query: true,
+  starts_work: true,
+  body: { name: "ChatRequest", schema: ChatRequest, max_bytes: MESSAGES_BYTES, any_integer: true },
+  answers: { 200: { media: SSE_TYPE } },
+  describe: () => ({
+    summary: "Answer the last message of a chat of the AI SDK, as its UI message stream",
+    headers: ["Idempotency-Key"],
+    answers: {
+      200: "The UI message stream; ?ui=7 for that of version 7, ?reasoning with other stages' text",
+    },
+    errors: ["PIPELINE_NOT_FOUND", "CONVERSATION_BUSY", ...OBJECT_ERRORS, ...DEFINITION_ERRORS] as const,
+  }),
+} as const;
+
+const RESUME = {
+  method: "get",
+  permission: "read",
+  produces: [SSE_TYPE, JSON_TYPE],
+  any_accept: true,
+  any_query: true,
+  answers: { 200: { media: SSE_TYPE }, 204: null },
+  describe: () => ({
+    summary: "Take up the stream of a chat's run again, from its beginning",
+    answers: { 200: "The UI message stream", 204: "No run of the chat goes on" },
+    errors: OBJECT_ERRORS,
+  }),
+} as const;
+
+const STOP = {
+  method: "post",
+  permission: "execute",
+  any_accept: true,
+  any_query: true,
+  body: { name: "ChatStopRequest", schema: StopRequest, absent: {} },
+  answers: { 200: "ChatStopped" },
+  describe: () => ({
+    summary: "End the run of a chat",
+    answers: { 200: "It is ended, or has ended before" },
+    errors: OBJECT_ERRORS,
+  }),
+} as const;
+
+export const chat = [
+  endpoint({
+    id: "chat",
+    path: "/v1/chat",
+    ...START,
+    handle: ({ call, body, sent }) => startChat(call, body, sent, body.pipeline ?? DEFAULT_PIPELINE),
+  }),
+  endpoint({
+    id: "resume_chat",
+    path: "/v1/chat/:chat_id/stream",
+    ...RESUME,
+    params: { chat_id },
+    handle: ({ call, params }) => resumeChat(call, params.chat_id),
+  }),
+  endpoint({
+    id: "stop_chat",
+    path: "/v1/chat/:chat_id/stop",
+    ...STOP,
+    params: { chat_id },
+    handle: async ({ call, params, body }) => {
+      const stopped = await stopChat(call, params.chat_id, body);
+      return stopped.ok ? { status: 200, json: { success: true } } : stopped;
+    },
+  }),
+  // The same with the pipeline in the path.
+  endpoint({
+    id: "chat_with_pipeline",
+    path: "/v1/pipelines/:name/chat",
+    ...START,
+    params: { name },
+    handle: ({ call, params, body, sent }) => startChat(call, body, sent, params.name),
+  }),
+  endpoint({
+    id: "resume_chat_with_pipeline",
+    path: "/v1/pipelines/:name/chat/:chat_id/stream",
+    ...RESUME,
+    params: { name, chat_id },
+    handle: ({ call, params }) => resumeChat(call, params.chat_id),
+  }),
+  endpoint({
+    id: "stop_chat_with_pipeline",
+    path: "/v1/pipelines/:name/chat/:chat_id/stop",
+    ...STOP,
+    params: { name, chat_id },
+    handle: async ({ call, params, body }) => {
+      const stopped = await stopChat(call, params.chat_id, body);
+      return stopped.ok ? { status: 200, json: { success: true } } : stopped;
+    },
+  }),
+];

@@ -1,0 +1,96 @@
+// What useChat sends: its list of messages, or the last one alone, as a question and the turns before it.
+import type { ConversationTurn } from "../../../contract/execution.ts";
+import { JsonObject } from "../../../contract/json.ts";
+import { ConversationId, OnDisconnect } from "../../../contract/requests.ts";
+import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import * as z from "../../../contract/zod.ts";
+
+const Part = z.looseObject({ type: z.string(), text: z.optional(z.string()) });
+const Message = z.looseObject({
+  id: z.optional(z.string()),
+  role: z.enum(["system", "user", "assistant"]),
+  parts: z.array(Part),
+});
+type Message = z.infer<typeof Message>;
+
+/** Unknown fields are ignored: the client's own `body` is merged into it. */
+export const ChatRequest = z.lazy(() =>
+  z.object({
+    id: ConversationId,
+    messages: z.optional(z.array(Message)),
+    /** Without a list the conversation is the coordinator's to remember. */
+    message: z.optional(Message),
+    trigger: z.optional(z.enum(["submit-message", "regenerate-message"])),
+    messageId: z.nullish(z.string()),
+    pipeline: z.optional(z.string()),
+    pipeline_config: z.optional(JsonObject),
+    context: z.optional(JsonObject),
+    on_disconnect: z.optional(OnDisconnect),
+    ui: z.optional(z.number()),
+  }),
+);
+export type ChatRequest = z.infer<typeof ChatRequest>;
+
+/** The body of the AI SDK's stop endpoint: which stream it means, where it says so. */
+export const StopRequest = z.lazy(() =>
+  z.object({
+    activeStreamId: z.nullish(z.string()),
+    assistantMessage: z.nullish(
+      z.looseObject({ metadata: z.nullish(z.looseObject({ execution_id: z.optional(z.string()) })) }),
+    ),
+  }),
+);
+export type StopRequest = z.infer<typeof StopRequest>;
+
+export interface ChatQuestion {
+  /** The client's id of the message, where it has one. */
+  id: string | undefined;
+  query: string;
+  /** Absent where the client has sent the last message alone. */
+  history?: ConversationTurn[];
+}
+
+/** The last question, or what is wrong with the messages. */
+export function chatQuestion({ messages, message }: ChatRequest): Result<ChatQuestion, InputError> {
+  const list = messages ?? (message === undefined ? [] : [message]);
+  const last = list.findLastIndex(({ role }) => role === "user");
+  const asked = list[last];
+  const place = messages === undefined ? "/message" : "/messages";
+  if (asked === undefined) return err({ pointer: place, detail: "must hold a message of the role user" });
+  const query = textOf(asked);
+  if (query.trim() === "") {
+    const pointer = messages === undefined ? `${place}/parts` : `${place}/${last}/parts`;
+    return err({ pointer, detail: "must hold a part of the type text" });
+  }
+  const question = { id: asked.id, query };
+  return ok(list.length <= 1 ? question : { ...question, history: turnsOf(list.slice(0, last)) });
+}
+
+/** The questions that have an answer, with it. */
+function turnsOf(messages: readonly Message[]): ConversationTurn[] {
+  const turns: ConversationTurn[] = [];
+  let query: string | null = null;
+  for (const message of messages) {
+    if (message.role === "user") query = textOf(message);
+    else if (message.role === "assistant" && query !== null) {
+      turns.push({ query, answer: { answer: textOf(message) } });
+      query = null;
+    }
+  }
+  return turns;
+}
+
+/** Its text, without parts that were taken back. */
+function textOf({ parts }: Message): string {
+  const texts = parts.flatMap((part) => {
+    const isText = part.type === "text" && part.text !== undefined;
+    return isText && !isSuperseded(part) ? [part.text] : [];
+  });
+  return texts.join("\n");
+}
+
+function isSuperseded(part: Record<string, unknown>): boolean {
+  const own = (part["providerMetadata"] as { coordinator?: { superseded?: unknown } } | undefined)
+    ?.coordinator;
+  return own?.superseded === true;
+}

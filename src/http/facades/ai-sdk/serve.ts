@@ -1,0 +1,139 @@
+// A chat of the AI SDK: its POST starts a run, or attaches to the one that the same POST has started; its GET takes the
+// stream up again; its stop ends the run.
+import { type CoordinatorError, err, ok, type Result } from "../../../contract/problem.ts";
+import { AiSdkEncoder } from "../../../core/dialects/ai-sdk.ts";
+import { isTerminal } from "../../../core/execution/state.ts";
+import { canonicalJson } from "../../../core/json/json.ts";
+import type { Listed } from "../../../engine/worker-ports.ts";
+import type { Call } from "../../context.ts";
+import type { Refused } from "../../endpoint.ts";
+import { invalid } from "../../request/body.ts";
+import type { StartRequest } from "../../runs/start-or-attach.ts";
+import { planFacadeRun, streamExisting, streamStart } from "../facade.ts";
+import { type ChatQuestion, chatQuestion, type ChatRequest, type StopRequest } from "./messages.ts";
+import { planRegeneration } from "./regenerate.ts";
+
+const HEADERS = { "x-vercel-ai-ui-message-stream": "v1" };
+/** Where a field of the run is in the body. */
+const PLACES = { query: "/messages", conversation_id: "/id" };
+
+type Streamed = { stream: Response } | Refused;
+
+export async function startChat(
+  call: Call,
+  request: ChatRequest,
+  sent: unknown,
+  pipeline: string,
+): Promise<Streamed> {
+  const question = chatQuestion(request);
+  if (!question.ok) return err(invalid([question.error]));
+  const latest = await latestOf(call, request.id);
+  // useChat sends a message twice where a page is opened twice, or its effect runs twice.
+  const asked = [
+    request.trigger ?? null,
+    request.messageId ?? null,
+    question.value.id ?? null,
+    question.value.query,
+  ];
+  if (latest !== null && !isTerminal(latest.summary.status)) {
+    const attached = await attach(call, request, latest, asked);
+    if (attached.ok) return { stream: attached.value };
+    if (!ELSEWHERE.has(attached.error.code)) return attached;
+  }
+  const start = await planChat(call, request, { sent, asked, pipeline, latest, question: question.value });
+  if (!start.ok) return start;
+  const streamed = await streamStart(call, start.value, encoderOf(call, request), HEADERS);
+  return streamed.ok ? { stream: streamed.value } : streamed;
+}
+
+/** The run that goes on is another question's, or is gone. */
+const ELSEWHERE: ReadonlySet<CoordinatorError["code"]> = new Set([
+  "IDEMPOTENCY_MISMATCH",
+  "EXECUTION_NOT_FOUND",
+]);
+
+async function attach(
+  call: Call,
+  request: ChatRequest,
+  { id }: Listed,
+  asked: unknown,
+): Promise<Result<Response>> {
+  const { platform, clock } = call.var.services;
+  const digest = await platform.sha256Hex(canonicalJson(asked));
+  const start = { digest, spec: null, health: null };
+  const attaching: StartRequest = { execution_id: id, after: 0, start, at: clock.now(), unplanned: null };
+  return streamStart(call, attaching, encoderOf(call, request), HEADERS);
+}
+
+/** A chat's request that starts a run. */
+export interface ChatStart {
+  sent: unknown;
+  /** What the same POST again is known by. */
+  asked: unknown;
+  pipeline: string;
+  /** The chat's last run; null where it has none. */
+  latest: Listed | null;
+  question: ChatQuestion;
+}
+
+async function planChat(call: Call, request: ChatRequest, start: ChatStart): Promise<Result<StartRequest>> {
+  if (request.trigger === "regenerate-message") {
+    const again = await planRegeneration(call, request, start);
+    if (again !== null) return again;
+  }
+  const { sent, asked, pipeline, question } = start;
+  const { pipeline_config, context, on_disconnect = "continue" } = request;
+  const isNamed = call.req.header("idempotency-key") !== undefined;
+  const run = {
+    query: question.query,
+    conversation_id: request.id,
+    pipeline,
+    on_disconnect,
+    ...(pipeline_config === undefined ? {} : { pipeline_config }),
+    ...(context === undefined ? {} : { context }),
+    ...(question.history === undefined ? {} : { history: question.history }),
+    ...(isNamed ? {} : { execution_id: call.var.services.platform.randomExecutionId() }),
+  };
+  return planFacadeRun(call, run, isNamed ? sent : asked, true, PLACES);
+}
+
+/** The stream of the chat's run again; 204 where none goes on. */
+export async function resumeChat(call: Call, chat_id: string): Promise<Streamed | { status: 204 }> {
+  const latest = await latestOf(call, chat_id);
+  if (latest === null || isTerminal(latest.summary.status)) return { status: 204 };
+  const streamed = await streamExisting(call, latest.id, encoderOf(call, {}), HEADERS);
+  if (streamed.ok) return { stream: streamed.value };
+  return streamed.error.code === "EXECUTION_NOT_FOUND" ? { status: 204 } : streamed;
+}
+
+/** Cancels the chat's run, unless it is another one than the client means. */
+export async function stopChat(call: Call, chat_id: string, request: StopRequest): Promise<Result<null>> {
+  const latest = await latestOf(call, chat_id);
+  const meant = request.assistantMessage?.metadata?.execution_id ?? request.activeStreamId ?? latest?.id;
+  if (latest === null || meant !== latest.id || isTerminal(latest.summary.status)) return ok(null);
+  const { services, tenant } = call.var;
+  const cancelled = await services.executions
+    .rpc(tenant, latest.id)
+    .control({ type: "cancel", reason: "stopped by its reader" });
+  if (cancelled.ok) {
+    if (typeof cancelled.value.json !== "string") await cancelled.value.json.cancel();
+    return ok(null);
+  }
+  // It has ended meanwhile.
+  return cancelled.error.code === "EXECUTION_CONFLICT" ? ok(null) : cancelled;
+}
+
+/** The last run of a chat, as its shard of the index knows it: a start is known from its own request on. */
+async function latestOf(call: Call, conversation_id: string): Promise<Listed | null> {
+  const { services, tenant } = call.var;
+  const { listed } = await services.executionIndex.list(tenant, { conversation_id, limit: 1, before: null });
+  return listed[0] ?? null;
+}
+
+/** The client's version is not in its request: its URL or its body says it. */
+function encoderOf({ req }: Call, { ui }: Pick<ChatRequest, "ui">): AiSdkEncoder {
+  return new AiSdkEncoder({
+    isVersion7: ui === 7 || req.query("ui") === "7",
+    reasoning: req.query("reasoning") !== undefined,
+  });
+}
