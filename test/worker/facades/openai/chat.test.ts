@@ -19,7 +19,8 @@ let openai: OpenAI;
 /** The requests that the clients have made, by method and path. */
 const posts: string[] = [];
 const counted: typeof fetch = (input, init) => {
-  posts.push(`${init?.method ?? "GET"} ${new URL(String(input)).pathname}`);
+  const { method, url } = new Request(input, { method: init?.method ?? "GET" });
+  posts.push(`${method} ${new URL(url).pathname}`);
   return fetch(input, init);
 };
 
@@ -196,7 +197,7 @@ describe("openai", () => {
     const chunks = stream[Symbol.asyncIterator]();
     const first = await chunks.next();
     leaving.abort();
-    const id = String((first.value as { id: string }).id).replace("chatcmpl-", "");
+    const id = (first.value as { id: string }).id.replace("chatcmpl-", "");
     await until(async () => (await show(id)).status === "cancelled");
   });
 
@@ -276,7 +277,7 @@ describe("LangChain", () => {
     const whole = await model("full").invoke(messages);
     expect(whole).toMatchObject({ content: ANSWER, usage_metadata: { total_tokens: 19 } });
     const chunks = await Array.fromAsync(await model("full").stream(messages));
-    expect(chunks.map(({ content }) => content).join("")).toBe(ANSWER);
+    expect(chunks.map(({ text }) => text).join("")).toBe(ANSWER);
   });
 
   test("a run that has failed for good is posted once", async () => {
