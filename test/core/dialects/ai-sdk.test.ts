@@ -169,8 +169,7 @@ function made(stages: Record<string, string[]>) {
   return run;
 }
 
-const types = (chunks: readonly Chunk[]) =>
-  chunks.map(({ type, id }) => (id === undefined ? type : `${type} ${String(id)}`));
+const types = (chunks: readonly Chunk[]) => chunks.map(({ type, id }) => [type, id].join(" ").trim());
 
 /** The first of two last stages says something wrong and is tried again while the second one writes. */
 function twoAnswers() {
