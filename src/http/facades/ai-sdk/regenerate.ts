@@ -10,8 +10,7 @@ import { identify } from "../../runs/identify.ts";
 import { runContext } from "../../runs/run-spec.ts";
 import { type StartRequest, startRequest } from "../../runs/start-or-attach.ts";
 import { readExecution } from "../facade.ts";
-import type { ChatRequest } from "./messages.ts";
-import type { ChatStart } from "./serve.ts";
+import type { ChatRequest, ChatStart } from "./messages.ts";
 
 /** Null where it is to be asked as a new question. */
 export async function planRegeneration(

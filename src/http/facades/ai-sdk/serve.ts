@@ -10,7 +10,7 @@ import type { Refused } from "../../endpoint.ts";
 import { invalid } from "../../request/body.ts";
 import type { StartRequest } from "../../runs/start-or-attach.ts";
 import { planFacadeRun, streamExisting, streamStart } from "../facade.ts";
-import { type ChatQuestion, chatQuestion, type ChatRequest, type StopRequest } from "./messages.ts";
+import { chatQuestion, type ChatRequest, type ChatStart, type StopRequest } from "./messages.ts";
 import { planRegeneration } from "./regenerate.ts";
 
 const HEADERS = { "x-vercel-ai-ui-message-stream": "v1" };
@@ -65,19 +65,6 @@ async function attach(
   const start = { digest, spec: null, health: null };
   const attaching: StartRequest = { execution_id: id, after: 0, start, at: clock.now(), unplanned: null };
   return streamStart(call, attaching, encoderOf(call, request), HEADERS);
-}
-
-/** A chat's request that starts a run. */
-export interface ChatStart {
-  sent: unknown;
-  /** What the same POST again is known by. */
-  asked: unknown;
-  /** Undefined where the caller has named the run by an Idempotency-Key. */
-  execution_id: string | undefined;
-  pipeline: string;
-  /** The chat's last run; null where it has none. */
-  latest: Listed | null;
-  question: ChatQuestion;
 }
 
 /**
