@@ -7,6 +7,7 @@ export { PipelineExecution } from "./execution.ts";
 export * from "./execution-list.ts";
 export * from "./management.ts";
 export * from "./metrics.ts";
+export { Model, ModelList } from "./models.ts";
 export { Pipeline } from "./pipeline.ts";
 export { StageResult } from "./stage.ts";
 export { ExecutionTrace } from "./trace.ts";

@@ -5,6 +5,8 @@ import type { Tag } from "./openapi/description.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
 import { chat } from "./facades/ai-sdk/chat.ts";
+import { chatCompletions } from "./facades/openai/chat.ts";
+import { responses } from "./facades/openai/responses.ts";
 import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
 import { conversations } from "./routes/conversations/conversations.ts";
@@ -30,6 +32,7 @@ export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("conversations", ...conversations),
   ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
   ...tagged("protocols", ...chat),
+  ...tagged("protocols", ...chatCompletions, ...responses),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

@@ -56,11 +56,11 @@ export function chatOf(version: Version, api: string, options: ChatOptions): Tes
     class PlainChat extends AbstractChat<ai6.UIMessage> {}
     const transport = new Transport({ api, headers });
     const made = new PlainChat({ id, state: new PlainState(messages), transport, onData });
-    return made as unknown as TestChat;
+    return made;
   }
   const url = version === "7" ? api : `${api}?ui=7`;
   const transport = new DefaultChatTransport({ api: url, headers });
-  return new Chat({ id, messages, transport, onData }) as unknown as TestChat;
+  return new Chat({ id, messages, transport, onData });
 }
 
 /** The text of the last message as a page shows it: without parts that were taken back. */

@@ -1,0 +1,61 @@
+// The body of POST /v1/responses: a text, or items of which the last one of the user is the question.
+import type { ConversationTurn } from "../../../contract/execution.ts";
+import { JsonObject } from "../../../contract/json.ts";
+import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import * as z from "../../../contract/zod.ts";
+import { turnsOf } from "./chat-request.ts";
+
+const Item = z.looseObject({
+  type: z.optional(z.string()),
+  role: z.optional(z.enum(["user", "assistant", "system", "developer"])),
+  content: z.nullish(
+    z.union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.optional(z.string()) }))]),
+  ),
+});
+
+export const ResponseRequest = z.lazy(() =>
+  z.looseObject({
+    model: z.string(),
+    input: z.union([z.string(), z.array(Item)]),
+    instructions: z.nullish(z.string()),
+    stream: z.nullish(z.boolean()),
+    background: z.nullish(z.boolean()),
+    previous_response_id: z.nullish(z.string()),
+    conversation: z.nullish(z.union([z.string(), z.looseObject({ id: z.string() })])),
+    metadata: z.nullish(JsonObject),
+  }),
+);
+export type ResponseRequest = z.infer<typeof ResponseRequest>;
+
+export interface ResponseQuestion {
+  query: string;
+  /** Of the items before the question; none where there are none. */
+  history: ConversationTurn[];
+  /** `instructions`, and items of the system. */
+  system: string | null;
+}
+
+export function questionIn({ input, instructions }: ResponseRequest): Result<ResponseQuestion, InputError> {
+  if (typeof input === "string") {
+    if (input.trim() === "") return err({ pointer: "/input", detail: "must hold text" });
+    return ok({ query: input, history: [], system: instructions ?? null });
+  }
+  const last = input.findLastIndex(({ role }) => role === "user");
+  const asked = input[last];
+  if (asked === undefined) return err({ pointer: "/input", detail: "must hold a message of the role user" });
+  const query = textOf(asked.content);
+  if (query.trim() === "") return err({ pointer: `/input/${last}/content`, detail: "must hold text" });
+  const systems = input.filter(({ role }) => role === "system" || role === "developer");
+  const words = [instructions ?? "", ...systems.map(({ content }) => textOf(content))].filter(
+    (text) => text !== "",
+  );
+  const history = turnsOf(
+    input.slice(0, last).flatMap(({ role, content }) => (role === undefined ? [] : [{ role, content }])),
+  );
+  return ok({ query, history, system: words.length === 0 ? null : words.join("\n\n") });
+}
+
+function textOf(content: z.infer<typeof Item>["content"]): string {
+  if (content == null) return "";
+  return typeof content === "string" ? content : content.flatMap(({ text }) => text ?? []).join("\n");
+}
