@@ -1,68 +1,67 @@
 // The protocol `ag-ui`: an agent with an AG-UI endpoint, as `HttpAgent` and CopilotKit call it. One call is one run.
 // src/contract/README.md section 15.
+import type { AgUiOptions } from "../../../../contract/agent-options.ts";
 import type { AgentAnswer } from "../../../../contract/agent.ts";
 import type { JsonObject } from "../../../../contract/json.ts";
 import { err, ok } from "../../../../contract/problem.ts";
 import { valueFault } from "../../../../core/json/json.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
-import type { AgentRequest } from "../../../../engine/ports.ts";
-import { clip } from "../../parse.ts";
-import type { AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
+import { clip, readErrorBody } from "../../parse.ts";
+import type {
+  AgentProtocol,
+  AnswerHooks,
+  AnswerRead,
+  ProtocolCall,
+  ProtocolRequest,
+} from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
 import { DATA_DEPTH, historyMessages, isObject, membersOf, wordOf } from "../members.ts";
+import { filledText } from "../template.ts";
 import { questionOf, resumeOf } from "./interrupts.ts";
 import { type RunEnd, runReader, type RunTerms } from "./run-reader.ts";
 
 /** The version that is spoken; servers of 0.x ignore it. */
 const PROTOCOL_VERSION = "1.0";
 
-export interface RunOptions {
-  prompt: string;
-  forwarded_props: JsonObject;
-  /** Undefined where none is sent. */
-  state: JsonObject | undefined;
-  keep_state: boolean;
-}
+export const agUi: AgentProtocol = {
+  form: "a stream of AG-UI events",
+  request: runRequest,
+  read: readRun,
+  readError: readErrorBody,
+};
 
-/** The agent asks a person. */
-export interface Asks {
-  ok: "asks";
-  prompt: JsonObject;
-  schema: JsonObject | null;
-  /** Goes with the answer into the further call. */
-  continuation: JsonObject;
-}
+/** The answer to what the agent asked. */
+type Answered = NonNullable<ProtocolCall["answer"]>;
 
-/** The answer to what an agent asked. */
-export type Answered = { continuation: JsonObject; data: JsonObject };
-
-export function runRequest(
-  options: RunOptions,
-  { call, idempotency_key }: Pick<AgentRequest, "call" | "idempotency_key">,
-  answer: Answered | null,
-): ProtocolRequest {
-  const resumed = answer === null ? {} : resumedRun(answer);
+function runRequest(asked: ProtocolCall): ProtocolRequest {
+  const { call, answer } = asked;
+  const options = asked.options as AgUiOptions;
   return {
     headers: { "content-type": "application/json", accept: "text/event-stream" },
     body: JSON.stringify({
       threadId: call.conversation_id,
-      runId: runId(idempotency_key, answer),
+      runId: runId(asked),
       protocolVersion: PROTOCOL_VERSION,
       state: options.state ?? {},
       messages: messagesOf(options.prompt, call),
       tools: [],
-      context: Object.entries(call.inputs).flatMap(([description, data]) =>
+      context: Object.entries(call.input ?? call.inputs).flatMap(([description, data]) =>
         data === null ? [] : [{ description, value: JSON.stringify(data) }],
       ),
-      forwardedProps: options.forwarded_props,
-      ...resumed,
+      forwardedProps: options.forwarded_props ?? {},
+      ...(answer === undefined ? {} : resumedRun(answer)),
     }),
   };
 }
 
 /** Every try of a call is the same run, and every answer to a question begins another. */
-function runId(key: string, answer: Answered | null): string {
-  return answer === null ? key : `${key}.${Number(answer.continuation["answers"] ?? 0) + 1}`;
+function runId({ idempotency_key, answer }: ProtocolCall): string {
+  return answer === undefined ? idempotency_key : `${idempotency_key}.${answersOf(answer)}`;
+}
+
+/** How many answers a call has had with this one. */
+function answersOf(answer: Answered | undefined): number {
+  return answer === undefined ? 0 : Number(answer.continuation["answers"]) + 1;
 }
 
 function resumedRun({ continuation, data }: Answered): JsonObject {
@@ -74,24 +73,30 @@ function resumedRun({ continuation, data }: Answered): JsonObject {
   };
 }
 
-type Call = AgentRequest["call"];
-
 /** The ids are the execution's own: a server that keeps messages by their id takes none of them for another's. */
-function messagesOf(prompt: string, { execution_id, stage, history }: Call): JsonObject[] {
+function messagesOf(prompt: string | undefined, call: ProtocolCall["call"]): JsonObject[] {
+  const { execution_id, stage, history, query } = call;
   const earlier = historyMessages(history).map((message, place) => ({
     id: `${execution_id}.${stage}.history.${place}`,
     ...message,
   }));
-  return [...earlier, { id: `${execution_id}.${stage}.user`, role: "user", content: prompt }];
+  return [
+    ...earlier,
+    {
+      id: `${execution_id}.${stage}.user`,
+      role: "user",
+      content: prompt === undefined ? query : filledText(prompt, call),
+    },
+  ];
 }
 
-export async function readRun(
+async function readRun(
   response: AgentResponse,
   hooks: AnswerHooks,
-  options: RunOptions,
-  asked: Pick<AgentRequest, "call" | "idempotency_key">,
-  answer: Answered | null,
-): Promise<AnswerRead | Asks> {
+  asked: ProtocolCall,
+): Promise<AnswerRead> {
+  const { answer } = asked;
+  const options = asked.options as AgUiOptions;
   if (!response.isStream) return err(await response.unexpected("text/event-stream"));
   const terms: RunTerms = {
     sent_ids: new Set(messagesOf(options.prompt, asked.call).map(({ id }) => String(id))),
@@ -104,12 +109,12 @@ export async function readRun(
     return err({ kind: "truncated", detail: "the stream ended without RUN_FINISHED or RUN_ERROR" });
   }
   return outcomeOf(end, response.status, {
-    run_id: runId(asked.idempotency_key, answer),
-    answers: Number(answer?.continuation["answers"] ?? -1) + 1,
+    run_id: runId(asked),
+    answers: answersOf(answer),
   });
 }
 
-function outcomeOf(end: RunEnd, status: number, run: JsonObject): AnswerRead | Asks {
+function outcomeOf(end: RunEnd, status: number, run: JsonObject): AnswerRead {
   switch (end.kind) {
     case "finished":
       return finished(end, status);

@@ -33,7 +33,7 @@ export function questionOf(interrupts: readonly Interrupt[]): Question {
   }
   return {
     prompt: {
-      message: interrupts.map(({ message, reason }) => message ?? reason).join("\n"),
+      question: interrupts.map(({ message, reason }) => message ?? reason).join("\n"),
       interrupts: interrupts.map((interrupt) => ({ id: interrupt.id, ...shown(interrupt) })),
     },
     schema: inMembers(interrupts.map(({ id, schema }) => [id, usable(schema) ?? {}])),
@@ -51,7 +51,7 @@ export function resumeOf(awaited: unknown, data: Members): JsonObject[] {
 }
 
 function shown({ message, reason, metadata }: Interrupt): JsonObject {
-  return { message: message ?? reason, reason, ...(metadata === null ? {} : { metadata }) };
+  return { question: message ?? reason, reason, ...(metadata === null ? {} : { metadata }) };
 }
 
 /** A schema with words that are not known here is left out: any answer is taken then. */

@@ -1,24 +1,46 @@
 // The protocol `langgraph`: a graph on a LangGraph server, called as a run without a thread. src/contract/README.md
 // section 15.
+import type { LangGraphOptions } from "../../../../contract/agent-options.ts";
+import type { AgentRequest } from "../../../../engine/ports.ts";
 import type { JsonObject } from "../../../../contract/json.ts";
 import { err, ok } from "../../../../contract/problem.ts";
 import { valueFault } from "../../../../core/json/json.ts";
-import { clip } from "../../parse.ts";
-import type { AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
+import { clip, readErrorBody } from "../../parse.ts";
+import type { AgentProtocol, AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { contentText, DATA_DEPTH, listOf, type Members, membersOf, wordOf } from "../members.ts";
+import {
+  contentText,
+  DATA_DEPTH,
+  historyMessages,
+  listOf,
+  type Members,
+  membersOf,
+  wordOf,
+} from "../members.ts";
+import { defaultPrompt, filledObject } from "../template.ts";
 import { graphReader } from "./state-reader.ts";
 
 /** Maximum number of characters shown of what a graph asks. */
 const SHOWN_CHARS = 200;
 
-export function graphRequest(assistant_id: string, input: JsonObject): ProtocolRequest {
+export const langGraph: AgentProtocol = {
+  form: "a stream of a graph's run",
+  request: ({ call, options }) => graphRequest(options as LangGraphOptions, call),
+  read: (response, hooks, { options }) =>
+    readGraph(response, hooks, (options as LangGraphOptions).answer_node ?? null),
+  readError: readErrorBody,
+};
+
+function graphRequest(
+  { assistant_id, input }: LangGraphOptions,
+  call: AgentRequest["call"],
+): ProtocolRequest {
   return {
     path: "/runs/stream",
     headers: { "content-type": "application/json", accept: "text/event-stream" },
     body: JSON.stringify({
       assistant_id,
-      input,
+      input: input === undefined ? defaultInput(call) : filledObject(input, call),
       stream_mode: ["messages-tuple", "values", "custom"],
       on_disconnect: "cancel",
       on_completion: "delete",
@@ -26,8 +48,13 @@ export function graphRequest(assistant_id: string, input: JsonObject): ProtocolR
   };
 }
 
+/** What most graphs take: the conversation as messages. */
+function defaultInput(call: AgentRequest["call"]): JsonObject {
+  return { messages: [...historyMessages(call.history), { role: "user", content: defaultPrompt(call) }] };
+}
+
 /** @param answer_node whose messages are streamed; null for those of all nodes */
-export async function readGraph(
+async function readGraph(
   response: AgentResponse,
   hooks: AnswerHooks,
   answer_node: string | null,

@@ -1,14 +1,17 @@
 // The protocol `openai`: a language model behind an endpoint with OpenAI's interface is an agent, of which nothing is to
 // be written but its prompt. src/contract/README.md section 15.
-import type { AgentAnswer } from "../../../../contract/agent.ts";
+import type { OpenAiOptions } from "../../../../contract/agent-options.ts";
+import type { AgentRequest } from "../../../../engine/ports.ts";
+import type { AgentAnswer, RegisteredAgent } from "../../../../contract/agent.ts";
 import { err, ok } from "../../../../contract/problem.ts";
 import { readJson, readMembers } from "../../../../core/json/json.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import { BodyFault } from "../../body/body.ts";
 import { clip, type ErrorBody, readErrorBody } from "../../parse.ts";
-import type { AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
+import type { AgentProtocol, AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { DATA_DEPTH, historyMessages, isObject, type Members } from "../members.ts";
+import { DATA_DEPTH, historyMessages, isObject } from "../members.ts";
+import { defaultPrompt, filledText } from "../template.ts";
 import {
   type ChatError,
   type ChatFault,
@@ -18,17 +21,6 @@ import {
   completionBody,
   completionReader,
 } from "./completion.ts";
-
-export interface ChatOptions {
-  /** The text before all others. */
-  system: string | null;
-  /** The text after the history. */
-  prompt: string;
-  history: boolean;
-  model: string;
-  /** Members of the request's body besides: `temperature`, `response_format` and the like. */
-  sampling: Members;
-}
 
 /** Codes of errors that another try cannot mend, under whichever status they come. */
 const FINAL_CODES: ReadonlySet<string> = new Set([
@@ -42,14 +34,30 @@ const TOOL_REASONS: ReadonlySet<string> = new Set(["tool_calls", "function_call"
 /** Maximum number of characters shown of a text that is not what was asked for. */
 const SHOWN_CHARS = 100;
 
-export function chatRequest(
-  { system, prompt, history, model, sampling }: ChatOptions,
-  turns: Parameters<typeof historyMessages>[0],
-): ProtocolRequest {
+export const openAi: AgentProtocol = {
+  form: "a chat completion",
+  request: ({ call, options }) => chatRequest(options as OpenAiOptions, call),
+  async read(response, hooks, { registration, options }) {
+    const { output, model } = options as OpenAiOptions;
+    const read = await readChat(response, hooks, output);
+    if (read.ok !== true || read.value.usage === undefined) return read;
+    return ok({ ...read.value, usage: { model, ...providerAt(registration), ...read.value.usage } });
+  },
+  readError: readChatError,
+};
+
+/** The provider of an endpoint that is certainly its own. Others name it in the completion, or do not. */
+function providerAt(registration: RegisteredAgent | null): { provider?: string } {
+  if (registration === null || !("url" in registration)) return {};
+  return new URL(registration.url).hostname === "api.openai.com" ? { provider: "openai" } : {};
+}
+
+function chatRequest(options: OpenAiOptions, call: AgentRequest["call"]): ProtocolRequest {
+  const { model, system, prompt, history, output: _, ...sampling } = options;
   const messages: ChatMessage[] = [
-    ...(system === null ? [] : [{ role: "system" as const, content: system }]),
-    ...(history ? historyMessages(turns) : []),
-    { role: "user", content: prompt },
+    ...(system === undefined ? [] : [{ role: "system" as const, content: filledText(system, call) }]),
+    ...(history ? historyMessages(call.history) : []),
+    { role: "user", content: prompt === undefined ? defaultPrompt(call) : filledText(prompt, call) },
   ];
   return {
     path: "/chat/completions",
@@ -59,7 +67,7 @@ export function chatRequest(
 }
 
 /** @param output `json` where the text is to be an object, which becomes the data; it is not streamed then */
-export async function readChat(
+async function readChat(
   response: AgentResponse,
   hooks: AnswerHooks,
   output: "text" | "json",
@@ -125,7 +133,7 @@ function chatFailure(fault: ChatFault, status: number): CallFailure {
 }
 
 /** What the body of a failure status says: the message of its error object. */
-export function readChatError(body: string, type: string): ErrorBody {
+function readChatError(body: string, type: string): ErrorBody {
   const error = readMembers(body)?.["error"];
   const read = chatError(error);
   if (!isObject(error) || read.message === null) return readErrorBody(body, type);
