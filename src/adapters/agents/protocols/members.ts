@@ -57,3 +57,12 @@ export function historyMessages(
     ];
   });
 }
+
+/** The value of a JSON text of which a few members are read; undefined for any other text. */
+export function parsed(data: string): unknown {
+  try {
+    return JSON.parse(data) as unknown;
+  } catch {
+    return undefined;
+  }
+}

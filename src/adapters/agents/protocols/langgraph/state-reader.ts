@@ -1,7 +1,16 @@
 // Reads the events of one streamed LangGraph run: the graph's state, and the text of its messages as it comes.
 import { readJson, readMembers } from "../../../../core/json/json.ts";
 import type { AnswerHooks } from "../../protocol.ts";
-import { contentText, isObject, listOf, type Members, membersOf, statusOf, wordOf } from "../members.ts";
+import {
+  contentText,
+  isObject,
+  listOf,
+  type Members,
+  membersOf,
+  parsed,
+  statusOf,
+  wordOf,
+} from "../members.ts";
 
 export type GraphEnd =
   | { kind: "failed"; message: string | null; status: number | null }
@@ -106,13 +115,4 @@ function isReasoning(content: unknown, additional: unknown): boolean {
     wordOf(membersOf(additional)["reasoning_content"]) !== null ||
     listOf(content).some((part) => /^(?:reasoning|thinking)$/.test(String(membersOf(part)["type"])))
   );
-}
-
-/** The value of a JSON text of which a few members are read; undefined for any other text. */
-function parsed(data: string): unknown {
-  try {
-    return JSON.parse(data) as unknown;
-  } catch {
-    return undefined;
-  }
 }

@@ -4,13 +4,13 @@ import type { OpenAiOptions } from "../../../../contract/agent-options.ts";
 import type { AgentRequest } from "../../../../engine/ports.ts";
 import type { AgentAnswer, RegisteredAgent } from "../../../../contract/agent.ts";
 import { err, ok } from "../../../../contract/problem.ts";
-import { readJson, readMembers } from "../../../../core/json/json.ts";
+import { readJson } from "../../../../core/json/json.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import { BodyFault } from "../../body/body.ts";
 import { clip, type ErrorBody, readErrorBody } from "../../parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { DATA_DEPTH, historyMessages, isObject } from "../members.ts";
+import { DATA_DEPTH, historyMessages, isObject, membersOf, parsed } from "../members.ts";
 import { defaultPrompt, filledText } from "../template.ts";
 import {
   type ChatError,
@@ -134,7 +134,9 @@ function chatFailure(fault: ChatFault, status: number): CallFailure {
 
 /** What the body of a failure status says: the message of its error object. */
 function readChatError(body: string, type: string): ErrorBody {
-  const error = readMembers(body)?.["error"];
+  const value = parsed(body);
+  // Some put it into a list.
+  const { error } = membersOf(Array.isArray(value) ? value[0] : value);
   const read = chatError(error);
   if (!isObject(error) || read.message === null) return readErrorBody(body, type);
   return { detail: clip(read.message), retryable: retryableOf(read) };
