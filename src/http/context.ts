@@ -4,6 +4,7 @@ import type { Services } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
 import type { Text } from "../engine/watch/text-stream.ts";
+import type { RateVerdict } from "../core/security/rate-limit.ts";
 import { logLine } from "../core/monitoring/log-line.ts";
 import { dialectAt, dialectError } from "./facades/errors.ts";
 import { problemOf, problemResponse } from "./problem.ts";
@@ -22,6 +23,8 @@ export interface AppEnv {
     endpoint: Route | undefined;
     /** The media type that the caller likes best of those that the endpoint produces. */
     accepted: string;
+    /** What the rate limit has said of this call; absent where it was not counted. */
+    rate: RateVerdict | undefined;
     /** The query, parsed by the endpoint's schema. */
     query: unknown;
   };

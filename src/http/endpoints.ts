@@ -7,6 +7,7 @@ import { agents } from "./routes/agents.ts";
 import { chat } from "./facades/ai-sdk/chat.ts";
 import { chatCompletions } from "./facades/openai/chat.ts";
 import { responses } from "./facades/openai/responses.ts";
+import { mcp } from "./facades/mcp/mcp.ts";
 import { alerts } from "./routes/alerts.ts";
 import { config } from "./routes/config.ts";
 import { conversations } from "./routes/conversations/conversations.ts";
@@ -33,6 +34,7 @@ export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
   ...tagged("protocols", ...chat),
   ...tagged("protocols", ...chatCompletions, ...responses),
+  ...tagged("protocols", ...mcp),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

@@ -35,8 +35,8 @@ export interface Route {
   any_accept?: true;
   /** Of another protocol: how its clients are sent what is wrong. */
   dialect?: Dialect;
-  /** A call of it starts work: it is counted by the rate limit. */
-  starts_work?: true;
+  /** A call of it starts work: it is counted by the rate limit, or its handler counts it where only some calls do. */
+  starts_work?: true | "by_handler";
   /** A call with a cursor (Last-Event-ID) attaches to a run that is there and starts none. */
   attaches_by_cursor?: true;
 }

@@ -31,7 +31,7 @@ export function dialectError(
       : {
           jsonrpc: "2.0",
           id: null,
-          error: { code: JSON_RPC_CODES[error.code] ?? INTERNAL, message, data: { code: error.code } },
+          error: { code: rpcCode(error), message, data: { code: error.code } },
         };
   const sent = { ...headers, "content-type": "application/json" };
   return new Response(JSON.stringify(body), { status, headers: sent });
@@ -64,6 +64,12 @@ const OPENAI_CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
   UNAUTHORIZED: "invalid_api_key",
   RATE_LIMITED: "rate_limit_exceeded",
 };
+
+function rpcCode(error: CoordinatorError): number {
+  // A fault of the whole body: it is no JSON.
+  if (error.code === "INVALID_REQUEST" && error.errors[0]?.pointer === "") return -32_700;
+  return JSON_RPC_CODES[error.code] ?? INTERNAL;
+}
 
 const INTERNAL = -32_603;
 const JSON_RPC_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {

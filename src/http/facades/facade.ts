@@ -1,6 +1,7 @@
 // What the routes of other protocols share: a question in the product's own terms, the run's events through an encoder,
 // and the execution of a run that is waited for.
 import type { ConversationTurn, PipelineExecution } from "../../contract/execution.ts";
+import { cutName, Name } from "../../contract/names.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import { ExecutionRequest } from "../../contract/requests.ts";
 import type * as z from "../../contract/zod.ts";
@@ -22,6 +23,13 @@ import { streamResponse } from "../streaming/follower.ts";
 
 /** A client's own list of messages may be long: useChat sends all of it each time. */
 export const MESSAGES_BYTES = 1024 * 1024;
+
+/** The pipeline's name in a path: what cannot be one is of no pipeline. */
+export function pipelineName(text: string): Result<string> {
+  return Name.safeParse(text).success
+    ? ok(text)
+    : err({ code: "PIPELINE_NOT_FOUND", pipeline: cutName(text) });
+}
 
 /** A run as a client of another protocol asks for it. */
 export type FacadeRun = { [Field in keyof z.input<typeof ExecutionRequest>]: unknown } & {

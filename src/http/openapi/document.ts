@@ -173,7 +173,7 @@ function errorsOf(operation: Operation): Json {
   const hasBody = body !== undefined || takes !== undefined;
   const codes = new Set<ErrorCode>([
     ...errors,
-    ...(starts_work === true ? WITH_WORK : []),
+    ...(starts_work === undefined ? [] : WITH_WORK),
     ...(hasBody ? WITH_A_BODY : []),
     ...(needsKey(operation) ? WITH_A_KEY : []),
     ...ANYWHERE,

@@ -3,6 +3,7 @@
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { canonicalJson } from "../../core/json/json.ts";
 import { cutName, ExecutionId } from "../../contract/names.ts";
+import { ConversationId } from "../../contract/requests.ts";
 import type { Call } from "../context.ts";
 import { invalid } from "../request/body.ts";
 
@@ -57,6 +58,15 @@ export function executionId(text: string): Result<string> {
   return ExecutionId.safeParse(text).success
     ? ok(text)
     : err({ code: "EXECUTION_NOT_FOUND", execution_id: cutName(text) });
+}
+
+/** The conversation's id in a path. */
+export function conversationId(text: string): Result<string> {
+  // A path with a dot segment means its parent to most clients: what such a conversation holds is found by its runs.
+  const hasDots = text.split("/").some((segment) => /^(\.|%2e){1,2}$/i.test(segment));
+  if (!hasDots && ConversationId.safeParse(text).success) return ok(text);
+  const detail = `is no id of a conversation: 1 to 128 characters, without a dot segment: ${cutName(text)}`;
+  return err(invalid([{ pointer: "/id", detail }]));
 }
 
 /** What Last-Event-ID says: the last `seq` that a reader has; null where there is none, or an empty one. */

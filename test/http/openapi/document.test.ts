@@ -42,7 +42,7 @@ describe("the document", () => {
   test("says of every operation that starts work that it may answer 429 and 503, and of none else", () => {
     for (const { method, path, starts_work } of ENDPOINTS) {
       const { responses } = document.paths[path.replaceAll(/:(\w+)/g, "{$1}")][method];
-      expect("429" in responses && "503" in responses, path).toBe(starts_work === true);
+      expect("429" in responses && "503" in responses, path).toBe(starts_work !== undefined);
     }
   });
 

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { ENDPOINTS } from "../../../src/http/endpoints.ts";
 import { queryParameters, type Route } from "../../../src/http/route.ts";
 import { type AgentServer, answers, startAgentServer } from "../../support/agents/agent-server.ts";
+import { codeIn } from "../../support/clients/problems.ts";
 import { closeAll } from "../../support/close.ts";
 import { type Coordinator, startCoordinator } from "../../support/servers/coordinator.ts";
 
@@ -56,9 +57,7 @@ function raw(method: string, path: string, body?: unknown): Promise<{ status: nu
       let answer = "";
       response.on("data", (chunk) => (answer += String(chunk)));
       response.on("end", () => {
-        const isProblem = response.headers["content-type"] === "application/problem+json";
-        const code = isProblem && answer !== "" ? (JSON.parse(answer) as { code: string }).code : null;
-        resolve({ status: response.statusCode ?? 0, code });
+        resolve({ status: response.statusCode ?? 0, code: answer === "" ? null : codeIn(answer) });
       });
     });
     sent.on("error", reject);

@@ -1,20 +1,17 @@
 // /v1/chat and /v1/pipelines/:name/chat: the AI SDK's useChat as it is, by its DefaultChatTransport. A chat is a
 // conversation; its stream is taken up again from the beginning, and its stop ends the run.
-import { cutName } from "../../../contract/names.ts";
-import { ok } from "../../../contract/problem.ts";
-import { ConversationId } from "../../../contract/requests.ts";
 import { endpoint } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
-import { parseWith } from "../../request/body.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES } from "../facade.ts";
+import { conversationId } from "../../runs/identify.ts";
+import { MESSAGES_BYTES, pipelineName } from "../facade.ts";
 import { ChatRequest, StopRequest } from "./messages.ts";
 import { resumeChat, startChat, stopChat } from "./serve.ts";
 
 const DEFAULT_PIPELINE = "rag";
 
-const chat_id = (text: string) => parseWith(ConversationId, text);
-const name = (text: string) => ok(cutName(text));
+const chat_id = conversationId;
+const name = pipelineName;
 
 const START = {
   method: "post",

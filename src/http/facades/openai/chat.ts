@@ -1,12 +1,11 @@
 // POST /v1/chat/completions and /v1/models: OpenAI's clients as they are, with a pipeline as the model.
-import { cutName } from "../../../contract/names.ts";
-import { err, ok } from "../../../contract/problem.ts";
+import { err } from "../../../contract/problem.ts";
 import { chatCompletion, ChatCompletionEncoder } from "../../../core/dialects/openai/chat.ts";
 import { endpoint } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES, planFacadeRun, streamStart, waitForExecution } from "../facade.ts";
+import { MESSAGES_BYTES, pipelineName, planFacadeRun, streamStart, waitForExecution } from "../facade.ts";
 import { ChatCompletionRequest, questionOf } from "./chat-request.ts";
 import { completed } from "./answer.ts";
 
@@ -37,7 +36,7 @@ export const chatCompletions = [
     dialect: "openai",
     any_accept: true,
     any_query: true,
-    params: { name: (text) => ok(cutName(text)) },
+    params: { name: pipelineName },
     answers: { 200: "Model" },
     describe: () => ({
       summary: "Get a pipeline as OpenAI's model",

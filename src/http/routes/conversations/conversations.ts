@@ -1,25 +1,17 @@
 // /v1/conversations/:id: the turns of a conversation, and the deletion of all that is kept of it.
-import { cutName } from "../../../contract/names.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
-import { ConversationId, ForgetQuery, TurnsQuery } from "../../../contract/requests.ts";
+import { ForgetQuery, TurnsQuery } from "../../../contract/requests.ts";
 import { isoTime } from "../../../core/time.ts";
 import type { TurnPlace } from "../../../engine/conversation-turns.ts";
 import { endpoint } from "../../endpoint.ts";
 import { OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
+import { conversationId } from "../../runs/identify.ts";
 import { forgetConversation } from "../../runs/forget-conversation.ts";
 
 const PATH = "/v1/conversations/:id";
 
-const params = {
-  id: (text: string): Result<string> => {
-    // A path with a dot segment means its parent to most clients: what such a conversation holds is found by its runs.
-    const hasDots = text.split("/").some((segment) => /^(\.|%2e){1,2}$/i.test(segment));
-    if (!hasDots && ConversationId.safeParse(text).success) return ok(text);
-    const detail = `is no id of a conversation: 1 to 128 characters, without a dot segment: ${cutName(text)}`;
-    return err(invalid([{ pointer: "/id", detail }]));
-  },
-};
+const params = { id: conversationId };
 
 export const conversations = [
   endpoint({
