@@ -1,8 +1,5 @@
-// Runs of AG-UI agents, as their servers stream them: each event is checked by the protocol's own schema, and written by
-// its own encoder.
-import type { BaseEvent } from "@ag-ui/core";
+// Runs of AG-UI agents, as their servers stream them: each event is checked by the protocol's own schema.
 import { EventSchemas } from "@ag-ui/core/schemas";
-import { EventEncoder } from "@ag-ui/encoder";
 import type { Behaviour } from "./agent-server.ts";
 
 export type Event = { type: string } & Record<string, unknown>;
@@ -24,11 +21,9 @@ export const asks = (...interrupts: object[]): Event =>
   finished({ outcome: { type: "interrupt", interrupts } });
 export const snapshot = (...messages: object[]): Event => ({ type: "MESSAGES_SNAPSHOT", messages });
 
-const encoder = new EventEncoder();
-
 /** The events as a server sends them. */
 export function written(events: readonly Event[]): string {
-  return events.map((event) => encoder.encodeSSE(EventSchemas.parse(event) as BaseEvent)).join("");
+  return events.map((event) => `data: ${JSON.stringify(EventSchemas.parse(event))}\n\n`).join("");
 }
 
 /** @param isCut the connection breaks behind them */

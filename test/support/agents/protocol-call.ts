@@ -5,14 +5,14 @@ import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import { classify } from "../../../src/core/resilience/classify.ts";
 import type { AgentRequest } from "../../../src/engine/ports.ts";
 
+type Reader = { read(into: Uint8Array, options: { min: number }): Promise<unknown> };
+
 // A method of workerd's alone, in the words of the standard that Node has.
-ReadableStreamBYOBReader.prototype.readAtLeast ??= function readAtLeast(min, view) {
-  const read = this.read.bind(this) as (
-    into: typeof view,
-    options: { min: number },
-  ) => ReturnType<typeof this.read>;
-  return read(view, { min }) as ReturnType<typeof this.readAtLeast<typeof view>>;
-};
+Object.assign(ReadableStreamBYOBReader.prototype, {
+  readAtLeast(this: Reader, min: number, into: Uint8Array) {
+    return this.read(into, { min });
+  },
+});
 
 const CALL: AgentCall = {
   execution_id: "e1",

@@ -12,7 +12,7 @@ import {
   wordOf,
 } from "../members.ts";
 
-export type GraphEnd =
+type GraphEnd =
   | { kind: "failed"; message: string | null; status: number | null }
   | { kind: "malformed"; detail: string };
 

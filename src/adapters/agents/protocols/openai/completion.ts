@@ -36,7 +36,7 @@ export interface ChatError {
 }
 
 /** What one event adds. */
-export interface Heard {
+interface Heard {
   text: string;
   /** It has reasoning that is not part of the answer. */
   isThinking: boolean;

@@ -1,5 +1,5 @@
-// Agents with an AG-UI endpoint. Each event that they send is checked by the protocol's own schema and written by its own
-// encoder, and each input that they get by its schema.
+// Agents with an AG-UI endpoint. Each event that they send is checked by the protocol's own schema, and so is
+// each input that they get.
 import { RunAgentInputSchema } from "@ag-ui/core/schemas";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AgentCall } from "../../../../../src/contract/agent.ts";
