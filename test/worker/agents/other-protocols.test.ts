@@ -1,7 +1,7 @@
 // Agents of other protocols, of a real coordinator: registered by protocol and options, run in a pipeline, their text
 // streamed to its readers.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AgentServer, startAgentServer } from "../../support/agents/agent-server.ts";
+import { type AgentServer, answers, startAgentServer } from "../../support/agents/agent-server.ts";
 import {
   asks,
   end,
@@ -154,6 +154,24 @@ test("a graph's last state is the data", async () => {
   expect(JSON.parse(agents.callsOf("/graph/runs/stream")[0]?.text ?? "").input).toEqual({
     question: "a question",
   });
+});
+
+test("a coordinator's own pipeline is a model to another one", async () => {
+  agents.on("/answer", answers({ answer: "Scattering." }, { usage: { input_tokens: 4, output_tokens: 1 } }));
+  // Without a list of hosts it may call itself.
+  const open = await startCoordinator();
+  await open.alone("inner", agents.url("/answer"));
+  const registration = { url: `${open.url}/v1`, protocol: "openai", options: { model: "inner" } };
+  expect((await open.api("PUT", "/v1/agents/outer", registration)).status).toBe(201);
+  await open.pipeline("outer", [{ name: "only", agent_type: "outer", retry_attempts: 1 }]);
+  const { body } = await open.run({ pipeline: "outer", query: "Why is the sky blue?" });
+  expect(body).toMatchObject({
+    status: "completed",
+    final_result: { answer: "Scattering." },
+    usage: { input_tokens: 4, output_tokens: 1 },
+  });
+  expect(agents.callsOf("/answer")[0]?.body.query).toBe("Why is the sky blue?");
+  await open.close();
 });
 
 describe("options that its protocol has not are refused where the agent is registered", () => {
