@@ -51,7 +51,8 @@ export async function startConsole(
   };
 }
 
-async function startLine(port: number) {
+/** A line to a port of this machine that can be cut and mended. */
+export async function startLine(port: number) {
   let isCut = false;
   const server = createServer((near) => {
     if (isCut) {

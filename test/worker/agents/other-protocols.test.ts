@@ -156,21 +156,25 @@ test("a graph's last state is the data", async () => {
   });
 });
 
-test("a coordinator's own pipeline is a model to another one", async () => {
-  agents.on("/answer", answers({ answer: "Scattering." }, { usage: { input_tokens: 4, output_tokens: 1 } }));
+test.each([
+  ["openai", "/v1", { model: "inner" }],
+  ["ag-ui", "/v1/pipelines/inner/ag-ui", {}],
+])("a coordinator's own pipeline is an agent of %s to another pipeline", async (protocol, path, options) => {
+  const answer = { answer: "Scattering.", score: 1 };
+  agents.on("/answer", answers(answer, { usage: { input_tokens: 4, output_tokens: 1 } }));
   // Without a list of hosts it may call itself.
   const open = await startCoordinator();
   await open.alone("inner", agents.url("/answer"));
-  const registration = { url: `${open.url}/v1`, protocol: "openai", options: { model: "inner" } };
+  const registration = { url: `${open.url}${path}`, protocol, options };
   expect((await open.api("PUT", "/v1/agents/outer", registration)).status).toBe(201);
   await open.pipeline("outer", [{ name: "only", agent_type: "outer", retry_attempts: 1 }]);
   const { body } = await open.run({ pipeline: "outer", query: "Why is the sky blue?" });
   expect(body).toMatchObject({
     status: "completed",
-    final_result: { answer: "Scattering." },
+    final_result: protocol === "ag-ui" ? answer : { answer: "Scattering." },
     usage: { input_tokens: 4, output_tokens: 1 },
   });
-  expect(agents.callsOf("/answer")[0]?.body.query).toBe("Why is the sky blue?");
+  expect(agents.callsOf("/answer").at(-1)?.body.query).toBe("Why is the sky blue?");
   await open.close();
 });
 

@@ -3,6 +3,7 @@ import type { ConversationTurn } from "../../../contract/execution.ts";
 import { JsonObject } from "../../../contract/json.ts";
 import { ConversationId, OnDisconnect } from "../../../contract/requests.ts";
 import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import type { Listed } from "../../../engine/worker-ports.ts";
 import * as z from "../../../contract/zod.ts";
 
 const Part = z.looseObject({ type: z.string(), text: z.optional(z.string()) });
@@ -48,6 +49,19 @@ export interface ChatQuestion {
   query: string;
   /** Absent where the client has sent the last message alone. */
   history?: ConversationTurn[];
+}
+
+/** A chat's request that starts a run. */
+export interface ChatStart {
+  sent: unknown;
+  /** What the same POST again is known by. */
+  asked: unknown;
+  /** Undefined where the caller has named the run by an Idempotency-Key. */
+  execution_id: string | undefined;
+  pipeline: string;
+  /** The chat's last run; null where it has none. */
+  latest: Listed | null;
+  question: ChatQuestion;
 }
 
 /** The last question, or what is wrong with the messages. */

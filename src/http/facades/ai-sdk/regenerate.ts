@@ -10,14 +10,13 @@ import { identify } from "../../runs/identify.ts";
 import { runContext } from "../../runs/run-spec.ts";
 import { type StartRequest, startRequest } from "../../runs/start-or-attach.ts";
 import { readExecution } from "../facade.ts";
-import type { ChatRequest } from "./messages.ts";
-import type { ChatStart } from "./serve.ts";
+import type { ChatRequest, ChatStart } from "./messages.ts";
 
 /** Null where it is to be asked as a new question. */
 export async function planRegeneration(
   call: Call,
   request: ChatRequest,
-  { asked, pipeline, latest, question }: ChatStart,
+  { asked, execution_id, pipeline, latest, question }: ChatStart,
 ): Promise<Result<StartRequest> | null> {
   const named = ExecutionId.safeParse(request.messageId);
   const source_id = named.success ? named.data : latest?.id;
@@ -40,7 +39,7 @@ export async function planRegeneration(
     on_disconnect: request.on_disconnect ?? "continue",
   });
   if (!fork.ok) return fork;
-  const identity = await identify(call, asked, services.platform.randomExecutionId());
+  const identity = await identify(call, asked, execution_id);
   if (!identity.ok) return identity;
   const context = runContext(call, identity.value, true);
   const planned = await planForkOf(services, source_id, fork.value, context, question.history);

@@ -10,7 +10,7 @@ import type { Refused } from "../../endpoint.ts";
 import { invalid } from "../../request/body.ts";
 import type { StartRequest } from "../../runs/start-or-attach.ts";
 import { planFacadeRun, streamExisting, streamStart } from "../facade.ts";
-import { type ChatQuestion, chatQuestion, type ChatRequest, type StopRequest } from "./messages.ts";
+import { chatQuestion, type ChatRequest, type ChatStart, type StopRequest } from "./messages.ts";
 import { planRegeneration } from "./regenerate.ts";
 
 const HEADERS = { "x-vercel-ai-ui-message-stream": "v1" };
@@ -40,7 +40,9 @@ export async function startChat(
     if (attached.ok) return { stream: attached.value };
     if (!ELSEWHERE.has(attached.error.code)) return attached;
   }
-  const start = await planChat(call, request, { sent, asked, pipeline, latest, question: question.value });
+  const execution_id = await idOf(call, request.id, latest, asked);
+  const chat = { sent, asked, execution_id, pipeline, latest, question: question.value };
+  const start = await planChat(call, request, chat);
   if (!start.ok) return start;
   const streamed = await streamStart(call, start.value, encoderOf(call, request), HEADERS);
   return streamed.ok ? { stream: streamed.value } : streamed;
@@ -65,15 +67,20 @@ async function attach(
   return streamStart(call, attaching, encoderOf(call, request), HEADERS);
 }
 
-/** A chat's request that starts a run. */
-export interface ChatStart {
-  sent: unknown;
-  /** What the same POST again is known by. */
-  asked: unknown;
-  pipeline: string;
-  /** The chat's last run; null where it has none. */
-  latest: Listed | null;
-  question: ChatQuestion;
+/**
+ * The same for the same POST behind the same run, so that two at once are one run. Behind another run it is another:
+ * useChat sends the ids of its messages again after an error.
+ */
+async function idOf(
+  call: Call,
+  chat_id: string,
+  latest: Listed | null,
+  asked: unknown,
+): Promise<string | undefined> {
+  if (call.req.header("idempotency-key") !== undefined) return undefined;
+  const { services, tenant } = call.var;
+  const text = canonicalJson([tenant, chat_id, latest?.id ?? null, asked]);
+  return `ex_${(await services.platform.sha256Hex(text)).slice(0, 32)}`;
 }
 
 async function planChat(call: Call, request: ChatRequest, start: ChatStart): Promise<Result<StartRequest>> {
@@ -81,9 +88,8 @@ async function planChat(call: Call, request: ChatRequest, start: ChatStart): Pro
     const again = await planRegeneration(call, request, start);
     if (again !== null) return again;
   }
-  const { sent, asked, pipeline, question } = start;
+  const { sent, asked, execution_id, pipeline, question } = start;
   const { pipeline_config, context, on_disconnect = "continue" } = request;
-  const isNamed = call.req.header("idempotency-key") !== undefined;
   const run = {
     query: question.query,
     conversation_id: request.id,
@@ -92,9 +98,9 @@ async function planChat(call: Call, request: ChatRequest, start: ChatStart): Pro
     ...(pipeline_config === undefined ? {} : { pipeline_config }),
     ...(context === undefined ? {} : { context }),
     ...(question.history === undefined ? {} : { history: question.history }),
-    ...(isNamed ? {} : { execution_id: call.var.services.platform.randomExecutionId() }),
+    ...(execution_id === undefined ? {} : { execution_id }),
   };
-  return planFacadeRun(call, run, isNamed ? sent : asked, true, PLACES);
+  return planFacadeRun(call, run, execution_id === undefined ? sent : asked, true, PLACES);
 }
 
 /** The stream of the chat's run again; 204 where none goes on. */
