@@ -71,7 +71,9 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "stage.waiting":
       return change(view, event.stage, (stage) => ask(stage, at, event));
     case "stage.signalled":
-      return change(view, event.stage, (stage) => signal(stage, event.data));
+      return change(view, event.stage, (stage) =>
+        event.status === "waiting" ? reply(stage, at, event.data) : signal(stage, event.data),
+      );
     case "stage.retrying":
       return change(view, event.stage, (stage) => retry(stage, at, event.data));
     case "stage.fallback": {
@@ -217,6 +219,13 @@ function signal(stage: StageView, data: EventOf<"stage.signalled">["data"]): Sta
   }
   const what = data.signal === "fail" ? "rejected" : "answered";
   return { ...stage, note: { kind: "early", message: `${what} before it asks, by ${data.answered_by}` } };
+}
+
+/** The answer to what an agent has asked, which is called again; or a sign of life. */
+function reply(stage: StageView, at: number, data: EventOf<"stage.signalled">["data"]): StageView {
+  if (data.signal === "heartbeat") return signal(stage, data);
+  const note: StageNote = { kind: "early", message: `answered by ${data.answered_by}` };
+  return { ...stage, status: "pending", wait: null, note, spans: closed(stage.spans, at, "completed") };
 }
 
 function retry(stage: StageView, at: number, data: EventOf<"stage.retrying">["data"]): StageView {

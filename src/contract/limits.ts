@@ -11,6 +11,8 @@ export const LIMITS = {
   /** Pipelines, stages and agent types: `[A-Za-z0-9_.-]`. */
   NAME_CHARS: 64,
   CONDITION_CHARS: 4_096,
+  /** That the agent of one stage may ask in a run. */
+  AGENT_QUESTIONS: 20,
   /** Of a stage's `input`. */
   INPUT_KEYS: 32,
   /** Of a pipeline. */

@@ -64,6 +64,10 @@ const stageFields = {
   idle_timeout_seconds: z.optional(Seconds),
   /** Lets the agent answer 202, and its result later: by a callback within this time. */
   callback_timeout_seconds: z.optional(WaitSeconds),
+  /** What follows where its agent asks for input: it fails, or a person is asked and the agent is called with the answer. */
+  on_input_required: z.optional(z.enum(["fail", "wait"])),
+  /** How long such a question is open; a day by default. */
+  input_timeout_seconds: z.optional(WaitSeconds),
   /** Maximum silence of an agent that answers later, between two heartbeats. */
   heartbeat_seconds: z.optional(WaitSeconds),
 };

@@ -34,7 +34,7 @@ export async function readAnswer(
     };
     const read = await protocol.read(response, own, asked);
     if (read.ok) text.end();
-    return outcomeOf(read);
+    return read.ok === "asks" ? read : outcomeOf(read);
   } catch (cause) {
     response.discard();
     return fail(bodyFailure(cause, status));

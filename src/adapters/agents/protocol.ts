@@ -4,6 +4,7 @@
 import type { AgentAnswer } from "../../contract/agent.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { Result } from "../../contract/problem.ts";
+import type { AskedCall } from "../../core/execution/command.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, CallHooks } from "../../engine/ports.ts";
 import type { ErrorBody } from "./parse.ts";
@@ -37,14 +38,4 @@ export interface ProtocolRequest {
 }
 
 export type AnswerHooks = Pick<CallHooks, "delta" | "progress">;
-export type AnswerRead = AgentAsks | Result<AgentAnswer, CallFailure>;
-
-/** The agent asks a person before it goes on. */
-export interface AgentAsks {
-  ok: "asks";
-  prompt: JsonObject;
-  /** Of the answer; null where any object is one. */
-  schema: JsonObject | null;
-  /** Goes with the answer into the further call. */
-  continuation: JsonObject;
-}
+export type AnswerRead = AskedCall | Result<AgentAnswer, CallFailure>;

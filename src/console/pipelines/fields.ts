@@ -38,6 +38,14 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
     "JSON Schema that the agent’s data must satisfy; an answer that does not is asked for once more.",
     { type: "object" },
   ],
+  on_input_required: [
+    "What follows where the agent asks for input: the stage fails, or a person is asked and the agent is called with the answer.",
+    "wait",
+  ],
+  input_timeout_seconds: [
+    "How long such a question is open. Absent: a day. Needs on_input_required wait.",
+    3_600,
+  ],
   wait: [
     "Instead of agent_type: the stage asks, and waits for the answer of a person or a system.",
     {
@@ -74,6 +82,8 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof PipelineStage>([
   "heartbeat_seconds",
   "input",
   "output_schema",
+  "on_input_required",
+  "input_timeout_seconds",
 ]);
 
 /** The stage with a field added, and without what does not go with it. */

@@ -1,5 +1,7 @@
 // The stages of a run as its events show them: which questions are open, and whether nothing but their answers makes the
 // run go on.
+import type { JsonObject } from "../../contract/json.ts";
+import { headingKey } from "../../contract/question.ts";
 import type { StreamEvent } from "./answer-fold.ts";
 import type { EventOf } from "../../contract/event.ts";
 
@@ -38,6 +40,12 @@ export class RunStages {
         stage.phase = event.data.reason === "wait" ? "waiting" : "busy";
         stage.question = event.data.reason === "wait" ? (event as OpenQuestion) : null;
         break;
+      case "stage.signalled":
+        // The answer to an agent that has asked: it is called again.
+        if (event.status !== "waiting" || event.data.signal === "heartbeat") break;
+        stage.phase = "busy";
+        stage.question = null;
+        break;
       case "stage.completed":
       case "stage.failed":
       case "stage.skipped":
@@ -61,8 +69,8 @@ export class RunStages {
   }
 }
 
-/** What a question is headed by, of what its prompt shows; null where it shows no text. */
-export function headingOf(prompt: Readonly<Record<string, unknown>>): string | null {
-  const texts = ["question", "title", "message", "text"].map((name) => prompt[name]);
-  return (texts.find((text) => typeof text === "string" && text !== "") as string | null | undefined) ?? null;
+/** What a question is headed by; null where its prompt shows no text. */
+export function headingOf(prompt: JsonObject): string | null {
+  const key = headingKey(prompt);
+  return key === null ? null : String(prompt[key]);
 }

@@ -2,6 +2,7 @@
 // form.
 import type { AgentAnswer } from "../../contract/agent.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
 import type { InputError } from "../../contract/problem.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
@@ -9,7 +10,18 @@ import type { RunSpec } from "./run-spec.ts";
 import type { OutsideAnswer } from "./state.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
-export type CallOutcome = CallEnding | AcceptedCall;
+export type CallOutcome = CallEnding | AcceptedCall | AskedCall;
+
+/** The agent asks for input before it goes on. */
+export interface AskedCall {
+  ok: "asks";
+  /** What is shown to the person who answers. */
+  prompt: JsonObject;
+  /** Of the answer's data; null where any object is one. */
+  schema: JsonObject | null;
+  /** Goes with the answer into the further call; kept from readers. */
+  continuation: JsonObject;
+}
 
 /** The agent has answered 202: its result comes by a callback. */
 export interface AcceptedCall {

@@ -10,6 +10,7 @@ import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
 import { admitExecution, startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
 import { callFailed } from "./rules/retry.ts";
+import { takeQuestion } from "./rules/agent-asks.ts";
 import { awaitCallback, expireWaits, takeCallback, takeHeartbeat, takeSignal } from "./rules/outside.ts";
 import { callEnd, withinContext } from "./rules/answer.ts";
 
@@ -135,6 +136,8 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   if (!expected || stage.call !== command.call) return { reason: "stale" };
   if (command.outcome.ok === "later") {
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
+  } else if (command.outcome.ok === "asks") {
+    takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {
     const outcome = withinContext(batch.state, command.outcome);
     // A cached result that does not fit is a failure without a call.

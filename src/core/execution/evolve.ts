@@ -74,6 +74,8 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       early: null,
       answers: [],
       said: null,
+      questions: 0,
+      reply: null,
     })),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
     context: spec.context,

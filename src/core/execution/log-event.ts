@@ -49,6 +49,8 @@ interface Waiting {
   began_at?: number;
   /** See OutsideWait. */
   location?: string;
+  /** Of an agent that asks for input: see AskedCall. */
+  continuation?: JsonObject;
 }
 
 /** An answer that came before its question. */

@@ -25,6 +25,10 @@ export interface OutsideWait {
   readonly expires_at: number;
   /** What is shown to the person who answers; empty for a callback. */
   readonly prompt: JsonObject;
+  /** Of the answer's data, where an agent asks; null for any object, and where the definition has it. */
+  readonly schema: JsonObject | null;
+  /** Of an agent that asks for input; null for any other wait. */
+  readonly continuation: JsonObject | null;
   /** Where the agent's 202 says that its work can be cancelled: a URL of its own origin. */
   readonly location: string | null;
 }
@@ -46,6 +50,12 @@ export interface AcceptedAnswer {
   readonly call: number | null;
   /** Of the answer's canonical JSON. */
   readonly digest: string;
+}
+
+/** An answer to an agent, with what it had given for the call that follows. */
+export interface AgentReply {
+  readonly continuation: JsonObject;
+  readonly data: JsonObject;
 }
 
 export interface StageState {
@@ -91,6 +101,10 @@ export interface StageState {
   /** An answer that is kept until the stage asks. */
   readonly early: EarlyAnswer | null;
   readonly answers: readonly AcceptedAnswer[];
+  /** What its agent has asked so far, how often. */
+  readonly questions: number;
+  /** The last answer to its agent, which goes into every call from then on; null where it has asked nothing. */
+  readonly reply: AgentReply | null;
   /** What it had said when it was superseded; null where it was not, or had said nothing. */
   readonly said: string | null;
 }

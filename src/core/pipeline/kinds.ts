@@ -18,6 +18,8 @@ const OF_AGENTS = [
   "heartbeat_seconds",
   "input",
   "output_schema",
+  "on_input_required",
+  "input_timeout_seconds",
 ] as const satisfies readonly (keyof PipelineStage)[];
 
 /** What is wrong with a stage as one of its kind. @param at its place in the definition */
@@ -33,6 +35,11 @@ export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] 
       return [invalid("", "has neither agent_type nor wait: a stage has exactly one of them")];
     }
     const faults = outputFaults(stage, invalid);
+    if (stage.input_timeout_seconds !== undefined && stage.on_input_required !== "wait") {
+      const message =
+        'input_timeout_seconds is for an agent that may ask, and needs on_input_required "wait"';
+      faults.push(invalid("input_timeout_seconds", message));
+    }
     if (stage.heartbeat_seconds === undefined || stage.callback_timeout_seconds !== undefined) return faults;
     const message =
       "heartbeat_seconds is for an agent that answers later, and needs callback_timeout_seconds";
@@ -90,7 +97,9 @@ export function memoryFaults(
         ? "wait"
         : stage.callback_timeout_seconds !== undefined
           ? "callback_timeout_seconds"
-          : null;
+          : stage.on_input_required === "wait"
+            ? "on_input_required"
+            : null;
     if (field === null) return [];
     const message = `${field} needs context_storage_backend "durable_object": a run in memory does not outlive its object`;
     return [

@@ -63,7 +63,7 @@ export async function throughCache(
     return followed(ports.clock, attempt, { began_at, ends_at: began_at + timeout_ms });
   }
   const outcome = await callAndCache(attempt, 0);
-  if (!outcome.ok && found === "miss") void cache.release(key, caller);
+  if (makesNone(outcome) && found === "miss") void cache.release(key, caller);
   return outcome;
 }
 
@@ -128,7 +128,7 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
       hooks.signal.removeEventListener("abort", aborted);
       resolve(outcome);
       // A result of its own ends the flight, and with it the following.
-      if (isFollowing && !outcome.ok) void cache.release(key, caller);
+      if (isFollowing && makesNone(outcome)) void cache.release(key, caller);
     };
     const aborted = () => {
       end(REJECTED);
@@ -166,6 +166,11 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
       own.abort();
     });
   });
+}
+
+/** True for a call that makes no result that others could wait for. */
+function makesNone({ ok }: CallOutcome): boolean {
+  return ok === false || ok === "asks";
 }
 
 function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutcome {

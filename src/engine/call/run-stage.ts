@@ -43,7 +43,12 @@ export async function runStage(
   }
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (input?.ok === true) request.call.input = input.value;
-  const { previous_error } = stageOf(state, stage.name);
+  const { previous_error, reply, questions } = stageOf(state, stage.name);
+  if (reply !== null && fallback === null) {
+    request.answer = reply;
+    // Another request than the one that has asked.
+    request.idempotency_key = `${request.idempotency_key}.answer${questions}`;
+  }
   if (previous_error !== null && fallback === null) {
     const { code, message } = previous_error;
     request.call.previous_error = { code, message };
@@ -61,7 +66,8 @@ export async function runStage(
       tryCall(ports, stage, timed, time_ms, ownHooks),
     );
   };
-  if (invocation.kind === "fallback") return call(hooks, 0);
+  // An answer of a person's is no input that another run has.
+  if (invocation.kind === "fallback" || request.answer !== undefined) return call(hooks, 0);
   return throughCache(ports, state, stage, request, invocation.call, hooks, call);
 }
 

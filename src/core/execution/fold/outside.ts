@@ -1,7 +1,7 @@
 // How a wait for the outside begins, is prolonged, is answered before it begins, and ends, in the fold of the log.
 import { timeOf } from "../../time.ts";
 import type { LogEventOf } from "../log-event.ts";
-import type { ExecutionState, StageState } from "../state.ts";
+import type { ExecutionState, OutsideAnswer, StageState } from "../state.ts";
 import { withStage } from "./stages.ts";
 
 /** The events with which a call, and with it a wait, ends. */
@@ -22,12 +22,15 @@ export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">,
     displaced: true,
     began_seq: stage.began_seq || event.seq,
     call_at: internal?.began_at ?? stage.call_at,
+    ...(internal?.continuation === undefined ? {} : askedByAgent(stage, internal.began_at ?? at, at)),
     wait: {
       seq: event.seq,
       reason: data.reason,
       since: at,
       expires_at: timeOf(data.expires_at),
       prompt: data.reason === "wait" ? data.prompt : {},
+      schema: data.reason === "wait" ? data.schema : null,
+      continuation: internal?.continuation ?? null,
       location: internal?.location ?? null,
     },
     result: {
@@ -40,6 +43,16 @@ export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">,
   return { ...next, context_bytes, recoveriesWithoutProgress: 0 };
 }
 
+/** The call that has asked is over; no callback to it counts any more. */
+function askedByAgent(
+  { calls, questions, call_at }: StageState,
+  began_at: number,
+  at: number,
+): Pick<StageState, "calls" | "questions" | "first_call"> {
+  const began = Math.min(Math.max(began_at, call_at), at);
+  return { calls: [...calls, [began, at]], questions: questions + 1, first_call: 0 };
+}
+
 /** An answer that is kept until its stage asks, or a sign of life of an agent that answers later. */
 export function signalled(state: ExecutionState, event: LogEventOf<"stage.signalled">): ExecutionState {
   const { data, internal } = event;
@@ -49,11 +62,32 @@ export function signalled(state: ExecutionState, event: LogEventOf<"stage.signal
   }
   const { answer, bytes = 0 } = internal ?? {};
   if (answer === undefined) return state;
+  if (data.signal === "complete" && event.status === "waiting") return replied(state, event, answer, bytes);
   const next = withStage(state, event, (stage) => ({
     early: { answer, bytes, by: data.answered_by },
     answers: withAnswer(stage, event),
   }));
   return { ...next, context_bytes: next.context_bytes + bytes };
+}
+
+/** An agent that has asked is called again, as soon as there is a place for it. */
+function replied(
+  state: ExecutionState,
+  event: LogEventOf<"stage.signalled">,
+  answer: OutsideAnswer,
+  bytes: number,
+): ExecutionState {
+  const at = timeOf(event.timestamp);
+  const data = answer.ok ? answer.data : {};
+  const next = withStage(state, event, (stage) => ({
+    phase: "interrupted",
+    wait: null,
+    outside: stage.wait === null ? stage.outside : [...stage.outside, [stage.wait.since, at]],
+    reply: { continuation: stage.wait?.continuation ?? {}, data },
+    answers: withAnswer(stage, event),
+    result: { ...stage.result, status: "pending" },
+  }));
+  return { ...next, context_bytes: next.context_bytes + bytes, recoveriesWithoutProgress: 0 };
 }
 
 type AnsweringEvent = CallEndEvent | LogEventOf<"stage.signalled">;

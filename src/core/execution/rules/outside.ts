@@ -24,6 +24,7 @@ import {
   type StageState,
   stageOf,
 } from "../state.ts";
+import { replyExpired, takeReply } from "./agent-asks.ts";
 import { withinContext } from "./answer.ts";
 import type { Batch } from "./batch.ts";
 import {
@@ -116,7 +117,8 @@ export function expireWaits(batch: Batch): boolean {
   for (const { wait, result } of batch.state.stages) {
     if (wait === null || batch.now < wait.expires_at || isTerminal(batch.state.status)) continue;
     expired = true;
-    if (wait.reason === "wait") questionExpired(batch, result.stage);
+    if (wait.continuation !== null) replyExpired(batch, result.stage);
+    else if (wait.reason === "wait") questionExpired(batch, result.stage);
     else callbackExpired(batch, result.stage, wait);
   }
   return expired;
@@ -154,7 +156,7 @@ export function takeSignal(batch: Batch, { stage: name, wait, answer, by }: Sign
   if (stage === null) return { reason: "unknown_stage", stage: name };
   const spec = specOf(state, name);
   if (spec.wait === undefined)
-    return unanswerable(name, "it calls an agent, and only a stage with `wait` takes an answer");
+    return takeReply(batch, stage, { type: "signal", stage: name, wait, answer, by }, digestOf(answer));
   const answered = { call: null, digest: digestOf(answer) };
   if (isKnown(stage, answered)) return { reason: "repeated", stage: name };
   const over = whyOver(batch, stage);

@@ -30,8 +30,8 @@ export interface StageWait {
 /** Null where the stage asks no question. @param name of a stage that the execution has */
 export function stageWait(execution: ExecutionState, name: string): StageWait | null {
   const { wait: spec } = specOf(execution, name);
-  if (spec === undefined) return null;
   const stage = stageOf(execution, name);
+  if (spec === undefined) return agentsWait(execution, stage);
   const { wait, result } = stage;
   // Of a stage that has asked, it is the `seq` of its question.
   const hasAsked = wait !== null || stage.outside.length > 0;
@@ -45,6 +45,22 @@ export function stageWait(execution: ExecutionState, name: string): StageWait | 
     prompt: wait?.prompt ?? {},
     schema: spec.schema ?? null,
     expires_at: hasAsked ? isoTime(until) : null,
+    result,
+  };
+}
+
+/** What the agent of a stage asks now; null where it asks nothing. */
+function agentsWait(execution: ExecutionState, { wait, result }: StageState): StageWait | null {
+  if (wait?.continuation == null) return null;
+  return {
+    state: isTerminal(execution.status) ? "cancelled" : "open",
+    seq: wait.seq,
+    started_at: execution.started_at,
+    pipeline: execution.spec.pipeline,
+    conversation_id: execution.spec.conversation_id,
+    prompt: wait.prompt,
+    schema: wait.schema,
+    expires_at: isoTime(wait.expires_at),
     result,
   };
 }

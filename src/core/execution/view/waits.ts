@@ -25,18 +25,23 @@ export function openWaits(state: ExecutionState): OpenQuestion[] {
   return state.stages.flatMap(({ wait, result: { stage } }) => {
     if (wait?.reason !== "wait") return [];
     const { seq, since, expires_at, prompt } = wait;
-    return [{ stage, seq, since, expires_at, prompt, schema: specOf(state, stage).wait?.schema ?? null }];
+    const schema = specOf(state, stage).wait?.schema ?? wait.schema;
+    return [{ stage, seq, since, expires_at, prompt, schema }];
   });
 }
 
 /** Whether the run has asked a question so far, and may have more of them open or closed than others know of. */
 export function hasAsked({ spec, stages }: ExecutionState): boolean {
-  return stages.some(({ began_seq }, at) => began_seq > 0 && spec.stages[at]?.wait !== undefined);
+  return stages.some(({ began_seq, questions }, at) => {
+    return questions > 0 || (began_seq > 0 && spec.stages[at]?.wait !== undefined);
+  });
 }
 
 /** Whether a stage of the run may ask. */
 export function mayAsk({ spec }: Pick<ExecutionState, "spec">): boolean {
-  return spec.stages.some(({ wait }) => wait !== undefined);
+  return spec.stages.some(
+    ({ wait, on_input_required }) => wait !== undefined || on_input_required === "wait",
+  );
 }
 
 /** An open question as an entry of the inbox. */

@@ -243,14 +243,9 @@ describe("the state", () => {
 });
 
 describe("a run that asks", () => {
-  test("fails a call whose stage does not wait, and is not asked again", async () => {
+  test("is an outcome of its own: what follows is its stage's to say", async () => {
     const called = await run(streamsRun([STARTED, asks({ id: "i1", reason: "r", message: "Send it?" })]));
-    expect(errorOf(called)).toMatchObject({
-      code: "AGENT_PROCESSING_ERROR",
-      status: 422,
-      message: "the agent asks for more: Send it?",
-      retry: "no",
-    });
+    expect(called.outcome).toMatchObject({ ok: "asks", prompt: { question: "Send it?" }, schema: null });
   });
 });
 

@@ -1,7 +1,7 @@
 // What an AG-UI run asks before it goes on: as a question to a person, and the answer in the run that follows.
 import { RunAgentInputSchema } from "@ag-ui/core/schemas";
 import { describe, expect, test } from "vitest";
-import type { AgentAsks } from "../../../../../src/adapters/agents/protocol.ts";
+import type { AskedCall } from "../../../../../src/core/execution/command.ts";
 import { agUi } from "../../../../../src/adapters/agents/protocols/ag-ui/ag-ui.ts";
 import { agentResponse } from "../../../../../src/adapters/agents/response.ts";
 import type { AgentRequest } from "../../../../../src/engine/ports.ts";
@@ -11,7 +11,7 @@ describe("a run that asks", () => {
   const approve = { type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"] };
 
   /** What the protocol itself makes of a stream, before its stage decides what a question is. */
-  async function read(events: Event[], options = {}, answer?: AgentRequest["answer"]): Promise<AgentAsks> {
+  async function read(events: Event[], options = {}, answer?: AgentRequest["answer"]): Promise<AskedCall> {
     const response = new Response(written(events), { headers: { "content-type": "text/event-stream" } });
     const hooks = { delta: () => {}, progress: () => {}, alive: () => {}, hears_silence: true };
     const asked = { ...ASKED, options: { keep_state: false, ...options }, ...(answer && { answer }) };
@@ -38,7 +38,7 @@ describe("a run that asks", () => {
     traceparent: null,
     callback_url: null,
   };
-  const resumed = ({ continuation }: AgentAsks, data: Record<string, unknown>) => {
+  const resumed = ({ continuation }: AskedCall, data: Record<string, unknown>) => {
     const { body } = agUi.request({ ...ASKED, options: {}, answer: { continuation, data } });
     return RunAgentInputSchema.parse(JSON.parse(body));
   };

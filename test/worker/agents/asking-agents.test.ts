@@ -1,0 +1,86 @@
+// Agents that ask, in real workerd over real HTTP: the question is in the inbox, is answered as any other, and the agent is
+// called with the answer; the run's object may die in between.
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type AgentServer, inTurn, startAgentServer } from "../../support/agents/agent-server.ts";
+import { asks, end, finished, say, start, STARTED, streamsRun } from "../../support/agents/ag-ui-events.ts";
+import { closeAll } from "../../support/close.ts";
+import { eventually } from "../../support/eventually.ts";
+import { type Coordinator, startCoordinator } from "../../support/servers/coordinator.ts";
+
+let agents: AgentServer;
+let coordinator: Coordinator;
+
+const responseSchema = { type: "object", required: ["date"], properties: { date: { type: "string" } } };
+
+beforeAll(async () => {
+  agents = await startAgentServer();
+  coordinator = await startCoordinator([agents], { AGENT_COORDINATOR_RETRY_DELAY: "0.01" });
+});
+
+afterAll(() => closeAll(coordinator, agents));
+
+const show = async (id: string) => (await coordinator.api("GET", `/v1/executions/${id}`)).body;
+
+/** A pipeline whose agent asks once; a run of it that waits for the answer. */
+async function asking(name: string) {
+  const asked = streamsRun([
+    STARTED,
+    asks({ id: "i1", reason: "input", message: "Which day?", responseSchema }),
+  ]);
+  const booked = streamsRun([STARTED, start("m"), say("m", "Booked."), end("m"), finished()]);
+  agents.on(`/${name}`, inTurn(asked, booked));
+  await coordinator.api("PUT", `/v1/agents/${name}`, { url: agents.url(`/${name}`), protocol: "ag-ui" });
+  await coordinator.pipeline(name, [{ name: "book", agent_type: name, on_input_required: "wait" }]);
+  const { status, body } = await coordinator.run({ pipeline: name, conversation_id: name });
+  expect([status, body.status]).toEqual([202, "waiting"]);
+  const calls = () => agents.callsOf(`/${name}`);
+  return { id: String(body.execution_id), calls };
+}
+
+const completed = (id: string) =>
+  eventually(
+    () => show(id),
+    ({ status }) => status === "completed",
+  );
+
+test("a question is in the inbox, its answer is held to its schema, and goes to the agent", async () => {
+  const { id, calls } = await asking("asked");
+  const inbox = await coordinator.api("GET", "/v1/waits?conversation_id=asked");
+  expect(inbox.body.data).toMatchObject([{ execution_id: id, stage: "book", schema: responseSchema }]);
+  const path = `/v1/executions/${id}/stages/book/complete`;
+  const wrong = await coordinator.api("POST", path, { data: { date: 7 } });
+  expect([wrong.status, wrong.body.code]).toEqual([422, "SCHEMA_MISMATCH"]);
+  expect((await coordinator.api("POST", path, { data: { date: "monday" } })).status).toBe(200);
+  expect((await completed(id)).final_result).toMatchObject({ answer: "Booked." });
+  const [first, second] = calls();
+  expect(second?.body).toMatchObject({
+    resume: [{ interruptId: "i1", status: "resolved", payload: { date: "monday" } }],
+  });
+  expect(second?.headers["idempotency-key"]).not.toBe(first?.headers["idempotency-key"]);
+  expect((await coordinator.api("GET", "/v1/waits?conversation_id=asked")).body.data).toEqual([]);
+});
+
+test("a person without a key answers by its page", async () => {
+  const { id } = await asking("paged");
+  const token = await coordinator.api("POST", `/v1/executions/${id}/stages/book/token`);
+  expect(token.status).toBe(200);
+  const { pathname } = new URL(token.body.respond_url);
+  const page = await (await coordinator.fetch(pathname, { headers: { accept: "text/html" } })).text();
+  expect(page).toContain("Which day?");
+  const posted = await coordinator.fetch(pathname, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ data: { date: "monday" } }),
+  });
+  expect(posted.status, await posted.text()).toBeLessThan(400);
+  expect((await completed(id)).final_result).toMatchObject({ answer: "Booked." });
+});
+
+test("an eviction while it waits, and a crash after the answer, lose nothing", async () => {
+  const { id, calls } = await asking("evicted");
+  await coordinator.evict(id);
+  await coordinator.api("POST", `/v1/executions/${id}/stages/book/complete`, { data: { date: "monday" } });
+  await coordinator.abort(id);
+  expect((await completed(id)).final_result).toMatchObject({ answer: "Booked." });
+  for (const { body } of calls().slice(1)) expect(body).toMatchObject({ resume: [{ interruptId: "i1" }] });
+});
