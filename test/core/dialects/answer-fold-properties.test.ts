@@ -6,11 +6,10 @@ import { foldEvent } from "../../../src/client/fold-event.ts";
 import type { RunEvent, RunView, StageView } from "../../../src/client/run-view.ts";
 import { AnswerFold, answerText, type StreamEvent } from "../../../src/core/dialects/answer-fold.ts";
 import { sizeOf } from "../../support/sizes.ts";
+import { chatContent, messagesOf, PROTOCOLS, type Texts } from "./readers.ts";
 import { eventsOf, NAMES, type RunScript, runScript, shapeOf } from "./random-run.ts";
 
 const RUNS = sizeOf("DIALECT_RUNS");
-
-type Texts = Record<string, string>;
 
 /** What our own reader shows at the end, by stage; stages without a text are left out. */
 function shown(events: readonly StreamEvent[]): Texts {
@@ -55,19 +54,47 @@ function read(events: readonly StreamEvent[], allStages: boolean): Texts {
   return texts;
 }
 
+/** Of the stages that no other depends on. */
+function answers(script: RunScript, texts: Texts): Texts {
+  const depended = new Set(shapeOf(script).flatMap(({ depends_on }) => depends_on));
+  return Object.fromEntries(Object.entries(texts).filter(([name]) => !depended.has(name)));
+}
+
 function check(script: RunScript): void {
   const events = eventsOf(script);
   const whole = shown(events);
   expect(read(events, true)).toEqual(whole);
-  const depended = new Set(shapeOf(script).flatMap(({ depends_on }) => depends_on));
-  const answers = Object.entries(whole).filter(([name]) => !depended.has(name));
-  expect(read(events, false)).toEqual(Object.fromEntries(answers));
+  expect(read(events, false)).toEqual(answers(script, whole));
 }
 
 test(`readers of the operations end with the text of our own reader, in ${RUNS} runs`, {
   timeout: 1_800_000,
 }, () => {
   fc.assert(fc.property(runScript, check), { numRuns: RUNS });
+});
+
+test.each(Object.entries(PROTOCOLS))("so do clients of %s", { timeout: 1_800_000 }, (_, protocol) => {
+  const property = fc.property(runScript, (script) => {
+    const events = eventsOf(script);
+    const messages = messagesOf(protocol.encoder(), events);
+    expect(protocol.read(messages)).toEqual(answers(script, shown(events)));
+  });
+  fc.assert(property, { numRuns: Math.ceil(RUNS / 8) });
+});
+
+test("a chat completion has each answer whole, as a paragraph", { timeout: 1_800_000 }, () => {
+  const property = fc.property(runScript, (script) => {
+    const events = eventsOf(script);
+    const content = chatContent(events);
+    const paragraphs = content.split("\n\n").filter((text) => text !== "");
+    const texts = Object.values(answers(script, shown(events)));
+    for (const text of texts) expect(paragraphs).toContain(text);
+    const fold = new AnswerFold();
+    const isVoid = events.flatMap((event) => fold.push(event)).some(({ type }) => type === "void");
+    // What was said cannot be taken back.
+    if (!isVoid) expect(paragraphs.toSorted()).toEqual(texts.toSorted());
+  });
+  fc.assert(property, { numRuns: Math.ceil(RUNS / 8) });
 });
 
 test("the runs take every turn that they are there for", () => {
