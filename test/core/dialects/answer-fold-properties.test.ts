@@ -3,7 +3,7 @@
 import * as fc from "fast-check";
 import { expect, test } from "vitest";
 import { foldEvent } from "../../../src/client/fold-event.ts";
-import type { RunEvent, RunView, StageView } from "../../../src/client/run-view.ts";
+import type { RunView, StageView } from "../../../src/client/run-view.ts";
 import { AnswerFold, answerText, type StreamEvent } from "../../../src/core/dialects/answer-fold.ts";
 import { sizeOf } from "../../support/sizes.ts";
 import { chatContent, messagesOf, PROTOCOLS, type Texts } from "./readers.ts";
@@ -14,7 +14,7 @@ const RUNS = sizeOf("DIALECT_RUNS");
 /** What our own reader shows at the end, by stage; stages without a text are left out. */
 function shown(events: readonly StreamEvent[]): Texts {
   let view: RunView | null = null;
-  for (const event of events) view = foldEvent(view, event as RunEvent);
+  for (const event of events) view = foldEvent(view, event);
   const texts = (view?.stages ?? []).map((stage) => [stage.name, textOf(stage)] as const);
   return Object.fromEntries(texts.filter(([, text]) => text !== ""));
 }

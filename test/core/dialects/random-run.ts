@@ -33,7 +33,7 @@ const step: fc.Arbitrary<Step> = fc.record({
   ),
   text: piece,
   cut: fc.nat(6),
-}) as fc.Arbitrary<Step>;
+});
 
 export const runScript: fc.Arbitrary<RunScript> = fc.record({
   stages: fc.integer({ min: 1, max: 3 }),

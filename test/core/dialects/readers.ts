@@ -16,7 +16,7 @@ type Message = any;
 export function messagesOf(encoder: Encoder, events: readonly StreamEvent[]): Message[] {
   const text = events.map((event) => encoder.push(event)).join("");
   const data = Array.from(text.matchAll(/^data: (.*)$/gm), ([, json = ""]) => json);
-  return data.filter((json) => json !== "[DONE]").map((json) => JSON.parse(json) as Message);
+  return data.filter((json) => json !== "[DONE]").map((json) => JSON.parse(json));
 }
 
 /** By stage; of a stage's parts each one that is left counts. */
