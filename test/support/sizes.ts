@@ -17,6 +17,8 @@ const SIZES = {
   DRIVER_RUNS: { quick: 600, all: 1_500, soak: 50_000 },
   /** Simulated forks. */
   FORK_RUNS: { quick: 100, all: 400, soak: 30_000 },
+  /** Simulated runs that readers of other protocols follow. */
+  DIALECT_RUNS: { quick: 1_000, all: 4_000, soak: 200_000 },
   /** One in so many shapes of five stages is crashed at every pair of points, each other one at every point. */
   ONE_SHAPE_IN: { quick: 12, all: 3, soak: 1 },
   /** Runs that wait for a retry when the server is killed. */

@@ -175,9 +175,17 @@ export class AnswerFold {
 
   private closed(said: Said | undefined, result: StageResult | null): TextOperation[] {
     if (said === undefined || said.part === null) return [];
+    const operations: TextOperation[] = [];
+    if (said.part.text.length > said.length) {
+      // The last try has not come as far as the one before it: only what it has said is true.
+      const { stage, text } = said.part;
+      const kept = text.slice(0, said.length);
+      operations.push(...this.voided(said), ...this.append(stage, said, kept));
+    }
     const { part } = said;
+    if (part === null) return operations;
     said.part = null;
-    return [{ type: "close", part, result }];
+    return [...operations, { type: "close", part, result }];
   }
 }
 

@@ -150,6 +150,20 @@ test("a failed stage's text is void, a cancelled one's is kept", () => {
   expect(lost.fold.open).toEqual([]);
 });
 
+test("a cancelled stage keeps only what its last try has said", () => {
+  const silent = one();
+  silent.started();
+  silent.delta("Wrong", 0);
+  silent.started(2);
+  expect(silent.cancelled()).toEqual(["void s-2"]);
+  const shorter = one();
+  shorter.started();
+  shorter.delta("Heat pumps", 0);
+  shorter.started(2);
+  shorter.delta("Heat", 0, 2);
+  expect(shorter.cancelled()).toEqual(["void s-2", "open s-3", "append s-3 Heat", "close s-3"]);
+});
+
 test("a result that is taken over from another run is a part of its own event", () => {
   expect(one().completed({ answer: "Kept" })).toEqual(["open s-2", "append s-2 Kept", "close s-2"]);
 });

@@ -68,7 +68,10 @@ export class A2aEncoder implements Encoder {
         const data = operation.result?.data ?? null;
         return data === null ? [] : [update([{ data, mediaType: JSON_MEDIA }], true, true)];
       }
-      default:
+      case "void":
+        // Nothing may follow: a further try need not say anything.
+        return [update([textPart("", MARKDOWN)], false, false)];
+      case "open":
         return [];
     }
   }

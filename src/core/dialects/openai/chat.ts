@@ -3,8 +3,8 @@
 import type { EventOf } from "../../../contract/event.ts";
 import type { PipelineExecution } from "../../../contract/execution.ts";
 import { timeOf } from "../../time.ts";
-import { AnswerFold, type StreamEvent, type TextOperation } from "../answer-fold.ts";
-import { citationsIn } from "../citations.ts";
+import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "../answer-fold.ts";
+import { type Citation, citationsIn } from "../citations.ts";
 import { type Encoder, finalAnswers, joinedAnswer, sseMessage } from "../encoder.ts";
 import { tokensOf } from "../tokens.ts";
 import { urlCitations } from "./annotations.ts";
@@ -29,8 +29,10 @@ export class ChatCompletionEncoder implements Encoder {
   private head: { id: string; object: string; created: number; model: string } | null = null;
   /** UTF-16 units of the message so far. */
   private length = 0;
-  /** Where the open parts begin in it, by stage. */
-  private readonly begins = new Map<string, number>();
+  /** Where the text that is written begins in it. */
+  private begins = 0;
+  /** The text that is written, and those that wait for it to end: of stages at once only one can be written. */
+  private texts: { part: TextPart; text: string; closed: readonly Citation[] | null }[] = [];
   private isRestarted = false;
 
   constructor(options: ChatOptions) {
@@ -52,29 +54,49 @@ export class ChatCompletionEncoder implements Encoder {
     return this.failed(error);
   }
 
-  private text(operation: TextOperation): string {
-    const { part } = operation;
-    switch (operation.type) {
-      case "open":
-        if (this.length > 0) {
-          this.length += PARAGRAPH.length;
-          this.begins.set(part.stage, this.length);
-          return this.delta({ content: PARAGRAPH });
-        }
-        this.begins.set(part.stage, 0);
-        return "";
-      case "append":
-        this.length += operation.text.length;
-        return this.delta({ content: operation.text });
-      case "void":
-        this.isRestarted = true;
-        return "";
-      case "close": {
-        const offset = this.begins.get(part.stage) ?? 0;
-        const found = urlCitations(citationsIn(operation.result?.data), part.text, offset);
-        return found.length === 0 ? "" : this.delta({ annotations: found.map(annotation) });
-      }
+  private text({ part, ...operation }: TextOperation): string {
+    const text = this.texts.find((each) => each.part === part);
+    if (operation.type === "open") {
+      this.texts.push({ part, text: "", closed: null });
+      return this.texts.length === 1 ? this.next() : "";
     }
+    if (text === undefined) return "";
+    const isWritten = this.texts[0] === text;
+    switch (operation.type) {
+      case "append":
+        text.text += operation.text;
+        return isWritten ? this.content(operation.text) : "";
+      case "void":
+        this.texts = this.texts.filter((each) => each !== text);
+        this.isRestarted ||= isWritten;
+        return isWritten ? this.next() : "";
+      case "close":
+        text.closed = citationsIn(operation.result?.data);
+        return isWritten ? this.end(text.text, text.closed) : "";
+    }
+  }
+
+  private content(text: string): string {
+    if (text === "") return "";
+    this.length += text.length;
+    return this.delta({ content: text });
+  }
+
+  private end(text: string, citations: readonly Citation[]): string {
+    this.texts.shift();
+    const found = urlCitations(citations, text, this.begins);
+    const annotations = found.length === 0 ? "" : this.delta({ annotations: found.map(annotation) });
+    return annotations + this.next();
+  }
+
+  /** Begins the text whose turn it is, with what it has said while it waited. */
+  private next(): string {
+    const [next] = this.texts;
+    if (next === undefined) return "";
+    const paragraph = this.length > 0 ? this.content(PARAGRAPH) : "";
+    this.begins = this.length;
+    const begun = paragraph + this.content(next.text);
+    return next.closed === null ? begun : begun + this.end(next.text, next.closed);
   }
 
   private event(event: StreamEvent): string {
