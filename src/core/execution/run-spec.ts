@@ -27,6 +27,8 @@ export interface PrivateSpec {
   on_disconnect: OnDisconnect;
   /** The caller that started it watches it: after a crash their absence counts. */
   watched: boolean;
+  /** Its readers leave where it is paused or waits, to answer later: their absence counts only while it goes on. */
+  rests_alone?: true;
   config: RunConfig;
   /** The registration of each agent type the stages name; null if it is not registered. */
   agents: Record<string, RegisteredAgent | null>;

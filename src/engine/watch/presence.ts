@@ -44,6 +44,12 @@ export class Presence {
     return this.count === 0 && this.grace === null && this.resting() > 0;
   }
 
+  /** The run has ended its readers' streams itself. */
+  private get isExcused(): boolean {
+    const { state } = this.driver;
+    return state?.spec.rests_alone === true && (state.status === "paused" || state.status === "waiting");
+  }
+
   /** Registers a watcher; the returned function, idempotent, removes it, and takes what `left` takes. */
   enter(): (late_ms?: number) => void {
     this.count += 1;
@@ -72,7 +78,7 @@ export class Presence {
     this.grace?.stop();
     const stop = this.clock.after(ms, () => {
       this.grace = null;
-      this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
+      if (!this.isExcused) this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
     this.grace = { until, stop };
   }

@@ -35,6 +35,8 @@ export function pipelineName(text: string): Result<string> {
 export type FacadeRun = { [Field in keyof z.input<typeof ExecutionRequest>]: unknown } & {
   /** The client keeps the conversation: its turns, oldest first, instead of those that the coordinator remembers. */
   history?: ConversationTurn[];
+  /** Its stream ends where it is paused or asks: that its reader leaves then is no reason to cancel it. */
+  rests_alone?: true;
 };
 
 /**
@@ -44,14 +46,17 @@ export type FacadeRun = { [Field in keyof z.input<typeof ExecutionRequest>]: unk
  */
 export async function planFacadeRun(
   call: Call,
-  { history, ...run }: FacadeRun,
+  { history, rests_alone, ...run }: FacadeRun,
   sent: unknown,
   watched: boolean,
   places: Readonly<Record<string, string>>,
 ): Promise<Result<StartRequest>> {
   const request = parseWith(ExecutionRequest, run);
   if (!request.ok) return err(placed(request.error, places));
-  const given = history === undefined ? {} : { history };
+  const given = {
+    ...(history === undefined ? {} : { history }),
+    ...(rests_alone === undefined ? {} : { rests_alone }),
+  };
   return planStart(call, { ...request.value, ...given }, sent, watched);
 }
 

@@ -29,6 +29,8 @@ export interface RunContext {
 export interface RunRequest extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache"> {
   /** Given instead of the turns of its conversation, which then neither gives nor keeps one. */
   history?: ConversationTurn[];
+  /** Its readers leave where it is paused or asks. */
+  rests_alone?: true;
 }
 
 /** What a catalog gives a run. */

@@ -184,6 +184,7 @@ export function pin(
     ...kept,
     ...begun,
     ...bypassOf(request, context),
+    ...(request.rests_alone === undefined ? {} : { rests_alone: request.rests_alone }),
     ...(request.history === undefined ? {} : { no_turn: true as const, keeps_history: true as const }),
     ...originOf(stages, context, settings),
     tenant: context.tenant,

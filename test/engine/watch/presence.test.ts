@@ -19,14 +19,14 @@ function watched(
   const driver = {
     state: startExecution(spec, 0).state,
     submit: (command: Command) => submitted.push({ at: time.now, command }),
-  } as unknown as ExecutionDriver;
+  };
   const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
-  const presence = Presence.of(driver, clock, restarted, () => resting.count);
+  const presence = Presence.of(driver as unknown as ExecutionDriver, clock, restarted, () => resting.count);
   const end = async () => {
     while (await time.step());
     return submitted.map(({ at, command }) => [at, command.type]);
   };
-  return { time, presence, end };
+  return { time, presence, end, driver };
 }
 
 const GRACE = TIMINGS.DISCONNECT_GRACE_MS;
@@ -96,4 +96,20 @@ test("a reader whose stream rests may be slow to come back, whoever leaves meanw
   time.now = 1_000;
   presence?.left();
   expect(await end()).toEqual([[GRACE + 3_000, "cancel"]]);
+});
+
+test("one whose readers leave where it rests is not cancelled while it is paused or waits, and is while it goes on", async () => {
+  for (const status of ["paused", "waiting"] as const) {
+    const { presence, end, driver } = watched({ rests_alone: true });
+    driver.state = { ...driver.state, status };
+    presence?.enter()();
+    expect(await end()).toEqual([]);
+    driver.state = { ...driver.state, status: "running" };
+    presence?.enter()();
+    expect((await end()).map(([, type]) => type)).toEqual(["cancel"]);
+  }
+  const { presence, end, driver } = watched();
+  driver.state = { ...driver.state, status: "paused" };
+  presence?.enter()();
+  expect(await end()).toEqual([[GRACE, "cancel"]]);
 });

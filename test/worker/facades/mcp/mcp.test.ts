@@ -61,7 +61,7 @@ const CLIENTS: Record<string, () => Promise<Connected>> = {
   },
   "of 2025": async () => {
     const client = new EarlierClient(info);
-    await client.connect(new EarlierTransport(endpoint()) as Parameters<EarlierClient["connect"]>[0]);
+    await client.connect(new EarlierTransport(endpoint()));
     // Its second argument is a schema of the result.
     const callTool = (params: Parameters<EarlierClient["callTool"]>[0], options: never) =>
       client.callTool(params, undefined, options);
