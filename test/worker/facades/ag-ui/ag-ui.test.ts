@@ -272,7 +272,10 @@ describe("by hand", () => {
     expect(agents.callsOf("/answer").filter(({ body }) => body.execution_id === "by-hand-1")).toHaveLength(1);
     // Another question under the same run is refused.
     const other = await post(input({ messages: [{ id: "u1", role: "user", content: "Other?" }] }));
-    expect([other.status, (await other.json()).code]).toEqual([422, "IDEMPOTENCY_MISMATCH"]);
+    expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([
+      422,
+      "IDEMPOTENCY_MISMATCH",
+    ]);
   });
 
   test("a run's id that cannot be an execution's is repeated as it is", async () => {
