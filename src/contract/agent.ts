@@ -81,10 +81,12 @@ const HeaderName = z
   );
 
 /** The protocols that an agent may be called by (src/adapters/agents/protocols.ts). */
-export const ProtocolName = z.literal(["native"]);
+export const ProtocolName = z.literal(["native", "openai", "ag-ui", "langgraph"]);
 
 const registrationFields = {
   protocol: z._default(ProtocolName, "native"),
+  /** Of the protocol: agent-options.ts. */
+  options: z.optional(JsonObject),
   headers: z.optional(z.record(HeaderName, SecretReference)),
 };
 

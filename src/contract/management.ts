@@ -1,5 +1,6 @@
 // Responses of the management endpoints other than definitions: agents with their breakers, the validation of a
 // pipeline, the lists. src/contract/README.md sections 1, 4 and 7.
+import { JsonObject } from "./json.ts";
 import * as z from "./zod.ts";
 import { ProtocolName } from "./agent.ts";
 import { LIMITS } from "./limits.ts";
@@ -24,6 +25,7 @@ export const Agent = z.object({
   binding: z.optional(z.string()),
   path: z.optional(z.string()),
   protocol: ProtocolName,
+  options: z.optional(JsonObject),
   headers: z.optional(z.record(z.string(), z.string())),
   breaker: BreakerState,
 });

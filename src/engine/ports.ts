@@ -4,6 +4,7 @@ import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agen
 import type { CacheKey } from "../core/caching/cache-key.ts";
 import type { CachedEntry, CachedResult, RunResults } from "../core/caching/cached-result.ts";
 import type { RunQuestion } from "../core/caching/run-question.ts";
+import type { JsonObject } from "../contract/json.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
 import type { CallEnding, CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
@@ -48,6 +49,8 @@ export interface AgentRequest {
   traceparent: string | null;
   /** Where the agent may send its result later; null where its stage does not allow it. A credential. */
   callback_url: string | null;
+  /** Of a further call: the answer to what the agent asked, with what it needs to go on. */
+  answer?: { continuation: JsonObject; data: JsonObject };
 }
 
 /** Callbacks of a running call. */

@@ -20,8 +20,9 @@ import { ACCEPT_ENCODING, type BrotliDecoder } from "./body/codings.ts";
 import { accepted, isWithin } from "./later/accepted.ts";
 import { readCallback } from "./later/callback.ts";
 import { OpenConnections } from "./open-connections.ts";
+import { optionsOfCall } from "./options.ts";
 import { clip } from "./parse.ts";
-import type { AgentProtocol, ProtocolRequest } from "./protocol.ts";
+import type { AgentProtocol, ProtocolCall, ProtocolRequest } from "./protocol.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { secretName } from "./redacting.ts";
 import { rejection } from "./rejection.ts";
@@ -68,7 +69,10 @@ export class HttpAgents implements Agents, AgentCallbacks {
     if (registration === null) return failed({ kind: "unregistered", agent_type });
     const protocol = this.protocol(registration, agent_type);
     if ("failure" in protocol) return protocol;
-    const asked = protocol.request(request);
+    const options = optionsOfCall(registration, request.call.config);
+    if (!options.ok) return notCallable(`the agent ${agent_type} cannot be called: ${options.error}`);
+    const written: ProtocolCall = { ...request, options: options.value };
+    const asked = protocol.request(written);
     const target = this.target(registration, agent_type, asked);
     if ("failure" in target) return target;
     const { tenant, traceparent, idempotency_key, callback_url } = request;
@@ -102,7 +106,7 @@ export class HttpAgents implements Agents, AgentCallbacks {
     if (response.status === 202) return accepted(response, request, target.href);
     const answer = agentResponse(response, hooks, this.world.brotli ?? null);
     return response.ok
-      ? readAnswer(answer, protocol, hooks)
+      ? readAnswer(answer, protocol, hooks, written)
       : readFailure(answer, protocol, target.href, hooks);
   }
 

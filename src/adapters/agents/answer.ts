@@ -1,6 +1,8 @@
 // Maps an agent's response to an outcome, for every protocol: statuses, redirects, Retry-After, truncated bodies,
 // sizes. A response that violates src/contract/README.md section 4 is a contract failure; one that stops too early is
 // truncated.
+import type { AgentProgress } from "../../contract/agent.ts";
+import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { isHighSurrogate } from "../../contract/text.ts";
@@ -10,13 +12,14 @@ import type { CallFailure } from "../../core/resilience/classify.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { bodyFailure, clip } from "./parse.ts";
-import type { AgentProtocol, AnswerRead } from "./protocol.ts";
+import type { AgentProtocol, AnswerRead, ProtocolCall } from "./protocol.ts";
 import type { AgentResponse } from "./response.ts";
 
 export async function readAnswer(
   response: AgentResponse,
   protocol: AgentProtocol,
   hooks: CallHooks,
+  asked: ProtocolCall,
 ): Promise<CallOutcome> {
   const { status } = response;
   if (status === 204 || status === 205 || !response.hasBody) {
@@ -25,10 +28,11 @@ export async function readAnswer(
   }
   const text = wholeCharacters(hooks);
   try {
-    const read = await protocol.read(response, {
+    const own = {
       delta: text.push,
-      progress: (progress) => hooks.progress({ ...progress, message: clip(progress.message) }),
-    });
+      progress: (progress: AgentProgress) => hooks.progress({ ...progress, message: clip(progress.message) }),
+    };
+    const read = await protocol.read(response, own, asked);
     if (read.ok) text.end();
     return outcomeOf(read);
   } catch (cause) {
@@ -40,11 +44,24 @@ export async function readAnswer(
 /** The outcome of a read answer. Counts its size and refuses one beyond the limit. */
 export function outcomeOf(read: AnswerRead): CallEnding {
   if (!read.ok) return fail(read.error);
+  if (read.ok === "asks") return fail(asksForMore(read.prompt));
   const bytes = answerBytes(read.value);
   if (bytes > LIMITS.RESULT_BYTES) {
     return fail({ kind: "result_too_large", limit_bytes: LIMITS.RESULT_BYTES, bytes });
   }
   return { ok: true, answer: read.value, bytes };
+}
+
+/** The failure of a call whose agent asks a person, as another try would again. */
+function asksForMore(prompt: JsonObject): CallFailure {
+  const { question } = prompt;
+  const words = typeof question === "string" && question !== "" ? question : JSON.stringify(prompt);
+  return {
+    kind: "stream_error",
+    status: 422,
+    detail: `the agent asks for more: ${clip(words)}`,
+    retryable: false,
+  };
 }
 
 /**

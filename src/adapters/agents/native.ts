@@ -2,12 +2,17 @@
 // of `delta`, `progress`, and one last `result` or `error`.
 import type { EventSourceMessage } from "eventsource-parser";
 import { AgentAnswer, AgentDelta, AgentProgress } from "../../contract/agent.ts";
-import { err, ok } from "../../contract/problem.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
 import { readMembers } from "../../core/json/json.ts";
+import type { CallFailure } from "../../core/resilience/classify.ts";
 import { agentMessage, wordsOf } from "../../core/resilience/agent-message.ts";
 import { clip, readErrorBody, failureMessage, parseJson, readProblem } from "./parse.ts";
-import type { AgentProtocol, AnswerHooks, AnswerRead } from "./protocol.ts";
+import type { AgentProtocol, AnswerHooks } from "./protocol.ts";
+import type { AgentResponse } from "./response.ts";
+
+/** An agent of this protocol does not ask by its answer. */
+type NativeRead = Result<AgentAnswer, CallFailure>;
 
 const FORM = '{"data": {…}}';
 /** Maximum number of keys shown of an answer without `data`. */
@@ -28,20 +33,23 @@ export const native: AgentProtocol = {
     },
     body: JSON.stringify(call),
   }),
-  async read(response, hooks) {
-    const { status } = response;
-    if (response.isStream) {
-      const outcome = await response.events((event) => readEvent(event, status, hooks));
-      return outcome ?? err({ kind: "truncated", detail: "the stream ended without result or error" });
-    }
-    if (response.isJson) return parseAnswer(await response.text(), status);
-    return err(await response.unexpected("application/json or text/event-stream"));
-  },
+  read: readNative,
   readError: readErrorBody,
 };
 
+/** Reads an answer, or a callback with one. */
+export async function readNative(response: AgentResponse, hooks: AnswerHooks): Promise<NativeRead> {
+  const { status } = response;
+  if (response.isStream) {
+    const outcome = await response.events((event) => readEvent(event, status, hooks));
+    return outcome ?? err({ kind: "truncated", detail: "the stream ended without result or error" });
+  }
+  if (response.isJson) return parseAnswer(await response.text(), status);
+  return err(await response.unexpected("application/json or text/event-stream"));
+}
+
 /** The answer that a JSON text holds: a whole body, or a stream's `result`. */
-export function parseAnswer(text: string, status: number): AnswerRead {
+export function parseAnswer(text: string, status: number): NativeRead {
   const json = parseJson(text, status, FORM);
   if (!json.ok) return json;
   const answer = AgentAnswer.safeParse(json.value);
@@ -71,7 +79,7 @@ function kindOf(value: unknown): string {
 }
 
 /** Passes text and progress on. Returns the outcome of a `result`, an `error`, or an event in a wrong form. */
-function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks): AnswerRead | null {
+function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks): NativeRead | null {
   switch (event.event) {
     case "delta": {
       const delta = AgentDelta.safeParse(readMembers(event.data));
@@ -99,7 +107,7 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
 }
 
 /** The failure that problem details report, of a stream's `error` or of a callback. */
-export function readErrorEvent(data: string, status: number): AnswerRead {
+export function readErrorEvent(data: string, status: number): NativeRead {
   const problem = readProblem(data);
   const words = agentMessage(data, "");
   if (problem === null) {

@@ -2,6 +2,7 @@
 // connections, redirects, credentials and codings in agents.ts, statuses, Retry-After and sizes in answer.ts, byte
 // counts in body/, redaction in redacting.ts, deadlines in the engine.
 import type { AgentAnswer } from "../../contract/agent.ts";
+import type { JsonObject } from "../../contract/json.ts";
 import type { Result } from "../../contract/problem.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import type { AgentRequest, CallHooks } from "../../engine/ports.ts";
@@ -12,14 +13,19 @@ export interface AgentProtocol {
   /** The form of an answer, for the message about one that has no body. */
   readonly form: string;
   /** Writes the call. */
-  request(asked: AgentRequest): ProtocolRequest;
+  request(asked: ProtocolCall): ProtocolRequest;
   /**
    * Reads the answer of a 2xx response that has a body, and passes text and progress on as they come.
    * @throws what AgentResponse throws
    */
-  read(response: AgentResponse, hooks: AnswerHooks): Promise<AnswerRead>;
+  read(response: AgentResponse, hooks: AnswerHooks, asked: ProtocolCall): Promise<AnswerRead>;
   /** Reads what the body of a failure status says. @param type its media type */
   readError(body: string, type: string): ErrorBody;
+}
+
+export interface ProtocolCall extends AgentRequest {
+  /** As the protocol's schema made them (src/contract/agent-options.ts). */
+  options: JsonObject;
 }
 
 export interface ProtocolRequest {
@@ -31,4 +37,14 @@ export interface ProtocolRequest {
 }
 
 export type AnswerHooks = Pick<CallHooks, "delta" | "progress">;
-export type AnswerRead = Result<AgentAnswer, CallFailure>;
+export type AnswerRead = AgentAsks | Result<AgentAnswer, CallFailure>;
+
+/** The agent asks a person before it goes on. */
+export interface AgentAsks {
+  ok: "asks";
+  prompt: JsonObject;
+  /** Of the answer; null where any object is one. */
+  schema: JsonObject | null;
+  /** Goes with the answer into the further call. */
+  continuation: JsonObject;
+}

@@ -2,5 +2,13 @@
 import type { AgentRegistration } from "../../contract/agent.ts";
 import { native } from "./native.ts";
 import type { AgentProtocol } from "./protocol.ts";
+import { agUi } from "./protocols/ag-ui/ag-ui.ts";
+import { langGraph } from "./protocols/langgraph/langgraph.ts";
+import { openAi } from "./protocols/openai/openai.ts";
 
-export const PROTOCOLS: Readonly<Record<AgentRegistration["protocol"], AgentProtocol>> = { native };
+export const PROTOCOLS: Readonly<Record<AgentRegistration["protocol"], AgentProtocol>> = {
+  native,
+  openai: openAi,
+  "ag-ui": agUi,
+  langgraph: langGraph,
+};

@@ -1,5 +1,6 @@
 // /v1/agents: the registry. A URL that may not be called is refused at registration.
 import { AgentRegistration, type RegisteredAgent } from "../../contract/agent.ts";
+import { AGENT_OPTIONS } from "../../contract/agent-options.ts";
 import type { BreakerState } from "../../contract/management.ts";
 import { cutName, Name } from "../../contract/names.ts";
 import { type CoordinatorError, err, ok } from "../../contract/problem.ts";
@@ -9,6 +10,7 @@ import { shownState, type BreakerSnapshot } from "../../core/resilience/breaker.
 import type { CatalogSnapshot } from "../../engine/worker-ports.ts";
 import { REFERENCE_AGENTS } from "../../pipelines/rag.ts";
 import type { Call } from "../context.ts";
+import * as z from "../../contract/zod.ts";
 import { endpoint } from "../endpoint.ts";
 import { invalid, parseWith } from "../request/body.ts";
 import { registrationOf } from "../runs/run-spec.ts";
@@ -63,6 +65,9 @@ export const agents = [
         const url = agentUrl(body.url, hostsFor(call));
         if (!url.ok) return err(invalid([{ pointer: "/url", detail: url.error }]));
       }
+      const { protocol, options = {} } = body;
+      const known = parseWith(z.object({ options: AGENT_OPTIONS[protocol] }), { options });
+      if (!known.ok) return known;
       const before = registered(call, await catalogNow(call), agent_type);
       const { outcome } = await services.catalogs.write(tenant, (rpc) => rpc.setAgent(agent_type, body));
       if (!outcome.ok) return outcome;

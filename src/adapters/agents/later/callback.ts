@@ -9,7 +9,7 @@ import type { Sent } from "../../../engine/object-protocol.ts";
 import type { CallbackRead, CallHooks } from "../../../engine/ports.ts";
 import { outcomeOf, wholeCharacters } from "../answer.ts";
 import type { BrotliDecoder } from "../body/codings.ts";
-import { native, parseAnswer, readErrorEvent } from "../native.ts";
+import { readNative, parseAnswer, readErrorEvent } from "../native.ts";
 import { bodyFailure, clip } from "../parse.ts";
 import { type AgentResponse, agentResponse } from "../response.ts";
 
@@ -75,7 +75,7 @@ function signOfLife(value: object): CallbackRead | null {
 
 async function readStream(response: AgentResponse, hooks: CallHooks): Promise<CallbackRead> {
   const text = wholeCharacters(hooks);
-  const read = await native.read(response, {
+  const read = await readNative(response, {
     delta: text.push,
     progress: (progress) => hooks.progress({ ...progress, message: clip(progress.message) }),
   });
