@@ -4,7 +4,7 @@ import type { JsonObject } from "../../../contract/json.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
 import type { RpcId } from "../../../core/dialects/mcp.ts";
 
-export const MODERN = "2026-07-28";
+const MODERN = "2026-07-28";
 /** Those before, the newest first. */
 export const LEGACY = ["2025-11-25", "2025-06-18", "2025-03-26"] as const;
 export const SUPPORTED: readonly string[] = [MODERN, ...LEGACY];
