@@ -39,6 +39,17 @@ export const OpenAiOptions = z.lazy(() =>
 );
 export type OpenAiOptions = z.infer<typeof OpenAiOptions>;
 
+export const McpOptions = z.lazy(() =>
+  z.strictObject({
+    tool: Id,
+    /** An object of templates; the query alone where there is none. */
+    arguments: z.optional(JsonObject),
+    /** Whether a tool that answers with an error is called again. */
+    retry_tool_errors: z._default(z.boolean(), false),
+  }),
+);
+export type McpOptions = z.infer<typeof McpOptions>;
+
 export const AgUiOptions = z.lazy(() =>
   z.strictObject({
     prompt: z.optional(Template),
@@ -64,6 +75,7 @@ export type LangGraphOptions = z.infer<typeof LangGraphOptions>;
 export const AGENT_OPTIONS: Readonly<Record<AgentRegistration["protocol"], z.ZodMiniType<JsonObject>>> = {
   native: z.strictObject({}),
   openai: OpenAiOptions,
+  mcp: McpOptions,
   "ag-ui": AgUiOptions,
   langgraph: LangGraphOptions,
 };
