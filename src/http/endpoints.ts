@@ -4,6 +4,7 @@ import type { Endpoint, TaggedEndpoint } from "./endpoint.ts";
 import type { Tag } from "./openapi/description.ts";
 import { about } from "./routes/about.ts";
 import { agents } from "./routes/agents.ts";
+import { a2a } from "./facades/a2a/a2a.ts";
 import { agUi } from "./facades/ag-ui/run.ts";
 import { chat } from "./facades/ai-sdk/chat.ts";
 import { chatCompletions } from "./facades/openai/chat.ts";
@@ -35,7 +36,7 @@ export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("outside", ...waits, ...signals, ...respond, ...callbacks),
   ...tagged("protocols", ...chat),
   ...tagged("protocols", ...chatCompletions, ...responses),
-  ...tagged("protocols", ...agUi, ...mcp),
+  ...tagged("protocols", ...agUi, ...mcp, ...a2a),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
   ...tagged("config", ...config),

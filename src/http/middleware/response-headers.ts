@@ -10,12 +10,10 @@ import { isOpenedByToken } from "../endpoints.ts";
 
 /** Clients of other protocols send headers of their own. Without cookies a header that is allowed gives nothing away. */
 const ASKED_HEADERS = "access-control-request-headers";
-/** Where a preflight names none. */
 const REQUEST_HEADERS =
   "Authorization, Content-Type, Idempotency-Key, Last-Event-ID, Prefer, If-Match, If-None-Match, traceparent, " +
   "Cache-Control, tracestate, baggage, x-requested-with";
-const EXPOSED_HEADERS =
-  "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied, x-request-id";
+const EXPOSED_HEADERS = "Location, ETag, Retry-After, RateLimit, RateLimit-Policy, Preference-Applied";
 const METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE";
 /** How long a browser may remember a preflight, in seconds. */
 const PREFLIGHT_SECONDS = "600";
@@ -41,14 +39,30 @@ export const responseHeaders: MiddlewareHandler<AppEnv> = async (call, next) => 
   // What a token opens is no page's to script.
   if (isAllowed && !isOpenedByToken(call.req.path)) {
     headers.set("access-control-allow-origin", origin);
-    headers.set("access-control-expose-headers", EXPOSED_HEADERS);
+    const isOpenAi = endpoint?.dialect === "openai";
+    headers.set(
+      "access-control-expose-headers",
+      isOpenAi ? `${EXPOSED_HEADERS}, x-request-id` : EXPOSED_HEADERS,
+    );
     if (isPreflight(call)) {
       headers.set("access-control-allow-methods", METHODS);
-      headers.set("access-control-allow-headers", call.req.header(ASKED_HEADERS) ?? REQUEST_HEADERS);
+      headers.set("access-control-allow-headers", allowedHeaders(call.req.header(ASKED_HEADERS)));
       headers.set("access-control-max-age", PREFLIGHT_SECONDS);
     }
   }
 };
+
+/** The product's own, and those that a preflight asks for besides. */
+function allowedHeaders(asked: string | undefined): string {
+  const own = new Set(REQUEST_HEADERS.toLowerCase().split(", "));
+  const others = (asked ?? "").split(",").map((name) => name.trim());
+  const more = others.filter(
+    (name) => /^[\w!#$%&'*+.^`|~-]{1,64}$/.test(name) && !own.has(name.toLowerCase()),
+  );
+  return [REQUEST_HEADERS, ...more.slice(0, MORE_HEADERS)].join(", ");
+}
+
+const MORE_HEADERS = 32;
 
 /** Adds to what a handler may have named already, in one field. */
 function varyBy(headers: Headers, names: readonly string[]): void {

@@ -9,7 +9,7 @@ import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from 
 import { type Citation, citationId, citationMediaType, citationsIn } from "../citations.ts";
 import { type Encoder, sseMessage } from "../encoder.ts";
 import { tokensOf } from "../tokens.ts";
-import { type OpenQuestion, RunStages } from "./rest.ts";
+import { headingOf, type OpenQuestion, RunStages } from "../run-stages.ts";
 import { type PatchOperation, RunState } from "./state.ts";
 
 export interface AgUiRun {
@@ -290,19 +290,14 @@ export class AgUiEncoder implements Encoder {
 
 function interruptOf({ execution_id, stage, seq, data }: OpenQuestion): JsonObject {
   const { prompt, schema, expires_at } = data;
-  const heading = ["question", "title", "message", "text"].map((name) => prompt[name]).find(isText);
   return {
     id: `${execution_id}.${seq}`,
     reason: "coordinator:waiting",
-    message: heading ?? `${stage} waits for an answer`,
+    message: headingOf(prompt) ?? `${stage} waits for an answer`,
     ...(schema === null ? {} : { responseSchema: schema }),
     expiresAt: expires_at,
     metadata: { execution_id, stage, prompt },
   };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
 }
 
 /** Nothing where no agent counted: a zero is a claim. */

@@ -272,10 +272,8 @@ describe("by hand", () => {
     expect(agents.callsOf("/answer").filter(({ body }) => body.execution_id === "by-hand-1")).toHaveLength(1);
     // Another question under the same run is refused.
     const other = await post(input({ messages: [{ id: "u1", role: "user", content: "Other?" }] }));
-    expect([other.status, ((await other.json()) as { code: string }).code]).toEqual([
-      422,
-      "IDEMPOTENCY_MISMATCH",
-    ]);
+    const { code } = (await other.json()) as { code: string };
+    expect([other.status, code]).toEqual([422, "IDEMPOTENCY_MISMATCH"]);
   });
 
   test("a run's id that cannot be an execution's is repeated as it is", async () => {

@@ -1,7 +1,7 @@
 // The stages of a run as its events show them: which questions are open, and whether nothing but their answers makes the
 // run go on.
-import type { StreamEvent } from "../answer-fold.ts";
-import type { EventOf } from "../../../contract/event.ts";
+import type { StreamEvent } from "./answer-fold.ts";
+import type { EventOf } from "../../contract/event.ts";
 
 export type OpenQuestion = EventOf<"stage.waiting"> & { data: { reason: "wait" } };
 
@@ -59,4 +59,10 @@ export class RunStages {
     });
     return isAtWork ? [] : all.flatMap(({ question }) => question ?? []);
   }
+}
+
+/** What a question is headed by, of what its prompt shows; null where it shows no text. */
+export function headingOf(prompt: Readonly<Record<string, unknown>>): string | null {
+  const texts = ["question", "title", "message", "text"].map((name) => prompt[name]);
+  return (texts.find((text) => typeof text === "string" && text !== "") as string | null | undefined) ?? null;
 }
