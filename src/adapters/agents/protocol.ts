@@ -34,7 +34,7 @@ export interface Exchange {
   /** The URL of the registration. */
   readonly href: string;
   /** The 2xx answer to a request, with a body or without; or why there is none. */
-  send(request: ExchangeRequest): Promise<Result<AgentResponse, CallFailure>>;
+  readonly send: (request: ExchangeRequest) => Promise<Result<AgentResponse, CallFailure>>;
 }
 
 export interface ExchangeRequest {

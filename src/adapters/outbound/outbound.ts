@@ -18,6 +18,7 @@ import {
   QUESTION_EVENT,
   type WebhookEvent,
   WEBHOOK_EVENTS,
+  WEBHOOK_FORMATS,
   webhookPayload,
 } from "../../core/monitoring/webhook.ts";
 import { TIMINGS } from "../../core/timings.ts";
@@ -35,6 +36,7 @@ export interface Outbound {
 const URL_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_URL";
 const SECRET_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_SECRET";
 const EVENTS_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_EVENTS";
+const FORMAT_VARIABLE = "AGENT_COORDINATOR_WEBHOOK_FORMAT";
 const OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT";
 const OTLP_HEADERS = "OTEL_EXPORTER_OTLP_HEADERS";
 
@@ -67,7 +69,10 @@ function readWebhook(vars: Readonly<Record<string, unknown>>): Result<WebhookTar
     const expected = `a comma-separated list of ${WEBHOOK_EVENTS} (entry ${wrong} is not one)`;
     return err(badVariable(EVENTS_VARIABLE, expected));
   }
-  return ok({ url, key: key.value, events: events.value });
+  const named = textVariable(vars, FORMAT_VARIABLE) ?? "standard";
+  const format = WEBHOOK_FORMATS.find((known) => known === named);
+  if (format === undefined) return err(badVariable(FORMAT_VARIABLE, WEBHOOK_FORMATS.join(" or ")));
+  return ok({ url, key: key.value, events: events.value, format });
 }
 
 const HTTP_EXPECTED = "an absolute URL, https: or http:";
@@ -123,7 +128,7 @@ export function alertJob(
   const type: WebhookEvent = alert.firing ? "alert.firing" : "alert.resolved";
   if (webhook?.events.has(type) !== true) return null;
   const id = messageId(tenant, type, alert.name, alert.stage ?? "", String(now));
-  return { id, kind: "webhook", body: webhookPayload(type, now, tenant, alert), wait_ms: 0 };
+  return { id, kind: "webhook", body: webhookPayload(id, type, now, tenant, alert), wait_ms: 0 };
 }
 
 async function sendAll(
@@ -147,8 +152,9 @@ function questionJobs(
     .map(({ stage, seq, since, prompt, expires_at }) => {
       const parts = [execution_id, String(state.started_at), String(seq)];
       const waits = [{ stage, prompt, expires_at: isoTime(expires_at) }];
-      const body = webhookPayload(QUESTION_EVENT, since, tenant, { ...summaryOf(state), waits });
-      return { id: messageId(tenant, QUESTION_EVENT, ...parts), kind: "webhook", body, wait_ms: 0 };
+      const id = messageId(tenant, QUESTION_EVENT, ...parts);
+      const body = webhookPayload(id, QUESTION_EVENT, since, tenant, { ...summaryOf(state), waits });
+      return { id, kind: "webhook", body, wait_ms: 0 };
     });
 }
 
@@ -160,7 +166,7 @@ function executionJob(state: ExecutionState, { events }: WebhookTarget, log: Log
   // A run ends once, and is paused as often as its caller likes: each pause is a message of its own.
   const pause = state.ended_at === null ? [String(lastPause(state, log))] : [];
   const id = messageId(tenant, type, execution_id, String(state.started_at), ...pause);
-  return { id, kind: "webhook", body: webhookPayload(type, at, tenant, summaryOf(state)), wait_ms: 0 };
+  return { id, kind: "webhook", body: webhookPayload(id, type, at, tenant, summaryOf(state)), wait_ms: 0 };
 }
 
 /** The `seq` of the pause that the state is in. */

@@ -3,13 +3,19 @@
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
-import type { Delivery, WebhookEvent } from "../../core/monitoring/webhook.ts";
+import {
+  type Delivery,
+  type WebhookEvent,
+  type WebhookFormat,
+  webhookMediaType,
+} from "../../core/monitoring/webhook.ts";
 
 export interface WebhookTarget {
   url: string;
   /** The secret's bytes. */
   key: Uint8Array<ArrayBuffer>;
   events: ReadonlySet<WebhookEvent>;
+  format: WebhookFormat;
 }
 
 /** The bytes of `whsec_` and base64, or what is wrong with it. */
@@ -26,7 +32,7 @@ export function readSecret(secret: string): Result<Uint8Array<ArrayBuffer>, stri
 
 /** Sends one event. Never rejects. @param now ms since the epoch */
 export async function deliver(
-  { url, key }: Pick<WebhookTarget, "url" | "key">,
+  { url, key, format }: Pick<WebhookTarget, "url" | "key" | "format">,
   id: string,
   body: string,
   now: number,
@@ -36,7 +42,7 @@ export async function deliver(
     const response = await fetch(url, {
       method: "POST",
       headers: {
-        "content-type": "application/json",
+        "content-type": webhookMediaType(format, body),
         "webhook-id": id,
         "webhook-timestamp": timestamp,
         "webhook-signature": `v1,${await signature(key, `${id}.${timestamp}.${body}`)}`,

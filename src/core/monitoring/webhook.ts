@@ -44,14 +44,44 @@ export interface AskedSummary extends ExecutionSummary {
   waits: (Pick<OpenQuestion, "stage" | "prompt"> & { expires_at: string })[];
 }
 
-/** The payload of an event, as the standard has it: type, timestamp, data. */
+/** How deliveries are declared: the bytes are those of both. */
+export const WEBHOOK_FORMATS = ["standard", "cloudevents"] as const;
+export type WebhookFormat = (typeof WEBHOOK_FORMATS)[number];
+
+/** The media type of a delivery. A job of an earlier version has no CloudEvent in it. */
+export function webhookMediaType(format: WebhookFormat, body: string): string {
+  return format === "cloudevents" && body.startsWith('{"specversion"')
+    ? "application/cloudevents+json"
+    : "application/json";
+}
+
+/**
+ * The payload of an event: of Standard Webhooks (type, timestamp, data), and of CloudEvents 1.0 in the same bytes.
+ * @param id of the message: receivers drop duplicates by it
+ */
 export function webhookPayload(
+  id: string,
   type: WebhookEvent,
   at: number,
   tenant: string,
   data: Alert | ExecutionSummary | AskedSummary,
 ): string {
-  return JSON.stringify({ type, timestamp: new Date(at).toISOString(), data: { tenant, ...data } });
+  const time = new Date(at).toISOString();
+  const [source, subject] =
+    "execution_id" in data
+      ? [`/v1/executions/${data.execution_id}`, data.execution_id]
+      : ["/v1/alerts", data.stage == null ? data.name : `${data.name}/${data.stage}`];
+  return JSON.stringify({
+    specversion: "1.0",
+    id,
+    source,
+    type,
+    time,
+    subject,
+    datacontenttype: "application/json",
+    timestamp: time,
+    data: { tenant, ...data },
+  });
 }
 
 const SECOND = 1_000;

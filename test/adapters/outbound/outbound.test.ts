@@ -41,7 +41,7 @@ test("each question that opens is a message, under an id that stays the same", a
   const sent: { id: string; body: string }[] = [];
   const queue = { send: async (_tenant: string, job: { id: string; body: string }) => void sent.push(job) };
   const events = new Set(["execution.waiting", "execution.paused"] as const);
-  const webhook = { url: "https://h.example", key: new Uint8Array(24), events };
+  const webhook = { url: "https://h.example", key: new Uint8Array(24), events, format: "standard" as const };
   const log = { read: () => play.log } as unknown as Parameters<typeof outboundReceivers>[2];
   const [receiver] = outboundReceivers({ webhook, otlp: null }, queue, log);
   const receive = (status: boolean, opened: number[]) => receiver?.receive(play.state, { status, opened });

@@ -28,6 +28,10 @@ test.each([
   ["Thu, 01 Jan 1970 00:00:00 GMT", 0],
   ["Fri, 31 Dec 9999 23:59:59 GMT", DAY_MS],
 ])("%j is %s ms", async (header, retry_after_ms) => {
-  const target = { url: `${receiver.url}/${encodeURIComponent(header)}`, key: new Uint8Array(24) };
+  const target = {
+    url: `${receiver.url}/${encodeURIComponent(header)}`,
+    key: new Uint8Array(24),
+    format: "standard" as const,
+  };
   expect(await deliver(target, "msg_1", "{}", Date.now())).toEqual({ status: 503, retry_after_ms });
 });

@@ -5,6 +5,8 @@ import {
   nextTry,
   parseEvents,
   RETRY_AFTER_MS,
+  webhookMediaType,
+  webhookPayload,
 } from "../../../src/core/monitoring/webhook.ts";
 
 describe("the webhook", () => {
@@ -30,6 +32,21 @@ describe("the webhook", () => {
     expect([null, 301, 400, 404, 429, 503].map((code) => status(code))).toEqual(Array(6).fill(5_000));
     expect(status(429, 60_000)).toBe(60_000);
     expect(status(503, 1_000)).toBe(5_000);
+  });
+
+  test("declares a CloudEvent where that is wanted, but not what an earlier version has queued", () => {
+    expect(webhookMediaType("cloudevents", '{"specversion":"1.0"}')).toBe("application/cloudevents+json");
+    expect(webhookMediaType("cloudevents", '{"type":"alert.firing"}')).toBe("application/json");
+    expect(webhookMediaType("standard", '{"specversion":"1.0"}')).toBe("application/json");
+  });
+
+  test("an alert's event is of the alerts, and its subject is the alert, with the stage that it is of", () => {
+    const alert = { name: "stage_error_rate" as const, threshold: 1, value: 2, firing: true, since: null };
+    const payload = (more: object) =>
+      JSON.parse(webhookPayload("id", "alert.firing", 0, "acme", { ...alert, ...more }));
+    expect(payload({})).toMatchObject({ id: "id", source: "/v1/alerts", subject: "stage_error_rate" });
+    expect(payload({ stage: "answer" }).subject).toBe("stage_error_rate/answer");
+    expect(payload({}).timestamp).toBe(payload({}).time);
   });
 
   test("sends only alerts by default", () => {

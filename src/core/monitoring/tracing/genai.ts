@@ -9,9 +9,16 @@ export const GENAI = {
   CONVERSATION_ID: "gen_ai.conversation.id",
   INPUT_TOKENS: "gen_ai.usage.input_tokens",
   OUTPUT_TOKENS: "gen_ai.usage.output_tokens",
+  REASONING_TOKENS: "gen_ai.usage.reasoning.output_tokens",
+  CACHED_TOKENS: "gen_ai.usage.cache_read.input_tokens",
+  PROVIDER: "gen_ai.provider.name",
+  REQUEST_MODEL: "gen_ai.request.model",
 } as const;
 
 export const OPERATION = { RUN: "invoke_workflow", CALL: "invoke_agent" } as const;
+
+/** From the general conventions: the agent that is called. */
+export const SERVER = { ADDRESS: "server.address", PORT: "server.port" } as const;
 
 /** From the general conventions: why a span failed, in few words of which there are few. */
 export const ERROR_TYPE = "error.type";

@@ -1,11 +1,12 @@
 // One execution as spans: a root for the run, one for each try of each stage, and one for each question, out of the log
 // alone, so that a log that is read again gives the same spans. A try's span is the one that its agent was called with,
 // also where the agent answers later.
+import type { RegisteredAgent } from "../../../contract/agent.ts";
 import type { StageError, Usage } from "../../../contract/stage.ts";
 import { isAmount } from "../../../contract/usage.ts";
 import type { LogEvent, LogEventOf } from "../../execution/log-event.ts";
 import type { ExecutionState } from "../../execution/state.ts";
-import { ERROR_TYPE, GENAI, OPERATION } from "./genai.ts";
+import { ERROR_TYPE, GENAI, OPERATION, SERVER } from "./genai.ts";
 import { callSpanId, runSpanId } from "./trace-context.ts";
 
 export type AttributeValue = string | number | bigint | boolean;
@@ -152,6 +153,7 @@ class Tries {
         [GENAI.OPERATION]: OPERATION.CALL,
         [GENAI.AGENT_NAME]: agent,
         [GENAI.CONVERSATION_ID]: conversation_id,
+        ...calledAgent(this.state.spec.agents[agent] ?? null),
         "coordinator.stage": stage,
         "coordinator.attempt": event.attempt,
       },
@@ -196,7 +198,7 @@ class Tries {
     if (event.type !== "stage.retrying" && event.data.answered_by != null)
       span.attributes["coordinator.answered_by"] = answererKind(event.data.answered_by);
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
-    Object.assign(span.attributes, tokensOf(usage ?? {}));
+    Object.assign(span.attributes, tokensOf(usage ?? {}), modelOf(usage ?? {}));
     // No agent was called for it.
     if (event.type !== "stage.retrying" && event.data.cached) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
@@ -225,12 +227,36 @@ function answererKind(answered_by: string): string {
   return answered_by.split(":", 1)[0] ?? "";
 }
 
+/** Where the agent is, and the model that it was asked for, as far as its registration says so. */
+function calledAgent(registration: RegisteredAgent | null): Record<string, AttributeValue> {
+  if (registration === null) return {};
+  const found: Record<string, AttributeValue> = {};
+  if ("url" in registration && URL.canParse(registration.url)) {
+    const { hostname, port, protocol } = new URL(registration.url);
+    found[SERVER.ADDRESS] = hostname;
+    found[SERVER.PORT] = port === "" ? (protocol === "https:" ? 443 : 80) : Number(port);
+  }
+  const model = registration.options?.["model"];
+  if (typeof model === "string") found[GENAI.REQUEST_MODEL] = model;
+  return found;
+}
+
+/** What the agent says of its model. */
+function modelOf({ provider, model }: Usage): Record<string, AttributeValue> {
+  return {
+    ...(typeof provider === "string" ? { [GENAI.PROVIDER]: provider } : {}),
+    ...(typeof model === "string" ? { [GENAI.REQUEST_MODEL]: model } : {}),
+  };
+}
+
 /** Tokens, where an agent counts them under the usual names. */
 function tokensOf(usage: Usage): Record<string, number | bigint> {
   const found: Record<string, number | bigint> = {};
   const names = [
     [GENAI.INPUT_TOKENS, ["input_tokens", "prompt_tokens"]],
     [GENAI.OUTPUT_TOKENS, ["output_tokens", "completion_tokens"]],
+    [GENAI.REASONING_TOKENS, ["reasoning_tokens"]],
+    [GENAI.CACHED_TOKENS, ["cached_input_tokens"]],
   ] as const;
   for (const [attribute, candidates] of names) {
     const count = candidates.map((name) => usage[name]).find(isAmount);

@@ -49,6 +49,32 @@ describe("the spans of a run", () => {
     expect(attributes).toContainEqual({ key: "gen_ai.usage.output_tokens", value: { doubleValue: 2 ** 63 } });
   });
 
+  test("says where its agent is, and of which model and provider it was, where that is known", async () => {
+    const usage = {
+      input_tokens: 1,
+      reasoning_tokens: 2,
+      cached_input_tokens: 3,
+      model: "large",
+      provider: "acme",
+    };
+    const bench = new Bench(async () => ({ ok: true, answer: { data: {}, usage }, bytes: 2 }));
+    const spec = makeSpec([makeStage("a")], {}, { traceparent });
+    const url = "https://llm.example/v1";
+    const agent_a = { url, protocol: "openai" as const, options: { model: "small" } };
+    await (await bench.start({ ...spec, agents: { agent_a } })).until();
+    const [, call] = spansOf(replay(bench.log) as ExecutionState, bench.log);
+    expect(call?.attributes).toMatchObject({
+      "server.address": "llm.example",
+      "server.port": 443,
+      // What the agent has said counts more than what it was asked for.
+      "gen_ai.request.model": "large",
+      "gen_ai.provider.name": "acme",
+      "gen_ai.usage.input_tokens": 1,
+      "gen_ai.usage.reasoning.output_tokens": 2,
+      "gen_ai.usage.cache_read.input_tokens": 3,
+    });
+  });
+
   test("that asked: a span a question, whose trace shows who answered, and one for an agent that answers later", async () => {
     const wait = { timeout_seconds: 60, on_timeout: "skip" };
     const question = (name: string, depends_on: string[] = []) =>

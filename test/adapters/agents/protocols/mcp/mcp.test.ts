@@ -81,7 +81,7 @@ function earlier(hasSessions: boolean): Handle {
         return explain(given);
       },
     );
-    await server.connect(transport as unknown as Parameters<typeof server.connect>[0]);
+    await server.connect(transport);
     return transport;
   };
   return async (request, response, body) => {
