@@ -2,6 +2,7 @@
 import type { AgentRegistration } from "../../contract/agent.ts";
 import { native } from "./native.ts";
 import type { AgentProtocol, ConversingProtocol } from "./protocol.ts";
+import { a2a } from "./protocols/a2a/a2a.ts";
 import { agUi } from "./protocols/ag-ui/ag-ui.ts";
 import { langGraph } from "./protocols/langgraph/langgraph.ts";
 import { mcp } from "./protocols/mcp/mcp.ts";
@@ -11,6 +12,7 @@ export const PROTOCOLS: Readonly<Record<AgentRegistration["protocol"], AgentProt
   {
     native,
     openai: openAi,
+    a2a,
     mcp,
     "ag-ui": agUi,
     langgraph: langGraph,
