@@ -19,7 +19,10 @@ export function codeIn(text: string): string | null {
 /** The same of a body that is parsed. */
 export function codeOf(body: unknown): string | null {
   if (body === null || typeof body !== "object") return null;
-  const { code, error } = body as { code?: string; error?: { code?: unknown; data?: { code?: string } } };
+  const { code, error } = body as {
+    code?: string;
+    error?: { code?: string | number; data?: { code?: string } };
+  };
   if (typeof code === "string") return code;
   // JSON-RPC has numbers of its own; OpenAI's codes are texts.
   const own = error?.data?.code ?? error?.code;
