@@ -1,20 +1,15 @@
 // Agents of A2A 1.0: the official server, streamed and in one piece; and by hand streams that break, tasks that ask, cards
 // that name what is not allowed.
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
+import { createServer, type ServerResponse } from "node:http";
 import { AgentCard, Role, Task, TaskArtifactUpdateEvent, TaskStatusUpdateEvent } from "@a2a-js/sdk";
 import { AgentEvent, type AgentExecutor, DefaultRequestHandler, InMemoryTaskStore } from "@a2a-js/sdk/server";
 import { agentCardHandler, jsonRpcHandler, UserBuilder } from "@a2a-js/sdk/server/express";
+import express from "express";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type AgentServer, startAgentServer } from "../../../../support/agents/agent-server.ts";
 import { callAgent, dataOf, errorOf } from "../../../../support/agents/protocol-call.ts";
 import { eventually } from "../../../../support/eventually.ts";
 import { onLoopback } from "../../../../support/servers/loopback.ts";
-
-interface ExpressApp extends RequestListener {
-  use(path: string, handler: unknown): void;
-}
-// The package brings no types.
-const { default: express }: { default: () => ExpressApp } = await import("express" as string);
 
 const CARD = "/.well-known/agent-card.json";
 const agent = (url: string, options: object = {}) => ({
