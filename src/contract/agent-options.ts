@@ -39,6 +39,28 @@ export const OpenAiOptions = z.lazy(() =>
 );
 export type OpenAiOptions = z.infer<typeof OpenAiOptions>;
 
+export const McpOptions = z.lazy(() =>
+  z.strictObject({
+    tool: Id,
+    /** An object of templates; the query alone where there is none. */
+    arguments: z.optional(JsonObject),
+    /** Whether a tool that answers with an error is called again. */
+    retry_tool_errors: z._default(z.boolean(), false),
+  }),
+);
+export type McpOptions = z.infer<typeof McpOptions>;
+
+export const A2aOptions = z.lazy(() =>
+  z.strictObject({
+    prompt: z.optional(Template),
+    /** Whether the inputs are a part of the message besides its text. */
+    send_data: z._default(z.boolean(), true),
+    /** `conversation`: the messages of a conversation are of one context. */
+    context: z.optional(z.literal("conversation")),
+  }),
+);
+export type A2aOptions = z.infer<typeof A2aOptions>;
+
 export const AgUiOptions = z.lazy(() =>
   z.strictObject({
     prompt: z.optional(Template),
@@ -64,6 +86,8 @@ export type LangGraphOptions = z.infer<typeof LangGraphOptions>;
 export const AGENT_OPTIONS: Readonly<Record<AgentRegistration["protocol"], z.ZodMiniType<JsonObject>>> = {
   native: z.strictObject({}),
   openai: OpenAiOptions,
+  a2a: A2aOptions,
+  mcp: McpOptions,
   "ag-ui": AgUiOptions,
   langgraph: LangGraphOptions,
 };

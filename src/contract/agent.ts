@@ -81,7 +81,7 @@ const HeaderName = z
   );
 
 /** The protocols that an agent may be called by (src/adapters/agents/protocols.ts). */
-export const ProtocolName = z.literal(["native", "openai", "ag-ui", "langgraph"]);
+export const ProtocolName = z.literal(["native", "openai", "a2a", "mcp", "ag-ui", "langgraph"]);
 
 const registrationFields = {
   protocol: z._default(ProtocolName, "native"),

@@ -2,6 +2,7 @@
 // safeguards of every call: only allowed hosts, no redirects followed, credentials resolved at the moment of the call
 // and never stored.
 import type { AgentRegistration } from "../../contract/agent.ts";
+import { err, ok, type Result } from "../../contract/problem.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { type AllowedHosts, agentUrl } from "../../core/security/agent-target.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
@@ -15,18 +16,24 @@ import type {
   CallbackRead,
   CallHooks,
 } from "../../engine/ports.ts";
-import { readAnswer, readFailure } from "./answer.ts";
+import { outcomeOf, readAnswer, readFailure } from "./answer.ts";
 import { ACCEPT_ENCODING, type BrotliDecoder } from "./body/codings.ts";
 import { accepted, isWithin } from "./later/accepted.ts";
 import { readCallback } from "./later/callback.ts";
 import { OpenConnections } from "./open-connections.ts";
 import { optionsOfCall } from "./options.ts";
-import { clip } from "./parse.ts";
-import type { AgentProtocol, ProtocolCall, ProtocolRequest } from "./protocol.ts";
+import { bodyFailure, clip } from "./parse.ts";
+import type {
+  AgentProtocol,
+  ConversingProtocol,
+  ExchangeRequest,
+  ProtocolCall,
+  ProtocolRequest,
+} from "./protocol.ts";
 import { PROTOCOLS } from "./protocols.ts";
 import { secretName } from "./redacting.ts";
 import { rejection } from "./rejection.ts";
-import { agentResponse } from "./response.ts";
+import { type AgentResponse, agentResponse } from "./response.ts";
 
 /** The values that Headers accepts. For any other it throws an error whose message has the value. */
 const HEADER_VALUE = /^[\t\x20-\x7e\x80-\xff]*$/;
@@ -55,10 +62,13 @@ type Failed = Extract<CallOutcome, { ok: false }>;
 
 export class HttpAgents implements Agents, AgentCallbacks {
   private readonly world: AgentWorld;
-  private readonly protocols: Readonly<Record<string, AgentProtocol>>;
+  private readonly protocols: Readonly<Record<string, AgentProtocol | ConversingProtocol>>;
   private readonly connections = new OpenConnections();
 
-  constructor(world: AgentWorld, protocols: Readonly<Record<string, AgentProtocol>> = PROTOCOLS) {
+  constructor(
+    world: AgentWorld,
+    protocols: Readonly<Record<string, AgentProtocol | ConversingProtocol>> = PROTOCOLS,
+  ) {
     this.world = world;
     this.protocols = protocols;
   }
@@ -72,6 +82,7 @@ export class HttpAgents implements Agents, AgentCallbacks {
     const options = optionsOfCall(registration, request.call.config);
     if (!options.ok) return notCallable(`the agent ${agent_type} cannot be called: ${options.error}`);
     const written: ProtocolCall = { ...request, options: options.value };
+    if ("converse" in protocol) return this.converse(protocol, written, hooks);
     const asked = protocol.request(written);
     const target = this.target(registration, agent_type, asked);
     if ("failure" in target) return target;
@@ -110,6 +121,67 @@ export class HttpAgents implements Agents, AgentCallbacks {
       : readFailure(answer, protocol, target.href, hooks);
   }
 
+  /** A call of several requests, each under the safeguards of one. */
+  private async converse(
+    protocol: ConversingProtocol,
+    asked: ProtocolCall,
+    hooks: CallHooks,
+  ): Promise<CallOutcome> {
+    const { tenant, registration, traceparent } = asked;
+    const { agent_type } = asked.call;
+    if (registration === null) return failed({ kind: "unregistered", agent_type });
+    const first = this.target(registration, agent_type, {});
+    if ("failure" in first) return first;
+    let status = 0;
+    const send = async (request: ExchangeRequest): Promise<Result<AgentResponse, CallFailure>> => {
+      const target =
+        request.href === undefined ? first : this.elsewhere(agent_type, registration, first, request.href);
+      if ("failure" in target) return err(target.failure);
+      const own = {
+        ...request.headers,
+        "accept-encoding": ACCEPT_ENCODING,
+        ...(traceparent === null ? {} : { traceparent }),
+      };
+      const isOwn = new URL(target.href).origin === new URL(first.href).origin;
+      const headers = isOwn
+        ? this.headers({ tenant, agent_type, registration }, own)
+        : { ok: true as const, value: own };
+      if (!headers.ok) return err(headers.failure);
+      const { method = "POST", body = null, signal = hooks.signal } = request;
+      let response: Response;
+      try {
+        const init: RequestInit = { method, headers: headers.value, body, redirect: "manual", signal };
+        response = await target.send(init, signal, target.href);
+      } catch (cause) {
+        return err(target.rejected(cause));
+      }
+      hooks.alive();
+      status = response.status;
+      const answer = agentResponse(response, hooks, this.world.brotli ?? null);
+      if (response.ok) return ok(answer);
+      return err((await readFailure(answer, protocol, target.href, hooks)).failure);
+    };
+    try {
+      return outcomeOf(await protocol.converse(asked, { href: first.href, send }, hooks));
+    } catch (cause) {
+      return failed(bodyFailure(cause, status));
+    }
+  }
+
+  /** Another URL, which an agent has named. */
+  private elsewhere(
+    agent_type: string,
+    registration: AgentRegistration,
+    first: Target,
+    href: string,
+  ): Target | Failed {
+    if (!("binding" in registration)) return this.target({ ...registration, url: href }, agent_type, {});
+    const isWithinIt = URL.canParse(href) && new URL(href).origin === new URL(first.href).origin;
+    return isWithinIt
+      ? { ...first, href }
+      : notCallable(`the agent's URL ${clip(href)} is not within its binding`);
+  }
+
   async read(
     _agent: AgentIdentity,
     _token: string | null,
@@ -136,7 +208,10 @@ export class HttpAgents implements Agents, AgentCallbacks {
     }
   }
 
-  private protocol(registration: AgentRegistration, agent_type: string): AgentProtocol | Failed {
+  private protocol(
+    registration: AgentRegistration,
+    agent_type: string,
+  ): AgentProtocol | ConversingProtocol | Failed {
     const name: string = registration.protocol;
     const protocol = Object.hasOwn(this.protocols, name) ? this.protocols[name] : undefined;
     if (protocol !== undefined) return protocol;

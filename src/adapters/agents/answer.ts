@@ -70,10 +70,10 @@ function asksForMore(prompt: JsonObject): CallFailure {
  */
 export async function readFailure(
   response: AgentResponse,
-  protocol: AgentProtocol,
+  protocol: Pick<AgentProtocol, "readError">,
   href: string,
   hooks: CallHooks,
-): Promise<CallOutcome> {
+): Promise<Extract<CallEnding, { ok: false }>> {
   const { status, headers, type } = response;
   if (status < 200 || status > 599) {
     response.discard();

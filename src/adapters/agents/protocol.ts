@@ -24,6 +24,31 @@ export interface AgentProtocol {
   readError(body: string, type: string): ErrorBody;
 }
 
+/** A protocol of several requests, which it sends itself. */
+export interface ConversingProtocol extends Pick<AgentProtocol, "form" | "readError"> {
+  /** @throws what AgentResponse throws */
+  converse(asked: ProtocolCall, exchange: Exchange, hooks: CallHooks): Promise<AnswerRead>;
+}
+
+/** What a protocol of several requests has of its agent. */
+export interface Exchange {
+  /** The URL of the registration. */
+  readonly href: string;
+  /** The 2xx answer to a request, with a body or without; or why there is none. */
+  readonly send: (request: ExchangeRequest) => Promise<Result<AgentResponse, CallFailure>>;
+}
+
+export interface ExchangeRequest {
+  method?: "GET" | "POST" | "DELETE";
+  /** Another URL than the registration's: of an allowed host, and of the same origin or without its credentials. */
+  href?: string;
+  /** Besides the registration's, `accept-encoding` and `traceparent`. */
+  headers?: Readonly<Record<string, string>>;
+  body?: string;
+  /** Instead of the call's own: for what is sent after it was given up. */
+  signal?: AbortSignal;
+}
+
 export interface ProtocolCall extends AgentRequest {
   /** As the protocol's schema made them (src/contract/agent-options.ts). */
   options: JsonObject;

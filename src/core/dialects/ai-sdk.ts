@@ -3,6 +3,7 @@
 // them. Text cannot be taken back there: a part that is void is marked as superseded. Version 7 resets the step.
 import type { EventOf, LifecycleEvent } from "../../contract/event.ts";
 import type { StageResult } from "../../contract/stage.ts";
+import { approvalId, isApproval, OpenApprovals } from "./ai-sdk-approvals.ts";
 import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "./answer-fold.ts";
 import { type Citation, citationId, citationMediaType, citationsIn, citationTitle } from "./citations.ts";
 import { type Encoder, sseMessage } from "./encoder.ts";
@@ -13,15 +14,30 @@ export interface AiSdkOptions {
   isVersion7: boolean;
   /** Text of stages that others depend on, as reasoning. */
   reasoning: boolean;
+  /** Questions that a yes or a no answers are tool approvals, too (version 6 and later). */
+  approvals?: {
+    /** Stages that had ended before the stream began. */
+    settled: ReadonlySet<string>;
+    /** The reader's message has what came of the events up to this `seq`, and goes on behind it; 0 for all. */
+    after: number;
+  };
 }
 
 type Chunk = { type: string } & Record<string, unknown>;
 
 /** A part of the open step, which a reset takes away with all others. */
 interface StepPart {
-  part: TextPart;
+  /** Null for one that is no text. */
+  part: TextPart | null;
   /** What has followed its text; empty while it is open. */
   ending: Chunk[];
+}
+
+/** A question that is open. */
+interface Question {
+  data: Record<string, unknown>;
+  /** The id of the tool call that stands for it; null where it is no approval. */
+  call: string | null;
 }
 
 const DONE = "[DONE]";
@@ -32,20 +48,46 @@ export class AiSdkEncoder implements Encoder {
   private readonly fold: AnswerFold;
   private readonly agents = new Map<string, string | null>();
   /** The questions that are open, by stage. */
-  private readonly questions = new Map<string, Record<string, unknown>>();
+  private readonly questions = new Map<string, Question>();
+  private readonly open: OpenApprovals | null;
+  /** The reader has what the events so far have given. */
+  private isKnown: boolean;
   private hasStarted = false;
   private step: StepPart[] | null = null;
 
   constructor(options: AiSdkOptions) {
     this.options = options;
     this.fold = new AnswerFold({ allStages: options.reasoning });
+    const { approvals } = options;
+    this.open = approvals === undefined ? null : new OpenApprovals(approvals.settled);
+    this.isKnown = approvals !== undefined && approvals.after > 0;
   }
 
   push(event: StreamEvent): string {
-    const chunks = this.fold.push(event).flatMap((operation) => this.text(event, operation));
+    this.pass(event);
+    let chunks = this.fold.push(event).flatMap((operation) => this.text(event, operation));
     chunks.push(...this.chunksOf(event));
+    this.open?.push(event);
+    if (this.isKnown) chunks = chunks.filter(({ type }) => type === "start");
+    else if (!this.isOver && "seq" in event && this.open?.hold === true) chunks.push(...this.rest(event.seq));
     const text = chunks.map((chunk) => sseMessage(chunk)).join("");
     return this.isOver ? text + sseMessage(DONE) : text;
+  }
+
+  /** Behind the last event that the reader's message knows, it goes on with a step of its own. */
+  private pass(event: StreamEvent): void {
+    const after = this.options.approvals?.after ?? 0;
+    if (!this.isKnown || !("seq" in event) || event.seq <= after) return;
+    this.isKnown = false;
+    this.step = null;
+  }
+
+  /** The message ends with its open approvals: the client sends it again with their answers. */
+  private rest(seq: number): Chunk[] {
+    this.isOver = true;
+    const finishReason = this.options.isVersion7 ? { finishReason: "tool-calls" } : {};
+    const finish = { type: "finish", ...finishReason, messageMetadata: { status: "waiting", seq } };
+    return this.step === null ? [finish] : [{ type: "finish-step" }, finish];
   }
 
   lost(): string {
@@ -60,13 +102,9 @@ export class AiSdkEncoder implements Encoder {
     const id = `${part.stage}-${part.call}`;
     switch (operation.type) {
       case "open": {
-        const chunks: Chunk[] = [];
-        if (this.options.isVersion7 && this.step === null) {
-          this.step = [];
-          chunks.push({ type: "start-step" });
-        }
+        const begins = this.enterStep();
         this.step?.push({ part, ending: [] });
-        return [...chunks, { type: `${kind}-start`, id }];
+        return [...begins, { type: `${kind}-start`, id }];
       }
       case "append":
         return [{ type: `${kind}-delta`, id, delta: operation.text }];
@@ -81,10 +119,17 @@ export class AiSdkEncoder implements Encoder {
     }
   }
 
+  private enterStep(): Chunk[] {
+    if (!this.options.isVersion7 || this.step !== null) return [];
+    this.step = [];
+    return [{ type: "start-step" }];
+  }
+
   /** The step begins again with all parts but the one that is void. */
   private reset(part: TextPart): Chunk[] {
     this.step = (this.step ?? []).filter((known) => known.part !== part);
     const again = this.step.flatMap((known): Chunk[] => {
+      if (known.part === null) return known.ending;
       const kind = known.part.isAnswer ? "text" : "reasoning";
       const id = `${known.part.stage}-${known.part.call}`;
       const delta = { type: `${kind}-delta`, id, delta: known.part.text };
@@ -141,10 +186,10 @@ export class AiSdkEncoder implements Encoder {
       case "stage.skipped":
         return [
           this.stage(event, { status: "skipped", reason: event.data.reason }),
-          ...this.answered(event.stage, "expired"),
+          ...this.answered(event, "expired"),
         ];
       case "stage.cancelled":
-        return [this.stage(event, { status: "cancelled" }), ...this.answered(event.stage, "cancelled")];
+        return [this.stage(event, { status: "cancelled" }), ...this.answered(event, "cancelled")];
       case "stage.completed":
       case "stage.failed": {
         const { duration_ms, cached, error, fallback, answered_by } = event.data;
@@ -156,7 +201,7 @@ export class AiSdkEncoder implements Encoder {
           ...(fallback === null ? {} : { fallback }),
         };
         const ended = answered_by === "timeout" ? "expired" : "answered";
-        return [this.stage(event, more), ...this.answered(event.stage, ended)];
+        return [this.stage(event, more), ...this.answered(event, ended)];
       }
     }
   }
@@ -201,14 +246,30 @@ export class AiSdkEncoder implements Encoder {
     const { prompt, schema, expires_at } = data;
     const answer = `/v1/executions/${execution_id}/stages/${stage}/complete`;
     const asked = { stage, seq, prompt, schema, expires_at, answer };
-    this.questions.set(stage, asked);
-    return [{ type: "data-wait", id: stage, data: { ...asked, status: "waiting" } }];
+    const isCall = this.open !== null && isApproval(schema);
+    const toolCallId = approvalId({ execution_id, stage, seq });
+    this.questions.set(stage, { data: asked, call: isCall ? toolCallId : null });
+    const part: Chunk = { type: "data-wait", id: stage, data: { ...asked, status: "waiting" } };
+    if (!isCall) return [part];
+    const call: Chunk[] = [
+      { type: "tool-input-available", toolCallId, toolName: stage, input: prompt, dynamic: true },
+      { type: "tool-approval-request", approvalId: toolCallId, toolCallId },
+    ];
+    // The client looks for its approvals in the last step alone.
+    const begins = this.enterStep();
+    this.step?.push({ part: null, ending: call });
+    return [part, ...begins, ...call];
   }
 
-  private answered(stage: string, status: string): Chunk[] {
-    const asked = this.questions.get(stage);
-    this.questions.delete(stage);
-    return asked === undefined ? [] : [{ type: "data-wait", id: stage, data: { ...asked, status } }];
+  private answered(event: StageEnd, status: string): Chunk[] {
+    const asked = this.questions.get(event.stage);
+    this.questions.delete(event.stage);
+    if (asked === undefined) return [];
+    const part: Chunk = { type: "data-wait", id: event.stage, data: { ...asked.data, status } };
+    if (asked.call === null) return [part];
+    const outcome = outcomeOf(asked.call, event);
+    this.step?.push({ part: null, ending: [outcome] });
+    return [part, outcome];
   }
 
   private end({ type, data }: Ending): Chunk[] {
@@ -246,10 +307,21 @@ export class AiSdkEncoder implements Encoder {
 
 type Beginning = EventOf<"execution.queued" | "execution.started">;
 type Ending = EventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
+type StageEnd = EventOf<"stage.completed" | "stage.failed" | "stage.skipped" | "stage.cancelled">;
 type Staged = Extract<LifecycleEvent, { stage: string }>;
 
 function metadata(messageMetadata: Record<string, unknown>): Chunk {
   return { type: "message-metadata", messageMetadata };
+}
+
+/** What has become of the tool call that stands for a question. */
+function outcomeOf(toolCallId: string, event: StageEnd): Chunk {
+  if (event.type !== "stage.completed") {
+    return { type: "tool-output-error", toolCallId, errorText: event.message, dynamic: true };
+  }
+  const output = event.data.data;
+  if (output?.["approved"] === false) return { type: "tool-output-denied", toolCallId };
+  return { type: "tool-output-available", toolCallId, output, dynamic: true };
 }
 
 function superseded(kind: string, id: string, stage: string): Chunk {

@@ -1,7 +1,7 @@
 // Calls of agents through protocols of the test's own: what all protocols share, without a server.
 import { describe, expect, test } from "vitest";
 import { type AgentWorld, HttpAgents } from "../../../src/adapters/agents/agents.ts";
-import type { AgentProtocol, AnswerRead } from "../../../src/adapters/agents/protocol.ts";
+import type { AgentProtocol, AnswerRead, ConversingProtocol } from "../../../src/adapters/agents/protocol.ts";
 import { PROTOCOLS } from "../../../src/adapters/agents/protocols.ts";
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../../../src/contract/agent.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
@@ -60,7 +60,7 @@ interface Sent {
 async function call(
   answer: () => Response,
   registration: RegisteredAgent | null = REGISTERED,
-  protocols: Record<string, AgentProtocol> = { native: plain },
+  protocols: Record<string, AgentProtocol | ConversingProtocol> = { native: plain },
   world: Partial<AgentWorld> = {},
 ) {
   const sent: Sent[] = [];
@@ -254,5 +254,92 @@ describe("the registration chooses the protocol", () => {
       ok: false,
       failure: { kind: "unregistered", agent_type: "a" },
     });
+  });
+});
+
+describe("a protocol of several requests", () => {
+  const ANSWERS = () => new Response("fine", { headers: { "content-type": "text/plain" } });
+  /** Asks at each of these places; the registration's own is undefined. */
+  const asksAt = (...places: (string | undefined)[]): ConversingProtocol => ({
+    form: "a text",
+    readError: (body) => ({ detail: `said ${body}`, retryable: false }),
+    converse: async (_asked, { send }) => {
+      const said: string[] = [];
+      for (const href of places) {
+        const headers = { "content-type": "text/plain", "accept-encoding": "zstd" };
+        const got = await send({ body: "q", headers, ...(href === undefined ? {} : { href }) });
+        if (!got.ok) return got;
+        said.push(got.value.type);
+        got.value.discard();
+      }
+      return ok({ data: { said } });
+    },
+  });
+  const keyed: RegisteredAgent = { ...REGISTERED, headers: { authorization: "secret:KEY" } };
+  const converse = (
+    protocol: ConversingProtocol,
+    registration: RegisteredAgent = keyed,
+    answer = ANSWERS,
+    world = {},
+  ) => call(answer, registration, { native: protocol }, world);
+
+  test("sends each with the registration's headers, and follows no redirect", async () => {
+    const { outcome, sent } = await converse(asksAt(undefined, "https://agent.example/more"));
+    expect(outcome).toMatchObject({ ok: true, answer: { data: { said: ["text/plain", "text/plain"] } } });
+    expect(sent.map(({ href }) => href)).toEqual([REGISTERED.url, "https://agent.example/more"]);
+    for (const { init } of sent) {
+      expect(init).toMatchObject({ method: "POST", body: "q", redirect: "manual" });
+      expect(Object.fromEntries(new Headers(init.headers))).toMatchObject({
+        authorization: "Bearer abc",
+        "accept-encoding": expect.not.stringContaining("zstd"),
+        traceparent: "00-t-s-01",
+      });
+    }
+  });
+
+  test("gives no credential to another origin, and asks none that is not allowed", async () => {
+    const other = await converse(asksAt("https://other.example/"));
+    expect(new Headers(other.sent[0]?.init.headers).get("authorization")).toBeNull();
+    for (const href of [
+      "http://agent.example/",
+      "https://127.0.0.1/",
+      "https://user@agent.example/",
+      "no url",
+    ]) {
+      const { outcome, sent } = await converse(asksAt(href));
+      expect([href, sent, outcome]).toMatchObject([
+        href,
+        [],
+        { ok: false, failure: { kind: "not_callable" } },
+      ]);
+    }
+    const hosts = { allowedHosts: new Set(["agent.example"]) };
+    const listed = await converse(asksAt("https://other.example/"), keyed, ANSWERS, hosts);
+    expect([listed.sent, listed.outcome]).toMatchObject([[], { failure: { kind: "not_callable" } }]);
+  });
+
+  test("stays within its service binding", async () => {
+    const bound: RegisteredAgent = { binding: "AGENTS", path: "/a", protocol: "native" };
+    const within = await converse(asksAt(undefined, "https://agent.internal/b"), bound);
+    expect(within.sent.map(({ href }) => href)).toEqual([
+      "https://agent.internal/a",
+      "https://agent.internal/b",
+    ]);
+    const { sent, outcome } = await converse(asksAt("https://agent.example/"), bound);
+    expect([sent, outcome]).toMatchObject([[], { failure: { kind: "not_callable" } }]);
+  });
+
+  test("fails by a status, a missing secret and an answer beyond the limit", async () => {
+    const refuses = () => new Response("no", { status: 403 });
+    const refused = await converse(asksAt(undefined), keyed, refuses);
+    expect(refused.outcome).toMatchObject({ failure: { kind: "status", status: 403, detail: "said no" } });
+    const unset = await converse(asksAt(undefined), { ...keyed, headers: { authorization: "secret:GONE" } });
+    expect([unset.sent, unset.outcome]).toMatchObject([[], { failure: { kind: "not_callable" } }]);
+    const wordy: ConversingProtocol = {
+      ...asksAt(),
+      converse: async () => ok({ data: { said: "x".repeat(LIMITS.RESULT_BYTES) } }),
+    };
+    const large = await converse(wordy);
+    expect(large.outcome).toMatchObject({ failure: { kind: "result_too_large" } });
   });
 });

@@ -159,6 +159,8 @@ test("a graph's last state is the data", async () => {
 test.each([
   ["openai", "/v1", { model: "inner" }],
   ["ag-ui", "/v1/pipelines/inner/ag-ui", {}],
+  ["mcp", "/mcp", { tool: "inner" }],
+  ["a2a", "/v1/pipelines/inner/a2a", {}],
 ])("a coordinator's own pipeline is an agent of %s to another pipeline", async (protocol, path, options) => {
   const answer = { answer: "Scattering.", score: 1 };
   agents.on("/answer", answers(answer, { usage: { input_tokens: 4, output_tokens: 1 } }));
@@ -171,8 +173,14 @@ test.each([
   const { body } = await open.run({ pipeline: "outer", query: "Why is the sky blue?" });
   expect(body).toMatchObject({
     status: "completed",
-    final_result: protocol === "ag-ui" ? answer : { answer: "Scattering." },
-    usage: { input_tokens: 4, output_tokens: 1 },
+    final_result: {
+      openai: { answer: "Scattering." },
+      "ag-ui": answer,
+      mcp: { answer: "Scattering.", status: "completed", result: answer },
+      a2a: answer,
+    }[protocol],
+    // A tool's result and a task count no tokens.
+    usage: protocol === "mcp" || protocol === "a2a" ? {} : { input_tokens: 4, output_tokens: 1 },
   });
   expect(agents.callsOf("/answer").at(-1)?.body.query).toBe("Why is the sky blue?");
   await open.close();
@@ -190,6 +198,8 @@ describe("options that its protocol has not are refused where the agent is regis
     [{ protocol: "openai", options: { model: "m", output: "xml" } }, "/options/output", "xml"],
     [{ protocol: "ag-ui", options: { state: 1 } }, "/options/state", "1"],
     [{ protocol: "langgraph", options: { assistant_id: "a", answer_node: "" } }, "/options/answer_node", ""],
+    [{ protocol: "a2a", options: { context: "x" } }, "/options/context", "x"],
+    [{ protocol: "mcp", options: {} }, "/options/tool", "is required"],
     [{ protocol: "native", options: { model: "m" } }, "/options/model", "is not a known field"],
     [{ options: [] }, "/options", ""],
   ])("%j", async (registration, pointer, detail) => {

@@ -13,6 +13,9 @@ const DEFAULT_PIPELINE = "rag";
 const chat_id = conversationId;
 const name = pipelineName;
 
+/** Of a message that answers approvals. */
+const APPROVAL_ERRORS = ["EXECUTION_NOT_FOUND", "STAGE_NOT_FOUND", "SCHEMA_MISMATCH"] as const;
+
 const START = {
   method: "post",
   permission: "execute",
@@ -26,9 +29,15 @@ const START = {
     summary: "Answer the last message of a chat of the AI SDK, as its UI message stream",
     headers: ["Idempotency-Key"],
     answers: {
-      200: "The UI message stream; ?ui=7 for that of version 7, ?reasoning with other stages' text",
+      200: "The UI message stream; ?ui=7 for that of version 7, ?reasoning with other stages' text, ?approvals with questions as tool approvals",
     },
-    errors: ["PIPELINE_NOT_FOUND", "CONVERSATION_BUSY", ...OBJECT_ERRORS, ...DEFINITION_ERRORS] as const,
+    errors: [
+      "PIPELINE_NOT_FOUND",
+      "CONVERSATION_BUSY",
+      ...APPROVAL_ERRORS,
+      ...OBJECT_ERRORS,
+      ...DEFINITION_ERRORS,
+    ] as const,
   }),
 } as const;
 

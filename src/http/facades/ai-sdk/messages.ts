@@ -3,6 +3,7 @@ import type { ConversationTurn } from "../../../contract/execution.ts";
 import { JsonObject } from "../../../contract/json.ts";
 import { ConversationId, OnDisconnect } from "../../../contract/requests.ts";
 import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import { type ApprovalId, approvalOf } from "../../../core/dialects/ai-sdk-approvals.ts";
 import type { Listed } from "../../../engine/worker-ports.ts";
 import * as z from "../../../contract/zod.ts";
 
@@ -42,6 +43,45 @@ export const StopRequest = z.lazy(() =>
   }),
 );
 export type StopRequest = z.infer<typeof StopRequest>;
+
+/** An answer to an approval that the last message asked for. */
+export interface ChatApproval extends ApprovalId {
+  approved: boolean;
+  reason: string | undefined;
+}
+
+export interface ChatApprovals {
+  execution_id: string;
+  approvals: ChatApproval[];
+  /** The `seq` up to which the message knows the run. */
+  after: number;
+}
+
+const Approval = z.looseObject({
+  state: z.literal("approval-responded"),
+  approval: z.looseObject({ id: z.string(), approved: z.boolean(), reason: z.optional(z.string()) }),
+});
+
+const Rested = z.looseObject({ metadata: z.looseObject({ seq: z.number() }) });
+
+/** A message that asked for approvals, with their answers; null where the last one is a question. */
+export function chatApprovals({ messages, message }: ChatRequest): ChatApprovals | null {
+  const last = messages === undefined ? message : messages.at(-1);
+  if (last?.role !== "assistant") return null;
+  const approvals = last.parts.flatMap((part) => {
+    const answered = Approval.safeParse(part);
+    const approval = answered.success ? approvalOf(answered.data.approval.id) : null;
+    if (!answered.success || approval === null) return [];
+    const { approved, reason } = answered.data.approval;
+    return [{ ...approval, approved, reason }];
+  });
+  const [first] = approvals;
+  if (first === undefined) return null;
+  const rested = Rested.safeParse(last);
+  const after = rested.success ? rested.data.metadata.seq : Math.max(...approvals.map(({ seq }) => seq));
+  const { execution_id } = first;
+  return { execution_id, after, approvals: approvals.filter((own) => own.execution_id === execution_id) };
+}
 
 export interface ChatQuestion {
   /** The client's id of the message, where it has one. */

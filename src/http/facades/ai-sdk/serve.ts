@@ -1,7 +1,7 @@
 // A chat of the AI SDK: its POST starts a run, or attaches to the one that the same POST has started; its GET takes the
 // stream up again; its stop ends the run.
 import { type CoordinatorError, err, ok, type Result } from "../../../contract/problem.ts";
-import { AiSdkEncoder } from "../../../core/dialects/ai-sdk.ts";
+import { AiSdkEncoder, type AiSdkOptions } from "../../../core/dialects/ai-sdk.ts";
 import { isTerminal } from "../../../core/execution/state.ts";
 import { canonicalJson } from "../../../core/json/json.ts";
 import type { Listed } from "../../../engine/worker-ports.ts";
@@ -9,8 +9,16 @@ import type { Call } from "../../context.ts";
 import type { Refused } from "../../endpoint.ts";
 import { invalid } from "../../request/body.ts";
 import type { StartRequest } from "../../runs/start-or-attach.ts";
-import { planFacadeRun, streamExisting, streamStart } from "../facade.ts";
-import { chatQuestion, type ChatRequest, type ChatStart, type StopRequest } from "./messages.ts";
+import { planFacadeRun, readExecution, streamExisting, streamStart } from "../facade.ts";
+import { answerApproval } from "./approve.ts";
+import {
+  type ChatApprovals,
+  chatApprovals,
+  chatQuestion,
+  type ChatRequest,
+  type ChatStart,
+  type StopRequest,
+} from "./messages.ts";
 import { planRegeneration } from "./regenerate.ts";
 
 const HEADERS = { "x-vercel-ai-ui-message-stream": "v1" };
@@ -25,6 +33,8 @@ export async function startChat(
   sent: unknown,
   pipeline: string,
 ): Promise<Streamed> {
+  const approvals = chatApprovals(request);
+  if (approvals !== null) return goOn(call, request, approvals);
   const question = chatQuestion(request);
   if (!question.ok) return err(invalid([question.error]));
   const latest = await latestOf(call, request.id);
@@ -44,7 +54,8 @@ export async function startChat(
   const chat = { sent, asked, execution_id, pipeline, latest, question: question.value };
   const start = await planChat(call, request, chat);
   if (!start.ok) return start;
-  const streamed = await streamStart(call, start.value, encoderOf(call, request), HEADERS);
+  const encoder = encoderOf(call, request, NEW);
+  const streamed = await streamStart(call, start.value, encoder, HEADERS);
   return streamed.ok ? { stream: streamed.value } : streamed;
 }
 
@@ -64,7 +75,7 @@ async function attach(
   const digest = await platform.sha256Hex(canonicalJson(asked));
   const start = { digest, spec: null, health: null };
   const attaching: StartRequest = { execution_id: id, after: 0, start, at: clock.now(), unplanned: null };
-  return streamStart(call, attaching, encoderOf(call, request), HEADERS);
+  return streamStart(call, attaching, encoderOf(call, request, await readerOf(call, id)), HEADERS);
 }
 
 /**
@@ -107,7 +118,8 @@ async function planChat(call: Call, request: ChatRequest, start: ChatStart): Pro
 export async function resumeChat(call: Call, chat_id: string): Promise<Streamed | { status: 204 }> {
   const latest = await latestOf(call, chat_id);
   if (latest === null || isTerminal(latest.summary.status)) return { status: 204 };
-  const streamed = await streamExisting(call, latest.id, encoderOf(call, {}), HEADERS);
+  const encoder = encoderOf(call, {}, await readerOf(call, latest.id));
+  const streamed = await streamExisting(call, latest.id, encoder, HEADERS);
   if (streamed.ok) return { stream: streamed.value };
   return streamed.error.code === "EXECUTION_NOT_FOUND" ? { status: 204 } : streamed;
 }
@@ -136,10 +148,48 @@ async function latestOf(call: Call, conversation_id: string): Promise<Listed | n
   return listed[0] ?? null;
 }
 
+/** The approvals are answered, and the message that asked for them goes on. */
+async function goOn(
+  call: Call,
+  request: ChatRequest,
+  { execution_id, approvals, after }: ChatApprovals,
+): Promise<Streamed> {
+  for (const approval of approvals) {
+    const answered = await answerApproval(call, request.id, approval);
+    if (!answered.ok) return answered;
+  }
+  const reader = await readerOf(call, execution_id, after);
+  const streamed = await streamExisting(call, execution_id, encoderOf(call, request, reader), HEADERS);
+  return streamed.ok ? { stream: streamed.value } : streamed;
+}
+
+/** What a reader's message has already. */
+type Reader = NonNullable<AiSdkOptions["approvals"]>;
+
+const NEW: Reader = { settled: new Set(), after: 0 };
+
+/** @param after the last `seq` that the message knows; 0 where it begins anew */
+async function readerOf(call: Call, execution_id: string, after = 0): Promise<Reader> {
+  if (!hasApprovals(call)) return NEW;
+  const read = await readExecution(call, execution_id);
+  if (!read.ok) return { ...NEW, after };
+  const stages = Object.values(read.value.stage_results);
+  const settled = stages.filter(({ status }) => SETTLED.has(status)).map(({ stage }) => stage);
+  return { settled: new Set(settled), after };
+}
+
+const SETTLED: ReadonlySet<string> = new Set(["completed", "failed", "skipped", "cancelled"]);
+
+function hasApprovals({ req }: Call): boolean {
+  return req.query("approvals") !== undefined;
+}
+
 /** The client's version is not in its request: its URL or its body says it. */
-function encoderOf({ req }: Call, { ui }: Pick<ChatRequest, "ui">): AiSdkEncoder {
+function encoderOf(call: Call, { ui }: Pick<ChatRequest, "ui">, reader: Reader): AiSdkEncoder {
+  const { req } = call;
   return new AiSdkEncoder({
     isVersion7: ui === 7 || req.query("ui") === "7",
     reasoning: req.query("reasoning") !== undefined,
+    ...(hasApprovals(call) ? { approvals: reader } : {}),
   });
 }

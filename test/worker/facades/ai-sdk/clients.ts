@@ -1,8 +1,13 @@
 // useChat's logic without a page, in each version of the AI SDK: its AbstractChat with a state that is a plain object.
 import { Chat } from "@ai-sdk/react";
-import { DefaultChatTransport, type UIMessage } from "ai";
+import {
+  DefaultChatTransport,
+  lastAssistantMessageIsCompleteWithApprovalResponses as complete7,
+  type UIMessage,
+} from "ai";
 import * as ai5 from "ai5";
 import * as ai6 from "ai6";
+import { lastAssistantMessageIsCompleteWithApprovalResponses as complete6 } from "ai6";
 
 /** What the tests use of a chat. */
 export interface TestChat {
@@ -13,6 +18,12 @@ export interface TestChat {
   regenerate(): Promise<void>;
   resumeStream(): Promise<void>;
   stop(): Promise<void>;
+  /** Not of version 5. */
+  addToolApprovalResponse?(answer: {
+    id: string;
+    approved: boolean;
+    reason?: string;
+  }): void | PromiseLike<void>;
 }
 
 export type Version = "5" | "6" | "7" | "7 with ui=7";
@@ -24,6 +35,8 @@ export interface ChatOptions {
   /** Parts that are not kept in the message. */
   onData?: (part: { type: string; data: unknown }) => void;
   headers?: Record<string, string>;
+  /** Sends the message again once its approvals are answered. */
+  approves?: boolean;
 }
 
 /** The state of a chat as any framework has one; snapshots are copies. */
@@ -50,17 +63,18 @@ class PlainState implements ai6.ChatState<ai6.UIMessage> {
 
 /** A chat of this version at the coordinator's route. @param api its URL */
 export function chatOf(version: Version, api: string, options: ChatOptions): TestChat {
-  const { id, messages = [], onData = () => {}, headers = {} } = options;
+  const { id, messages = [], onData = () => {}, headers = {}, approves = false } = options;
   if (version === "5" || version === "6") {
     const { AbstractChat, DefaultChatTransport: Transport } = (version === "5" ? ai5 : ai6) as typeof ai6;
     class PlainChat extends AbstractChat<ai6.UIMessage> {}
     const transport = new Transport({ api, headers });
-    const made = new PlainChat({ id, state: new PlainState(messages), transport, onData });
-    return made;
+    const automatic = approves ? { sendAutomaticallyWhen: complete6 } : {};
+    return new PlainChat({ id, state: new PlainState(messages), transport, onData, ...automatic });
   }
-  const url = version === "7" ? api : `${api}?ui=7`;
+  const url = version === "7" ? api : `${api}${api.includes("?") ? "&" : "?"}ui=7`;
   const transport = new DefaultChatTransport({ api: url, headers });
-  return new Chat({ id, messages, transport, onData });
+  const automatic = approves ? { sendAutomaticallyWhen: complete7 } : {};
+  return new Chat({ id, messages, transport, onData, ...automatic });
 }
 
 /** The text of the last message as a page shows it: without parts that were taken back. */

@@ -1,0 +1,175 @@
+// The protocol `a2a`: an agent of A2A 1.0 by JSON-RPC. A task whose stream breaks is taken up again, never sent again; a
+// call that is given up cancels it. src/contract/README.md section 15.
+import type { A2aOptions } from "../../../../contract/agent-options.ts";
+import { err, ok, type Result } from "../../../../contract/problem.ts";
+import type { CallFailure } from "../../../../core/resilience/classify.ts";
+import { TIMINGS } from "../../../../core/timings.ts";
+import { bodyFailure, clip, readErrorBody } from "../../parse.ts";
+import type { AnswerRead, ConversingProtocol, Exchange, ProtocolCall } from "../../protocol.ts";
+import type { AgentResponse } from "../../response.ts";
+import { membersOf, parsed, wordOf } from "../members.ts";
+import { defaultPrompt, filledText } from "../template.ts";
+import { type AgentInterface, interfaceOf } from "./card.ts";
+import { TaskReader } from "./task.ts";
+
+/** How often a broken stream is subscribed to again before the task is asked for. */
+const SUBSCRIBES = 3;
+/** Between two questions for a task. */
+const FIRST_WAIT_MS = 500;
+const LONGEST_WAIT_MS = 10_000;
+
+export const a2a: ConversingProtocol = {
+  form: "a result of JSON-RPC",
+  readError: readErrorBody,
+  converse: async (asked, exchange, hooks) => {
+    const found = await interfaceOf(exchange);
+    if (!found.ok) return found;
+    const { streams, tenant } = found.value;
+    const task = new TaskReader(hooks);
+    const ask = rpcOf(exchange, found.value, task);
+    const cancel = () => {
+      if (task.id === null || task.isOver) return;
+      const signal = AbortSignal.timeout(TIMINGS.ABANDON_MS);
+      void ask("CancelTask", { id: task.id }, signal).catch(() => {});
+    };
+    hooks.signal.addEventListener("abort", cancel);
+    try {
+      const method = streams ? "SendStreamingMessage" : "SendMessage";
+      const sent = await ask(method, { ...(tenant === null ? {} : { tenant }), ...messageOf(asked) });
+      return await followed(sent, task, ask, hooks.signal);
+    } finally {
+      hooks.signal.removeEventListener("abort", cancel);
+    }
+  },
+};
+
+/** Sends a request and reads what comes of it; a stream that broke is a failure of the kind `truncated`. */
+type Ask = (method: string, params: object, signal?: AbortSignal) => Promise<Result<null, CallFailure>>;
+
+function rpcOf(exchange: Exchange, { href }: AgentInterface, task: TaskReader): Ask {
+  let id = 0;
+  return async (method, params, signal) => {
+    id += 1;
+    const response = await exchange.send({
+      href,
+      headers: {
+        "content-type": "application/json",
+        accept: "text/event-stream, application/json;q=0.9",
+        "a2a-version": "1.0",
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id, method, params }),
+      ...(signal === undefined ? {} : { signal }),
+    });
+    if (!response.ok) return response;
+    try {
+      return await readResults(response.value, task);
+    } catch (cause) {
+      return err(bodyFailure(cause, response.value.status));
+    }
+  };
+}
+
+async function readResults(response: AgentResponse, task: TaskReader): Promise<Result<null, CallFailure>> {
+  const { status } = response;
+  if (!response.hasBody) {
+    return err({
+      kind: "contract",
+      detail: `status ${status} has no body: answer 200 with JSON-RPC`,
+      status,
+    });
+  }
+  if (response.isStream) {
+    const end = await response.events<Result<null, CallFailure>>(({ data }) => {
+      const failure = take(data, task);
+      if (failure !== null) return err(failure);
+      return task.isOver ? ok(null) : null;
+    });
+    return end ?? err({ kind: "truncated", detail: "the task's stream ended before the task" });
+  }
+  if (!response.isJson) return err(await response.unexpected("text/event-stream or application/json"));
+  const failure = take(await response.text(), task);
+  return failure === null ? ok(null) : err(failure);
+}
+
+/** Null where it is a result. */
+function take(text: string, task: TaskReader): CallFailure | null {
+  const { result, error } = membersOf(parsed(text));
+  if (error !== undefined) return rpcFailure(membersOf(error));
+  const members = membersOf(result);
+  if (Object.keys(members).length === 0) {
+    return { kind: "contract", detail: "it is no JSON-RPC answer to the request", status: 200 };
+  }
+  task.take(members);
+  return null;
+}
+
+/** What no other try of the same would change. */
+const NOT_RETRIED: ReadonlySet<unknown> = new Set([-32_600, -32_601, -32_602, -32_004, -32_005, -32_009]);
+
+function rpcFailure({ code, message }: ReturnType<typeof membersOf>): CallFailure {
+  const isRefused = NOT_RETRIED.has(code);
+  const detail = clip(wordOf(message) ?? "it answered with an error");
+  return { kind: "stream_error", status: isRefused ? 400 : 500, detail, retryable: isRefused ? false : null };
+}
+
+/** A task that goes on without its stream is subscribed to again, and then asked for, until the call is over. */
+async function followed(
+  sent: Result<null, CallFailure>,
+  task: TaskReader,
+  ask: Ask,
+  signal: AbortSignal,
+): Promise<AnswerRead> {
+  let last = sent;
+  const { id } = task;
+  for (let tries = 0, wait = FIRST_WAIT_MS; !task.isOver && !signal.aborted; tries += 1) {
+    if (id === null) return last.ok ? task.outcome() : last;
+    if (tries > 0) {
+      await passed(wait, signal);
+      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+    }
+    last = await ask(tries < SUBSCRIBES ? "SubscribeToTask" : "GetTask", { id });
+    if (last.ok || last.error.kind !== "stream_error") continue;
+    // It is gone, or may not be asked for.
+    if (tries >= SUBSCRIBES) return last;
+    // It has no stream any more.
+    tries = SUBSCRIBES - 1;
+    wait = 0;
+  }
+  return task.outcome();
+}
+
+function passed(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, ms);
+    signal.addEventListener("abort", end);
+  });
+}
+
+function messageOf({ call, options, idempotency_key, answer }: ProtocolCall): object {
+  const { prompt, send_data, context } = options as A2aOptions;
+  const { task_id, context_id } = answer?.continuation ?? {};
+  const message = { messageId: idempotency_key, role: "ROLE_USER" };
+  const configuration = { acceptedOutputModes: ["text/plain", "text/markdown", "application/json"] };
+  if (answer !== undefined) {
+    // Another message, in the task that asked.
+    const further = {
+      messageId: `${idempotency_key}.${String(task_id)}`,
+      taskId: task_id,
+      contextId: context_id,
+    };
+    const text = wordOf(answer.data["answer"]);
+    const parts = text === null ? [{ data: answer.data }] : [{ text }];
+    return { message: { ...message, ...further, parts }, configuration };
+  }
+  const data = call.input ?? call.inputs;
+  const hasData = send_data && Object.keys(data).length > 0;
+  const text = prompt === undefined ? (hasData ? call.query : defaultPrompt(call)) : filledText(prompt, call);
+  const parts = [{ text }, ...(hasData ? [{ data, mediaType: "application/json" }] : [])];
+  const own = context === "conversation" ? { contextId: call.conversation_id } : {};
+  return { message: { ...message, ...own, parts }, configuration };
+}

@@ -1,0 +1,151 @@
+// A task of an A2A agent as its messages tell it: the state, what it reports, and its artifacts, of which the first one's
+// text is streamed.
+import type { AgentAnswer } from "../../../../contract/agent.ts";
+import type { JsonObject } from "../../../../contract/json.ts";
+import { err, ok } from "../../../../contract/problem.ts";
+import { valueFault } from "../../../../core/json/json.ts";
+import { clip } from "../../parse.ts";
+import type { AnswerHooks, AnswerRead } from "../../protocol.ts";
+import { DATA_DEPTH, isObject, listOf, type Members, membersOf, wordOf } from "../members.ts";
+
+/** States in which nothing more comes by itself. */
+const ENDS: ReadonlySet<string> = new Set([
+  "TASK_STATE_COMPLETED",
+  "TASK_STATE_FAILED",
+  "TASK_STATE_CANCELED",
+  "TASK_STATE_REJECTED",
+  "TASK_STATE_INPUT_REQUIRED",
+  "TASK_STATE_AUTH_REQUIRED",
+]);
+
+export class TaskReader {
+  /** Null before the agent has named its task. */
+  id: string | null = null;
+  private context: string | null = null;
+  private state = "";
+  private words = "";
+  private readonly artifacts = new Map<string, Members[]>();
+  /** A message in place of a task. */
+  private message: Members[] | null = null;
+  private said = "";
+  private readonly hooks: AnswerHooks;
+
+  constructor(hooks: AnswerHooks) {
+    this.hooks = hooks;
+  }
+
+  /** Nothing more comes. */
+  get isOver(): boolean {
+    return this.message !== null || ENDS.has(this.state);
+  }
+
+  /** A result of the agent's: `{task}`, `{message}`, `{statusUpdate}`, `{artifactUpdate}`, or a task itself. */
+  take(result: Members): void {
+    if (isObject(result["message"])) this.message = partsOf(result["message"]);
+    else if (isObject(result["statusUpdate"])) this.update(result["statusUpdate"]);
+    else if (isObject(result["artifactUpdate"])) this.artifact(result["artifactUpdate"]);
+    else this.whole(isObject(result["task"]) ? result["task"] : result);
+    this.speak();
+  }
+
+  /** The task as it is now: of one that is taken up again, too. */
+  private whole({ id, contextId, status, artifacts }: Members): void {
+    this.identify(id, contextId);
+    if (artifacts !== undefined) this.artifacts.clear();
+    for (const artifact of listOf(artifacts).map(membersOf)) {
+      this.artifacts.set(String(wordOf(artifact["artifactId"])), partsOf(artifact));
+    }
+    this.enter(membersOf(status));
+  }
+
+  private update({ taskId, contextId, status }: Members): void {
+    this.identify(taskId, contextId);
+    this.enter(membersOf(status));
+  }
+
+  private artifact({ artifact, append, taskId, contextId }: Members): void {
+    this.identify(taskId, contextId);
+    const own = membersOf(artifact);
+    const id = String(wordOf(own["artifactId"]));
+    const before = append === true ? (this.artifacts.get(id) ?? []) : [];
+    this.artifacts.set(id, [...before, ...partsOf(own)]);
+  }
+
+  private identify(id: unknown, context: unknown): void {
+    this.id = wordOf(id) ?? this.id;
+    this.context = wordOf(context) ?? this.context;
+  }
+
+  private enter({ state, message }: Members): void {
+    this.state = wordOf(state) ?? this.state;
+    this.words = textIn(partsOf(membersOf(message)));
+    if (this.words !== "" && !this.isOver) this.hooks.progress({ message: this.words });
+  }
+
+  /** The first artifact's text, as far as it is not said yet. */
+  private speak(): void {
+    const [first = []] = this.artifacts.values();
+    const text = textIn(this.message ?? first);
+    if (text === this.said) return;
+    if (text.startsWith(this.said)) this.hooks.delta(text.slice(this.said.length));
+    else this.hooks.delta(text, 0);
+    this.said = text;
+  }
+
+  /** What has come of it. */
+  outcome(): AnswerRead {
+    if (this.message !== null) return answerOf([this.message], "");
+    const words = this.words === "" ? "it says no more" : this.words;
+    const refused = (status: number, detail: string, retryable: boolean | null) =>
+      err({ kind: "stream_error" as const, status, detail: clip(detail), retryable });
+    switch (this.state) {
+      case "TASK_STATE_COMPLETED":
+        return answerOf([...this.artifacts.values()], this.words);
+      case "TASK_STATE_FAILED":
+        return refused(500, `the task failed: ${words}`, null);
+      case "TASK_STATE_REJECTED":
+        return refused(422, `the task was rejected: ${words}`, false);
+      case "TASK_STATE_CANCELED":
+        return refused(422, `the task was canceled: ${words}`, false);
+      case "TASK_STATE_AUTH_REQUIRED":
+        return refused(422, `the task needs authorization: ${words}`, false);
+      case "TASK_STATE_INPUT_REQUIRED": {
+        const continuation = { task_id: this.id, context_id: this.context };
+        return { ok: "asks", prompt: { question: words }, schema: null, continuation };
+      }
+      default:
+        return err({ kind: "truncated", detail: "the task's stream ended before the task" });
+    }
+  }
+}
+
+function partsOf(holder: Members): Members[] {
+  return listOf(holder["parts"]).map(membersOf);
+}
+
+function textIn(parts: readonly Members[]): string {
+  return parts.map(({ text }) => (typeof text === "string" ? text : "")).join("");
+}
+
+/** Texts are the answer, objects the data, files and links citations. */
+function answerOf(artifacts: readonly (readonly Members[])[], words: string): AnswerRead {
+  const texts = artifacts.map(textIn).filter((text) => text !== "");
+  const answer = texts.length === 0 ? words : texts.join("\n\n");
+  const parts = artifacts.flat();
+  const citations = parts.flatMap(({ url, filename, mediaType }) => {
+    const address = wordOf(url);
+    if (address === null) return [];
+    const [title, media_type] = [wordOf(filename), wordOf(mediaType)];
+    return [
+      { url: address, ...(title === null ? {} : { title }), ...(media_type === null ? {} : { media_type }) },
+    ];
+  });
+  const data: JsonObject = {
+    ...(answer === "" ? {} : { answer }),
+    ...(citations.length === 0 ? {} : { citations }),
+  };
+  for (const part of parts) Object.assign(data, membersOf(part["data"]));
+  const fault = valueFault(data, DATA_DEPTH);
+  if (fault === null) return ok<AgentAnswer>({ data });
+  return err({ kind: "contract", detail: clip(`the task's ${fault.pointer} ${fault.detail}`), status: 200 });
+}

@@ -1,0 +1,71 @@
+// The result of an MCP tool as the data of its stage: its text is the answer, its structured content the data itself,
+// its links citations.
+import type { AgentAnswer } from "../../../../contract/agent.ts";
+import { err, ok, type Result } from "../../../../contract/problem.ts";
+import { valueFault } from "../../../../core/json/json.ts";
+import type { CallFailure } from "../../../../core/resilience/classify.ts";
+import { clip } from "../../parse.ts";
+import { DATA_DEPTH, isObject, listOf, type Members, membersOf, parsed, wordOf } from "../members.ts";
+
+/** @param retries whether a tool that answers with an error is called again */
+export function toolAnswer(result: Members, retries: boolean): Result<AgentAnswer, CallFailure> {
+  const content = listOf(result["content"]).map(membersOf);
+  const text = content
+    .flatMap((part) => (part["type"] === "text" ? (wordOf(part["text"]) ?? []) : []))
+    .join("\n");
+  if (result["resultType"] === "input_required") {
+    return refused(422, `the agent asks for more: ${asks(result)}`, false);
+  }
+  if (result["isError"] === true) {
+    return refused(retries ? 500 : 422, text === "" ? "the tool failed" : text, retries);
+  }
+  const structured = isObject(result["structuredContent"]) ? result["structuredContent"] : null;
+  const citations = content.flatMap(citationOf);
+  const data = {
+    // A server repeats its structured content as a text.
+    ...(text === "" || (structured !== null && isObject(parsed(text))) ? {} : { answer: text }),
+    ...(citations.length === 0 ? {} : { citations }),
+    ...structured,
+  };
+  const fault = valueFault(data, DATA_DEPTH);
+  if (fault === null) return ok({ data });
+  return err({
+    kind: "contract",
+    detail: clip(`the result's ${fault.pointer} ${fault.detail}`),
+    status: 200,
+  });
+}
+
+function refused(status: number, detail: string, retryable: boolean): Result<never, CallFailure> {
+  return err({ kind: "stream_error", status, detail: clip(detail), retryable });
+}
+
+/** A link to a resource, or a resource itself. */
+function citationOf(part: Members): Members[] {
+  const { type } = part;
+  if (type !== "resource_link" && type !== "resource") return [];
+  const { uri, name, title, description, mimeType, text } =
+    type === "resource" ? membersOf(part["resource"]) : part;
+  const address = wordOf(uri);
+  if (address === null) return [];
+  const place = /^https?:/i.test(address) ? { url: address } : { document: address };
+  const called = wordOf(title) ?? wordOf(name);
+  const words = wordOf(text) ?? wordOf(description);
+  const media_type = wordOf(mimeType);
+  return [
+    {
+      ...place,
+      ...(called === null ? {} : { title: called }),
+      ...(words === null ? {} : { text: words }),
+      ...(media_type === null ? {} : { media_type }),
+    },
+  ];
+}
+
+function asks(result: Members): string {
+  const messages = Object.values(membersOf(result["inputRequests"])).flatMap((request) => {
+    const { message } = membersOf(membersOf(request)["params"]);
+    return wordOf(message) ?? [];
+  });
+  return messages.length === 0 ? "input is required" : messages.join("; ");
+}
