@@ -53,7 +53,7 @@ export interface AcceptedAnswer {
 }
 
 /** An answer to an agent, with what it had given for the call that follows. */
-export interface AgentReply {
+interface AgentReply {
   readonly continuation: JsonObject;
   readonly data: JsonObject;
 }
