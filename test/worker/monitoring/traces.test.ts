@@ -91,6 +91,8 @@ test("a run goes out as one trace: a root under its caller's span, and a span fo
     "coordinator.attempt": "1",
     "gen_ai.usage.input_tokens": "11",
     "gen_ai.usage.output_tokens": "3",
+    "server.address": new URL(agents.url("/one")).hostname,
+    "server.port": new URL(agents.url("/one")).port,
   });
   expect(failed).toMatchObject({
     "coordinator.attempt": "1",
