@@ -1,4 +1,4 @@
-// Removes credentials from what agents return. Streamed text, answers and failures of a call lose the credentials that
+// Removes credentials from what agents return. Streamed text, answers, questions and failures of a call lose the credentials that
 // the call was made with; failures also lose the query of the agent's URL. Any other call passes unchanged.
 import type { AgentProgress, AgentRegistration } from "../../contract/agent.ts";
 import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
@@ -74,6 +74,7 @@ export class RedactingAgents implements Agents, AgentCallbacks {
     const [redactingHooks, rest] = redacting(credentials, hooks);
     const outcome = await this.inner.call(request, redactingHooks);
     rest();
+    if (outcome.ok === "asks") return redactValue(outcome, credentials);
     return outcome.ok === true ? redactAnswer(outcome, credentials) : outcome;
   }
 

@@ -7,6 +7,8 @@ import { closeAll } from "../../support/close.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Coordinator, startCoordinator } from "../../support/servers/coordinator.ts";
 
+const SECRET = "a-credential-of-this-test-alone";
+
 let agents: AgentServer;
 let coordinator: Coordinator;
 
@@ -14,7 +16,10 @@ const responseSchema = { type: "object", required: ["date"], properties: { date:
 
 beforeAll(async () => {
   agents = await startAgentServer();
-  coordinator = await startCoordinator([agents], { AGENT_COORDINATOR_RETRY_DELAY: "0.01" });
+  coordinator = await startCoordinator([agents], {
+    AGENT_COORDINATOR_RETRY_DELAY: "0.01",
+    AGENT_SECRET_LOCAL__KEY: `Bearer ${SECRET}`,
+  });
 });
 
 afterAll(() => closeAll(coordinator, agents));
@@ -83,4 +88,24 @@ test("an eviction while it waits, and a crash after the answer, lose nothing", a
   await coordinator.abort(id);
   expect((await completed(id)).final_result).toMatchObject({ answer: "Booked." });
   for (const { body } of calls().slice(1)) expect(body).toMatchObject({ resume: [{ interruptId: "i1" }] });
+});
+
+test.each(["wait", "fail"])("a credential in a question is shown to no reader (%s)", async (allowed) => {
+  const name = `echoes-${allowed}`;
+  const question = { id: "i1", reason: "input", message: `Which day, Bearer ${SECRET}?`, responseSchema };
+  agents.on(`/${name}`, streamsRun([STARTED, asks(question)]));
+  await coordinator.api("PUT", `/v1/agents/${name}`, {
+    url: agents.url(`/${name}`),
+    protocol: "ag-ui",
+    headers: { authorization: "secret:KEY" },
+  });
+  await coordinator.pipeline(name, [{ name: "book", agent_type: name, on_input_required: allowed }]);
+  const { body } = await coordinator.run({ pipeline: name, conversation_id: name });
+  const events = await coordinator.fetch(`/v1/executions/${body.execution_id}/events`, {
+    headers: { accept: "application/json" },
+  });
+  const inbox = await coordinator.api("GET", `/v1/waits?conversation_id=${name}`);
+  const shown = [JSON.stringify(body), await events.text(), JSON.stringify(inbox.body)];
+  expect(shown.join()).toContain("Which day, [redacted]?");
+  expect(shown.join()).not.toContain(SECRET);
 });
