@@ -1,5 +1,6 @@
-// Removes credentials from what agents return. Streamed text, answers, questions and failures of a call lose the credentials that
-// the call was made with; failures also lose the query of the agent's URL. Any other call passes unchanged.
+// Removes credentials from what agents return. Streamed text, answers, questions and failures of a call lose the
+// credentials that the call was made with; failures and questions also lose the query of the agent's URL. Any other call
+// passes unchanged.
 import type { AgentProgress, AgentRegistration } from "../../contract/agent.ts";
 import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
 import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/security/redact.ts";
@@ -32,13 +33,15 @@ export class RedactingAgents implements Agents, AgentCallbacks {
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
     const token = request.callback_url?.split("/").at(-1) ?? null;
     const credentials = this.credentialsOf(request, token);
-    // Only failures lose the query's texts: an answer may contain the same words for its own reasons.
+    // An answer keeps the query's texts: it may contain the same words for its own reasons. A question may be told as a
+    // failure.
     const inFailure = [...credentials, ...queryTexts(request.registration)];
     if (inFailure.length === 0) return this.inner.call(request, hooks);
     const failing = (failure: CallFailure) => hooks.failing?.(redactFailure(failure, inFailure));
     const outcome = await (credentials.length === 0
       ? this.inner.call(request, { ...hooks, failing })
       : this.callWith(credentials, request, { ...hooks, failing }));
+    if (outcome.ok === "asks") return { ...outcome, prompt: redactValue(outcome.prompt, inFailure) };
     return outcome.ok ? outcome : { ...outcome, failure: redactFailure(outcome.failure, inFailure) };
   }
 
