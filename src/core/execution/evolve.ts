@@ -75,6 +75,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
       answers: [],
       said: null,
       questions: 0,
+      asked: null,
       reply: null,
     })),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),

@@ -46,7 +46,10 @@ interface EarlyAnswer {
 
 /** An answer that was accepted: the same one again is no other answer. */
 export interface AcceptedAnswer {
-  /** The `seq` of the stage.started of the call that a callback answered; null for the answer to a question. */
+  /**
+   * The `seq` of the stage.started of the call that a callback answered, or of the question of an agent; null for the
+   * answer to a wait stage.
+   */
   readonly call: number | null;
   /** Of the answer's canonical JSON. */
   readonly digest: string;
@@ -103,6 +106,8 @@ export interface StageState {
   readonly answers: readonly AcceptedAnswer[];
   /** What its agent has asked so far, how often. */
   readonly questions: number;
+  /** What its agent has asked last, also once that is over; null where it has asked nothing. */
+  readonly asked: OutsideWait | null;
   /** The last answer to its agent, which goes into every call from then on; null where it has asked nothing. */
   readonly reply: AgentReply | null;
   /** What it had said when it was superseded; null where it was not, or had said nothing. */

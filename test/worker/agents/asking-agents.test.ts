@@ -78,6 +78,8 @@ test("a person without a key answers by its page", async () => {
     body: JSON.stringify({ data: { date: "monday" } }),
   });
   expect(posted.status, await posted.text()).toBeLessThan(400);
+  const again = await coordinator.fetch(pathname, { headers: { accept: "text/html" } });
+  expect([again.status, await again.text()]).toEqual([200, expect.stringContaining("already")]);
   expect((await completed(id)).final_result).toMatchObject({ answer: "Booked." });
 });
 

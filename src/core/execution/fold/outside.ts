@@ -1,7 +1,7 @@
 // How a wait for the outside begins, is prolonged, is answered before it begins, and ends, in the fold of the log.
 import { timeOf } from "../../time.ts";
 import type { LogEventOf } from "../log-event.ts";
-import type { ExecutionState, OutsideAnswer, StageState } from "../state.ts";
+import type { ExecutionState, OutsideAnswer, OutsideWait, StageState } from "../state.ts";
 import { withStage } from "./stages.ts";
 
 /** The events with which a call, and with it a wait, ends. */
@@ -17,22 +17,25 @@ export type CallEndEvent = LogEventOf<
 /** The stage asks: a wait stage its question, or an agent that has answered 202 for time. It leaves its place. */
 export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">, at: number): ExecutionState {
   const { data, internal } = event;
+  const wait: OutsideWait = {
+    seq: event.seq,
+    reason: data.reason,
+    since: at,
+    expires_at: timeOf(data.expires_at),
+    prompt: data.reason === "wait" ? data.prompt : {},
+    schema: data.reason === "wait" ? data.schema : null,
+    continuation: internal?.continuation ?? null,
+    location: internal?.location ?? null,
+  };
   const next = withStage(state, event, (stage) => ({
     phase: "waiting",
     displaced: true,
     began_seq: stage.began_seq || event.seq,
     call_at: internal?.began_at ?? stage.call_at,
-    ...(internal?.continuation === undefined ? {} : askedByAgent(stage, internal.began_at ?? at, at)),
-    wait: {
-      seq: event.seq,
-      reason: data.reason,
-      since: at,
-      expires_at: timeOf(data.expires_at),
-      prompt: data.reason === "wait" ? data.prompt : {},
-      schema: data.reason === "wait" ? data.schema : null,
-      continuation: internal?.continuation ?? null,
-      location: internal?.location ?? null,
-    },
+    ...(wait.continuation === null
+      ? {}
+      : { ...askedByAgent(stage, internal?.began_at ?? at, at), asked: wait }),
+    wait,
     result: {
       ...stage.result,
       status: "waiting",

@@ -49,20 +49,32 @@ export function stageWait(execution: ExecutionState, name: string): StageWait | 
   };
 }
 
-/** What the agent of a stage asks now; null where it asks nothing. */
-function agentsWait(execution: ExecutionState, { wait, result }: StageState): StageWait | null {
-  if (wait?.continuation == null) return null;
+/** What the agent of a stage has asked last; null where it has asked nothing. */
+function agentsWait(execution: ExecutionState, stage: StageState): StageWait | null {
+  const { asked, wait, result } = stage;
+  if (asked === null) return null;
   return {
-    state: isTerminal(execution.status) ? "cancelled" : "open",
-    seq: wait.seq,
+    state: agentsWaitState(execution, stage, asked.seq),
+    seq: asked.seq,
     started_at: execution.started_at,
     pipeline: execution.spec.pipeline,
     conversation_id: execution.spec.conversation_id,
-    prompt: wait.prompt,
-    schema: wait.schema,
-    expires_at: isoTime(wait.expires_at),
+    prompt: wait?.prompt ?? {},
+    schema: asked.schema,
+    expires_at: isoTime(asked.expires_at),
     result,
   };
+}
+
+/** @param seq the question's */
+function agentsWaitState(
+  { status }: ExecutionState,
+  { wait, answers, result }: StageState,
+  seq: number,
+): StageWait["state"] {
+  if (wait?.seq === seq && !isTerminal(status)) return "open";
+  if (answers.some(({ call }) => call === seq)) return "answered";
+  return result.answered_by === "timeout" ? "expired" : "cancelled";
 }
 
 function waitState({ status }: ExecutionState, { phase, early, result }: StageState): StageWait["state"] {

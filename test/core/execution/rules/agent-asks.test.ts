@@ -61,7 +61,7 @@ test("a person is asked, and the agent is called again with the answer", () => {
   expect(play.status).toBe("completed");
   // The wait is no time of the agent's, nor of the run's clock.
   expect(play.view.performance_metrics.stage_ms["book"]).toBe(300);
-  expect(stageWait(play.state, "book")).toBeNull();
+  expect(stageWait(play.state, "book")).toMatchObject({ state: "answered", prompt: {} });
 });
 
 test("readers are told the question, and never what the agent gave along", () => {
@@ -93,6 +93,7 @@ test("the answer is held to the schema, taken once, and is bound to its question
 
 test("an answer before the agent has asked is refused", () => {
   const play = new Play([side("book", waits)]);
+  expect(stageWait(play.state, "book")).toBeNull();
   expect(play.say("book", { ok: true, data }).refusal).toMatchObject({ reason: "unanswerable" });
 });
 
@@ -118,6 +119,10 @@ test("a person who gives up fails the stage, and so does the end of its time", (
   late.answer("book", asks());
   expect(late.wakesIn).toBe(60_000);
   late.after(60_000).tick();
+  expect([stageWait(given.state, "book")?.state, stageWait(late.state, "book")?.state]).toEqual([
+    "answered",
+    "expired",
+  ]);
   expect(late.result("book")).toMatchObject({
     status: "failed",
     error: { code: "STAGE_TIMEOUT", message: "no answer within 60 s" },
