@@ -162,7 +162,8 @@ export class HttpAgents implements Agents, AgentCallbacks {
       return err((await readFailure(answer, protocol, target.href, hooks)).failure);
     };
     try {
-      return outcomeOf(await protocol.converse(asked, { href: first.href, send }, hooks));
+      const read = await protocol.converse(asked, { href: first.href, send }, hooks);
+      return read.ok === "asks" ? read : outcomeOf(read);
     } catch (cause) {
       return failed(bodyFailure(cause, status));
     }

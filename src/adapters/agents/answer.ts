@@ -41,7 +41,10 @@ export async function readAnswer(
   }
 }
 
-/** The outcome of a read answer. Counts its size and refuses one beyond the limit. */
+/**
+ * The outcome of a read answer. Counts its size and refuses one beyond the limit. An answer that asks is a failure here:
+ * a callback cannot ask.
+ */
 export function outcomeOf(read: AnswerRead): CallEnding {
   if (!read.ok) return fail(read.error);
   if (read.ok === "asks") return fail(asksForMore(read.prompt));
