@@ -49,6 +49,8 @@ export interface AgentRequest {
   traceparent: string | null;
   /** Where the agent may send its result later; null where its stage does not allow it. A credential. */
   callback_url: string | null;
+  /** Its stage lets the agent ask a person for input. */
+  may_ask?: true;
   /** Of a further call: the answer to what the agent asked, with what it needs to go on. */
   answer?: { continuation: JsonObject; data: JsonObject };
 }

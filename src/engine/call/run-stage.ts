@@ -44,6 +44,7 @@ export async function runStage(
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (input?.ok === true) request.call.input = input.value;
   const { previous_error, reply, questions } = stageOf(state, stage.name);
+  if (stage.on_input_required === "wait" && fallback === null) request.may_ask = true;
   if (reply !== null && fallback === null) {
     request.answer = reply;
     // Another request than the one that has asked.

@@ -1,8 +1,10 @@
 // Agents that ask, in real workerd over real HTTP: the question is in the inbox, is answered as any other, and the agent is
 // called with the answer; the run's object may die in between.
+import type { ServerResponse } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type AgentServer, inTurn, startAgentServer } from "../../support/agents/agent-server.ts";
 import { asks, end, finished, say, start, STARTED, streamsRun } from "../../support/agents/ag-ui-events.ts";
+import { askingTools } from "../../support/agents/asking-tools.ts";
 import { closeAll } from "../../support/close.ts";
 import { eventually } from "../../support/eventually.ts";
 import { type Coordinator, startCoordinator } from "../../support/servers/coordinator.ts";
@@ -81,6 +83,53 @@ test("a person without a key answers by its page", async () => {
   const again = await coordinator.fetch(pathname, { headers: { accept: "text/html" } });
   expect([again.status, await again.text()]).toEqual([200, expect.stringContaining("already")]);
   expect((await completed(id)).final_result).toMatchObject({ answer: "Booked." });
+});
+
+test("a tool of an MCP server asks, and goes on with the answer", async () => {
+  agents.on("/mcp", askingTools());
+  const options = { tool: "book" };
+  await coordinator.api("PUT", "/v1/agents/tool", { url: agents.url("/mcp"), protocol: "mcp", options });
+  const stage = { name: "book", agent_type: "tool", on_input_required: "wait" };
+  await coordinator.pipeline("tool", [stage]);
+  const { body } = await coordinator.run({ pipeline: "tool", conversation_id: "tool" });
+  expect(body.status).toBe("waiting");
+  const id = String(body.execution_id);
+  await coordinator.abort(id);
+  const path = `/v1/executions/${id}/stages/book/complete`;
+  const wrong = await coordinator.api("POST", path, { data: { date: 7 } });
+  expect([wrong.status, wrong.body.code]).toEqual([422, "SCHEMA_MISMATCH"]);
+  expect((await coordinator.api("POST", path, { data: { date: "monday" } })).status).toBe(200);
+  expect((await completed(id)).final_result).toMatchObject({ answer: "Booked for monday, kept." });
+});
+
+test("an agent of A2A asks, and goes on with its task", async () => {
+  const json = (response: ServerResponse, value: object) =>
+    void response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(value));
+  const supportedInterfaces = [
+    { url: agents.url("/task/rpc"), protocolBinding: "JSONRPC", protocolVersion: "1.0" },
+  ];
+  const card = { name: "task", version: "1", supportedInterfaces, capabilities: {} };
+  agents.on("/task/.well-known/agent-card.json", (_call, response) => json(response, card));
+  const sent: { taskId?: string; parts: object[] }[] = [];
+  agents.on("/task/rpc", ({ text }, response) => {
+    const { id, params } = JSON.parse(text);
+    sent.push(params.message);
+    const asked = { state: "TASK_STATE_INPUT_REQUIRED", message: { parts: [{ text: "Which day?" }] } };
+    const ended = { state: "TASK_STATE_COMPLETED" };
+    const isFirst = params.message.taskId === undefined;
+    const task = { id: "t1", contextId: "x1", status: isFirst ? asked : ended };
+    const artifacts = isFirst ? [] : [{ artifactId: "a", parts: [{ text: "Booked." }] }];
+    json(response, { jsonrpc: "2.0", id, result: { task: { ...task, artifacts } } });
+  });
+  await coordinator.api("PUT", "/v1/agents/task", { url: agents.url("/task"), protocol: "a2a" });
+  const stage = { name: "book", agent_type: "task", on_input_required: "wait" };
+  await coordinator.pipeline("task", [stage]);
+  const { body } = await coordinator.run({ pipeline: "task", conversation_id: "task" });
+  expect(body.status).toBe("waiting");
+  const path = `/v1/executions/${body.execution_id}/stages/book/complete`;
+  expect((await coordinator.api("POST", path, { data: { answer: "monday" } })).status).toBe(200);
+  expect((await completed(body.execution_id)).final_result).toMatchObject({ answer: "Booked." });
+  expect(sent.at(-1)).toMatchObject({ taskId: "t1", parts: [{ text: "monday" }] });
 });
 
 test("an eviction while it waits, and a crash after the answer, lose nothing", async () => {

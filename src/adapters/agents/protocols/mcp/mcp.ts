@@ -11,6 +11,7 @@ import type { AnswerRead, ConversingProtocol, Exchange, ProtocolCall } from "../
 import type { AgentResponse } from "../../response.ts";
 import { listOf, wordOf } from "../members.ts";
 import { filledObject } from "../template.ts";
+import { answeredBy } from "./questions.ts";
 import { toolAnswer } from "./result.ts";
 import {
   headerValue,
@@ -80,6 +81,8 @@ const META = {
   "io.modelcontextprotocol/clientInfo": CLIENT,
   "io.modelcontextprotocol/clientCapabilities": {},
 };
+/** A server asks only the client that says it can be asked. */
+const ASKABLE = { ...META, "io.modelcontextprotocol/clientCapabilities": { elicitation: { form: {} } } };
 
 async function callModern(asked: ProtocolCall, exchange: Exchange, hooks: CallHooks): Promise<AnswerRead> {
   const { tool } = asked.options as McpOptions;
@@ -90,7 +93,7 @@ async function callModern(asked: ProtocolCall, exchange: Exchange, hooks: CallHo
       "mcp-method": "tools/call",
       "mcp-name": headerValue(tool),
     },
-    body: rpcBody(CALL, "tools/call", toolCall(asked, META)),
+    body: rpcBody(CALL, "tools/call", toolCall(asked, asked.may_ask === true ? ASKABLE : META)),
   });
   return response.ok ? readTool(response.value, asked, hooks) : response;
 }
@@ -133,10 +136,15 @@ async function callLegacy(asked: ProtocolCall, exchange: Exchange, hooks: CallHo
   }
 }
 
-function toolCall({ call, options }: ProtocolCall, meta: object): object {
+function toolCall({ call, options, answer }: ProtocolCall, meta: object): object {
   const { tool, arguments: given } = options as McpOptions;
   const filled = given === undefined ? { query: call.query } : filledObject(given, call);
-  return { name: tool, arguments: filled, _meta: { ...meta, progressToken: CALL } };
+  return {
+    name: tool,
+    arguments: filled,
+    ...(answer === undefined ? {} : answeredBy(answer)),
+    _meta: { ...meta, progressToken: CALL },
+  };
 }
 
 async function readTool(

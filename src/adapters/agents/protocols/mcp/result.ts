@@ -1,20 +1,21 @@
 // The result of an MCP tool as the data of its stage: its text is the answer, its structured content the data itself,
 // its links citations.
-import type { AgentAnswer } from "../../../../contract/agent.ts";
 import { err, ok, type Result } from "../../../../contract/problem.ts";
 import { valueFault } from "../../../../core/json/json.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import { clip } from "../../parse.ts";
+import type { AnswerRead } from "../../protocol.ts";
 import { DATA_DEPTH, isObject, listOf, type Members, membersOf, parsed, wordOf } from "../members.ts";
+import { questionOf } from "./questions.ts";
 
 /** @param retries whether a tool that answers with an error is called again */
-export function toolAnswer(result: Members, retries: boolean): Result<AgentAnswer, CallFailure> {
+export function toolAnswer(result: Members, retries: boolean): AnswerRead {
   const content = listOf(result["content"]).map(membersOf);
   const text = content
     .flatMap((part) => (part["type"] === "text" ? (wordOf(part["text"]) ?? []) : []))
     .join("\n");
   if (result["resultType"] === "input_required") {
-    return refused(422, `the agent asks for more: ${asks(result)}`, false);
+    return questionOf(result) ?? refused(422, `the agent asks for more: ${messagesOf(result)}`, false);
   }
   if (result["isError"] === true) {
     return refused(retries ? 500 : 422, text === "" ? "the tool failed" : text, retries);
@@ -62,7 +63,7 @@ function citationOf(part: Members): Members[] {
   ];
 }
 
-function asks(result: Members): string {
+function messagesOf(result: Members): string {
   const messages = Object.values(membersOf(result["inputRequests"])).flatMap((request) => {
     const { message } = membersOf(membersOf(request)["params"]);
     return wordOf(message) ?? [];

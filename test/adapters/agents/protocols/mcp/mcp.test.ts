@@ -270,7 +270,7 @@ describe("a server by hand", () => {
     ["-32603", { error: { code: -32_603, message: "broken" } }, { status: 500, retry: "yes" }],
     ["an error without words", { error: {} }, { status: 500, retry: "yes" }],
     [
-      "a question",
+      "a question that is no form",
       {
         result: {
           resultType: "input_required",
