@@ -125,7 +125,7 @@ async function followed(
     if (id === null) return last.ok ? task.outcome() : last;
     if (tries > 0) {
       await passed(wait, signal);
-      wait = Math.min(wait * 2, LONGEST_WAIT_MS);
+      wait = Math.min(Math.max(wait * 2, FIRST_WAIT_MS), LONGEST_WAIT_MS);
     }
     last = await ask(tries < SUBSCRIBES ? "SubscribeToTask" : "GetTask", { id });
     if (last.ok || last.error.kind !== "stream_error") continue;

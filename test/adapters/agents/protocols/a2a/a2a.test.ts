@@ -190,6 +190,19 @@ describe("an agent by hand", () => {
     expect(methodsOf(path)).toEqual(["SendStreamingMessage", "SubscribeToTask", "GetTask", "GetTask"]);
   });
 
+  test("that works on without a stream is asked for its task at a pace", async () => {
+    const path = start({
+      SendStreamingMessage: events([begun], (response) => response.destroy()),
+      GetTask: ({ id }, response) =>
+        void response
+          .writeHead(200, { "content-type": "application/json" })
+          .end(JSON.stringify({ id, result: begun.task })),
+    });
+    await run(path, {}, {}, {}, AbortSignal.timeout(1_200));
+    // At once, after half a second, and after another whole one.
+    expect(methodsOf(path).filter((method) => method === "GetTask").length).toBeLessThanOrEqual(3);
+  });
+
   test.each<[string, string, object]>([
     ["FAILED", "out of paper", { status: 500, retry: "yes" }],
     ["REJECTED", "not mine", { status: 422, retry: "no" }],
