@@ -97,7 +97,11 @@ function redacting(credentials: readonly string[], hooks: CallHooks): [CallHooks
   const text = new RedactingStream(credentials);
   const redactingHooks = {
     ...hooks,
-    delta: (piece: string) => pass(text.push(piece), hooks),
+    delta: (piece: string, offset?: number) => {
+      if (offset === undefined) return pass(text.push(piece), hooks);
+      const cut = text.replace(piece, offset);
+      return cut.offset === undefined ? pass(cut.text, hooks) : hooks.delta(cut.text, cut.offset);
+    },
     progress: (progress: AgentProgress) => hooks.progress(redactValue(progress, credentials)),
   };
   return [redactingHooks, () => pass(text.rest(), hooks)];

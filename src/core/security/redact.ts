@@ -52,9 +52,15 @@ export function redactValue<T>(value: T, credentials: readonly string[]): T {
   return Object.fromEntries(fields) as T;
 }
 
-/** Removes credentials from a text that arrives in pieces: a possible beginning of one is buffered. */
+/**
+ * Removes credentials from a text that arrives in pieces: a possible beginning of one is buffered. A piece may replace the
+ * end of what came before it.
+ */
 export class RedactingStream {
   private readonly credentials: readonly string[];
+  /** The text as it came: an offset in it is none in the text that was passed on. */
+  private came = "";
+  private passed = "";
   private pending = "";
 
   constructor(credentials: readonly string[]) {
@@ -63,17 +69,47 @@ export class RedactingStream {
 
   /** What may be passed on now. */
   push(piece: string): string {
+    this.came += piece;
     let text = this.pending + piece;
     for (const credential of this.credentials) text = text.replaceAll(credential, REDACTED);
     const keep = openTail(text, this.credentials);
     this.pending = text.slice(text.length - keep);
-    return text.slice(0, text.length - keep);
+    const free = text.slice(0, text.length - keep);
+    this.passed += free;
+    return free;
+  }
+
+  /**
+   * As push, of a piece that replaces all from `offset` on, in UTF-16 units of the text as it came.
+   * @returns with the offset in the text that was passed on, none where nothing of it is replaced
+   */
+  replace(piece: string, offset: number): { text: string; offset?: number } {
+    if (offset >= this.came.length) return { text: this.push(piece) };
+    const before = this.passed;
+    const whole = this.came.slice(0, offset) + piece;
+    this.came = "";
+    this.passed = "";
+    this.pending = "";
+    const text = this.push(whole);
+    const common = commonStart(before, text);
+    return common === before.length
+      ? { text: text.slice(common) }
+      : { text: text.slice(common), offset: common };
   }
 
   /** The buffered rest, which is harmless, at the end. */
   rest(): string {
     return redactText(this.pending, this.credentials);
   }
+}
+
+/** The length of the text with which both begin, in whole characters. */
+function commonStart(one: string, other: string): number {
+  const longest = Math.min(one.length, other.length);
+  let length = 0;
+  while (length < longest && one.charCodeAt(length) === other.charCodeAt(length)) length += 1;
+  const last = one.charCodeAt(length - 1);
+  return last >= 0xd800 && last <= 0xdbff ? length - 1 : length;
 }
 
 /** The length of the longest end of `text` with which a credential begins. */

@@ -1,5 +1,5 @@
 // Credentials taken out of texts: whole, cut, and in pieces wherever a stream cuts them.
-import { array, assert, constantFrom, nat, oneof, property, string } from "fast-check";
+import { array, assert, constantFrom, nat, oneof, property, string, option, tuple } from "fast-check";
 import { describe, expect, test } from "vitest";
 import {
   credentialTexts,
@@ -70,5 +70,28 @@ test("a stream loses them wherever it is cut, and loses nothing else", () => {
       expect(out).toBe(redactText(text, credentials));
     }),
     { seed: 20261123, numRuns: 500 },
+  );
+});
+
+test("a stream whose pieces replace what came before reads as the text that is left", () => {
+  const piece = oneof(
+    string({ maxLength: 6, unit: "grapheme" }),
+    constantFrom(CANARY, `Bearer ${CANARY}`, "canary-", "Bear"),
+  );
+  assert(
+    property(array(tuple(piece, option(nat(30))), { maxLength: 20 }), (pieces) => {
+      const stream = new RedactingStream(credentials);
+      let text = "";
+      let read = "";
+      for (const [words, offset] of pieces) {
+        text = text.slice(0, offset ?? text.length) + words;
+        const told: { text: string; offset?: number } =
+          offset === null ? { text: stream.push(words) } : stream.replace(words, offset);
+        read = read.slice(0, told.offset ?? read.length) + told.text;
+        expect(read).not.toContain(CANARY);
+      }
+      expect(read + stream.rest()).toBe(redactText(text, credentials));
+    }),
+    { seed: 20261127, numRuns: 1_000 },
   );
 });
