@@ -16,7 +16,7 @@ import type {
   CallbackRead,
   CallHooks,
 } from "../../engine/ports.ts";
-import { outcomeOf, readAnswer, readFailure } from "./answer.ts";
+import { outcomeOf, readAnswer, readFailure, shownHooks } from "./answer.ts";
 import { ACCEPT_ENCODING, type BrotliDecoder } from "./body/codings.ts";
 import { accepted, isWithin } from "./later/accepted.ts";
 import { readCallback } from "./later/callback.ts";
@@ -162,7 +162,11 @@ export class HttpAgents implements Agents, AgentCallbacks {
       return err((await readFailure(answer, protocol, target.href, hooks)).failure);
     };
     try {
-      const read = await protocol.converse(asked, { href: first.href, send }, hooks);
+      const { href } = first;
+      const place = "binding" in registration ? `${registration.binding} ${href}` : href;
+      const shown = shownHooks(hooks);
+      const read = await protocol.converse(asked, { href, place, send }, { ...hooks, ...shown.hooks });
+      if (read.ok) shown.end();
       return read.ok === "asks" ? read : outcomeOf(read);
     } catch (cause) {
       return failed(bodyFailure(cause, status));

@@ -12,7 +12,7 @@ import type { CallFailure } from "../../core/resilience/classify.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
 import type { CallHooks } from "../../engine/ports.ts";
 import { bodyFailure, clip } from "./parse.ts";
-import type { AgentProtocol, AnswerRead, ProtocolCall } from "./protocol.ts";
+import type { AnswerHooks, AgentProtocol, AnswerRead, ProtocolCall } from "./protocol.ts";
 import type { AgentResponse } from "./response.ts";
 
 export async function readAnswer(
@@ -26,19 +26,22 @@ export async function readAnswer(
     const detail = `status ${status} has no body: answer 200 with ${protocol.form}`;
     return fail({ kind: "contract", detail, status });
   }
-  const text = wholeCharacters(hooks);
+  const shown = shownHooks(hooks);
   try {
-    const own = {
-      delta: text.push,
-      progress: (progress: AgentProgress) => hooks.progress({ ...progress, message: clip(progress.message) }),
-    };
-    const read = await protocol.read(response, own, asked);
-    if (read.ok) text.end();
+    const read = await protocol.read(response, shown.hooks, asked);
+    if (read.ok) shown.end();
     return read.ok === "asks" ? read : outcomeOf(read);
   } catch (cause) {
     response.discard();
     return fail(bodyFailure(cause, status));
   }
+}
+
+/** The hooks for what an agent sent, as readers may have it; `end` passes the rest on. */
+export function shownHooks(hooks: AnswerHooks): { hooks: AnswerHooks; end: () => void } {
+  const text = wholeCharacters(hooks);
+  const progress = (said: AgentProgress) => hooks.progress({ ...said, message: clip(said.message) });
+  return { hooks: { delta: text.push, progress }, end: text.end };
 }
 
 /**

@@ -34,6 +34,8 @@ export interface ConversingProtocol extends Pick<AgentProtocol, "form" | "readEr
 export interface Exchange {
   /** The URL of the registration. */
   readonly href: string;
+  /** What the agent is known by: its URL, for a service binding with the binding's name. */
+  readonly place: string;
   /** The 2xx answer to a request, with a body or without; or why there is none. */
   readonly send: (request: ExchangeRequest) => Promise<Result<AgentResponse, CallFailure>>;
 }

@@ -14,7 +14,7 @@ Object.assign(ReadableStreamBYOBReader.prototype, {
   },
 });
 
-const CALL: AgentCall = {
+export const CALL: AgentCall = {
   execution_id: "e1",
   conversation_id: "c1",
   stage: "say",

@@ -15,12 +15,13 @@ const KEPT_MS = 5 * 60_000;
 const MOST_KEPT = 1_000;
 const WELL_KNOWN = "/.well-known/agent-card.json";
 
+/** By the agent's place. */
 const kept = new Map<string, { until: number; found: AgentInterface }>();
 
 /** @throws what AgentResponse throws */
 export async function interfaceOf(exchange: Exchange): Promise<Result<AgentInterface, CallFailure>> {
-  const { href } = exchange;
-  const known = kept.get(href);
+  const { href, place } = exchange;
+  const known = kept.get(place);
   if (known !== undefined && known.until > Date.now()) return ok(known.found);
   const response = await exchange.send({
     method: "GET",
@@ -44,7 +45,7 @@ export async function interfaceOf(exchange: Exchange): Promise<Result<AgentInter
   const streams = membersOf(card["capabilities"])["streaming"] === true;
   const own = { href: url, tenant: wordOf(found["tenant"]), streams };
   if (kept.size >= MOST_KEPT) kept.clear();
-  kept.set(href, { until: Date.now() + KEPT_MS, found: own });
+  kept.set(place, { until: Date.now() + KEPT_MS, found: own });
   return ok(own);
 }
 

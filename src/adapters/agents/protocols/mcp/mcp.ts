@@ -26,7 +26,7 @@ import {
 
 type Era = "modern" | "legacy";
 
-/** What servers were found to speak, by URL. */
+/** What servers were found to speak, by place. */
 const eras = new Map<string, Era>();
 const MOST_ERAS = 1_000;
 /** Statuses by which a server refuses what it does not understand. */
@@ -35,17 +35,18 @@ const NOT_UNDERSTOOD: ReadonlySet<number> = new Set([400, 404, 405, 406, 415, 50
 /** Its version is that of what is sent here. */
 const CLIENT = { name: "agent-coordinator", version: "1" };
 const CALL = 2;
+const INTERNAL_ERROR = -32_603;
 
 export const mcp: ConversingProtocol = {
   form: "a result of JSON-RPC",
   readError: readErrorBody,
   converse: async (asked, exchange, hooks) => {
-    const known = eras.get(exchange.href);
+    const known = eras.get(exchange.place);
     const era = known === undefined ? await eraOf(exchange) : ok(known);
     if (!era.ok) return era;
     const called = await callBy(era.value, asked, exchange, hooks);
     // A server of another version now: it is asked again at the next call.
-    if (isNotUnderstood(called)) eras.delete(exchange.href);
+    if (isNotUnderstood(called)) eras.delete(exchange.place);
     return called;
   },
 };
@@ -70,9 +71,11 @@ async function eraOf(exchange: Exchange): Promise<Result<Era, CallFailure>> {
     if (!read.ok) return read;
     const versions = read.value.ok ? listOf(read.value.value["supportedVersions"]) : [];
     if (versions.includes(MODERN)) era = "modern";
+    // It may be ill, and speak another one when it is well again. A handshake runs nothing.
+    else if (!read.value.ok && read.value.error.code === INTERNAL_ERROR) return ok("legacy");
   } else if (response.error.kind !== "status" || !NOT_UNDERSTOOD.has(response.error.status)) return response;
   if (eras.size >= MOST_ERAS) eras.clear();
-  eras.set(exchange.href, era);
+  eras.set(exchange.place, era);
   return ok(era);
 }
 
@@ -106,7 +109,10 @@ async function callLegacy(asked: ProtocolCall, exchange: Exchange, hooks: CallHo
   const session = greeted.value.headers.get("mcp-session-id");
   const greeting = await readRpc(greeted.value, 1, hooks);
   if (!greeting.ok) return greeting;
-  if (!greeting.value.ok) return err(rpcFailure(greeting.value.error));
+  if (!greeting.value.ok) {
+    eras.delete(exchange.place);
+    return err(rpcFailure(greeting.value.error));
+  }
   const headers = {
     ...RPC_HEADERS,
     "mcp-protocol-version": wordOf(greeting.value.value["protocolVersion"]) ?? LEGACY,

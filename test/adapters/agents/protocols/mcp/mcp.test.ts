@@ -247,6 +247,20 @@ describe("a server by hand", () => {
     ]);
   });
 
+  test("that was ill when it was asked what it speaks is asked again", async () => {
+    let isIll = true;
+    const path = "/ill";
+    agents.on(path, (call, response) => {
+      const { id, method } = JSON.parse(call.text) as Sent;
+      if (isIll) return json(response, { id, error: { code: -32_603, message: "starting" } });
+      const result = method === "server/discover" ? { supportedVersions: ["2026-07-28"] } : text("fine");
+      return json(response, { id, result });
+    });
+    expect((await callAgent(tool(agents.url(path)))).outcome.ok).toBe(false);
+    isIll = false;
+    expect(dataOf(await callAgent(tool(agents.url(path))))).toEqual({ answer: "fine" });
+  });
+
   test("streams progress, and only its own answer counts", async () => {
     const note = (params: object) => ({ method: "notifications/progress", params });
     const path = modern(({ id }, response) =>
