@@ -1,9 +1,7 @@
-// What is kept apart for each agent: what it speaks, where two service bindings share a path, and its credential, where it
-// takes text back.
+// What an agent is known by, for protocols that remember what it speaks: two service bindings that share a path are two
+// agents.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import type { AgentCall } from "../../../src/contract/agent.ts";
 import { HttpAgents } from "../../../src/adapters/agents/agents.ts";
-import { RedactingAgents } from "../../../src/adapters/agents/redacting.ts";
 import type { CallHooks } from "../../../src/engine/ports.ts";
 import { type AgentServer, type Behaviour, startAgentServer } from "../../support/agents/agent-server.ts";
 import { CALL } from "../../support/agents/protocol-call.ts";
@@ -33,11 +31,11 @@ function mcpServer(known: Record<string, object>): Behaviour {
 const methodsOf = (name: string) =>
   servers.callsOf(`/${name}`).map(({ text }) => (JSON.parse(text) as { method: string }).method);
 
-function request(registration: object, call: Partial<AgentCall> = {}) {
+function request(registration: object) {
   return {
     tenant: "local",
     registration: registration as never,
-    call: { ...CALL, ...call },
+    call: CALL,
     idempotency_key: "e1.say",
     traceparent: null,
     callback_url: null,
@@ -79,26 +77,4 @@ test("what one service binding speaks is not taken for what another does", async
     "notifications/initialized",
     "tools/call",
   ]);
-});
-
-test("a text that an agent takes back is taken back for readers, without its credential", async () => {
-  const inner = {
-    call: async (_request: unknown, own: CallHooks) => {
-      own.delta("Wrong s3cret-of-mine");
-      own.delta(" words");
-      own.delta("Right", 0);
-      own.delta(" s3cret-of-mine.");
-      return { ok: true, answer: { data: {} }, bytes: 2 };
-    },
-  };
-  const agents = new RedactingAgents(inner as never, () => "s3cret-of-mine");
-  let text = "";
-  const registration = { url: "https://a.example/", protocol: "native", headers: { key: "secret:K" } };
-  await agents.call(
-    request(registration),
-    hooks((piece, offset) => {
-      text = text.slice(0, offset ?? text.length) + piece;
-    }),
-  );
-  expect(text).toBe("Right [redacted].");
 });
