@@ -28,10 +28,15 @@ test.concurrent("one trace that the collector does not take is given up alone", 
     (count) => count === 23,
   );
   expect(taken(of).has("run-3")).toBe(false);
-  const lines = server
-    .output()
-    .split("\n")
-    .filter((line) => line.includes("traces abandoned"));
+  // The line may come after the last trace.
+  const lines = await eventually(
+    async () =>
+      server
+        .output()
+        .split("\n")
+        .filter((line) => line.includes("traces abandoned")),
+    (found) => found.length > 0,
+  );
   expect(lines.map((line) => JSON.parse(line))).toMatchObject([
     { level: "ERROR", traces: 1, outcome: "unfit" },
   ]);
