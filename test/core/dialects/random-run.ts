@@ -62,20 +62,27 @@ export function shapeOf({ stages, isJoined }: RunScript): { name: string; depend
 
 /** The events that the script's reader gets. */
 export function eventsOf(script: RunScript): StreamEvent[] {
+  return stepsOf(script).flat();
+}
+
+/** The same, by what happens: the run's start, each step, the run's end. A reader who joins is sent the log first. */
+export function stepsOf(script: RunScript): StreamEvent[][] {
   const shape = shapeOf(script);
   const stages = shape.map(({ name }): Stage => ({ name, phase: "pending", attempt: 0, text: "" }));
-  const got: object[] = [];
+  const steps: object[][] = [[]];
   const timestamp = "2026-01-01T00:00:00.000Z";
   let seq = 0;
   let happened = 0;
   let isThere = script.joins === 0;
   const logged = (type: string, more: object) => {
     seq += 1;
-    got.push({ execution_id: "e", seq, timestamp, type, message: type, data: {}, ...more });
+    steps.at(-1)?.push({ execution_id: "e", seq, timestamp, type, message: type, data: {}, ...more });
   };
   const delta = ({ name, attempt }: Stage, partial_answer: string, offset: number) => {
     const data = { partial_answer, offset };
-    got.push({ execution_id: "e", type: "stage.delta", stage: name, attempt, status: "running", data });
+    steps
+      .at(-1)
+      ?.push({ execution_id: "e", type: "stage.delta", stage: name, attempt, status: "running", data });
   };
   const take = (stage: Stage, { kind, text, cut }: Step) => {
     const { name, attempt } = stage;
@@ -122,6 +129,8 @@ export function eventsOf(script: RunScript): StreamEvent[] {
         const isDone = kind === "end";
         // Mostly what was said, at times with more behind it, or something else.
         const answer = cut === 6 ? text : stage.text + (cut === 5 ? text : "");
+        // A reader who was away is sent what was said before the event that ends it.
+        if (!isThere && isDone && stage.text !== "") delta(stage, stage.text, 0);
         logged(isDone ? "stage.completed" : "stage.failed", {
           stage: name,
           attempt,
@@ -157,6 +166,7 @@ export function eventsOf(script: RunScript): StreamEvent[] {
     data: { query: "q", conversation_id: "c", pipeline: "p", pipeline_version: 1, stages: shape },
   });
   for (const next of script.steps) {
+    steps.push([]);
     const stage = stages[next.at % stages.length] as Stage;
     take(stage, next);
     happened += 1;
@@ -165,6 +175,7 @@ export function eventsOf(script: RunScript): StreamEvent[] {
       for (const running of stages) if (running.phase === "running") delta(running, running.text, 0);
     }
   }
+  steps.push([]);
   for (const stage of stages) take(stage, { at: 0, kind: "cancel", text: "", cut: 0 });
   logged("execution.cancelled", {
     status: "cancelled",
@@ -182,5 +193,5 @@ export function eventsOf(script: RunScript): StreamEvent[] {
       error_info: null,
     },
   });
-  return got as StreamEvent[];
+  return steps as StreamEvent[][];
 }

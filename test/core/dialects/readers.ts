@@ -10,7 +10,7 @@ import { ResponsesEncoder } from "../../../src/core/dialects/openai/responses.ts
 export type Texts = Record<string, string>;
 
 // biome-ignore lint/suspicious/noExplicitAny: messages of five protocols, of which a few members are read
-type Message = any;
+export type Message = any;
 
 /** The messages of an encoder's stream, in their order. */
 export function messagesOf(encoder: Encoder, events: readonly StreamEvent[]): Message[] {

@@ -1,5 +1,5 @@
 // OpenAI's `response` object: a run as its Responses API shows it. Everything in it is a function of the execution, so that
-// a stream and a later GET agree.
+// a stream and a later GET agree but for the ids of the messages: an execution does not say which call a text is of.
 import type { PipelineExecution } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { timeOf } from "../../time.ts";
