@@ -10,7 +10,7 @@ const PATHS: readonly (readonly [RegExp, Dialect])[] = [
     /^\/v1\/(?:chat\/completions|completions|models|responses|embeddings|files|images|audio)(?:\/|$)/,
     "openai",
   ],
-  [/^\/mcp$|^\/v1\/pipelines\/[^/]+\/a2a\/?$/, "json-rpc"],
+  [/^\/(?:mcp|a2a|v1\/pipelines\/[^/]+\/a2a)\/?$/, "json-rpc"],
 ];
 
 /** The protocol whose clients call this path; null for the product's own. */
@@ -31,7 +31,7 @@ export function dialectError(
       : {
           jsonrpc: "2.0",
           id: null,
-          error: { code: rpcCode(error), message, data: { code: error.code } },
+          error: { code: rpcCode(error, status), message, data: { code: error.code } },
         };
   const sent = { ...headers, "content-type": "application/json" };
   return new Response(JSON.stringify(body), { status, headers: sent });
@@ -65,17 +65,16 @@ const OPENAI_CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
   RATE_LIMITED: "rate_limit_exceeded",
 };
 
-function rpcCode(error: CoordinatorError): number {
-  // A fault of the whole body: it is no JSON.
-  if (error.code === "INVALID_REQUEST" && error.errors[0]?.pointer === "") return -32_700;
-  return JSON_RPC_CODES[error.code] ?? INTERNAL;
+function rpcCode(error: CoordinatorError, status: number): number {
+  // A fault of the whole body: it is no JSON. One that is too large has not been read.
+  if (error.code === "INVALID_REQUEST" && error.errors[0]?.pointer === "" && status !== 413) return -32_700;
+  return JSON_RPC_CODES[error.code] ?? (status < 500 ? INVALID_CALL : INTERNAL);
 }
 
+const INVALID_CALL = -32_600;
 const INTERNAL = -32_603;
 const JSON_RPC_CODES: Readonly<Partial<Record<ErrorCode, number>>> = {
   INVALID_REQUEST: -32_602,
   PIPELINE_NOT_FOUND: -32_602,
   NOT_FOUND: -32_601,
-  METHOD_NOT_ALLOWED: -32_600,
-  UNSUPPORTED_MEDIA_TYPE: -32_600,
 };
