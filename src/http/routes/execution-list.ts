@@ -4,6 +4,7 @@ import { err, ok, type Result } from "../../contract/problem.ts";
 import { CleanupRequest, ExecutionFilter } from "../../contract/requests.ts";
 import { endpoint } from "../endpoint.ts";
 import { invalid } from "../request/body.ts";
+import { placeIn, placeText } from "../request/list-place.ts";
 
 /** Executions that one clean-up forgets: each is a call of its object. */
 const CLEANUP_BATCH = 100;
@@ -69,13 +70,9 @@ export const executionList = [
   }),
 ];
 
-function placeText({ start, id }: Place): string {
-  return `${start.toString(36)}.${id}`;
-}
-
 function readPlace(cursor: string | undefined): Result<Place | null> {
   if (cursor === undefined) return ok(null);
-  const [, start = "", id = ""] = /^([0-9a-z]{1,10})\.([A-Za-z0-9_-]{1,64})$/.exec(cursor) ?? [];
-  if (id !== "") return ok({ start: Number.parseInt(start, 36), id });
+  const place = placeIn(cursor);
+  if (place !== null) return ok(place);
   return err(invalid([{ pointer: "/cursor", detail: "is not a next_cursor of this list" }]));
 }

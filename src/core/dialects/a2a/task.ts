@@ -25,8 +25,19 @@ const STATES: Readonly<Record<PipelineExecution["status"], string>> = {
   cancelled: "TASK_STATE_CANCELED",
 };
 
+/** States that no execution is in. */
+const NEVER: ReadonlySet<string> = new Set(["TASK_STATE_REJECTED", "TASK_STATE_AUTH_REQUIRED"]);
+
 export function taskState(status: PipelineExecution["status"]): string {
   return STATES[status];
+}
+
+/** The statuses of the executions whose tasks are in a state; undefined where there is no such state. */
+export function statusesOf(state: string): PipelineExecution["status"][] | undefined {
+  if (NEVER.has(state)) return [];
+  const names = Object.keys(STATES) as PipelineExecution["status"][];
+  const found = names.filter((status) => STATES[status] === state);
+  return found.length === 0 ? undefined : found;
 }
 
 /** @param waits the open questions of an execution that waits */

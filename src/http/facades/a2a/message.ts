@@ -2,6 +2,7 @@
 import { JsonObject } from "../../../contract/json.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
 import * as z from "../../../contract/zod.ts";
+import { faultOf } from "./rpc.ts";
 
 const Part = z.looseObject({ text: z.optional(z.string()), data: z.optional(z.unknown()) });
 const Params = z.lazy(() =>
@@ -33,10 +34,7 @@ export interface Sent {
 
 export function readMessage(params: JsonObject): Result<Sent, string> {
   const read = Params.safeParse(params);
-  if (!read.success) {
-    const [issue] = read.error.issues;
-    return err(`/params/${issue?.path.join("/") ?? ""} ${issue?.message ?? "is not a message"}`);
-  }
+  if (!read.success) return err(faultOf(read.error));
   const { message, configuration, metadata } = read.data;
   const { messageId, contextId, taskId, parts } = message;
   const texts = parts.flatMap(({ text }) => (text === undefined || text === "" ? [] : [text]));

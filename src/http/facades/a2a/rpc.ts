@@ -59,6 +59,11 @@ export function readA2aRequest(body: unknown): Result<A2aRequest, A2aError> {
   return ok({ id, method, params });
 }
 
+/** What is wrong with the params of a request, with its place. */
+export function faultOf({ issues: [issue] }: Pick<z.core.$ZodError, "issues">): string {
+  return `/params/${issue?.path.join("/") ?? ""} ${issue?.message ?? "is not valid"}`;
+}
+
 export function rpcResult(id: RpcId, result: unknown): Response {
   return jsonText(JSON.stringify({ jsonrpc: "2.0", id, result }));
 }

@@ -18,6 +18,7 @@ import {
   streamStart,
   waitForExecution,
 } from "../facade.ts";
+import { listTasks, readListParams } from "./list.ts";
 import { readMessage, type Sent } from "./message.ts";
 import { type A2aError, type A2aRequest, ERRORS, rpcFailure, type RpcId, rpcResult } from "./rpc.ts";
 
@@ -27,7 +28,6 @@ const PLACES = {
   context: "/params/message/parts",
 };
 const DEFAULT_PIPELINE = "rag";
-const LISTED_MOST = 100;
 const TERMINAL_WAIT_MS = 0;
 
 /** An error of the coordinator's as one of the call. */
@@ -254,21 +254,11 @@ async function subscribe(call: Call, { id }: A2aRequest, execution: PipelineExec
 }
 
 async function list(call: Call, { id, params }: A2aRequest, pipeline: string | null): Promise<Response> {
-  const { services, tenant } = call.var;
-  const { contextId, pageSize } = params;
-  const limit =
-    typeof pageSize === "number" && pageSize >= 1 ? Math.min(LISTED_MOST, Math.floor(pageSize)) : 50;
-  const query = {
-    limit,
-    before: null,
-    ...(typeof contextId === "string" && contextId !== "" ? { conversation_id: contextId } : {}),
-    ...(pipeline === null ? {} : { pipeline }),
+  const asked = readListParams(params, pipeline);
+  if (!asked.ok) return rpcFailure(id, ERRORS.invalid(asked.error));
+  const whole = async (task: string) => {
+    const read = await readExecution(call, task);
+    return read.ok ? withWaits(call, read.value) : null;
   };
-  const { listed } = await services.executionIndex.list(tenant, query);
-  const tasks = listed.map(({ id: task, summary }) => ({
-    id: task,
-    contextId: summary.conversation_id,
-    status: { state: taskState(summary.status) },
-  }));
-  return rpcResult(id, { tasks, nextPageToken: "", pageSize: limit, totalSize: tasks.length });
+  return rpcResult(id, await listTasks(call, asked.value, whole));
 }
