@@ -4,6 +4,7 @@ import type { PipelineExecution } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { ExecutionId } from "../../../contract/names.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../../contract/problem.ts";
+import { cutText } from "../../../contract/text.ts";
 import { A2aEncoder } from "../../../core/dialects/a2a/encoder.ts";
 import { type OpenWait, taskOf, taskState } from "../../../core/dialects/a2a/task.ts";
 import { isTerminal } from "../../../core/execution/state.ts";
@@ -29,6 +30,8 @@ const PLACES = {
 };
 const DEFAULT_PIPELINE = "rag";
 const TERMINAL_WAIT_MS = 0;
+/** Of a caller's text in a message. */
+const NAMED_CHARS = 128;
 
 /** An error of the coordinator's as one of the call. */
 function refused(call: Call, id: RpcId, error: CoordinatorError): Response {
@@ -166,7 +169,12 @@ async function goOn(
   const task = await taskFor(call, sent.taskId, pipeline);
   if (!task.ok) return rpcFailure(id, task.error);
   const execution = task.value;
-  const { execution_id, status } = execution;
+  const { execution_id, conversation_id, status } = execution;
+  if (sent.contextId !== null && sent.contextId !== conversation_id) {
+    const named = `/params/message/contextId ${cutText(sent.contextId, NAMED_CHARS)}`;
+    const why = `${named} is not the context of /params/message/taskId ${execution_id}`;
+    return rpcFailure(id, ERRORS.invalid(why));
+  }
   const { services, tenant, key_id } = call.var;
   const rpc = services.executions.rpc(tenant, execution_id);
   let answeredUpTo: number;
@@ -195,7 +203,7 @@ async function goOn(
     answeredUpTo = seq;
   }
   if (method === "SendStreamingMessage") {
-    const encoder = new A2aEncoder({ id, contextId: execution.conversation_id, answeredUpTo });
+    const encoder = new A2aEncoder({ id, contextId: conversation_id, answeredUpTo });
     const streamed = await streamExisting(call, execution_id, encoder);
     return streamed.ok ? streamed.value : refused(call, id, streamed.error);
   }

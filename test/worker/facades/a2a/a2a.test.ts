@@ -310,6 +310,32 @@ describe("by hand", () => {
     expect(read.body["result"].status.state).toBe("TASK_STATE_COMPLETED");
   });
 
+  test("a message to a task in another context than the task's is refused, and names both", async () => {
+    const path = "/v1/pipelines/asking/a2a";
+    const asked = await post(path, call("SendMessage", said("asked")));
+    const { id, contextId } = asked.body["result"].task;
+    const answer = (context: string | null) => ({
+      message: {
+        messageId: "by-hand-answer",
+        taskId: id,
+        contextId: context,
+        role: "ROLE_USER",
+        parts: [{ data: { approved: true } }],
+      },
+    });
+    for (const method of ["SendMessage", "SendStreamingMessage"]) {
+      const { body } = await post(path, call(method, answer("another")));
+      expect(body["error"]).toMatchObject({
+        code: -32_602,
+        message: `/params/message/contextId another is not the context of /params/message/taskId ${id}`,
+      });
+    }
+    const read = await post(path, call("GetTask", { id }));
+    expect(read.body["result"].status.state).toBe("TASK_STATE_INPUT_REQUIRED");
+    const done = await post(path, call("SendMessage", answer(contextId)));
+    expect(done.body["result"].task.status.state).toBe("TASK_STATE_COMPLETED");
+  });
+
   test("a request without a version, or of another one, is refused", async () => {
     const path = "/v1/pipelines/full/a2a";
     for (const headers of [
