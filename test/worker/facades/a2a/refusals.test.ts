@@ -16,7 +16,13 @@ const JSON_BODY = { "content-type": "application/json", "a2a-version": "1.0" };
 const rpc = (method: string, params: object = {}) =>
   JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
 
-async function answerOf(path: string, init: RequestInit, key: string | null = KEYS.runner) {
+interface Init {
+  method: string;
+  headers?: Record<string, string>;
+  body?: string;
+}
+
+async function answerOf(path: string, init: Init, key: string | null = KEYS.runner) {
   const authorization = key === null ? {} : { authorization: `Bearer ${key}` };
   const response = await coordinator.fetch(path, { ...init, headers: { ...init.headers, ...authorization } });
   const type = response.headers.get("content-type");
@@ -24,7 +30,7 @@ async function answerOf(path: string, init: RequestInit, key: string | null = KE
 }
 
 describe.each(["/a2a", "/v1/pipelines/rag/a2a"])("%s", (path) => {
-  test.each<[string, number, number, RequestInit, (string | null)?]>([
+  test.each<[string, number, number, Init, (string | null)?]>([
     ["no key", 401, -32_600, { method: "POST", headers: JSON_BODY, body: rpc("GetTask") }, null],
     [
       "a key that reads",
