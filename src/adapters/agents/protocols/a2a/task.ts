@@ -18,16 +18,23 @@ const ENDS: ReadonlySet<string> = new Set([
   "TASK_STATE_AUTH_REQUIRED",
 ]);
 
+/** An artifact, or a message, as far as it has come. */
+interface Content {
+  parts: Members[];
+  text: string;
+}
+
 export class TaskReader {
   /** Null before the agent has named its task. */
   id: string | null = null;
   private context: string | null = null;
   private state = "";
   private words = "";
-  private readonly artifacts = new Map<string, Members[]>();
+  private readonly artifacts = new Map<string, Content>();
   /** A message in place of a task. */
-  private message: Members[] | null = null;
-  private said = "";
+  private message: Content | null = null;
+  /** What the reader of the call has all of the text of. */
+  private said: Content = contentOf({});
   private readonly hooks: AnswerHooks;
 
   constructor(hooks: AnswerHooks) {
@@ -41,7 +48,7 @@ export class TaskReader {
 
   /** A result of the agent's: `{task}`, `{message}`, `{statusUpdate}`, `{artifactUpdate}`, or a task itself. */
   take(result: Members): void {
-    if (isObject(result["message"])) this.message = partsOf(result["message"]);
+    if (isObject(result["message"])) this.message = contentOf(result["message"]);
     else if (isObject(result["statusUpdate"])) this.update(result["statusUpdate"]);
     else if (isObject(result["artifactUpdate"])) this.artifact(result["artifactUpdate"]);
     else this.whole(isObject(result["task"]) ? result["task"] : result);
@@ -53,7 +60,7 @@ export class TaskReader {
     this.identify(id, contextId);
     if (artifacts !== undefined) this.artifacts.clear();
     for (const artifact of listOf(artifacts).map(membersOf)) {
-      this.artifacts.set(String(wordOf(artifact["artifactId"])), partsOf(artifact));
+      this.artifacts.set(String(wordOf(artifact["artifactId"])), contentOf(artifact));
     }
     this.enter(membersOf(status));
   }
@@ -67,8 +74,13 @@ export class TaskReader {
     this.identify(taskId, contextId);
     const own = membersOf(artifact);
     const id = String(wordOf(own["artifactId"]));
-    const before = append === true ? (this.artifacts.get(id) ?? []) : [];
-    this.artifacts.set(id, [...before, ...partsOf(own)]);
+    const more = contentOf(own);
+    const known = append === true ? this.artifacts.get(id) : undefined;
+    if (known === undefined) return void this.artifacts.set(id, more);
+    for (const part of more.parts) known.parts.push(part);
+    known.text += more.text;
+    // Not compared with what was said: of a long artifact that would cost more with each piece.
+    if (known === this.said && more.text !== "") this.hooks.delta(more.text);
   }
 
   private identify(id: unknown, context: unknown): void {
@@ -78,18 +90,21 @@ export class TaskReader {
 
   private enter({ state, message }: Members): void {
     this.state = wordOf(state) ?? this.state;
-    this.words = textIn(partsOf(membersOf(message)));
+    this.words = contentOf(membersOf(message)).text;
     if (this.words !== "" && !this.isOver) this.hooks.progress({ message: this.words });
   }
 
   /** The first artifact's text, as far as it is not said yet. */
   private speak(): void {
-    const [first = []] = this.artifacts.values();
-    const text = textIn(this.message ?? first);
-    if (text === this.said) return;
-    if (text.startsWith(this.said)) this.hooks.delta(text.slice(this.said.length));
+    const [first = contentOf({})] = this.artifacts.values();
+    const content = this.message ?? first;
+    if (content === this.said) return;
+    const { text } = content;
+    const said = this.said.text;
+    this.said = content;
+    if (text === said) return;
+    if (text.startsWith(said)) this.hooks.delta(text.slice(said.length));
     else this.hooks.delta(text, 0);
-    this.said = text;
   }
 
   /** What has come of it. */
@@ -119,19 +134,16 @@ export class TaskReader {
   }
 }
 
-function partsOf(holder: Members): Members[] {
-  return listOf(holder["parts"]).map(membersOf);
-}
-
-function textIn(parts: readonly Members[]): string {
-  return parts.map(({ text }) => (typeof text === "string" ? text : "")).join("");
+function contentOf(holder: Members): Content {
+  const parts = listOf(holder["parts"]).map(membersOf);
+  return { parts, text: parts.map(({ text }) => (typeof text === "string" ? text : "")).join("") };
 }
 
 /** Texts are the answer, objects the data, files and links citations. */
-function answerOf(artifacts: readonly (readonly Members[])[], words: string): AnswerRead {
-  const texts = artifacts.map(textIn).filter((text) => text !== "");
+function answerOf(artifacts: readonly Content[], words: string): AnswerRead {
+  const texts = artifacts.map(({ text }) => text).filter((text) => text !== "");
   const answer = texts.length === 0 ? words : texts.join("\n\n");
-  const parts = artifacts.flat();
+  const parts = artifacts.flatMap((artifact) => artifact.parts);
   const citations = parts.flatMap(({ url, filename, mediaType }) => {
     const address = wordOf(url);
     if (address === null) return [];
