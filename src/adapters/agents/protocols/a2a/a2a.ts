@@ -2,7 +2,7 @@
 // call that is given up cancels it. src/contract/README.md section 15.
 import type { A2aOptions } from "../../../../contract/agent-options.ts";
 import { err, ok, type Result } from "../../../../contract/problem.ts";
-import type { CallFailure } from "../../../../core/resilience/classify.ts";
+import { type CallFailure, classify } from "../../../../core/resilience/classify.ts";
 import { TIMINGS } from "../../../../core/timings.ts";
 import { bodyFailure, clip, readErrorBody } from "../../parse.ts";
 import type { AnswerRead, ConversingProtocol, Exchange, ProtocolCall } from "../../protocol.ts";
@@ -24,18 +24,18 @@ export const a2a: ConversingProtocol = {
   converse: async (asked, exchange, hooks) => {
     const found = await interfaceOf(exchange);
     if (!found.ok) return found;
-    const { streams, tenant } = found.value;
     const task = new TaskReader(hooks);
     const ask = rpcOf(exchange, found.value, task);
     const cancel = () => {
-      if (task.id === null || task.isOver) return;
+      // There is no cancel by a message's id: a task that the agent has not named yet just loses its reader.
+      const id = task.id ?? wordOf(asked.answer?.continuation["task_id"]);
+      if (id === null || task.isOver) return;
       const signal = AbortSignal.timeout(TIMINGS.ABANDON_MS);
-      void ask("CancelTask", { id: task.id }, signal).catch(() => {});
+      void ask("CancelTask", { id }, signal).catch(() => {});
     };
     hooks.signal.addEventListener("abort", cancel);
     try {
-      const method = streams ? "SendStreamingMessage" : "SendMessage";
-      const sent = await ask(method, { ...(tenant === null ? {} : { tenant }), ...messageOf(asked) });
+      const sent = await ask(found.value.streams ? "SendStreamingMessage" : "SendMessage", messageOf(asked));
       return await followed(sent, task, ask, hooks.signal);
     } finally {
       hooks.signal.removeEventListener("abort", cancel);
@@ -46,10 +46,11 @@ export const a2a: ConversingProtocol = {
 /** Sends a request and reads what comes of it; a stream that broke is a failure of the kind `truncated`. */
 type Ask = (method: string, params: object, signal?: AbortSignal) => Promise<Result<null, CallFailure>>;
 
-function rpcOf(exchange: Exchange, { href }: AgentInterface, task: TaskReader): Ask {
+function rpcOf(exchange: Exchange, { href, tenant }: AgentInterface, task: TaskReader): Ask {
   let id = 0;
-  return async (method, params, signal) => {
+  return async (method, asked, signal) => {
     id += 1;
+    const params = tenant === null ? asked : { tenant, ...asked };
     const response = await exchange.send({
       href,
       headers: {
@@ -128,9 +129,12 @@ async function followed(
       wait = Math.min(Math.max(wait * 2, FIRST_WAIT_MS), LONGEST_WAIT_MS);
     }
     last = await ask(tries < SUBSCRIBES ? "SubscribeToTask" : "GetTask", { id });
-    if (last.ok || last.error.kind !== "stream_error") continue;
-    // It is gone, or may not be asked for.
-    if (tries >= SUBSCRIBES) return last;
+    if (last.ok) continue;
+    const { kind } = last.error;
+    const isAnswered = kind === "stream_error" || kind === "contract";
+    // It is gone, or may not be asked for: another try of the same changes nothing.
+    if (isAnswered ? tries >= SUBSCRIBES : classify(last.error).retry === "no") return last;
+    if (!isAnswered) continue;
     // It has no stream any more.
     tries = SUBSCRIBES - 1;
     wait = 0;
