@@ -94,12 +94,7 @@ export function taskAgents(agents: AgentServer) {
     request: Parameters<typeof callAgent>[2] = {},
     signal?: AbortSignal,
   ): Promise<Called> =>
-    callAgent(
-      { url: agents.url(path), protocol: "a2a", options: { ...options } as never },
-      call,
-      request,
-      signal,
-    );
+    callAgent({ url: agents.url(path), protocol: "a2a", options: { ...options } }, call, request, signal);
   const sentTo = (path: string) => agents.callsOf(`${path}/rpc`).map(({ body }) => body as unknown as Sent);
   const methodsOf = (path: string) => sentTo(path).map(({ method }) => method);
   return { start, run, sentTo, methodsOf };

@@ -1,15 +1,17 @@
-// The protocol `a2a`: an agent of A2A 1.0 by JSON-RPC. A task whose stream breaks is taken up again, never sent again; a
-// call that is given up cancels it. src/contract/README.md section 15.
+// The protocol `a2a`: an agent of A2A 1.0, or of 0.3, by JSON-RPC. A task whose stream breaks is taken up again, never
+// sent again; a call that is given up cancels it. src/contract/README.md section 15.
 import type { A2aOptions } from "../../../../contract/agent-options.ts";
 import { err, ok, type Result } from "../../../../contract/problem.ts";
 import { type CallFailure, classify } from "../../../../core/resilience/classify.ts";
 import { TIMINGS } from "../../../../core/timings.ts";
+import type { CallHooks } from "../../../../engine/ports.ts";
 import { bodyFailure, clip, readErrorBody } from "../../parse.ts";
 import type { AnswerRead, ConversingProtocol, Exchange, ProtocolCall } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { membersOf, parsed, wordOf } from "../members.ts";
+import { type Members, membersOf, parsed, wordOf } from "../members.ts";
 import { defaultPrompt, filledText } from "../template.ts";
-import { type AgentInterface, interfaceOf } from "./card.ts";
+import { type AgentInterface, interfacesOf, withoutInterface } from "./card.ts";
+import { earlierRequest, laterResult } from "./earlier.ts";
 import { TaskReader } from "./task.ts";
 
 /** How often a broken stream is subscribed to again before the task is asked for. */
@@ -22,55 +24,80 @@ export const a2a: ConversingProtocol = {
   form: "a result of JSON-RPC",
   readError: readErrorBody,
   converse: async (asked, exchange, hooks) => {
-    const found = await interfaceOf(exchange);
+    const found = await interfacesOf(exchange);
     if (!found.ok) return found;
-    const task = new TaskReader(hooks);
-    const ask = rpcOf(exchange, found.value, task);
-    const cancel = () => {
-      // There is no cancel by a message's id: a task that the agent has not named yet just loses its reader.
-      const id = task.id ?? wordOf(asked.answer?.continuation["task_id"]);
-      if (id === null || task.isOver) return;
-      const signal = AbortSignal.timeout(TIMINGS.ABANDON_MS);
-      void ask("CancelTask", { id }, signal).catch(() => {});
-    };
-    hooks.signal.addEventListener("abort", cancel);
-    try {
-      const sent = await ask(found.value.streams ? "SendStreamingMessage" : "SendMessage", messageOf(asked));
-      return await followed(sent, task, ask, hooks.signal);
-    } finally {
-      hooks.signal.removeEventListener("abort", cancel);
-    }
+    const [own, earlier] = found.value as readonly [AgentInterface, AgentInterface?];
+    const talk: Talk = { agent: own, task: new TaskReader(hooks), code: null };
+    const read = await sentBy(talk, asked, exchange, hooks);
+    const isTaken = talk.code !== OTHER_VERSION || talk.task.id !== null;
+    if (isTaken || earlier === undefined) return read;
+    withoutInterface(exchange, own);
+    return sentBy({ ...talk, agent: earlier }, asked, exchange, hooks);
   },
 };
 
-/** Sends a request and reads what comes of it; a stream that broke is a failure of the kind `truncated`. */
-type Ask = (method: string, params: object, signal?: AbortSignal) => Promise<Result<null, CallFailure>>;
+/** A call by one of the agent's interfaces. */
+interface Talk {
+  readonly agent: AgentInterface;
+  readonly task: TaskReader;
+  /** Of the last error of JSON-RPC. */
+  code: unknown;
+}
 
-function rpcOf(exchange: Exchange, { href, tenant }: AgentInterface, task: TaskReader): Ask {
+async function sentBy(
+  talk: Talk,
+  asked: ProtocolCall,
+  exchange: Exchange,
+  { signal }: CallHooks,
+): Promise<AnswerRead> {
+  const { agent, task } = talk;
+  const ask = rpcOf(exchange, talk);
+  const cancel = () => {
+    // There is no cancel by a message's id: a task that the agent has not named yet just loses its reader.
+    const id = task.id ?? wordOf(asked.answer?.continuation["task_id"]);
+    if (id === null || task.isOver) return;
+    void ask("CancelTask", { id }, AbortSignal.timeout(TIMINGS.ABANDON_MS)).catch(() => {});
+  };
+  signal.addEventListener("abort", cancel);
+  try {
+    const sent = await ask(agent.streams ? "SendStreamingMessage" : "SendMessage", messageOf(asked));
+    return await followed(sent, task, ask, signal);
+  } finally {
+    signal.removeEventListener("abort", cancel);
+  }
+}
+
+/** Sends a request and reads what comes of it; a stream that broke is a failure of the kind `truncated`. */
+type Ask = (method: string, params: Members, signal?: AbortSignal) => Promise<Result<null, CallFailure>>;
+
+function rpcOf(exchange: Exchange, talk: Talk): Ask {
+  const { href, tenant, isEarlier } = talk.agent;
   let id = 0;
-  return async (method, asked, signal) => {
+  return async (method, params, signal) => {
     id += 1;
-    const params = tenant === null ? asked : { tenant, ...asked };
+    const asked = isEarlier
+      ? earlierRequest(method, params)
+      : { method, params: tenant === null ? params : { tenant, ...params } };
     const response = await exchange.send({
       href,
       headers: {
         "content-type": "application/json",
         accept: "text/event-stream, application/json;q=0.9",
-        "a2a-version": "1.0",
+        "a2a-version": isEarlier ? "0.3" : "1.0",
       },
-      body: JSON.stringify({ jsonrpc: "2.0", id, method, params }),
+      body: JSON.stringify({ jsonrpc: "2.0", id, ...asked }),
       ...(signal === undefined ? {} : { signal }),
     });
     if (!response.ok) return response;
     try {
-      return await readResults(response.value, task);
+      return await readResults(response.value, talk);
     } catch (cause) {
       return err(bodyFailure(cause, response.value.status));
     }
   };
 }
 
-async function readResults(response: AgentResponse, task: TaskReader): Promise<Result<null, CallFailure>> {
+async function readResults(response: AgentResponse, talk: Talk): Promise<Result<null, CallFailure>> {
   const { status } = response;
   if (!response.hasBody) {
     return err({
@@ -81,31 +108,43 @@ async function readResults(response: AgentResponse, task: TaskReader): Promise<R
   }
   if (response.isStream) {
     const end = await response.events<Result<null, CallFailure>>(({ data }) => {
-      const failure = take(data, task);
+      const failure = take(data, talk);
       if (failure !== null) return err(failure);
-      return task.isOver ? ok(null) : null;
+      return talk.task.isOver ? ok(null) : null;
     });
     return end ?? err({ kind: "truncated", detail: "the task's stream ended before the task" });
   }
   if (!response.isJson) return err(await response.unexpected("text/event-stream or application/json"));
-  const failure = take(await response.text(), task);
+  const failure = take(await response.text(), talk);
   return failure === null ? ok(null) : err(failure);
 }
 
 /** Null where it is a result. */
-function take(text: string, task: TaskReader): CallFailure | null {
+function take(text: string, talk: Talk): CallFailure | null {
   const { result, error } = membersOf(parsed(text));
-  if (error !== undefined) return rpcFailure(membersOf(error));
+  if (error !== undefined) {
+    talk.code = membersOf(error)["code"];
+    return rpcFailure(membersOf(error));
+  }
   const members = membersOf(result);
   if (Object.keys(members).length === 0) {
     return { kind: "contract", detail: "it is no JSON-RPC answer to the request", status: 200 };
   }
-  task.take(members);
+  talk.task.take(talk.agent.isEarlier ? laterResult(members) : members);
   return null;
 }
 
+/** The agent speaks another version than the request's. */
+const OTHER_VERSION = -32_009;
 /** What no other try of the same would change. */
-const NOT_RETRIED: ReadonlySet<unknown> = new Set([-32_600, -32_601, -32_602, -32_004, -32_005, -32_009]);
+const NOT_RETRIED: ReadonlySet<unknown> = new Set([
+  -32_600,
+  -32_601,
+  -32_602,
+  -32_004,
+  -32_005,
+  OTHER_VERSION,
+]);
 
 function rpcFailure({ code, message }: ReturnType<typeof membersOf>): CallFailure {
   const isRefused = NOT_RETRIED.has(code);
@@ -154,7 +193,7 @@ function passed(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
-function messageOf({ call, options, idempotency_key, answer }: ProtocolCall): object {
+function messageOf({ call, options, idempotency_key, answer }: ProtocolCall): Members {
   const { prompt, send_data, context } = options as A2aOptions;
   const { task_id, context_id } = answer?.continuation ?? {};
   const message = { messageId: idempotency_key, role: "ROLE_USER" };

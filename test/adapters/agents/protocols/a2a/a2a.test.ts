@@ -143,7 +143,6 @@ describe("an agent by hand", () => {
 
   test.each<[string, object, object]>([
     ["another host", cardOf("http://127.0.0.1:1/rpc", true), { code: "AGENT_UNAVAILABLE" }],
-    ["an earlier version alone", { url: "http://x", protocolVersion: "0.3.0" }, { retry: "once" }],
     ["nothing", {}, { retry: "once" }],
   ])("whose card names %s is not called", async (_name, card, error) => {
     const path = start({}, true, () => card);
