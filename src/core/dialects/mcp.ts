@@ -41,7 +41,11 @@ export class McpEncoder implements Encoder {
         // Between two logged events: progress must rise.
         return this.progress((event.data.fraction ?? 0) * 0.9, `${event.stage}: ${event.message}`);
       default:
-        return event.stage === undefined ? "" : this.progress(0, `${event.stage}: ${event.message}`);
+        // Of the run itself, too: a caller sees that it is paused, and why nothing comes.
+        return this.progress(
+          0,
+          event.stage === undefined ? event.message : `${event.stage}: ${event.message}`,
+        );
     }
   }
 

@@ -140,16 +140,18 @@ async function callTool(call: Call, { params }: McpRequest, id: RpcId, frame: Js
     return failed("/arguments/query is required, and must be a string");
   }
   const { query, conversation_id, context } = given;
+  const streams = (call.req.header("accept") ?? "").includes(SSE_TYPE);
   const run = {
     query,
     pipeline: name,
     conversation_id: conversation_id ?? `conv_${call.var.services.platform.randomExecutionId()}`,
-    on_disconnect: "cancel",
+    // To close its stream cancels a call. A caller of JSON has its answer where the run rests, and the run goes on later.
+    on_disconnect: streams ? "cancel" : "continue",
     ...(context === undefined ? {} : { context }),
     // A conversation that is drawn for this call is nobody's to remember.
     ...(conversation_id === undefined ? { history: [] } : {}),
   };
-  const planned = await planFacadeRun(call, run, null, true, PLACES);
+  const planned = await planFacadeRun(call, run, null, streams, PLACES);
   if (!planned.ok) {
     if (planned.error.code === "PIPELINE_NOT_FOUND") {
       return rpcError({ id, status: 200, code: -32_602, message: `there is no tool ${cutName(name)}` });
@@ -159,14 +161,14 @@ async function callTool(call: Call, { params }: McpRequest, id: RpcId, frame: Js
       ? failed(await wordsOf(call, planned.error))
       : problem(call, planned.error);
   }
-  if ((call.req.header("accept") ?? "").includes(SSE_TYPE)) {
+  if (streams) {
     const token = isObject(meta) ? meta["progressToken"] : undefined;
     const progressToken = typeof token === "string" || typeof token === "number" ? token : null;
     const encoder = new McpEncoder({ id, frame, progressToken });
     const streamed = await streamStart(call, planned.value, encoder);
     return streamed.ok ? streamed.value : problem(call, streamed.error);
   }
-  const execution = await waitForExecution(call, planned.value, null, true);
+  const execution = await waitForExecution(call, planned.value, null, false);
   if (!execution.ok) return problem(call, execution.error);
   return jsonText(JSON.stringify(response(id, toolResult(execution.value, frame))));
 }

@@ -172,6 +172,14 @@ test("the AI SDK's MCP client has pipelines as its tools", async () => {
   await client.close();
 });
 
+/** What the progress of a streamed call says. */
+function messagesIn(sent: string): string[] {
+  return sent.split("\n\n").flatMap((event) => {
+    const data = /^data: (.*)$/m.exec(event)?.[1];
+    return data === undefined ? [] : (JSON.parse(data).params?.message ?? []);
+  });
+}
+
 describe("by hand", () => {
   const VERSION = "io.modelcontextprotocol/protocolVersion";
   const meta = { [VERSION]: "2026-07-28" };
@@ -310,9 +318,17 @@ describe("by hand", () => {
       content: [{ text: expect.stringMatching(/^the execution \S+ waits for an answer/) }],
       structuredContent: { status: "waiting" },
     });
+    // The run is not given up: it goes on once it is answered, for longer than the grace of a caller that has left.
+    const path = `/v1/executions/${asked.body.result.structuredContent.execution_id}`;
+    const answered = Date.now();
+    await until(() => Date.now() - answered > 6_000);
+    expect((await coordinator.api("GET", path)).body.status).toBe("waiting");
+    await coordinator.api("POST", `${path}/stages/review/complete`, { data: { approved: true } });
+    await until(async () => (await coordinator.api("GET", path)).body.status === "completed");
   });
 
-  test("a call goes on over a crash of the run's object", async () => {
+  /** The text of a streamed call of the slow pipeline, whose agent has been called, and its execution. */
+  async function streamSlow(conversation_id: string) {
     const before = slow.calls;
     const streamed = coordinator.fetch("/mcp", {
       method: "POST",
@@ -327,18 +343,56 @@ describe("by hand", () => {
         jsonrpc: "2.0",
         id: 9,
         method: "tools/call",
-        params: { name: "slow", arguments: { query, conversation_id: "mcp-crashed" }, _meta: meta },
+        params: {
+          name: "slow",
+          arguments: { query, conversation_id },
+          _meta: { ...meta, progressToken: "p" },
+        },
       }),
     });
     await until(() => slow.calls > before);
-    const text = (await streamed).text();
-    const find = async () =>
-      (await coordinator.api("GET", "/v1/executions?conversation_id=mcp-crashed")).body.data[0]?.execution_id;
-    await until(async () => (await find()) !== undefined);
-    await coordinator.abort(String(await find()));
+    return { text: (await streamed).text(), execution_id: await executionOf(conversation_id) };
+  }
+
+  async function executionOf(conversation_id: string): Promise<string> {
+    const listed = await eventually(
+      () => coordinator.api("GET", `/v1/executions?conversation_id=${conversation_id}`),
+      ({ body }) => body.data.length > 0,
+    );
+    return listed.body.data[0].execution_id;
+  }
+
+  test("a call goes on over a crash of the run's object", async () => {
+    const before = slow.calls;
+    const { text, execution_id } = await streamSlow("mcp-crashed");
+    await coordinator.abort(execution_id);
     await until(() => slow.calls > before + 1);
     slow.say(2);
     slow.end();
-    expect(await text).toContain('"text":"w0 w1 "');
+    const sent = await text;
+    expect(sent).toContain('"text":"w0 w1 "');
+    expect(messagesIn(sent)).toContain("recovered; interrupted: answer");
+  });
+
+  test("a run that is paused, and goes on, says so in its progress", async () => {
+    const { text, execution_id } = await streamSlow("mcp-paused");
+    const path = `/v1/executions/${execution_id}`;
+    expect((await coordinator.api("POST", `${path}/pause`, { mode: "drain" })).status).toBe(200);
+    slow.say(1);
+    slow.end();
+    await until(async () => {
+      const { body } = await coordinator.api("GET", path);
+      return body.status === "paused" && body.stage_results.answer.status === "completed";
+    });
+    expect((await coordinator.api("POST", `${path}/resume`)).status).toBe(200);
+    const sent = await text;
+    expect(messagesIn(sent)).toEqual([
+      "slow started",
+      "answer: answer started",
+      "paused (drain)",
+      expect.stringMatching(/^answer: answer completed in/),
+      "resumed",
+    ]);
+    expect(sent).toContain('"text":"w0 "');
   });
 });
