@@ -109,7 +109,7 @@ export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
         protocolVersion: "1.0",
         state: {},
         messages: [],
-        resumedAfter: null,
+        resumed: null,
       }),
     read: readAgUi,
   },

@@ -21,8 +21,16 @@ export interface AgUiRun {
   /** The application's own state. */
   state: JsonObject;
   messages: readonly JsonObject[];
-  /** The `seq` up to which interrupts have been answered; null where the run begins. */
-  resumedAfter: number | null;
+  /** Null where the run begins. */
+  resumed: Resumption | null;
+}
+
+/** That an execution is taken up again. */
+export interface Resumption {
+  /** The `seq` of each interrupt that was answered. */
+  answered: readonly number[];
+  /** The last `seq` before the answers: what came before it was an interrupt of an earlier run. */
+  after: number;
 }
 
 type AgUiEvent = { type: string } & Record<string, unknown>;
@@ -40,6 +48,8 @@ export class AgUiEncoder implements Encoder {
   private readonly begun = new Set<string>();
   private readonly openSteps = new Set<string>();
   private hasStarted = false;
+  /** Until it is resumed. */
+  private pause: EventOf<"execution.paused"> | null = null;
   private execution_id = "";
 
   constructor(run: AgUiRun) {
@@ -52,7 +62,7 @@ export class AgUiEncoder implements Encoder {
     const timestamp = "timestamp" in event ? { timestamp: timeOf(event.timestamp) } : {};
     const events = this.fold.push(event).flatMap((operation) => this.text(operation));
     events.push(...this.eventsOf(event));
-    if (!this.isOver && "seq" in event) events.push(...this.restsHere());
+    if (!this.isOver && "seq" in event) events.push(...this.restsHere(event.seq));
     return events.map((each) => sseMessage({ ...each, ...timestamp })).join("");
   }
 
@@ -106,7 +116,7 @@ export class AgUiEncoder implements Encoder {
 
   /** The client's messages, without those of this execution: they come again. */
   private earlier(): readonly JsonObject[] {
-    if (this.run.resumedAfter === null) return this.run.messages;
+    if (this.run.resumed === null) return this.run.messages;
     return this.run.messages.filter(({ id }) => !String(id).startsWith(`${this.execution_id}.`));
   }
 
@@ -133,6 +143,7 @@ export class AgUiEncoder implements Encoder {
       case "execution.started":
         return this.start(event);
       case "execution.resumed":
+        this.pause = null;
         return this.delta(this.state.runStatus("running"));
       case "execution.recovered":
         return [
@@ -140,7 +151,8 @@ export class AgUiEncoder implements Encoder {
           ...this.delta(this.state.runStatus(event.status)),
         ];
       case "execution.paused":
-        return [...this.delta(this.state.runStatus("paused")), ...this.paused(event)];
+        this.pause = event;
+        return this.delta(this.state.runStatus("paused"));
       case "execution.completed":
       case "execution.failed":
       case "execution.cancelled":
@@ -191,7 +203,7 @@ export class AgUiEncoder implements Encoder {
     const snapshot = this.state.begin(own, about, stages);
     return [
       { type: "RUN_STARTED", threadId, runId, protocolVersion: "1.0" },
-      ...(this.run.resumedAfter === null ? [] : [{ type: "MESSAGES_SNAPSHOT", messages: this.earlier() }]),
+      ...(this.run.resumed === null ? [] : [{ type: "MESSAGES_SNAPSHOT", messages: this.earlier() }]),
       { type: "STATE_SNAPSHOT", snapshot },
     ];
   }
@@ -260,26 +272,13 @@ export class AgUiEncoder implements Encoder {
     return { type: "RUN_FINISHED", threadId, runId, outcome, ...more };
   }
 
-  private paused({ execution_id, seq, message, data }: EventOf<"execution.paused">): AgUiEvent[] {
-    if (!this.isNew(seq)) return [];
-    const interrupt = {
-      id: `${execution_id}.${seq}`,
-      reason: "coordinator:paused",
-      message,
-      metadata: { execution_id, mode: data.mode },
-    };
-    return this.interrupted([interrupt]);
-  }
-
-  /** The questions of a run that goes on by their answers alone. */
-  private restsHere(): AgUiEvent[] {
-    const asked = this.stages.asked;
-    if (!asked.some(({ seq }) => this.isNew(seq))) return [];
-    return this.interrupted(asked.map(interruptOf));
-  }
-
-  private isNew(seq: number): boolean {
-    return this.run.resumedAfter === null || seq > this.run.resumedAfter;
+  /** The interrupts of a run that is paused, or goes on by answers to its questions alone. */
+  private restsHere(seq: number): AgUiEvent[] {
+    const { answered, after } = this.run.resumed ?? { answered: [], after: 0 };
+    const open = this.pause === null ? this.stages.asked : [this.pause];
+    // The events of the answers are still to come.
+    if (seq < after || open.length === 0 || open.some((event) => answered.includes(event.seq))) return [];
+    return this.interrupted(this.pause === null ? this.stages.asked.map(questionOf) : [pauseOf(this.pause)]);
   }
 
   private interrupted(interrupts: readonly JsonObject[]): AgUiEvent[] {
@@ -288,7 +287,12 @@ export class AgUiEncoder implements Encoder {
   }
 }
 
-function interruptOf({ execution_id, stage, seq, data }: OpenQuestion): JsonObject {
+function pauseOf({ execution_id, seq, message, data }: EventOf<"execution.paused">): JsonObject {
+  const metadata = { execution_id, mode: data.mode };
+  return { id: `${execution_id}.${seq}`, reason: "coordinator:paused", message, metadata };
+}
+
+function questionOf({ execution_id, stage, seq, data }: OpenQuestion): JsonObject {
   const { prompt, schema, expires_at } = data;
   return {
     id: `${execution_id}.${seq}`,

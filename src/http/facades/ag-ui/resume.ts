@@ -1,96 +1,122 @@
-// The answers to interrupts: a paused run goes on, a question to a person is answered, or either is given up.
+// The answers to interrupts: a paused run goes on, a question to a person is answered, or either is given up. All of them
+// are checked before the first is taken.
 import type { LifecycleEvent } from "../../../contract/event.ts";
-import { type CoordinatorError, err, ok, type Result } from "../../../contract/problem.ts";
+import type { JsonObject } from "../../../contract/json.ts";
+import { type CoordinatorError, err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import type { Resumption } from "../../../core/dialects/ag-ui/encoder.ts";
+import { dataFaults } from "../../../core/schemas/data-faults.ts";
 import { parseJson } from "../../../core/json/exact-integer.ts";
+import type { ControlCommand, ExecutionRpc, SignalCommand } from "../../../engine/object-protocol.ts";
 import type { Call } from "../../context.ts";
 import { invalid } from "../../request/body.ts";
 import { readExecution } from "../facade.ts";
 import { interruptOf, type ResumeEntry } from "./request.ts";
 
-/** The execution that goes on, and the `seq` up to which its interrupts are answered. */
-export interface Resumed {
+/** The execution that goes on. */
+export interface Resumed extends Resumption {
   execution_id: string;
-  after: number;
 }
 
-/** Takes the answers of a thread; one that was taken before changes nothing. */
+/** Takes the answers of a thread, or none where one is wrong; one that was taken before changes nothing. */
 export async function takeAnswers(
   call: Call,
   thread: string,
   entries: readonly ResumeEntry[],
 ): Promise<Result<Resumed>> {
+  const { services, tenant, key_id } = call.var;
   const places = entries.map(({ interruptId }) => interruptOf(interruptId));
   const execution_id = places[0]?.execution_id;
-  const wrong = places.findIndex((place) => place === null || place.execution_id !== execution_id);
+  const seqs = places.map((place) => (place?.execution_id === execution_id ? place?.seq : undefined));
+  const wrong = seqs.indexOf(undefined);
   if (execution_id === undefined || wrong !== -1) return err(unknown(Math.max(0, wrong)));
+  const twice = seqs.findIndex((seq, at) => seqs.indexOf(seq) !== at);
+  if (twice !== -1) return err(wrongId(twice, "is answered by another entry, too"));
   const execution = await readExecution(call, execution_id);
   if (!execution.ok) return execution.error.code === "EXECUTION_NOT_FOUND" ? err(unknown(0)) : execution;
   // What a key may not see through this thread is not there.
   if (execution.value.conversation_id !== thread) return err(unknown(0));
+  const rpc = services.executions.rpc(tenant, execution_id);
+  const numbers = seqs as number[];
+  const events = await eventsAfter(rpc, Math.min(...numbers) - 1);
+  if (!events.ok) return events;
+  const commands: (ControlCommand | SignalCommand | null)[] = [];
   for (const [at, entry] of entries.entries()) {
-    const { seq } = places[at] as { seq: number };
-    const taken = await take(call, execution_id, seq, entry, at);
+    const command = commandOf(events.value, numbers[at] as number, entry, at, `key:${key_id ?? "local"}`);
+    if (!command.ok) return command;
+    commands.push(command.value);
+  }
+  for (const [at, command] of commands.entries()) {
+    if (command === null) continue;
+    const taken = command.type === "signal" ? await answer(rpc, command, at) : await control(rpc, command);
     if (!taken.ok) return taken;
   }
-  return ok({ execution_id, after: Math.max(...places.map((place) => place?.seq ?? 0)) });
+  return ok({ execution_id, answered: numbers, after: events.value.at(-1)?.seq ?? 0 });
 }
 
-async function take(
-  call: Call,
-  execution_id: string,
+/** What an entry asks of the execution; null where its pause is over. @param events its interrupt's, and those after it */
+function commandOf(
+  events: readonly LifecycleEvent[],
   seq: number,
   { status, payload }: ResumeEntry,
   at: number,
-): Promise<Result<null>> {
-  const { services, tenant, key_id } = call.var;
-  const rpc = services.executions.rpc(tenant, execution_id);
-  const event = await eventAt(call, execution_id, seq);
-  if (!event.ok) return event;
+  by: string,
+): Result<ControlCommand | SignalCommand | null> {
+  const event = events.find((each) => each.seq === seq);
   const isResolved = status === "resolved";
-  if (event.value?.type === "execution.paused") {
-    const command = isResolved
-      ? ({ type: "resume" } as const)
-      : ({ type: "cancel", reason: "its interrupt was cancelled" } as const);
-    const controlled = await rpc.control(command);
-    if (controlled.ok && typeof controlled.value.json !== "string") await controlled.value.json.cancel();
-    return controlled.ok || controlled.error.code === "EXECUTION_CONFLICT" ? ok(null) : controlled;
+  const reason = "its interrupt was cancelled";
+  if (event?.type === "execution.paused") {
+    if (events.some((each) => each.type === "execution.resumed" && each.seq > seq)) return ok(null);
+    return ok(isResolved ? { type: "resume" } : { type: "cancel", reason });
   }
-  if (event.value?.type !== "stage.waiting" || event.value.data.reason !== "wait") return err(unknown(at));
-  const data = payload ?? {};
-  if (isResolved && (typeof data !== "object" || Array.isArray(data))) {
+  if (event?.type !== "stage.waiting" || event.data.reason !== "wait") return err(unknown(at));
+  const { stage, data } = event;
+  const signal = { type: "signal" as const, stage, wait: seq, by };
+  if (!isResolved) return ok({ ...signal, answer: { ok: false, message: reason } });
+  const given = payload ?? {};
+  if (typeof given !== "object" || Array.isArray(given)) {
     return err(
       invalid([{ pointer: `/resume/${at}/payload`, detail: "must be an object: the stage's data" }]),
     );
   }
-  const answer = isResolved
-    ? { ok: true as const, data: data as Record<string, unknown> }
-    : { ok: false as const, message: "its interrupt was cancelled" };
-  const by = `key:${key_id ?? "local"}`;
-  const command = { type: "signal" as const, stage: event.value.stage, wait: seq, answer, by };
-  const receipt = await rpc.signal({ command, started_at: null });
-  if (receipt.ok || receipt.error.code === "EXECUTION_CONFLICT") return ok(null);
-  const { error } = receipt;
-  if (error.code !== "SCHEMA_MISMATCH") return receipt;
-  const errors = error.errors.map((fault) => ({
-    ...fault,
-    pointer: `/resume/${at}/payload${fault.pointer}`,
-  }));
-  return err({ ...error, errors });
+  const isOver = events.some((each) => each.stage === stage && each.seq > seq);
+  const faults = isOver ? [] : dataFaults(data.schema ?? {}, given);
+  if (faults.length > 0) return err(mismatch(stage, faults, at));
+  return ok({ ...signal, answer: { ok: true, data: given as JsonObject } });
 }
 
-async function eventAt(
-  call: Call,
-  execution_id: string,
-  seq: number,
-): Promise<Result<LifecycleEvent | null>> {
-  const { services, tenant } = call.var;
-  const listed = await services.executions.rpc(tenant, execution_id).events(seq - 1, "events", null);
+async function control(rpc: ExecutionRpc, command: ControlCommand): Promise<Result<null>> {
+  const controlled = await rpc.control(command);
+  if (controlled.ok && typeof controlled.value.json !== "string") await controlled.value.json.cancel();
+  return controlled.ok || controlled.error.code === "EXECUTION_CONFLICT" ? ok(null) : controlled;
+}
+
+async function answer(rpc: ExecutionRpc, command: SignalCommand, at: number): Promise<Result<null>> {
+  const receipt = await rpc.signal({ command, started_at: null });
+  if (receipt.ok) return ok(null);
+  const { error } = receipt;
+  if (error.code === "SCHEMA_MISMATCH") return err(mismatch(error.stage, error.errors, at));
+  if (error.code !== "EXECUTION_CONFLICT") return receipt;
+  // It has been answered, or its time is over; a question that is still open has refused the answer.
+  const asked = await rpc.waitOf(command.stage, null);
+  return asked.ok && asked.value.state === "open" && asked.value.seq === command.wait ? receipt : ok(null);
+}
+
+async function eventsAfter(rpc: ExecutionRpc, seq: number): Promise<Result<LifecycleEvent[]>> {
+  const listed = await rpc.events(seq, "events", null);
   if (!listed.ok) return listed;
   const text = typeof listed.value === "string" ? listed.value : await new Response(listed.value).text();
-  const { data } = parseJson(text) as { data: LifecycleEvent[] };
-  return ok(data.find((event) => event.seq === seq) ?? null);
+  return ok((parseJson(text) as { data: LifecycleEvent[] }).data);
+}
+
+function mismatch(stage: string, faults: readonly InputError[], at: number): CoordinatorError {
+  const errors = faults.map((fault) => ({ ...fault, pointer: `/resume/${at}/payload${fault.pointer}` }));
+  return { code: "SCHEMA_MISMATCH", stage, errors };
 }
 
 function unknown(at: number): CoordinatorError {
-  return invalid([{ pointer: `/resume/${at}/interruptId`, detail: "is no interrupt of this thread" }]);
+  return wrongId(at, "is no interrupt of this thread");
+}
+
+function wrongId(at: number, detail: string): CoordinatorError {
+  return invalid([{ pointer: `/resume/${at}/interruptId`, detail }]);
 }

@@ -68,8 +68,8 @@ async function serve(call: Call, input: RunAgentInput, sent: unknown, pipeline: 
   if (resume.length > 0) {
     const resumed = await takeAnswers(call, input.threadId, resume);
     if (!resumed.ok) return resumed;
-    const { execution_id, after } = resumed.value;
-    const encoder = new AgUiEncoder({ ...runOf(input), resumedAfter: after });
+    const { execution_id, ...answers } = resumed.value;
+    const encoder = new AgUiEncoder({ ...runOf(input), resumed: answers });
     return served(await streamExisting(call, execution_id, encoder));
   }
   const question = questionOf(input);
@@ -93,7 +93,7 @@ async function serve(call: Call, input: RunAgentInput, sent: unknown, pipeline: 
   };
   const planned = await planFacadeRun(call, run, sent, true, PLACES);
   if (!planned.ok) return planned;
-  const encoder = new AgUiEncoder({ ...runOf(input), resumedAfter: null });
+  const encoder = new AgUiEncoder({ ...runOf(input), resumed: null });
   return served(await streamStart(call, planned.value, encoder));
 }
 
@@ -107,7 +107,7 @@ function runOf({
   protocolVersion,
   state,
   messages,
-}: RunAgentInput): Omit<AgUiRun, "resumedAfter"> {
+}: RunAgentInput): Omit<AgUiRun, "resumed"> {
   const isObject = state !== null && typeof state === "object" && !Array.isArray(state);
   return {
     threadId,
