@@ -1,7 +1,8 @@
 // Presence: the watchers of an execution with `on_disconnect: cancel`. When there were watchers and the last one has
 // been gone for DISCONNECT_GRACE_MS, the execution is cancelled. Readers of a run at rest are watchers: their sockets
 // outlive this instance. After a restart no other watcher is connected yet, so for a run whose caller stayed to watch
-// and that has none at rest the grace begins at once.
+// and that has none at rest the grace begins at once. Where readers leave a run that rests to come back later
+// (`rests_alone`), the grace begins when it goes on.
 import { isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
@@ -14,11 +15,14 @@ export class Presence {
   private count = 0;
   /** Set during the grace; `until` is its end, ms since the epoch. */
   private grace: { until: number; stop: () => void } | null = null;
+  /** As it was after the last command. */
+  private wasAlone: boolean;
 
   private constructor(driver: ExecutionDriver, clock: Clock, resting: () => number) {
     this.driver = driver;
     this.clock = clock;
     this.resting = resting;
+    this.wasAlone = this.mayBeAlone;
   }
 
   /**
@@ -39,15 +43,26 @@ export class Presence {
     return presence;
   }
 
-  /** True while all watchers are at rest: the run may leave memory, since one that disconnects wakes its object. */
+  /** True while all watchers are at rest, or none is needed: the run may leave memory, for what comes wakes its object. */
   get isResting(): boolean {
-    return this.count === 0 && this.grace === null && this.resting() > 0;
+    return this.count === 0 && this.grace === null && (this.resting() > 0 || this.mayBeAlone);
   }
 
-  /** The run has ended its readers' streams itself. */
-  private get isExcused(): boolean {
+  /** The run has ended its readers' streams itself: it is paused, or goes on by answers to its questions alone. */
+  private get mayBeAlone(): boolean {
     const { state } = this.driver;
-    return state?.spec.rests_alone === true && (state.status === "paused" || state.status === "waiting");
+    if (state?.spec.rests_alone !== true) return false;
+    if (state.status === "paused") return true;
+    return state.status === "waiting" && state.stages.every(({ wait }) => wait?.reason !== "callback");
+  }
+
+  /** A command has been obeyed: the run may have come to rest, or go on. */
+  settled(): void {
+    const { mayBeAlone } = this;
+    if (mayBeAlone === this.wasAlone) return;
+    this.wasAlone = mayBeAlone;
+    if (mayBeAlone) this.rested();
+    else this.left();
   }
 
   /** Registers a watcher; the returned function, idempotent, removes it, and takes what `left` takes. */
@@ -63,7 +78,7 @@ export class Presence {
     };
   }
 
-  /** A watcher has come to rest. */
+  /** A watcher has come to rest, or none is needed. */
   rested(): void {
     this.grace?.stop();
     this.grace = null;
@@ -71,14 +86,14 @@ export class Presence {
 
   /** A watcher that may have been the last one has gone. @param late_ms one that comes to rest may take so much longer */
   left(late_ms = 0): void {
-    if (this.count > 0 || this.resting() > 0) return;
+    if (this.count > 0 || this.resting() > 0 || this.mayBeAlone) return;
     const ms = TIMINGS.DISCONNECT_GRACE_MS + late_ms;
     const until = this.clock.now() + ms;
     if (this.grace !== null && this.grace.until >= until) return;
     this.grace?.stop();
     const stop = this.clock.after(ms, () => {
       this.grace = null;
-      if (!this.isExcused) this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
+      this.driver.submit({ type: "cancel", reason: "the last watcher disconnected" });
     });
     this.grace = { until, stop };
   }

@@ -168,7 +168,10 @@ export class RunKeeper {
     this.released = null;
     const driver = ExecutionDriver.open(this.ports, {
       fault: (cause) => this.faulted(driver, cause),
-      settled: () => this.alarm.renew(),
+      settled: () => {
+        this.alarm.renew();
+        if (this.driver === driver) this.presence?.settled();
+      },
     });
     driver.watch(new LogLines(driver, this.ports.clock, writeLog));
     const outbox = new Outbox(driver, this.ports, composeReceivers(this.env, this.ports.log), {

@@ -1,5 +1,6 @@
 // Watchers of a run with `on_disconnect: cancel`: when it is cancelled, and when it is not.
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import type { ExecutionStatus } from "../../../src/contract/execution.ts";
 import type { Command } from "../../../src/core/execution/command.ts";
 import { startExecution } from "../../../src/core/execution/rules/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
@@ -98,18 +99,86 @@ test("a reader whose stream rests may be slow to come back, whoever leaves meanw
   expect(await end()).toEqual([[GRACE + 3_000, "cancel"]]);
 });
 
-test("one whose readers leave where it rests is not cancelled while it is paused or waits, and is while it goes on", async () => {
-  for (const status of ["paused", "waiting"] as const) {
-    const { presence, end, driver } = watched({ rests_alone: true });
-    driver.state = { ...driver.state, status };
+describe("a run whose readers leave where it rests", () => {
+  const alone = (restarted = false) => {
+    const made = watched({ rests_alone: true }, restarted);
+    const become = (status: ExecutionStatus, reason: "wait" | "callback" = "wait") => {
+      const { driver } = made;
+      const wait = status === "waiting" ? { reason } : null;
+      const stages = driver.state.stages.map((stage) => ({ ...stage, wait }) as typeof stage);
+      driver.state = { ...driver.state, status, stages };
+      made.presence?.settled();
+    };
+    return { ...made, become };
+  };
+
+  test.each(["paused", "waiting"] as const)(
+    "is not cancelled while it is %s, and need not stay in memory",
+    async (status) => {
+      const { presence, end, become } = alone();
+      const leave = presence?.enter();
+      become(status);
+      expect(presence?.isResting).toBe(false);
+      leave?.();
+      expect(presence?.isResting).toBe(true);
+      expect(await end()).toEqual([]);
+    },
+  );
+
+  test.each(["paused", "waiting"] as const)(
+    "is cancelled a grace after it goes on from where it was %s, unless one comes",
+    async (status) => {
+      for (const comes of [false, true]) {
+        const { time, presence, end, become } = alone();
+        const leave = presence?.enter();
+        become(status);
+        leave?.();
+        time.now = 60_000;
+        become("running");
+        expect(presence?.isResting).toBe(false);
+        if (comes) presence?.enter();
+        expect(await end()).toEqual(comes ? [] : [[60_000 + GRACE, "cancel"]]);
+      }
+    },
+  );
+
+  test("has a whole grace where it goes on before the first one is over", async () => {
+    const { time, presence, end, become } = alone();
     presence?.enter()();
+    time.now = 1_000;
+    become("paused");
+    time.now = GRACE - 1;
+    become("running");
+    expect(await end()).toEqual([[2 * GRACE - 1, "cancel"]]);
+  });
+
+  test("has a grace from where it goes on after a restart, too", async () => {
+    const { time, end, driver } = alone();
+    driver.state = { ...driver.state, status: "paused" };
+    const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
+    const presence = Presence.of(driver as unknown as ExecutionDriver, clock, true, () => 0);
     expect(await end()).toEqual([]);
+    time.now = 9_000;
     driver.state = { ...driver.state, status: "running" };
+    presence?.settled();
+    expect(await end()).toEqual([[9_000 + GRACE, "cancel"]]);
+  });
+
+  test("is cancelled as any other while it goes on, and while its agent is to call back", async () => {
+    const running = alone();
+    running.presence?.enter()();
+    expect(await running.end()).toEqual([[GRACE, "cancel"]]);
+    const { presence, end, become } = alone();
+    become("waiting", "callback");
     presence?.enter()();
-    expect((await end()).map(([, type]) => type)).toEqual(["cancel"]);
-  }
+    expect(await end()).toEqual([[GRACE, "cancel"]]);
+  });
+});
+
+test("a run whose readers stay where it rests is cancelled there, too", async () => {
   const { presence, end, driver } = watched();
   driver.state = { ...driver.state, status: "paused" };
   presence?.enter()();
+  presence?.settled();
   expect(await end()).toEqual([[GRACE, "cancel"]]);
 });

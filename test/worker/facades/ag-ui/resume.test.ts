@@ -30,7 +30,7 @@ beforeAll(async () => {
 afterAll(() => closeAll(coordinator, agents));
 
 const show = async (id: string) => (await coordinator.api("GET", `/v1/executions/${id}`)).body;
-const until = (holds: () => Promise<boolean>) => eventually(holds, Boolean);
+const until = (holds: () => Promise<boolean>, ms?: number) => eventually(holds, Boolean, ms);
 
 type Entry = { interruptId: string; status?: string; payload?: unknown };
 
@@ -142,4 +142,16 @@ test("an interrupt of a pause that is over neither resumes a later pause nor can
   slow.say(1);
   slow.end();
   expect((await going).events.at(-1).outcome).toEqual({ type: "success" });
+});
+
+test("a run that goes on without its client is cancelled after the grace, however long it rested", async () => {
+  await interruptsOf("alone", "long");
+  const left = Date.now();
+  // That it has left may be noticed 5 s later, and the grace is 5 s.
+  await until(async () => Date.now() - left > 12_000, 20_000);
+  const before = slow.calls;
+  const answer = await coordinator.api("POST", "/v1/executions/alone/stages/first/complete", { data: {} });
+  expect(answer.status).toBe(200);
+  await until(async () => slow.calls > before);
+  await until(async () => (await show("alone")).status === "cancelled");
 });
