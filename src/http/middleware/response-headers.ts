@@ -42,7 +42,8 @@ export const responseHeaders: MiddlewareHandler<AppEnv> = async (call, next) => 
     const isOpenAi = endpoint?.dialect === "openai";
     headers.set(
       "access-control-expose-headers",
-      isOpenAi ? `${EXPOSED_HEADERS}, x-request-id` : EXPOSED_HEADERS,
+      // Without the second one openai asks again in a page: a run that has failed begins again.
+      isOpenAi ? `${EXPOSED_HEADERS}, x-request-id, x-should-retry` : EXPOSED_HEADERS,
     );
     if (isPreflight(call)) {
       headers.set("access-control-allow-methods", METHODS);

@@ -63,7 +63,10 @@ export interface ProtocolAgents {
 }
 
 /** Registers the agents and writes the pipelines `full`, `slow`, `fail`, `flaky`, `both` and `asking`. */
-export async function protocolAgents(agents: AgentServer, coordinator: Coordinator): Promise<ProtocolAgents> {
+export async function protocolAgents(
+  agents: AgentServer,
+  coordinator: Pick<Coordinator, "agent" | "pipeline">,
+): Promise<ProtocolAgents> {
   const slow = new SlowWords();
   const behaviours = {
     plan: answers({ steps: 1 }),
