@@ -8,7 +8,7 @@ import { type Citation, citationsIn } from "../citations.ts";
 import { type Encoder, finalAnswers, joinedAnswer, sseMessage } from "../encoder.ts";
 import { tokensOf } from "../tokens.ts";
 import { urlCitations } from "./annotations.ts";
-import { type OpenAiError, runError } from "./run-error.ts";
+import { type OpenAiError, runError, runErrorStatus } from "./run-error.ts";
 
 const DONE = "[DONE]";
 const PARAGRAPH = "\n\n";
@@ -107,8 +107,12 @@ export class ChatCompletionEncoder implements Encoder {
       case "execution.completed":
         return this.completed(event.data);
       case "execution.failed":
-      case "execution.cancelled":
-        return this.failed(runError(event.data) as OpenAiError);
+      case "execution.cancelled": {
+        const error = runError(event.data) as OpenAiError;
+        // A stream has no status: before any text the AI SDK goes by the type, and sends the question again at others.
+        const isFinal = this.length === 0 && runErrorStatus(event.data) === 400;
+        return this.failed(isFinal ? { ...error, type: "invalid_request_error" } : error);
+      }
       case "stage.delta":
         return "";
       case "stage.progress":

@@ -190,12 +190,31 @@ export class ResponsesEncoder implements Encoder {
         this.isOver = true;
         const status = statusOf(event.data);
         const type = status === "cancelled" ? "response.incomplete" : `response.${status}`;
-        const output = status === "failed" ? [] : this.output;
-        return this.send(event.seq, 0, { type, response: responseOf(event.data, this.about, output) });
+        if (status !== "failed") {
+          return this.send(event.seq, 0, { type, response: responseOf(event.data, this.about, this.output) });
+        }
+        const before = this.items === 0 ? this.nothing(event) : "";
+        return before + this.send(event.seq, 2, { type, response: responseOf(event.data, this.about, []) });
       }
       default:
         return "";
     }
+  }
+
+  /** A message of nothing: to the AI SDK a failure before any output is a request to send again, three times in all. */
+  private nothing({ execution_id, seq }: StreamEvent & { seq: number }): string {
+    const item = {
+      id: itemId(execution_id, "none", String(seq)),
+      type: "message",
+      role: "assistant",
+      content: [],
+    };
+    const send = (place: number, type: string, status: string) =>
+      this.send(seq, place, { type, output_index: 0, item: { ...item, status } });
+    return (
+      send(0, "response.output_item.added", "in_progress") +
+      send(1, "response.output_item.done", "incomplete")
+    );
   }
 
   private start({ seq, timestamp }: EventOf<"execution.queued" | "execution.started">): string {
