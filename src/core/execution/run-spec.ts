@@ -27,8 +27,11 @@ export interface PrivateSpec {
   on_disconnect: OnDisconnect;
   /** The caller that started it watches it: after a crash their absence counts. */
   watched: boolean;
-  /** Its readers leave where it is paused or waits, to answer later: their absence counts only while it goes on. */
-  rests_alone?: true;
+  /**
+   * Its readers leave where it is paused or waits, to answer later: their absence counts only while it goes on. For good
+   * where its caller has an answer then: it counts no more.
+   */
+  rests_alone?: true | "for_good";
   config: RunConfig;
   /** The registration of each agent type the stages name; null if it is not registered. */
   agents: Record<string, RegisteredAgent | null>;

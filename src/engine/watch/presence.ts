@@ -1,9 +1,9 @@
 // Presence: the watchers of an execution with `on_disconnect: cancel`. When there were watchers and the last one has
 // been gone for DISCONNECT_GRACE_MS, the execution is cancelled. Readers of a run at rest are watchers: their sockets
 // outlive this instance. After a restart no other watcher is connected yet, so for a run whose caller stayed to watch
-// and that has none at rest the grace begins at once. Where readers leave a run that rests to come back later
-// (`rests_alone`), the grace begins when it goes on.
-import { isTerminal } from "../../core/execution/state.ts";
+// and that has none at rest the grace begins at once. Where readers leave a run that rests (`rests_alone`), the grace
+// begins when it goes on, or never where they have their answer.
+import { awaitsPerson, type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
@@ -15,14 +15,14 @@ export class Presence {
   private count = 0;
   /** Set during the grace; `until` is its end, ms since the epoch. */
   private grace: { until: number; stop: () => void } | null = null;
-  /** As it was after the last command. */
-  private wasAlone: boolean;
+  /** The run needs no reader. */
+  private isAlone = false;
 
   private constructor(driver: ExecutionDriver, clock: Clock, resting: () => number) {
     this.driver = driver;
     this.clock = clock;
     this.resting = resting;
-    this.wasAlone = this.mayBeAlone;
+    this.settled();
   }
 
   /**
@@ -39,29 +39,26 @@ export class Presence {
     const state = driver.state;
     if (state?.spec.on_disconnect !== "cancel" || isTerminal(state.status)) return null;
     const presence = new Presence(driver, clock, resting);
+    // What it has rested for is not known any more: its caller may have been answered.
+    if (restarted && state.spec.rests_alone === "for_good") presence.isAlone ||= state.pausedSpans.length > 0;
     if (restarted && state.spec.watched) presence.left();
     return presence;
   }
 
   /** True while all watchers are at rest, or none is needed: the run may leave memory, for what comes wakes its object. */
   get isResting(): boolean {
-    return this.count === 0 && this.grace === null && (this.resting() > 0 || this.mayBeAlone);
-  }
-
-  /** The run has ended its readers' streams itself: it is paused, or goes on by answers to its questions alone. */
-  private get mayBeAlone(): boolean {
-    const { state } = this.driver;
-    if (state?.spec.rests_alone !== true) return false;
-    if (state.status === "paused") return true;
-    return state.status === "waiting" && state.stages.every(({ wait }) => wait?.reason !== "callback");
+    return this.count === 0 && this.grace === null && (this.resting() > 0 || this.isAlone);
   }
 
   /** A command has been obeyed: the run may have come to rest, or go on. */
   settled(): void {
-    const { mayBeAlone } = this;
-    if (mayBeAlone === this.wasAlone) return;
-    this.wasAlone = mayBeAlone;
-    if (mayBeAlone) this.rested();
+    const { state } = this.driver;
+    const how = state?.spec.rests_alone;
+    if (how === undefined || (how === "for_good" && this.isAlone)) return;
+    const isAlone = restsFor(state as ExecutionState);
+    if (isAlone === this.isAlone) return;
+    this.isAlone = isAlone;
+    if (isAlone) this.rested();
     else this.left();
   }
 
@@ -86,7 +83,7 @@ export class Presence {
 
   /** A watcher that may have been the last one has gone. @param late_ms one that comes to rest may take so much longer */
   left(late_ms = 0): void {
-    if (this.count > 0 || this.resting() > 0 || this.mayBeAlone) return;
+    if (this.count > 0 || this.resting() > 0 || this.isAlone) return;
     const ms = TIMINGS.DISCONNECT_GRACE_MS + late_ms;
     const until = this.clock.now() + ms;
     if (this.grace !== null && this.grace.until >= until) return;
@@ -97,4 +94,14 @@ export class Presence {
     });
     this.grace = { until, stop };
   }
+}
+
+/** Whether a run whose readers leave it at rest has ended their streams, or has answered its caller. */
+function restsFor(state: ExecutionState): boolean {
+  const { spec, status, stages } = state;
+  if (status !== "waiting") return status === "paused";
+  // To the reader of a stream an agent that calls back later is at work.
+  return spec.rests_alone === "for_good"
+    ? awaitsPerson(state)
+    : stages.every(({ wait }) => wait?.reason !== "callback");
 }

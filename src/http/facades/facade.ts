@@ -11,6 +11,7 @@ import { refusalOf } from "../../engine/object-protocol.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import type { Call } from "../context.ts";
 import { invalid, parseWith } from "../request/body.ts";
+import { JSON_TYPE } from "../route.ts";
 import { planStart } from "../runs/start-run.ts";
 import {
   reattachRun,
@@ -35,8 +36,11 @@ export function pipelineName(text: string): Result<string> {
 export type FacadeRun = { [Field in keyof z.input<typeof ExecutionRequest>]: unknown } & {
   /** The client keeps the conversation: its turns, oldest first, instead of those that the coordinator remembers. */
   history?: ConversationTurn[];
-  /** Its stream ends where it is paused or asks: that its reader leaves then is no reason to cancel it. */
-  rests_alone?: true;
+  /**
+   * Its stream ends where it is paused or asks: that its reader leaves then is no reason to cancel it. For good where that
+   * is an answer, for which its caller does not come back.
+   */
+  rests_alone?: true | "for_good";
 };
 
 /**
@@ -125,6 +129,34 @@ export async function waitForExecution(
   }
   const waited = await waitForRun(call, request, wait_ms);
   return waited.ok ? ok(executionOf(await wholeText(waited.value.json))) : waited;
+}
+
+/**
+ * The same for a caller whose leaving matters, where the status is 200 however the run ends: spaces, which JSON
+ * allows before its value, and by which one that has left is noticed; then what is made of the execution.
+ */
+export async function watchedAnswer(
+  call: Call,
+  request: StartRequest,
+  answerOf: (execution: PipelineExecution) => object,
+  headers: Record<string, string> = {},
+): Promise<Result<Response>> {
+  const watched = await waitWatched(call, request, null);
+  if (!watched.ok) return watched;
+  const decoder = new TextDecoder();
+  const encoder = new TextEncoder();
+  let json = "";
+  const translated = new TransformStream<Uint8Array, Uint8Array>({
+    transform: (chunk, controller) => {
+      json += decoder.decode(chunk, { stream: true });
+      if (json.trim() !== "") return;
+      controller.enqueue(chunk);
+      json = "";
+    },
+    flush: (controller) => controller.enqueue(encoder.encode(JSON.stringify(answerOf(executionOf(json))))),
+  });
+  const body = watched.value.body?.pipeThrough(translated) ?? null;
+  return ok(new Response(body, { headers: { ...headers, "content-type": JSON_TYPE } }));
 }
 
 /** An execution that is there. */

@@ -29,8 +29,8 @@ export interface RunContext {
 export interface RunRequest extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache"> {
   /** Given instead of the turns of its conversation, which then neither gives nor keeps one. */
   history?: ConversationTurn[];
-  /** Its readers leave where it is paused or asks. */
-  rests_alone?: true;
+  /** Its readers leave where it is paused or asks; for good where they are answered then. */
+  rests_alone?: RunSpec["rests_alone"];
 }
 
 /** What a catalog gives a run. */

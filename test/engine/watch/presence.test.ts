@@ -99,23 +99,33 @@ test("a reader whose stream rests may be slow to come back, whoever leaves meanw
   expect(await end()).toEqual([[GRACE + 3_000, "cancel"]]);
 });
 
-describe("a run whose readers leave where it rests", () => {
-  const alone = (restarted = false) => {
-    const made = watched({ rests_alone: true }, restarted);
-    const become = (status: ExecutionStatus, reason: "wait" | "callback" = "wait") => {
-      const { driver } = made;
-      const wait = status === "waiting" ? { reason } : null;
-      const stages = driver.state.stages.map((stage) => ({ ...stage, wait }) as typeof stage);
-      driver.state = { ...driver.state, status, stages };
-      made.presence?.settled();
-    };
-    return { ...made, become };
+/** A run that may rest alone, and what makes it be in another status. */
+function restingAlone(
+  rests_alone: true | "for_good" = true,
+  restarted = false,
+  pausedSpans: [number, number][] = [],
+) {
+  const made = watched({ rests_alone }, false);
+  const { driver, time } = made;
+  driver.state = { ...driver.state, pausedSpans };
+  const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
+  const presence = restarted
+    ? Presence.of(driver as unknown as ExecutionDriver, clock, true, () => 0)
+    : made.presence;
+  const become = (status: ExecutionStatus, reason: "wait" | "callback" = "wait") => {
+    const wait = status === "waiting" ? { reason } : null;
+    const stages = driver.state.stages.map((stage) => ({ ...stage, wait }) as typeof stage);
+    driver.state = { ...driver.state, status, stages };
+    presence?.settled();
   };
+  return { ...made, presence, become };
+}
 
+describe("a run whose readers leave where it rests", () => {
   test.each(["paused", "waiting"] as const)(
     "is not cancelled while it is %s, and need not stay in memory",
     async (status) => {
-      const { presence, end, become } = alone();
+      const { presence, end, become } = restingAlone();
       const leave = presence?.enter();
       become(status);
       expect(presence?.isResting).toBe(false);
@@ -129,7 +139,7 @@ describe("a run whose readers leave where it rests", () => {
     "is cancelled a grace after it goes on from where it was %s, unless one comes",
     async (status) => {
       for (const comes of [false, true]) {
-        const { time, presence, end, become } = alone();
+        const { time, presence, end, become } = restingAlone();
         const leave = presence?.enter();
         become(status);
         leave?.();
@@ -143,7 +153,7 @@ describe("a run whose readers leave where it rests", () => {
   );
 
   test("has a whole grace where it goes on before the first one is over", async () => {
-    const { time, presence, end, become } = alone();
+    const { time, presence, end, become } = restingAlone();
     presence?.enter()();
     time.now = 1_000;
     become("paused");
@@ -153,7 +163,7 @@ describe("a run whose readers leave where it rests", () => {
   });
 
   test("has a grace from where it goes on after a restart, too", async () => {
-    const { time, end, driver } = alone();
+    const { driver, time, end } = restingAlone();
     driver.state = { ...driver.state, status: "paused" };
     const clock = { now: () => time.now, after: (ms: number, task: () => void) => time.after(ms, task) };
     const presence = Presence.of(driver as unknown as ExecutionDriver, clock, true, () => 0);
@@ -165,13 +175,41 @@ describe("a run whose readers leave where it rests", () => {
   });
 
   test("is cancelled as any other while it goes on, and while its agent is to call back", async () => {
-    const running = alone();
+    const running = restingAlone();
     running.presence?.enter()();
     expect(await running.end()).toEqual([[GRACE, "cancel"]]);
-    const { presence, end, become } = alone();
+    const { presence, end, become } = restingAlone();
     become("waiting", "callback");
     presence?.enter()();
     expect(await end()).toEqual([[GRACE, "cancel"]]);
+  });
+});
+
+describe("a run whose caller is answered where it rests", () => {
+  test.each(["paused", "waiting"] as const)("goes on for good once it was %s", async (status) => {
+    const { presence, end, become } = restingAlone("for_good");
+    const leave = presence?.enter();
+    become(status);
+    leave?.();
+    become("running");
+    expect(await end()).toEqual([]);
+    // Another caller changes nothing.
+    presence?.enter()();
+    expect(await end()).toEqual([]);
+  });
+
+  test("is cancelled where its caller leaves before, also where its agent is to call back", async () => {
+    const { presence, end, become } = restingAlone("for_good");
+    become("waiting", "callback");
+    become("running");
+    presence?.enter()();
+    expect(await end()).toEqual([[GRACE, "cancel"]]);
+  });
+
+  test("goes on after a restart where it has rested, and not where it has not", async () => {
+    expect(await restingAlone("for_good", true, [[1, 2]]).end()).toEqual([]);
+    expect(await restingAlone("for_good", true).end()).toEqual([[GRACE, "cancel"]]);
+    expect(await restingAlone(true, true, [[1, 2]]).end()).toEqual([[GRACE, "cancel"]]);
   });
 });
 

@@ -16,7 +16,7 @@ import { endpoint } from "../../endpoint.ts";
 import { takeWork } from "../../middleware/rate-limit.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES, planFacadeRun, streamStart, waitForExecution } from "../facade.ts";
+import { MESSAGES_BYTES, planFacadeRun, streamStart, watchedAnswer } from "../facade.ts";
 import { isObject, LEGACY, type McpRequest, readMcpRequest, type RpcError, SUPPORTED } from "./request.ts";
 
 const SERVER_INFO = { name: "agent-coordinator", title: "Agent Coordinator", version: VERSION };
@@ -145,13 +145,14 @@ async function callTool(call: Call, { params }: McpRequest, id: RpcId, frame: Js
     query,
     pipeline: name,
     conversation_id: conversation_id ?? `conv_${call.var.services.platform.randomExecutionId()}`,
-    // To close its stream cancels a call. A caller of JSON has its answer where the run rests, and the run goes on later.
-    on_disconnect: streams ? "cancel" : "continue",
+    on_disconnect: "cancel",
+    // A caller of JSON is answered where the run rests.
+    ...(streams ? {} : { rests_alone: "for_good" as const }),
     ...(context === undefined ? {} : { context }),
     // A conversation that is drawn for this call is nobody's to remember.
     ...(conversation_id === undefined ? { history: [] } : {}),
   };
-  const planned = await planFacadeRun(call, run, null, streams, PLACES);
+  const planned = await planFacadeRun(call, run, null, true, PLACES);
   if (!planned.ok) {
     if (planned.error.code === "PIPELINE_NOT_FOUND") {
       return rpcError({ id, status: 200, code: -32_602, message: `there is no tool ${cutName(name)}` });
@@ -168,9 +169,10 @@ async function callTool(call: Call, { params }: McpRequest, id: RpcId, frame: Js
     const streamed = await streamStart(call, planned.value, encoder);
     return streamed.ok ? streamed.value : problem(call, streamed.error);
   }
-  const execution = await waitForExecution(call, planned.value, null, false);
-  if (!execution.ok) return problem(call, execution.error);
-  return jsonText(JSON.stringify(response(id, toolResult(execution.value, frame))));
+  const answered = await watchedAnswer(call, planned.value, (execution) =>
+    response(id, toolResult(execution, frame)),
+  );
+  return answered.ok ? answered.value : problem(call, answered.error);
 }
 
 function isMended(code: string): boolean {

@@ -22,6 +22,7 @@ import {
   streamExisting,
   streamStart,
   waitForExecution,
+  watchedAnswer,
 } from "../facade.ts";
 import { questionIn, type ResponseRequest, ResponseRequest as Request } from "./response-request.ts";
 
@@ -69,7 +70,16 @@ export const responses = [
         const streamed = await streamStart(call, planned.value, encoder, headers);
         return streamed.ok ? { stream: streamed.value } : streamed;
       }
-      const execution = await waitForExecution(call, planned.value, background ? 0 : null, !background);
+      if (!background) {
+        const answered = await watchedAnswer(
+          call,
+          planned.value,
+          (execution) => responseOf(execution),
+          headers,
+        );
+        return answered.ok ? { stream: answered.value } : answered;
+      }
+      const execution = await waitForExecution(call, planned.value, 0, false);
       if (!execution.ok) return execution;
       return { stream: jsonText(JSON.stringify(responseOf(execution.value)), 200, headers) };
     },
@@ -177,6 +187,8 @@ async function runOf(call: Call, body: ResponseRequest) {
     pipeline: body.model,
     context: { ...(system === null ? {} : { system }), ...responseContext(about) },
     on_disconnect: about.background ? "continue" : "cancel",
+    // Its caller in one piece is answered where it rests, and asks again by its id.
+    ...(about.background || body.stream === true ? {} : { rests_alone: "for_good" as const }),
     ...(history.length === 0 ? {} : { history }),
   };
   return ok({ run, about });

@@ -307,26 +307,6 @@ describe("by hand", () => {
     expect(preflight.headers.get("access-control-allow-headers")).toContain("mcp-name");
   });
 
-  test("a pipeline that asks a person answers a caller who cannot wait with an error that says so", async () => {
-    const asked = await modern(
-      "tools/call",
-      { name: "asking", arguments: { query } },
-      { "mcp-name": "asking" },
-    );
-    expect(asked.body.result).toMatchObject({
-      isError: true,
-      content: [{ text: expect.stringMatching(/^the execution \S+ waits for an answer/) }],
-      structuredContent: { status: "waiting" },
-    });
-    // The run is not given up: it goes on once it is answered, for longer than the grace of a caller that has left.
-    const path = `/v1/executions/${asked.body.result.structuredContent.execution_id}`;
-    const answered = Date.now();
-    await until(() => Date.now() - answered > 6_000);
-    expect((await coordinator.api("GET", path)).body.status).toBe("waiting");
-    await coordinator.api("POST", `${path}/stages/review/complete`, { data: { approved: true } });
-    await until(async () => (await coordinator.api("GET", path)).body.status === "completed");
-  });
-
   /** The text of a streamed call of the slow pipeline, whose agent has been called, and its execution. */
   async function streamSlow(conversation_id: string) {
     const before = slow.calls;

@@ -259,6 +259,29 @@ describe("openai", () => {
     expect((await openai.responses.retrieve(started.id)).output_text).toBe(ANSWER);
   });
 
+  test("so it does without a background, for longer than a caller who has left is waited for", async () => {
+    const started = await openai.responses.create({ model: "asking", input });
+    expect(started.status).toBe("in_progress");
+    const answered = Date.now();
+    await eventually(async () => Date.now() - answered > 8_000, Boolean, 20_000);
+    expect((await openai.responses.retrieve(started.id)).status).toBe("in_progress");
+    const path = `/v1/executions/${started.id.replace("resp_", "")}/stages/review/complete`;
+    await coordinator.api("POST", path, { data: { approved: true } });
+    await until(async () => (await openai.responses.retrieve(started.id)).status === "completed");
+  });
+
+  test("a caller who leaves before the end cancels the run", async () => {
+    const before = slow.calls;
+    const leaving = new AbortController();
+    const body = { model: "slow", input, conversation: "left" };
+    const calling = openai.responses.create(body, { signal: leaving.signal });
+    await until(() => slow.calls > before);
+    leaving.abort();
+    await expect(calling).rejects.toThrow();
+    const list = () => coordinator.api("GET", "/v1/executions?conversation_id=left");
+    await eventually(list, ({ body: { data } }) => data[0]?.status === "cancelled", 20_000);
+  });
+
   test("what is wrong is refused, and names the member", async () => {
     const refused = (body: object) =>
       openai.responses.create({ model: "full", input, ...body }).then(
