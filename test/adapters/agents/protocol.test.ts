@@ -2,9 +2,8 @@
 // agents.
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { HttpAgents } from "../../../src/adapters/agents/agents.ts";
-import type { CallHooks } from "../../../src/engine/ports.ts";
 import { type AgentServer, type Behaviour, startAgentServer } from "../../support/agents/agent-server.ts";
-import { CALL } from "../../support/agents/protocol-call.ts";
+import { callThrough } from "../../support/agents/protocol-call.ts";
 
 let servers: AgentServer;
 
@@ -31,25 +30,6 @@ function mcpServer(known: Record<string, object>): Behaviour {
 const methodsOf = (name: string) =>
   servers.callsOf(`/${name}`).map(({ text }) => (JSON.parse(text) as { method: string }).method);
 
-function request(registration: object) {
-  return {
-    tenant: "local",
-    registration: registration as never,
-    call: CALL,
-    idempotency_key: "e1.say",
-    traceparent: null,
-    callback_url: null,
-  };
-}
-
-const hooks = (delta: CallHooks["delta"]): CallHooks => ({
-  signal: new AbortController().signal,
-  delta,
-  progress: () => {},
-  alive: () => {},
-  hears_silence: false,
-});
-
 test("what one service binding speaks is not taken for what another does", async () => {
   const agents = new HttpAgents({
     fetch,
@@ -60,15 +40,8 @@ test("what one service binding speaks is not taken for what another does", async
   });
   for (const binding of ["NEW", "OLD"]) {
     const registration = { binding, protocol: "mcp", options: { tool: "t" } };
-    expect(
-      await agents.call(
-        request(registration),
-        hooks(() => {}),
-      ),
-    ).toMatchObject({
-      ok: true,
-      answer: { data: { answer: `/${binding}` } },
-    });
+    const { outcome } = await callThrough(agents, { registration: registration as never });
+    expect(outcome).toMatchObject({ ok: true, answer: { data: { answer: `/${binding}` } } });
   }
   expect(methodsOf("NEW")).toEqual(["server/discover", "tools/call"]);
   expect(methodsOf("OLD")).toEqual([

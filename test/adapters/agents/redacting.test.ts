@@ -2,26 +2,7 @@
 import { expect, test } from "vitest";
 import { RedactingAgents } from "../../../src/adapters/agents/redacting.ts";
 import type { CallHooks } from "../../../src/engine/ports.ts";
-import { CALL } from "../../support/agents/protocol-call.ts";
-
-function request(registration: object) {
-  return {
-    tenant: "local",
-    registration: registration as never,
-    call: CALL,
-    idempotency_key: "e1.say",
-    traceparent: null,
-    callback_url: null,
-  };
-}
-
-const hooks = (delta: CallHooks["delta"]): CallHooks => ({
-  signal: new AbortController().signal,
-  delta,
-  progress: () => {},
-  alive: () => {},
-  hears_silence: false,
-});
+import { callThrough } from "../../support/agents/protocol-call.ts";
 
 test("a text that an agent takes back is taken back for readers, without its credential", async () => {
   const inner = {
@@ -34,13 +15,7 @@ test("a text that an agent takes back is taken back for readers, without its cre
     },
   };
   const agents = new RedactingAgents(inner as never, () => "s3cret-of-mine");
-  let text = "";
   const registration = { url: "https://a.example/", protocol: "native", headers: { key: "secret:K" } };
-  await agents.call(
-    request(registration),
-    hooks((piece, offset) => {
-      text = text.slice(0, offset ?? text.length) + piece;
-    }),
-  );
+  const { text } = await callThrough(agents, { registration: registration as never });
   expect(text).toBe("Right [redacted].");
 });

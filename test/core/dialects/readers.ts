@@ -84,23 +84,22 @@ interface Protocol {
   read: (messages: readonly Message[]) => Texts;
 }
 
+/** What a Response says of the run that it is. */
+export const RESPONSE = {
+  execution_id: "e",
+  model: "p",
+  conversation_id: "c",
+  background: false,
+  instructions: null,
+  previous_response_id: null,
+  metadata: {},
+};
+
 /** The protocols whose clients can take text back. */
 export const PROTOCOLS: Readonly<Record<string, Protocol>> = {
   "AI SDK": { encoder: () => new AiSdkEncoder({ isVersion7: false, reasoning: false }), read: readAiSdk },
   "AI SDK 7": { encoder: () => new AiSdkEncoder({ isVersion7: true, reasoning: false }), read: readAiSdk },
-  Responses: {
-    encoder: () =>
-      new ResponsesEncoder({
-        execution_id: "e",
-        model: "p",
-        conversation_id: "c",
-        background: false,
-        instructions: null,
-        previous_response_id: null,
-        metadata: {},
-      }),
-    read: readResponses,
-  },
+  Responses: { encoder: () => new ResponsesEncoder(RESPONSE), read: readResponses },
   "AG-UI": {
     encoder: () =>
       new AgUiEncoder({

@@ -1,9 +1,9 @@
-// One call of an agent of another protocol, through the real adapter, over the real network.
+// One call of an agent of another protocol, through the real adapter, over the real network; or through other `Agents`.
 import { HttpAgents } from "../../../src/adapters/agents/agents.ts";
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../../../src/contract/agent.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import { classify } from "../../../src/core/resilience/classify.ts";
-import type { AgentRequest } from "../../../src/engine/ports.ts";
+import type { AgentRequest, Agents } from "../../../src/engine/ports.ts";
 
 type Reader = { read(into: Uint8Array, options: { min: number }): Promise<unknown> };
 
@@ -37,11 +37,11 @@ export interface Called {
 }
 
 /** @param registration of which the host is allowed */
-export async function callAgent(
+export function callAgent(
   registration: RegisteredAgent & { url: string },
   call: Partial<AgentCall> = {},
   more: Partial<AgentRequest> = {},
-  signal: AbortSignal = new AbortController().signal,
+  signal?: AbortSignal,
 ): Promise<Called> {
   const agents = new HttpAgents({
     fetch,
@@ -49,16 +49,24 @@ export async function callAgent(
     secret: (name) => (name === "AGENT_SECRET_LOCAL__MODEL" ? "Bearer sk-1" : null),
     allowedHosts: new Set([new URL(registration.url).host]),
   });
+  return callThrough(agents, { registration, call: { ...CALL, ...call }, ...more }, signal);
+}
+
+/** The same through any agents. */
+export async function callThrough(
+  agents: Agents,
+  request: Partial<AgentRequest> & Pick<AgentRequest, "registration">,
+  signal: AbortSignal = new AbortController().signal,
+): Promise<Called> {
   const called: Called = { outcome: undefined as never, text: "", deltas: [], progress: [] };
   called.outcome = await agents.call(
     {
       tenant: "local",
-      registration,
-      call: { ...CALL, ...call },
+      call: CALL,
       idempotency_key: "e1.say",
       traceparent: null,
       callback_url: null,
-      ...more,
+      ...request,
     },
     {
       signal,

@@ -8,17 +8,7 @@ import { AnswerFold, type StreamEvent } from "../../../../src/core/dialects/answ
 import { ResponsesEncoder } from "../../../../src/core/dialects/openai/responses.ts";
 import { sizeOf } from "../../../support/sizes.ts";
 import { type RunScript, runScript, stepsOf } from "../random-run.ts";
-import { messagesOf, type Message } from "../readers.ts";
-
-const about = {
-  execution_id: "e",
-  model: "p",
-  conversation_id: "c",
-  background: false,
-  instructions: null,
-  previous_response_id: null,
-  metadata: {},
-};
+import { type Message, messagesOf, RESPONSE } from "../readers.ts";
 
 /** The items that were completed, by stage, as their deltas left them. */
 function read(stream: readonly Message[], completed: ReadonlySet<string>): Record<string, string> {
@@ -64,7 +54,7 @@ function halves({ script, left, drops, away }: Leave) {
   );
   const before = stepsOf({ ...script, steps, joins: 0 }).slice(0, at + 1);
   fc.pre(isWhole(before.flat()));
-  const encoder = new ResponsesEncoder(about);
+  const encoder = new ResponsesEncoder(RESPONSE);
   const seen = before.map((events) => messagesOf(encoder, events));
   const last = seen.at(-1) ?? [];
   const kept = script.steps[at - 1]?.kind === "write" ? Math.max(0, last.length - drops) : last.length;
@@ -75,7 +65,7 @@ function halves({ script, left, drops, away }: Leave) {
   const completed = new Set(
     events.flatMap((event) => (event.type === "stage.completed" ? [event.stage] : [])),
   );
-  return { had, rest: messagesOf(new ResponsesEncoder(about, after), events), completed };
+  return { had, rest: messagesOf(new ResponsesEncoder(RESPONSE, after), events), completed };
 }
 
 /** Whether readers have seen all that was taken back: it is shown with what is said next. */
