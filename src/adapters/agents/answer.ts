@@ -11,7 +11,7 @@ import { answerBytes } from "../../core/json/weight.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
 import type { CallHooks } from "../../engine/ports.ts";
-import { bodyFailure, clip } from "./parse.ts";
+import { bodyFailure, bodyless, clip } from "./parse.ts";
 import type { AnswerHooks, AgentProtocol, AnswerRead, ProtocolCall } from "./protocol.ts";
 import type { AgentResponse } from "./response.ts";
 
@@ -23,8 +23,7 @@ export async function readAnswer(
 ): Promise<CallOutcome> {
   const { status } = response;
   if (status === 204 || status === 205 || !response.hasBody) {
-    const detail = `status ${status} has no body: answer 200 with ${protocol.form}`;
-    return fail({ kind: "contract", detail, status });
+    return fail(bodyless(status, protocol.form));
   }
   const shown = shownHooks(hooks);
   try {

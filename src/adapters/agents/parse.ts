@@ -84,6 +84,11 @@ export function failureMessage(
   return words === null ? { detail: null } : { detail: null, words: clip(words) };
 }
 
+/** The failure of a response without a body. @param form the form of an answer */
+export function bodyless(status: number, form: string): CallFailure {
+  return { kind: "contract", detail: `status ${status} has no body: answer 200 with ${form}`, status };
+}
+
 /** Maps the error of a body to a failure. */
 export function bodyFailure(cause: unknown, status: number): CallFailure {
   if (!(cause instanceof BodyFault)) return { kind: "truncated", detail: "the connection was lost" };

@@ -11,7 +11,7 @@ import { refusalOf } from "../../engine/object-protocol.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import type { Call } from "../context.ts";
 import { invalid, parseWith } from "../request/body.ts";
-import { JSON_TYPE } from "../route.ts";
+import { JSON_TYPE, SSE_TYPE } from "../route.ts";
 import { planStart } from "../runs/start-run.ts";
 import {
   reattachRun,
@@ -22,8 +22,25 @@ import {
 } from "../runs/start-or-attach.ts";
 import { streamResponse } from "../streaming/follower.ts";
 
+/** A POST of another protocol, which may be answered with its event stream. */
+const POST = {
+  method: "post",
+  permission: "execute",
+  produces: [SSE_TYPE, JSON_TYPE],
+  any_accept: true,
+  any_query: true,
+} as const;
+
+/** One that runs a pipeline. */
+export const RUN_POST = { ...POST, starts_work: true, answers: { 200: { media: SSE_TYPE } } } as const;
+
+/** One of JSON-RPC, whose method is in the body. */
+export const RPC_POST = { ...POST, dialect: "json-rpc", starts_work: "by_handler" } as const;
+
 /** A client's own list of messages may be long: useChat sends all of it each time. */
 export const MESSAGES_BYTES = 1024 * 1024;
+/** Their body. */
+export const MESSAGES = { max_bytes: MESSAGES_BYTES, any_integer: true } as const;
 
 /** The pipeline's name in a path: what cannot be one is of no pipeline. */
 export function pipelineName(text: string): Result<string> {

@@ -5,22 +5,15 @@ import * as z from "../../../contract/zod.ts";
 import type { Call } from "../../context.ts";
 import { endpoint } from "../../endpoint.ts";
 import { OBJECT_ERRORS } from "../../openapi/description.ts";
-import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES, pipelineName } from "../facade.ts";
+import { JSON_TYPE } from "../../route.ts";
+import { MESSAGES, pipelineName, RPC_POST } from "../facade.ts";
 import { agentCard } from "./card.ts";
 import { ERRORS, readA2aRequest, rpcFailure } from "./rpc.ts";
 import { serveA2a } from "./tasks.ts";
 
 const CALL = {
-  method: "post",
-  permission: "execute",
-  dialect: "json-rpc",
-  produces: [SSE_TYPE, JSON_TYPE],
-  any_accept: true,
-  any_query: true,
-  // The method is in the body.
-  starts_work: "by_handler",
-  body: { name: "A2aRequest", schema: z.unknown(), max_bytes: MESSAGES_BYTES, any_integer: true },
+  ...RPC_POST,
+  body: { name: "A2aRequest", schema: z.unknown(), ...MESSAGES },
   answers: { 200: { media: JSON_TYPE } },
   describe: () => ({
     summary: "Call pipelines as agents of A2A",

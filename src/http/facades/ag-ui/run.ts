@@ -7,8 +7,7 @@ import type { Call } from "../../context.ts";
 import { endpoint, type Refused } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
-import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES, pipelineName, planFacadeRun, streamExisting, streamStart } from "../facade.ts";
+import { MESSAGES, pipelineName, planFacadeRun, RUN_POST, streamExisting, streamStart } from "../facade.ts";
 import { questionOf, type RunAgentInput, RunAgentInput as Input } from "./request.ts";
 import { takeAnswers } from "./resume.ts";
 
@@ -22,14 +21,8 @@ const PLACES = {
 };
 
 const RUN = {
-  method: "post",
-  permission: "execute",
-  produces: [SSE_TYPE, JSON_TYPE],
-  any_accept: true,
-  any_query: true,
-  starts_work: true,
-  body: { name: "RunAgentInput", schema: Input, max_bytes: MESSAGES_BYTES, any_integer: true },
-  answers: { 200: { media: SSE_TYPE } },
+  ...RUN_POST,
+  body: { name: "RunAgentInput", schema: Input, ...MESSAGES },
   describe: () => ({
     summary: "Run a pipeline as an agent of AG-UI, or go on after its interrupts",
     answers: { 200: "AG-UI's event stream" },

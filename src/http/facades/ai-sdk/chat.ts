@@ -4,7 +4,7 @@ import { endpoint } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
 import { conversationId } from "../../runs/identify.ts";
-import { MESSAGES_BYTES, pipelineName } from "../facade.ts";
+import { MESSAGES, pipelineName, RUN_POST } from "../facade.ts";
 import { ChatRequest, StopRequest } from "./messages.ts";
 import { resumeChat, startChat, stopChat } from "./serve.ts";
 
@@ -17,14 +17,8 @@ const name = pipelineName;
 const APPROVAL_ERRORS = ["EXECUTION_NOT_FOUND", "STAGE_NOT_FOUND", "SCHEMA_MISMATCH"] as const;
 
 const START = {
-  method: "post",
-  permission: "execute",
-  produces: [SSE_TYPE, JSON_TYPE],
-  any_accept: true,
-  any_query: true,
-  starts_work: true,
-  body: { name: "ChatRequest", schema: ChatRequest, max_bytes: MESSAGES_BYTES, any_integer: true },
-  answers: { 200: { media: SSE_TYPE } },
+  ...RUN_POST,
+  body: { name: "ChatRequest", schema: ChatRequest, ...MESSAGES },
   describe: () => ({
     summary: "Answer the last message of a chat of the AI SDK, as its UI message stream",
     headers: ["Idempotency-Key"],

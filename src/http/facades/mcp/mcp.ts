@@ -16,7 +16,7 @@ import { endpoint } from "../../endpoint.ts";
 import { takeWork } from "../../middleware/rate-limit.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES, planFacadeRun, streamStart, watchedAnswer } from "../facade.ts";
+import { MESSAGES, planFacadeRun, RPC_POST, streamStart, watchedAnswer } from "../facade.ts";
 import { isObject, LEGACY, type McpRequest, readMcpRequest, type RpcError, SUPPORTED } from "./request.ts";
 
 const SERVER_INFO = { name: "agent-coordinator", title: "Agent Coordinator", version: VERSION };
@@ -38,16 +38,9 @@ const PLACES = {
 export const mcp = [
   endpoint({
     id: "mcp",
-    method: "post",
     path: "/mcp",
-    permission: "execute",
-    dialect: "json-rpc",
-    produces: [SSE_TYPE, JSON_TYPE],
-    any_accept: true,
-    any_query: true,
-    // The method is in the body.
-    starts_work: "by_handler",
-    body: { name: "McpRequest", schema: z.unknown(), max_bytes: MESSAGES_BYTES, any_integer: true },
+    ...RPC_POST,
+    body: { name: "McpRequest", schema: z.unknown(), ...MESSAGES },
     answers: { 200: { media: JSON_TYPE }, 202: null },
     describe: () => ({
       summary: "Call pipelines as the tools of an MCP server",

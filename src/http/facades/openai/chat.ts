@@ -4,8 +4,7 @@ import { chatCompletion, ChatCompletionEncoder } from "../../../core/dialects/op
 import { endpoint } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
-import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
-import { MESSAGES_BYTES, pipelineName, planFacadeRun, streamStart, waitForExecution } from "../facade.ts";
+import { MESSAGES, pipelineName, planFacadeRun, RUN_POST, streamStart, waitForExecution } from "../facade.ts";
 import { ChatCompletionRequest, questionOf } from "./chat-request.ts";
 import { completed } from "./answer.ts";
 
@@ -52,21 +51,10 @@ export const chatCompletions = [
   }),
   endpoint({
     id: "create_chat_completion",
-    method: "post",
     path: "/v1/chat/completions",
-    permission: "execute",
+    ...RUN_POST,
     dialect: "openai",
-    produces: [SSE_TYPE, JSON_TYPE],
-    any_accept: true,
-    any_query: true,
-    starts_work: true,
-    body: {
-      name: "ChatCompletionRequest",
-      schema: ChatCompletionRequest,
-      max_bytes: MESSAGES_BYTES,
-      any_integer: true,
-    },
-    answers: { 200: { media: SSE_TYPE } },
+    body: { name: "ChatCompletionRequest", schema: ChatCompletionRequest, ...MESSAGES },
     describe: () => ({
       summary: "Answer the last message, as OpenAI's chat completions do",
       headers: ["Idempotency-Key"],

@@ -16,9 +16,10 @@ import { invalid } from "../../request/body.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
 import {
   type FacadeRun,
-  MESSAGES_BYTES,
+  MESSAGES,
   planFacadeRun,
   readExecution,
+  RUN_POST,
   streamExisting,
   streamStart,
   waitForExecution,
@@ -42,14 +43,10 @@ const COMMON = { dialect: "openai", any_accept: true, any_query: true } as const
 export const responses = [
   endpoint({
     id: "create_response",
-    method: "post",
     path: "/v1/responses",
-    permission: "execute",
+    ...RUN_POST,
     ...COMMON,
-    produces: [SSE_TYPE, JSON_TYPE],
-    starts_work: true,
-    body: { name: "ResponseRequest", schema: Request, max_bytes: MESSAGES_BYTES, any_integer: true },
-    answers: { 200: { media: SSE_TYPE } },
+    body: { name: "ResponseRequest", schema: Request, ...MESSAGES },
     describe: () => ({
       summary: "Run a pipeline as a response of OpenAI's Responses API",
       headers: ["Idempotency-Key"],

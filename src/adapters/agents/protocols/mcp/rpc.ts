@@ -2,7 +2,7 @@
 // notifications of progress.
 import { err, ok, type Result } from "../../../../contract/problem.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
-import { clip } from "../../parse.ts";
+import { bodyless, clip } from "../../parse.ts";
 import type { AnswerHooks } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
 import { type Members, membersOf, parsed, wordOf } from "../members.ts";
@@ -38,13 +38,7 @@ export async function readRpc(
   hooks: Pick<AnswerHooks, "progress">,
 ): Promise<Result<RpcAnswer, CallFailure>> {
   const { status } = response;
-  if (!response.hasBody) {
-    return err({
-      kind: "contract",
-      detail: `status ${status} has no body: answer 200 with JSON-RPC`,
-      status,
-    });
-  }
+  if (!response.hasBody) return err(bodyless(status, "JSON-RPC"));
   if (response.isStream) {
     const answer = await response.events(({ data }) => take(membersOf(parsed(data)), id, hooks));
     return answer === null
