@@ -33,8 +33,8 @@ export class RedactingAgents implements Agents, AgentCallbacks {
   async call(request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
     const token = request.callback_url?.split("/").at(-1) ?? null;
     const credentials = this.credentialsOf(request, token);
-    // An answer keeps the query's texts: it may contain the same words for its own reasons. A question may be told as a
-    // failure.
+    // An answer keeps what equals a part of the URL's query: that may be a plain word. A question may become the message of
+    // a failure.
     const inFailure = [...credentials, ...queryTexts(request.registration)];
     if (inFailure.length === 0) return this.inner.call(request, hooks);
     const failing = (failure: CallFailure) => hooks.failing?.(redactFailure(failure, inFailure));

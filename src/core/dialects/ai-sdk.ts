@@ -36,7 +36,7 @@ interface StepPart {
 /** A question that is open. */
 interface Question {
   data: Record<string, unknown>;
-  /** The id of the tool call that stands for it; null where it is no approval. */
+  /** The id of the tool call that shows it; null where it is no approval. */
   call: string | null;
 }
 
@@ -314,7 +314,7 @@ function metadata(messageMetadata: Record<string, unknown>): Chunk {
   return { type: "message-metadata", messageMetadata };
 }
 
-/** What has become of the tool call that stands for a question. */
+/** What has become of the tool call that shows a question. */
 function outcomeOf(toolCallId: string, event: StageEnd): Chunk {
   if (event.type !== "stage.completed") {
     return { type: "tool-output-error", toolCallId, errorText: event.message, dynamic: true };

@@ -190,7 +190,7 @@ export function chatCompletion(execution: PipelineExecution, model: string): Rec
   };
 }
 
-/** Clients add the tokens up, and take no null: where nobody counted there are none. */
+/** Clients add the tokens up, and take no null: where no agent counted them they are 0. */
 function usageOf({ usage }: PipelineExecution) {
   const tokens = tokensOf(usage);
   return {

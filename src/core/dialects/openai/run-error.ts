@@ -1,5 +1,5 @@
-// A run without an answer, as OpenAI's clients are told of it: the error, and a status that none of them repeats the whole
-// pipeline for, unless another try may help.
+// The error of a run without an answer, for OpenAI's clients, and its HTTP status: at most statuses they send the request
+// again, which runs the whole pipeline again. They are given such a status only where another try may help.
 //
 // Measured with runs that fail: openai obeys `x-should-retry`; AI SDK posts three times at 408, 409, 429 and from 500 on;
 // LangChain seven times at all but 400 to 407, 409 and 413. So what no further try mends is 400, also where a 422 or a 502

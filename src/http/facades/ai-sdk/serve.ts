@@ -168,7 +168,7 @@ type Reader = NonNullable<AiSdkOptions["approvals"]>;
 
 const NEW: Reader = { settled: new Set(), after: 0 };
 
-/** @param after the last `seq` that the message knows; 0 where it begins anew */
+/** @param after the last `seq` that the message knows; 0 where it has nothing yet */
 async function readerOf(call: Call, execution_id: string, after = 0): Promise<Reader> {
   if (!hasApprovals(call)) return NEW;
   const read = await readExecution(call, execution_id);

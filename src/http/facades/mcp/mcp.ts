@@ -142,7 +142,7 @@ async function callTool(call: Call, { params }: McpRequest, id: RpcId, frame: Js
     // A caller of JSON is answered where the run rests.
     ...(streams ? {} : { rests_alone: "for_good" as const }),
     ...(context === undefined ? {} : { context }),
-    // A conversation that is drawn for this call is nobody's to remember.
+    // No caller knows the conversation that is drawn for this call: nothing is remembered of it.
     ...(conversation_id === undefined ? { history: [] } : {}),
   };
   const planned = await planFacadeRun(call, run, null, true, PLACES);
@@ -150,7 +150,7 @@ async function callTool(call: Call, { params }: McpRequest, id: RpcId, frame: Js
     if (planned.error.code === "PIPELINE_NOT_FOUND") {
       return rpcError({ id, status: 200, code: -32_602, message: `there is no tool ${cutName(name)}` });
     }
-    // What a model can mend it is told; what it cannot is an error of the call.
+    // What a model can mend is a result that it reads; what it cannot is an error of the call.
     return isMended(planned.error.code)
       ? failed(await wordsOf(call, planned.error))
       : problem(call, planned.error);
@@ -177,6 +177,6 @@ function isMended(code: string): boolean {
 }
 
 async function wordsOf(call: Call, error: Parameters<typeof problem>[1]): Promise<string> {
-  const { error: told } = (await problem(call, error).json()) as { error: { message: string } };
-  return told.message;
+  const { error: read } = (await problem(call, error).json()) as { error: { message: string } };
+  return read.message;
 }

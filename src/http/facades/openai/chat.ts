@@ -72,7 +72,7 @@ export const chatCompletions = [
         pipeline: body.model,
         context,
         on_disconnect: "cancel",
-        // A conversation that is drawn for this call is nobody's to remember.
+        // No caller knows the conversation that is drawn for this call: nothing is remembered of it.
         ...(isAlone && named !== undefined ? {} : { history }),
       };
       const planned = await planFacadeRun(call, run, sent, true, PLACES);

@@ -71,7 +71,7 @@ async function eraOf(exchange: Exchange): Promise<Result<Era, CallFailure>> {
     if (!read.ok) return read;
     const versions = read.value.ok ? listOf(read.value.value["supportedVersions"]) : [];
     if (versions.includes(MODERN)) era = "modern";
-    // It may be ill, and speak another one when it is well again. A handshake runs nothing.
+    // A server with a fault of its own may answer otherwise later, so nothing is kept. A handshake runs no tool.
     else if (!read.value.ok && read.value.error.code === INTERNAL_ERROR) return ok("legacy");
   } else if (response.error.kind !== "status" || !NOT_UNDERSTOOD.has(response.error.status)) return response;
   if (eras.size >= MOST_ERAS) eras.clear();

@@ -63,8 +63,8 @@ function take(message: Members, id: number, hooks: Pick<AnswerHooks, "progress">
   const { error } = message as { error?: unknown };
   if (error === undefined) return ok(membersOf(message["result"]));
   const { code, message: words } = membersOf(error);
-  const told = wordOf(words) ?? "it answered with an error";
-  return err({ code: Number.isInteger(code) ? (code as number) : null, message: told });
+  const text = wordOf(words) ?? "it answered with an error";
+  return err({ code: Number.isInteger(code) ? (code as number) : null, message: text });
 }
 
 function progress({ progress: done, total, message }: Members, hooks: Pick<AnswerHooks, "progress">): void {
