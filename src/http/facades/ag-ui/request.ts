@@ -2,20 +2,16 @@
 // interrupts of an earlier run of the thread.
 import type { ConversationTurn } from "../../../contract/execution.ts";
 import { JsonObject } from "../../../contract/json.ts";
-import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import { type InputError, ok, type Result } from "../../../contract/problem.ts";
 import { OnDisconnect } from "../../../contract/requests.ts";
 import * as z from "../../../contract/zod.ts";
+import { askedIn, Content, contentText } from "../history.ts";
 
-const Content = z.union([
-  z.string(),
-  z.array(z.looseObject({ type: z.string(), text: z.optional(z.string()) })),
-]);
 const Message = z.looseObject({
   id: z.optional(z.string()),
   role: z.string(),
   content: z.nullish(z.union([Content, JsonObject])),
 });
-type Message = z.infer<typeof Message>;
 
 const ResumeEntry = z.looseObject({
   interruptId: z.string(),
@@ -52,32 +48,11 @@ export interface AgUiQuestion {
 }
 
 export function questionOf({ messages }: RunAgentInput): Result<AgUiQuestion, InputError> {
-  const last = messages.findLastIndex(({ role }) => role === "user");
-  const asked = messages[last];
-  if (asked === undefined)
-    return err({ pointer: "/messages", detail: "must hold a message of the role user" });
-  const query = textOf(asked);
-  if (query.trim() === "") return err({ pointer: `/messages/${last}/content`, detail: "must hold text" });
-  return ok(messages.length === 1 ? { query } : { query, history: turnsOf(messages.slice(0, last)) });
-}
-
-/** The questions that have an answer, with it. */
-function turnsOf(messages: readonly Message[]): ConversationTurn[] {
-  const turns: ConversationTurn[] = [];
-  let query: string | null = null;
-  for (const message of messages) {
-    if (message.role === "user") query = textOf(message);
-    else if (message.role === "assistant" && query !== null && textOf(message) !== "") {
-      turns.push({ query, answer: { answer: textOf(message) } });
-      query = null;
-    }
-  }
-  return turns;
-}
-
-function textOf({ content }: Message): string {
-  if (typeof content === "string") return content;
-  return Array.isArray(content) ? content.flatMap(({ text }) => text ?? []).join("\n") : "";
+  const said = messages.map(({ role, content }) => ({ role, text: contentText(content) }));
+  const asked = askedIn(said, "/messages");
+  if (!asked.ok) return asked;
+  const { query, history } = asked.value;
+  return ok(messages.length === 1 ? { query } : { query, history });
 }
 
 /** An interrupt's execution and the `seq` of its event. */

@@ -2,10 +2,11 @@
 import type { ConversationTurn } from "../../../contract/execution.ts";
 import { JsonObject } from "../../../contract/json.ts";
 import { ConversationId, OnDisconnect } from "../../../contract/requests.ts";
-import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
+import { type InputError, ok, type Result } from "../../../contract/problem.ts";
 import { type ApprovalId, approvalOf } from "../../../core/dialects/ai-sdk-approvals.ts";
 import type { Listed } from "../../../engine/worker-ports.ts";
 import * as z from "../../../contract/zod.ts";
+import { askedIn } from "../history.ts";
 
 const Part = z.looseObject({ type: z.string(), text: z.optional(z.string()) });
 const Message = z.looseObject({
@@ -107,31 +108,16 @@ export interface ChatStart {
 /** The last question, or what is wrong with the messages. */
 export function chatQuestion({ messages, message }: ChatRequest): Result<ChatQuestion, InputError> {
   const list = messages ?? (message === undefined ? [] : [message]);
-  const last = list.findLastIndex(({ role }) => role === "user");
-  const asked = list[last];
-  const place = messages === undefined ? "/message" : "/messages";
-  if (asked === undefined) return err({ pointer: place, detail: "must hold a message of the role user" });
-  const query = textOf(asked);
-  if (query.trim() === "") {
-    const pointer = messages === undefined ? `${place}/parts` : `${place}/${last}/parts`;
-    return err({ pointer, detail: "must hold a part of the type text" });
-  }
-  const question = { id: asked.id, query };
-  return ok(list.length <= 1 ? question : { ...question, history: turnsOf(list.slice(0, last)) });
-}
-
-/** The questions that have an answer, with it. */
-function turnsOf(messages: readonly Message[]): ConversationTurn[] {
-  const turns: ConversationTurn[] = [];
-  let query: string | null = null;
-  for (const message of messages) {
-    if (message.role === "user") query = textOf(message);
-    else if (message.role === "assistant" && query !== null) {
-      turns.push({ query, answer: { answer: textOf(message) } });
-      query = null;
-    }
-  }
-  return turns;
+  const isList = messages !== undefined;
+  const asked = askedIn(
+    list.map((said) => ({ role: said.role, text: textOf(said) })),
+    isList ? "/messages" : "/message",
+    (at) => (isList ? `/messages/${at}/parts` : "/message/parts"),
+  );
+  if (!asked.ok) return asked;
+  const { query, at, history } = asked.value;
+  const question = { id: list[at]?.id, query };
+  return ok(list.length <= 1 ? question : { ...question, history });
 }
 
 /** Its text, without parts that were taken back. */

@@ -4,16 +4,12 @@ import type { ConversationTurn } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
 import * as z from "../../../contract/zod.ts";
+import { askedIn, Content, contentText, type Said } from "../history.ts";
 
-const Content = z.union([
-  z.string(),
-  z.array(z.looseObject({ type: z.string(), text: z.optional(z.string()) })),
-]);
 const Message = z.looseObject({
   role: z.enum(["system", "developer", "user", "assistant", "tool", "function"]),
   content: z.nullish(Content),
 });
-type Message = z.infer<typeof Message>;
 
 export const ChatCompletionRequest = z.lazy(() =>
   z.looseObject({
@@ -53,45 +49,24 @@ export function questionOf(request: ChatCompletionRequest): Result<ChatQuestion,
   if (tool_choice === "required" || (tool_choice !== null && typeof tool_choice === "object")) {
     return err({ pointer: "/tool_choice", detail: "cannot be met: a pipeline calls no tools of its caller" });
   }
-  const last = messages.findLastIndex(({ role }) => role === "user");
-  const asked = messages[last];
-  if (asked === undefined)
-    return err({ pointer: "/messages", detail: "must hold a message of the role user" });
-  const query = textOf(asked);
-  if (query.trim() === "") {
-    return err({ pointer: `/messages/${last}/content`, detail: "must hold text" });
-  }
-  const system = messages
-    .filter(({ role }) => role === "system" || role === "developer")
-    .map(textOf)
-    .filter((text) => text !== "");
+  const said = messages.map(({ role, content }) => ({ role, text: contentText(content) }));
+  const asked = askedIn(said, "/messages");
+  if (!asked.ok) return asked;
+  const system = systemIn(said);
   const sampling = Object.fromEntries(
     SAMPLING.flatMap((name) => (request[name] == null ? [] : [[name, request[name]]])),
   );
   const context: JsonObject = {
-    ...(system.length === 0 ? {} : { system: system.join("\n\n") }),
+    ...(system === null ? {} : { system }),
     ...(Object.keys(sampling).length === 0 ? {} : { sampling }),
   };
-  const history = turnsOf(messages.slice(0, last));
+  const { query, history } = asked.value;
   return ok({ query, history, context, isAlone: history.length === 0 });
 }
 
-/** The questions that have an answer, with it. */
-export function turnsOf(messages: readonly Message[]): ConversationTurn[] {
-  const turns: ConversationTurn[] = [];
-  let query: string | null = null;
-  for (const message of messages) {
-    if (message.role === "user") query = textOf(message);
-    else if (message.role === "assistant" && query !== null && textOf(message) !== "") {
-      turns.push({ query, answer: { answer: textOf(message) } });
-      query = null;
-    }
-  }
-  return turns;
-}
-
-function textOf({ content }: Message): string {
-  if (content == null) return "";
-  if (typeof content === "string") return content;
-  return content.flatMap(({ text }) => text ?? []).join("\n");
+/** What the system's messages say, and `first` before it; null where that is nothing. */
+export function systemIn(messages: readonly Said[], first = ""): string | null {
+  const said = messages.filter(({ role }) => role === "system" || role === "developer");
+  const texts = [first, ...said.map(({ text }) => text)].filter((text) => text !== "");
+  return texts.length === 0 ? null : texts.join("\n\n");
 }

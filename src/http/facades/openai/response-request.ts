@@ -3,14 +3,13 @@ import type { ConversationTurn } from "../../../contract/execution.ts";
 import { JsonObject } from "../../../contract/json.ts";
 import { err, type InputError, ok, type Result } from "../../../contract/problem.ts";
 import * as z from "../../../contract/zod.ts";
-import { turnsOf } from "./chat-request.ts";
+import { askedIn, Content, contentText } from "../history.ts";
+import { systemIn } from "./chat-request.ts";
 
 const Item = z.looseObject({
   type: z.optional(z.string()),
   role: z.optional(z.enum(["user", "assistant", "system", "developer"])),
-  content: z.nullish(
-    z.union([z.string(), z.array(z.looseObject({ type: z.string(), text: z.optional(z.string()) }))]),
-  ),
+  content: z.nullish(Content),
 });
 
 export const ResponseRequest = z.lazy(() =>
@@ -40,22 +39,9 @@ export function questionIn({ input, instructions }: ResponseRequest): Result<Res
     if (input.trim() === "") return err({ pointer: "/input", detail: "must hold text" });
     return ok({ query: input, history: [], system: instructions ?? null });
   }
-  const last = input.findLastIndex(({ role }) => role === "user");
-  const asked = input[last];
-  if (asked === undefined) return err({ pointer: "/input", detail: "must hold a message of the role user" });
-  const query = textOf(asked.content);
-  if (query.trim() === "") return err({ pointer: `/input/${last}/content`, detail: "must hold text" });
-  const systems = input.filter(({ role }) => role === "system" || role === "developer");
-  const words = [instructions ?? "", ...systems.map(({ content }) => textOf(content))].filter(
-    (text) => text !== "",
-  );
-  const history = turnsOf(
-    input.slice(0, last).flatMap(({ role, content }) => (role === undefined ? [] : [{ role, content }])),
-  );
-  return ok({ query, history, system: words.length === 0 ? null : words.join("\n\n") });
-}
-
-function textOf(content: z.infer<typeof Item>["content"]): string {
-  if (content == null) return "";
-  return typeof content === "string" ? content : content.flatMap(({ text }) => text ?? []).join("\n");
+  const said = input.map(({ role = "", content }) => ({ role, text: contentText(content) }));
+  const asked = askedIn(said, "/input");
+  if (!asked.ok) return asked;
+  const { query, history } = asked.value;
+  return ok({ query, history, system: systemIn(said, instructions ?? "") });
 }

@@ -134,7 +134,8 @@ describe("a body", () => {
       { type: "data-stage", data: {} },
       { type: "text", text: "Right" },
     ];
-    const messages = [user("First?"), { role: "assistant", parts }, user("Unanswered?"), user("Second?")];
+    const unanswered = [user("Unanswered?"), user("Failed?"), { role: "assistant", parts: [parts[1]] }];
+    const messages = [user("First?"), { role: "assistant", parts }, ...unanswered, user("Second?")];
     await asked("full", { id: chatId(), messages });
     expect(agents.callsOf("/answer").at(-1)?.body).toMatchObject({
       query: "Second?",
