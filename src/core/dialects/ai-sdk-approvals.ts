@@ -1,7 +1,7 @@
 // Questions that a yes or a no answers, as the AI SDK's tool approvals: which these are, what they are known by, what an
 // approval answers, and when a run goes on only after one. Pure.
 import type { JsonObject } from "../../contract/json.ts";
-import type { StreamEvent } from "./answer-fold.ts";
+import type { OpenQuestion } from "./run-stages.ts";
 
 /** An approval by the id that its request has. */
 export interface ApprovalId {
@@ -50,56 +50,12 @@ function objectOf(value: unknown): JsonObject | null {
   return value !== null && typeof value === "object" && !Array.isArray(value) ? (value as JsonObject) : null;
 }
 
-type Phase = "pending" | "active" | "asked" | "ended";
+/** The last question of each stage that was no longer open when the stream began, by its `seq`. */
+export type SettledQuestions = ReadonlyMap<string, number>;
 
-/** Knows whether anything of a run goes on while its approvals are open. */
-export class OpenApprovals {
-  private readonly settled: ReadonlySet<string>;
-  private readonly stages = new Map<string, { needs: readonly string[]; phase: Phase }>();
-
-  /** @param settled stages that had ended before the stream began: their questions in it are open no more */
-  constructor(settled: ReadonlySet<string>) {
-    this.settled = settled;
-  }
-
-  /** An approval is open, and no stage runs or could begin. */
-  get hold(): boolean {
-    const all = [...this.stages.values()];
-    const hasEnded = (name: string) => (this.stages.get(name)?.phase ?? "ended") === "ended";
-    const goesOn = all.some(
-      ({ phase, needs }) => phase === "active" || (phase === "pending" && needs.every(hasEnded)),
-    );
-    return !goesOn && all.some(({ phase }) => phase === "asked");
-  }
-
-  push(event: StreamEvent): void {
-    switch (event.type) {
-      case "execution.queued":
-      case "execution.started":
-        for (const { name, depends_on } of event.data.stages) {
-          if (!this.stages.has(name)) this.stages.set(name, { needs: depends_on, phase: "pending" });
-        }
-        return;
-      case "stage.started":
-        this.enter(event.stage, "active");
-        return;
-      case "stage.waiting": {
-        const isOpen = event.data.reason === "wait" && isApproval(event.data.schema);
-        this.enter(event.stage, isOpen && !this.settled.has(event.stage) ? "asked" : "active");
-        return;
-      }
-      case "stage.completed":
-      case "stage.failed":
-      case "stage.skipped":
-      case "stage.cancelled":
-        this.enter(event.stage, "ended");
-        return;
-      default:
-    }
-  }
-
-  private enter(name: string, phase: Phase): void {
-    const stage = this.stages.get(name);
-    if (stage !== undefined) stage.phase = phase;
-  }
+/** A run rests on approvals alone. @param asked the open questions of a run that rests on them */
+export function isHeld(asked: readonly OpenQuestion[], settled: SettledQuestions): boolean {
+  const isOpen = ({ stage, seq, data }: OpenQuestion) =>
+    isApproval(data.schema) && seq > (settled.get(stage) ?? 0);
+  return asked.length > 0 && asked.every(isOpen);
 }

@@ -3,10 +3,11 @@
 // them. Text cannot be taken back there: a part that is void is marked as superseded. Version 7 resets the step.
 import type { EventOf, LifecycleEvent } from "../../contract/event.ts";
 import type { StageResult } from "../../contract/stage.ts";
-import { approvalId, isApproval, OpenApprovals } from "./ai-sdk-approvals.ts";
+import { approvalId, isApproval, isHeld, type SettledQuestions } from "./ai-sdk-approvals.ts";
 import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "./answer-fold.ts";
 import { type Citation, citationId, citationMediaType, citationsIn, citationTitle } from "./citations.ts";
 import { type Encoder, sseMessage } from "./encoder.ts";
+import { RunStages } from "./run-stages.ts";
 import { tokensOf } from "./tokens.ts";
 
 export interface AiSdkOptions {
@@ -16,8 +17,7 @@ export interface AiSdkOptions {
   reasoning: boolean;
   /** Questions that a yes or a no answers are tool approvals, too (version 6 and later). */
   approvals?: {
-    /** Stages that had ended before the stream began. */
-    settled: ReadonlySet<string>;
+    settled: SettledQuestions;
     /** The reader's message has what came of the events up to this `seq`, and goes on behind it; 0 for all. */
     after: number;
   };
@@ -49,7 +49,7 @@ export class AiSdkEncoder implements Encoder {
   private readonly agents = new Map<string, string | null>();
   /** The questions that are open, by stage. */
   private readonly questions = new Map<string, Question>();
-  private readonly open: OpenApprovals | null;
+  private readonly stages = new RunStages();
   /** The reader has what the events so far have given. */
   private isKnown: boolean;
   private hasStarted = false;
@@ -59,17 +59,16 @@ export class AiSdkEncoder implements Encoder {
     this.options = options;
     this.fold = new AnswerFold({ allStages: options.reasoning });
     const { approvals } = options;
-    this.open = approvals === undefined ? null : new OpenApprovals(approvals.settled);
     this.isKnown = approvals !== undefined && approvals.after > 0;
   }
 
   push(event: StreamEvent): string {
     this.pass(event);
+    this.stages.push(event);
     let chunks = this.fold.push(event).flatMap((operation) => this.text(event, operation));
     chunks.push(...this.chunksOf(event));
-    this.open?.push(event);
     if (this.isKnown) chunks = chunks.filter(({ type }) => type === "start");
-    else if (!this.isOver && "seq" in event && this.open?.hold === true) chunks.push(...this.rest(event.seq));
+    else if (!this.isOver && "seq" in event) chunks.push(...this.rest(event.seq));
     const text = chunks.map((chunk) => sseMessage(chunk)).join("");
     return this.isOver ? text + sseMessage(DONE) : text;
   }
@@ -84,6 +83,8 @@ export class AiSdkEncoder implements Encoder {
 
   /** The message ends with its open approvals: the client sends it again with their answers. */
   private rest(seq: number): Chunk[] {
+    const { approvals } = this.options;
+    if (approvals === undefined || !isHeld(this.stages.asked, approvals.settled)) return [];
     this.isOver = true;
     const finishReason = this.options.isVersion7 ? { finishReason: "tool-calls" } : {};
     const finish = { type: "finish", ...finishReason, messageMetadata: { status: "waiting", seq } };
@@ -176,7 +177,10 @@ export class AiSdkEncoder implements Encoder {
       case "stage.waiting":
         return [this.stage(event, { status: "waiting" }), ...this.question(event)];
       case "stage.signalled":
-        return [];
+        // The answer to an agent that has asked: it is called again.
+        return event.status === "waiting" && event.data.signal !== "heartbeat"
+          ? this.answered(event, "answered")
+          : [];
       case "stage.started":
         return [this.stage(event, { status: "running" })];
       case "stage.retrying":
@@ -246,7 +250,7 @@ export class AiSdkEncoder implements Encoder {
     const { prompt, schema, expires_at } = data;
     const answer = `/v1/executions/${execution_id}/stages/${stage}/complete`;
     const asked = { stage, seq, prompt, schema, expires_at, answer };
-    const isCall = this.open !== null && isApproval(schema);
+    const isCall = this.options.approvals !== undefined && isApproval(schema);
     const toolCallId = approvalId({ execution_id, stage, seq });
     this.questions.set(stage, { data: asked, call: isCall ? toolCallId : null });
     const part: Chunk = { type: "data-wait", id: stage, data: { ...asked, status: "waiting" } };
@@ -261,7 +265,7 @@ export class AiSdkEncoder implements Encoder {
     return [part, ...begins, ...call];
   }
 
-  private answered(event: StageEnd, status: string): Chunk[] {
+  private answered(event: Answer, status: string): Chunk[] {
     const asked = this.questions.get(event.stage);
     this.questions.delete(event.stage);
     if (asked === undefined) return [];
@@ -307,7 +311,9 @@ export class AiSdkEncoder implements Encoder {
 
 type Beginning = EventOf<"execution.queued" | "execution.started">;
 type Ending = EventOf<"execution.completed" | "execution.failed" | "execution.cancelled">;
-type StageEnd = EventOf<"stage.completed" | "stage.failed" | "stage.skipped" | "stage.cancelled">;
+type Answer = EventOf<
+  "stage.signalled" | "stage.completed" | "stage.failed" | "stage.skipped" | "stage.cancelled"
+>;
 type Staged = Extract<LifecycleEvent, { stage: string }>;
 
 function metadata(messageMetadata: Record<string, unknown>): Chunk {
@@ -315,7 +321,11 @@ function metadata(messageMetadata: Record<string, unknown>): Chunk {
 }
 
 /** What has become of the tool call that shows a question. */
-function outcomeOf(toolCallId: string, event: StageEnd): Chunk {
+function outcomeOf(toolCallId: string, event: Answer): Chunk {
+  // What an agent is answered is not in the log that readers have.
+  if (event.type === "stage.signalled") {
+    return { type: "tool-output-available", toolCallId, output: event.data, dynamic: true };
+  }
   if (event.type !== "stage.completed") {
     return { type: "tool-output-error", toolCallId, errorText: event.message, dynamic: true };
   }

@@ -6,9 +6,10 @@ import {
   approvalId,
   approvalOf,
   isApproval,
-  OpenApprovals,
+  isHeld,
 } from "../../../src/core/dialects/ai-sdk-approvals.ts";
 import type { StreamEvent } from "../../../src/core/dialects/answer-fold.ts";
+import { RunStages } from "../../../src/core/dialects/run-stages.ts";
 
 const schemaOf = (properties: JsonObject, required?: string[]): JsonObject => ({
   type: "object",
@@ -50,11 +51,12 @@ test("an id names its execution, stage and question, and another's is none", () 
 });
 
 describe("a run with an open approval", () => {
-  const begun = (stages: Record<string, string[]>, settled: string[] = []) => {
-    const open = new OpenApprovals(new Set(settled));
+  const begun = (stages: Record<string, string[]>, settled: Record<string, number> = {}) => {
+    const run = new RunStages();
+    let seq = 0;
     const push = (type: string, more: object) => {
-      open.push({ type, ...more } as unknown as StreamEvent);
-      return open.hold;
+      run.push({ type, seq: (seq += 1), ...more } as unknown as StreamEvent);
+      return isHeld(run.asked, new Map(Object.entries(settled)));
     };
     const definitions = Object.entries(stages).map(([name, depends_on]) => ({ name, depends_on }));
     push("execution.started", { data: { stages: definitions } });
@@ -62,6 +64,8 @@ describe("a run with an open approval", () => {
       asks: (stage: string, schema: JsonObject | null = schemaOf(approved)) =>
         push("stage.waiting", { stage, data: { reason: "wait", schema } }),
       later: (stage: string) => push("stage.waiting", { stage, data: { reason: "callback" } }),
+      signalled: (stage: string) =>
+        push("stage.signalled", { stage, status: "waiting", data: { signal: "complete" } }),
       on: (type: string, stage: string) => push(`stage.${type}`, { stage }),
     };
   };
@@ -89,9 +93,18 @@ describe("a run with an open approval", () => {
   });
 
   test("passes a question that had its answer before the stream began", () => {
-    const { asks, on } = begun({ first: [], second: ["first"] }, ["first"]);
+    const { asks, on } = begun({ first: [], second: ["first"] }, { first: 2 });
     expect(asks("first")).toBe(false);
     expect(on("completed", "first")).toBe(false);
     expect(asks("second")).toBe(true);
+  });
+
+  test("goes on where an agent has its answer, and may be asked again", () => {
+    const { asks, signalled, on } = begun({ ask: [] }, { ask: 2 });
+    expect(asks("ask")).toBe(false);
+    expect(signalled("ask")).toBe(false);
+    expect(on("started", "ask")).toBe(false);
+    expect(asks("ask")).toBe(true);
+    expect(signalled("ask")).toBe(false);
   });
 });

@@ -166,16 +166,25 @@ async function goOn(
 /** What a reader's message has already. */
 type Reader = NonNullable<AiSdkOptions["approvals"]>;
 
-const NEW: Reader = { settled: new Set(), after: 0 };
+const NEW: Reader = { settled: new Map(), after: 0 };
 
 /** @param after the last `seq` that the message knows; 0 where it has nothing yet */
 async function readerOf(call: Call, execution_id: string, after = 0): Promise<Reader> {
   if (!hasApprovals(call)) return NEW;
   const read = await readExecution(call, execution_id);
   if (!read.ok) return { ...NEW, after };
-  const stages = Object.values(read.value.stage_results);
-  const settled = stages.filter(({ status }) => SETTLED.has(status)).map(({ stage }) => stage);
-  return { settled: new Set(settled), after };
+  const { stage_results, current_stages } = read.value;
+  const ended = Object.values(stage_results).filter(({ status }) => SETTLED.has(status));
+  const settled = new Map(ended.map(({ stage }) => [stage, Number.POSITIVE_INFINITY]));
+  const { services, tenant } = call.var;
+  const rpc = services.executions.rpc(tenant, execution_id);
+  for (const stage of current_stages) {
+    const asked = await rpc.waitOf(stage, null);
+    if (!asked.ok || asked.value.seq === null) continue;
+    const { seq, state } = asked.value;
+    settled.set(stage, state === "open" ? seq - 1 : seq);
+  }
+  return { settled, after };
 }
 
 const SETTLED: ReadonlySet<string> = new Set(["completed", "failed", "skipped", "cancelled"]);

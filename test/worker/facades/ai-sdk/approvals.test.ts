@@ -2,7 +2,16 @@
 // sends the message again, and it goes on with the same run.
 import type { UIMessage } from "ai";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { type AgentServer, startAgentServer } from "../../../support/agents/agent-server.ts";
+import { type AgentServer, inTurn, startAgentServer } from "../../../support/agents/agent-server.ts";
+import {
+  asks,
+  end,
+  finished,
+  say,
+  start,
+  STARTED,
+  streamsRun,
+} from "../../../support/agents/ag-ui-events.ts";
 import { ANSWER, protocolAgents, type SlowWords } from "../../../support/agents/protocol-agents.ts";
 import { closeAll } from "../../../support/close.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -37,6 +46,7 @@ beforeAll(async () => {
     { name: "answer", agent_type: "t_slow", depends_on: ["first"] },
   ]);
   await coordinator.pipeline("remarked", [question("first", ["approved", "remark"])]);
+  await coordinator.pipeline("booking", [{ name: "book", agent_type: "booking", on_input_required: "wait" }]);
 });
 
 afterAll(() => closeAll(coordinator, agents));
@@ -139,6 +149,31 @@ describe.each(["6", "7", "7 with ui=7"] as const)("version %s", (version) => {
     await hasEnded(again);
     expect([shownTexts(again), shownTexts(third)]).toEqual([[whole], [whole]]);
     expect(stateOf(third)).toEqual(["first output-available"]);
+  });
+
+  test("an agent asks for one approval after another, and goes on with each", async () => {
+    const responseSchema = { type: "object", required: ["approved"], properties };
+    const approval = (id: string, message: string) =>
+      streamsRun([STARTED, asks({ id, reason: "approval", message, responseSchema })]);
+    const booked = streamsRun([STARTED, start("m"), say("m", "Booked."), end("m"), finished()]);
+    const name = `booking-${id}`;
+    agents.on(`/${name}`, inTurn(approval("i1", "Book?"), approval("i2", "Pay?"), booked));
+    const url = agents.url(`/${name}`);
+    await coordinator.api("PUT", `/v1/agents/${name}`, { url, protocol: "ag-ui" });
+    await coordinator.pipeline(name, [{ name: "book", agent_type: name, on_input_required: "wait" }]);
+    const chat = await asked(name);
+    expect(stateOf(chat)).toEqual(["book approval-requested"]);
+    await respond(chat, 0, true);
+    const second = ["book output-available", "book approval-requested"];
+    await until(() => chat.status === "ready" && stateOf(chat).length === 2);
+    expect([stateOf(chat), metadataOf(chat)["status"]]).toEqual([second, "waiting"]);
+    const again = open(name, chat.messages.slice(0, 1));
+    await again.resumeStream();
+    expect(stateOf(again)).toEqual(second);
+    await respond(again, 1, true);
+    await hasEnded(again);
+    expect(stateOf(again)).toEqual(["book output-available", "book output-available"]);
+    expect(shownText(again)).toBe("Booked.");
   });
 
   test("an answer that comes too late shows what another one has decided", async () => {
