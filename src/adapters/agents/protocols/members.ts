@@ -21,6 +21,14 @@ export function listOf(value: unknown): readonly unknown[] {
   return Array.isArray(value) ? value : [];
 }
 
+/** The members that have a value. */
+export function present<Value>(
+  members: Readonly<Record<string, Value | null | undefined>>,
+): Record<string, Value> {
+  const entries = Object.entries(members).filter(([, value]) => (value ?? null) !== null);
+  return Object.fromEntries(entries) as Record<string, Value>;
+}
+
 /** A string; null for any other value, and for an empty one. */
 export function wordOf(value: unknown): string | null {
   return typeof value === "string" && value !== "" ? value : null;

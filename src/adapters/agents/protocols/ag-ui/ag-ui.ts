@@ -1,12 +1,9 @@
 // The protocol `ag-ui`: an agent with an AG-UI endpoint, as `HttpAgent` and CopilotKit call it. One call is one run.
 // src/contract/README.md section 15.
 import type { AgUiOptions } from "../../../../contract/agent-options.ts";
-import type { AgentAnswer } from "../../../../contract/agent.ts";
 import type { JsonObject } from "../../../../contract/json.ts";
-import { err, ok } from "../../../../contract/problem.ts";
-import { valueFault } from "../../../../core/json/json.ts";
-import type { CallFailure } from "../../../../core/resilience/classify.ts";
-import { clip, readErrorBody } from "../../parse.ts";
+import { err } from "../../../../contract/problem.ts";
+import { readErrorBody } from "../../parse.ts";
 import type {
   AgentProtocol,
   AnswerHooks,
@@ -15,7 +12,8 @@ import type {
   ProtocolRequest,
 } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { DATA_DEPTH, historyMessages, isObject, membersOf, wordOf } from "../members.ts";
+import { historyMessages, isObject, type Members, membersOf, wordOf } from "../members.ts";
+import { answerOf, broken, cutOff, refused } from "../outcomes.ts";
 import { filledText } from "../template.ts";
 import { questionOf, resumeOf } from "./interrupts.ts";
 import { type RunEnd, runReader, type RunTerms } from "./run-reader.ts";
@@ -105,9 +103,7 @@ async function readRun(
   };
   const take = runReader(terms, hooks);
   const end = await response.events(({ data }) => take(data));
-  if (end === null) {
-    return err({ kind: "truncated", detail: "the stream ended without RUN_FINISHED or RUN_ERROR" });
-  }
+  if (end === null) return cutOff("the stream ended without RUN_FINISHED or RUN_ERROR");
   return outcomeOf(end, response.status, {
     run_id: runId(asked),
     answers: answersOf(answer),
@@ -120,27 +116,17 @@ function outcomeOf(end: RunEnd, status: number, run: JsonObject): AnswerRead {
       return finished(end, status);
     case "interrupted": {
       if (end.interrupts.length === 0)
-        return contract("RUN_FINISHED is an interrupt without interrupts", status);
+        return broken("RUN_FINISHED is an interrupt without interrupts", status);
       const { prompt, schema, awaited } = questionOf(end.interrupts);
       const state = end.state === undefined ? {} : { state: end.state };
       return { ok: "asks", prompt, schema, continuation: { ...run, awaited, ...state } };
     }
     case "cancelled":
-      return err({
-        kind: "stream_error",
-        status: 422,
-        detail: "the agent has cancelled its run",
-        retryable: false,
-      });
+      return refused(422, "the agent has cancelled its run", false);
     case "failed":
-      return err({
-        kind: "stream_error",
-        status: end.status,
-        detail: end.message === null ? null : clip(end.message),
-        retryable: null,
-      });
+      return refused(end.status, end.message);
     case "malformed":
-      return contract(end.detail, status);
+      return broken(end.detail, status);
   }
 }
 
@@ -149,17 +135,11 @@ function finished(
   status: number,
 ): AnswerRead {
   const isOnlyText = !isObject(result) || Object.keys(result).length === 0;
-  const data: AgentAnswer["data"] = {
+  const data: Members = {
     ...(text !== "" || isOnlyText ? { answer: text || (typeof result === "string" ? result : "") } : {}),
     ...membersOf(result),
     ...(isObject(result) || typeof result === "string" || (result ?? null) === null ? {} : { result }),
     ...(state === undefined ? {} : { state }),
   };
-  const fault = valueFault(data, DATA_DEPTH);
-  if (fault !== null) return contract(`the run's ${fault.pointer} ${fault.detail}`, status);
-  return ok({ data, ...(usage === null ? {} : { usage }) });
-}
-
-function contract(detail: string, status: number): { ok: false; error: CallFailure } {
-  return err({ kind: "contract", detail: clip(detail), status });
+  return answerOf("run", data, status, usage);
 }

@@ -1,8 +1,8 @@
 // The questions that end an AG-UI run, as one question to a person, and the answer as the entries of `resume`. An answer
 // is always an object: one question's is the payload itself where that may be an object, any other is in a member.
 import type { JsonObject } from "../../../../contract/json.ts";
-import { schemaFaults } from "../../../../core/schemas/schema-faults.ts";
 import { listOf, type Members, membersOf, wordOf } from "../members.ts";
+import { schemaOfMembers, usableSchema } from "../questions.ts";
 import type { Interrupt } from "./run-reader.ts";
 
 /** The member of the answer to one question whose payload is no object. */
@@ -25,18 +25,18 @@ export function questionOf(interrupts: readonly Interrupt[]): Question {
   const [only] = interrupts;
   if (only !== undefined && interrupts.length === 1) {
     const prompt = shown(only);
-    const schema = usable(only.schema);
+    const schema = usableSchema(only.schema);
     if (schema === null || schema["type"] === undefined || schema["type"] === "object") {
       return { prompt, schema, awaited: [{ id: only.id, member: null }] };
     }
-    return { prompt, schema: inMembers([[VALUE, schema]]), awaited: [{ id: only.id, member: VALUE }] };
+    return { prompt, schema: schemaOfMembers([[VALUE, schema]]), awaited: [{ id: only.id, member: VALUE }] };
   }
   return {
     prompt: {
       question: interrupts.map(({ message, reason }) => message ?? reason).join("\n"),
       interrupts: interrupts.map((interrupt) => ({ id: interrupt.id, ...shown(interrupt) })),
     },
-    schema: inMembers(interrupts.map(({ id, schema }) => [id, usable(schema) ?? {}])),
+    schema: schemaOfMembers(interrupts.map(({ id, schema }) => [id, usableSchema(schema)])),
     awaited: interrupts.map(({ id }) => ({ id, member: id })),
   };
 }
@@ -52,17 +52,4 @@ export function resumeOf(awaited: unknown, data: Members): JsonObject[] {
 
 function shown({ message, reason, metadata }: Interrupt): JsonObject {
   return { question: message ?? reason, reason, ...(metadata === null ? {} : { metadata }) };
-}
-
-/** A schema with words that are not known here is left out: any answer is taken then. */
-function usable(schema: Members | null): JsonObject | null {
-  return schema === null || schemaFaults(schema).length > 0 ? null : { ...schema };
-}
-
-function inMembers(members: readonly (readonly [string, JsonObject])[]): JsonObject {
-  return {
-    type: "object",
-    properties: Object.fromEntries(members),
-    required: members.map(([name]) => name),
-  };
 }

@@ -3,7 +3,16 @@ import type { Usage } from "../../../../contract/stage.ts";
 import { addUsage } from "../../../../contract/usage.ts";
 import { readJson, readMembers } from "../../../../core/json/json.ts";
 import type { AnswerHooks } from "../../protocol.ts";
-import { contentText, isObject, listOf, type Members, membersOf, statusOf, wordOf } from "../members.ts";
+import {
+  contentText,
+  isObject,
+  listOf,
+  type Members,
+  membersOf,
+  present,
+  statusOf,
+  wordOf,
+} from "../members.ts";
 import { PatchedDocument } from "./json-patch.ts";
 import { runMessages } from "./messages.ts";
 
@@ -172,9 +181,5 @@ function usageIn(reported: unknown): Usage | null {
   if (Object.keys(sum).length === 0) return null;
   // Of several the names say nothing about the sum.
   const { model, provider } = models.length === 1 ? membersOf(models[0]) : ({} as Members);
-  return {
-    ...sum,
-    ...(wordOf(model) === null ? {} : { model }),
-    ...(wordOf(provider) === null ? {} : { provider }),
-  };
+  return { ...sum, ...present({ model: wordOf(model), provider: wordOf(provider) }) };
 }

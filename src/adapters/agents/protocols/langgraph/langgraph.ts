@@ -3,20 +3,12 @@
 import type { LangGraphOptions } from "../../../../contract/agent-options.ts";
 import type { AgentRequest } from "../../../../engine/ports.ts";
 import type { JsonObject } from "../../../../contract/json.ts";
-import { err, ok } from "../../../../contract/problem.ts";
-import { valueFault } from "../../../../core/json/json.ts";
+import { err } from "../../../../contract/problem.ts";
 import { clip, readErrorBody } from "../../parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import {
-  contentText,
-  DATA_DEPTH,
-  historyMessages,
-  listOf,
-  type Members,
-  membersOf,
-  wordOf,
-} from "../members.ts";
+import { contentText, historyMessages, listOf, type Members, membersOf, wordOf } from "../members.ts";
+import { answerOf, broken, cutOff, refused } from "../outcomes.ts";
 import { defaultPrompt, filledObject } from "../template.ts";
 import { graphReader } from "./state-reader.ts";
 
@@ -63,24 +55,18 @@ async function readGraph(
   if (!response.isStream) return err(await response.unexpected("text/event-stream"));
   const reader = graphReader(answer_node, hooks);
   const end = await response.events(({ event, data }) => reader.take(event ?? "", data));
-  if (end?.kind === "failed") {
-    const detail = end.message === null ? null : clip(end.message);
-    return err({ kind: "stream_error", status: end.status, detail, retryable: null });
-  }
-  if (end !== null) return err({ kind: "contract", detail: clip(end.detail), status });
+  if (end?.kind === "failed") return refused(end.status, end.message);
+  if (end !== null) return broken(end.detail, status);
   const { state, interrupts, text } = reader;
   if (interrupts.length > 0) {
     // A run without a thread has left nothing that an answer could go on from, so no person is asked.
     const asks = clip(interrupts.map(questionText).join("; ")).slice(0, SHOWN_CHARS);
     const detail = `the agent asks for more, and a run without a thread cannot be answered: ${asks}`;
-    return err({ kind: "stream_error", status: 422, detail, retryable: false });
+    return refused(422, detail, false);
   }
-  if (state === null) return err({ kind: "truncated", detail: "the stream ended without a state (values)" });
+  if (state === null) return cutOff("the stream ended without a state (values)");
   const answer = lastAnswer(state) ?? wordOf(state["answer"]) ?? wordOf(text);
-  const data = { ...state, ...(answer === null ? {} : { answer }) };
-  const fault = valueFault(data, DATA_DEPTH);
-  if (fault === null) return ok({ data });
-  return err({ kind: "contract", detail: clip(`the state's ${fault.pointer} ${fault.detail}`), status });
+  return answerOf("state", { ...state, ...(answer === null ? {} : { answer }) }, status);
 }
 
 /** The text of the state's last message, if it is the model's. */

@@ -2,27 +2,19 @@
 // which have one. Which of them a server speaks is asked once: a call that is not understood might have been run.
 // src/contract/README.md section 15.
 import type { McpOptions } from "../../../../contract/agent-options.ts";
-import { err, ok, type Result } from "../../../../contract/problem.ts";
+import { ok, type Result } from "../../../../contract/problem.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import { TIMINGS } from "../../../../core/timings.ts";
 import type { CallHooks } from "../../../../engine/ports.ts";
 import { readErrorBody } from "../../parse.ts";
 import type { AnswerRead, ConversingProtocol, Exchange, ProtocolCall } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
+import { rpcBody, rpcFailure } from "../json-rpc.ts";
 import { listOf, wordOf } from "../members.ts";
 import { filledObject } from "../template.ts";
 import { answeredBy } from "./questions.ts";
 import { toolAnswer } from "./result.ts";
-import {
-  headerValue,
-  LEGACY,
-  MODERN,
-  readRpc,
-  RPC_HEADERS,
-  type RpcAnswer,
-  rpcBody,
-  rpcFailure,
-} from "./rpc.ts";
+import { headerValue, LEGACY, MODERN, readRpc, RPC_HEADERS, type RpcAnswer } from "./rpc.ts";
 
 type Era = "modern" | "legacy";
 
@@ -111,7 +103,7 @@ async function callLegacy(asked: ProtocolCall, exchange: Exchange, hooks: CallHo
   if (!greeting.ok) return greeting;
   if (!greeting.value.ok) {
     eras.delete(exchange.place);
-    return err(rpcFailure(greeting.value.error));
+    return rpcFailure(greeting.value.error);
   }
   const headers = {
     ...RPC_HEADERS,
@@ -161,6 +153,6 @@ async function readTool(
   const read = await readRpc(response, CALL, hooks);
   if (!read.ok) return read;
   const answer: RpcAnswer = read.value;
-  if (!answer.ok) return err(rpcFailure(answer.error));
+  if (!answer.ok) return rpcFailure(answer.error);
   return toolAnswer(answer.value, (options as McpOptions).retry_tool_errors);
 }

@@ -2,15 +2,14 @@
 // call. Forms alone: a server that wants a model, a directory or a page visited has asked the wrong one.
 import type { JsonObject } from "../../../../contract/json.ts";
 import type { AskedCall } from "../../../../core/execution/command.ts";
-import { schemaFaults } from "../../../../core/schemas/schema-faults.ts";
 import type { ProtocolCall } from "../../protocol.ts";
 import { listOf, type Members, membersOf, wordOf } from "../members.ts";
+import { schemaOfMembers, usableSchema } from "../questions.ts";
 
 /** A form of a server's, under its key. */
 interface Form {
   key: string;
   question: string;
-  /** Null where it is none, or has words that are not known here: any answer is taken then. */
   schema: JsonObject | null;
 }
 
@@ -29,11 +28,7 @@ export function questionOf(result: Members): AskedCall | null {
     question: known.map(({ question }) => question).join("\n"),
     requests: known.map(({ key, question }) => ({ key, question })),
   };
-  const schema = {
-    type: "object",
-    properties: Object.fromEntries(known.map((form) => [form.key, form.schema ?? {}])),
-    required: known.map(({ key }) => key),
-  };
+  const schema = schemaOfMembers(known.map((form) => [form.key, form.schema]));
   return { ok: "asks", prompt, schema, continuation };
 }
 
@@ -55,7 +50,6 @@ function formOf([key, request]: [string, unknown]): Form | null {
   const { method, params } = membersOf(request);
   const { mode = "form", message, requestedSchema } = membersOf(params);
   if (method !== "elicitation/create" || mode !== "form") return null;
-  const schema = membersOf(requestedSchema);
-  const isUsable = Object.keys(schema).length > 0 && schemaFaults(schema).length === 0;
-  return { key, question: wordOf(message) ?? "input is required", schema: isUsable ? { ...schema } : null };
+  const question = wordOf(message) ?? "input is required";
+  return { key, question, schema: usableSchema(requestedSchema) };
 }

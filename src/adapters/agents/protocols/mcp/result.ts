@@ -1,11 +1,8 @@
 // The result of an MCP tool as the data of its stage: its text is the answer, its structured content the data itself,
 // its links citations.
-import { err, ok, type Result } from "../../../../contract/problem.ts";
-import { valueFault } from "../../../../core/json/json.ts";
-import type { CallFailure } from "../../../../core/resilience/classify.ts";
-import { clip } from "../../parse.ts";
 import type { AnswerRead } from "../../protocol.ts";
-import { DATA_DEPTH, isObject, listOf, type Members, membersOf, parsed, wordOf } from "../members.ts";
+import { isObject, listOf, type Members, membersOf, parsed, present, wordOf } from "../members.ts";
+import { answerOf, refused } from "../outcomes.ts";
 import { questionOf } from "./questions.ts";
 
 /** @param retries whether a tool that answers with an error is called again */
@@ -28,17 +25,7 @@ export function toolAnswer(result: Members, retries: boolean): AnswerRead {
     ...(citations.length === 0 ? {} : { citations }),
     ...structured,
   };
-  const fault = valueFault(data, DATA_DEPTH);
-  if (fault === null) return ok({ data });
-  return err({
-    kind: "contract",
-    detail: clip(`the result's ${fault.pointer} ${fault.detail}`),
-    status: 200,
-  });
-}
-
-function refused(status: number, detail: string, retryable: boolean): Result<never, CallFailure> {
-  return err({ kind: "stream_error", status, detail: clip(detail), retryable });
+  return answerOf("result", data, 200);
 }
 
 /** A link to a resource, or a resource itself. */
@@ -50,17 +37,12 @@ function citationOf(part: Members): Members[] {
   const address = wordOf(uri);
   if (address === null) return [];
   const place = /^https?:/i.test(address) ? { url: address } : { document: address };
-  const called = wordOf(title) ?? wordOf(name);
-  const words = wordOf(text) ?? wordOf(description);
-  const media_type = wordOf(mimeType);
-  return [
-    {
-      ...place,
-      ...(called === null ? {} : { title: called }),
-      ...(words === null ? {} : { text: words }),
-      ...(media_type === null ? {} : { media_type }),
-    },
-  ];
+  const about = {
+    title: wordOf(title) ?? wordOf(name),
+    text: wordOf(text) ?? wordOf(description),
+    media_type: wordOf(mimeType),
+  };
+  return [{ ...place, ...present(about) }];
 }
 
 function messagesOf(result: Members): string {

@@ -3,7 +3,7 @@
 import { err, ok, type Result } from "../../../../contract/problem.ts";
 import type { Usage } from "../../../../contract/stage.ts";
 import { readMembers } from "../../../../core/json/json.ts";
-import { contentText, listOf, type Members, membersOf, statusOf, wordOf } from "../members.ts";
+import { contentText, listOf, type Members, membersOf, present, statusOf, wordOf } from "../members.ts";
 
 export interface ChatMessage {
   role: "system" | "user" | "assistant";
@@ -94,11 +94,7 @@ export function completionReader(): CompletionReader {
   const completion = (): Completion => ({
     text: pieces.join(""),
     finish_reason,
-    usage: usage && {
-      ...usage,
-      ...(model === null ? {} : { model }),
-      ...(provider === null ? {} : { provider }),
-    },
+    usage: usage && { ...usage, ...present({ model, provider }) },
   });
   return {
     get isFinished() {

@@ -3,7 +3,7 @@
 import type { OpenAiOptions } from "../../../../contract/agent-options.ts";
 import type { AgentRequest } from "../../../../engine/ports.ts";
 import type { AgentAnswer, RegisteredAgent } from "../../../../contract/agent.ts";
-import { err, ok } from "../../../../contract/problem.ts";
+import { err, ok, type Result } from "../../../../contract/problem.ts";
 import { readJson } from "../../../../core/json/json.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import { BodyFault } from "../../body/body.ts";
@@ -11,6 +11,7 @@ import { clip, type ErrorBody, readErrorBody } from "../../parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
 import { DATA_DEPTH, historyMessages, isObject, membersOf, parsed } from "../members.ts";
+import { broken, cutOff, refused } from "../outcomes.ts";
 import { defaultPrompt, filledText } from "../template.ts";
 import {
   type ChatError,
@@ -75,14 +76,14 @@ async function readChat(
   const { status } = response;
   const reader = completionReader();
   const finish = (read: ReturnType<typeof reader.end>): AnswerRead =>
-    read.ok ? answerOf(read.value, output, status) : err(chatFailure(read.error, status));
+    read.ok ? chatAnswer(read.value, output, status) : chatFailure(read.error, status);
   if (response.isJson) return finish(reader.whole(await response.text()));
   if (!response.isStream) return err(await response.unexpected("text/event-stream or application/json"));
   let isThinking = false;
   try {
     const outcome = await response.events(({ event, data }): AnswerRead | null => {
       const heard = reader.push(data, event === "error");
-      if (!heard.ok) return err(chatFailure(heard.error, status));
+      if (!heard.ok) return chatFailure(heard.error, status);
       if (heard.value.isThinking && !isThinking) hooks.progress({ message: "thinking" });
       isThinking = heard.value.isThinking;
       if (heard.value.text !== "" && output === "text") hooks.delta(heard.value.text);
@@ -96,11 +97,11 @@ async function readChat(
   }
 }
 
-function answerOf({ text, finish_reason, usage }: Completion, output: string, status: number): AnswerRead {
+function chatAnswer({ text, finish_reason, usage }: Completion, output: string, status: number): AnswerRead {
   const reason = finish_reason ?? "";
   if (TOOL_REASONS.has(reason)) {
     const detail = `the model calls tools, of which it was offered none (finish_reason ${reason})`;
-    return err({ kind: "contract", detail, status });
+    return broken(detail, status);
   }
   const cut = CUT_REASONS.has(reason) ? { finish_reason: reason } : {};
   const counted = usage === null ? {} : { usage };
@@ -119,16 +120,14 @@ function unfenced(text: string): string {
   return /^\s*```(?:json)?[ \t]*\r?\n([\s\S]*?)\n?[ \t]*```\s*$/i.exec(text)?.[1] ?? text;
 }
 
-function chatFailure(fault: ChatFault, status: number): CallFailure {
+function chatFailure(fault: ChatFault, status: number): Result<never, CallFailure> {
   switch (fault.kind) {
     case "malformed":
-      return { kind: "contract", detail: fault.detail, status };
+      return broken(fault.detail, status);
     case "truncated":
-      return { kind: "truncated", detail: "the stream ended without finish_reason or [DONE]" };
-    case "error": {
-      const detail = fault.message === null ? null : clip(fault.message);
-      return { kind: "stream_error", status: fault.status, detail, retryable: retryableOf(fault) };
-    }
+      return cutOff("the stream ended without finish_reason or [DONE]");
+    case "error":
+      return refused(fault.status, fault.message, retryableOf(fault));
   }
 }
 
