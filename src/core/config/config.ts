@@ -2,6 +2,7 @@
 import { CoordinatorConfig, DEFAULT_CONFIG } from "../../contract/config.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { err, type InputError, ok, type Result } from "../../contract/problem.ts";
+import { isObject } from "../json/json.ts";
 import { type BadVariable, badSetting } from "./bad-variable.ts";
 
 type Vars = Readonly<Record<string, unknown>>;
@@ -98,8 +99,4 @@ export function patchConfig(
 /** The effective config: the patch over the environment's values. */
 export function effectiveConfig(environment: CoordinatorConfig, patched: JsonObject): CoordinatorConfig {
   return mergePatch(environment, patched) as CoordinatorConfig;
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

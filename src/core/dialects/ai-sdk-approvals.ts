@@ -1,6 +1,7 @@
 // Questions that a yes or a no answers, as the AI SDK's tool approvals: which these are, what they are known by, what an
 // approval answers, and when a run goes on only after one. Pure.
 import type { JsonObject } from "../../contract/json.ts";
+import { isObject } from "../json/json.ts";
 import type { OpenQuestion } from "./run-stages.ts";
 
 /** An approval by the id that its request has. */
@@ -42,12 +43,9 @@ export function approvalAnswer(schema: JsonObject | null, approved: boolean, rea
 const REASONS = ["reason", "remark", "comment"];
 
 function memberOf(schema: JsonObject | null, name: string): JsonObject | null {
-  const properties = objectOf(schema?.["properties"]);
-  return properties !== null && Object.hasOwn(properties, name) ? objectOf(properties[name]) : null;
-}
-
-function objectOf(value: unknown): JsonObject | null {
-  return value !== null && typeof value === "object" && !Array.isArray(value) ? (value as JsonObject) : null;
+  const properties = schema?.["properties"];
+  const member = isObject(properties) && Object.hasOwn(properties, name) ? properties[name] : null;
+  return isObject(member) ? member : null;
 }
 
 /** The last question of each stage that was no longer open when the stream began, by its `seq`. */

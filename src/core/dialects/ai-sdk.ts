@@ -8,7 +8,7 @@ import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from 
 import { type Citation, citationId, citationMediaType, citationsIn, citationTitle } from "./citations.ts";
 import { type Encoder, sseMessage } from "./encoder.ts";
 import { RunStages } from "./run-stages.ts";
-import { tokensOf } from "./tokens.ts";
+import { tokenCounts, tokensOf } from "./tokens.ts";
 
 export interface AiSdkOptions {
   /** The client is of version 7 (7.0.138 or later). */
@@ -23,6 +23,7 @@ export interface AiSdkOptions {
   };
 }
 
+/** A member that is undefined is not written. */
 type Chunk = { type: string } & Record<string, unknown>;
 
 /** A part of the open step, which a reset takes away with all others. */
@@ -86,8 +87,12 @@ export class AiSdkEncoder implements Encoder {
     const { approvals } = this.options;
     if (approvals === undefined || !isHeld(this.stages.asked, approvals.settled)) return [];
     this.isOver = true;
-    const finishReason = this.options.isVersion7 ? { finishReason: "tool-calls" } : {};
-    const finish = { type: "finish", ...finishReason, messageMetadata: { status: "waiting", seq } };
+    return this.finish("tool-calls", { status: "waiting", seq });
+  }
+
+  private finish(reason: string, messageMetadata: Record<string, unknown>): Chunk[] {
+    const finishReason = this.options.isVersion7 ? reason : undefined;
+    const finish = { type: "finish", finishReason, messageMetadata };
     return this.step === null ? [finish] : [{ type: "finish-step" }, finish];
   }
 
@@ -99,8 +104,7 @@ export class AiSdkEncoder implements Encoder {
 
   private text(event: StreamEvent, operation: TextOperation): Chunk[] {
     const { part } = operation;
-    const kind = part.isAnswer ? "text" : "reasoning";
-    const id = `${part.stage}-${part.call}`;
+    const { kind, id } = nameOf(part);
     switch (operation.type) {
       case "open": {
         const begins = this.enterStep();
@@ -110,9 +114,9 @@ export class AiSdkEncoder implements Encoder {
       case "append":
         return [{ type: `${kind}-delta`, id, delta: operation.text }];
       case "void":
-        return this.options.isVersion7 ? this.reset(part) : [superseded(kind, id, part.stage)];
+        return this.options.isVersion7 ? this.reset(part) : [superseded(part)];
       case "close": {
-        const ending = this.ending(event.execution_id, kind, id, operation.part.stage, operation.result);
+        const ending = this.ending(event.execution_id, part, operation.result);
         const own = this.step?.find((known) => known.part === part);
         if (own !== undefined) own.ending = ending;
         return ending;
@@ -131,26 +135,19 @@ export class AiSdkEncoder implements Encoder {
     this.step = (this.step ?? []).filter((known) => known.part !== part);
     const again = this.step.flatMap((known): Chunk[] => {
       if (known.part === null) return known.ending;
-      const kind = known.part.isAnswer ? "text" : "reasoning";
-      const id = `${known.part.stage}-${known.part.call}`;
+      const { kind, id } = nameOf(known.part);
       const delta = { type: `${kind}-delta`, id, delta: known.part.text };
       return [{ type: `${kind}-start`, id }, delta, ...known.ending];
     });
     return [{ type: "reset-step" }, ...again];
   }
 
-  private ending(
-    execution_id: string,
-    kind: string,
-    id: string,
-    stage: string,
-    result: StageResult | null,
-  ): Chunk[] {
-    const citations = kind === "text" ? citationsIn(result?.data) : [];
-    const sources = citations.map((citation) => source(execution_id, stage, citation));
-    const end: Chunk = { type: `${kind}-end`, id };
-    if (this.options.isVersion7 && sources.length > 0) end["citations"] = sources.map(cited);
-    return [end, ...sources];
+  private ending(execution_id: string, part: TextPart, result: StageResult | null): Chunk[] {
+    const { kind, id } = nameOf(part);
+    const found = part.isAnswer ? citationsIn(result?.data) : [];
+    const sources = found.map((citation) => source(execution_id, part.stage, citation));
+    const citations = this.options.isVersion7 && sources.length > 0 ? sources.map(cited) : undefined;
+    return [{ type: `${kind}-end`, id, citations }, ...sources];
   }
 
   private chunksOf(event: StreamEvent): Chunk[] {
@@ -159,8 +156,7 @@ export class AiSdkEncoder implements Encoder {
         return [];
       case "stage.progress": {
         const { message, fraction } = event.data;
-        const data = { stage: event.stage, message, ...(fraction === undefined ? {} : { fraction }) };
-        return [{ type: "data-progress", transient: true, data }];
+        return [{ type: "data-progress", transient: true, data: { stage: event.stage, message, fraction } }];
       }
       case "execution.queued":
       case "execution.started":
@@ -199,10 +195,10 @@ export class AiSdkEncoder implements Encoder {
         const { duration_ms, cached, error, fallback, answered_by } = event.data;
         const more = {
           status: event.status,
-          ...(error === null ? {} : { error }),
-          ...(duration_ms === null ? {} : { duration_ms }),
-          ...(cached ? { cached } : {}),
-          ...(fallback === null ? {} : { fallback }),
+          error: error ?? undefined,
+          duration_ms: duration_ms ?? undefined,
+          cached: cached || undefined,
+          fallback: fallback ?? undefined,
         };
         const ended = answered_by === "timeout" ? "expired" : "answered";
         return [this.stage(event, more), ...this.answered(event, ended)];
@@ -236,12 +232,11 @@ export class AiSdkEncoder implements Encoder {
   private stage(event: Staged, more: { status: string } & Record<string, unknown>): Chunk {
     const { stage, message, attempt } = event;
     const { status, ...rest } = more;
-    const tried = attempt === undefined ? {} : { attempt };
     const agent_type = this.agents.get(stage) ?? null;
     return {
       type: "data-stage",
       id: stage,
-      data: { stage, agent_type, status, message, ...tried, ...rest },
+      data: { stage, agent_type, status, message, attempt, ...rest },
     };
   }
 
@@ -281,22 +276,8 @@ export class AiSdkEncoder implements Encoder {
     switch (type) {
       case "execution.completed": {
         const tokens = tokensOf(data.usage);
-        const usage =
-          tokens === null
-            ? {}
-            : {
-                usage: {
-                  inputTokens: tokens.input,
-                  outputTokens: tokens.output,
-                  totalTokens: tokens.total,
-                },
-              };
-        const finish: Chunk = {
-          type: "finish",
-          ...(this.options.isVersion7 ? { finishReason: "stop" } : {}),
-          messageMetadata: { status: "completed", duration_ms, ...usage },
-        };
-        return this.step === null ? [finish] : [{ type: "finish-step" }, finish];
+        const usage = tokens === null ? undefined : tokenCounts(tokens);
+        return this.finish("stop", { status: "completed", duration_ms, usage });
       }
       case "execution.failed": {
         const errorText = error_info?.message ?? "the run failed";
@@ -334,31 +315,28 @@ function outcomeOf(toolCallId: string, event: Answer): Chunk {
   return { type: "tool-output-available", toolCallId, output, dynamic: true };
 }
 
-function superseded(kind: string, id: string, stage: string): Chunk {
-  return {
-    type: `${kind}-end`,
-    id,
-    providerMetadata: { coordinator: { superseded: true, stage } },
-  };
+function nameOf({ isAnswer, stage, call }: TextPart): { kind: string; id: string } {
+  return { kind: isAnswer ? "text" : "reasoning", id: `${stage}-${call}` };
+}
+
+function superseded(part: TextPart): Chunk {
+  const { kind, id } = nameOf(part);
+  const coordinator = { superseded: true, stage: part.stage };
+  return { type: `${kind}-end`, id, providerMetadata: { coordinator } };
 }
 
 function source(execution_id: string, stage: string, citation: Citation): Chunk {
   const sourceId = citationId(execution_id, stage, citation);
   const { index, heading, reference, url, document } = citation;
   const title = citationTitle(citation);
-  const coordinator = {
-    index,
-    ...(heading === undefined ? {} : { heading }),
-    ...(reference === undefined ? {} : { reference }),
-  };
-  const providerMetadata = { coordinator };
+  const providerMetadata = { coordinator: { index, heading, reference } };
   if (url !== undefined) return { type: "source-url", sourceId, url, title, providerMetadata };
   return {
     type: "source-document",
     sourceId,
     mediaType: citationMediaType(citation),
     title,
-    ...(document === undefined ? {} : { filename: document }),
+    filename: document,
     providerMetadata,
   };
 }
@@ -367,6 +345,5 @@ function source(execution_id: string, stage: string, citation: Citation): Chunk 
 function cited({ type, sourceId, url, mediaType, title, filename }: Chunk): Record<string, unknown> {
   const sourceType =
     type === "source-url" ? { sourceType: "url", url } : { sourceType: "document", mediaType };
-  const about = { type: "source", id: sourceId, title, ...(filename === undefined ? {} : { filename }) };
-  return { source: { ...about, ...sourceType } };
+  return { source: { type: "source", id: sourceId, title, filename, ...sourceType } };
 }

@@ -1,5 +1,6 @@
 // Citations in a stage's data (src/contract/README.md section 4), as people wrote them: members of another type are as
 // absent, and only http(s) addresses count as URLs.
+import { isObject } from "../json/json.ts";
 
 /** A source that an answer names. */
 export interface Citation {
@@ -62,8 +63,4 @@ const MEDIA_TYPES: Readonly<Record<string, string>> = {
 
 function isWebUrl(url: string): boolean {
   return /^https?:\/\//i.test(url) && URL.canParse(url);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

@@ -22,6 +22,11 @@ export function tokensOf(usage: Readonly<Record<string, unknown>> | null): Token
   return { input: input ?? 0, output: output ?? 0, total, reasoning, cached };
 }
 
+/** The counts under the names of the AI SDK and of AG-UI. */
+export function tokenCounts({ input, output, total }: Tokens): Record<string, number> {
+  return { inputTokens: input, outputTokens: output, totalTokens: total };
+}
+
 function numberIn(usage: Readonly<Record<string, unknown>>, name: string): number | null {
   const value = Object.hasOwn(usage, name) ? usage[name] : undefined;
   if (typeof value !== "number" && typeof value !== "bigint") return null;

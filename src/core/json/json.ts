@@ -41,6 +41,10 @@ function syntaxFault(text: string): JsonFault {
   return { reason: "syntax", pointer: "", detail, place };
 }
 
+export function isObject(value: unknown): value is Record<string, unknown> {
+  return value !== null && typeof value === "object" && !Array.isArray(value);
+}
+
 /**
  * The members of a JSON object of which the reader picks a few by name and type, and keeps and walks no others: what
  * `readJson` refuses in one member must not void the others. Null if the text is not a JSON object.
@@ -48,9 +52,7 @@ function syntaxFault(text: string): JsonFault {
 export function readMembers(text: string): Readonly<Record<string, unknown>> | null {
   try {
     const value: unknown = JSON.parse(text);
-    return value !== null && typeof value === "object" && !Array.isArray(value)
-      ? (value as Record<string, unknown>)
-      : null;
+    return isObject(value) ? value : null;
   } catch {
     return null;
   }

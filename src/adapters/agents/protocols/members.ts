@@ -2,6 +2,9 @@
 import { LIMITS } from "../../../contract/limits.ts";
 import { answerText } from "../../../core/dialects/answer-fold.ts";
 import type { ConversationTurn } from "../../../contract/execution.ts";
+import { isObject } from "../../../core/json/json.ts";
+
+export { isObject };
 
 /** Maximum depth of an answer's data: an answer of the native protocol has it inside an object. */
 export const DATA_DEPTH = LIMITS.JSON_DEPTH - 1;
@@ -11,10 +14,6 @@ export type Members = Readonly<Record<string, unknown>>;
 /** The members of an object; none of any other value. */
 export function membersOf(value: unknown): Members {
   return isObject(value) ? value : {};
-}
-
-export function isObject(value: unknown): value is Members {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
 export function listOf(value: unknown): readonly unknown[] {

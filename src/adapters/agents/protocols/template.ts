@@ -1,7 +1,7 @@
 // Templates of what is sent to agents of other protocols: `{{path.to.value}}` is that value of the call.
 import type { JsonObject } from "../../../contract/json.ts";
+import { isObject } from "../../../core/json/json.ts";
 import type { AgentRequest } from "../../../engine/ports.ts";
-import { isObject } from "./members.ts";
 
 type Call = AgentRequest["call"];
 

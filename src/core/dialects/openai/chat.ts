@@ -2,12 +2,12 @@
 // a text that takes the place of another begins a new paragraph, and the end says that there was one.
 import type { EventOf } from "../../../contract/event.ts";
 import type { PipelineExecution } from "../../../contract/execution.ts";
-import { timeOf } from "../../time.ts";
 import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "../answer-fold.ts";
 import { type Citation, citationsIn } from "../citations.ts";
 import { type Encoder, finalAnswers, joinedAnswer, sseMessage } from "../encoder.ts";
 import { tokensOf } from "../tokens.ts";
 import { urlCitations } from "./annotations.ts";
+import { seconds } from "./response.ts";
 import { type OpenAiError, runError, runErrorStatus } from "./run-error.ts";
 
 const DONE = "[DONE]";
@@ -198,8 +198,4 @@ function usageOf({ usage }: PipelineExecution) {
     completion_tokens: tokens?.output ?? 0,
     total_tokens: tokens?.total ?? 0,
   };
-}
-
-function seconds(timestamp: string): number {
-  return Math.floor(timeOf(timestamp) / 1_000);
 }

@@ -2,6 +2,7 @@
 // a stream and a later GET agree but for the ids of the messages: an execution does not say which call a text is of.
 import type { PipelineExecution } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
+import { isObject } from "../../json/json.ts";
 import { timeOf } from "../../time.ts";
 import type { Citation } from "../citations.ts";
 import { finalAnswers } from "../encoder.ts";
@@ -63,9 +64,7 @@ export function aboutOf(execution: PipelineExecution): ResponseAbout {
 
 function objectIn(value: JsonObject, name: string): JsonObject {
   const member = Object.hasOwn(value, name) ? value[name] : null;
-  return member !== null && typeof member === "object" && !Array.isArray(member)
-    ? (member as JsonObject)
-    : {};
+  return isObject(member) ? member : {};
 }
 
 /** @param changes of a response that goes on */

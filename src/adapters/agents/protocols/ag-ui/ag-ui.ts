@@ -3,6 +3,7 @@
 import type { AgUiOptions } from "../../../../contract/agent-options.ts";
 import type { JsonObject } from "../../../../contract/json.ts";
 import { err } from "../../../../contract/problem.ts";
+import { isObject } from "../../../../core/json/json.ts";
 import { readErrorBody } from "../../parse.ts";
 import type {
   AgentProtocol,
@@ -12,7 +13,7 @@ import type {
   ProtocolRequest,
 } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { historyMessages, isObject, type Members, membersOf, wordOf } from "../members.ts";
+import { historyMessages, type Members, membersOf, wordOf } from "../members.ts";
 import { answerOf, broken, cutOff, refused } from "../outcomes.ts";
 import { filledText } from "../template.ts";
 import { questionOf, resumeOf } from "./interrupts.ts";

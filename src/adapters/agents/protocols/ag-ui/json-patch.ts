@@ -2,9 +2,9 @@
 // document, and the bytes that are copied and compared.
 import { LIMITS } from "../../../../contract/limits.ts";
 import { RESERVED_KEYS } from "../../../../contract/names.ts";
-import { canonicalJson, valueFault } from "../../../../core/json/json.ts";
+import { canonicalJson, isObject, valueFault } from "../../../../core/json/json.ts";
 import { jsonBytes } from "../../../../core/json/weight.ts";
-import { isObject, listOf, membersOf } from "../members.ts";
+import { listOf, membersOf } from "../members.ts";
 
 /** Maximum number of bytes that the operations of one document copy and compare. */
 const WORK_BYTES = 4 * LIMITS.RESULT_BYTES;

@@ -1,18 +1,9 @@
 // Reads the events of one AG-UI run (protocol 1.0, and the 0.x versions before it) up to its end.
 import type { Usage } from "../../../../contract/stage.ts";
 import { addUsage } from "../../../../contract/usage.ts";
-import { readJson, readMembers } from "../../../../core/json/json.ts";
+import { isObject, readJson, readMembers } from "../../../../core/json/json.ts";
 import type { AnswerHooks } from "../../protocol.ts";
-import {
-  contentText,
-  isObject,
-  listOf,
-  type Members,
-  membersOf,
-  present,
-  statusOf,
-  wordOf,
-} from "../members.ts";
+import { contentText, listOf, type Members, membersOf, present, statusOf, wordOf } from "../members.ts";
 import { PatchedDocument } from "./json-patch.ts";
 import { runMessages } from "./messages.ts";
 

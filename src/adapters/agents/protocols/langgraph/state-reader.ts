@@ -1,16 +1,7 @@
 // Reads the events of one streamed LangGraph run: the graph's state, and the text of its messages as it comes.
-import { readJson, readMembers } from "../../../../core/json/json.ts";
+import { isObject, readJson, readMembers } from "../../../../core/json/json.ts";
 import type { AnswerHooks } from "../../protocol.ts";
-import {
-  contentText,
-  isObject,
-  listOf,
-  type Members,
-  membersOf,
-  parsed,
-  statusOf,
-  wordOf,
-} from "../members.ts";
+import { contentText, listOf, type Members, membersOf, parsed, statusOf, wordOf } from "../members.ts";
 
 type GraphEnd =
   | { kind: "failed"; message: string | null; status: number | null }

@@ -1,7 +1,8 @@
 // The result of an MCP tool as the data of its stage: its text is the answer, its structured content the data itself,
 // its links citations.
+import { isObject } from "../../../../core/json/json.ts";
 import type { AnswerRead } from "../../protocol.ts";
-import { isObject, listOf, type Members, membersOf, parsed, present, wordOf } from "../members.ts";
+import { listOf, type Members, membersOf, parsed, present, wordOf } from "../members.ts";
 import { answerOf, refused } from "../outcomes.ts";
 import { questionOf } from "./questions.ts";
 

@@ -4,13 +4,13 @@ import type { OpenAiOptions } from "../../../../contract/agent-options.ts";
 import type { AgentRequest } from "../../../../engine/ports.ts";
 import type { AgentAnswer, RegisteredAgent } from "../../../../contract/agent.ts";
 import { err, ok, type Result } from "../../../../contract/problem.ts";
-import { readJson } from "../../../../core/json/json.ts";
+import { isObject, readJson } from "../../../../core/json/json.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import { BodyFault } from "../../body/body.ts";
 import { clip, type ErrorBody, readErrorBody } from "../../parse.ts";
 import type { AgentProtocol, AnswerHooks, AnswerRead, ProtocolRequest } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { DATA_DEPTH, historyMessages, isObject, membersOf, parsed } from "../members.ts";
+import { DATA_DEPTH, historyMessages, membersOf, parsed } from "../members.ts";
 import { broken, cutOff, refused } from "../outcomes.ts";
 import { defaultPrompt, filledText } from "../template.ts";
 import {
