@@ -10,6 +10,7 @@ import { parseJson } from "../../core/json/exact-integer.ts";
 import { refusalOf } from "../../engine/object-protocol.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import type { Call } from "../context.ts";
+import type { Refused } from "../endpoint.ts";
 import { invalid, parseWith } from "../request/body.ts";
 import { JSON_TYPE, SSE_TYPE } from "../route.ts";
 import { planStart } from "../runs/start-run.ts";
@@ -127,6 +128,22 @@ export async function streamExisting(
     rest: (after: number) => services.executions.rest(tenant, execution_id, { after, started_at: null }),
   };
   return ok(streamResponse(first, 0, reattach, services.clock, headers, encoder));
+}
+
+export type Served = { stream: Response } | Refused;
+
+/** What a handler answers with a stream, or why there is none. */
+export function served(streamed: Result<Response>): Served {
+  return streamed.ok ? { stream: streamed.value } : streamed;
+}
+
+/** One that has ended stays as it is. */
+export async function cancelRun(call: Call, execution_id: string, reason: string): Promise<Result<null>> {
+  const { services, tenant } = call.var;
+  const cancelled = await services.executions.rpc(tenant, execution_id).control({ type: "cancel", reason });
+  if (!cancelled.ok) return cancelled.error.code === "EXECUTION_CONFLICT" ? ok(null) : cancelled;
+  if (typeof cancelled.value.json !== "string") await cancelled.value.json.cancel();
+  return ok(null);
 }
 
 /**

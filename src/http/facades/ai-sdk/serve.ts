@@ -6,10 +6,17 @@ import { isTerminal } from "../../../core/execution/state.ts";
 import { canonicalJson } from "../../../core/json/json.ts";
 import type { Listed } from "../../../engine/worker-ports.ts";
 import type { Call } from "../../context.ts";
-import type { Refused } from "../../endpoint.ts";
 import { invalid } from "../../request/body.ts";
 import type { StartRequest } from "../../runs/start-or-attach.ts";
-import { planFacadeRun, readExecution, streamExisting, streamStart } from "../facade.ts";
+import {
+  cancelRun,
+  planFacadeRun,
+  readExecution,
+  type Served,
+  served,
+  streamExisting,
+  streamStart,
+} from "../facade.ts";
 import { answerApproval } from "./approve.ts";
 import {
   type ChatApprovals,
@@ -25,14 +32,12 @@ const HEADERS = { "x-vercel-ai-ui-message-stream": "v1" };
 /** Where a field of the run is in the body. */
 const PLACES = { query: "/messages", conversation_id: "/id" };
 
-type Streamed = { stream: Response } | Refused;
-
 export async function startChat(
   call: Call,
   request: ChatRequest,
   sent: unknown,
   pipeline: string,
-): Promise<Streamed> {
+): Promise<Served> {
   const approvals = chatApprovals(request);
   if (approvals !== null) return goOn(call, request, approvals);
   const question = chatQuestion(request);
@@ -47,16 +52,14 @@ export async function startChat(
   ];
   if (latest !== null && !isTerminal(latest.summary.status)) {
     const attached = await attach(call, request, latest, asked);
-    if (attached.ok) return { stream: attached.value };
-    if (!ELSEWHERE.has(attached.error.code)) return attached;
+    if (attached.ok || !ELSEWHERE.has(attached.error.code)) return served(attached);
   }
   const execution_id = await idOf(call, request.id, latest, asked);
   const chat = { sent, asked, execution_id, pipeline, latest, question: question.value };
   const start = await planChat(call, request, chat);
   if (!start.ok) return start;
   const encoder = encoderOf(call, request, NEW);
-  const streamed = await streamStart(call, start.value, encoder, HEADERS);
-  return streamed.ok ? { stream: streamed.value } : streamed;
+  return served(await streamStart(call, start.value, encoder, HEADERS));
 }
 
 /** The run that goes on is another question's, or is gone. */
@@ -115,13 +118,13 @@ async function planChat(call: Call, request: ChatRequest, start: ChatStart): Pro
 }
 
 /** The stream of the chat's run again; 204 where none goes on. */
-export async function resumeChat(call: Call, chat_id: string): Promise<Streamed | { status: 204 }> {
+export async function resumeChat(call: Call, chat_id: string): Promise<Served | { status: 204 }> {
   const latest = await latestOf(call, chat_id);
   if (latest === null || isTerminal(latest.summary.status)) return { status: 204 };
   const encoder = encoderOf(call, {}, await readerOf(call, latest.id));
   const streamed = await streamExisting(call, latest.id, encoder, HEADERS);
-  if (streamed.ok) return { stream: streamed.value };
-  return streamed.error.code === "EXECUTION_NOT_FOUND" ? { status: 204 } : streamed;
+  const isGone = !streamed.ok && streamed.error.code === "EXECUTION_NOT_FOUND";
+  return isGone ? { status: 204 } : served(streamed);
 }
 
 /** Cancels the chat's run, unless it is another one than the client means. */
@@ -129,16 +132,7 @@ export async function stopChat(call: Call, chat_id: string, request: StopRequest
   const latest = await latestOf(call, chat_id);
   const meant = request.assistantMessage?.metadata?.execution_id ?? request.activeStreamId ?? latest?.id;
   if (latest === null || meant !== latest.id || isTerminal(latest.summary.status)) return ok(null);
-  const { services, tenant } = call.var;
-  const cancelled = await services.executions
-    .rpc(tenant, latest.id)
-    .control({ type: "cancel", reason: "stopped by its reader" });
-  if (cancelled.ok) {
-    if (typeof cancelled.value.json !== "string") await cancelled.value.json.cancel();
-    return ok(null);
-  }
-  // It has ended meanwhile.
-  return cancelled.error.code === "EXECUTION_CONFLICT" ? ok(null) : cancelled;
+  return cancelRun(call, latest.id, "stopped by its reader");
 }
 
 /** The last run of a chat, as its shard of the index knows it: a start is known from its own request on. */
@@ -153,14 +147,13 @@ async function goOn(
   call: Call,
   request: ChatRequest,
   { execution_id, approvals, after }: ChatApprovals,
-): Promise<Streamed> {
+): Promise<Served> {
   for (const approval of approvals) {
     const answered = await answerApproval(call, request.id, approval);
     if (!answered.ok) return answered;
   }
   const reader = await readerOf(call, execution_id, after);
-  const streamed = await streamExisting(call, execution_id, encoderOf(call, request, reader), HEADERS);
-  return streamed.ok ? { stream: streamed.value } : streamed;
+  return served(await streamExisting(call, execution_id, encoderOf(call, request, reader), HEADERS));
 }
 
 /** What a reader's message has already. */

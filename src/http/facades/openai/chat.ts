@@ -4,7 +4,15 @@ import { chatCompletion, ChatCompletionEncoder } from "../../../core/dialects/op
 import { endpoint } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
-import { MESSAGES, pipelineName, planFacadeRun, RUN_POST, streamStart, waitForExecution } from "../facade.ts";
+import {
+  MESSAGES,
+  pipelineName,
+  planFacadeRun,
+  RUN_POST,
+  served,
+  streamStart,
+  waitForExecution,
+} from "../facade.ts";
 import { ChatCompletionRequest, questionOf } from "./chat-request.ts";
 import { completed } from "./answer.ts";
 
@@ -84,8 +92,7 @@ export const chatCompletions = [
           includeUsage: body.stream_options?.include_usage === true,
           reasoning: call.req.query("reasoning") !== undefined,
         });
-        const streamed = await streamStart(call, planned.value, encoder, headers);
-        return streamed.ok ? { stream: streamed.value } : streamed;
+        return served(await streamStart(call, planned.value, encoder, headers));
       }
       const execution = await waitForExecution(call, planned.value, null, true);
       if (!execution.ok) return execution;

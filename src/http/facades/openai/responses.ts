@@ -15,11 +15,13 @@ import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
 import {
+  cancelRun,
   type FacadeRun,
   MESSAGES,
   planFacadeRun,
   readExecution,
   RUN_POST,
+  served,
   streamExisting,
   streamStart,
   waitForExecution,
@@ -64,8 +66,7 @@ export const responses = [
       const headers = { "x-request-id": execution_id };
       if (stream) {
         const encoder = new ResponsesEncoder({ execution_id, ...about });
-        const streamed = await streamStart(call, planned.value, encoder, headers);
-        return streamed.ok ? { stream: streamed.value } : streamed;
+        return served(await streamStart(call, planned.value, encoder, headers));
       }
       if (!background) {
         const answered = await watchedAnswer(
@@ -110,8 +111,7 @@ export const responses = [
         aboutOf(execution.value),
         after === undefined ? -1 : Number(after),
       );
-      const streamed = await streamExisting(call, params.response_id, encoder);
-      return streamed.ok ? { stream: streamed.value } : streamed;
+      return served(await streamExisting(call, params.response_id, encoder));
     },
   }),
   endpoint({
@@ -127,11 +127,9 @@ export const responses = [
       answers: { 200: "The response" },
       errors: ["EXECUTION_NOT_FOUND", ...OBJECT_ERRORS],
     }),
-    handle: async ({ call, services, tenant, params }) => {
-      const command = { type: "cancel", reason: "by its caller" } as const;
-      const cancelled = await services.executions.rpc(tenant, params.response_id).control(command);
-      if (!cancelled.ok && cancelled.error.code !== "EXECUTION_CONFLICT") return cancelled;
-      if (cancelled.ok && typeof cancelled.value.json !== "string") await cancelled.value.json.cancel();
+    handle: async ({ call, params }) => {
+      const cancelled = await cancelRun(call, params.response_id, "by its caller");
+      if (!cancelled.ok) return cancelled;
       const execution = await readExecution(call, params.response_id);
       if (!execution.ok) return execution;
       return { status: 200, media: JSON.stringify(responseOf(execution.value)), type: JSON_TYPE };
