@@ -249,15 +249,13 @@ export class AiSdkEncoder implements Encoder {
     const toolCallId = approvalId({ execution_id, stage, seq });
     this.questions.set(stage, { data: asked, call: isCall ? toolCallId : null });
     const part: Chunk = { type: "data-wait", id: stage, data: { ...asked, status: "waiting" } };
-    if (!isCall) return [part];
+    if (!isCall) return this.inStep([part]);
     const call: Chunk[] = [
       { type: "tool-input-available", toolCallId, toolName: stage, input: prompt, dynamic: true },
       { type: "tool-approval-request", approvalId: toolCallId, toolCallId },
     ];
     // The client looks for its approvals in the last step alone.
-    const begins = this.enterStep();
-    this.step?.push({ part: null, ending: call });
-    return [part, ...begins, ...call];
+    return [...this.enterStep(), ...this.inStep([part, ...call])];
   }
 
   private answered(event: Answer, status: string): Chunk[] {
@@ -265,10 +263,13 @@ export class AiSdkEncoder implements Encoder {
     this.questions.delete(event.stage);
     if (asked === undefined) return [];
     const part: Chunk = { type: "data-wait", id: event.stage, data: { ...asked.data, status } };
-    if (asked.call === null) return [part];
-    const outcome = outcomeOf(asked.call, event);
-    this.step?.push({ part: null, ending: [outcome] });
-    return [part, outcome];
+    return this.inStep(asked.call === null ? [part] : [part, outcomeOf(asked.call, event)]);
+  }
+
+  /** Chunks that are no text: a reset takes them away, too, where a step is open. */
+  private inStep(ending: Chunk[]): Chunk[] {
+    this.step?.push({ part: null, ending });
+    return ending;
   }
 
   private end({ type, data }: Ending): Chunk[] {

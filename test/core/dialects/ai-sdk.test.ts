@@ -220,6 +220,30 @@ test("version 7 begins the step again, with what was beside it", async () => {
   expect(message?.parts.filter(({ type }) => type === "data-stage")).toHaveLength(2);
 });
 
+test.each(["waiting", "answered"])(
+  "a question that is %s outlasts its step's new beginning",
+  async (status) => {
+    const run = made({ one: [], ask: [] });
+    const prompt = { question: "Publish?" };
+    run.started("one");
+    run.delta("one", "Wrong", 0);
+    run.log("stage.waiting", {
+      stage: "ask",
+      attempt: 1,
+      status: "waiting",
+      data: { reason: "wait", prompt },
+    });
+    if (status === "answered") run.completed("ask", { approved: true });
+    run.started("one", 2);
+    run.delta("one", "Right", 0, 2);
+    run.completed("one", { answer: "Right" });
+    run.end("cancelled");
+    const message = await messageOf(encoded(run.events, SEVEN));
+    const parts = message?.parts.filter(({ type }) => type === "data-wait");
+    expect(parts).toMatchObject([{ id: "ask", data: { prompt, status } }]);
+  },
+);
+
 test("an attempt that says the same again changes nothing", () => {
   const run = made({ s: [] });
   run.started("s");
