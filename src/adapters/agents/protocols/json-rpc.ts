@@ -34,7 +34,11 @@ export async function readMessages<T>(
   }
   if (!response.isJson) return err(await response.unexpected("application/json, text/event-stream"));
   const taken = take(membersOf(parsed(await response.text())));
-  return taken === null ? broken("it is no JSON-RPC answer to the request", status) : ok(taken);
+  return taken === null ? noAnswer(status) : ok(taken);
+}
+
+export function noAnswer(status: number): Result<never, CallFailure> {
+  return broken("it is no JSON-RPC answer to the request", status);
 }
 
 export function rpcError(error: unknown): RpcError {

@@ -4,8 +4,6 @@ import { answerText } from "../../../core/dialects/answer-fold.ts";
 import type { ConversationTurn } from "../../../contract/execution.ts";
 import { isObject } from "../../../core/json/json.ts";
 
-export { isObject };
-
 /** Maximum depth of an answer's data: an answer of the native protocol has it inside an object. */
 export const DATA_DEPTH = LIMITS.JSON_DEPTH - 1;
 

@@ -5,10 +5,11 @@ import { err, ok, type Result } from "../../../../contract/problem.ts";
 import { type CallFailure, classify } from "../../../../core/resilience/classify.ts";
 import { TIMINGS } from "../../../../core/timings.ts";
 import type { CallHooks } from "../../../../engine/ports.ts";
-import { bodyFailure, clip, readErrorBody } from "../../parse.ts";
+import { bodyFailure, readErrorBody } from "../../parse.ts";
 import type { AnswerRead, ConversingProtocol, Exchange, ProtocolCall } from "../../protocol.ts";
 import type { AgentResponse } from "../../response.ts";
-import { type Members, membersOf, parsed, wordOf } from "../members.ts";
+import { noAnswer, readMessages, rpcBody, rpcError, rpcFailure } from "../json-rpc.ts";
+import { type Members, membersOf, wordOf } from "../members.ts";
 import { defaultPrompt, filledText } from "../template.ts";
 import { type AgentInterface, interfacesOf, withoutInterface } from "./card.ts";
 import { earlierRequest, laterResult } from "./earlier.ts";
@@ -41,7 +42,7 @@ interface Talk {
   readonly agent: AgentInterface;
   readonly task: TaskReader;
   /** Of the last error of JSON-RPC. */
-  code: unknown;
+  code: number | null;
 }
 
 async function sentBy(
@@ -75,9 +76,8 @@ function rpcOf(exchange: Exchange, talk: Talk): Ask {
   let id = 0;
   return async (method, params, signal) => {
     id += 1;
-    const asked = isEarlier
-      ? earlierRequest(method, params)
-      : { method, params: tenant === null ? params : { tenant, ...params } };
+    const own = tenant === null ? params : { tenant, ...params };
+    const body = isEarlier ? earlierRequest(id, method, params) : rpcBody(id, method, own);
     const response = await exchange.send({
       href,
       headers: {
@@ -85,7 +85,7 @@ function rpcOf(exchange: Exchange, talk: Talk): Ask {
         accept: "text/event-stream, application/json;q=0.9",
         "a2a-version": isEarlier ? "0.3" : "1.0",
       },
-      body: JSON.stringify({ jsonrpc: "2.0", id, ...asked }),
+      body,
       ...(signal === undefined ? {} : { signal }),
     });
     if (!response.ok) return response;
@@ -98,59 +98,26 @@ function rpcOf(exchange: Exchange, talk: Talk): Ask {
 }
 
 async function readResults(response: AgentResponse, talk: Talk): Promise<Result<null, CallFailure>> {
-  const { status } = response;
-  if (!response.hasBody) {
-    return err({
-      kind: "contract",
-      detail: `status ${status} has no body: answer 200 with JSON-RPC`,
-      status,
-    });
-  }
-  if (response.isStream) {
-    const end = await response.events<Result<null, CallFailure>>(({ data }) => {
-      const failure = take(data, talk);
-      if (failure !== null) return err(failure);
-      return talk.task.isOver ? ok(null) : null;
-    });
-    return end ?? err({ kind: "truncated", detail: "the task's stream ended before the task" });
-  }
-  if (!response.isJson) return err(await response.unexpected("text/event-stream or application/json"));
-  const failure = take(await response.text(), talk);
-  return failure === null ? ok(null) : err(failure);
-}
-
-/** Null where it is a result. */
-function take(text: string, talk: Talk): CallFailure | null {
-  const { result, error } = membersOf(parsed(text));
-  if (error !== undefined) {
-    talk.code = membersOf(error)["code"];
-    return rpcFailure(membersOf(error));
-  }
-  const members = membersOf(result);
-  if (Object.keys(members).length === 0) {
-    return { kind: "contract", detail: "it is no JSON-RPC answer to the request", status: 200 };
-  }
-  talk.task.take(talk.agent.isEarlier ? laterResult(members) : members);
-  return null;
+  const { agent, task } = talk;
+  const take = ({ result, error }: Members): Result<null, CallFailure> | null => {
+    if (error !== undefined) {
+      const fault = rpcError(error);
+      talk.code = fault.code;
+      return rpcFailure(fault, NOT_RETRIED);
+    }
+    const members = membersOf(result);
+    if (Object.keys(members).length === 0) return noAnswer(response.status);
+    task.take(agent.isEarlier ? laterResult(members) : members);
+    return task.isOver || !response.isStream ? ok(null) : null;
+  };
+  const read = await readMessages(response, take, "the task's stream ended before the task");
+  return read.ok ? read.value : read;
 }
 
 /** The agent speaks another version than the request's. */
 const OTHER_VERSION = -32_009;
-/** What no other try of the same would change. */
-const NOT_RETRIED: ReadonlySet<unknown> = new Set([
-  -32_600,
-  -32_601,
-  -32_602,
-  -32_004,
-  -32_005,
-  OTHER_VERSION,
-]);
-
-function rpcFailure({ code, message }: ReturnType<typeof membersOf>): CallFailure {
-  const isRefused = NOT_RETRIED.has(code);
-  const detail = clip(wordOf(message) ?? "it answered with an error");
-  return { kind: "stream_error", status: isRefused ? 400 : 500, detail, retryable: isRefused ? false : null };
-}
+/** What no other try of the same would change, besides JSON-RPC's own codes. */
+const NOT_RETRIED = [-32_004, -32_005, OTHER_VERSION];
 
 /** A task that goes on without its stream is subscribed to again, and then asked for, until the call is over. */
 async function followed(

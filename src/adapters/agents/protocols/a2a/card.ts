@@ -1,8 +1,9 @@
 // The card of an A2A agent: where its JSON-RPC interface is. It is asked for once in five minutes.
-import { err, ok, type Result } from "../../../../contract/problem.ts";
+import { ok, type Result } from "../../../../contract/problem.ts";
 import type { CallFailure } from "../../../../core/resilience/classify.ts";
 import type { Exchange } from "../../protocol.ts";
 import { listOf, type Members, membersOf, parsed, wordOf } from "../members.ts";
+import { broken } from "../outcomes.ts";
 
 export interface AgentInterface {
   href: string;
@@ -37,12 +38,10 @@ export async function interfacesOf(
   });
   if (!response.ok) return response;
   const { value: answer } = response;
-  if (!answer.hasBody) return err(fault("is empty", answer.status));
+  if (!answer.hasBody) return fault("is empty", answer.status);
   const card = membersOf(parsed(await answer.text()));
   const found = [/^1(?:\.|$)/, EARLIER].flatMap((version) => interfaceIn(card, version) ?? []);
-  if (found.length === 0) {
-    return err(fault("names no JSONRPC interface of version 1 or 0.3", answer.status));
-  }
+  if (found.length === 0) return fault("names no JSONRPC interface of version 1 or 0.3", answer.status);
   if (kept.size >= MOST_KEPT) kept.clear();
   kept.set(place, { until: Date.now() + KEPT_MS, found });
   return ok(found);
@@ -87,6 +86,6 @@ function cardUrl(href: string): string {
   return new URL(href).pathname.endsWith(".json") ? href : href.replace(/\/?(?=\?|$)/, WELL_KNOWN);
 }
 
-function fault(detail: string, status: number): CallFailure {
-  return { kind: "contract", detail: `the agent's card ${detail}`, status };
+function fault(detail: string, status: number): Result<never, CallFailure> {
+  return broken(`the agent's card ${detail}`, status);
 }

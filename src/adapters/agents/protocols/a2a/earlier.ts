@@ -1,5 +1,7 @@
 // A2A 0.3 in the words of 1.0: a request as 0.3 has it, and a result of 0.3 as 1.0 has it.
-import { isObject, listOf, type Members, membersOf, wordOf } from "../members.ts";
+import { isObject } from "../../../../core/json/json.ts";
+import { rpcBody } from "../json-rpc.ts";
+import { listOf, type Members, membersOf, wordOf } from "../members.ts";
 
 const METHODS: Readonly<Record<string, string>> = {
   SendMessage: "message/send",
@@ -9,20 +11,17 @@ const METHODS: Readonly<Record<string, string>> = {
   CancelTask: "tasks/cancel",
 };
 
-export function earlierRequest(method: string, params: Members): { method: string; params: object } {
+export function earlierRequest(id: number, method: string, params: Members): string {
   const earlier = METHODS[method] ?? method;
-  if (params["message"] === undefined) return { method: earlier, params };
+  if (params["message"] === undefined) return rpcBody(id, earlier, params);
   const { parts, ...message } = membersOf(params["message"]);
   const own = listOf(parts)
     .map(membersOf)
     .map(({ text, data }) => (text === undefined ? { kind: "data", data } : { kind: "text", text }));
-  return {
-    method: earlier,
-    params: {
-      message: { ...message, kind: "message", role: "user", parts: own },
-      configuration: { ...membersOf(params["configuration"]), blocking: true },
-    },
-  };
+  return rpcBody(id, earlier, {
+    message: { ...message, kind: "message", role: "user", parts: own },
+    configuration: { ...membersOf(params["configuration"]), blocking: true },
+  });
 }
 
 export function laterResult(result: Members): Members {

@@ -1,12 +1,9 @@
-// A task of an A2A agent as its messages tell it: the state, what it reports, and its artifacts, of which the first one's
+// A task of an A2A agent as its messages show it: the state, what it reports, and its artifacts, of which the first one's
 // text is streamed.
-import type { AgentAnswer } from "../../../../contract/agent.ts";
-import type { JsonObject } from "../../../../contract/json.ts";
-import { err, ok } from "../../../../contract/problem.ts";
-import { valueFault } from "../../../../core/json/json.ts";
-import { clip } from "../../parse.ts";
+import { isObject } from "../../../../core/json/json.ts";
 import type { AnswerHooks, AnswerRead } from "../../protocol.ts";
-import { DATA_DEPTH, isObject, listOf, type Members, membersOf, wordOf } from "../members.ts";
+import { listOf, type Members, membersOf, present, wordOf } from "../members.ts";
+import { answerOf, cutOff, refused } from "../outcomes.ts";
 
 /** States in which nothing more comes by itself. */
 const ENDS: ReadonlySet<string> = new Set([
@@ -109,15 +106,13 @@ export class TaskReader {
 
   /** What has come of it. */
   outcome(): AnswerRead {
-    if (this.message !== null) return answerOf([this.message], "");
+    if (this.message !== null) return taskAnswer([this.message], "");
     const words = this.words === "" ? "it says no more" : this.words;
-    const refused = (status: number, detail: string, retryable: boolean | null) =>
-      err({ kind: "stream_error" as const, status, detail: clip(detail), retryable });
     switch (this.state) {
       case "TASK_STATE_COMPLETED":
-        return answerOf([...this.artifacts.values()], this.words);
+        return taskAnswer([...this.artifacts.values()], this.words);
       case "TASK_STATE_FAILED":
-        return refused(500, `the task failed: ${words}`, null);
+        return refused(500, `the task failed: ${words}`);
       case "TASK_STATE_REJECTED":
         return refused(422, `the task was rejected: ${words}`, false);
       case "TASK_STATE_CANCELED":
@@ -129,7 +124,7 @@ export class TaskReader {
         return { ok: "asks", prompt: { question: words }, schema: null, continuation };
       }
       default:
-        return err({ kind: "truncated", detail: "the task's stream ended before the task" });
+        return cutOff("the task's stream ended before the task");
     }
   }
 }
@@ -140,24 +135,19 @@ function contentOf(holder: Members): Content {
 }
 
 /** Texts are the answer, objects the data, files and links citations. */
-function answerOf(artifacts: readonly Content[], words: string): AnswerRead {
+function taskAnswer(artifacts: readonly Content[], words: string): AnswerRead {
   const texts = artifacts.map(({ text }) => text).filter((text) => text !== "");
   const answer = texts.length === 0 ? words : texts.join("\n\n");
   const parts = artifacts.flatMap((artifact) => artifact.parts);
-  const citations = parts.flatMap(({ url, filename, mediaType }) => {
-    const address = wordOf(url);
-    if (address === null) return [];
-    const [title, media_type] = [wordOf(filename), wordOf(mediaType)];
-    return [
-      { url: address, ...(title === null ? {} : { title }), ...(media_type === null ? {} : { media_type }) },
-    ];
-  });
-  const data: JsonObject = {
+  const citations = parts.flatMap(({ url, filename, mediaType }) =>
+    wordOf(url) === null
+      ? []
+      : [present({ url: wordOf(url), title: wordOf(filename), media_type: wordOf(mediaType) })],
+  );
+  const data = {
     ...(answer === "" ? {} : { answer }),
     ...(citations.length === 0 ? {} : { citations }),
   };
   for (const part of parts) Object.assign(data, membersOf(part["data"]));
-  const fault = valueFault(data, DATA_DEPTH);
-  if (fault === null) return ok<AgentAnswer>({ data });
-  return err({ kind: "contract", detail: clip(`the task's ${fault.pointer} ${fault.detail}`), status: 200 });
+  return answerOf("task", data, 200);
 }
