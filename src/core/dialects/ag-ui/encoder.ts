@@ -8,7 +8,7 @@ import { timeOf } from "../../time.ts";
 import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "../answer-fold.ts";
 import { type Citation, citationId, citationMediaType, citationsIn } from "../citations.ts";
 import { type Encoder, sseMessage } from "../encoder.ts";
-import { tokensOf } from "../tokens.ts";
+import { tokenCounts, tokensOf } from "../tokens.ts";
 import { headingOf, type OpenQuestion, RunStages } from "../run-stages.ts";
 import { type PatchOperation, RunState } from "./state.ts";
 
@@ -33,6 +33,7 @@ export interface Resumption {
   after: number;
 }
 
+/** A member that is undefined is not written. */
 type AgUiEvent = { type: string } & Record<string, unknown>;
 
 export class AgUiEncoder implements Encoder {
@@ -93,13 +94,8 @@ export class AgUiEncoder implements Encoder {
         this.said.push(this.messageOf(part));
         const citations = citationsIn(operation.result?.data);
         const shown = citations.map((citation) => this.citation(part.stage, citation));
-        return [
-          {
-            type: "TEXT_MESSAGE_END",
-            messageId,
-            ...(shown.length === 0 ? {} : { metadata: { citations: shown } }),
-          },
-        ];
+        const metadata = shown.length === 0 ? undefined : { citations: shown };
+        return [{ type: "TEXT_MESSAGE_END", messageId, metadata }];
       }
     }
   }
@@ -122,14 +118,8 @@ export class AgUiEncoder implements Encoder {
 
   private citation(stage: string, citation: Citation): JsonObject {
     const { index, title, url, document } = citation;
-    return {
-      id: citationId(this.execution_id, stage, citation),
-      index,
-      ...(url === undefined ? {} : { url }),
-      ...(title === undefined ? {} : { title }),
-      ...(document === undefined ? {} : { document }),
-      media_type: citationMediaType(citation),
-    };
+    const id = citationId(this.execution_id, stage, citation);
+    return { id, index, url, title, document, media_type: citationMediaType(citation) };
   }
 
   private eventsOf(event: StreamEvent): AgUiEvent[] {
@@ -182,7 +172,7 @@ export class AgUiEncoder implements Encoder {
         const { error, duration_ms } = event.data;
         return this.ended(event.stage, {
           status: event.status,
-          ...(duration_ms === null ? {} : { duration_ms }),
+          duration_ms: duration_ms ?? undefined,
           error: error ?? undefined,
         });
       }
@@ -247,15 +237,16 @@ export class AgUiEncoder implements Encoder {
     const { status, final_result, error_info } = execution;
     const patch = this.delta(this.state.runStatus(status));
     const closing = this.closeAll();
-    const usage = usageOf(execution);
+    const tokens = tokensOf(execution.usage);
+    const usage = tokens === null ? undefined : [tokenCounts(tokens)];
     switch (status) {
       case "completed": {
-        const result = final_result === null ? {} : { result: final_result };
-        return [...closing, ...patch, this.finished({ type: "success" }, { ...result, ...usage })];
+        const finished = this.finished({ type: "success" }, { result: final_result ?? undefined, usage });
+        return [...closing, ...patch, finished];
       }
       case "failed": {
         const { message = "the run failed", code = "INTERNAL_ERROR" } = error_info ?? {};
-        return [...closing, ...patch, { type: "RUN_ERROR", message, code, ...usage }];
+        return [...closing, ...patch, { type: "RUN_ERROR", message, code, usage }];
       }
       default: {
         if (this.run.protocolVersion !== null) {
@@ -298,16 +289,8 @@ function questionOf({ execution_id, stage, seq, data }: OpenQuestion): JsonObjec
     id: `${execution_id}.${seq}`,
     reason: "coordinator:waiting",
     message: headingOf(prompt) ?? `${stage} waits for an answer`,
-    ...(schema === null ? {} : { responseSchema: schema }),
+    responseSchema: schema ?? undefined,
     expiresAt: expires_at,
     metadata: { execution_id, stage, prompt },
   };
-}
-
-/** Nothing where no agent counted: a zero is a claim. */
-function usageOf({ usage }: PipelineExecution): JsonObject {
-  const tokens = tokensOf(usage);
-  if (tokens === null) return {};
-  const { input, output, total } = tokens;
-  return { usage: [{ inputTokens: input, outputTokens: output, totalTokens: total }] };
 }

@@ -2,6 +2,7 @@
 import { JsonObject } from "../../../contract/json.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
 import * as z from "../../../contract/zod.ts";
+import { isObject } from "../../../core/json/json.ts";
 import { faultOf } from "./rpc.ts";
 
 const Part = z.looseObject({ text: z.optional(z.string()), data: z.optional(z.unknown()) });
@@ -50,8 +51,4 @@ export function readMessage(params: JsonObject): Result<Sent, string> {
     pipeline: typeof named === "string" ? named : null,
     returnImmediately: configuration?.returnImmediately === true,
   });
-}
-
-function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }

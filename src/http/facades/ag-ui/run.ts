@@ -1,13 +1,23 @@
 // /v1/ag-ui and /v1/pipelines/:name/ag-ui: AG-UI's HttpAgent as it is. A thread is a conversation, and a run of it an
 // execution, or the rest of one that an interrupt had ended.
 import { ExecutionId } from "../../../contract/names.ts";
-import { err, type Result } from "../../../contract/problem.ts";
+import { err } from "../../../contract/problem.ts";
 import { type AgUiRun, AgUiEncoder } from "../../../core/dialects/ag-ui/encoder.ts";
+import { isObject } from "../../../core/json/json.ts";
 import type { Call } from "../../context.ts";
-import { endpoint, type Refused } from "../../endpoint.ts";
+import { endpoint } from "../../endpoint.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { invalid } from "../../request/body.ts";
-import { MESSAGES, pipelineName, planFacadeRun, RUN_POST, streamExisting, streamStart } from "../facade.ts";
+import {
+  MESSAGES,
+  pipelineName,
+  planFacadeRun,
+  RUN_POST,
+  type Served,
+  served,
+  streamExisting,
+  streamStart,
+} from "../facade.ts";
 import { questionOf, type RunAgentInput, RunAgentInput as Input } from "./request.ts";
 import { takeAnswers } from "./resume.ts";
 
@@ -54,8 +64,6 @@ export const agUi = [
   }),
 ];
 
-type Served = { stream: Response } | Refused;
-
 async function serve(call: Call, input: RunAgentInput, sent: unknown, pipeline: string): Promise<Served> {
   const resume = input.resume ?? [];
   if (resume.length > 0) {
@@ -90,10 +98,6 @@ async function serve(call: Call, input: RunAgentInput, sent: unknown, pipeline: 
   return served(await streamStart(call, planned.value, encoder));
 }
 
-function served(streamed: Result<Response>): Served {
-  return streamed.ok ? { stream: streamed.value } : streamed;
-}
-
 function runOf({
   threadId,
   runId,
@@ -101,12 +105,11 @@ function runOf({
   state,
   messages,
 }: RunAgentInput): Omit<AgUiRun, "resumed"> {
-  const isObject = state !== null && typeof state === "object" && !Array.isArray(state);
   return {
     threadId,
     runId,
     protocolVersion: protocolVersion ?? null,
-    state: isObject ? (state as Record<string, unknown>) : {},
+    state: isObject(state) ? state : {},
     messages,
   };
 }

@@ -10,6 +10,7 @@ import {
   toolOf,
   toolResult,
 } from "../../../core/dialects/mcp.ts";
+import { isObject } from "../../../core/json/json.ts";
 import { VERSION } from "../../../version.ts";
 import { type Call, jsonText, problem } from "../../context.ts";
 import { endpoint } from "../../endpoint.ts";
@@ -17,7 +18,7 @@ import { takeWork } from "../../middleware/rate-limit.ts";
 import { DEFINITION_ERRORS, OBJECT_ERRORS } from "../../openapi/description.ts";
 import { JSON_TYPE, SSE_TYPE } from "../../route.ts";
 import { MESSAGES, planFacadeRun, RPC_POST, streamStart, watchedAnswer } from "../facade.ts";
-import { isObject, LEGACY, type McpRequest, readMcpRequest, type RpcError, SUPPORTED } from "./request.ts";
+import { LEGACY, type McpRequest, readMcpRequest, type RpcError, SUPPORTED } from "./request.ts";
 
 const SERVER_INFO = { name: "agent-coordinator", title: "Agent Coordinator", version: VERSION };
 const INSTRUCTIONS = "Each tool runs one pipeline of agents and answers with its result.";

@@ -2,6 +2,7 @@
 // in, so that a proxy need not read it (revision 2026-07-28; those before begin with a handshake).
 import type { JsonObject } from "../../../contract/json.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
+import { isObject } from "../../../core/json/json.ts";
 import type { RpcId } from "../../../core/dialects/mcp.ts";
 
 const MODERN = "2026-07-28";
@@ -107,8 +108,4 @@ function decoded(value: string | undefined): string | undefined {
 
 function show(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : "which is absent";
-}
-
-export function isObject(value: unknown): value is JsonObject {
-  return value !== null && typeof value === "object" && !Array.isArray(value);
 }
