@@ -69,13 +69,16 @@ export type StreamUpdate =
 
 /** Reads one run's events in their order and adds what `StreamUpdate` adds. */
 export class UpdateReader {
-  /** Each stage's text: a new attempt empties it; then it is cut at `offset` and appended to. */
+  /** The text of each stage, and of each item of one that maps: a new attempt empties it; then it is cut at `offset` and appended to. */
   private readonly texts = new Map<string, { attempt: number; text: string }>();
   /** The answers of the stages that have completed. */
   private readonly answers = new Map<string, string>();
 
   update(event: WireEvent): StreamUpdate {
     switch (event.type) {
+      case "stage.started":
+        this.texts.delete(unitOf(event));
+        return event;
       case "stage.delta": {
         const text = this.append(event);
         return { ...event, text, partial_answer: text };
@@ -83,7 +86,7 @@ export class UpdateReader {
       case "stage.completed": {
         const answer = answerIn(event.data.data) ?? this.textOf(event);
         if (answer === undefined) return event;
-        this.answers.set(event.stage, answer);
+        if (event.item === undefined) this.answers.set(event.stage, answer);
         return { ...event, partial_answer: answer };
       }
       case "execution.completed": {
@@ -95,18 +98,22 @@ export class UpdateReader {
     }
   }
 
-  private append({ stage, attempt, data: { partial_answer, offset } }: StageDelta): string {
-    const known = this.texts.get(stage);
+  private append(event: StageDelta): string {
+    const { attempt, data } = event;
+    const { partial_answer, offset } = data;
+    const unit = unitOf(event);
+    const known = this.texts.get(unit);
     const before = known?.attempt === attempt ? known.text : "";
     const text = before.slice(0, offset) + partial_answer;
-    this.texts.set(stage, { attempt, text });
+    this.texts.set(unit, { attempt, text });
     return text;
   }
 
   /** The text that led to this result; a fallback's and the cache's results were not written by the attempt. */
-  private textOf({ stage, attempt, data }: EventOf<"stage.completed">): string | undefined {
+  private textOf(event: EventOf<"stage.completed">): string | undefined {
+    const { attempt, data } = event;
     if (data.cached || data.fallback !== null) return undefined;
-    const known = this.texts.get(stage);
+    const known = this.texts.get(unitOf(event));
     return known?.attempt === attempt && known?.text !== "" ? known?.text : undefined;
   }
 
@@ -121,4 +128,9 @@ export class UpdateReader {
 function answerIn(data: unknown): string | undefined {
   const { answer } = Object(data) as { answer?: unknown };
   return typeof answer === "string" ? answer : undefined;
+}
+
+/** What has a text of its own. */
+function unitOf({ stage, item }: { stage: string; item?: number | undefined }): string {
+  return item === undefined ? stage : `${stage}[${item}]`;
 }

@@ -51,6 +51,8 @@ export function foldEvent(view: RunView | null, event: RunEvent): RunView | null
 function foldLogged(before: RunView, event: LoggedEvent): RunView {
   const at = Date.parse(event.timestamp);
   const view = { ...before, events: [...before.events, event], seq: event.seq };
+  const { type, item } = event;
+  if (item !== undefined) return change(view, event.stage, (stage) => count(stage, type, item));
   switch (event.type) {
     case "execution.queued":
     case "execution.started":
@@ -67,7 +69,13 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "execution.cancelled":
       return end(view, at, event.data);
     case "stage.started":
-      return change(view, event.stage, (stage) => start(stage, at, event.attempt));
+      return change(view, event.stage, (stage) => begun(start(stage, at, event.attempt), event.data));
+    case "stage.iterated":
+      return change(view, event.stage, (stage) => ({
+        ...stage,
+        wait: null,
+        spans: closed(stage.spans, at, "completed"),
+      }));
     case "stage.waiting":
       return change(view, event.stage, (stage) => ask(stage, at, event));
     case "stage.signalled":
@@ -152,15 +160,21 @@ function begin(event: EventOf<"execution.queued" | "execution.started">): RunVie
 
 /** The rule of deltas: a new attempt empties the text; then it is cut at the offset and appended to. */
 function write(view: RunView, event: StageDelta & { text?: string }): RunView {
-  const { stage: name, attempt, data } = event;
+  const { stage: name, item, attempt, data } = event;
+  if (item !== undefined) return view;
   const stage = view.stages.find((each) => each.name === name);
   if (stage === undefined || isLate(stage, attempt)) return view;
   const text = event.text ?? stage.text.slice(0, data.offset) + data.partial_answer;
   return { ...change(view, name, () => ({ ...stage, text })), answer: { stage: name, attempt, text } };
 }
 
-function progress(view: RunView, { stage: name, attempt, data }: StageProgress): RunView {
+function progress(view: RunView, { stage: name, item, attempt, data }: StageProgress): RunView {
   const { message, fraction = null } = data;
+  // The stage's own fraction is that of its items.
+  if (item !== undefined) {
+    const note = { kind: "progress" as const, message: `item ${item}: ${message}` };
+    return change(view, name, (stage) => (stage.items === null ? stage : { ...stage, note }));
+  }
   return change(view, name, (stage) =>
     isLate(stage, attempt) ? stage : { ...stage, note: { kind: "progress", message }, fraction },
   );
@@ -187,6 +201,29 @@ function start(stage: StageView, at: number, attempt: number): StageView {
     // A try without an end was interrupted, by a crash of the coordinator or a pause.
     spans: [...closed(stage.spans, at, "cancelled"), span],
   };
+}
+
+/** What is known of the items and the iteration of a stage that has started. */
+function begun(stage: StageView, { items, iteration }: EventOf<"stage.started">["data"]): StageView {
+  return {
+    ...stage,
+    items: items === undefined ? stage.items : { total: items, completed: 0, failed: 0, open: [] },
+    iteration: iteration ?? stage.iteration,
+  };
+}
+
+/** An event of one item. */
+function count(stage: StageView, type: LoggedEvent["type"], item: number): StageView {
+  const { items } = stage;
+  if (items === null) return stage;
+  const others = items.open.filter((other) => other !== item);
+  if (type === "stage.started") return { ...stage, items: { ...items, open: [...others, item] } };
+  if (type === "stage.cancelled") return { ...stage, items: { ...items, open: others } };
+  if (type !== "stage.completed" && type !== "stage.failed") return stage;
+  const completed = items.completed + (type === "stage.completed" ? 1 : 0);
+  const failed = items.failed + (type === "stage.failed" ? 1 : 0);
+  const fraction = (completed + failed) / items.total;
+  return { ...stage, items: { ...items, completed, failed, open: others }, fraction };
 }
 
 /** The stage asks its question, or its agent has answered 202: the try is over as far as the coordinator calls it. */

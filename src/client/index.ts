@@ -23,6 +23,7 @@ export {
   type StageNote,
   type StageSpan,
   type StageView,
+  type ItemsView,
   type StageWait,
 } from "./run-view.ts";
 export type {

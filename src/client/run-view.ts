@@ -102,6 +102,24 @@ export interface StageView {
   result: StageResult | null;
   /** What the attempt has written so far. */
   text: string;
+  /** Of a stage with `map`, once its list is known. */
+  items: ItemsView | null;
+  /** Of a stage with `repeat`: the iteration in progress, 1 for the first. */
+  iteration: number | null;
+}
+
+/**
+ * The items of a stage with `map`, as their events have left them.
+ *
+ * @example
+ * const done = ({ total, completed, failed }: ItemsView) => (completed + failed) / total;
+ */
+export interface ItemsView {
+  total: number;
+  completed: number;
+  failed: number;
+  /** The places in the list, from 0, of those that have begun and not ended. */
+  open: readonly number[];
 }
 
 /**
@@ -195,5 +213,7 @@ export function pendingStage(definition: PipelineStage): StageView {
     fallback: null,
     result: null,
     text: "",
+    items: null,
+    iteration: null,
   };
 }

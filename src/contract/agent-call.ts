@@ -18,6 +18,12 @@ export const AgentCall = z.object({
   inputs: z.record(z.string(), z.nullable(JsonObject)),
   /** What the stage's `input` makes of the question, the results and the context; absent where it has none. */
   input: z.optional(JsonObject),
+  /** Of a stage with `map`: the item that the call is for, and its place in the list, from 0. */
+  item: z.optional(z.unknown()),
+  index: z.optional(z.number().check(z.int(), z.gte(0))),
+  /** Of a stage with `repeat`: 1 for the first, and the data of the one before, null in the first. */
+  iteration: z.optional(z.number().check(z.int(), z.gte(1))),
+  previous: z.optional(z.nullable(JsonObject)),
   context: JsonObject,
   /** The conversation's last completed turns, oldest first. */
   history: z.array(ConversationTurn),

@@ -40,6 +40,9 @@ function fields<Type extends string, Own extends Record<string, z.ZodMiniType>, 
   };
 }
 
+/** The place of the item that an event of a stage with `map` is about, from 0; absent where it is about the stage. */
+const Item = z.optional(z.number().check(z.int(), z.gte(0)));
+
 const Nothing = () => z.object({});
 
 function ofExecution<Type extends string, Status extends string, Data extends z.ZodMiniType>(
@@ -55,7 +58,8 @@ function ofStage<Type extends string, Status extends string, Data extends z.ZodM
   status: Status,
   data: Data,
 ) {
-  return z.object(fields(type, { stage: z.string(), status: z.literal(status), attempt: Int }, data));
+  const own = { stage: z.string(), item: Item, status: z.literal(status), attempt: Int };
+  return z.object(fields(type, own, data));
 }
 
 /** A lifecycle event, as it is stored and as a reader gets it: the same bytes at every replay. */
@@ -79,7 +83,19 @@ export const LifecycleEvent = z.lazy(() =>
     ofExecution("execution.completed", ["completed"], PipelineExecution),
     ofExecution("execution.failed", ["failed"], PipelineExecution),
     ofExecution("execution.cancelled", ["cancelled"], PipelineExecution),
-    ofStage("stage.started", "running", z.object({ agent_type: z.string() })),
+    ofStage(
+      "stage.started",
+      "running",
+      z.object({
+        agent_type: z.string(),
+        /** Of a stage with `map`: how many there are. */
+        items: z.optional(Int),
+        /** Of a stage with `repeat`: 1 for the first. */
+        iteration: z.optional(Int),
+      }),
+    ),
+    // An iteration has ended with this result, and another one follows.
+    ofStage("stage.iterated", "running", z.object({ iteration: Int, data: JsonObject })),
     ofStage(
       "stage.waiting",
       "waiting",
@@ -98,7 +114,7 @@ export const LifecycleEvent = z.lazy(() =>
     z.object(
       fields(
         "stage.signalled",
-        { stage: z.string(), status: z.enum(["pending", "waiting"]), attempt: Int },
+        { stage: z.string(), item: Item, status: z.enum(["pending", "waiting"]), attempt: Int },
         z.union([
           // An answer that came before its question: it is taken when the stage begins.
           z.object({ signal: z.enum(["complete", "fail"]), answered_by: z.string() }),
@@ -128,12 +144,12 @@ export const LifecycleEvent = z.lazy(() =>
 );
 export type LifecycleEvent = Readable<z.infer<typeof LifecycleEvent>>;
 
-/** `stage` and `attempt` may be read of every event: they are undefined where its type has none. */
+/** `stage`, `item` and `attempt` may be read of every event: they are undefined where its type has none. */
 type Readable<Event> = Event extends { attempt: number }
   ? Event
   : Event extends { stage: string }
-    ? Event & { attempt?: undefined }
-    : Event & { stage?: undefined; attempt?: undefined };
+    ? Event & { item?: undefined; attempt?: undefined }
+    : Event & { stage?: undefined; item?: undefined; attempt?: undefined };
 
 export type LifecycleType = (typeof LIFECYCLE_TYPES)[number];
 
@@ -145,6 +161,7 @@ export const StageDelta = z.object({
   execution_id: z.string(),
   type: z.literal("stage.delta"),
   stage: z.string(),
+  item: Item,
   attempt: z.number().check(z.int()),
   status: z.literal("running"),
   data: z.object({ partial_answer: z.string(), offset: z.number().check(z.int(), z.gte(0)) }),
@@ -155,6 +172,7 @@ export const StageProgress = z.object({
   execution_id: z.string(),
   type: z.literal("stage.progress"),
   stage: z.string(),
+  item: Item,
   attempt: z.number().check(z.int()),
   status: z.literal("running"),
   message: z.string(),

@@ -10,6 +10,7 @@ export const LIFECYCLE_TYPES = [
   "execution.failed",
   "execution.cancelled",
   "stage.started",
+  "stage.iterated",
   "stage.waiting",
   "stage.signalled",
   "stage.retrying",

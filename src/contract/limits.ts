@@ -13,6 +13,10 @@ export const LIMITS = {
   CONDITION_CHARS: 4_096,
   /** That the agent of one stage may ask in a run. */
   AGENT_QUESTIONS: 20,
+  /** Of one stage with `map`: each has a call, and an entry in the stage's result. */
+  MAP_ITEMS: 1_000,
+  /** Of one stage with `repeat`. */
+  ITERATIONS: 20,
   /** Of a stage's `input`. */
   INPUT_KEYS: 32,
   /** Of a pipeline. */
@@ -63,6 +67,8 @@ export const LIMITS = {
   AGENT_BODY_BYTES: 5 * 1024 * 1024,
   /** One line and one event of an agent's stream: the answer itself plus room for its envelope. */
   AGENT_EVENT_BYTES: 5 * 1024 * 1024,
+  /** Above this a stage with `map` shows its items without their data; their own events have them. */
+  SHOWN_ITEMS_BYTES: 256 * 1024,
   /** Above this a terminal event goes out without stage data; GET has them. */
   TERMINAL_EVENT_BYTES: 256 * 1024,
   /** Of several last stages, data larger than this together is in `stage_results` alone: an answer has it once. */

@@ -25,6 +25,32 @@ export const FallbackStrategy = z.lazy(() =>
 );
 export type FallbackStrategy = z.infer<typeof FallbackStrategy>;
 
+const Expression = z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS));
+
+/** One call for each item of a list. */
+export const MapSpec = z.strictObject({
+  /** CEL over `query`, `context` and `results`; gives the list. */
+  over: Expression,
+  /** A longer list fails before any call. */
+  max_items: z._default(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.MAP_ITEMS)), 100),
+  /** Items at work at a time. */
+  concurrency: z._default(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.MAP_ITEMS)), 4),
+  /** Whether an item that fails fails the stage, or is an entry of its result. */
+  on_error: z._default(z.enum(["fail", "collect"]), "fail"),
+});
+export type MapSpec = z.infer<typeof MapSpec>;
+
+/** The stage is called again until its result is good. */
+export const RepeatSpec = z.strictObject({
+  /** CEL over `result`, `iteration`, `query`, `context` and `results`; gives a bool. */
+  until: Expression,
+  /** The most iterations. */
+  max: z.number().check(z.int(), z.gte(2), z.lte(LIMITS.ITERATIONS)),
+  /** After them the last result is taken, or the stage fails. */
+  on_max: z._default(z.enum(["accept", "fail"]), "accept"),
+});
+export type RepeatSpec = z.infer<typeof RepeatSpec>;
+
 const CachePolicy = z.lazy(() => z.union([z.boolean(), z.strictObject({ ttl_seconds: Seconds })]));
 
 const stageFields = {
@@ -40,14 +66,11 @@ const stageFields = {
   /** The total number of tries. */
   retry_attempts: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.RETRY_ATTEMPTS))),
   /** A CEL expression over `query`, `context` and the `results` it depends on; false skips the stage. */
-  when: z.optional(z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS))),
+  when: z.optional(Expression),
   /** What the agent gets as `input`: a CEL expression of the same variables for each member. */
   input: z.optional(
     z
-      .record(
-        z.string().check(z.minLength(1), z.maxLength(LIMITS.NAME_CHARS)),
-        z.string().check(z.minLength(1), z.maxLength(LIMITS.CONDITION_CHARS)),
-      )
+      .record(z.string().check(z.minLength(1), z.maxLength(LIMITS.NAME_CHARS)), Expression)
       .check(
         z.refine(
           (input) => Object.keys(input).length <= LIMITS.INPUT_KEYS,
@@ -57,6 +80,8 @@ const stageFields = {
   ),
   /** A JSON Schema (2020-12) that the agent's data must satisfy. */
   output_schema: z.optional(JsonObject),
+  map: z.optional(MapSpec),
+  repeat: z.optional(RepeatSpec),
   fallback: z.optional(FallbackStrategy),
   cache: z.optional(CachePolicy),
   hedge_after_ms: z.optional(z.number().check(z.int(), z.gte(1), z.lte(LIMITS.TIMEOUT_SECONDS * 1000))),
@@ -147,6 +172,8 @@ export const StageResult = z.lazy(() =>
     fallback: z.nullable(z.object({ strategy: z.string(), reason: z.string() })),
     skip_reason: z.nullable(z.string()),
     usage: z.nullable(Usage),
+    /** Of a stage with `repeat`: how many have begun. */
+    iterations: z.optional(z.number().check(z.int())),
     /** Who answered a wait: `key:<id>`, `token:<id>`, or `timeout`. Earlier versions lack it. */
     answered_by: z._default(z.nullable(z.string()), null),
     /** Where the result was taken over from. Earlier versions lack it. */

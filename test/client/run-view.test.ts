@@ -131,7 +131,7 @@ describe.each(names)("the golden log %s", (name) => {
   test("gives the same view with unknown fields in its events", () => {
     const more = events.map((event) => ({
       ...event,
-      item: 3,
+      part: 3,
       data: { ...event.data, later: { much: [1] } },
     })) as unknown as RunEvent[];
     const plain = fold(events);

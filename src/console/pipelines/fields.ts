@@ -38,6 +38,14 @@ const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknow
     "JSON Schema that the agent’s data must satisfy; an answer that does not is asked for once more.",
     { type: "object" },
   ],
+  map: [
+    "Calls the agent once for each item of the list that a CEL expression gives.",
+    { over: "results.query_rewriter.queries", max_items: 100, concurrency: 4, on_error: "fail" },
+  ],
+  repeat: [
+    "Calls the stage again until a CEL expression over its result is true.",
+    { until: "result.good", max: 3, on_max: "accept" },
+  ],
   on_input_required: [
     "What follows where the agent asks for input: the stage fails, or a person is asked and the agent is called with the answer.",
     "wait",
@@ -82,6 +90,8 @@ const AGENT_ONLY: ReadonlySet<string> = new Set<keyof PipelineStage>([
   "heartbeat_seconds",
   "input",
   "output_schema",
+  "map",
+  "repeat",
   "on_input_required",
   "input_timeout_seconds",
 ]);
@@ -115,10 +125,30 @@ const WAIT_WORDS: Readonly<Record<string, readonly [words: string, type: string]
   ],
 };
 
+/** The meaning of what a map and a repeat have. */
+const PART_WORDS: Readonly<Record<string, Readonly<Record<string, readonly [words: string, type: string]>>>> =
+  {
+    wait: WAIT_WORDS,
+    map: {
+      over: ["A CEL expression over query, context and results that gives the list.", "text"],
+      max_items: ["A longer list fails the stage before any call.", "whole number from 1 to 1,000"],
+      concurrency: ["How many items are at work at a time.", "whole number from 1 to 1,000"],
+      on_error: [
+        "Whether an item that fails fails the stage, or is an entry of its result.",
+        '"fail" or "collect"',
+      ],
+    },
+    repeat: {
+      until: ["A CEL expression over result, iteration, query, context and results.", "text"],
+      max: ["The most iterations.", "whole number from 2 to 20"],
+      on_max: ["After them the last result is taken, or the stage fails.", '"accept" or "fail"'],
+    },
+  };
+
 /** What a stage's field means, and what it may hold; of a wait, what its part at the cursor does. */
 export function helpFor(field: string | undefined, part: string | undefined) {
-  const own = field === "wait" && part !== undefined ? WAIT_WORDS[part] : undefined;
-  if (own !== undefined) return { title: `wait.${part}`, words: own[0], type: own[1] };
+  const own = field !== undefined && part !== undefined ? PART_WORDS[field]?.[part] : undefined;
+  if (own !== undefined) return { title: `${field}.${part}`, words: own[0], type: own[1] };
   const known = FIELDS.find(({ name }) => name === field);
   return known && { title: known.name, words: known.words, type: typeOf(known.name) };
 }

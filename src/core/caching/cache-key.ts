@@ -22,7 +22,8 @@ export function cacheKey(
   output_schema?: JsonObject,
 ): CacheKey {
   const { stage, query, inputs, context, history, input: mapped } = call;
-  const head = headOf(call);
+  const head = `${headOf(call)}${itemPart(call)}`;
+  const part = iterationPart(call);
   const tail = tailOf(tenant, stage);
   const schema = output_schema === undefined ? "" : `"output_schema":${canonicalOfRun(output_schema)},`;
   const asked = `"query":${canonicalJson(query)}`;
@@ -32,7 +33,7 @@ export function cacheKey(
     return {
       tenant,
       question: query,
-      exact: `{${head},"input":${canonicalJson(mapped)},${schema}${agent},${tail}}`,
+      exact: `{${head}${part},"input":${canonicalJson(mapped)},${schema}${agent},${tail}}`,
       family: `{${head},${asked},${tail}}`,
     };
   }
@@ -41,7 +42,7 @@ export function cacheKey(
   return {
     tenant,
     question: query,
-    exact: `{${head},${input},${schema}${asked},${agent},${tail}}`,
+    exact: `{${head}${part},${input},${schema}${asked},${agent},${tail}}`,
     family: `{${head},${asked},${tail}}`,
   };
 }
@@ -52,8 +53,22 @@ export function cacheFamily(
   stage: string,
   call: Pick<AgentCall, "agent_type" | "config">,
   query: string,
+  ofItem: Pick<AgentCall, "item" | "index"> = {},
 ): string {
-  return `{${headOf(call)},"query":${canonicalJson(query)},${tailOf(tenant, stage)}}`;
+  return `{${headOf(call)}${itemPart(ofItem)},"query":${canonicalJson(query)},${tailOf(tenant, stage)}}`;
+}
+
+/** Of another item it is another call, also where the stage's `input` has nothing of it. Its place makes no difference. */
+function itemPart({ item, index }: Pick<AgentCall, "item" | "index">): string {
+  // An item that is null is one, too.
+  return index === undefined ? "" : `,"item":${canonicalJson(item ?? null)}`;
+}
+
+/** So it is in another iteration, or after another result. */
+function iterationPart({ iteration, previous }: AgentCall): string {
+  return iteration === undefined
+    ? ""
+    : `,"iteration":${iteration},"previous":${canonicalJson(previous ?? null)}`;
 }
 
 function headOf({ agent_type, config }: Pick<AgentCall, "agent_type" | "config">): string {

@@ -81,7 +81,13 @@ export function resultsOf({ spec, stages, ended_at }: ExecutionState, now: numbe
   if (ended_at !== null && now >= ended_at + KEPT_SECONDS * 1_000) return null;
   const families = spec.stages
     .filter((stage, at) => stages[at]?.result.start_time !== null && cachePolicy(stage, spec.config) !== null)
-    .map((stage) => cacheFamily(tenant, stage.name, stage as AgentStage, query));
+    .flatMap((stage) => {
+      const family = (of?: { item: unknown; index: number }) =>
+        cacheFamily(tenant, stage.name, stage as AgentStage, query, of);
+      if (stage.map === undefined) return [family()];
+      const values = stages.find(({ result }) => result.stage === stage.name)?.values ?? [];
+      return [...new Set(values.map((item, index) => family({ item, index })))];
+    });
   return families.length === 0 ? null : { tenant, execution_id, shards, question: query, families };
 }
 

@@ -177,6 +177,8 @@ export class AiSdkEncoder implements Encoder {
         return event.status === "waiting" && event.data.signal !== "heartbeat"
           ? this.answered(event, "answered")
           : [];
+      case "stage.iterated":
+        return [];
       case "stage.started":
         return [this.stage(event, { status: "running" })];
       case "stage.retrying":

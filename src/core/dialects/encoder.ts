@@ -14,6 +14,11 @@ export interface Encoder {
   readonly isOver: boolean;
 }
 
+/** True for an event of one item of a stage with `map`: other protocols have stages, and a stage's result has its items. */
+export function isOfItem(event: StreamEvent): boolean {
+  return event.item !== undefined;
+}
+
 /** A message of an event stream. @param event absent where the protocol's messages have no `event` line */
 export function sseMessage(data: unknown, event?: string): string {
   const line = `data: ${typeof data === "string" ? data : JSON.stringify(data)}\n\n`;

@@ -30,6 +30,7 @@ export class RunStages {
     if (stage === undefined) return;
     switch (event.type) {
       case "stage.started":
+      case "stage.iterated":
       case "stage.retrying":
       case "stage.fallback":
         stage.phase = "busy";

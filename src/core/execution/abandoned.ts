@@ -1,8 +1,10 @@
 // Work that is not wanted any more: of an agent that answers later, and whose stage has stopped to wait for it.
-import type { ExecutionState, StageState } from "./state.ts";
+import { type ExecutionState, stageOf } from "./state.ts";
+import { type UnitName, unitPlace } from "./units/unit-name.ts";
+import { unitsOf } from "./units/units.ts";
 
 export interface AbandonedWork {
-  stage: string;
+  stage: UnitName;
   /** Where it can be cancelled. */
   location: string;
 }
@@ -13,12 +15,17 @@ export interface AbandonedWork {
  */
 export function abandonedWork(before: ExecutionState, after: ExecutionState): AbandonedWork[] {
   const abandoned: AbandonedWork[] = [];
-  for (const [at, { wait, answers, result }] of before.stages.entries()) {
+  for (const [name, { wait, first_call, call }] of unitsOf(before)) {
     if (wait === null || wait.location === null || after.updated_at >= wait.expires_at) continue;
-    const now = after.stages[at] as StageState;
-    const isAnswered = now.answers.length > answers.length;
+    const { stage, item } = unitPlace(name);
+    const of = stageOf(after, stage);
+    // A stage that has ended has the answers of its items.
+    const now = item === undefined || of.items === null ? of : stageOf(after, name);
+    const isAnswered = now.answers.some(
+      (answer) => (answer.call ?? 0) >= first_call && (answer.call ?? 0) <= call,
+    );
     if (now.wait !== null || isAnswered) continue;
-    abandoned.push({ stage: result.stage, location: wait.location });
+    abandoned.push({ stage: name, location: wait.location });
   }
   return abandoned;
 }

@@ -8,6 +8,7 @@ import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
 import type { OutsideAnswer } from "./state.ts";
+import type { UnitName } from "./units/unit-name.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
 export type CallOutcome = CallEnding | AcceptedCall | AskedCall;
@@ -59,7 +60,8 @@ export type Command =
   | { type: "admit"; history: ConversationTurn[] }
   | {
       type: "answer";
-      stage: string;
+      /** Its unit. */
+      stage: UnitName;
       /** The `seq` of the stage.started that began the call: an answer to any other call is stale. */
       call: number;
       outcome: CallOutcome;
@@ -101,8 +103,8 @@ export type Command =
   | {
       type: "cancel";
       reason: string;
-      /** The execution whose question supersedes this one, and what its stages have said so far. */
-      superseded?: { by: string; texts: Readonly<Record<string, string>> };
+      /** The execution whose question supersedes this one, and what its units have said so far. */
+      superseded?: { by: string; texts: Readonly<Record<UnitName, string>> };
     };
 
 /** A place in the queue of a conversation. */

@@ -4,9 +4,12 @@
 import { TIMINGS } from "../timings.ts";
 import { advance } from "./rules/advance.ts";
 import type { Command, Refusal } from "./command.ts";
-import { cancelExecution, completeStage, failExecution } from "./rules/endings.ts";
+import { cancelExecution, failExecution } from "./rules/endings.ts";
+import { takeAnswer } from "./rules/iterate.ts";
 import type { LogEvent } from "./log-event.ts";
-import { type ExecutionState, isTerminal, stageOf } from "./state.ts";
+import { type ExecutionState, isTerminal, type StageState, stageOf } from "./state.ts";
+import { unitPlace } from "./units/unit-name.ts";
+import { unitsOf } from "./units/units.ts";
 import { admitExecution, startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
 import { callFailed } from "./rules/retry.ts";
@@ -130,10 +133,10 @@ function endOverdue(batch: Batch): void {
 }
 
 function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Refusal | null {
-  const at = batch.state.index.get(command.stage);
-  const stage = at === undefined ? undefined : batch.state.stages[at];
-  const expected = stage?.phase === "calling" || stage?.phase === "lookup";
-  if (!expected || stage.call !== command.call) return { reason: "stale" };
+  const isKnown = batch.state.index.has(unitPlace(command.stage).stage);
+  const unit: StageState | undefined = isKnown ? stageOf(batch.state, command.stage) : undefined;
+  const expected = unit?.phase === "calling" || unit?.phase === "lookup";
+  if (!expected || unit.call !== command.call) return { reason: "stale" };
   if (command.outcome.ok === "later") {
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "asks") {
@@ -142,7 +145,7 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
     const outcome = withinContext(batch.state, command.outcome);
     // A cached result that does not fit is a failure without a call.
     const end = callEnd(command.outcome, command.began_at);
-    if (outcome.ok) completeStage(batch, command.stage, outcome, end);
+    if (outcome.ok) takeAnswer(batch, command.stage, outcome, end);
     else callFailed(batch, command.stage, outcome, end, command.chance);
   }
   advance(batch);
@@ -156,9 +159,11 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
  * object, too.
  */
 function recover(batch: Batch, crashes: number, cut: number): void {
-  const lost = batch.state.stages
-    .filter((stage) => stage.phase === "calling")
-    .map((stage) => stage.result.stage);
+  const calling = [...unitsOf(batch.state)].flatMap(([, { phase, result }]) =>
+    phase === "calling" ? [result.stage] : [],
+  );
+  // Of a stage that maps, several items may have lost theirs.
+  const lost = [...new Set(calling)];
   const withoutProgress = Math.min(
     crashes,
     cut + (lost.length === 0 ? 0 : batch.state.recoveriesWithoutProgress),

@@ -3,14 +3,19 @@
 // version lacks.
 import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { StageResult } from "../../contract/stage.ts";
+import type { StageResult, Usage } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
-import type { CallEnd, LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
+import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
+import { callEnded, holdCalls } from "./fold/calls.ts";
 import { pausedSpansAt, settle } from "./fold/clock.ts";
-import { asked, type CallEndEvent, outsideEnded, signalled } from "./fold/outside.ts";
-import { withStage } from "./fold/stages.ts";
+import { asked, outsideEnded, signalled } from "./fold/outside.ts";
+import { iterated } from "./fold/iterations.ts";
+import { newUnit, withStage } from "./fold/stages.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
+import { gathered, spansOf } from "./units/items.ts";
+import { cachePolicy } from "../caching/cached-result.ts";
+import { specOf } from "./schedule.ts";
 import { upcast } from "./log-format/upcast.ts";
 
 type WithError<Event> = Event extends { data: unknown }
@@ -51,33 +56,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     // The deadline counts from its start.
     drained_at: isQueued ? at : null,
     pausedSpans: [],
-    stages: spec.stages.map((stage) => ({
-      phase: "pending",
-      result: pendingResult(stage.name, stage.agent_type ?? null),
-      call: 0,
-      call_at: 0,
-      first_call: 0,
-      attempt: 0,
-      repeated: false,
-      due_at: 0,
-      rescued: null,
-      contract_faults: 0,
-      previous_error: null,
-      began_seq: 0,
-      ended_seq: 0,
-      isEventData: false,
-      calls: [],
-      waits: [],
-      wait: null,
-      outside: [],
-      displaced: false,
-      early: null,
-      answers: [],
-      said: null,
-      questions: 0,
-      asked: null,
-      reply: null,
-    })),
+    stages: spec.stages.map((stage) => newUnit(stage.name, stage.agent_type ?? null)),
     index: new Map(spec.stages.map((stage, at) => [stage.name, at])),
     context: spec.context,
     context_bytes,
@@ -119,6 +98,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         superseded_by: event.internal?.superseded_by ?? null,
       };
     case "stage.started":
+      if (event.data.items !== undefined) return mapBegan(state, event);
       return withStage(state, event, (stage) => ({
         phase: "calling",
         call: event.seq,
@@ -127,9 +107,11 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         began_seq: stage.began_seq || event.seq,
         attempt: event.attempt,
         repeated: event.internal?.repeated === true,
+        iteration: event.data.iteration ?? 0,
         result: {
           ...stage.result,
           status: "running",
+          ...(event.data.iteration === undefined ? {} : { iterations: event.data.iteration }),
           // A fallback's call is no try.
           attempts: stage.rescued === null ? event.attempt : stage.result.attempts,
           start_time: stage.result.start_time ?? event.timestamp,
@@ -137,6 +119,8 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
         displaced: false,
       }));
+    case "stage.iterated":
+      return iterated(state, event, at);
     case "stage.waiting":
       return asked(state, event, at);
     case "stage.signalled":
@@ -179,29 +163,36 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
   const next = withStage(state, event, (stage) => {
     const hasResult = event.type === "stage.completed" || event.type === "stage.failed";
     const isEventData = hasResult && hasKeysOf(event.data, stage.result);
-    const result = hasResult
+    const whole = hasResult
       ? isEventData
         ? event.data
         : // A field that came after the event was written has the value of a stage that has no such thing.
           { ...stage.result, ...event.data }
       : endedWithoutResult(stage, event);
+    const { items } = stage;
+    const isCut = items !== null && whole.data?.truncated === true;
+    const result = isCut ? { ...whole, data: gathered(items) } : whole;
     return {
-      ...callEnded(stage, event, at),
-      ...outsideEnded(stage, event, at),
+      ...(items === null
+        ? { ...callEnded(stage, event, at), ...outsideEnded(stage, event, at) }
+        : spansOf(items)),
       phase: "ended",
+      items: null,
+      values: cachePolicy(specOf(state, event.stage), state.spec.config) === null ? [] : stage.values,
+      previous: null,
       early: null,
       said: event.type === "stage.cancelled" ? (event.internal?.text ?? null) : null,
       // A stage may fail without a call, where its condition cannot be evaluated.
       began_seq: stage.began_seq || (result.start_time === null ? 0 : event.seq),
       ended_seq: event.seq,
-      isEventData,
-      waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
+      isEventData: isEventData && !isCut,
+      ...(stage.phase === "delayed" ? { waits: closeWait(stage, at) } : {}),
       result,
     };
   });
   const kept = event.type === "stage.completed" ? event.internal : undefined;
   const patch = kept?.context;
-  const { usage } = stageOf(next, event.stage).result;
+  const usage = usageOf(event);
   return {
     ...next,
     context: patch === undefined ? next.context : mergeContext(next.context, patch),
@@ -209,6 +200,26 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
     usage: usage !== null ? addUsage(next.usage, usage) : next.usage,
     recoveriesWithoutProgress: 0,
   };
+}
+
+/** What an end adds to the execution's usage (I20): of items and of iterations it has the usage already. */
+function usageOf(event: EndOfStage): Usage | null {
+  if (event.type !== "stage.completed" && event.type !== "stage.failed") return null;
+  return event.internal?.usage ?? event.data.usage ?? null;
+}
+
+/** The list of a stage that maps is known: its items are to be called. */
+function mapBegan(state: ExecutionState, event: LogEventOf<"stage.started">): ExecutionState {
+  const { over = [], bytes = 0 } = event.internal ?? {};
+  const none = newUnit(event.stage, event.data.agent_type);
+  const next = withStage(state, event, (stage) => ({
+    phase: "mapping",
+    began_seq: event.seq,
+    items: { units: over.map(() => none), begun: 0, open: [] },
+    values: over,
+    result: { ...stage.result, status: "running", start_time: event.timestamp },
+  }));
+  return { ...next, context_bytes: next.context_bytes + bytes, recoveriesWithoutProgress: 0 };
 }
 
 /** True where both have the same keys in the same order. */
@@ -261,51 +272,10 @@ function endedWithoutResult(
   };
 }
 
-function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
-  // An agent that answers later works until its callback.
-  if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return { calls: stage.calls };
-  // No agent was called: the stage is on the path, and takes no agent's time.
-  // A cancelled call has no time of sending: it counts from its stage.started.
-  const hasCallEnd = event.type !== "stage.cancelled" && event.type !== "stage.skipped";
-  const end: CallEnd = (hasCallEnd ? event.internal : null) ?? {};
-  if (end.uncalled === true) return { calls: [...stage.calls, [at, at]] };
-  // A clock that was set back meanwhile must not make the call longer than it can have been.
-  const began = Math.max(end.began_at ?? stage.call_at, stage.call_at);
-  return { calls: [...stage.calls, [Math.min(began, at), at]] };
-}
-
 /** A wait is written with its planned end; it may have ended earlier (a cancel) or later (a pause). */
 function closeWait(stage: StageState, at: number): StageState["waits"] {
   const last = stage.waits.at(-1);
   return last === undefined ? stage.waits : [...stage.waits.slice(0, -1), [last[0], at]];
-}
-
-/**
- * Interrupted calls are not tries: the stage has its earlier number of attempts again, and is called again. A crash does
- * not interrupt the work of an agent that answers later (I4), a pause in mode abort does.
- * @param pausedAt when a pause interrupted them; absent for a crash, whose calls count as no agent's time
- */
-function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
-  return {
-    ...state,
-    stages: state.stages.map((stage) =>
-      stage.phase === "calling" || (pausedAt !== undefined && stage.wait?.reason === "callback")
-        ? {
-            ...stage,
-            phase: "interrupted",
-            // Its answer comes too late after a pause, and not after a crash.
-            first_call: pausedAt === undefined ? stage.first_call : 0,
-            wait: null,
-            waits: pausedAt === undefined ? stage.waits : [...stage.waits, [stage.call_at, pausedAt]],
-            result: {
-              ...stage.result,
-              status: "pending",
-              attempts: stage.rescued === null ? stage.attempt - 1 : stage.result.attempts,
-            },
-          }
-        : stage,
-    ),
-  };
 }
 
 /** The execution before it has ended: from here on its clock runs. */
@@ -324,26 +294,6 @@ function resumed(state: ExecutionState): ExecutionState {
 /** The context with an answer's patch laid over it, key by key. */
 function mergeContext(context: JsonObject, patch: JsonObject): JsonObject {
   return { ...context, ...patch };
-}
-
-function pendingResult(stage: string, agent_type: string | null): StageResult {
-  return {
-    stage,
-    agent_type,
-    status: "pending",
-    attempts: 0,
-    start_time: null,
-    end_time: null,
-    duration_ms: null,
-    data: null,
-    error: null,
-    cached: false,
-    fallback: null,
-    skip_reason: null,
-    usage: null,
-    answered_by: null,
-    reused_from: null,
-  };
 }
 
 /** What a dependant gets of a stage: its data, or null where it was skipped or failed. */

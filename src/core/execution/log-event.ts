@@ -3,7 +3,7 @@
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { StageError } from "../../contract/stage.ts";
+import type { StageError, Usage } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
 import type { AcceptedAnswer, OutsideAnswer } from "./state.ts";
 
@@ -60,6 +60,11 @@ interface Signalled extends Answered {
   bytes?: number;
 }
 
+/** Where it is not the result's: what it adds to the execution's usage, which has the rest from items or iterations. */
+interface Used {
+  usage?: Usage;
+}
+
 /** What a fork keeps of a stage that it has taken over, for a fork of its own. */
 interface TakenOver {
   /** The stages whose additions to the context its call had seen. */
@@ -75,7 +80,14 @@ interface Internals {
   /** Of a run that was queued, the history alone. */
   "execution.started": { spec?: PrivateSpec; bytes?: number; history?: ConversationTurn[] };
   /** The call has the same attempt as the one before it: a crash or a pause interrupted that, or this is the fallback's. */
-  "stage.started": { repeated?: true };
+  "stage.started": {
+    repeated?: true;
+    /** Of a stage with `map`: its list, and UTF-8 bytes that it adds to the execution. */
+    over?: unknown[];
+    bytes?: number;
+  };
+  /** `usage`: of the call that has ended. `context` and `bytes`: see stage.completed. */
+  "stage.iterated": CallEnd & Answered & { context?: JsonObject; bytes?: number; usage?: Usage };
   /** `contract`: the answer broke the contract; the next such answer is the last. */
   "stage.retrying": CallEnd & Answered & { contract?: true };
   "stage.waiting": Waiting;
@@ -89,9 +101,10 @@ interface Internals {
       context?: JsonObject;
       /** UTF-8 bytes that the data, usage and context patch add, less those of the context that was overwritten. */
       bytes?: number;
-    } & TakenOver;
+    } & TakenOver &
+    Used;
   "stage.skipped": Pick<TakenOver, "saw">;
-  "stage.failed": CallEnd & Answered;
+  "stage.failed": CallEnd & Answered & Used;
   /** What it had said. */
   "stage.cancelled": { text?: string };
   "execution.completed": Ending;

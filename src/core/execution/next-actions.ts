@@ -1,13 +1,15 @@
 // nextActions(state, now): the effects that an execution needs. The driver compares them with those in flight:
 // missing calls are started, calls no longer wanted are aborted.
 import { TIMINGS } from "../timings.ts";
-import type { ResolvedStage } from "../../contract/stage.ts";
-import { hasExpression, hasPlaceFor, nextToStart } from "./schedule.ts";
+import { hasExpression, hasPlaceAgain, nextItem, nextToStart } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
+import type { UnitName } from "./units/unit-name.ts";
+import { unitsOf } from "./units/units.ts";
 
 /** A call that must be in flight; `call` is its permanent id. */
 export interface Invocation {
-  stage: string;
+  /** Its unit: an item of a stage that maps has calls of its own. */
+  stage: UnitName;
   call: number;
   attempt: number;
   /** A call under this attempt was made before: its text begins again. */
@@ -28,18 +30,21 @@ export function nextActions(state: ExecutionState): Actions {
   // A deadline applies only while the clock runs (I1: a pause and a wait for the outside stop it).
   let wake_at = state.drained_at === null ? state.deadline_at : Number.POSITIVE_INFINITY;
   let conditional = false;
-  for (const [at, stage] of state.stages.entries()) {
-    const spec = state.spec.stages[at] as ResolvedStage;
-    if (stage.phase === "pending" && hasExpression(spec)) conditional = true;
+  for (const [at, { phase }] of state.stages.entries()) {
+    const spec = state.spec.stages[at];
+    if (phase === "mapping" || (phase === "pending" && spec !== undefined && hasExpression(spec)))
+      conditional = true;
+  }
+  for (const [unit, stage] of unitsOf(state)) {
     // A cache lookup is not a call: a pause in any mode defers it (I11).
     const isLookup = stage.phase === "lookup" && state.status === "running";
     if (stage.phase === "calling" || isLookup) {
-      const { result, call, attempt, repeated, rescued } = stage;
+      const { call, attempt, repeated, rescued } = stage;
       const kind = isLookup ? "lookup" : rescued === null ? "call" : "fallback";
-      invoke.push({ stage: result.stage, call, attempt, repeated, kind });
+      invoke.push({ stage: unit, call, attempt, repeated, kind });
     }
     // Without a place, it waits for the end of another stage.
-    const hasPlace = !stage.displaced || hasPlaceFor(state, spec);
+    const hasPlace = !stage.displaced || hasPlaceAgain(state, unit);
     if (stage.phase === "delayed" && state.status === "running" && hasPlace) {
       wake_at = Math.min(wake_at, stage.due_at);
     }
@@ -47,7 +52,7 @@ export function nextActions(state: ExecutionState): Actions {
     if (stage.wait !== null) wake_at = Math.min(wake_at, stage.wait.expires_at);
   }
   // A batch whose conditions cost much leaves the others to a later one.
-  if (conditional && state.status === "running" && nextToStart(state) !== null) {
+  if (conditional && state.status === "running" && (nextItem(state) ?? nextToStart(state)) !== null) {
     wake_at = Math.min(wake_at, state.updated_at + TIMINGS.CONDITION_GAP_MS);
   }
   if (state.status === "queued") {

@@ -2,6 +2,7 @@
 // exclusive stage that waits.
 import type { AgentStage, ResolvedStage } from "../../contract/stage.ts";
 import { type ExecutionState, isActive, stageOf } from "./state.ts";
+import { type UnitName, unitName, unitPlace } from "./units/unit-name.ts";
 
 interface Ready {
   stage: ResolvedStage;
@@ -24,11 +25,29 @@ export function nextToStart(state: ExecutionState): ResolvedStage | null {
 }
 
 /** True where a call of the stage may begin beside those that are active. */
-export function hasPlaceFor(state: ExecutionState, stage: ResolvedStage): boolean {
+function hasPlaceFor(state: ExecutionState, stage: ResolvedStage): boolean {
   const active = state.stages.filter(isActive);
   if (active.length === 0) return true;
   if (isExclusive(state, stage) || active.length >= state.spec.config.max_concurrent_stages) return false;
   return !active.some(({ result }) => isExclusive(state, specOf(state, result.stage)));
+}
+
+/** The item that may start now, or null. To be asked again after it has started. */
+export function nextItem(state: ExecutionState): UnitName | null {
+  for (const { items, result } of state.stages) {
+    if (items === null || items.begun >= items.units.length) continue;
+    const { map } = specOf(state, result.stage);
+    // One that waits for its agent's callback is at work.
+    const isFull = items.open.length >= (map?.concurrency ?? 0);
+    if (!isFull && hasPlaceAgain(state, result.stage)) return unitName(result.stage, items.begun);
+  }
+  return null;
+}
+
+/** True where a further call may begin, of a unit that may have left its place. */
+export function hasPlaceAgain(state: ExecutionState, name: UnitName): boolean {
+  const stage = stageOf(state, unitPlace(name).stage);
+  return isActive(stage) || hasPlaceFor(state, specOf(state, name));
 }
 
 function readyStages(state: ExecutionState): Ready[] {
@@ -57,16 +76,16 @@ export function isExclusive(state: ExecutionState, stage: ResolvedStage): boolea
 }
 
 /** True where starting the stage evaluates an expression. */
-export function hasExpression({ when, wait, input }: ResolvedStage): boolean {
-  return when !== undefined || wait?.prompt !== undefined || input !== undefined;
+export function hasExpression({ when, wait, input, map }: ResolvedStage): boolean {
+  return when !== undefined || wait?.prompt !== undefined || input !== undefined || map !== undefined;
 }
 
-/** The definition of a stage that the run has. */
-export function specOf(state: ExecutionState, name: string): ResolvedStage {
-  return state.spec.stages[state.index.get(name) as number] as ResolvedStage;
+/** The definition of a stage that the run has, or of an item's stage. */
+export function specOf(state: ExecutionState, name: UnitName): ResolvedStage {
+  return state.spec.stages[state.index.get(unitPlace(name).stage) as number] as ResolvedStage;
 }
 
 /** The definition of a stage that calls an agent. */
-export function agentStageOf(state: ExecutionState, name: string): AgentStage {
+export function agentStageOf(state: ExecutionState, name: UnitName): AgentStage {
   return specOf(state, name) as AgentStage;
 }

@@ -1,4 +1,4 @@
-// What a stage's `input` is in a state. It is evaluated where the stage may start, as one of the batch's expressions, and
+// What a unit's `input` is in a state. It is evaluated where the unit may start, as one of the batch's expressions, and
 // is at hand when its agent is called a moment later.
 import type { JsonObject } from "../../contract/json.ts";
 import type { Result } from "../../contract/problem.ts";
@@ -7,11 +7,16 @@ import type { Meter } from "../expressions/cel.ts";
 import { evaluateInput } from "../pipeline/stage-input.ts";
 import type { RunSpec } from "./run-spec.ts";
 import { scopeOf } from "./rules/scope.ts";
+import { specOf } from "./schedule.ts";
 import type { ExecutionState } from "./state.ts";
+import type { UnitName } from "./units/unit-name.ts";
+import { unitScope } from "./units/unit-scope.ts";
 
 /** The last input of a stage, with all that it was made of. */
 interface Evaluated {
   spec: RunSpec;
+  unit: UnitName;
+  iteration: number | undefined;
   context: JsonObject;
   data: readonly (JsonObject | null)[];
   input: Result<JsonObject, string>;
@@ -20,23 +25,28 @@ interface Evaluated {
 const evaluated = new WeakMap<ResolvedStage, Evaluated>();
 
 /**
- * Null for a stage without one; the error is one line of text.
+ * Null for a unit without one; the error is one line of text.
  * @param meter what it may cost; absent where it has been evaluated for this state, or is a further try's
  */
 export function stageInput(
   state: ExecutionState,
-  stage: ResolvedStage,
+  unit: UnitName,
   meter?: Meter,
 ): Result<JsonObject, string> | null {
+  const stage = specOf(state, unit);
   if (stage.input === undefined) return null;
   const { spec, context, stages } = state;
+  const about = unitScope(state, unit);
   const known = evaluated.get(stage);
   const isSame =
     known?.spec === spec &&
+    known.unit === unit &&
+    known.iteration === about.iteration &&
     known.context === context &&
     stages.every(({ result }, at) => result.data === known.data[at]);
   if (isSame) return known.input;
-  const input = evaluateInput(stage.input, scopeOf(state), meter);
-  evaluated.set(stage, { spec, context, data: stages.map(({ result }) => result.data), input });
+  const input = evaluateInput(stage.input, { ...scopeOf(state), ...about }, meter);
+  const data = stages.map(({ result }) => result.data);
+  evaluated.set(stage, { spec, unit, iteration: about.iteration, context, data, input });
   return input;
 }

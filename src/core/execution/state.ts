@@ -4,14 +4,15 @@ import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
 import type { RunSpec } from "./run-spec.ts";
+import { type UnitName, unitPlace } from "./units/unit-name.ts";
 
 /**
  * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `delayed` sits out a
  * delay between tries, `interrupted` lost its call (a pause in mode abort, a crash) and is called again under the same
  * attempt, `lookup` waits for the last good result to be found. All four keep their place among the concurrent stages.
- * `waiting` waits for an answer from outside, and has no place among them.
+ * `waiting` waits for an answer from outside, and has no place among them. `mapping` has its items at work.
  */
-type Phase = "pending" | "calling" | "delayed" | "interrupted" | "lookup" | "waiting" | "ended";
+type Phase = "pending" | "calling" | "delayed" | "interrupted" | "lookup" | "waiting" | "mapping" | "ended";
 
 /** What a stage in phase `waiting` waits for. */
 export interface OutsideWait {
@@ -61,6 +62,17 @@ interface AgentReply {
   readonly data: JsonObject;
 }
 
+/** The items of a stage with `map`, once their list is known and until the stage has ended. */
+export interface MappedItems {
+  /** In the order of the list. */
+  readonly units: readonly StageState[];
+  /** How many have begun: the first of the list. */
+  readonly begun: number;
+  /** The places of those that have begun and not ended. */
+  readonly open: readonly number[];
+}
+
+/** Of a unit: a stage, or an item of one that maps. */
 export interface StageState {
   readonly phase: Phase;
   readonly result: StageResult;
@@ -112,6 +124,16 @@ export interface StageState {
   readonly reply: AgentReply | null;
   /** What it had said when it was superseded; null where it was not, or had said nothing. */
   readonly said: string | null;
+  /** Of a stage with `map`, while they are at work. */
+  readonly items: MappedItems | null;
+  /** Its list, as JSON; also once it has ended, where the result cache may have results of its items. */
+  readonly values: readonly unknown[];
+  /** The present iteration of a unit with `repeat`, from 1; 0 before the first, and of any other. */
+  readonly iteration: number;
+  /** The data of the iteration before; null in the first. */
+  readonly previous: JsonObject | null;
+  /** What the iterations before have used, which the execution's usage has already; null where there are none. */
+  readonly used: Usage | null;
 }
 
 export interface ExecutionState {
@@ -150,13 +172,18 @@ export function isTerminal(status: ExecutionStatus): boolean {
   return status === "completed" || status === "failed" || status === "cancelled";
 }
 
-/** The stage of this name; the caller knows that it exists. */
-export function stageOf(state: ExecutionState, name: string): StageState {
-  return state.stages[state.index.get(name) as number] as StageState;
+/** The unit of this name; the caller knows that it exists, and that an item's stage has not ended. */
+export function stageOf(state: ExecutionState, name: UnitName): StageState {
+  const { stage: of, item } = unitPlace(name);
+  const stage = state.stages[state.index.get(of) as number] as StageState;
+  return item === undefined ? stage : (stage.items?.units[item] as StageState);
 }
 
-/** True if the stage occupies one of the concurrency slots. */
-export function isActive({ phase, displaced }: StageState): boolean {
+/** True if the stage occupies one of the concurrency slots: one that maps does while any of its items would. */
+export function isActive({ phase, displaced, items }: StageState): boolean {
+  if (items !== null && phase === "mapping") {
+    return items.open.length === 0 || items.open.some((at) => isActive(items.units[at] as StageState));
+  }
   return phase !== "pending" && phase !== "ended" && !displaced;
 }
 
@@ -175,6 +202,7 @@ export function awaitsCallback({ status }: ExecutionState, stage: StageState, ca
 
 /** True where a question is open. */
 export function awaitsPerson({ stages }: ExecutionState): boolean {
+  // An item asks nothing.
   return stages.some(({ wait }) => wait?.reason === "wait");
 }
 

@@ -66,8 +66,12 @@ export function forkSource(state: ExecutionState, events: Iterable<LogEvent>): F
           found.set(event.stage, { ...before, began_seq, asked_seq: event.seq, prompt: event.data.prompt });
         }
         break;
+      case "stage.iterated":
+        found.set(event.stage, { ...before, ...withPatch(before, event.internal?.context) });
+        break;
       case "stage.completed":
-        found.set(event.stage, completed(before, event));
+        if (event.item === undefined) found.set(event.stage, completed(before, event));
+        else found.set(event.stage, { ...before, ...withPatch(before, event.internal?.context) });
         break;
       default:
     }
@@ -86,6 +90,11 @@ export function forkSource(state: ExecutionState, events: Iterable<LogEvent>): F
   };
 }
 
+/** What items, or iterations, add to the context is what their stage adds. */
+function withPatch({ patch: before }: Found, patch: JsonObject | undefined): Pick<Found, "patch"> {
+  return patch === undefined ? {} : { patch: { ...before, ...patch } };
+}
+
 function completed(before: Found, event: LogEventOf<"stage.completed">): Found {
   const { context: patch, saw, prompt } = event.internal ?? {};
   const text = keptText(event);
@@ -93,7 +102,7 @@ function completed(before: Found, event: LogEventOf<"stage.completed">): Found {
     ...before,
     began_seq: before.began_seq || event.seq,
     asked_seq: before.asked_seq || event.seq,
-    ...(patch === undefined ? {} : { patch }),
+    ...withPatch(before, patch),
     ...(text === null ? {} : { text }),
     ...(saw === undefined ? {} : { saw }),
     ...(prompt === undefined ? {} : { prompt }),

@@ -310,7 +310,7 @@ function definitionDifference(stage: ResolvedStage, earlier: ResolvedStage): str
   for (const key of new Set([...Object.keys(stage.config), ...Object.keys(earlier.config)])) {
     if (!isEqual(stage.config[key], earlier.config[key])) return `config.${key}`;
   }
-  for (const field of ["timeout_seconds", "input", "output_schema"] as const) {
+  for (const field of ["timeout_seconds", "input", "map", "repeat", "output_schema"] as const) {
     if (!isEqual(stage[field] ?? null, earlier[field] ?? null)) return `definition.${field}`;
   }
   return null;

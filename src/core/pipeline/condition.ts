@@ -2,6 +2,7 @@
 // a definition is written, evaluated before the stage would start.
 import type { JsonObject } from "../../contract/json.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
+import type { PipelineStage } from "../../contract/stage.ts";
 import {
   checkExpression,
   evaluate,
@@ -16,6 +17,12 @@ export interface ConditionScope {
   query: string;
   results: Record<string, unknown>;
   context: Record<string, unknown>;
+  /** Of a unit of a stage with `map` or `repeat`, see the contract's AgentCall; `result` is what `until` is about. */
+  item?: unknown;
+  index?: number | undefined;
+  iteration?: number | undefined;
+  previous?: JsonObject | null | undefined;
+  result?: JsonObject;
 }
 
 const VARIABLES: Variables = {
@@ -24,30 +31,54 @@ const VARIABLES: Variables = {
   context: { kind: "map" },
 };
 
-/** The reason why `text` cannot be a condition, or null. */
-export function conditionFault(text: string): string | null {
-  const expression = parseExpression(text);
-  if (!expression.ok) return expression.error.message;
-  const kind = checkExpression(expression.value, VARIABLES);
-  if (!kind.ok) return kind.error.message;
-  return kind.value === "bool" || kind.value === "dyn" ? null : `returns ${kind.value}, not bool`;
+/** What a stage's expressions see beside them, by what the stage is. */
+const OF_ITEMS: Variables = { item: { kind: "dyn" }, index: { kind: "int" } };
+const OF_ITERATIONS: Variables = { iteration: { kind: "int" }, previous: { kind: "dyn" } };
+
+/** The variables of a stage's `input`. */
+export function inputVariables({ map, repeat }: Pick<PipelineStage, "map" | "repeat">): Variables {
+  return {
+    ...VARIABLES,
+    ...(map === undefined ? {} : OF_ITEMS),
+    ...(repeat === undefined ? {} : OF_ITERATIONS),
+  };
 }
 
-/** The reason why `text` cannot be an expression, of whatever it gives, or null. */
-export function valueFault(text: string): string | null {
-  const expression = parseExpression(text);
-  if (!expression.ok) return expression.error.message;
-  const kind = checkExpression(expression.value, VARIABLES);
-  return kind.ok ? null : kind.error.message;
+/** The variables of `repeat.until`. */
+export const UNTIL_VARIABLES: Variables = {
+  ...VARIABLES,
+  iteration: { kind: "int" },
+  result: { kind: "map" },
+};
+
+/** The reason why `text` cannot be a condition, or null. */
+export function conditionFault(text: string, variables = VARIABLES): string | null {
+  return kindFault(text, "bool", "bool", variables);
+}
+
+/** The reason why `text` cannot be an expression, whatever kind of value it gives, or null. */
+export function valueFault(text: string, variables = VARIABLES): string | null {
+  return kindFault(text, null, "", variables);
 }
 
 /** The reason why `text` cannot be an expression that gives an object, or null. */
 export function objectFault(text: string): string | null {
+  return kindFault(text, "map", "an object", VARIABLES);
+}
+
+/** The reason why `text` cannot be an expression that gives a list, or null. */
+export function listFault(text: string): string | null {
+  return kindFault(text, "list", "a list", VARIABLES);
+}
+
+function kindFault(text: string, wanted: string | null, name: string, variables: Variables): string | null {
   const expression = parseExpression(text);
   if (!expression.ok) return expression.error.message;
-  const kind = checkExpression(expression.value, VARIABLES);
+  const kind = checkExpression(expression.value, variables);
   if (!kind.ok) return kind.error.message;
-  return kind.value === "map" || kind.value === "dyn" ? null : `returns ${kind.value}, not an object`;
+  return wanted === null || kind.value === wanted || kind.value === "dyn"
+    ? null
+    : `returns ${kind.value}, not ${name}`;
 }
 
 /** Evaluates an expression that gives an object; the error of one that does not is one line of text. */
@@ -63,6 +94,15 @@ export function evaluateObject(
   const { value } = result;
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? ok(value as JsonObject) : err("does not give an object");
+}
+
+/** Evaluates an expression that gives a list; the error of one that does not is one line of text. */
+export function evaluateList(text: string, scope: ConditionScope, meter?: Meter): Result<unknown[], string> {
+  const expression = parseExpression(text);
+  if (!expression.ok) return err(expression.error.message);
+  const result = evaluate(expression.value, { ...scope }, meter);
+  if (!result.ok) return err(result.error.message);
+  return Array.isArray(result.value) ? ok(result.value) : err("does not give a list");
 }
 
 /** The stages whose results a condition names; none if the text is not a condition. */

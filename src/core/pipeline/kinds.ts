@@ -20,6 +20,8 @@ const OF_AGENTS = [
   "output_schema",
   "on_input_required",
   "input_timeout_seconds",
+  "map",
+  "repeat",
 ] as const satisfies readonly (keyof PipelineStage)[];
 
 /** What is wrong with a stage as one of its kind. @param at its place in the definition */
@@ -35,6 +37,11 @@ export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] 
       return [invalid("", "has neither agent_type nor wait: a stage has exactly one of them")];
     }
     const faults = outputFaults(stage, invalid);
+    if (stage.map !== undefined && stage.on_input_required === "wait") {
+      const message =
+        "the agent of a stage with map cannot ask a person: nothing says which item an answer is for";
+      faults.push(invalid("on_input_required", message));
+    }
     if (stage.input_timeout_seconds !== undefined && stage.on_input_required !== "wait") {
       const message =
         'input_timeout_seconds is for an agent that may ask, and needs on_input_required "wait"';

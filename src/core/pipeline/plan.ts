@@ -71,7 +71,9 @@ function overrideFaults(
   return merged.flatMap((stage, at) => {
     const change = overrides[stage.name];
     if (change?.enabled === false) return [];
-    const isReplaced = [change?.when, change?.wait, change?.input].some((field) => field !== undefined);
+    const isReplaced = [change?.when, change?.wait, change?.input, change?.map, change?.repeat].some(
+      (field) => field !== undefined,
+    );
     if (isReplaced) return conditionFaults(stage, merged);
     if (!isRewired) return [];
     const before = stored[at] as PipelineStage;

@@ -3,7 +3,15 @@
 import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
-import { conditionFault, objectFault, stagesNamed, valueFault } from "./condition.ts";
+import {
+  conditionFault,
+  inputVariables,
+  listFault,
+  objectFault,
+  stagesNamed,
+  UNTIL_VARIABLES,
+  valueFault,
+} from "./condition.ts";
 import { ancestors, findCycle } from "./graph.ts";
 import { kindFaults } from "./kinds.ts";
 
@@ -95,15 +103,26 @@ interface StageExpression {
 }
 
 /** The expressions of a stage. */
-function expressionsOf({ when, wait, input }: PipelineStage): StageExpression[] {
+function expressionsOf(stage: PipelineStage): StageExpression[] {
+  const { when, wait, input, map, repeat } = stage;
   return [
     ...(when === undefined ? [] : [{ field: "when", text: when, fault: conditionFault }]),
     ...(wait?.prompt === undefined ? [] : [{ field: "wait/prompt", text: wait.prompt, fault: objectFault }]),
     ...Object.entries(input ?? {}).map(([key, text]) => ({
       field: `input/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
       text,
-      fault: valueFault,
+      fault: (text: string) => valueFault(text, inputVariables(stage)),
     })),
+    ...(map === undefined ? [] : [{ field: "map/over", text: map.over, fault: listFault }]),
+    ...(repeat === undefined
+      ? []
+      : [
+          {
+            field: "repeat/until",
+            text: repeat.until,
+            fault: (text: string) => conditionFault(text, UNTIL_VARIABLES),
+          },
+        ]),
   ];
 }
 

@@ -1,6 +1,7 @@
 // The call of an agent that answers later: where it answers, and which agent it was.
 import { agentStageOf } from "../../core/execution/schedule.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import { fallbackOf } from "../../core/resilience/fallback.ts";
 import type { CallbackTarget } from "../object-protocol.ts";
 import type { AgentIdentity, Ports } from "../ports.ts";
@@ -29,7 +30,7 @@ export async function callbackUrl(
 }
 
 /** The agent that the stage's last call went to: its own, or its fallback's. */
-export function calledAgent(state: ExecutionState, name: string): AgentIdentity {
+export function calledAgent(state: ExecutionState, name: UnitName): AgentIdentity {
   const { spec } = state;
   const stage = agentStageOf(state, name);
   const fallback = stageOf(state, name).rescued === null ? null : fallbackOf(stage, spec.config);

@@ -6,6 +6,7 @@
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { agentStageOf } from "../../core/execution/schedule.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import { classify } from "../../core/resilience/classify.ts";
@@ -15,6 +16,7 @@ import type { AgentHealth, AgentRequest } from "../ports.ts";
 export async function guardedCall(
   ports: { shared?: { health: AgentHealth } },
   state: ExecutionState,
+  unit: UnitName,
   request: AgentRequest,
   signal: AbortSignal,
   call: () => Promise<CallOutcome>,
@@ -40,15 +42,16 @@ export async function guardedCall(
   const why = outcome.ok || verdict !== "failure" ? undefined : classify(outcome.failure).error.message;
   health.report(agent, verdict, probe, policy, why);
   // Turning the breaker off turns the budget off.
-  if (policy === null || verdict !== "failure" || outcome.ok || !mayFollow(state, request)) return outcome;
+  if (policy === null || verdict !== "failure" || outcome.ok || !mayFollow(state, unit, request))
+    return outcome;
   const budget_wait_ms = health.placeRetry(agent, attempt);
   return budget_wait_ms === 0 ? outcome : { ...outcome, budget_wait_ms };
 }
 
 /** Whether the stage may be tried again: a place in the budget is for a try that is made. */
-function mayFollow(state: ExecutionState, { call }: AgentRequest): boolean {
-  const { retry_attempts } = agentStageOf(state, call.stage);
-  return call.attempt < retry_attempts && stageOf(state, call.stage).rescued === null;
+function mayFollow(state: ExecutionState, unit: UnitName, { call }: AgentRequest): boolean {
+  const { retry_attempts } = agentStageOf(state, unit);
+  return call.attempt < retry_attempts && stageOf(state, unit).rescued === null;
 }
 
 function verdictOn(outcome: CallOutcome, signal: AbortSignal): CallVerdict {

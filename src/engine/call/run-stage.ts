@@ -11,6 +11,7 @@ import { conforming } from "../../core/execution/output.ts";
 import { agentStageOf } from "../../core/execution/schedule.ts";
 import { stageInput } from "../../core/execution/stage-input.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
+import { unitScope } from "../../core/execution/units/unit-scope.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts";
 import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
@@ -34,16 +35,17 @@ export async function runStage(
   invocation: Invocation,
   hooks: StageHooks,
 ): Promise<CallOutcome> {
-  const stage = agentStageOf(state, invocation.stage);
+  const unit = invocation.stage;
+  const stage = agentStageOf(state, unit);
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
-  const input = stageInput(state, stage);
+  const input = stageInput(state, unit);
   // A fallback may be there because of it.
   if (input !== null && !input.ok && fallback === null) {
     return { ok: false, failure: { kind: "input", detail: input.error } };
   }
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (input?.ok === true) request.call.input = input.value;
-  const { previous_error, reply, questions } = stageOf(state, stage.name);
+  const { previous_error, reply, questions } = stageOf(state, unit);
   if (stage.on_input_required === "wait" && fallback === null) request.may_ask = true;
   if (reply !== null && fallback === null) {
     request.answer = reply;
@@ -63,7 +65,7 @@ export async function runStage(
   const call = (ownHooks: StageHooks, waited_ms: number) => {
     const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);
     const time_ms = stage.timeout_seconds * 1_000 - waited_ms;
-    return guardedCall(ports, state, timed, ownHooks.signal, () =>
+    return guardedCall(ports, state, unit, timed, ownHooks.signal, () =>
       tryCall(ports, stage, timed, time_ms, ownHooks),
     );
   };
@@ -162,14 +164,16 @@ function agentRequest(
       ...Object.fromEntries(stage.depends_on.map((name) => [name, dataOf(state, name)])),
     },
     context: state.context,
+    ...unitScope(state, invocation.stage),
     history: spec.history,
     timeout_ms: Math.max(1, Math.min(stage.timeout_seconds * 1_000, state.deadline_at - now)),
   };
+  const iteration = (call.iteration ?? 1) > 1 ? `.${call.iteration}` : "";
   return {
     tenant: spec.tenant,
     registration: spec.agents[agent_type] ?? null,
     call,
-    idempotency_key: `${spec.execution_id}.${stage.name}${simple === null ? "" : ".fallback"}`,
+    idempotency_key: `${spec.execution_id}.${invocation.stage}${iteration}${simple === null ? "" : ".fallback"}`,
     traceparent:
       spec.traceparent === null
         ? null

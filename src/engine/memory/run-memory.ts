@@ -26,7 +26,10 @@ export function specWeight({ query, history, context, inputs, reused = [] }: Run
 
 /** What a run takes as it is, in bytes. */
 function stateWeight(state: ExecutionState): number {
-  const data = state.stages.reduce((sum, { result }) => sum + jsonWeight(result.data), 0);
+  const data = state.stages.reduce((sum, { result, items, values, previous }) => {
+    const ofItems = items?.units.reduce((of, unit) => of + jsonWeight(unit.result.data), 0);
+    return sum + jsonWeight(result.data) + jsonWeight(previous) + jsonWeight(values) + (ofItems ?? 0);
+  }, 0);
   return specWeight({ ...state.spec, context: state.context }) + data;
 }
 

@@ -3,7 +3,8 @@
 // agent can send it again (src/contract/README.md section 10).
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { CallEnding, Command, Refusal } from "../../core/execution/command.ts";
-import { awaitsCallback, type ExecutionState } from "../../core/execution/state.ts";
+import { awaitsCallback, type ExecutionState, stageOf } from "../../core/execution/state.ts";
+import { unitOfCall } from "../../core/execution/units/units.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { callbackToken, calledAgent } from "../call/callback.ts";
 import { NO_ROOM } from "../memory/isolate-budget.ts";
@@ -95,7 +96,7 @@ export class CallbacksInFlight {
     this.readings.add(reading);
     try {
       const token = await callbackToken(this.ports, state, target);
-      const agent = calledAgent(state, target.stage);
+      const agent = calledAgent(state, unitOfCall(state, target.stage, target.call));
       const aborted = untilAborted(reading.abort.signal);
       const read = await Promise.race([callbacks.read(agent, token, sent, this.hooks(reading)), aborted]);
       return this.take(reading, read);
@@ -196,9 +197,9 @@ export class CallbacksInFlight {
   /** A text of this call begins; readers of an earlier one begin again. */
   private begin(state: ExecutionState, reading: Reading): void {
     const { stage, call } = reading.target;
-    const attempt = state.stages[state.index.get(stage) as number]?.attempt ?? 0;
+    const unit = unitOfCall(state, stage, call);
     this.memory.ended(call);
-    const live = new LiveText(state.spec.execution_id, stage, attempt, call);
+    const live = new LiveText(state.spec.execution_id, unit, stageOf(state, unit).attempt, call);
     this.shown.set(call, { live, reading });
     this.owner.began(live);
   }
@@ -221,12 +222,15 @@ export class CallbacksInFlight {
 type CallOf = Pick<CallbackTarget, "stage" | "call">;
 
 function awaits(state: ExecutionState, { stage, call }: CallOf): boolean {
-  const at = state.stages[state.index.get(stage) ?? -1];
-  return at !== undefined && awaitsCallback(state, at, call);
+  return (
+    state.index.has(stage) && awaitsCallback(state, stageOf(state, unitOfCall(state, stage, call)), call)
+  );
 }
 
-function isAnswered({ stages, index }: ExecutionState, { stage, call }: CallOf): boolean {
-  return stages[index.get(stage) ?? -1]?.answers.some((answer) => answer.call === call) ?? false;
+function isAnswered(state: ExecutionState, { stage, call }: CallOf): boolean {
+  if (!state.index.has(stage)) return false;
+  const { answers } = stageOf(state, unitOfCall(state, stage, call));
+  return answers.some((answer) => answer.call === call);
 }
 
 function untilAborted(signal: AbortSignal): Promise<"aborted"> {

@@ -142,10 +142,10 @@ export class ExecutionDriver {
     return this.calls.has(call);
   }
 
-  /** What the stages in flight have said so far, by stage. */
+  /** What the units in flight have said so far. */
   said(): Record<string, string> {
     const said: Record<string, string> = {};
-    for (const { stage, length, text } of this.calls.texts()) if (length > 0) said[stage] = text;
+    for (const { unit, length, text } of this.calls.texts()) if (length > 0) said[unit] = text;
     return said;
   }
 

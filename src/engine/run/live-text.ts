@@ -4,11 +4,14 @@
 import type { AgentProgress } from "../../contract/agent.ts";
 import type { EventOf, StageDelta, StageProgress } from "../../contract/event.ts";
 import { cutText } from "../../contract/text.ts";
+import { type UnitName, unitName, unitPlace } from "../../core/execution/units/unit-name.ts";
 import { encodeTransient } from "../watch/sse.ts";
 
 export class LiveText {
   readonly execution_id: string;
   readonly stage: string;
+  /** The place of its item, of a stage that maps. */
+  readonly item: number | undefined;
   readonly attempt: number;
   /** The `seq` of the call's stage.started. */
   readonly call: number;
@@ -24,9 +27,11 @@ export class LiveText {
   private lastDelta: { from: number; to: number; piece: Uint8Array } | null = null;
   private lastProgress: { count: number; piece: Uint8Array } | null = null;
 
-  constructor(execution_id: string, stage: string, attempt: number, call: number) {
+  constructor(execution_id: string, unit: UnitName, attempt: number, call: number) {
     this.execution_id = execution_id;
+    const { stage, item } = unitPlace(unit);
     this.stage = stage;
+    this.item = item;
     this.attempt = attempt;
     this.call = call;
   }
@@ -46,6 +51,11 @@ export class LiveText {
   progresses(progress: AgentProgress | null): void {
     this.progress = progress;
     this.progressCount += 1;
+  }
+
+  /** Of its unit. */
+  get unit(): UnitName {
+    return unitName(this.stage, this.item);
   }
 
   /** The whole text so far. */
@@ -104,6 +114,7 @@ export class LiveText {
       execution_id: this.execution_id,
       type: "stage.progress",
       stage: this.stage,
+      ...(this.item === undefined ? {} : { item: this.item }),
       attempt: this.attempt,
       status: "running",
       message,
@@ -118,7 +129,7 @@ export function wholeDelta(event: EventOf<"stage.started" | "stage.completed">, 
 }
 
 function deltaEvent(
-  of: { execution_id: string; stage: string; attempt: number },
+  of: { execution_id: string; stage: string; item?: number | undefined; attempt: number },
   text: string,
   offset: number,
 ): StageDelta {
@@ -126,6 +137,7 @@ function deltaEvent(
     execution_id: of.execution_id,
     type: "stage.delta",
     stage: of.stage,
+    ...(of.item === undefined ? {} : { item: of.item }),
     attempt: of.attempt,
     status: "running",
     data: { partial_answer: text, offset },

@@ -170,7 +170,7 @@ export class EventFeed implements Watcher {
     const pieces: Uint8Array[] = [];
     let isFollowed = false;
     for (const [call, followed] of this.followed) {
-      if (followed.live.stage !== event.stage || call >= event.seq) continue;
+      if (!isOf(followed.live, event) || call >= event.seq) continue;
       isFollowed = true;
       pieces.push(...this.newPieces(followed));
       this.followed.delete(call);
@@ -187,7 +187,7 @@ export class EventFeed implements Watcher {
     if (!this.passesText) return [];
     if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];
     for (const [call, { live }] of this.followed) {
-      if (live.stage === event.stage && call < event.seq) this.followed.delete(call);
+      if (isOf(live, event) && call < event.seq) this.followed.delete(call);
     }
     return [encodeTransient(wholeDelta(event, ""))];
   }
@@ -220,4 +220,9 @@ function lifecyclePiece(event: LogEvent): Uint8Array {
     encoded.set(event, piece);
   }
   return piece;
+}
+
+/** True where the event is of the text's unit. */
+function isOf(live: LiveText, { stage, item }: LogEvent): boolean {
+  return live.stage === stage && live.item === item;
 }

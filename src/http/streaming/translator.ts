@@ -1,7 +1,7 @@
 // From the events of a run, as bytes, to what an encoder makes of them: between the splitter, which knows whole events, and
 // the reader's buffer. The encoder lives in the Worker, so that its state outlives the object that feeds the stream.
 import type { StreamEvent } from "../../core/dialects/answer-fold.ts";
-import type { Encoder } from "../../core/dialects/encoder.ts";
+import { type Encoder, isOfItem } from "../../core/dialects/encoder.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
 import { logError } from "../context.ts";
 import type { WholeEvents } from "./event-splitter.ts";
@@ -31,7 +31,7 @@ export class Translator {
       for (const piece of pieces) {
         for (const message of decoder.decode(piece).split("\n\n")) {
           const event = eventOf(message);
-          if (event !== null && !this.isOver) text += this.encoder.push(event);
+          if (event !== null && !isOfItem(event) && !this.isOver) text += this.encoder.push(event);
         }
       }
     } catch (cause) {

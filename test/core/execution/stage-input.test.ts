@@ -5,7 +5,6 @@ import { DEFAULT_CONFIG } from "../../../src/contract/config.ts";
 import { LIMITS } from "../../../src/contract/limits.ts";
 import { PipelineStage, StageOverride } from "../../../src/contract/stage.ts";
 import { stageInput } from "../../../src/core/execution/stage-input.ts";
-import { agentStageOf } from "../../../src/core/execution/schedule.ts";
 import { stageOf } from "../../../src/core/execution/state.ts";
 import { planStages } from "../../../src/core/pipeline/plan.ts";
 import { validatePipeline } from "../../../src/core/pipeline/validate.ts";
@@ -56,7 +55,7 @@ describe("a stage's input, when it is written", () => {
 });
 
 describe("a stage's input, in a run", () => {
-  const inputOf = (play: Play, name: string) => stageInput(play.state, agentStageOf(play.state, name));
+  const inputOf = (play: Play, name: string) => stageInput(play.state, name);
 
   test("sees the question, the results and the context as they are", () => {
     const input = { question: "query", docs: "results.a.docs.filter(d, d.good)", who: "context.user" };

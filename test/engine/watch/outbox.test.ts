@@ -88,12 +88,14 @@ class World {
       ended_at: ended ? this.time.now : null,
       recoveries: this.recoveries,
       drained_at: 0,
-      stages: questions.map((asked) => ({
+      stages: questions.map((asked, at) => ({
         phase: "waiting",
         began_seq: asked,
-        result: {},
+        result: { stage: `asks_${at}` },
+        items: null,
         wait: { seq: asked, reason: "wait", since: 0, expires_at: 600_000 },
       })),
+      index: new Map(questions.map((_, at) => [`asks_${at}`, at])),
       spec: { config, stages: questions.map(() => ({ wait: {} })) },
     } as unknown as ExecutionState;
   }

@@ -159,6 +159,8 @@ export class AgUiEncoder implements Encoder {
           ...this.stageState(event.stage, { status: "waiting", ...asked }),
         ];
       }
+      case "stage.iterated":
+        return [];
       case "stage.retrying":
         return this.stageState(event.stage, { status: "retrying", error: event.data.error });
       case "stage.fallback":

@@ -1,9 +1,10 @@
 // What a run's reports are about (I13): its status, its open questions, and until when the index may believe that it
 // waits. A change of any of them is reported; everything else in a log is read from the run itself.
 import type { ExecutionStatus } from "../../../contract/execution.ts";
-import type { ResolvedStage } from "../../../contract/stage.ts";
 import type { ExecutionState } from "../state.ts";
 import { nextActions } from "../next-actions.ts";
+import { specOf } from "../schedule.ts";
+import { someUnit, unitsOf } from "../units/units.ts";
 import { needsAlarm } from "./report-times.ts";
 
 /** What a report has said. */
@@ -24,6 +25,7 @@ export interface Change {
 }
 
 export function reported(state: ExecutionState): Reported {
+  // An item asks nothing.
   const questions = state.stages.flatMap(({ wait }) => (wait?.reason === "wait" ? [wait.seq] : []));
   return { status: state.status, questions, until: state.status === "waiting" ? waitsUntil(state) : 0 };
 }
@@ -53,9 +55,9 @@ export function leftReported(state: ExecutionState | null): Reported | null {
  */
 export function waitsUntil(state: ExecutionState): number {
   let until = 0;
-  for (const [at, { wait }] of state.stages.entries()) {
+  for (const [name, { wait }] of unitsOf(state)) {
     if (wait === null) continue;
-    const { callback_timeout_seconds = 0, heartbeat_seconds } = state.spec.stages[at] as ResolvedStage;
+    const { callback_timeout_seconds = 0, heartbeat_seconds } = specOf(state, name);
     const whole_ms = callback_timeout_seconds * 1_000;
     const end = heartbeat_seconds === undefined ? wait.expires_at + whole_ms : wait.since + whole_ms;
     until = Math.max(until, wait.reason === "wait" ? wait.expires_at : end);
@@ -65,5 +67,5 @@ export function waitsUntil(state: ExecutionState): number {
 
 /** The run waits on when what was reported of it is not believed any more. */
 function outlasts(state: ExecutionState, { until }: Reported): boolean {
-  return state.status === "waiting" && state.stages.some(({ wait }) => (wait?.expires_at ?? 0) > until);
+  return state.status === "waiting" && someUnit(state, ({ wait }) => (wait?.expires_at ?? 0) > until);
 }

@@ -1,7 +1,8 @@
 // The clock of an execution, and the status that follows from what its stages do: when it waits, since when its clock is
 // stopped, and how its deadline is moved when it goes on (I1).
-import { nextToStart } from "../schedule.ts";
+import { nextItem, nextToStart } from "../schedule.ts";
 import { type ExecutionState, isTerminal, type StageState } from "../state.ts";
+import { someUnit } from "../units/units.ts";
 
 /** The spans in which the clock was stopped, where the present one, if any, ends now. */
 export function pausedSpansAt(state: ExecutionState, at: number): ExecutionState["pausedSpans"] {
@@ -17,7 +18,7 @@ export function settle(state: ExecutionState, at: number): ExecutionState {
   const { drained_at } = state;
   const status = state.status === "paused" ? "paused" : isWaiting(state) ? "waiting" : "running";
   const isStopped =
-    status === "waiting" || (status === "paused" && !state.stages.some(({ phase }) => phase === "calling"));
+    status === "waiting" || (status === "paused" && !someUnit(state, ({ phase }) => phase === "calling"));
   if (isStopped === (drained_at !== null)) return status === state.status ? state : { ...state, status };
   if (drained_at === null) return { ...state, status, drained_at: at };
   return {
@@ -31,7 +32,7 @@ export function settle(state: ExecutionState, at: number): ExecutionState {
 
 /** True where some stage waits for the outside, and nothing else is in flight, delayed or ready. */
 function isWaiting(state: ExecutionState): boolean {
-  if (!state.stages.some(({ phase }) => phase === "waiting")) return false;
-  const isQuiet = ({ phase }: StageState) => phase === "waiting" || phase === "pending" || phase === "ended";
-  return state.stages.every(isQuiet) && nextToStart(state) === null;
+  if (!someUnit(state, ({ phase }) => phase === "waiting")) return false;
+  const isBusy = ({ phase }: StageState) => phase !== "waiting" && phase !== "pending" && phase !== "ended";
+  return !someUnit(state, isBusy) && nextItem(state) === null && nextToStart(state) === null;
 }

@@ -11,6 +11,7 @@ export type CallEndEvent = LogEventOf<
   | "stage.skipped"
   | "stage.cancelled"
   | "stage.retrying"
+  | "stage.iterated"
   | "stage.fallback"
 >;
 

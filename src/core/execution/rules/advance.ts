@@ -5,24 +5,29 @@ import { TIMINGS } from "../../timings.ts";
 import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
 import { fallbackOf } from "../../resilience/fallback.ts";
-import { agentStageOf, hasExpression, hasPlaceFor, nextToStart, specOf } from "../schedule.ts";
+import { agentStageOf, hasExpression, hasPlaceAgain, nextItem, nextToStart, specOf } from "../schedule.ts";
 import { stageInput } from "../stage-input.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
+import type { UnitName } from "../units/unit-name.ts";
+import { iterationOf } from "../units/unit-scope.ts";
+import { isOpen, unitsOf } from "../units/units.ts";
+import { beginMap } from "./map.ts";
 import { ask } from "./outside.ts";
 import { scopeOf } from "./scope.ts";
 import type { ResolvedStage } from "../../../contract/stage.ts";
 
 export function advance(batch: Batch): void {
-  for (const stage of batch.state.stages) {
+  for (const [name, unit] of unitsOf(batch.state)) {
     if (batch.state.status !== "running") return;
-    const name = stage.result.stage;
     // A fallback's call has the attempt of the try that it follows.
     // One that has left its place to wait for the outside needs one again.
-    if (stage.displaced && !hasPlaceFor(batch.state, specOf(batch.state, name))) continue;
-    if (stage.phase === "interrupted") callStage(batch, name, Math.max(1, stage.attempt), true);
-    else if (stage.phase === "delayed" && stage.due_at <= batch.now)
-      callStage(batch, name, stage.attempt + 1, false);
+    if (unit.displaced && !hasPlaceAgain(batch.state, name)) continue;
+    if (unit.phase === "interrupted") {
+      // The first try of an iteration is no repetition.
+      callUnit(batch, name, Math.max(1, unit.attempt), unit.attempt > 0 || unit.rescued !== null);
+    } else if (unit.phase === "delayed" && unit.due_at <= batch.now)
+      callUnit(batch, name, unit.attempt + 1, false);
   }
   let steps = 0;
   while (batch.state.status === "running") {
@@ -30,12 +35,14 @@ export function advance(batch: Batch): void {
       endExecution(batch, "completed", null);
       return;
     }
-    const next = nextToStart(batch.state);
+    const item = nextItem(batch.state);
+    const next = item === null ? nextToStart(batch.state) : specOf(batch.state, item);
     if (next === null) return;
     // The rest waits for a later batch: nextActions asks for it.
     if (hasExpression(next) && steps >= TIMINGS.CONDITION_STEPS) return;
     const meter = new Meter();
-    startStage(batch, next, meter);
+    if (item === null) startStage(batch, next, meter);
+    else startUnit(batch, item, meter);
     steps += meter.spent;
   }
 }
@@ -53,34 +60,45 @@ function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
       return;
     }
   }
-  const input = stageInput(batch.state, stage, meter);
-  if (input !== null && !input.ok) cannotEvaluate(batch, stage.name, input.error);
-  else if (stage.wait === undefined) callStage(batch, stage.name, 1, false);
-  else ask(batch, stage, meter);
+  if (stage.wait !== undefined) ask(batch, stage, meter);
+  else if (stage.map !== undefined) beginMap(batch, stage, meter);
+  else startUnit(batch, stage.name, meter);
 }
 
-/** The stage fails by one of its expressions, or its fallback begins. */
-function cannotEvaluate(batch: Batch, name: string, message: string): void {
+/** @param meter what its input may cost */
+function startUnit(batch: Batch, name: UnitName, meter: Meter): void {
+  const input = stageInput(batch.state, name, meter);
+  if (input !== null && !input.ok) cannotEvaluate(batch, name, input.error);
+  else callUnit(batch, name, 1, false);
+}
+
+/** The unit fails by one of its expressions, or its fallback begins. */
+function cannotEvaluate(batch: Batch, name: UnitName, message: string): void {
   failOrFallBack(batch, name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
-  if (stageOf(batch.state, name).phase === "interrupted") callStage(batch, name, 1, true);
+  // The failure of an item may have ended its stage.
+  if (isOpen(batch.state, name) && stageOf(batch.state, name).phase === "interrupted") {
+    callUnit(batch, name, 1, true);
+  }
 }
 
 /** A call begins with this event, durably, before it is made. */
-function callStage(batch: Batch, name: string, attempt: number, repeated: boolean): void {
+function callUnit(batch: Batch, name: UnitName, attempt: number, repeated: boolean): void {
   const agent_type = calledAgent(batch.state, name);
+  const iteration = iterationOf(batch.state, name);
+  const again = attempt > 1 ? `, try ${attempt}` : "";
   batch.emit({
     type: "stage.started",
     stage: name,
     status: "running",
     attempt,
-    message: attempt === 1 ? `${name} started` : `${name} started, try ${attempt}`,
-    data: { agent_type },
+    message: `${name} started${iteration > 1 ? `, iteration ${iteration}` : ""}${again}`,
+    data: { agent_type, ...(iteration === 0 ? {} : { iteration }) },
     ...(repeated ? { internal: { repeated } } : {}),
   });
 }
 
-/** The stage's agent, or the one that its fallback names. */
-function calledAgent(state: ExecutionState, name: string): string {
+/** The unit's agent, or the one that its fallback names. */
+function calledAgent(state: ExecutionState, name: UnitName): string {
   const stage = agentStageOf(state, name);
   if (stageOf(state, name).rescued === null) return stage.agent_type;
   const fallback = fallbackOf(stage, state.spec.config);

@@ -4,13 +4,14 @@ import { isoTime } from "../../time.ts";
 import { evolve, type FoldedEvent } from "../evolve.ts";
 import type { LogEvent } from "../log-event.ts";
 import type { ExecutionState } from "../state.ts";
+import { type UnitName, unitPlace } from "../units/unit-name.ts";
 
 /** What a batch gives to each event. */
 type Numbered = Pick<LogEvent, "execution_id" | "seq" | "timestamp">;
 
 type Unnumbered<Event> = Event extends Numbered ? Omit<Event, keyof Numbered> : never;
 
-/** An event before it has its number and its time. */
+/** An event before it has its number and its time. Its `stage` names a unit, which may be an item. */
 export type Draft = Unnumbered<LogEvent>;
 
 /** A terminal event before the execution after it is known: only its error is folded. */
@@ -53,6 +54,12 @@ export class Batch {
   }
 }
 
+/** The unit as an event has it. */
+function placed(name: UnitName): { stage: string; item?: number } {
+  const { stage, item } = unitPlace(name);
+  return item === undefined ? { stage } : { stage, item };
+}
+
 /** One place decides the order of an event's keys: its bytes are what every replay repeats (I7). */
 function compose<D extends Draft | EndDraft>(
   execution_id: string,
@@ -66,7 +73,7 @@ function compose<D extends Draft | EndDraft>(
     seq,
     timestamp,
     type,
-    ...(stage === undefined ? {} : { stage }),
+    ...(stage === undefined ? {} : placed(stage)),
     status,
     ...(attempt === undefined ? {} : { attempt }),
     message,

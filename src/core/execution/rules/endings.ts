@@ -3,16 +3,20 @@
 import type { ErrorInfo } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import type { StageError, StageResult } from "../../../contract/stage.ts";
+import { addUsage } from "../../../contract/usage.ts";
 import type { CallEnding, Command } from "../command.ts";
 import { isoTime, timeOf } from "../../time.ts";
 import { evolve } from "../evolve.ts";
-import { type CallEnd, keepText } from "../log-event.ts";
+import { type CallEnd, keepText, type LogEventOf } from "../log-event.ts";
 import { fallbackOf } from "../../resilience/fallback.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import { repeatsOf } from "../log-format/repeats.ts";
 import { specOf } from "../schedule.ts";
 import { type AcceptedAnswer, type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
+import { gathered, shownItems, totalsOf } from "../units/items.ts";
+import { type UnitName, unitName, unitPlace } from "../units/unit-name.ts";
+import { unitsOf } from "../units/units.ts";
 import { terminalData } from "../view/view.ts";
 
 type Answered = Extract<CallEnding, { ok: true }>;
@@ -34,18 +38,19 @@ const ENDS = {
 /** @param outcome its `bytes` are what it adds to those of the execution */
 export function completeStage(
   batch: Batch,
-  name: string,
+  name: UnitName,
   outcome: Answered,
   end: CallEnd,
   { answered, by }: Answering = {},
 ): void {
   const { answer, bytes, cached } = outcome;
   const { attempt, rescued } = stageOf(batch.state, name);
+  const { used } = stageOf(batch.state, name);
   const result = finished(batch, name, {
     status: "completed",
     data: answer.data,
     error: null,
-    usage: answer.usage ?? null,
+    usage: used === null ? (answer.usage ?? null) : addUsage(used, answer.usage ?? {}),
     ...(cached === true ? { cached } : {}),
     ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
     ...(by === undefined ? {} : { answered_by: by }),
@@ -65,14 +70,16 @@ export function completeStage(
       ...(answer.context === undefined ? {} : { context: answer.context }),
       ...keepText(outcome.text, answer.data),
       ...(answered === undefined ? {} : { answered }),
+      ...(used === null ? {} : { usage: answer.usage ?? {} }),
     },
   });
+  itemEnded(batch, name);
 }
 
-/** Fails a stage, or starts its fallback if it has one; a failed fallback has no further one. */
+/** Fails a unit, or starts its fallback if it has one; a failed fallback has no further one. */
 export function failOrFallBack(
   batch: Batch,
-  name: string,
+  name: UnitName,
   error: StageError,
   end: CallEnd = {},
   answering: Answering = {},
@@ -116,32 +123,56 @@ export function fitsContext(state: ExecutionState, bytes: number): boolean {
   return state.context_bytes + bytes <= contextLimit(state);
 }
 
-/** A stage's failure; a required one takes the execution with it (I12). */
-function failStage(
+/** A unit's failure, with its fallback's where it has one. */
+export function failStage(
   batch: Batch,
-  name: string,
+  name: UnitName,
   error: StageError,
-  end: CallEnd,
-  { answered, by }: Answering,
+  end: CallEnd = {},
+  { answered, by }: Answering = {},
 ): void {
-  const { attempt, rescued } = stageOf(batch.state, name);
+  const { attempt, rescued, used } = stageOf(batch.state, name);
   const tries =
     rescued !== null || (end.uncalled !== true && answered === undefined)
       ? {}
       : { attempts: answered === undefined ? attempt - 1 : attempt };
   const answered_by = by === undefined ? {} : { answered_by: by };
-  const result = finished(batch, name, { status: "failed", data: null, error, ...tries, ...answered_by });
-  const internal = { ...end, ...(answered === undefined ? {} : { answered }) };
+  const spent = used === null ? {} : { usage: used };
+  const result = finished(batch, name, {
+    status: "failed",
+    data: null,
+    error,
+    ...tries,
+    ...answered_by,
+    ...spent,
+  });
+  const internal = {
+    ...end,
+    ...(answered === undefined ? {} : { answered }),
+    ...(used === null ? {} : { usage: {} }),
+  };
+  emitFailure(batch, name, result, error, internal);
+  if (unitPlace(name).item !== undefined) itemEnded(batch, name);
+}
+
+/** Of a stage: one that is required fails the execution (I12). */
+function emitFailure(
+  batch: Batch,
+  name: UnitName,
+  result: StageResult,
+  error: StageError,
+  internal: LogEventOf<"stage.failed">["internal"] & object,
+): void {
   batch.emit({
     type: "stage.failed",
     stage: name,
     status: "failed",
-    attempt,
+    attempt: stageOf(batch.state, name).attempt,
     message: `${name} failed: ${error.message}`,
     data: result,
     ...(Object.keys(internal).length === 0 ? {} : { internal }),
   });
-  if (!specOf(batch.state, name).required) return;
+  if (unitPlace(name).item !== undefined || !specOf(batch.state, name).required) return;
   failExecution(batch, {
     code: error.code,
     message: `${name}: ${error.message}`,
@@ -179,20 +210,10 @@ export function endExecution(
   reason?: string,
   superseded?: Superseded,
 ): void {
-  for (const stage of batch.state.stages) {
-    if (stage.phase === "pending" || stage.phase === "ended") continue;
-    const name = stage.result.stage;
-    const text = superseded?.texts[name];
-    batch.emit({
-      type: "stage.cancelled",
-      stage: name,
-      status: "cancelled",
-      attempt: stage.attempt,
-      message: `${name} cancelled`,
-      data: {},
-      ...(text === undefined ? {} : { internal: { text } }),
-    });
+  for (const [name, unit] of unitsOf(batch.state)) {
+    if (unit.phase !== "pending" && unit.phase !== "ended") cancelUnit(batch, name, superseded?.texts[name]);
   }
+  for (const { items, result } of batch.state.stages) if (items !== null) cancelUnit(batch, result.stage);
   const event = batch.draw({
     ...ENDS[status],
     message: reason ?? (error === null ? status : `${status}: ${error.message}`),
@@ -207,9 +228,61 @@ export function endExecution(
   batch.take({ ...event, data, ...(Object.keys(internal).length === 0 ? {} : { internal }) }, after);
 }
 
+/** @param text what it had said */
+function cancelUnit(batch: Batch, name: UnitName, text?: string): void {
+  batch.emit({
+    type: "stage.cancelled",
+    stage: name,
+    status: "cancelled",
+    attempt: stageOf(batch.state, name).attempt,
+    message: `${name} cancelled`,
+    data: {},
+    ...(text === undefined ? {} : { internal: { text } }),
+  });
+}
+
+/** Where it was the last item, or one that fails its stage, the stage ends. */
+function itemEnded(batch: Batch, name: UnitName): void {
+  const { stage, item } = unitPlace(name);
+  if (item === undefined) return;
+  const { error } = stageOf(batch.state, name).result;
+  if (error !== null && specOf(batch.state, name).map?.on_error !== "collect") {
+    for (const at of stageOf(batch.state, stage).items?.open ?? []) cancelUnit(batch, unitName(stage, at));
+    endMap(batch, stage, { ...error, message: `item ${item}: ${error.message}` });
+    return;
+  }
+  const { items } = stageOf(batch.state, stage);
+  if (items?.open.length === 0 && items.begun === items.units.length) endMap(batch, stage, null);
+}
+
+/** The stage ends, with what its items have given or by the error of one. */
+export function endMap(batch: Batch, name: string, error: StageError | null): void {
+  const { items } = stageOf(batch.state, name);
+  if (items === null) return;
+  const totals = totalsOf(items);
+  // The execution has the usage of its items.
+  const internal = { usage: {} };
+  if (error !== null) {
+    const result = finished(batch, name, { status: "failed", data: null, error, ...totals });
+    emitFailure(batch, name, result, error, internal);
+    return;
+  }
+  const data = gathered(items);
+  const result = finished(batch, name, { status: "completed", data, error: null, ...totals });
+  batch.emit({
+    type: "stage.completed",
+    stage: name,
+    status: "completed",
+    attempt: 1,
+    message: `${name} completed in ${result.duration_ms} ms`,
+    data: { ...result, data: shownItems(data) },
+    internal,
+  });
+}
+
 function finished(
   batch: Batch,
-  name: string,
+  name: UnitName,
   end: Pick<StageResult, "status" | "data" | "error"> &
     Partial<Pick<StageResult, "usage" | "cached" | "attempts" | "answered_by">>,
 ): StageResult {

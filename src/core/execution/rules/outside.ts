@@ -24,6 +24,7 @@ import {
   type StageState,
   stageOf,
 } from "../state.ts";
+import { isOpen, unitOfCall, unitsOf } from "../units/units.ts";
 import { replyExpired, takeReply } from "./agent-asks.ts";
 import { withinContext } from "./answer.ts";
 import type { Batch } from "./batch.ts";
@@ -35,6 +36,7 @@ import {
   fitsContext,
   skipStage,
 } from "./endings.ts";
+import { takeAnswer } from "./iterate.ts";
 import { callFailed } from "./retry.ts";
 import { scopeOf } from "./scope.ts";
 import { dataFaults } from "../../schemas/data-faults.ts";
@@ -114,12 +116,14 @@ export function awaitCallback(
 /** Ends every wait that has had no answer in time. True where there was one. */
 export function expireWaits(batch: Batch): boolean {
   let expired = false;
-  for (const { wait, result } of batch.state.stages) {
+  for (const [name, { wait }] of unitsOf(batch.state)) {
     if (wait === null || batch.now < wait.expires_at || isTerminal(batch.state.status)) continue;
+    // The end of an item before it may have ended its stage.
+    if (!isOpen(batch.state, name)) continue;
     expired = true;
-    if (wait.continuation !== null) replyExpired(batch, result.stage);
-    else if (wait.reason === "wait") questionExpired(batch, result.stage);
-    else callbackExpired(batch, result.stage, wait);
+    if (wait.continuation !== null) replyExpired(batch, name);
+    else if (wait.reason === "wait") questionExpired(batch, name);
+    else callbackExpired(batch, name, wait);
   }
   return expired;
 }
@@ -224,15 +228,16 @@ function endWith(
 }
 
 /** The result of an agent that answers later, which may come before its 202. */
-export function takeCallback(batch: Batch, { stage: name, call, outcome }: Callback): Refusal | null {
-  const stage = known(batch, name);
-  if (stage === null) return { reason: "unknown_stage", stage: name };
+export function takeCallback(batch: Batch, { stage: of, call, outcome }: Callback): Refusal | null {
+  if (!batch.state.index.has(of)) return { reason: "unknown_stage", stage: of };
+  const name = unitOfCall(batch.state, of, call);
+  const stage = stageOf(batch.state, name);
   const answered = { call, digest: digestOf(outcome) };
-  if (isKnown(stage, answered)) return { reason: "repeated", stage: name };
-  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
+  if (isKnown(stage, answered)) return { reason: "repeated", stage: of };
+  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(of, TRY_ENDED);
   const taken = withinContext(batch.state, conforming(agentStageOf(batch.state, name), outcome));
   const end = callOf(batch, name);
-  if (taken.ok) completeStage(batch, name, taken, end, { answered });
+  if (taken.ok) takeAnswer(batch, name, taken, end, { answered });
   else callFailed(batch, name, taken, end, chanceOf(batch), answered);
   return null;
 }
@@ -245,10 +250,11 @@ const TRY_ENDED = "the try that the callback belongs to has ended";
  * so those that would move it by less than a tenth are dropped; a tenth is added, so that none of them has less time
  * than it was promised.
  */
-export function takeHeartbeat(batch: Batch, { stage: name, call }: Heartbeat): Refusal | null {
-  const stage = known(batch, name);
-  if (stage === null) return { reason: "unknown_stage", stage: name };
-  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(name, TRY_ENDED);
+export function takeHeartbeat(batch: Batch, { stage: of, call }: Heartbeat): Refusal | null {
+  if (!batch.state.index.has(of)) return { reason: "unknown_stage", stage: of };
+  const name = unitOfCall(batch.state, of, call);
+  const stage = stageOf(batch.state, name);
+  if (!awaitsCallback(batch.state, stage, call)) return unanswerable(of, TRY_ENDED);
   const { wait } = stage;
   // Before its 202 the try has its own time limit.
   if (wait === null) return null;

@@ -1,12 +1,15 @@
 // The PipelineExecution of a state: what GET answers and what the terminal event carries.
 import type { PerformanceMetrics, PipelineExecution } from "../../../contract/execution.ts";
 import { LIMITS } from "../../../contract/limits.ts";
+import type { StageResult } from "../../../contract/stage.ts";
 import { jsonPieces } from "../../json/json-pieces.ts";
 import { sinks } from "../../pipeline/graph.ts";
 import { isoTime } from "../../time.ts";
 import { utf8Bytes } from "../../json/weight.ts";
 import { covered, criticalPathOf, stagesOn } from "./critical-path.ts";
-import { type ExecutionState, isTerminal } from "../state.ts";
+import { specOf } from "../schedule.ts";
+import { type ExecutionState, isTerminal, type StageState, stageOf } from "../state.ts";
+import { shownItems } from "../units/items.ts";
 
 /** The current execution. */
 export function viewExecution(state: ExecutionState): PipelineExecution {
@@ -15,6 +18,8 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
     ({ result }) => result.status === "running" || result.status === "waiting",
   );
   const current_stages = running.map((stage) => stage.result.stage);
+  const results = state.stages.map((stage) => shownResult(state, stage));
+  const isCut = results.some((result, at) => result !== state.stages[at]?.result);
   return {
     execution_id: spec.execution_id,
     status: state.status,
@@ -27,7 +32,7 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
     duration_ms: state.ended_at === null ? null : state.ended_at - state.started_at,
     current_stage: current_stages[0] ?? null,
     current_stages,
-    stage_results: Object.fromEntries(state.stages.map((stage) => [stage.result.stage, stage.result])),
+    stage_results: Object.fromEntries(results.map((result) => [result.stage, result])),
     final_result: finalResult(state),
     final_stages: finalStages(state),
     context_data: state.context,
@@ -43,7 +48,16 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
       ...(state.superseded_by === null ? {} : { superseded_by: state.superseded_by }),
     },
     forked_from: spec.forked_from ?? null,
+    ...(isCut ? { truncated: true } : {}),
   };
+}
+
+/** The result of a stage as readers get it: of one that maps, many large items are shown without their data. */
+function shownResult(state: ExecutionState, { result }: StageState): StageResult {
+  const { stage, data } = result;
+  if (data === null || specOf(state, stage).map === undefined) return result;
+  const shown = shownItems(data);
+  return shown === data ? result : { ...result, data: shown };
 }
 
 const MEMORY_NOTE =
@@ -110,7 +124,7 @@ function utf8AtMost(text: string, limit: number): boolean {
 export function finalResult(state: ExecutionState): unknown {
   if (state.status !== "completed") return null;
   const last = finalStages(state);
-  const data = (name: string) => state.stages[state.index.get(name) as number]?.result.data ?? null;
+  const data = (name: string) => shownResult(state, stageOf(state, name)).data;
   if (last.length === 1) return data(last[0] as string);
   const isLarge =
     state.context_bytes > LIMITS.FINAL_RESULT_BYTES &&

@@ -1,10 +1,12 @@
 // The metrics report of an ended execution: a view of its state, made outside the run's critical path. Beside durations
 // and outcomes it has the run's shape, from which a changed run can be simulated.
-import type { StageStatus } from "../../../contract/stage.ts";
+import type { ResolvedStage, StageStatus } from "../../../contract/stage.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { hash64 } from "../../hash.ts";
+import { timeOf } from "../../time.ts";
 import { specOf } from "../../execution/schedule.ts";
 import {
+  covered,
   criticalPathOf,
   placeWait,
   type PlaceWait,
@@ -138,7 +140,7 @@ function shapeOf(state: ExecutionState): RunShape | null {
         depends_on: depends_on.filter((other) => stages.some((known) => known.name === other)),
         parallel: parallel && config.enable_parallel_execution,
         timeout_ms: (timeout_seconds ?? 0) * 1_000,
-        tries_ms: stage.calls.map(([from, to]) => to - from),
+        tries_ms: triesOf(stage, specOf(state, name)),
         waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
         cached: stage.result.cached,
         asked: hasRun(stage) ? asked(state, name, fingerprints, all) : "",
@@ -146,6 +148,13 @@ function shapeOf(state: ExecutionState): RunShape | null {
       };
     }),
   };
+}
+
+/** Items are called at a time: of a stage that maps, the time in which any of them was. */
+function triesOf({ calls, result }: StageState, { map }: ResolvedStage): number[] {
+  if (map === undefined) return calls.map(([from, to]) => to - from);
+  const end = result.end_time === null ? 0 : timeOf(result.end_time);
+  return [covered(calls, 0, end)];
 }
 
 /** How much of a value its fingerprint covers: hashing a megabyte for a metric would cost too much. */

@@ -5,6 +5,7 @@ import type { RegisteredAgent } from "../../../contract/agent.ts";
 import type { StageError, Usage } from "../../../contract/stage.ts";
 import { isAmount } from "../../../contract/usage.ts";
 import type { LogEvent, LogEventOf } from "../../execution/log-event.ts";
+import { type UnitName, unitName } from "../../execution/units/unit-name.ts";
 import type { ExecutionState } from "../../execution/state.ts";
 import { ERROR_TYPE, GENAI, OPERATION, SERVER } from "./genai.ts";
 import { callSpanId, runSpanId } from "./trace-context.ts";
@@ -79,7 +80,7 @@ const NOTED: ReadonlySet<string> = new Set([
 
 interface Open {
   span: Span;
-  stage: string;
+  unit: UnitName;
   isQuestion: boolean;
 }
 
@@ -103,35 +104,39 @@ class Tries {
     const at = Date.parse(event.timestamp);
     switch (event.type) {
       case "stage.started":
-        this.begin(event, at);
+        // The items of a stage that maps have the tries.
+        if (event.data.items === undefined) this.begin(event, at);
         break;
       case "stage.waiting":
         // The span of an agent's call goes on until its callback.
         if (event.data.reason === "wait") this.ask(event, at);
-        else this.later.add(event.stage);
+        else this.later.add(unitOf(event));
         break;
       case "stage.skipped":
         // A question that is open has had no answer in time.
-        this.cut(event.stage, at, "timeout");
+        this.cut(unitOf(event), at, "timeout");
         break;
       case "stage.retrying":
       case "stage.failed":
         this.end(event, at, event.data.error);
         break;
+      case "stage.iterated":
+        this.end(event, at, null, event.internal?.usage);
+        break;
       case "stage.completed":
         this.end(event, at, null, event.data.usage);
         break;
       case "stage.cancelled":
-        this.cut(event.stage, at, "cancelled");
+        this.cut(unitOf(event), at, "cancelled");
         break;
       case "execution.recovered":
-        for (const { stage, isQuestion } of this.open.values())
-          if (!isQuestion && !this.later.has(stage)) this.cut(stage, at, "interrupted by a restart");
+        for (const { unit, isQuestion } of this.open.values())
+          if (!isQuestion && !this.later.has(unit)) this.cut(unit, at, "interrupted by a restart");
         break;
       case "execution.paused":
         if (event.data.mode !== "abort") break;
-        for (const { stage, isQuestion } of this.open.values())
-          if (!isQuestion) this.cut(stage, at, "interrupted by a pause");
+        for (const { unit, isQuestion } of this.open.values())
+          if (!isQuestion) this.cut(unit, at, "interrupted by a pause");
         break;
       default:
     }
@@ -156,11 +161,14 @@ class Tries {
         ...calledAgent(this.state.spec.agents[agent] ?? null),
         "coordinator.stage": stage,
         "coordinator.attempt": event.attempt,
+        ...(event.item === undefined ? {} : { "coordinator.item": event.item }),
+        ...(event.data.iteration === undefined ? {} : { "coordinator.iteration": event.data.iteration }),
       },
       error: null,
       events: [],
     };
-    this.open.set(stage, { span, stage, isQuestion: false });
+    const unit = unitOf(event);
+    this.open.set(unit, { span, unit, isQuestion: false });
   }
 
   private ask(event: LogEventOf<"stage.waiting">, at: number): void {
@@ -182,37 +190,38 @@ class Tries {
       error: null,
       events: [],
     };
-    this.open.set(stage, { span, stage, isQuestion: true });
+    this.open.set(stage, { span, unit: stage, isQuestion: true });
   }
 
   private end(
-    event: LogEventOf<"stage.retrying" | "stage.failed" | "stage.completed">,
+    event: LogEventOf<"stage.retrying" | "stage.iterated" | "stage.failed" | "stage.completed">,
     at: number,
     error: StageError | null,
-    usage: Usage | null = null,
+    usage: Usage | null | undefined = null,
   ): void {
-    const open = this.open.get(event.stage);
+    const open = this.open.get(unitOf(event));
+    const result = event.type === "stage.completed" || event.type === "stage.failed" ? event.data : null;
     // A stage that failed between two tries has none in flight.
     if (open === undefined) return;
     const { span } = open;
-    if (event.type !== "stage.retrying" && event.data.answered_by != null)
-      span.attributes["coordinator.answered_by"] = answererKind(event.data.answered_by);
+    if (result !== null && result.answered_by != null)
+      span.attributes["coordinator.answered_by"] = answererKind(result.answered_by);
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
     Object.assign(span.attributes, tokensOf(usage ?? {}), modelOf(usage ?? {}));
     // No agent was called for it.
-    if (event.type !== "stage.retrying" && event.data.cached) span.attributes["coordinator.cached"] = true;
+    if (result?.cached === true) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
     this.close(open, at, error === null ? null : { type: error.code, message: error.message });
   }
 
-  private cut(stage: string, at: number, why: string): void {
-    const open = this.open.get(stage);
+  private cut(unit: UnitName, at: number, why: string): void {
+    const open = this.open.get(unit);
     if (open !== undefined) this.close(open, at, { type: why.replaceAll(" ", "_"), message: why });
   }
 
-  private close({ span, stage }: Open, at: number, error: { type: string; message: string } | null): void {
-    this.open.delete(stage);
-    this.later.delete(stage);
+  private close({ span, unit }: Open, at: number, error: { type: string; message: string } | null): void {
+    this.open.delete(unit);
+    this.later.delete(unit);
     span.ended = Math.max(at, span.began);
     if (error !== null) {
       span.attributes[ERROR_TYPE] = error.type;
@@ -220,6 +229,10 @@ class Tries {
     }
     this.ended.push(span);
   }
+}
+
+function unitOf({ stage, item }: { stage: string; item?: number | undefined }): UnitName {
+  return unitName(stage, item);
 }
 
 /** `key`, `token` or `timeout`: who it was is in the execution. */

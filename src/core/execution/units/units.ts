@@ -1,0 +1,37 @@
+// The units of a state that may have a call.
+import { type ExecutionState, type StageState, stageOf } from "../state.ts";
+import { type UnitName, unitName, unitPlace } from "./unit-name.ts";
+
+/** Each stage, or in its place the open items of a stage with `map`. */
+export function* unitsOf({ stages }: ExecutionState): Generator<readonly [name: UnitName, unit: StageState]> {
+  for (const stage of stages) {
+    const { items, result } = stage;
+    if (items === null) yield [result.stage, stage];
+    else for (const item of items.open) yield [unitName(result.stage, item), items.units[item] as StageState];
+  }
+}
+
+/** True where any unit satisfies the condition. */
+export function someUnit(state: ExecutionState, condition: (unit: StageState) => boolean): boolean {
+  for (const [, unit] of unitsOf(state)) if (condition(unit)) return true;
+  return false;
+}
+
+/**
+ * The unit that a call is of.
+ * @param call the `seq` of a stage.started
+ */
+export function unitOfCall(state: ExecutionState, stage: string, call: number): UnitName {
+  const { items } = stageOf(state, stage);
+  const isOf = ({ first_call, call: last, answers }: StageState) =>
+    (first_call > 0 && call >= first_call && call <= last) || answers.some((answer) => answer.call === call);
+  const item =
+    items?.open.find((at) => isOf(items.units[at] as StageState)) ?? items?.units.findIndex(isOf) ?? -1;
+  return unitName(stage, item === -1 ? undefined : item);
+}
+
+/** False where an item's stage has ended, and its items with it. */
+export function isOpen(state: ExecutionState, name: UnitName): boolean {
+  const { stage, item } = unitPlace(name);
+  return item === undefined || stageOf(state, stage).items !== null;
+}
