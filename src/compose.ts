@@ -9,6 +9,7 @@ import type { BrotliDecoder } from "./adapters/agents/body/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
 import { MemoryLog } from "./adapters/log/memory-log.ts";
 import { type LogStorage, StorageLog } from "./adapters/log/storage-log.ts";
+import { childrenOver } from "./adapters/children/children.ts";
 import { catalogsOver } from "./adapters/durable/catalog-client.ts";
 import { conversationsOver } from "./adapters/durable/conversation-client.ts";
 import { executionsOver } from "./adapters/durable/execution-client.ts";
@@ -34,6 +35,7 @@ import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
 import { indexEntry } from "./core/monitoring/index-entry.ts";
 import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
+import { childrenReceiver, parentReceiver } from "./engine/call/child-news.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { AgentCallbacks, Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
 import type { AgentHealthRpc, CatalogRpc, Entered, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
@@ -106,6 +108,7 @@ export function composePorts(
     alarm: persist ? { set: (at) => storage.setAlarm(at) } : timerAlarm(clock, onTimer),
     agents,
     callbacks: agents,
+    children: childrenOver(executionsOver(env.EXECUTIONS), clock),
     shared: composeShared(env),
     callbackToken: async (claims) => {
       const services = composeServices(env);
@@ -180,6 +183,8 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
         if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
       },
     },
+    parentReceiver(executionsOver(env.EXECUTIONS).rpc),
+    childrenReceiver(executionsOver(env.EXECUTIONS).rpc),
     ...outboundOf(env, log),
   ];
 }

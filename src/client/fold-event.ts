@@ -204,9 +204,11 @@ function start(stage: StageView, at: number, attempt: number): StageView {
 }
 
 /** What is known of the items and the iteration of a stage that has started. */
-function begun(stage: StageView, { items, iteration }: EventOf<"stage.started">["data"]): StageView {
+function begun(stage: StageView, data: EventOf<"stage.started">["data"]): StageView {
+  const { items, iteration, child_execution_id } = data;
   return {
     ...stage,
+    child_execution_id: child_execution_id ?? stage.child_execution_id,
     items: items === undefined ? stage.items : { total: items, completed: 0, failed: 0, open: [] },
     iteration: iteration ?? stage.iteration,
   };
@@ -254,6 +256,7 @@ function signal(stage: StageView, data: EventOf<"stage.signalled">["data"]): Sta
     const { wait } = stage;
     return wait === null ? stage : { ...stage, wait: { ...wait, expires_at: Date.parse(data.expires_at) } };
   }
+  if (data.signal === "continue") return stage;
   const what = data.signal === "fail" ? "rejected" : "answered";
   return { ...stage, note: { kind: "early", message: `${what} before it asks, by ${data.answered_by}` } };
 }
@@ -261,7 +264,8 @@ function signal(stage: StageView, data: EventOf<"stage.signalled">["data"]): Sta
 /** The answer to what an agent has asked, which is called again; or a sign of life. */
 function reply(stage: StageView, at: number, data: EventOf<"stage.signalled">["data"]): StageView {
   if (data.signal === "heartbeat") return signal(stage, data);
-  const note: StageNote = { kind: "early", message: `answered by ${data.answered_by}` };
+  const note: StageNote | null =
+    data.signal === "continue" ? null : { kind: "early", message: `answered by ${data.answered_by}` };
   return { ...stage, status: "pending", wait: null, note, spans: closed(stage.spans, at, "completed") };
 }
 

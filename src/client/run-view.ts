@@ -60,8 +60,8 @@ export type StageNote =
  * const secondsLeft = ({ expires_at }: StageWait, now: number) => Math.max(0, expires_at - now) / 1_000;
  */
 export interface StageWait {
-  reason: "wait" | "callback";
-  /** What is shown to the person who answers; empty for a callback. */
+  reason: "wait" | "callback" | "execution";
+  /** What is shown to the person who answers; empty for any other wait. */
   prompt: JsonObject;
   /** The JSON Schema of the answer's data; null where any object is an answer. */
   schema: JsonObject | null;
@@ -104,6 +104,8 @@ export interface StageView {
   text: string;
   /** Of a stage with `map`, once its list is known. */
   items: ItemsView | null;
+  /** Of a stage that runs a pipeline: the execution of its present iteration. Those of items are in their events. */
+  child_execution_id: string | null;
   /** Of a stage with `repeat`: the iteration in progress, 1 for the first. */
   iteration: number | null;
 }
@@ -214,6 +216,7 @@ export function pendingStage(definition: PipelineStage): StageView {
     result: null,
     text: "",
     items: null,
+    child_execution_id: null,
     iteration: null,
   };
 }

@@ -87,7 +87,10 @@ export const LifecycleEvent = z.lazy(() =>
       "stage.started",
       "running",
       z.object({
-        agent_type: z.string(),
+        /** Null for a stage that runs a pipeline. */
+        agent_type: z.nullable(z.string()),
+        /** The execution that it runs, or that its item does. */
+        child_execution_id: z.optional(z.string()),
         /** Of a stage with `map`: how many there are. */
         items: z.optional(Int),
         /** Of a stage with `repeat`: 1 for the first. */
@@ -109,6 +112,12 @@ export const LifecycleEvent = z.lazy(() =>
         }),
         // The agent has answered 202: its result comes by a callback.
         z.object({ reason: z.literal("callback"), expires_at: z.iso.datetime() }),
+        // The execution that the stage runs is paused, or waits itself.
+        z.object({
+          reason: z.literal("execution"),
+          child_execution_id: z.string(),
+          expires_at: z.iso.datetime(),
+        }),
       ]),
     ),
     z.object(
@@ -120,6 +129,8 @@ export const LifecycleEvent = z.lazy(() =>
           z.object({ signal: z.enum(["complete", "fail"]), answered_by: z.string() }),
           // A sign of life of an agent that answers later.
           z.object({ signal: z.literal("heartbeat"), expires_at: z.iso.datetime() }),
+          // The execution that the stage runs goes on, or has ended.
+          z.object({ signal: z.literal("continue"), child_execution_id: z.string() }),
         ]),
       ),
     ),

@@ -91,6 +91,8 @@ export const PipelineExecution = z.object({
   }),
   /** What it is a fork of. Earlier versions lack it. */
   forked_from: z._default(z.nullable(LogPlace), null),
+  /** Of an execution that a stage runs. */
+  parent: z.optional(z.object({ execution_id: z.string(), stage: z.string() })),
   truncated: z.optional(z.literal(true)),
   /** Where to follow it: in answers about an execution that is not terminal, and in no event. */
   stream_url: z.optional(z.string()),

@@ -15,6 +15,10 @@ export const LIMITS = {
   AGENT_QUESTIONS: 20,
   /** Of one stage with `map`: each has a call, and an entry in the stage's result. */
   MAP_ITEMS: 1_000,
+  /** Levels of pipelines within each other, the run's own included. */
+  PIPELINE_DEPTH: 4,
+  /** Executions that one may come to with all that its stages run, itself included. */
+  TREE_EXECUTIONS: 200,
   /** Of one stage with `repeat`. */
   ITERATIONS: 20,
   /** Of a stage's `input`. */

@@ -36,7 +36,7 @@ export const PipelineList = z.object({ data: z.array(Pipeline) });
 /** A warning on a valid definition that may not behave as its author expects. */
 export const Hint = z.lazy(() =>
   z.object({
-    code: z.enum(["INDEPENDENT_STAGES_ALONE", "AGENT_NOT_REGISTERED"]),
+    code: z.enum(["INDEPENDENT_STAGES_ALONE", "AGENT_NOT_REGISTERED", "PIPELINE_NOT_FOUND"]),
     message: z.string(),
     stage: z.string(),
   }),

@@ -56,8 +56,14 @@ const CachePolicy = z.lazy(() => z.union([z.boolean(), z.strictObject({ ttl_seco
 const stageFields = {
   /** The agent that it calls … */
   agent_type: z.optional(Name),
-  /** … or the answer from outside that it waits for: a stage has exactly one of them. */
+  /** … or the answer from outside that it waits for … */
   wait: z.optional(WaitSpec),
+  /** … or the pipeline that it runs as an execution of its own: a stage has exactly one of them. */
+  pipeline: z.optional(Name),
+  /** The question of that execution: CEL that gives a string. Absent: the run's own. */
+  query: z.optional(Expression),
+  /** The context of that execution: CEL that gives an object. Absent: the run's own. */
+  context: z.optional(Expression),
   required: z.boolean(),
   parallel: z.boolean(),
   depends_on: z.array(Name).check(z.maxLength(LIMITS.STAGES)),
@@ -114,18 +120,32 @@ export const StageOverride = z.lazy(() =>
 export type StageOverride = z.infer<typeof StageOverride>;
 
 /** A stage as a run holds it: what the config supplies is filled in and pinned. */
-export type ResolvedStage = AgentStage | WaitStage;
+export type ResolvedStage = AgentStage | WaitStage | PipelineRunStage;
 
 /** A stage that calls an agent. */
 export type AgentStage = PipelineStage & {
   agent_type: string;
   wait?: undefined;
+  pipeline?: undefined;
   timeout_seconds: number;
   retry_attempts: number;
 };
 
 /** A stage that waits for a person or a system. */
-export type WaitStage = PipelineStage & { agent_type?: undefined; wait: WaitSpec };
+export type WaitStage = PipelineStage & { agent_type?: undefined; wait: WaitSpec; pipeline?: undefined };
+
+/** A stage that runs a pipeline. */
+export type PipelineRunStage = PipelineStage & {
+  agent_type?: undefined;
+  wait?: undefined;
+  pipeline: string;
+  timeout_seconds: number;
+  /** 1: what the execution's stages do not mend is not mended by another one. */
+  retry_attempts: number;
+};
+
+/** A stage that has something to call. */
+export type CallingStage = AgentStage | PipelineRunStage;
 
 export const StageStatus = z.enum([
   "pending",

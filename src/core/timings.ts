@@ -4,6 +4,8 @@
 export const TIMINGS = {
   /** A batch without watchers may wait this long for the next one, so that fast stages share a commit. */
   GROUP_COMMIT_MS: 50,
+  /** How long the end of an execution waits for the stage that follows it to have heard of it by itself. */
+  CHILD_HEARD_MS: 2_000,
   /** A watched batch waits this long: its calls are sent before the commit, which would delay them. */
   WATCHED_COMMIT_MS: 1,
   /** Steps of conditions per batch, 2 to 6 ms: further conditions wait for a later batch. */

@@ -3,6 +3,7 @@
 // function of this file alone.
 import type { ExecutionStatus } from "../contract/execution.ts";
 import type { CoordinatorError, Result } from "../contract/problem.ts";
+import type { Usage } from "../contract/stage.ts";
 import type { FlightCaller } from "../core/caching/single-flight.ts";
 import type { Command, QueuePlace } from "../core/execution/command.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
@@ -174,6 +175,18 @@ export interface ExecutionRpc {
    * @param by the execution of that question
    */
   supersede(by: string): Promise<RunPresence>;
+  /**
+   * Pauses, resumes or cancels the execution for the one whose stage runs it. What is so already stays so.
+   * @returns false where there is no such execution
+   */
+  steer(command: ControlCommand): Promise<boolean>;
+  /**
+   * The execution that a unit runs goes on, or has ended: written before it resolves.
+   * @throws where the unit's call has not heard of it in time; it is to be said again
+   */
+  childMoved(unit: string, child: string): Promise<void>;
+  /** How an execution has ended that a stage of another one runs: a ChildEnd in JSON. */
+  ending(): Promise<Result<Text>>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */
   reportEnd(): Promise<void>;
 }
@@ -199,6 +212,13 @@ export function runText(message: RunMessage): string {
 
 export function readRunText(text: string): RunMessage {
   return parseJson(text) as RunMessage;
+}
+
+/** What an execution gives to the stage that runs it. */
+export interface ChildEnd {
+  /** Its final result, whole. */
+  data: unknown;
+  usage: Usage;
 }
 
 // Requests by fetch: the object notices that the caller leaves

@@ -8,6 +8,7 @@ import type { JsonObject } from "../contract/json.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
 import type { CallEnding, CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
+import type { RunSpec } from "../core/execution/run-spec.ts";
 import type { CallFailure } from "../core/resilience/classify.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
 import type { CallbackClaims } from "../core/security/outside-token.ts";
@@ -119,6 +120,17 @@ export interface Ports {
   callbackToken?(claims: CallbackClaims): Promise<string | null>;
   /** Absent where no agent can answer later. */
   callbacks?: AgentCallbacks;
+  /** The executions that stages run. Absent where no pipeline runs another. */
+  children?: Children;
+}
+
+/** Executions that stages of this one run. */
+export interface Children {
+  /**
+   * Starts it, or follows it where it is there already, until it ends or rests. Never rejects: every failure is an
+   * outcome.
+   */
+  follow(spec: RunSpec, hooks: Pick<CallHooks, "signal" | "delta">): Promise<CallOutcome>;
 }
 
 /** One run's part of the memory that the runs of an isolate have together. */

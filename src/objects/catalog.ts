@@ -17,6 +17,8 @@ import { outlineOf } from "../core/config/catalog-outline.ts";
 import { effectiveConfig, patchConfig } from "../core/config/config.ts";
 import type { ShardKind } from "../core/monitoring/shards.ts";
 import { changedDescription, changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
+import { nestingFaults } from "../core/pipeline/nesting.ts";
+import { definitionError } from "../core/pipeline/plan.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
 import { CatalogShards } from "./catalog-shards.ts";
 
@@ -89,6 +91,8 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     const description = changedDescription(change, stored?.description);
     const pipeline = { name, version, ...description, stages: changed.value };
     const after = { ...definitions, pipelines: { ...definitions.pipelines, [name]: pipeline } };
+    const nested = nestingFaults(name, after.pipelines);
+    if (nested.length > 0) return this.answer(err(definitionError(nested)));
     return this.write(after, { created: stages === null, pipeline }, () => this.put(pipeline));
   }
 

@@ -75,6 +75,9 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         shareCalls: () => rpcOf(tenant, execution_id).shareCalls(),
         admit: () => rpcOf(tenant, execution_id).admit(),
         supersede: (by) => rpcOf(tenant, execution_id).supersede(by),
+        steer: (command) => rpcOf(tenant, execution_id).steer(command),
+        childMoved: (unit, child) => rpcOf(tenant, execution_id).childMoved(unit, child),
+        ending: () => flat((rpc) => rpc.ending()),
         reportEnd: () => rpcOf(tenant, execution_id).reportEnd(),
       };
     },

@@ -13,6 +13,9 @@ interface Field {
 const WORDS: Record<keyof PipelineStage, readonly [words: string, sample: unknown]> = {
   name: ["The stage’s name; other stages refer to it in depends_on.", "new_stage"],
   agent_type: ["The type of the registered agent that the stage calls.", "query_rewriter"],
+  pipeline: ["Instead of agent_type: the pipeline that the stage runs, as an execution of its own.", "rag"],
+  query: ["The question of that execution: CEL that gives a string. Absent: the run’s own.", "query"],
+  context: ["The context of that execution: CEL that gives an object. Absent: the run’s own.", "context"],
   depends_on: ["Stages that must have ended before this one begins; their data are its inputs.", []],
   required: ["Whether a failure of this stage fails the run. If false, its dependants receive null.", false],
   parallel: ["Whether it may run in parallel with other such stages. If false, it runs alone.", true],
@@ -76,38 +79,50 @@ const FIELDS: readonly Field[] = Object.entries(WORDS).map(([name, [words, sampl
   sample,
 }));
 
-/** What only a stage that calls an agent may have: a stage has an agent or waits. */
-const AGENT_ONLY: ReadonlySet<string> = new Set<keyof PipelineStage>([
-  "agent_type",
-  "parallel",
-  "config",
-  "timeout_seconds",
-  "retry_attempts",
-  "cache",
-  "hedge_after_ms",
-  "idle_timeout_seconds",
-  "callback_timeout_seconds",
-  "heartbeat_seconds",
-  "input",
-  "output_schema",
-  "map",
-  "repeat",
-  "on_input_required",
-  "input_timeout_seconds",
-]);
+/** What a stage is, and which fields only a stage of that kind, or of two of them, may have. */
+const KINDS = ["agent_type", "wait", "pipeline"] as const satisfies readonly (keyof PipelineStage)[];
+type Kind = (typeof KINDS)[number];
+const ONLY: Readonly<Partial<Record<keyof PipelineStage, readonly Kind[]>>> = {
+  parallel: ["agent_type", "pipeline"],
+  config: ["agent_type"],
+  timeout_seconds: ["agent_type", "pipeline"],
+  retry_attempts: ["agent_type"],
+  cache: ["agent_type"],
+  hedge_after_ms: ["agent_type"],
+  idle_timeout_seconds: ["agent_type"],
+  callback_timeout_seconds: ["agent_type"],
+  heartbeat_seconds: ["agent_type"],
+  input: ["agent_type"],
+  output_schema: ["agent_type", "pipeline"],
+  map: ["agent_type", "pipeline"],
+  repeat: ["agent_type", "pipeline"],
+  on_input_required: ["agent_type"],
+  input_timeout_seconds: ["agent_type"],
+  query: ["pipeline"],
+  context: ["pipeline"],
+};
+
+function isKind(name: string): name is Kind {
+  return KINDS.some((kind) => kind === name);
+}
+
+/** Whether a stage of this kind may have the field. */
+function fits(field: string, kind: Kind): boolean {
+  if (isKind(field)) return field === kind;
+  return ONLY[field as keyof PipelineStage]?.includes(kind) ?? true;
+}
 
 /** The stage with a field added, and without what does not go with it. */
 export function withField(stage: Record<string, unknown>, { name, sample }: Field): Record<string, unknown> {
-  const kept = Object.entries(stage).filter(
-    ([key]) => !(name === "wait" && AGENT_ONLY.has(key)) && !(name === "agent_type" && key === "wait"),
-  );
+  const kept = Object.entries(stage).filter(([key]) => !isKind(name) || fits(key, name));
   return { ...Object.fromEntries(kept), [name]: sample };
 }
 
 /** The fields that can be added to a stage. */
 export function fieldsFor(stage: Record<string, unknown>): readonly Field[] {
+  const kind = KINDS.find((each) => each in stage);
   return FIELDS.filter(
-    ({ name }) => !(name in stage) && (!("wait" in stage) || !AGENT_ONLY.has(name) || name === "agent_type"),
+    ({ name }) => !(name in stage) && (kind === undefined || isKind(name) || fits(name, kind)),
   );
 }
 

@@ -20,7 +20,7 @@ export function abandonedWork(before: ExecutionState, after: ExecutionState): Ab
     const { stage, item } = unitPlace(name);
     const of = stageOf(after, stage);
     // A stage that has ended has the answers of its items.
-    const now = item === undefined || of.items === null ? of : stageOf(after, name);
+    const now = item === undefined || of.phase === "ended" ? of : stageOf(after, name);
     const isAnswered = now.answers.some(
       (answer) => (answer.call ?? 0) >= first_call && (answer.call ?? 0) <= call,
     );

@@ -11,7 +11,12 @@ import type { OutsideAnswer } from "./state.ts";
 import type { UnitName } from "./units/unit-name.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
-export type CallOutcome = CallEnding | AcceptedCall | AskedCall;
+export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall;
+
+/** The execution that the stage runs is paused, or waits itself: it says when it goes on. */
+export interface RestingCall {
+  ok: "rests";
+}
 
 /** The agent asks for input before it goes on. */
 export interface AskedCall {
@@ -88,6 +93,8 @@ export type Command =
       call: number;
       outcome: CallEnding;
     }
+  /** The execution that a stage runs goes on, or has ended. `stage`: its unit. */
+  | { type: "child"; stage: UnitName; child: string }
   /** A sign of life of such an agent. */
   | { type: "heartbeat"; stage: string; call: number }
   /** Time has passed: tries, deadlines, pauses and waits may be due. */
@@ -121,6 +128,8 @@ export type Refusal =
   | { reason: "absent" }
   /** An execution exists already. */
   | { reason: "exists" }
+  /** The call is in flight, and may be about to end by itself. */
+  | { reason: "in_flight" }
   /** The call it answers is no longer in flight. */
   | { reason: "stale" }
   /** The verb does not apply to the status. */

@@ -13,6 +13,7 @@ import { unitsOf } from "./units/units.ts";
 import { admitExecution, startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
 import { callFailed } from "./rules/retry.ts";
+import { takeChild, takeRest } from "./rules/child.ts";
 import { takeQuestion } from "./rules/agent-asks.ts";
 import { awaitCallback, expireWaits, takeCallback, takeHeartbeat, takeSignal } from "./rules/outside.ts";
 import { callEnd, withinContext } from "./rules/answer.ts";
@@ -52,6 +53,8 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
       return advanced(batch, takeCallback(batch, command));
     case "heartbeat":
       return takeHeartbeat(batch, command);
+    case "child":
+      return advanced(batch, takeChild(batch, command));
     case "tick":
       advance(batch);
       return null;
@@ -102,6 +105,7 @@ function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Deci
     case "heartbeat":
       return refuse(state, takeHeartbeat(batch, command));
     case "admit":
+    case "child":
     case "tick":
     case "recover":
       return { events: [], state, refusal: null };
@@ -139,6 +143,8 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   if (!expected || unit.call !== command.call) return { reason: "stale" };
   if (command.outcome.ok === "later") {
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
+  } else if (command.outcome.ok === "rests") {
+    takeRest(batch, command.stage, command.began_at);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {

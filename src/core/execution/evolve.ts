@@ -53,6 +53,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     ended_at: null,
     deadline_at: at + spec.config.pipeline_timeout_seconds * 1_000,
     paused_at: null,
+    wasPaused: false,
     // The deadline counts from its start.
     drained_at: isQueued ? at : null,
     pausedSpans: [],
@@ -76,7 +77,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
       return admitted(state, event);
     case "execution.paused": {
       const interrupted = event.data.mode === "abort" ? holdCalls(state, at) : state;
-      return { ...interrupted, status: "paused", paused_at: at };
+      return { ...interrupted, status: "paused", paused_at: at, wasPaused: true };
     }
     case "execution.resumed":
       return resumed(state);
@@ -177,7 +178,8 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
         ? { ...callEnded(stage, event, at), ...outsideEnded(stage, event, at) }
         : spansOf(items)),
       phase: "ended",
-      items: null,
+      // The executions that its items run end after it.
+      items: event.status !== "completed" && specOf(state, event.stage).pipeline !== undefined ? items : null,
       values: cachePolicy(specOf(state, event.stage), state.spec.config) === null ? [] : stage.values,
       previous: null,
       early: null,

@@ -1,10 +1,10 @@
 // Whether an agent's answer satisfies the `output_schema` of its stage. One that does not is a fault of the contract: the
 // agent is asked once more, and is given what was wrong.
-import type { AgentStage } from "../../contract/stage.ts";
+import type { CallingStage } from "../../contract/stage.ts";
 import { dataFaults } from "../schemas/data-faults.ts";
 import type { CallEnding, CallOutcome } from "./command.ts";
 
-type WithSchema = Pick<AgentStage, "output_schema">;
+type WithSchema = Pick<CallingStage, "output_schema">;
 
 /** The call's outcome, as a failure where its answer does not satisfy the schema. */
 export function conforming(stage: WithSchema, outcome: CallEnding): CallEnding;

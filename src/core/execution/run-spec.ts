@@ -3,12 +3,13 @@
 import type { RegisteredAgent } from "../../contract/agent.ts";
 import type { OnBusy } from "../../contract/config.ts";
 import type { ConversationTurn, LogPlace } from "../../contract/execution.ts";
-import type { StageResult } from "../../contract/stage.ts";
+import type { ResolvedStage, StageResult } from "../../contract/stage.ts";
 import type { StartedData } from "../../contract/event.ts";
 import type { OnDisconnect } from "../../contract/requests.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { FormerHome } from "../monitoring/shards.ts";
 import type { RunConfig } from "./run-config.ts";
+import type { UnitName } from "./units/unit-name.ts";
 
 /** What the first event shows to readers. */
 export type PublicSpec = StartedData;
@@ -61,6 +62,10 @@ export interface PrivateSpec {
   reused?: ReusedStage[];
   /** The turn whose place its answer takes. */
   replaces?: ReplacedTurn;
+  /** The stage that runs it; absent where it is no stage's. */
+  parent?: ParentStage;
+  /** The pipelines that its stages run, and those that these run, as they were when the first of all began. */
+  pipelines?: Record<string, PinnedPipeline>;
   /** The same of the result cache; absent in runs of versions that had EARLIER_SHARDS. */
   cache_shards?: number;
 }
@@ -78,6 +83,18 @@ export interface ReusedStage {
   saw?: string[];
   /** What a wait stage had shown. */
   prompt?: JsonObject;
+}
+
+/** A stage of another execution, or an item of it. */
+export interface ParentStage {
+  execution_id: string;
+  unit: UnitName;
+}
+
+/** A definition of a pipeline. */
+export interface PinnedPipeline {
+  version: number;
+  stages: ResolvedStage[];
 }
 
 /** A turn of a conversation. */

@@ -34,8 +34,8 @@ function hasPlaceFor(state: ExecutionState, stage: ResolvedStage): boolean {
 
 /** The item that may start now, or null. To be asked again after it has started. */
 export function nextItem(state: ExecutionState): UnitName | null {
-  for (const { items, result } of state.stages) {
-    if (items === null || items.begun >= items.units.length) continue;
+  for (const { items, phase, result } of state.stages) {
+    if (items === null || phase === "ended" || items.begun >= items.units.length) continue;
     const { map } = specOf(state, result.stage);
     // One that waits for its agent's callback is at work.
     const isFull = items.open.length >= (map?.concurrency ?? 0);
@@ -76,8 +76,8 @@ export function isExclusive(state: ExecutionState, stage: ResolvedStage): boolea
 }
 
 /** True where starting the stage evaluates an expression. */
-export function hasExpression({ when, wait, input, map }: ResolvedStage): boolean {
-  return when !== undefined || wait?.prompt !== undefined || input !== undefined || map !== undefined;
+export function hasExpression({ when, wait, input, map, query, context }: ResolvedStage): boolean {
+  return [when, wait?.prompt, input, map, query, context].some((text) => text !== undefined);
 }
 
 /** The definition of a stage that the run has, or of an item's stage. */
@@ -85,7 +85,7 @@ export function specOf(state: ExecutionState, name: UnitName): ResolvedStage {
   return state.spec.stages[state.index.get(unitPlace(name).stage) as number] as ResolvedStage;
 }
 
-/** The definition of a stage that calls an agent. */
+/** The definition of a stage that calls an agent; of one that runs a pipeline what both have. */
 export function agentStageOf(state: ExecutionState, name: UnitName): AgentStage {
   return specOf(state, name) as AgentStage;
 }

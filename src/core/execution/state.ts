@@ -18,8 +18,11 @@ type Phase = "pending" | "calling" | "delayed" | "interrupted" | "lookup" | "wai
 export interface OutsideWait {
   /** The `seq` of its stage.waiting: an answer that is bound to another wait does not answer this one. */
   readonly seq: number;
-  /** An answer to the question of a wait stage, or the result of an agent that has answered 202. */
-  readonly reason: "wait" | "callback";
+  /**
+   * An answer to the question of a wait stage, the result of an agent that has answered 202, or the execution that the
+   * stage runs, which is paused or waits itself.
+   */
+  readonly reason: "wait" | "callback" | "execution";
   /** When it began, ms since the epoch. */
   readonly since: number;
   /** From then on it has had no answer, ms since the epoch. */
@@ -148,6 +151,8 @@ export interface ExecutionState {
   /** The execution's deadline; every span in which the clock was stopped extends it by its length. */
   readonly deadline_at: number;
   readonly paused_at: number | null;
+  /** It has been paused, now or before. */
+  readonly wasPaused: boolean;
   /** Since when the clock is stopped: queued, paused without a call in flight, or waiting. */
   readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */

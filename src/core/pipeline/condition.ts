@@ -62,8 +62,13 @@ export function valueFault(text: string, variables = VARIABLES): string | null {
 }
 
 /** The reason why `text` cannot be an expression that gives an object, or null. */
-export function objectFault(text: string): string | null {
-  return kindFault(text, "map", "an object", VARIABLES);
+export function objectFault(text: string, variables = VARIABLES): string | null {
+  return kindFault(text, "map", "an object", variables);
+}
+
+/** The reason why `text` cannot be an expression that gives a text, or null. */
+export function textFault(text: string, variables = VARIABLES): string | null {
+  return kindFault(text, "string", "a string", variables);
 }
 
 /** The reason why `text` cannot be an expression that gives a list, or null. */
@@ -94,6 +99,15 @@ export function evaluateObject(
   const { value } = result;
   const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
   return isObject ? ok(value as JsonObject) : err("does not give an object");
+}
+
+/** Evaluates an expression that gives a text; the error of one that does not is one line of text. */
+export function evaluateText(text: string, scope: ConditionScope, meter?: Meter): Result<string, string> {
+  const expression = parseExpression(text);
+  if (!expression.ok) return err(expression.error.message);
+  const result = evaluate(expression.value, { ...scope }, meter);
+  if (!result.ok) return err(result.error.message);
+  return typeof result.value === "string" ? ok(result.value) : err("does not give a string");
 }
 
 /** Evaluates an expression that gives a list; the error of one that does not is one line of text. */

@@ -16,6 +16,7 @@ export function hintsOf(
   stages: readonly PipelineStage[],
   graph: readonly Node[],
   isRegistered: (agent_type: string) => boolean,
+  isPipeline: (name: string) => boolean = () => true,
 ): Hint[] {
   const upstream = upstreamOf(graph);
   const depends = (stage: string, on: string) => upstream.get(stage)?.has(on) === true;
@@ -25,7 +26,11 @@ export function hintsOf(
       : stages.filter(
           ({ name }) => name !== stage.name && !depends(name, stage.name) && !depends(stage.name, name),
         );
-    return [...aloneHint(stage, beside), ...agentHints(stage, isRegistered)];
+    return [
+      ...aloneHint(stage, beside),
+      ...agentHints(stage, isRegistered),
+      ...nestedHints(stage, isPipeline),
+    ];
   });
   return hints.slice(0, LIMITS.ERRORS);
 }
@@ -38,6 +43,12 @@ function aloneHint({ name }: PipelineStage, beside: readonly PipelineStage[]): H
     `runs alone, although it could overlap ${names.join(", ")}${more}: ` +
     'stages overlap where each of them has "parallel": true';
   return [{ code: "INDEPENDENT_STAGES_ALONE", message, stage: name }];
+}
+
+function nestedHints({ name, pipeline }: PipelineStage, isPipeline: (name: string) => boolean): Hint[] {
+  if (pipeline === undefined || isPipeline(pipeline)) return [];
+  const message = `there is no pipeline ${pipeline}: PUT /v1/pipelines/${pipeline} before this one runs`;
+  return [{ code: "PIPELINE_NOT_FOUND", message, stage: name }];
 }
 
 function agentHints(stage: PipelineStage, isRegistered: (agent_type: string) => boolean): Hint[] {

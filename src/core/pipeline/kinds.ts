@@ -1,4 +1,4 @@
-// The kinds of stages: one that calls an agent, and one that waits for an answer from outside. Which fields a stage of
+// The kinds of stages: one that calls an agent, one that waits for an answer from outside, and one that runs a pipeline. Which fields a stage of
 // each kind may have, and what is wrong with the question of one that waits.
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
@@ -9,62 +9,92 @@ import { schemaFaults } from "../schemas/schema-faults.ts";
 /** What only the call of an agent uses. */
 const OF_AGENTS = [
   "agent_type",
-  "timeout_seconds",
-  "retry_attempts",
   "cache",
   "hedge_after_ms",
   "idle_timeout_seconds",
   "callback_timeout_seconds",
   "heartbeat_seconds",
   "input",
-  "output_schema",
   "on_input_required",
   "input_timeout_seconds",
+  "retry_attempts",
+] as const satisfies readonly (keyof PipelineStage)[];
+
+/** What only a stage that runs a pipeline uses. */
+const OF_PIPELINES = ["pipeline", "query", "context"] as const satisfies readonly (keyof PipelineStage)[];
+
+/** What a stage that calls an agent and one that runs a pipeline use. */
+const OF_CALLS = [
+  "timeout_seconds",
+  "output_schema",
   "map",
   "repeat",
 ] as const satisfies readonly (keyof PipelineStage)[];
 
+type Invalid = (field: string, message: string) => DefinitionError;
+
 /** What is wrong with a stage as one of its kind. @param at its place in the definition */
 export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] {
-  const invalid = (field: string, message: string): DefinitionError => ({
+  const invalid: Invalid = (field, message) => ({
     code: "INVALID_PIPELINE_CONFIG",
     message,
     stage: stage.name,
     pointer: field === "" ? `/stages/${at}` : `/stages/${at}/${field}`,
   });
-  if (stage.wait === undefined) {
-    if (stage.agent_type === undefined) {
-      return [invalid("", "has neither agent_type nor wait: a stage has exactly one of them")];
-    }
-    const faults = outputFaults(stage, invalid);
-    if (stage.map !== undefined && stage.on_input_required === "wait") {
-      const message =
-        "the agent of a stage with map cannot ask a person: nothing says which item an answer is for";
-      faults.push(invalid("on_input_required", message));
-    }
-    if (stage.input_timeout_seconds !== undefined && stage.on_input_required !== "wait") {
-      const message =
-        'input_timeout_seconds is for an agent that may ask, and needs on_input_required "wait"';
-      faults.push(invalid("input_timeout_seconds", message));
-    }
-    if (stage.heartbeat_seconds === undefined || stage.callback_timeout_seconds !== undefined) return faults;
+  const kinds = (["agent_type", "wait", "pipeline"] as const).filter((kind) => stage[kind] !== undefined);
+  const [kind, other] = kinds;
+  if (kind === undefined) {
+    return [invalid("", "has none of agent_type, wait and pipeline: a stage has exactly one of them")];
+  }
+  if (other !== undefined) {
+    return [invalid(kind, `has both ${kind} and ${other}: a stage has exactly one of them`)];
+  }
+  if (kind === "agent_type") return agentFaults(stage, invalid);
+  return kind === "wait" ? waitFaults(stage, invalid) : pipelineFaults(stage, invalid);
+}
+
+function agentFaults(stage: PipelineStage, invalid: Invalid): DefinitionError[] {
+  const faults = [
+    ...foreign(stage, OF_PIPELINES, "a stage that runs a pipeline, and this one calls an agent", invalid),
+    ...outputFaults(stage, invalid),
+  ];
+  if (stage.map !== undefined && stage.on_input_required === "wait") {
+    const message =
+      "the agent of a stage with map cannot ask a person: nothing says which item an answer is for";
+    faults.push(invalid("on_input_required", message));
+  }
+  if (stage.input_timeout_seconds !== undefined && stage.on_input_required !== "wait") {
+    const message = 'input_timeout_seconds is for an agent that may ask, and needs on_input_required "wait"';
+    faults.push(invalid("input_timeout_seconds", message));
+  }
+  if (stage.heartbeat_seconds !== undefined && stage.callback_timeout_seconds === undefined) {
     const message =
       "heartbeat_seconds is for an agent that answers later, and needs callback_timeout_seconds";
-    return [...faults, invalid("heartbeat_seconds", message)];
+    faults.push(invalid("heartbeat_seconds", message));
   }
-  if (stage.agent_type !== undefined) {
-    return [invalid("agent_type", "has both agent_type and wait: a stage has exactly one of them")];
-  }
-  const faults = OF_AGENTS.filter((field) => stage[field] !== undefined).map((field) =>
-    invalid(field, `${field} is for a stage that calls an agent, and this one waits`),
-  );
-  const strategy = typeof stage.fallback === "object" ? stage.fallback.strategy : stage.fallback;
-  if (strategy !== undefined && strategy !== "use_default") {
-    faults.push(
-      invalid("fallback", `a stage that waits can only fall back by use_default, not by ${strategy}`),
-    );
-  }
-  const { schema, on_timeout } = stage.wait;
+  return faults;
+}
+
+function pipelineFaults(stage: PipelineStage, invalid: Invalid): DefinitionError[] {
+  return [
+    ...foreign(stage, OF_AGENTS, "a stage that calls an agent, and this one runs a pipeline", invalid),
+    ...defaultOnly(stage, "runs a pipeline", invalid),
+    ...outputFaults(stage, invalid),
+  ];
+}
+
+function waitFaults(stage: PipelineStage, invalid: Invalid): DefinitionError[] {
+  const faults = [
+    ...foreign(
+      stage,
+      [...OF_AGENTS, ...OF_CALLS],
+      "a stage that calls an agent, and this one waits",
+      invalid,
+    ),
+    ...foreign(stage, OF_PIPELINES, "a stage that runs a pipeline, and this one waits", invalid),
+    ...defaultOnly(stage, "waits", invalid),
+  ];
+  const { schema, on_timeout } = stage.wait ?? {};
   if (schema === undefined) return faults;
   const wrong = schemaFaults(schema);
   for (const { pointer, detail } of wrong) faults.push(invalid(`wait/schema${pointer}`, `schema: ${detail}`));
@@ -74,6 +104,25 @@ export function kindFaults(stage: PipelineStage, at: number): DefinitionError[] 
     }
   }
   return faults;
+}
+
+/** Fields that are of another kind of stage. */
+function foreign(
+  stage: PipelineStage,
+  fields: readonly (keyof PipelineStage)[],
+  whose: string,
+  invalid: Invalid,
+): DefinitionError[] {
+  return fields
+    .filter((field) => stage[field] !== undefined)
+    .map((field) => invalid(field, `${field} is for ${whose}`));
+}
+
+/** Other fallbacks are of agents. */
+function defaultOnly({ fallback }: PipelineStage, what: string, invalid: Invalid): DefinitionError[] {
+  const strategy = typeof fallback === "object" ? fallback.strategy : fallback;
+  if (strategy === undefined || strategy === "use_default") return [];
+  return [invalid("fallback", `a stage that ${what} can only fall back by use_default, not by ${strategy}`)];
 }
 
 /** What is wrong with the schema of a stage's data, and with the data that a fallback gives instead. */
@@ -106,7 +155,9 @@ export function memoryFaults(
           ? "callback_timeout_seconds"
           : stage.on_input_required === "wait"
             ? "on_input_required"
-            : null;
+            : stage.pipeline !== undefined
+              ? "pipeline"
+              : null;
     if (field === null) return [];
     const message = `${field} needs context_storage_backend "durable_object": a run in memory does not outlive its object`;
     return [

@@ -3,7 +3,13 @@
 import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { CoordinatorError, DefinitionError, Result } from "../../contract/problem.ts";
 import { err, ok } from "../../contract/problem.ts";
-import type { AgentStage, PipelineStage, ResolvedStage, StageOverride } from "../../contract/stage.ts";
+import type {
+  AgentStage,
+  PipelineRunStage,
+  PipelineStage,
+  ResolvedStage,
+  StageOverride,
+} from "../../contract/stage.ts";
 import { memoryFaults } from "./kinds.ts";
 import { triesFault } from "./tries.ts";
 import { conditionFaults, graphFaults, resultsNotWaitedFor, unwaitedFault } from "./validate.ts";
@@ -71,9 +77,15 @@ function overrideFaults(
   return merged.flatMap((stage, at) => {
     const change = overrides[stage.name];
     if (change?.enabled === false) return [];
-    const isReplaced = [change?.when, change?.wait, change?.input, change?.map, change?.repeat].some(
-      (field) => field !== undefined,
-    );
+    const isReplaced = [
+      change?.when,
+      change?.wait,
+      change?.input,
+      change?.query,
+      change?.context,
+      change?.map,
+      change?.repeat,
+    ].some((field) => field !== undefined);
     if (isReplaced) return conditionFaults(stage, merged);
     if (!isRewired) return [];
     const before = stored[at] as PipelineStage;
@@ -86,9 +98,19 @@ function overrideFaults(
 /** The stage with the values that hold where it names none. */
 export function resolveStage(
   stage: PipelineStage,
-  config: Pick<CoordinatorConfig, "stage_timeout_seconds" | "max_retry_attempts">,
+  config: Pick<
+    CoordinatorConfig,
+    "stage_timeout_seconds" | "max_retry_attempts" | "pipeline_timeout_seconds"
+  >,
 ): ResolvedStage {
   if (stage.wait !== undefined) return stage as ResolvedStage;
+  if (stage.pipeline !== undefined) {
+    return {
+      ...(stage as PipelineRunStage),
+      timeout_seconds: stage.timeout_seconds ?? config.pipeline_timeout_seconds,
+      retry_attempts: 1,
+    };
+  }
   return {
     ...(stage as AgentStage),
     timeout_seconds: stage.timeout_seconds ?? config.stage_timeout_seconds,

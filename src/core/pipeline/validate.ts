@@ -9,6 +9,7 @@ import {
   listFault,
   objectFault,
   stagesNamed,
+  textFault,
   UNTIL_VARIABLES,
   valueFault,
 } from "./condition.ts";
@@ -104,16 +105,29 @@ interface StageExpression {
 
 /** The expressions of a stage. */
 function expressionsOf(stage: PipelineStage): StageExpression[] {
-  const { when, wait, input, map, repeat } = stage;
+  const { when, wait, input, query, context, map, repeat } = stage;
+  const own = inputVariables(stage);
   return [
-    ...(when === undefined ? [] : [{ field: "when", text: when, fault: conditionFault }]),
-    ...(wait?.prompt === undefined ? [] : [{ field: "wait/prompt", text: wait.prompt, fault: objectFault }]),
+    ...(when === undefined
+      ? []
+      : [{ field: "when", text: when, fault: (text: string) => conditionFault(text) }]),
+    ...(wait?.prompt === undefined
+      ? []
+      : [{ field: "wait/prompt", text: wait.prompt, fault: (text: string) => objectFault(text) }]),
+    ...(query === undefined
+      ? []
+      : [{ field: "query", text: query, fault: (text: string) => textFault(text, own) }]),
+    ...(context === undefined
+      ? []
+      : [{ field: "context", text: context, fault: (text: string) => objectFault(text, own) }]),
     ...Object.entries(input ?? {}).map(([key, text]) => ({
       field: `input/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
       text,
-      fault: (text: string) => valueFault(text, inputVariables(stage)),
+      fault: (text: string) => valueFault(text, own),
     })),
-    ...(map === undefined ? [] : [{ field: "map/over", text: map.over, fault: listFault }]),
+    ...(map === undefined
+      ? []
+      : [{ field: "map/over", text: map.over, fault: (text: string) => listFault(text) }]),
     ...(repeat === undefined
       ? []
       : [

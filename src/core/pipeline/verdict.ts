@@ -7,6 +7,7 @@ import type { DefinitionError } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
 import { criticalPath, dependencies, layers } from "./graph.ts";
 import { hintsOf } from "./hints.ts";
+import { type Lookup, nestingOf } from "./nesting.ts";
 import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
@@ -15,12 +16,14 @@ import { validatePipeline } from "./validate.ts";
  * definition's stages have been seen, and else by the number of stages
  * @param max_retry_attempts the config's, as it is now
  * @param isRegistered whether there is an agent of this type
+ * @param find the stages of other pipelines, which its stages may run
  */
 export function checkDefinition(
   candidates: readonly unknown[],
   observed_ms: ReadonlyMap<string, number> = new Map(),
   max_retry_attempts = DEFAULT_CONFIG.max_retry_attempts,
   isRegistered: (agent_type: string) => boolean = () => true,
+  find: Lookup = () => [],
 ): Validation {
   // Far beyond the limit nothing else is worth the time that it would take.
   if (candidates.length > LIMITS.STAGES) {
@@ -57,12 +60,13 @@ export function checkDefinition(
   errors.push(...validatePipeline(stages).map((error) => relocated(error, places)));
   const tries = triesFault(stages, max_retry_attempts);
   if (tries !== null) errors.push(tries);
+  errors.push(...nestingOf(null, stages, find).faults.map((error) => relocated(error, places)));
   const order = layers(stages);
   return {
     valid: errors.length === 0,
     errors: errors.slice(0, LIMITS.ERRORS),
     ...(errors.length === 0 ? {} : { error_count: errors.length }),
-    hints: hintsOf(whole, stages, isRegistered),
+    hints: hintsOf(whole, stages, isRegistered, (name) => find(name) !== null),
     dependencies: dependencies(stages),
     layers: order,
     critical_path: order.length === 0 ? [] : criticalPath(stages, weightOf(stages, observed_ms)).path,
@@ -109,18 +113,20 @@ function relocated(error: DefinitionError, places: readonly number[]): Definitio
 function graphOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
   if (name === null) return null;
-  const { depends_on, when, wait, retry_attempts } = candidate as Record<string, unknown>;
+  const { depends_on, when, wait, pipeline, retry_attempts } = candidate as Record<string, unknown>;
   const edges = PipelineStage.shape.depends_on.safeParse(depends_on);
   const condition = PipelineStage.shape.when.safeParse(when);
   const tries = PipelineStage.shape.retry_attempts.safeParse(retry_attempts);
   const waits = PipelineStage.shape.wait.safeParse(wait);
   const isWait = waits.success && waits.data !== undefined;
+  const nested = PipelineStage.shape.pipeline.safeParse(pipeline);
+  const runs = nested.success && nested.data !== undefined && !isWait ? { pipeline: nested.data } : null;
   return PipelineStage.parse({
     name,
-    ...(isWait ? { wait: waits.data } : { agent_type: name }),
+    ...(isWait ? { wait: waits.data } : (runs ?? { agent_type: name })),
     depends_on: edges.success ? edges.data : [],
     ...(condition.success ? { when: condition.data } : {}),
-    ...(tries.success && !isWait ? { retry_attempts: tries.data } : {}),
+    ...(tries.success && !isWait && runs === null ? { retry_attempts: tries.data } : {}),
   });
 }
 

@@ -57,6 +57,8 @@ type CallFault =
   | { kind: "context_too_large"; limit_bytes: number; bytes: number }
   /** The runs beside it leave no room for the answer. */
   | { kind: "isolate_full"; bytes: number }
+  /** The execution that the stage runs has not completed. */
+  | { kind: "execution"; code: string; message: string }
   /** Never made: the stage's `input` cannot be evaluated. */
   | { kind: "input"; detail: string }
   /** Never made: the agent's breaker is open. */
@@ -160,6 +162,8 @@ function classified(failure: CallFailure): { error: StageError; retry: RetryRule
       const why = failure.last_failure === undefined ? "" : `; its last failure: ${failure.last_failure}`;
       return verdict("AGENT_UNAVAILABLE", open + why, "no");
     }
+    case "execution":
+      return verdict(failure.code, failure.message, "no");
     case "input":
       return verdict("INVALID_PIPELINE_CONFIG", failure.detail, "no");
     case "nothing_cached":

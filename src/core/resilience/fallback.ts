@@ -17,8 +17,8 @@ export function fallbackOf(stage: ResolvedStage, config: Configured): Fallback |
   const own = stage.fallback ?? configured(config, stage.name);
   if (own === undefined) return null;
   const given = typeof own === "string" ? ({ strategy: own } as const) : own;
-  // Nothing but a default can replace a person.
-  if (stage.wait !== undefined) return given.strategy === "use_default" ? given : null;
+  // Nothing but a default can replace a person, or a pipeline.
+  if (stage.agent_type === undefined) return given.strategy === "use_default" ? given : null;
   switch (given.strategy) {
     case "use_cached_results":
       return { strategy: given.strategy };
@@ -48,7 +48,7 @@ function simpleModel(
 /** Every agent type that a run of these stages may call. */
 export function agentTypesOf(stages: readonly ResolvedStage[], config: Configured): string[] {
   const types = stages.flatMap((stage) => {
-    if (stage.wait !== undefined) return [];
+    if (stage.agent_type === undefined) return [];
     const fallback = fallbackOf(stage, config);
     return fallback?.strategy === "use_simple_model"
       ? [stage.agent_type, fallback.agent_type]

@@ -52,7 +52,7 @@ export class RunCache implements StageCache {
    * @param hold results hold so many bytes from now on; false, and nothing changed, where there is no room
    */
   constructor(
-    ports: Pick<Ports, "agents" | "clock" | "shared" | "callbackToken">,
+    ports: Pick<Ports, "agents" | "clock" | "shared" | "callbackToken" | "children">,
     state: () => ExecutionState | null,
     hold: (bytes: number) => boolean,
   ) {

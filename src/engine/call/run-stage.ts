@@ -8,7 +8,7 @@ import type { CallOutcome } from "../../core/execution/command.ts";
 import { dataOf } from "../../core/execution/evolve.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
 import { conforming } from "../../core/execution/output.ts";
-import { agentStageOf } from "../../core/execution/schedule.ts";
+import { agentStageOf, specOf } from "../../core/execution/schedule.ts";
 import { stageInput } from "../../core/execution/stage-input.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { unitScope } from "../../core/execution/units/unit-scope.ts";
@@ -17,12 +17,13 @@ import { callTraceparent } from "../../core/monitoring/tracing/trace-context.ts"
 import { type Fallback, fallbackOf } from "../../core/resilience/fallback.ts";
 import { callbackUrl } from "./callback.ts";
 import { hedgedCall } from "./hedged-call.ts";
+import { runChild } from "./run-child.ts";
 import { guardedCall } from "./guarded-call.ts";
 import type { AgentHealth, AgentRequest, Ports, StageCache, StageHooks } from "../ports.ts";
 import { lastResult, throughCache } from "./cached-call.ts";
 
 /** The ports of one run's calls. */
-export interface StagePorts extends Pick<Ports, "agents" | "clock" | "callbackToken"> {
+export interface StagePorts extends Pick<Ports, "agents" | "clock" | "callbackToken" | "children"> {
   shared?: { cache: StageCache; health: AgentHealth };
 }
 
@@ -36,6 +37,7 @@ export async function runStage(
   hooks: StageHooks,
 ): Promise<CallOutcome> {
   const unit = invocation.stage;
+  if (specOf(state, unit).pipeline !== undefined) return runChild(ports, state, invocation, hooks);
   const stage = agentStageOf(state, unit);
   const fallback = invocation.kind === "fallback" ? fallbackOf(stage, state.spec.config) : null;
   const input = stageInput(state, unit);

@@ -9,6 +9,7 @@ import { PipelineStage } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import { hintsOf } from "../../core/pipeline/hints.ts";
+import { stagesIn } from "../../core/pipeline/nesting.ts";
 import { resolveStage } from "../../core/pipeline/plan.ts";
 import { emptyTotals, mergeTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { mean } from "../../core/monitoring/metrics/sketch.ts";
@@ -61,10 +62,11 @@ export const pipelines = [
       answers: { 200: "The result of the validation, also for an invalid definition" },
     }),
     handle: async ({ call, services, tenant, body: { stages } }) => {
-      const [times, catalog] = await Promise.all([observed(call), services.catalogs.read(tenant)]);
+      const [times, catalog] = await Promise.all([observed(call), services.catalogs.readAll(tenant)]);
       const { max_retry_attempts } = effectiveConfig(services.settings.config, catalog.config);
       const isRegistered = registeredIn(catalog, services.settings);
-      return { status: 200, json: checkDefinition(stages, times, max_retry_attempts, isRegistered) };
+      const find = stagesIn(catalog.pipelines);
+      return { status: 200, json: checkDefinition(stages, times, max_retry_attempts, isRegistered, find) };
     },
   }),
   endpoint({
@@ -194,7 +196,8 @@ async function change<Status extends 200 | 201>(
   );
   if (!outcome.ok) return outcome;
   const { body, etag } = shown(call, snapshot, outcome.value.pipeline);
-  const hints = hintsOf(body.stages, body.stages, registeredIn(snapshot, services.settings));
+  const isPipeline = (other: string) => Object.hasOwn(snapshot.versions, other);
+  const hints = hintsOf(body.stages, body.stages, registeredIn(snapshot, services.settings), isPipeline);
   return { status: statusOf(outcome.value.created), json: { ...body, hints }, headers: { etag } };
 }
 

@@ -9,7 +9,7 @@ import type { ExecutionRequest } from "../../contract/requests.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import { entrantOf } from "../../core/conversations/entrant.ts";
 import type { QueuePlace } from "../../core/execution/command.ts";
-import type { RunSpec } from "../../core/execution/run-spec.ts";
+import type { PinnedPipeline, RunSpec } from "../../core/execution/run-spec.ts";
 import { startSummary } from "../../core/monitoring/index-entry.ts";
 import { type ConversationHome, homeOf } from "../../core/monitoring/shards.ts";
 import type { Identity } from "./identify.ts";
@@ -42,6 +42,8 @@ export interface Plan {
   pipeline: string;
   pipeline_version: number;
   stages: ResolvedStage[];
+  /** Those that its stages run, and so on; absent where there are none. */
+  pipelines?: Record<string, PinnedPipeline>;
 }
 
 /** A run that is admitted to its conversation, or waits in its queue. */

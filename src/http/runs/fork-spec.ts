@@ -8,6 +8,7 @@ import { type CoordinatorError, err, ok, type Result } from "../../contract/prob
 import type { ForkRequest } from "../../contract/requests.ts";
 import type { ReplacedTurn } from "../../core/execution/run-spec.ts";
 import type { ForkSource } from "../../core/forks/fork-source.ts";
+import { nestedPipelines, withNested } from "./nested-pipelines.ts";
 import { type ForkPlan, planFork } from "../../core/forks/plan-fork.ts";
 import { reusedStages } from "../../core/forks/reused-stages.ts";
 import { homeOf } from "../../core/monitoring/shards.ts";
@@ -116,12 +117,19 @@ async function definitionOf(
 ): Promise<Result<Plan & { left_out: string[] }>> {
   const { pipeline } = spec;
   if (pipeline_version === undefined) {
-    const catalog = await catalogs.read(tenant);
+    const catalog = await withNested(catalogs, tenant, await catalogs.read(tenant), spec.stages);
     const config = configOf(settings, catalog);
     const stages = planStages(spec.stages, pipeline_config, config);
     if (!stages.ok) return stages;
     const left_out = [...(spec.left_out ?? []), ...leftOut(pipeline_config)];
+    // As the source's own stages, those that they run are as they were.
+    const nested: Result<Pick<Plan, "pipelines">> =
+      spec.pipelines === undefined
+        ? nestedPipelines(catalog, pipeline, stages.value, (inner) => stagesOf(inner, {}, config))
+        : ok({ pipelines: spec.pipelines });
+    if (!nested.ok) return nested;
     return ok({
+      ...nested.value,
       ...(spec.pipeline_version === 0 ? {} : admissionBy(config)),
       catalog,
       config,
@@ -142,9 +150,13 @@ async function definitionOf(
   const config = configOf(settings, catalog);
   const stages = stagesOf(found.value, pipeline_config, config);
   if (!stages.ok) return stages;
+  catalog = await withNested(catalogs, tenant, catalog, stages.value);
+  const nested = nestedPipelines(catalog, pipeline, stages.value, (inner) => stagesOf(inner, {}, config));
+  if (!nested.ok) return nested;
   const { version } = found.value;
   const left_out = leftOut(pipeline_config);
   return ok({
+    ...nested.value,
     ...admissionBy(config),
     catalog,
     config,

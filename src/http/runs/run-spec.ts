@@ -22,6 +22,7 @@ import type { Call } from "../context.ts";
 import { bypassesCache } from "../request/negotiate.ts";
 import { BegunRun, type EnteredRun, type Plan, type RunContext, type RunRequest } from "./begun-run.ts";
 import type { Identity } from "./identify.ts";
+import { nestedPipelines, withNested } from "./nested-pipelines.ts";
 
 /** A run that is to start now, or to wait in the queue of its conversation. */
 export interface PlannedRun {
@@ -56,6 +57,8 @@ export async function planRun(
     const stages = stagesOf(pipeline.value, request.pipeline_config, config);
     if (!stages.ok) return stages;
     const { name, version } = pipeline.value;
+    const nested = nestedPipelines(catalog, name, stages.value, (inner) => stagesOf(inner, {}, config));
+    if (!nested.ok) return nested;
     const on_busy = request.on_busy ?? config.on_busy;
     return ok({
       ...(on_busy === "parallel" ? {} : { on_busy }),
@@ -64,6 +67,7 @@ export async function planRun(
       pipeline: name,
       pipeline_version: version,
       stages: stages.value,
+      ...nested.value,
     });
   };
   const begun = new BegunRun(services, request, context);
@@ -74,6 +78,8 @@ export async function planRun(
   if ((catalog.pipelines[request.pipeline]?.version ?? 0) < Math.max(1, wanted)) {
     catalog = await catalogs.readFor(context.tenant, request.pipeline, 0);
   }
+  const found = catalog.pipelines[request.pipeline];
+  catalog = await withNested(catalogs, context.tenant, catalog, found?.stages ?? []);
   const plan = planOn(catalog);
   if (!plan.ok) return begun.refuse(plan);
   const kept = {
@@ -101,12 +107,15 @@ export async function planStage(
     // Its dependencies are not run here: `inputs` replace their results.
     const stages = planAlone(stage, Object.keys(inputs), config);
     if (!stages.ok) return stages;
-    return ok({ catalog, config, pipeline: stage.name, pipeline_version: 0, stages: stages.value });
+    const nested = nestedPipelines(catalog, null, stages.value, (inner) => stagesOf(inner, {}, config));
+    if (!nested.ok) return nested;
+    const plan = { catalog, config, pipeline: stage.name, pipeline_version: 0, stages: stages.value };
+    return ok({ ...plan, ...nested.value });
   };
   const begun = new BegunRun(services, request, context);
   const reading = catalogs.read(context.tenant);
   begun.expect(catalogs.last(context.tenant), planOn);
-  const plan = planOn(await reading);
+  const plan = planOn(await withNested(catalogs, context.tenant, await reading, [stage]));
   if (!plan.ok) return begun.refuse(plan);
   const kept = {
     context: request.context,
@@ -166,13 +175,15 @@ function originOf(
 }
 
 export function pin(
-  { catalog, config, pipeline, pipeline_version, stages }: Plan,
+  { catalog, config, pipeline, pipeline_version, stages, pipelines }: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
   begun: EnteredRun["spec"],
   request: RunRequest,
   context: RunContext,
   settings: Settings,
 ): RunSpec {
+  // Its executions are pinned to what is pinned here.
+  const all = [...stages, ...Object.values(pipelines ?? {}).flatMap((inner) => inner.stages)];
   const persisted = config.enable_context_persistence && config.context_storage_backend === "durable_object";
   return {
     execution_id: context.identity.execution_id,
@@ -186,12 +197,13 @@ export function pin(
     ...bypassOf(request, context),
     ...(request.rests_alone === undefined ? {} : { rests_alone: request.rests_alone }),
     ...(request.history === undefined ? {} : { no_turn: true as const, keeps_history: true as const }),
-    ...originOf(stages, context, settings),
+    ...originOf(all, context, settings),
+    ...(pipelines === undefined ? {} : { pipelines }),
     tenant: context.tenant,
     watched: context.watched,
-    config: runConfig(config, stages),
+    config: runConfig(config, all),
     agents: Object.fromEntries(
-      agentTypesOf(stages, config).map((agent_type) => [
+      agentTypesOf(all, config).map((agent_type) => [
         agent_type,
         registrationOf(catalog, settings, agent_type),
       ]),

@@ -139,7 +139,7 @@ function withOutside(random: Random, spec: RunSpec): RunSpec {
   const asks = random.pick([0, 0, 0.2, 0.6]);
   const late = random.pick([0, 0, 0.3, 0.8]);
   const stages = spec.stages.map((stage): ResolvedStage => {
-    if (stage.wait !== undefined) return stage;
+    if (stage.agent_type === undefined) return stage;
     if (random.odds(asks)) return asking(random, stage);
     return random.odds(late) ? answeringLater(random, stage) : stage;
   });

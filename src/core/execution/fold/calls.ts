@@ -27,7 +27,7 @@ export function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionSt
 
 function held(stage: StageState, pausedAt: number | undefined): StageState {
   const { items } = stage;
-  if (items !== null) {
+  if (items !== null && stage.phase === "mapping") {
     const units = [...items.units];
     for (const at of items.open) units[at] = held(units[at] as StageState, pausedAt);
     return { ...stage, items: { ...items, units } };

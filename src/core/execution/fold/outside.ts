@@ -35,7 +35,8 @@ export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">,
     call_at: internal?.began_at ?? stage.call_at,
     ...(wait.continuation === null
       ? {}
-      : { ...askedByAgent(stage, internal?.began_at ?? at, at), asked: wait }),
+      : { ...callOver(stage, internal?.began_at ?? at, at), questions: stage.questions + 1, asked: wait }),
+    ...(wait.reason === "execution" ? callOver(stage, internal?.began_at ?? at, at) : {}),
     wait,
     result: {
       ...stage.result,
@@ -47,14 +48,14 @@ export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">,
   return { ...next, context_bytes, recoveriesWithoutProgress: 0 };
 }
 
-/** The call that has asked is over; no callback to it counts any more. */
-function askedByAgent(
-  { calls, questions, call_at }: StageState,
+/** The call is over; no callback to it counts any more. */
+function callOver(
+  { calls, call_at }: StageState,
   began_at: number,
   at: number,
-): Pick<StageState, "calls" | "questions" | "first_call"> {
+): Pick<StageState, "calls" | "first_call"> {
   const began = Math.min(Math.max(began_at, call_at), at);
-  return { calls: [...calls, [began, at]], questions: questions + 1, first_call: 0 };
+  return { calls: [...calls, [began, at]], first_call: 0 };
 }
 
 /** An answer that is kept until its stage asks, or a sign of life of an agent that answers later. */
@@ -64,6 +65,7 @@ export function signalled(state: ExecutionState, event: LogEventOf<"stage.signal
     const expires_at = timeOf(data.expires_at);
     return withStage(state, event, ({ wait }) => (wait === null ? {} : { wait: { ...wait, expires_at } }));
   }
+  if (data.signal === "continue") return followedAgain(state, event);
   const { answer, bytes = 0 } = internal ?? {};
   if (answer === undefined) return state;
   if (data.signal === "complete" && event.status === "waiting") return replied(state, event, answer, bytes);
@@ -72,6 +74,18 @@ export function signalled(state: ExecutionState, event: LogEventOf<"stage.signal
     answers: withAnswer(stage, event),
   }));
   return { ...next, context_bytes: next.context_bytes + bytes };
+}
+
+/** The execution that the stage runs is followed again, as soon as there is a place for it. */
+function followedAgain(state: ExecutionState, event: LogEventOf<"stage.signalled">): ExecutionState {
+  const at = timeOf(event.timestamp);
+  const next = withStage(state, event, (stage) => ({
+    phase: "interrupted",
+    wait: null,
+    outside: stage.wait === null ? stage.outside : [...stage.outside, [stage.wait.since, at]],
+    result: { ...stage.result, status: "pending" },
+  }));
+  return { ...next, recoveriesWithoutProgress: 0 };
 }
 
 /** An agent that has asked is called again, as soon as there is a place for it. */

@@ -5,12 +5,13 @@ import { TIMINGS } from "../../timings.ts";
 import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
 import { fallbackOf } from "../../resilience/fallback.ts";
-import { agentStageOf, hasExpression, hasPlaceAgain, nextItem, nextToStart, specOf } from "../schedule.ts";
+import { hasExpression, hasPlaceAgain, nextItem, nextToStart, specOf } from "../schedule.ts";
 import { stageInput } from "../stage-input.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
 import type { Batch } from "./batch.ts";
 import type { UnitName } from "../units/unit-name.ts";
 import { iterationOf } from "../units/unit-scope.ts";
+import { childId, childQuestion } from "../units/child.ts";
 import { isOpen, unitsOf } from "../units/units.ts";
 import { beginMap } from "./map.ts";
 import { ask } from "./outside.ts";
@@ -61,13 +62,14 @@ function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
     }
   }
   if (stage.wait !== undefined) ask(batch, stage, meter);
-  else if (stage.map !== undefined) beginMap(batch, stage, meter);
+  else if (stage.map !== undefined) beginMap(batch, stage, stage.map, meter);
   else startUnit(batch, stage.name, meter);
 }
 
 /** @param meter what its input may cost */
 function startUnit(batch: Batch, name: UnitName, meter: Meter): void {
-  const input = stageInput(batch.state, name, meter);
+  const isNested = specOf(batch.state, name).pipeline !== undefined;
+  const input = isNested ? childQuestion(batch.state, name, meter) : stageInput(batch.state, name, meter);
   if (input !== null && !input.ok) cannotEvaluate(batch, name, input.error);
   else callUnit(batch, name, 1, false);
 }
@@ -84,6 +86,7 @@ function cannotEvaluate(batch: Batch, name: UnitName, message: string): void {
 /** A call begins with this event, durably, before it is made. */
 function callUnit(batch: Batch, name: UnitName, attempt: number, repeated: boolean): void {
   const agent_type = calledAgent(batch.state, name);
+  const child = childIn(batch.state, name);
   const iteration = iterationOf(batch.state, name);
   const again = attempt > 1 ? `, try ${attempt}` : "";
   batch.emit({
@@ -92,14 +95,21 @@ function callUnit(batch: Batch, name: UnitName, attempt: number, repeated: boole
     status: "running",
     attempt,
     message: `${name} started${iteration > 1 ? `, iteration ${iteration}` : ""}${again}`,
-    data: { agent_type, ...(iteration === 0 ? {} : { iteration }) },
+    data: { agent_type, ...child, ...(iteration === 0 ? {} : { iteration }) },
     ...(repeated ? { internal: { repeated } } : {}),
   });
 }
 
-/** The unit's agent, or the one that its fallback names. */
-function calledAgent(state: ExecutionState, name: UnitName): string {
-  const stage = agentStageOf(state, name);
+/** The execution that the call starts or follows. */
+function childIn(state: ExecutionState, name: UnitName): { child_execution_id?: string } {
+  if (specOf(state, name).pipeline === undefined) return {};
+  return { child_execution_id: childId(state, name, iterationOf(state, name)) };
+}
+
+/** The unit's agent, or the one that its fallback names; null where it runs a pipeline. */
+function calledAgent(state: ExecutionState, name: UnitName): string | null {
+  const stage = specOf(state, name);
+  if (stage.agent_type === undefined) return null;
   if (stageOf(state, name).rescued === null) return stage.agent_type;
   const fallback = fallbackOf(stage, state.spec.config);
   return fallback?.strategy === "use_simple_model" ? fallback.agent_type : stage.agent_type;

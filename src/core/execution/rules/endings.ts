@@ -213,7 +213,8 @@ export function endExecution(
   for (const [name, unit] of unitsOf(batch.state)) {
     if (unit.phase !== "pending" && unit.phase !== "ended") cancelUnit(batch, name, superseded?.texts[name]);
   }
-  for (const { items, result } of batch.state.stages) if (items !== null) cancelUnit(batch, result.stage);
+  for (const { phase, result } of batch.state.stages)
+    if (phase === "mapping") cancelUnit(batch, result.stage);
   const event = batch.draw({
     ...ENDS[status],
     message: reason ?? (error === null ? status : `${status}: ${error.message}`),

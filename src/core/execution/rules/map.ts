@@ -1,6 +1,6 @@
 // How a stage with `map` begins: its list is evaluated once and kept, and its items begin as there is room for them.
 import { evaluateList } from "../../pipeline/condition.ts";
-import type { AgentStage, StageError } from "../../../contract/stage.ts";
+import type { MapSpec, PipelineStage, StageError } from "../../../contract/stage.ts";
 import type { Meter } from "../../expressions/cel.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import type { Batch } from "./batch.ts";
@@ -8,13 +8,17 @@ import { contextLimit, endMap, failStage, fitsContext } from "./endings.ts";
 import { scopeOf } from "./scope.ts";
 
 /** @param meter what its expressions may cost */
-export function beginMap(batch: Batch, { name, agent_type, map }: AgentStage, meter: Meter): void {
+export function beginMap(
+  batch: Batch,
+  { name, agent_type = null }: Pick<PipelineStage, "name"> & { agent_type?: string | null | undefined },
+  map: MapSpec,
+  meter: Meter,
+): void {
   // A fallback is each item's: there are none.
   const fail = (code: string, message: string) => {
     const error: StageError = { code, message: `map/over: ${message}`, retryable: false };
     failStage(batch, name, error, { uncalled: true });
   };
-  if (map === undefined) return;
   const list = evaluateList(map.over, scopeOf(batch.state), meter);
   if (!list.ok) {
     fail("INVALID_PIPELINE_CONFIG", list.error);

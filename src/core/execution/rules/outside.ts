@@ -27,6 +27,7 @@ import {
 import { isOpen, unitOfCall, unitsOf } from "../units/units.ts";
 import { replyExpired, takeReply } from "./agent-asks.ts";
 import { withinContext } from "./answer.ts";
+import { askAgain } from "./child.ts";
 import type { Batch } from "./batch.ts";
 import {
   type Answering,
@@ -122,6 +123,7 @@ export function expireWaits(batch: Batch): boolean {
     if (!isOpen(batch.state, name)) continue;
     expired = true;
     if (wait.continuation !== null) replyExpired(batch, name);
+    else if (wait.reason === "execution") askAgain(batch, name);
     else if (wait.reason === "wait") questionExpired(batch, name);
     else callbackExpired(batch, name, wait);
   }

@@ -5,8 +5,8 @@ import { type UnitName, unitName, unitPlace } from "./unit-name.ts";
 /** Each stage, or in its place the open items of a stage with `map`. */
 export function* unitsOf({ stages }: ExecutionState): Generator<readonly [name: UnitName, unit: StageState]> {
   for (const stage of stages) {
-    const { items, result } = stage;
-    if (items === null) yield [result.stage, stage];
+    const { items, phase, result } = stage;
+    if (items === null || phase === "ended") yield [result.stage, stage];
     else for (const item of items.open) yield [unitName(result.stage, item), items.units[item] as StageState];
   }
 }
@@ -33,5 +33,5 @@ export function unitOfCall(state: ExecutionState, stage: string, call: number): 
 /** False where an item's stage has ended, and its items with it. */
 export function isOpen(state: ExecutionState, name: UnitName): boolean {
   const { stage, item } = unitPlace(name);
-  return item === undefined || stageOf(state, stage).items !== null;
+  return item === undefined || stageOf(state, stage).phase === "mapping";
 }

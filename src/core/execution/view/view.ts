@@ -1,5 +1,6 @@
 // The PipelineExecution of a state: what GET answers and what the terminal event carries.
 import type { PerformanceMetrics, PipelineExecution } from "../../../contract/execution.ts";
+import type { JsonObject } from "../../../contract/json.ts";
 import { LIMITS } from "../../../contract/limits.ts";
 import type { StageResult } from "../../../contract/stage.ts";
 import { jsonPieces } from "../../json/json-pieces.ts";
@@ -7,9 +8,11 @@ import { sinks } from "../../pipeline/graph.ts";
 import { isoTime } from "../../time.ts";
 import { utf8Bytes } from "../../json/weight.ts";
 import { covered, criticalPathOf, stagesOn } from "./critical-path.ts";
+import type { ParentStage } from "../run-spec.ts";
 import { specOf } from "../schedule.ts";
 import { type ExecutionState, isTerminal, type StageState, stageOf } from "../state.ts";
 import { shownItems } from "../units/items.ts";
+import { unitPlace } from "../units/unit-name.ts";
 
 /** The current execution. */
 export function viewExecution(state: ExecutionState): PipelineExecution {
@@ -48,8 +51,13 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
       ...(state.superseded_by === null ? {} : { superseded_by: state.superseded_by }),
     },
     forked_from: spec.forked_from ?? null,
+    ...(spec.parent === undefined ? {} : { parent: parentOf(spec.parent) }),
     ...(isCut ? { truncated: true } : {}),
   };
+}
+
+function parentOf({ execution_id, unit }: ParentStage): PipelineExecution["parent"] {
+  return { execution_id, stage: unitPlace(unit).stage };
 }
 
 /** The result of a stage as readers get it: of one that maps, many large items are shown without their data. */
@@ -122,9 +130,17 @@ function utf8AtMost(text: string, limit: number): boolean {
  * an answer would hold them twice: they are in `stage_results` under the names of `final_stages`.
  */
 export function finalResult(state: ExecutionState): unknown {
+  return finalOf(state, (name) => shownResult(state, stageOf(state, name)).data);
+}
+
+/** The same as the stage of another execution gets it, with the data of all items. */
+export function wholeResult(state: ExecutionState): unknown {
+  return finalOf(state, (name) => stageOf(state, name).result.data);
+}
+
+function finalOf(state: ExecutionState, data: (name: string) => JsonObject | null): unknown {
   if (state.status !== "completed") return null;
   const last = finalStages(state);
-  const data = (name: string) => shownResult(state, stageOf(state, name)).data;
   if (last.length === 1) return data(last[0] as string);
   const isLarge =
     state.context_bytes > LIMITS.FINAL_RESULT_BYTES &&

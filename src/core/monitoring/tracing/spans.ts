@@ -110,7 +110,9 @@ class Tries {
       case "stage.waiting":
         // The span of an agent's call goes on until its callback.
         if (event.data.reason === "wait") this.ask(event, at);
-        else this.later.add(unitOf(event));
+        else if (event.data.reason === "callback") this.later.add(unitOf(event));
+        // The call is over; what follows is the execution's own.
+        else this.end(event, at, null);
         break;
       case "stage.skipped":
         // A question that is open has had no answer in time.
@@ -144,21 +146,26 @@ class Tries {
 
   private begin(event: LogEventOf<"stage.started">, at: number): void {
     const { stage } = event;
-    const agent = event.data.agent_type;
+    const { agent_type: agent, child_execution_id: child } = event.data;
     const { execution_id, conversation_id } = this.state.spec;
     const span: Span = {
       trace_id: this.trace_id,
       span_id: callSpanId(execution_id, event.seq),
       parent_span_id: this.root,
-      name: `${OPERATION.CALL} ${agent}`,
-      kind: "client",
+      name: agent === null ? `run ${stage}` : `${OPERATION.CALL} ${agent}`,
+      kind: agent === null ? "internal" : "client",
       began: at,
       ended: at,
       attributes: {
-        [GENAI.OPERATION]: OPERATION.CALL,
-        [GENAI.AGENT_NAME]: agent,
+        ...(agent === null
+          ? {}
+          : {
+              [GENAI.OPERATION]: OPERATION.CALL,
+              [GENAI.AGENT_NAME]: agent,
+              ...calledAgent(this.state.spec.agents[agent] ?? null),
+            }),
         [GENAI.CONVERSATION_ID]: conversation_id,
-        ...calledAgent(this.state.spec.agents[agent] ?? null),
+        ...(child === undefined ? {} : { "coordinator.child_execution_id": child }),
         "coordinator.stage": stage,
         "coordinator.attempt": event.attempt,
         ...(event.item === undefined ? {} : { "coordinator.item": event.item }),
@@ -194,7 +201,9 @@ class Tries {
   }
 
   private end(
-    event: LogEventOf<"stage.retrying" | "stage.iterated" | "stage.failed" | "stage.completed">,
+    event: LogEventOf<
+      "stage.retrying" | "stage.waiting" | "stage.iterated" | "stage.failed" | "stage.completed"
+    >,
     at: number,
     error: StageError | null,
     usage: Usage | null | undefined = null,

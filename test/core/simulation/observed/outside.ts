@@ -27,6 +27,8 @@ export function asked(
   const { outside, spec, question } = stage;
   const { name } = spec;
   const { data, internal } = event;
+  hold("I9", data.reason !== "execution", () => `${name} runs no pipeline`);
+  if (data.reason === "execution") return;
   outside.reason = data.reason;
   outside.seq = event.seq;
   outside.since = at;
@@ -62,6 +64,8 @@ export function signalled(stage: Observed, event: LogEventOf<"stage.signalled">,
   const { outside, spec } = stage;
   const { name } = spec;
   const { data, internal } = event;
+  hold("I9", data.signal !== "continue", () => `${name} runs no pipeline`);
+  if (data.signal === "continue") return 0;
   if (data.signal !== "heartbeat") {
     hold(
       "I17",

@@ -1,0 +1,193 @@
+// The executions that stages of another one run: each is started, or found, by its id, and its events are followed across
+// restarts of its object, until it ends or rests. A call of these objects costs no connection of the agents'.
+import type { PipelineExecution } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
+import type { CallOutcome } from "../../core/execution/command.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+import type { StreamEvent } from "../../core/dialects/answer-fold.ts";
+import { parseJson } from "../../core/json/exact-integer.ts";
+import { answerBytes } from "../../core/json/weight.ts";
+import { sinks } from "../../core/pipeline/graph.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import { type ChildEnd, endOf, isComplete, refusalOf, type StreamEnd } from "../../engine/object-protocol.ts";
+import type { CallHooks, Children, Clock } from "../../engine/ports.ts";
+import { wholeText } from "../../engine/watch/text-stream.ts";
+import type { Executions } from "../../engine/worker-ports.ts";
+
+type Hooks = Pick<CallHooks, "signal" | "delta">;
+
+export function childrenOver(executions: Executions, clock: Clock): Children {
+  return { follow: (spec, hooks) => new Following(executions, clock, spec, hooks).outcome() };
+}
+
+class Following {
+  private readonly executions: Executions;
+  private readonly clock: Clock;
+  private readonly spec: RunSpec;
+  private readonly hooks: Hooks;
+  /** The stage whose text is the answer's; null where there are several, or its items have texts of their own. */
+  private readonly answering: string | null;
+  private seq = 0;
+  /** Tries to take the stream up again since it last gave an event. */
+  private tries = 0;
+  private isSaid = false;
+
+  constructor(executions: Executions, clock: Clock, spec: RunSpec, hooks: Hooks) {
+    this.executions = executions;
+    this.clock = clock;
+    this.spec = spec;
+    this.hooks = hooks;
+    const [last, ...others] = sinks(spec.stages);
+    this.answering = others.length === 0 && last?.map === undefined ? (last?.name ?? null) : null;
+  }
+
+  async outcome(): Promise<CallOutcome> {
+    const { execution_id } = this.spec;
+    for (;;) {
+      const wait_ms = TIMINGS.REATTACH_MS[this.tries];
+      if (wait_ms === undefined)
+        return failed("INTERNAL_ERROR", `its execution ${execution_id} does not answer`);
+      this.tries += 1;
+      if (wait_ms > 0) await this.pause(wait_ms);
+      if (this.hooks.signal.aborted) return { ok: false, failure: { kind: "rejected" } };
+      try {
+        const outcome = await this.attempt();
+        if (outcome !== null) return outcome;
+      } catch {
+        // Its object has been reset, or the stream was cut: the next one goes on after the last event.
+      }
+    }
+  }
+
+  /** Null where the stream has stopped before its end. */
+  private async attempt(): Promise<CallOutcome | null> {
+    const { tenant, execution_id, digest } = this.spec;
+    const after = this.seq;
+    const response = await this.executions.follow(
+      tenant,
+      execution_id,
+      {
+        digest,
+        // One that has events is there.
+        spec: after === 0 ? this.spec : null,
+        health: null,
+        answer: "stream",
+        after,
+        rests: true,
+        ...(after === 0 ? {} : { reattach: true as const }),
+      },
+      this.hooks.signal,
+    );
+    const refusal = await refusalOf(response);
+    if (refusal !== null) {
+      const isPassing = refusal.code === "INTERNAL_ERROR" || refusal.code === "RESOURCE_EXHAUSTED";
+      return isPassing
+        ? null
+        : failed(refusal.code, `its execution ${execution_id} cannot be followed: ${refusal.code}`);
+    }
+    if (isComplete(response)) return this.ended(await this.read());
+    return this.passOn(response.body as ReadableStream<Uint8Array>);
+  }
+
+  private async passOn(body: ReadableStream<Uint8Array>): Promise<CallOutcome | null> {
+    let held = "";
+    const reader = body
+      .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
+      .getReader();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return this.stopped(endOf(new TextEncoder().encode(held)));
+        const messages = (held + value).split("\n\n");
+        held = messages.pop() ?? "";
+        for (const message of messages) {
+          const end = this.take(message);
+          if (end !== null) return this.ended(end);
+        }
+      }
+    } finally {
+      void reader.cancel().catch(() => {});
+    }
+  }
+
+  /** The execution at its end, where the message has it. */
+  private take(message: string): PipelineExecution | null {
+    const data = /^data: (.*)$/m.exec(message)?.[1];
+    if (data === undefined) return null;
+    const event = parseJson(data) as StreamEvent;
+    if ("seq" in event) {
+      this.seq = event.seq;
+      this.tries = 0;
+    }
+    switch (event.type) {
+      case "execution.completed":
+      case "execution.failed":
+      case "execution.cancelled":
+        return event.data;
+      case "stage.started":
+        if (event.stage === this.answering && this.isSaid) this.say("", 0);
+        return null;
+      case "stage.delta":
+        if (event.stage === this.answering) this.say(event.data.partial_answer, event.data.offset);
+        return null;
+      default:
+        return null;
+    }
+  }
+
+  private say(text: string, offset: number): void {
+    this.isSaid = true;
+    this.hooks.delta(text, offset);
+  }
+
+  private async stopped(end: StreamEnd | null): Promise<CallOutcome | null> {
+    if (end === null) return null;
+    return end === "rest" ? { ok: "rests" } : this.ended(await this.read());
+  }
+
+  private async ended(execution: PipelineExecution): Promise<CallOutcome> {
+    const { execution_id, status, error_info } = execution;
+    if (status === "failed" && error_info !== null) {
+      return failed(error_info.code, `its execution ${execution_id} has failed: ${error_info.message}`);
+    }
+    if (status !== "completed") {
+      return failed("AGENT_PROCESSING_ERROR", `its execution ${execution_id} was cancelled`);
+    }
+    // What readers are shown may be without the bulk.
+    const { data, usage } =
+      execution.truncated === true
+        ? await this.whole()
+        : { data: execution.final_result, usage: execution.usage };
+    const answer = { data: objectOf(data), ...(Object.keys(usage).length === 0 ? {} : { usage }) };
+    return { ok: true, answer, bytes: answerBytes(answer) };
+  }
+
+  private async read(): Promise<PipelineExecution> {
+    const { tenant, execution_id } = this.spec;
+    const found = await this.executions.rpc(tenant, execution_id).read();
+    if (!found.ok) throw new Error(found.error.code);
+    return parseJson(await wholeText(found.value.json)) as PipelineExecution;
+  }
+
+  private async whole(): Promise<ChildEnd> {
+    const { tenant, execution_id } = this.spec;
+    const found = await this.executions.rpc(tenant, execution_id).ending();
+    if (!found.ok) throw new Error(found.error.code);
+    return parseJson(await wholeText(found.value)) as ChildEnd;
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.clock.after(ms, resolve);
+    });
+  }
+}
+
+/** A stage's data is an object: where the last stage was skipped there is nothing in it. */
+function objectOf(data: unknown): JsonObject {
+  return typeof data === "object" && data !== null && !Array.isArray(data) ? (data as JsonObject) : {};
+}
+
+function failed(code: string, message: string): CallOutcome {
+  return { ok: false, failure: { kind: "execution", code, message } };
+}

@@ -1,0 +1,101 @@
+// The execution that a unit runs: its id, which is the same whenever it is asked for, so that there is one however often
+// parent or child crash, and what it is started with.
+import type { JsonObject } from "../../../contract/json.ts";
+import { err, ok, type Result } from "../../../contract/problem.ts";
+import type { PipelineRunStage } from "../../../contract/stage.ts";
+import type { Meter } from "../../expressions/cel.ts";
+import { hash64 } from "../../hash.ts";
+import { callTraceparent } from "../../monitoring/tracing/trace-context.ts";
+import { evaluateObject, evaluateText } from "../../pipeline/condition.ts";
+import { scopeOf } from "../rules/scope.ts";
+import type { RunSpec } from "../run-spec.ts";
+import { specOf } from "../schedule.ts";
+import { type ExecutionState, stageOf } from "../state.ts";
+import type { UnitName } from "./unit-name.ts";
+import { iterationOf, unitScope } from "./unit-scope.ts";
+
+/** The id of the execution that the unit runs, or is to run, in its present iteration. */
+export function childId({ spec, started_at }: ExecutionState, unit: UnitName, iteration: number): string {
+  // An id may be used again once its execution is deleted: the start tells two of them apart.
+  const of = `${spec.tenant}/${spec.execution_id}/${started_at}/${unit}/${iteration}`;
+  return `ex_${hash64(of)}${hash64(`child of ${of}`)}`;
+}
+
+/** The execution that the unit runs now; null of a unit that runs none, or has begun none. */
+export function childOf(state: ExecutionState, unit: UnitName): string | null {
+  const { call } = stageOf(state, unit);
+  if (specOf(state, unit).pipeline === undefined || call === 0) return null;
+  return childId(state, unit, iterationOf(state, unit));
+}
+
+/** What a unit's pipeline is asked. */
+export interface ChildQuestion {
+  query: string;
+  context: JsonObject;
+}
+
+/** @param meter what it may cost */
+export function childQuestion(
+  state: ExecutionState,
+  unit: UnitName,
+  meter?: Meter,
+): Result<ChildQuestion, string> {
+  const { query, context } = specOf(state, unit);
+  const scope = { ...scopeOf(state), ...unitScope(state, unit) };
+  const asked = query === undefined ? ok(state.spec.query) : evaluateText(query, scope, meter);
+  if (!asked.ok) return err(`query: ${asked.error}`);
+  const given = context === undefined ? ok(state.context) : evaluateObject(context, scope, meter);
+  if (!given.ok) return err(`context: ${given.error}`);
+  return ok({ query: asked.value, context: given.value });
+}
+
+/**
+ * What the unit's execution is started with: definitions, agents and config are those that this one is pinned to.
+ * @param call the `seq` of its stage.started
+ */
+export function childSpec(
+  state: ExecutionState,
+  unit: UnitName,
+  call: number,
+  now: number,
+): Result<RunSpec, string> {
+  const { spec } = state;
+  const { pipeline, timeout_seconds } = specOf(state, unit) as PipelineRunStage;
+  const pinned = spec.pipelines?.[pipeline];
+  if (pinned === undefined)
+    return err(`the pipeline ${pipeline} is not among those that the run is pinned to`);
+  const question = childQuestion(state, unit);
+  if (!question.ok) return question;
+  const { version, stages } = pinned;
+  const left_seconds = Math.max(0.001, (state.deadline_at - now) / 1_000);
+  const execution_id = childId(state, unit, iterationOf(state, unit));
+  const {
+    forked_from: _fork,
+    reused: _reused,
+    replaces: _turn,
+    left_out: _left,
+    on_busy: _busy,
+    former_shards: _former,
+    rests_alone: _alone,
+    ...own
+  } = spec;
+  return ok({
+    ...own,
+    ...question.value,
+    execution_id,
+    pipeline,
+    pipeline_version: version,
+    stages,
+    inputs: {},
+    on_disconnect: "continue",
+    watched: false,
+    config: { ...spec.config, pipeline_timeout_seconds: Math.min(timeout_seconds, left_seconds) },
+    digest: `child of ${spec.execution_id}`,
+    traceparent:
+      spec.traceparent === null ? null : callTraceparent(spec.traceparent, spec.execution_id, call),
+    // Its caller is the run, which has the conversation's turn.
+    no_turn: true,
+    keeps_history: true,
+    parent: { execution_id: spec.execution_id, unit },
+  });
+}
