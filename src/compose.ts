@@ -183,11 +183,17 @@ export function composeReceivers(env: Env, log: Log): Receiver[] {
         if (turn !== null) await conversations.add(state.spec.tenant, state.spec.conversation_id, turn);
       },
     },
-    parentReceiver(executionsOver(env.EXECUTIONS).rpc),
-    childrenReceiver(executionsOver(env.EXECUTIONS).rpc),
+    parentReceiver(executionRpc(env)),
+    childrenReceiver(executionRpc(env)),
     ...outboundOf(env, log),
   ];
 }
+
+/** Executions' objects, as those that run them and that they run say things to them. */
+const executionRpc = once((env) => {
+  const executions = executionsOver(env.EXECUTIONS);
+  return (tenant: string, execution_id: string) => executions.rpc(tenant, execution_id);
+});
 
 /** It began before conversations were a part of the index. */
 function isOfEarlierVersion({ spec }: ExecutionState): boolean {

@@ -91,9 +91,7 @@ class Following {
 
   private async passOn(body: ReadableStream<Uint8Array>): Promise<CallOutcome | null> {
     let held = "";
-    const reader = body
-      .pipeThrough(new TextDecoderStream() as TransformStream<Uint8Array, string>)
-      .getReader();
+    const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     try {
       for (;;) {
         const { done, value } = await reader.read();

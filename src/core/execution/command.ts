@@ -14,7 +14,7 @@ import type { UnitName } from "./units/unit-name.ts";
 export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall;
 
 /** The execution that the stage runs is paused, or waits itself: it says when it goes on. */
-export interface RestingCall {
+interface RestingCall {
   ok: "rests";
 }
 

@@ -6,7 +6,6 @@ import { conforming } from "../../core/execution/output.ts";
 import { specOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { childSpec } from "../../core/execution/units/child.ts";
-import type { CallingStage } from "../../contract/stage.ts";
 import type { Ports, StageHooks } from "../ports.ts";
 
 /** Resolves with the outcome; where `signal` aborts, with one that is not used. */
@@ -24,5 +23,5 @@ export async function runChild(
       failure: { kind: "not_callable", detail: "this coordinator runs no pipelines within others" },
     };
   }
-  return conforming(specOf(state, unit) as CallingStage, await children.follow(spec.value, hooks));
+  return conforming(specOf(state, unit), await children.follow(spec.value, hooks));
 }

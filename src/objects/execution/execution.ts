@@ -7,14 +7,11 @@ import { composeServices, composeShared, forgetExecution } from "../../compose.t
 import type { Env } from "../../settings.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
-import type { ParentStage } from "../../core/execution/run-spec.ts";
-import { wholeResult } from "../../core/execution/view/view.ts";
 import { forkSource } from "../../core/forks/fork-source.ts";
 import type { StageWait } from "../../core/execution/view/stage-wait.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { receivedCallback } from "../../engine/callback-protocol.ts";
 import {
-  type ChildEnd,
   completeResponse,
   type ControlCommand,
   eventsResponse,
@@ -48,9 +45,9 @@ import { LogCorrupted } from "../../engine/ports.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import type { ReaderKind } from "../../engine/watch/resting-readers.ts";
 import { answerWatched, waitForCaller } from "../../engine/watch/wait.ts";
-import { submitOnceIdle } from "../../engine/call/child-news.ts";
 import { IsolateFull, NO_ROOM } from "../../engine/memory/isolate-budget.ts";
 import { AlarmHandler } from "./alarm-handler.ts";
+import { Kin, ofParent } from "./kin.ts";
 import { OutsideDoor } from "./outside-door.ts";
 import { executionIdOf, RunKeeper } from "./run-keeper.ts";
 import { logLostReports } from "./run-lines.ts";
@@ -59,12 +56,14 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
   private readonly runs: RunKeeper;
   private readonly alarms: AlarmHandler;
   private readonly outside: OutsideDoor;
+  private readonly kin: Kin;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
     this.runs = new RunKeeper(ctx, env, () => {
       if (!this.runs.alarm.isHandled) void this.alarms.handle();
     });
+    this.kin = new Kin(this.runs);
     this.alarms = new AlarmHandler(ctx.storage, this.runs);
     this.outside = new OutsideDoor(this.runs, (started_at) => this.existing(started_at));
   }
@@ -125,35 +124,16 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 
   async steer(command: ControlCommand): Promise<boolean> {
     await this.runs.noticePause();
-    const driver = this.taken();
-    if (driver === null) return false;
-    driver.recover();
-    // What is refused is so already, or has ended.
-    driver.submit(command);
-    driver.flush();
-    if (driver.fault !== null) throw driver.fault.cause;
-    this.runs.rest();
-    return true;
+    return this.kin.steer(this.taken(), command);
   }
 
   async childMoved(unit: string, child: string): Promise<void> {
-    const driver = this.taken();
-    if (driver === null) return;
-    driver.recover();
-    const refusal = await submitOnceIdle(driver, this.runs.clock, { type: "child", stage: unit, child });
-    driver.flush();
-    if (driver.fault !== null) throw driver.fault.cause;
-    this.runs.rest();
-    if (refusal?.reason === "in_flight") throw new Error("the call of its stage is in flight");
+    return this.kin.childMoved(this.taken(), unit, child);
   }
 
   async ending(): Promise<Result<Text>> {
     const opened = this.existing();
-    if (!opened.ok) return opened;
-    const state = opened.value.state as ExecutionState;
-    const text = this.runs.textOf(endPieces(state));
-    this.runs.rest();
-    return ok(text);
+    return opened.ok ? ok(this.kin.ending(opened.value)) : opened;
   }
 
   async events(after: number, view: EventView, started_at: number | null): Promise<Result<Text>> {
@@ -418,21 +398,6 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
 }
 
 const WATCHER: ReaderKind = "watcher";
-
-/** It is paused and resumed with the execution whose stage runs it. */
-function ofParent(
-  execution_id: string,
-  { type }: ControlCommand,
-  { execution_id: parent }: ParentStage,
-): CoordinatorError {
-  const why = `a stage of the execution ${parent} runs ${execution_id}: ${type} that one`;
-  return { code: "EXECUTION_CONFLICT", execution_id, why };
-}
-
-function* endPieces(state: ExecutionState): Generator<string> {
-  const end: ChildEnd = { data: wholeResult(state), usage: state.usage };
-  yield JSON.stringify(end);
-}
 
 /** The run is ended only as far as it is written. @throws what broke it */
 function runPresence({ state, fault }: ExecutionDriver): RunPresence {
