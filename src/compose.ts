@@ -30,6 +30,7 @@ import { GuardedRedis } from "./adapters/upstash/redis.ts";
 import { UpstashCache } from "./adapters/upstash/result-cache.ts";
 import { type BadVariable, forLog } from "./core/config/bad-variable.ts";
 import { entrantOf } from "./core/conversations/entrant.ts";
+import { everyChild } from "./core/execution/units/child.ts";
 import { resultsOf } from "./core/caching/cached-result.ts";
 import { turnOf } from "./core/monitoring/conversation-turn.ts";
 import type { ExecutionState } from "./core/execution/state.ts";
@@ -221,6 +222,12 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
       : null,
     results === null ? null : composeShared(env).cache.forget(results),
   ]);
+  // They end with it, and are kept for it alone.
+  const children = everyChild(state).map((child) => executionRpc(env)(tenant, child).forget());
+  for (const forgotten of await Promise.all(children)) {
+    if (!forgotten.ok && forgotten.error.code !== "EXECUTION_NOT_FOUND")
+      throw new Error(forgotten.error.code);
+  }
   await executionIndex.forget(tenant, { start: started_at, id: execution_id, shard: executionShard(spec) });
 }
 

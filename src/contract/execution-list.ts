@@ -1,6 +1,6 @@
 // The responses of the list of executions and of its clean-up: src/contract/README.md section 1.
 import * as z from "./zod.ts";
-import { ErrorInfo, ExecutionStatus, LogPlace } from "./execution.ts";
+import { ErrorInfo, ExecutionStatus, LogPlace, ParentStage } from "./execution.ts";
 
 /** An execution in the list; the whole of it is at its own path. */
 export const ExecutionSummary = z.object({
@@ -17,6 +17,8 @@ export const ExecutionSummary = z.object({
   error_info: z.nullable(ErrorInfo),
   /** Absent where it is no fork. */
   forked_from: z.optional(LogPlace),
+  /** Of one that a stage of another execution runs. */
+  parent: z.optional(ParentStage),
 });
 export type ExecutionSummary = z.infer<typeof ExecutionSummary>;
 

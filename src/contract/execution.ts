@@ -57,6 +57,9 @@ export type PerformanceMetrics = z.infer<typeof PerformanceMetrics>;
 export const LogPlace = z.object({ execution_id: z.string(), seq: z.number().check(z.int()) });
 export type LogPlace = z.infer<typeof LogPlace>;
 
+/** The stage that runs an execution. */
+export const ParentStage = z.object({ execution_id: z.string(), stage: z.string() });
+
 export const PipelineExecution = z.object({
   execution_id: ExecutionId,
   status: ExecutionStatus,
@@ -92,7 +95,7 @@ export const PipelineExecution = z.object({
   /** What it is a fork of. Earlier versions lack it. */
   forked_from: z._default(z.nullable(LogPlace), null),
   /** Of an execution that a stage runs. */
-  parent: z.optional(z.object({ execution_id: z.string(), stage: z.string() })),
+  parent: z.optional(ParentStage),
   truncated: z.optional(z.literal(true)),
   /** Where to follow it: in answers about an execution that is not terminal, and in no event. */
   stream_url: z.optional(z.string()),

@@ -98,6 +98,8 @@ export interface IndexReport
   has_object: boolean;
   /** Its open questions, each with an OpenWait as JSON; absent where no stage of it may ask. */
   waits?: (Pick<OpenQuestion, "seq" | "since" | "expires_at"> & { entry: string })[];
+  /** The conversation of its questions, where it is none of its executions. */
+  asks_in?: string;
 }
 
 export interface ExecutionIndexRpc {
@@ -358,7 +360,8 @@ function reportOf(entry: IndexEntry): IndexReport {
     execution_id,
     status,
     pipeline,
-    conversation_id,
+    // What a stage runs is none of the conversation's runs: neither its latest, nor one that others wait for.
+    conversation_id: summary.parent === undefined ? conversation_id : "",
     summary: JSON.stringify(summary),
     counted: report === null ? null : reportText(report),
     shape: report === null || report.shape === null ? null : JSON.stringify(report.shape),
@@ -369,6 +372,7 @@ function reportOf(entry: IndexEntry): IndexReport {
     turn_expires: turn?.expires ?? null,
     replaces: turn?.replaces ?? null,
     has_object: isDeletedByIndex,
+    ...(summary.parent === undefined ? {} : { asks_in: conversation_id }),
     ...(waits === null ? {} : { waits: waits.map((question) => reportedWait(entry, question)) }),
   };
 }

@@ -95,7 +95,8 @@ export function outboundReceivers(
       takesEachQuestion: webhook.events.has(QUESTION_EVENT),
       receive: (state, change) =>
         sendAll(deliveryQueue, state, [
-          change.status ? executionJob(state, webhook, log) : null,
+          // The end of one that a stage runs is a step of another one's; its questions are for people.
+          change.status && state.spec.parent === undefined ? executionJob(state, webhook, log) : null,
           ...questionJobs(state, webhook, change.opened),
         ]),
     });

@@ -11,6 +11,7 @@ import type { RunSpec } from "../execution/run-spec.ts";
 import { waitsUntil } from "../execution/alarm/report-change.ts";
 import { isDeletedByIndex, retainedUntil } from "../execution/alarm/retention.ts";
 import { type ExecutionState, isTerminal } from "../execution/state.ts";
+import { parentOf } from "../execution/view/view.ts";
 import { mayAsk, type OpenQuestion, openWaits } from "../execution/view/waits.ts";
 
 export interface IndexEntry {
@@ -72,6 +73,7 @@ export function summaryOf({
     duration_ms: ended_at === null ? null : ended_at - started_at,
     error_info,
     ...(spec.forked_from === undefined ? {} : { forked_from: spec.forked_from }),
+    ...(spec.parent === undefined ? {} : { parent: parentOf(spec.parent) }),
   };
 }
 

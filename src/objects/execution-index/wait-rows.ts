@@ -26,7 +26,7 @@ export class WaitRows {
   }
 
   /** Makes the rows of a run those of its report, which is later than the last one that was written. */
-  write({ execution_id, start, pipeline, conversation_id, waits }: IndexReport): void {
+  write({ execution_id, start, pipeline, conversation_id, asks_in, waits }: IndexReport): void {
     if (waits === undefined) return;
     const open = new Map(waits.map((wait) => [wait.seq, wait]));
     const rows = this.sql
@@ -47,7 +47,7 @@ export class WaitRows {
         seq,
         start,
         pipeline,
-        conversation_id,
+        asks_in ?? conversation_id,
         since,
         expires_at,
         entry,

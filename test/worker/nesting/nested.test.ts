@@ -155,6 +155,8 @@ test("a question within leaves both waiting, and its answer lets both go on", as
   await calls.begin("asks", "outer");
   await expect.poll(async () => (await calls.read("asks")).status).toBe("waiting");
   const child = childOf(await eventsOf(world, "asks"));
+  const waits = await calls.fetch("/v1/waits?conversation_id=c1");
+  expect(await waits.json()).toMatchObject({ data: [{ execution_id: child, stage: "ask" }] });
   expect(await calls.read("asks")).toMatchObject({ stage_results: { sub: { status: "waiting" } } });
   const answer = await calls.send("POST", `/v1/executions/${child}/stages/ask/complete`, {
     data: { yes: true },
@@ -224,4 +226,30 @@ test("a pipeline is run again until its result is good, each time as another exe
     data: object[];
   };
   expect(data).toHaveLength(3);
+});
+
+test("it is none of its conversation's executions, and is deleted with the one whose stage runs it", async (context) => {
+  const world = await nested(
+    context,
+    answering(() => ({})),
+  );
+  const { calls } = world;
+  const ran = await calls.post({ execution_id: "first", pipeline: "outer", conversation_id: "talk" });
+  expect(await ran.json()).toMatchObject({ status: "completed" });
+  const child = childOf(await eventsOf(world, "first"));
+  const list = async (query: string) => {
+    const { data } = (await (await calls.fetch(`/v1/executions?${query}`)).json()) as {
+      data: { execution_id: string }[];
+    };
+    return data;
+  };
+  await expect
+    .poll(() => list("pipeline=inner"))
+    .toMatchObject([{ parent: { execution_id: "first", stage: "sub" } }]);
+  expect((await list("conversation_id=talk")).map(({ execution_id }) => execution_id)).toEqual(["first"]);
+  // A later question of the conversation has the turn of the first, and no other.
+  await calls.post({ execution_id: "second", pipeline: "outer", conversation_id: "talk" });
+  expect(world.agents.callsOf("/fine").at(-1)?.body.history).toHaveLength(1);
+  expect((await calls.fetch("/v1/executions/first", { method: "DELETE" })).status).toBe(204);
+  expect((await calls.fetch(`/v1/executions/${child}`)).status).toBe(404);
 });

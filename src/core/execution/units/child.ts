@@ -11,7 +11,7 @@ import { scopeOf } from "../rules/scope.ts";
 import type { RunSpec } from "../run-spec.ts";
 import { specOf } from "../schedule.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
-import type { UnitName } from "./unit-name.ts";
+import { type UnitName, unitName } from "./unit-name.ts";
 import { iterationOf, unitScope } from "./unit-scope.ts";
 
 /** The id of the execution that the unit runs, or is to run, in its present iteration. */
@@ -26,6 +26,22 @@ export function childOf(state: ExecutionState, unit: UnitName): string | null {
   const { call } = stageOf(state, unit);
   if (specOf(state, unit).pipeline === undefined || call === 0) return null;
   return childId(state, unit, iterationOf(state, unit));
+}
+
+/** Every execution that a run's stages may have run, those of earlier iterations included; some may never have been. */
+export function everyChild(state: ExecutionState): string[] {
+  return state.stages.flatMap(({ items, began_seq, result }) => {
+    const { pipeline, map, repeat } = specOf(state, result.stage);
+    if (pipeline === undefined || began_seq === 0) return [];
+    const given = result.data?.["items"];
+    const count = items?.units.length ?? (Array.isArray(given) ? given.length : 0);
+    const units =
+      map === undefined
+        ? [result.stage]
+        : Array.from({ length: count }, (_, item) => unitName(result.stage, item));
+    const iterations = repeat === undefined ? [0] : Array.from({ length: repeat.max }, (_, at) => at + 1);
+    return units.flatMap((unit) => iterations.map((iteration) => childId(state, unit, iteration)));
+  });
 }
 
 /** What a unit's pipeline is asked. */

@@ -56,7 +56,8 @@ export function viewExecution(state: ExecutionState): PipelineExecution {
   };
 }
 
-function parentOf({ execution_id, unit }: ParentStage): PipelineExecution["parent"] {
+/** The stage that runs an execution, as readers see it. */
+export function parentOf({ execution_id, unit }: ParentStage): NonNullable<PipelineExecution["parent"]> {
   return { execution_id, stage: unitPlace(unit).stage };
 }
 
