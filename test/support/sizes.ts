@@ -27,6 +27,8 @@ const SIZES = {
   KILLS: { all: 30, soak: 500 },
   /** Kills of the whole server under open questions and callbacks. */
   WAIT_KILLS: { all: 6, soak: 200 },
+  /** Kills of the whole server under runs whose stages run pipelines. */
+  NESTED_KILLS: { all: 4, soak: 60 },
   /** Cuts of the connections of each kind of reader. */
   CUTS_EACH: { all: 25, soak: 250 },
   /** Random requests made from the schemas. */
