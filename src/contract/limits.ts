@@ -65,6 +65,11 @@ export const LIMITS = {
   CATALOG_BYTES: 8 * 1024 * 1024,
   /** One stage's data, context and usage as UTF-8 JSON. */
   RESULT_BYTES: 1024 * 1024,
+  /**
+   * Of one object in an answer, and of a run's context: more than a body has room for. The engine lists them all or
+   * none, in up to 0.5 µs each, so that an expression cannot be charged for them before.
+   */
+  MEMBERS: 40_000,
   /** Members of an agent's `usage`: a handful have a meaning, and every stage's are added up at each of its ends. */
   USAGE_KEYS: 64,
   /** An agent's whole answer, decoded: a decompression bomb is cut here, long before it hurts. */

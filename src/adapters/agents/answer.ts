@@ -7,7 +7,7 @@ import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
 import { isHighSurrogate } from "../../contract/text.ts";
 import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
-import { answerBytes } from "../../core/json/weight.ts";
+import { answerBytes, pointerToWide } from "../../core/json/weight.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { shownUrl } from "../../core/security/agent-target.ts";
 import type { CallHooks } from "../../engine/ports.ts";
@@ -54,7 +54,10 @@ export function outcomeOf(read: AnswerRead): CallEnding {
   if (bytes > LIMITS.RESULT_BYTES) {
     return fail({ kind: "result_too_large", limit_bytes: LIMITS.RESULT_BYTES, bytes });
   }
-  return { ok: true, answer: read.value, bytes };
+  const { data, context } = read.value;
+  const wide = pointerToWide({ data, context }, bytes);
+  if (wide === null) return { ok: true, answer: read.value, bytes };
+  return fail({ kind: "contract", detail: `${wide} has more than ${LIMITS.MEMBERS} members`, status: 200 });
 }
 
 /** The failure of a call whose agent asks a person, as another try would again. */

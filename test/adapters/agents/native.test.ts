@@ -65,6 +65,21 @@ describe("an answer weighs the UTF-8 bytes of what is kept of it", () => {
   });
 });
 
+test("an answer whose data or context has an object of too many members is refused where it is", () => {
+  const members = (count: number) =>
+    Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, 1]));
+  const read = (answer: object) => outcomeOf(parseAnswer(JSON.stringify(answer), 200));
+  expect(read({ data: { found: [members(LIMITS.MEMBERS)] } }).ok).toBe(true);
+  const wide = members(LIMITS.MEMBERS + 1);
+  for (const [answer, pointer] of [
+    [{ data: { found: [wide] } }, "/data/found/0"],
+    [{ data: {}, context: wide }, "/context"],
+  ] as const) {
+    const detail = `${pointer} has more than ${LIMITS.MEMBERS} members`;
+    expect(read(answer)).toEqual({ ok: false, failure: { kind: "contract", detail, status: 200 } });
+  }
+});
+
 describe("an answer is invalid", () => {
   test.each([
     ['{"context":{}}', "/data"],

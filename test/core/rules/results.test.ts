@@ -148,6 +148,15 @@ test("RESOURCE_EXHAUSTED with the limit and the value: memory_limit_mb bounds on
   expect(play.view.error_info?.message).toMatch(/1111 bytes.*1048/);
 });
 
+test("A context of more than 40,000 members is refused: expressions list them all at once.", () => {
+  const members = (letter: string) =>
+    Object.fromEntries(Array.from({ length: LIMITS.MEMBERS * 0.6 }, (_, at) => [`${letter}${at}`, 1]));
+  const play = new Play([stage("a"), stage("b", { retry_attempts: 1 })]);
+  play.answer("a", ok({}, { context: members("a") })).answer("b", ok({}, { context: members("b") }));
+  expect(play.view.error_info?.message).toContain("/context would have more than 40000 members");
+  expect(play.result("a").status).toBe("completed");
+});
+
 test("Sums of usage stay finite.", () => {
   const play = new Play([side("a"), side("b")]);
   play.answer("a", ok({}, { usage: { cost: 1.5e308, tokens: 3 } }));

@@ -14,7 +14,7 @@ export const HOSTILE_DATA: Readonly<Record<string, Record<string, unknown>>> = {
   objects: {
     items: Array.from({ length: 20_000 }, (_, at) => ({ id: at, tags: ["x", "y"], text: `source ${at}` })),
   },
-  keys: { map: Object.fromEntries(Array.from({ length: 80_000 }, (_, at) => [`k${at.toString(36)}`, 1])) },
+  keys: { map: Object.fromEntries(Array.from({ length: 40_000 }, (_, at) => [`k${at.toString(36)}`, 1])) },
   deep: { value: Array.from({ length: 24 }).reduce<unknown>((inner) => [inner], "a".repeat(900_000)) },
 };
 
@@ -130,7 +130,7 @@ export const HOSTILE_EXPRESSIONS: readonly HostileExpression[] = [
     "base64 of a text": 'bytes(results.text.text).base64() == ""',
     "hexadecimal digits of a text": 'bytes(results.text.text).hex() == ""',
     "JSON of a text": "bytes(results.words.text).json() == 1",
-    "large maps compared": "results.objects.items.all(x, results.keys.map == results.keys)",
+    "large maps compared": "results.objects.items.exists(x, results.keys.map == results.keys)",
     "long lists compared": "results.numbers.items == results.lists.items + [] || true",
     "500,000 items": "results.numbers.items.exists(x, x > 2.0)",
     "500,000 faults that are absorbed": "results.numbers.items.exists(x, x.missing.field == 1)",

@@ -1,5 +1,6 @@
 // What the end of a call means for its execution: whether its answer fits, and how the call is recorded.
-import { overwrittenBytes } from "../../json/weight.ts";
+import { LIMITS } from "../../../contract/limits.ts";
+import { overwrittenBytes, widens } from "../../json/weight.ts";
 import type { CallEnding } from "../command.ts";
 import type { CallEnd } from "../log-event.ts";
 import type { ExecutionState } from "../state.ts";
@@ -13,10 +14,15 @@ export function callEnd(outcome: CallEnding, began_at: number): CallEnd {
 
 /**
  * The answer, its bytes as what it adds to the execution: without those of the context that it overwrites. One that
- * would make the execution larger than its object can hold is a failure.
+ * would make the execution larger than its object can hold, or its context wider than an expression may read, is a
+ * failure.
  */
 export function withinContext(state: ExecutionState, given: CallEnding): CallEnding {
   if (!given.ok) return given;
+  if (widens(state.context, given.answer.context)) {
+    const detail = `/context would have more than ${LIMITS.MEMBERS} members`;
+    return { ok: false, failure: { kind: "contract", detail, status: 200 } };
+  }
   const limit_bytes = contextLimit(state);
   const outcome = { ...given, bytes: given.bytes - overwrittenBytes(state.context, given.answer.context) };
   const bytes = state.context_bytes + outcome.bytes;
