@@ -33,14 +33,15 @@ export const LIMITS = {
   EXPRESSION_ARGUMENTS: 8,
   /**
    * What one evaluation may do, in the steps of core/expressions/evaluate/meter.ts: 23 ms of a small, busy machine at
-   * most once the code is warm, 37 ms the first time, of the 50 that no expression may take
-   * (test/core/expressions/evaluate/meter.test.ts).
+   * most once the code is warm, 29 ms the first time, of the 50 that no expression may take (bench:expressions).
    */
   EXPRESSION_STEPS: 400_000,
   /** The longest text that it may make, in UTF-16 units: as long as a stage's result. */
   EXPRESSION_TEXT_CHARS: 1024 * 1024,
   /** The longest list that it may create: ten times the limit of a list of calls. */
   EXPRESSION_ITEMS: 10_000,
+  /** Of it an error shows so much. */
+  SHOWN_EXPRESSION_CHARS: 200,
   /** A JSON Schema as UTF-8 JSON: the shape of an answer, which is read with every run. */
   SCHEMA_BYTES: 16 * 1024,
   /** Of all of a schema's patterns together, once their repetitions are written out: each is 100 bytes in memory. */

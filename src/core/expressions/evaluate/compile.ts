@@ -53,7 +53,11 @@ class Compiler {
         return list(node.items.map((item) => this.node(item, locals)));
       case "map":
         return map(
-          node.entries.map(([key, value]) => [this.node(key, locals), this.node(value, locals)] as const),
+          node.entries.map(([key, value]) => ({
+            key: this.node(key, locals),
+            value: this.node(value, locals),
+            steps: key.op === "literal" ? STEPS.ENTRY : STEPS.COMPUTED_ENTRY,
+          })),
         );
       case "if":
         return choice(
@@ -135,7 +139,7 @@ class Compiler {
       if (holder instanceof Fault) return holder;
       const key = position(frame);
       if (key instanceof Fault) return key;
-      frame.meter.spend(STEPS.OPERATION);
+      frame.meter.spend(STEPS.INDEX);
       return optional ? optionalAt(holder, key, frame.meter) : at(holder, key, frame.meter);
     };
   }
@@ -189,11 +193,15 @@ function constant(value: Value | Fault): Run {
 }
 
 function matching(overloads: readonly Overload[], args: readonly Value[]): Overload | null {
-  const kinds = args.map(kindOf);
-  return (
-    overloads.find(({ params }) => params.every((param, at) => param === "dyn" || param === kinds[at])) ??
-    null
-  );
+  for (const overload of overloads) if (takes(overload, args)) return overload;
+  return null;
+}
+
+function takes({ params }: Overload, args: readonly Value[]): boolean {
+  for (let at = 0; at < params.length; at += 1) {
+    if (params[at] !== "dyn" && params[at] !== kindOf(args[at])) return false;
+  }
+  return true;
 }
 
 function has(value: Run, name: string): Run {
@@ -220,11 +228,11 @@ function list(items: readonly Run[]): Run {
   };
 }
 
-function map(entries: readonly (readonly [Run, Run])[]): Run {
+function map(entries: readonly { key: Run; value: Run; steps: number }[]): Run {
   return (frame) => {
     const made: Record<string, Value> = {};
     frame.meter.spend(STEPS.OPERATION);
-    for (const [key, value] of entries) {
+    for (const { key, value, steps } of entries) {
       const given = key(frame);
       if (given instanceof Fault) return given;
       const name = keyOf(given, frame.meter);
@@ -233,7 +241,7 @@ function map(entries: readonly (readonly [Run, Run])[]): Run {
       }
       const held = value(frame);
       if (held instanceof Fault) return held;
-      frame.meter.spend(STEPS.CALL);
+      frame.meter.spend(steps);
       made[name] = held;
     }
     return made satisfies MapValue;

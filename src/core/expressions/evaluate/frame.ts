@@ -13,7 +13,17 @@ export interface Frame {
 export type Run = (frame: Frame) => Value | Fault;
 
 /** Literals and names cost nothing by themselves: the price of their operation includes them. */
-export const STEPS = { OPERATION: 1, CALL: 3, ITERATION: 1 } as const;
+export const STEPS = {
+  OPERATION: 1,
+  /** A key that is computed is sought among the engine's names first. */
+  INDEX: 3,
+  CALL: 6,
+  ITERATION: 1,
+  /** Of a map that is written down. */
+  ENTRY: 3,
+  /** One whose key is computed: to the engine each new set of keys is a shape, which it makes in 0.5 µs. */
+  COMPUTED_ENTRY: 14,
+} as const;
 
 export function notBool(what: string, value: Value): Fault {
   return new Fault(() => `${what} must be bool, not ${nameOf(value)}`);

@@ -42,6 +42,8 @@ function arithmetic(sign: Arithmetic, left: Value, right: Value, meter: Meter): 
     return ofDoubles(sign, left, right);
   }
   if (typeof left === "bigint" && typeof right === "bigint") {
+    meter.integer(left);
+    meter.integer(right);
     const result = ofIntegers(sign, left, right);
     return result instanceof Fault ? result : int(result);
   }
@@ -214,9 +216,13 @@ function isIn(left: Value, right: Value, meter: Meter): boolean | Fault {
     return false;
   }
   if (!isMap(right)) return noOperation("in", left, right);
+  meter.spend(LOOKUP_STEPS);
   const key = keyOf(left, meter);
   return key !== null && Object.hasOwn(right, key);
 }
+
+/** Steps for the lookup of a key, which may be any text, in a map of any shape. */
+const LOOKUP_STEPS = 4;
 
 /** The price of an operation includes the lookup of a key of up to this length. */
 const SHORT_KEY_CHARS = 64;
@@ -238,6 +244,7 @@ const DIGITS_STEPS = 8;
 /** A number as text, in decimal digits. */
 export function textOf(number: number | bigint, meter: Meter): string {
   meter.spend(DIGITS_STEPS);
+  meter.integer(number);
   return `${number}`;
 }
 

@@ -33,6 +33,7 @@ const NUMBER_CHARS = 400;
 const NUMBER_STEPS = 6;
 
 const TRUE: ReadonlySet<string> = new Set(["1", "t", "true", "TRUE", "True"]);
+const LONGEST_BOOL = 5;
 const FALSE: ReadonlySet<string> = new Set(["0", "f", "false", "FALSE", "False"]);
 const INFINITIES: ReadonlyMap<string, number> = new Map([
   ["inf", Number.POSITIVE_INFINITY],
@@ -52,7 +53,15 @@ const CONVERSIONS: readonly Definition[] = [
   ["bool", ["bool"], "bool", same],
   ["bool", ["string"], "bool", ([value]) => toBool(value as string)],
   ["double", ["double"], "double", same],
-  ["double", ["int"], "double", ([value]) => Number(value)],
+  [
+    "double",
+    ["int"],
+    "double",
+    ([value], meter) => {
+      meter.integer(value as bigint);
+      return Number(value);
+    },
+  ],
   ["double", ["uint"], "double", ([value]) => Number((value as Uint).value)],
   ["double", ["string"], "double", ([value], meter) => toDouble(value as string, meter)],
   ["int", ["int"], "int", same],
@@ -145,8 +154,14 @@ function valueOf({ value }: Optional): Value | Fault {
 }
 
 function toBool(value: string): boolean | Fault {
+  // A set reads the whole of a text to look it up.
+  if (value.length > LONGEST_BOOL) return noBool();
   if (TRUE.has(value)) return true;
-  return FALSE.has(value) ? false : new Fault("bool() of a string that is neither true nor false");
+  return FALSE.has(value) ? false : noBool();
+}
+
+function noBool(): Fault {
+  return new Fault("bool() of a string that is neither true nor false");
 }
 
 function toDouble(value: string, meter: Meter): number | Fault {
