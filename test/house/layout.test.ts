@@ -12,7 +12,7 @@ const BY_SUBJECT = ["worker", "browser", "chaos", "bench", "mutants", "support",
 const WHOLE = [
   "core/{properties,exhaustive,golden}.test.ts",
   "core/rules/*.test.ts",
-  "core/expressions/{cost,language,parity}.test.ts",
+  "core/expressions/{hostile,parity}.test.ts",
   "engine/{properties,golden-in-flight,exact-integers}.test.ts",
   "client/{examples,package}.test.ts",
 ];

@@ -3,7 +3,7 @@
 import type { JsonObject } from "../../contract/json.ts";
 import type { Result } from "../../contract/problem.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
-import type { Meter } from "../expressions/cel.ts";
+import type { FieldError, Meter } from "../expressions/field.ts";
 import { evaluateInput } from "../pipeline/stage-input.ts";
 import type { RunSpec } from "./run-spec.ts";
 import { scopeOf } from "./rules/scope.ts";
@@ -19,20 +19,20 @@ interface Evaluated {
   iteration: number | undefined;
   context: JsonObject;
   data: readonly (JsonObject | null)[];
-  input: Result<JsonObject, string>;
+  input: Result<JsonObject, FieldError>;
 }
 
 const evaluated = new WeakMap<ResolvedStage, Evaluated>();
 
 /**
- * Null for a unit without one; the error is one line of text.
+ * Null for a unit without one.
  * @param meter what it may cost; absent where it has been evaluated for this state, or is a further try's
  */
 export function stageInput(
   state: ExecutionState,
   unit: UnitName,
   meter?: Meter,
-): Result<JsonObject, string> | null {
+): Result<JsonObject, FieldError> | null {
   const stage = specOf(state, unit);
   if (stage.input === undefined) return null;
   const { spec, context, stages } = state;

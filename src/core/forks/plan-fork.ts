@@ -9,12 +9,8 @@ import { type CoordinatorError, err, type InputError, ok, type Result } from "..
 import type { ResolvedStage } from "../../contract/stage.ts";
 import type { RunConfig } from "../execution/run-config.ts";
 import { canonicalJson } from "../json/json.ts";
-import {
-  type ConditionScope,
-  evaluateCondition,
-  evaluateObject,
-  stagesNamed,
-} from "../pipeline/condition.ts";
+import { type ConditionScope, evaluateCondition, evaluatePrompt } from "../pipeline/condition.ts";
+import { fieldsOf, stagesNamed } from "../pipeline/validate.ts";
 import { agentTypesOf, fallbackOf } from "../resilience/fallback.ts";
 import { dataFaults } from "../schemas/data-faults.ts";
 import type { ForkSource, SourceStage } from "./fork-source.ts";
@@ -166,7 +162,7 @@ class Planner {
   private difference(stage: ResolvedStage, earlier: ResolvedStage, before: SourceStage): string | null {
     const wasSkipped = before.result.status === "skipped";
     // The result of one whose condition is not looked at again may come from a stage that is run.
-    const named = expressionTexts(stage).flatMap(stagesNamed);
+    const named = fieldsOf(stage).flatMap(({ field }) => stagesNamed(field.text));
     for (const name of [...stage.depends_on, ...named]) {
       if (this.here.has(name) && this.of(name).kind === "rerun") return `depends on ${name}`;
     }
@@ -328,13 +324,8 @@ function questionDifference(
   const text = stage.wait?.prompt;
   // Where its data was given nothing was shown.
   if (before.prompt === undefined) return text === earlier.wait.prompt ? null : "definition.wait.prompt";
-  const prompt = text === undefined ? ok({}) : evaluateObject(text, scope);
+  const prompt = text === undefined ? ok({}) : evaluatePrompt(text, scope);
   return prompt.ok && isEqual(prompt.value, before.prompt) ? null : "definition.wait.prompt";
-}
-
-/** The expressions that determine whether and how it is called. */
-function expressionTexts({ when, wait, input = {} }: ResolvedStage): string[] {
-  return [when ?? [], wait?.prompt ?? [], ...Object.values(input)].flat();
 }
 
 function isEqual(a: unknown, b: unknown): boolean {

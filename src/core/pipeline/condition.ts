@@ -1,16 +1,9 @@
-// A stage's `when`: an expression over `query`, `results` and `context` that says whether the stage runs. Checked when
-// a definition is written, evaluated before the stage would start.
+// A stage's `when`, and what the expressions of a stage see: `query`, `results` and `context`. Checked when a definition
+// is written, evaluated before the stage would start.
 import type { JsonObject } from "../../contract/json.ts";
-import { err, ok, type Result } from "../../contract/problem.ts";
+import type { Result } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
-import {
-  checkExpression,
-  evaluate,
-  keysOf,
-  type Meter,
-  parseExpression,
-  type Variables,
-} from "../expressions/cel.ts";
+import { evaluateField, type Field, type FieldError, Meter, type Names } from "../expressions/field.ts";
 
 /** The variables of an expression; a stage without data is null in `results`. */
 export interface ConditionScope {
@@ -25,117 +18,71 @@ export interface ConditionScope {
   result?: JsonObject;
 }
 
-const VARIABLES: Variables = {
+/** The names that a stage's expressions see. */
+export const STAGE_NAMES: Names = {
   query: { kind: "string", least: 1 },
   results: { kind: "map" },
   context: { kind: "map" },
 };
 
-/** What a stage's expressions see beside them, by what the stage is. */
-const OF_ITEMS: Variables = { item: { kind: "dyn" }, index: { kind: "int" } };
-const OF_ITERATIONS: Variables = { iteration: { kind: "int" }, previous: { kind: "dyn" } };
+/** What they see beside them, by what the stage is. Numbers are doubles, as in data. */
+const OF_ITEMS: Names = { item: { kind: "dyn" }, index: { kind: "double" } };
+const OF_ITERATIONS: Names = { iteration: { kind: "double" }, previous: { kind: "dyn" } };
 
-/** The variables of a stage's `input`. */
-export function inputVariables({ map, repeat }: Pick<PipelineStage, "map" | "repeat">): Variables {
+/** The names that a unit's expressions see: those of its call. */
+export function unitNames({ map, repeat }: Pick<PipelineStage, "map" | "repeat">): Names {
   return {
-    ...VARIABLES,
+    ...STAGE_NAMES,
     ...(map === undefined ? {} : OF_ITEMS),
     ...(repeat === undefined ? {} : OF_ITERATIONS),
   };
 }
 
-/** The variables of `repeat.until`. */
-export const UNTIL_VARIABLES: Variables = {
-  ...VARIABLES,
-  iteration: { kind: "int" },
+/** The names that `repeat.until` sees. */
+export const UNTIL_NAMES: Names = {
+  ...STAGE_NAMES,
+  iteration: { kind: "double" },
   result: { kind: "map" },
 };
 
-/** The reason why `text` cannot be a condition, or null. */
-export function conditionFault(text: string, variables = VARIABLES): string | null {
-  return kindFault(text, "bool", "bool", variables);
+export function conditionField(when: string): Field<"bool"> {
+  return { key: "when", text: when, gives: "bool" };
 }
 
-/** The reason why `text` cannot be an expression, whatever kind of value it gives, or null. */
-export function valueFault(text: string, variables = VARIABLES): string | null {
-  return kindFault(text, null, "", variables);
+export function promptField(prompt: string): Field<"object"> {
+  return { key: "wait.prompt", text: prompt, gives: "object" };
 }
 
-/** The reason why `text` cannot be an expression that gives an object, or null. */
-export function objectFault(text: string, variables = VARIABLES): string | null {
-  return kindFault(text, "map", "an object", variables);
+export function overField(over: string): Field<"list"> {
+  return { key: "map.over", text: over, gives: "list" };
 }
 
-/** The reason why `text` cannot be an expression that gives a text, or null. */
-export function textFault(text: string, variables = VARIABLES): string | null {
-  return kindFault(text, "string", "a string", variables);
+export function untilField(until: string): Field<"bool"> {
+  return { key: "repeat.until", text: until, gives: "bool" };
 }
 
-/** The reason why `text` cannot be an expression that gives a list, or null. */
-export function listFault(text: string): string | null {
-  return kindFault(text, "list", "a list", VARIABLES);
+export function queryField(query: string): Field<"string"> {
+  return { key: "query", text: query, gives: "string" };
 }
 
-function kindFault(text: string, wanted: string | null, name: string, variables: Variables): string | null {
-  const expression = parseExpression(text);
-  if (!expression.ok) return expression.error.message;
-  const kind = checkExpression(expression.value, variables);
-  if (!kind.ok) return kind.error.message;
-  return wanted === null || kind.value === wanted || kind.value === "dyn"
-    ? null
-    : `returns ${kind.value}, not ${name}`;
+export function contextField(context: string): Field<"object"> {
+  return { key: "context", text: context, gives: "object" };
 }
 
-/** Evaluates an expression that gives an object; the error of one that does not is one line of text. */
-export function evaluateObject(
-  text: string,
-  scope: ConditionScope,
-  meter?: Meter,
-): Result<JsonObject, string> {
-  const expression = parseExpression(text);
-  if (!expression.ok) return err(expression.error.message);
-  const result = evaluate(expression.value, { ...scope }, meter);
-  if (!result.ok) return err(result.error.message);
-  const { value } = result;
-  const isObject = typeof value === "object" && value !== null && !Array.isArray(value);
-  return isObject ? ok(value as JsonObject) : err("does not give an object");
-}
-
-/** Evaluates an expression that gives a text; the error of one that does not is one line of text. */
-export function evaluateText(text: string, scope: ConditionScope, meter?: Meter): Result<string, string> {
-  const expression = parseExpression(text);
-  if (!expression.ok) return err(expression.error.message);
-  const result = evaluate(expression.value, { ...scope }, meter);
-  if (!result.ok) return err(result.error.message);
-  return typeof result.value === "string" ? ok(result.value) : err("does not give a string");
-}
-
-/** Evaluates an expression that gives a list; the error of one that does not is one line of text. */
-export function evaluateList(text: string, scope: ConditionScope, meter?: Meter): Result<unknown[], string> {
-  const expression = parseExpression(text);
-  if (!expression.ok) return err(expression.error.message);
-  const result = evaluate(expression.value, { ...scope }, meter);
-  if (!result.ok) return err(result.error.message);
-  return Array.isArray(result.value) ? ok(result.value) : err("does not give a list");
-}
-
-/** The stages whose results a condition names; none if the text is not a condition. */
-export function stagesNamed(text: string): string[] {
-  const expression = parseExpression(text);
-  return expression.ok ? keysOf(expression.value, "results") : [];
-}
-
-/** Evaluates a condition. The error of one that cannot be evaluated, or gives no boolean, is one line of text. */
+/** Whether the stage runs. */
 export function evaluateCondition(
-  text: string,
+  when: string,
   scope: ConditionScope,
-  meter?: Meter,
-): Result<boolean, string> {
-  const expression = parseExpression(text);
-  if (!expression.ok) return err(expression.error.message);
-  const result = evaluate(expression.value, { ...scope }, meter);
-  if (!result.ok) return err(result.error.message);
-  return typeof result.value === "boolean"
-    ? ok(result.value)
-    : err(`returns ${typeof result.value}, not bool`);
+  meter: Meter = new Meter(),
+): Result<boolean, FieldError> {
+  return evaluateField(conditionField(when), { ...scope }, meter);
+}
+
+/** What is shown to the person who answers. */
+export function evaluatePrompt(
+  prompt: string,
+  scope: ConditionScope,
+  meter: Meter = new Meter(),
+): Result<JsonObject, FieldError> {
+  return evaluateField(promptField(prompt), { ...scope }, meter);
 }

@@ -3,25 +3,34 @@
 import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
-import { evaluate, Meter, parseExpression } from "../expressions/cel.ts";
-import { jsonBytes } from "../json/weight.ts";
+import { evaluateField, type Field, type FieldError, fieldError, Meter } from "../expressions/field.ts";
+import { textBytes } from "../json/weight.ts";
 import type { ConditionScope } from "./condition.ts";
 
-/** The object, or the first member that cannot be evaluated and what was found there, in one line. */
+/** One member of an `input`. */
+export function inputField(key: string, text: string): Field<"any"> {
+  return { key: `input.${key}`, text, gives: "any" };
+}
+
+/** The object, or the error of the first member that cannot be evaluated. */
 export function evaluateInput(
   input: Readonly<Record<string, string>>,
   scope: ConditionScope,
-  meter = new Meter(),
-): Result<JsonObject, string> {
-  const values: [string, unknown][] = [];
+  meter: Meter = new Meter(),
+): Result<JsonObject, FieldError> {
+  const whole: [string, unknown][] = [];
+  let bytes = 1;
   for (const [key, text] of Object.entries(input)) {
-    const expression = parseExpression(text);
-    const value = expression.ok ? evaluate(expression.value, { ...scope }, meter) : expression;
-    if (!value.ok) return err(`input.${key}: ${value.error.message}, of ${text}`);
-    values.push([key, value.value]);
+    const field = inputField(key, text);
+    const before = meter.given;
+    const value = evaluateField(field, { ...scope }, meter);
+    if (!value.ok) return value;
+    // With its colon and its comma.
+    bytes += textBytes(key) + meter.given - before + 2;
+    if (bytes > LIMITS.RESULT_BYTES) {
+      return err(fieldError(field, `makes the input larger than ${LIMITS.RESULT_BYTES} bytes`));
+    }
+    whole.push([key, value.value]);
   }
-  const whole: JsonObject = Object.fromEntries(values);
-  const bytes = jsonBytes(whole);
-  if (bytes <= LIMITS.RESULT_BYTES) return ok(whole);
-  return err(`input: its values are ${bytes} bytes, the limit is ${LIMITS.RESULT_BYTES}`);
+  return ok(Object.fromEntries(whole));
 }

@@ -4,15 +4,26 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 import {
-  conditionFault,
-  inputVariables,
-  listFault,
-  objectFault,
-  stagesNamed,
-  textFault,
-  UNTIL_VARIABLES,
-  valueFault,
+  checkField,
+  type Field,
+  fieldError,
+  fieldMessage,
+  keysIn,
+  type Names,
+} from "../expressions/field.ts";
+import {
+  conditionField,
+  contextField,
+  overField,
+  promptField,
+  queryField,
+  STAGE_NAMES,
+  unitNames,
+  untilField,
+  UNTIL_NAMES,
 } from "./condition.ts";
+import { joinPointer } from "../json/exact-integer.ts";
+import { inputField } from "./stage-input.ts";
 import { ancestors, findCycle } from "./graph.ts";
 import { kindFaults } from "./kinds.ts";
 
@@ -88,78 +99,78 @@ export function conditionFaults(
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
 ): DefinitionError[] {
-  const faults = expressionsOf(stage).flatMap(({ field, text, fault }): DefinitionError[] => {
-    const found = fault(text);
-    return found === null ? [] : [invalid(`${field}: ${found}`, pointerTo(field, stage, stages), stage.name)];
-  });
-  if (faults.length > 0) return faults;
-  return resultsNotWaitedFor(stage, stages, given).map((lost) => unwaitedFault(lost, stage, stages, given));
+  const fields = fieldsOf(stage);
+  if (fields.length === 0) return [];
+  const faults: DefinitionError[] = [];
+  const lost: LostResult[] = [];
+  const isLost = lostTo(stage, stages, given);
+  // What both read of an expression is parsed once: few texts are kept for long.
+  for (const placed of fields) {
+    const error = checkField(placed.field, placed.names);
+    if (error === null) lost.push(...namesIn(placed, isLost));
+    else faults.push(invalid(fieldMessage(error), pointerTo(placed, stage, stages), stage.name));
+  }
+  return faults.length > 0 ? faults : lost.map((result) => unwaitedFault(result, stage, stages, given));
 }
 
-interface StageExpression {
-  /** Its place in the stage. */
-  field: string;
-  text: string;
-  fault: (text: string) => string | null;
+/** An expression of a stage, and its JSON pointer there. */
+interface PlacedField {
+  pointer: string;
+  field: Field;
+  /** What it sees. */
+  names: Names;
 }
 
-/** The expressions of a stage. */
-function expressionsOf(stage: PipelineStage): StageExpression[] {
-  const { when, wait, input, query, context, map, repeat } = stage;
-  const own = inputVariables(stage);
+/** The expressions of a stage, in the order in which they are evaluated. */
+export function fieldsOf(stage: PipelineStage): PlacedField[] {
+  const { when, wait, input = {}, query, context, map, repeat } = stage;
+  const names = unitNames(stage);
   return [
-    ...(when === undefined
-      ? []
-      : [{ field: "when", text: when, fault: (text: string) => conditionFault(text) }]),
+    ...(when === undefined ? [] : [{ pointer: "/when", field: conditionField(when), names: STAGE_NAMES }]),
     ...(wait?.prompt === undefined
       ? []
-      : [{ field: "wait/prompt", text: wait.prompt, fault: (text: string) => objectFault(text) }]),
-    ...(query === undefined
-      ? []
-      : [{ field: "query", text: query, fault: (text: string) => textFault(text, own) }]),
-    ...(context === undefined
-      ? []
-      : [{ field: "context", text: context, fault: (text: string) => objectFault(text, own) }]),
-    ...Object.entries(input ?? {}).map(([key, text]) => ({
-      field: `input/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
-      text,
-      fault: (text: string) => valueFault(text, own),
+      : [{ pointer: "/wait/prompt", field: promptField(wait.prompt), names: STAGE_NAMES }]),
+    ...(map === undefined ? [] : [{ pointer: "/map/over", field: overField(map.over), names: STAGE_NAMES }]),
+    ...(query === undefined ? [] : [{ pointer: "/query", field: queryField(query), names }]),
+    ...(context === undefined ? [] : [{ pointer: "/context", field: contextField(context), names }]),
+    ...Object.entries(input).map(([key, text]) => ({
+      pointer: joinPointer("/input", key),
+      field: inputField(key, text),
+      names,
     })),
-    ...(map === undefined
-      ? []
-      : [{ field: "map/over", text: map.over, fault: (text: string) => listFault(text) }]),
     ...(repeat === undefined
       ? []
-      : [
-          {
-            field: "repeat/until",
-            text: repeat.until,
-            fault: (text: string) => conditionFault(text, UNTIL_VARIABLES),
-          },
-        ]),
+      : [{ pointer: "/repeat/until", field: untilField(repeat.until), names: UNTIL_NAMES }]),
   ];
 }
 
+/** The stages whose results an expression names. */
+export function stagesNamed(text: string): string[] {
+  return keysIn(text, "results");
+}
+
 /** A result for which a stage does not wait, and the field whose expression names it. */
-export interface LostResult {
-  field: string;
+interface LostResult extends PlacedField {
   name: string;
 }
 
 /** The fault that a condition names a result for which its stage does not wait. */
 export function unwaitedFault(
-  { field, name }: LostResult,
+  lost: LostResult,
   stage: PipelineStage,
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
 ): DefinitionError {
+  const { field, name } = lost;
   const isStage = stages.some((other) => other.name === name);
   const what = isStage ? `on which ${stage.name} does not depend` : "which is not a stage of this pipeline";
   const known = new Set([...given, ...ancestors(stages, stage.name)]);
   known.delete(stage.name);
   return invalid(
-    `${field}: names results.${clip(name)}, ${what}; ${mayName(stage.name, [...known])}`,
-    pointerTo(field, stage, stages),
+    fieldMessage(
+      fieldError(field, `names results.${clip(name)}, ${what} (${mayName(stage.name, [...known])})`),
+    ),
+    pointerTo(lost, stage, stages),
     stage.name,
   );
 }
@@ -170,16 +181,27 @@ export function resultsNotWaitedFor(
   stages: readonly PipelineStage[],
   given: readonly string[] = [],
 ): LostResult[] {
-  const texts = expressionsOf(stage);
-  if (texts.length === 0) return [];
-  const known = ancestors(stages, stage.name);
+  const fields = fieldsOf(stage);
+  if (fields.length === 0) return [];
+  const isLost = lostTo(stage, stages, given);
+  return fields.flatMap((placed) => namesIn(placed, isLost));
+}
+
+/** Whether a stage waits for no result of a name. */
+function lostTo(
+  stage: PipelineStage,
+  stages: readonly PipelineStage[],
+  given: readonly string[],
+): (name: string) => boolean {
   // A stage that is in a cycle depends on itself, but that is a fault of its own, as is a dependency that is missing.
-  const isLost = (name: string) => !known.has(name) && !given.includes(name);
-  return texts.flatMap(({ field, text }) =>
-    stagesNamed(text)
-      .filter(isLost)
-      .map((name) => ({ field, name })),
-  );
+  const known = ancestors(stages, stage.name);
+  return (name) => !known.has(name) && !given.includes(name);
+}
+
+function namesIn(placed: PlacedField, isLost: (name: string) => boolean): LostResult[] {
+  return stagesNamed(placed.field.text)
+    .filter(isLost)
+    .map((name) => ({ ...placed, name }));
 }
 
 /** Names that a message lists: as many as one can read. */
@@ -196,8 +218,8 @@ function clip(name: string): string {
   return name.length > LIMITS.NAME_CHARS ? `${name.slice(0, LIMITS.NAME_CHARS)}…` : name;
 }
 
-function pointerTo(field: string, stage: PipelineStage, stages: readonly PipelineStage[]): string {
-  return `/stages/${stages.indexOf(stage)}/${field}`;
+function pointerTo({ pointer }: PlacedField, stage: PipelineStage, stages: readonly PipelineStage[]): string {
+  return `/stages/${stages.indexOf(stage)}${pointer}`;
 }
 
 function invalid(message: string, pointer: string, stage?: string): DefinitionError {

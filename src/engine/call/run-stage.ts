@@ -10,6 +10,7 @@ import type { Invocation } from "../../core/execution/next-actions.ts";
 import { conforming } from "../../core/execution/output.ts";
 import { agentStageOf, specOf } from "../../core/execution/schedule.ts";
 import { stageInput } from "../../core/execution/stage-input.ts";
+import { fieldMessage } from "../../core/expressions/field.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { unitScope } from "../../core/execution/units/unit-scope.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
@@ -43,7 +44,7 @@ export async function runStage(
   const input = stageInput(state, unit);
   // A fallback may be there because of it.
   if (input !== null && !input.ok && fallback === null) {
-    return { ok: false, failure: { kind: "input", detail: input.error } };
+    return { ok: false, failure: { kind: "input", detail: fieldMessage(input.error) } };
   }
   const request = agentRequest(state, invocation, fallback, ports.clock.now());
   if (input?.ok === true) request.call.input = input.value;

@@ -30,11 +30,11 @@ describe("a stage's input, when it is written", () => {
 
   test("each member is checked by itself, and named by its key", () => {
     expect(faults(...after({ fine: "query", "a/b": "query +", c: "nothing" }))).toEqual([
-      expect.stringMatching(/^\/stages\/1\/input\/a~1b input\/a~1b: /),
-      expect.stringMatching(/^\/stages\/1\/input\/c input\/c: .*nothing/),
+      expect.stringMatching(/^\/stages\/1\/input\/a~1b input\.a\/b: .*, of query \+$/),
+      expect.stringMatching(/^\/stages\/1\/input\/c input\.c: .*nothing/),
     ]);
     expect(faults(...after({ docs: "results.z.sources" }))).toEqual([
-      "/stages/1/input/docs input/docs: names results.z, which is not a stage of this pipeline; it may name a",
+      "/stages/1/input/docs input.docs: names results.z, which is not a stage of this pipeline (it may name a), of results.z.sources",
     ]);
   });
 

@@ -1,6 +1,8 @@
 // A stage's `when`: what it may say, what it sees, and that nothing in it can hold the object for good.
 import { describe, expect, test } from "vitest";
-import { conditionFault, evaluateCondition } from "../../../src/core/pipeline/condition.ts";
+import { LIMITS } from "../../../src/contract/limits.ts";
+import { checkField } from "../../../src/core/expressions/field.ts";
+import { conditionField, evaluateCondition, STAGE_NAMES } from "../../../src/core/pipeline/condition.ts";
 
 const scope = {
   query: "renewable energy",
@@ -8,6 +10,7 @@ const scope = {
   context: { locale: "en" },
 };
 const value = (expression: string) => evaluateCondition(expression, scope);
+const fault = (expression: string) => checkField(conditionField(expression), STAGE_NAMES);
 
 describe("true", () => {
   test.each([
@@ -20,7 +23,7 @@ describe("true", () => {
     "results.?missing.?field.orValue(true) != false",
     'results["toString"].n == 1',
   ])("%s", (expression) => {
-    expect(conditionFault(expression)).toBeNull();
+    expect(fault(expression)).toBeNull();
     expect(value(expression)).toEqual({ ok: true, value: true });
   });
 });
@@ -35,9 +38,10 @@ describe("an error, as one line of text", () => {
     "results.constructor == null",
     "results.a.__proto__ == null",
   ])("%s", (expression) => {
-    const told = value(expression);
-    expect(told.ok).toBe(false);
-    expect(told).toMatchObject({ error: expect.stringMatching(/^[^\n]+$/) });
+    expect(value(expression)).toMatchObject({
+      ok: false,
+      error: { key: "when", expression, found: expect.stringMatching(/^[^\n]+$/) },
+    });
   });
 });
 
@@ -53,7 +57,11 @@ describe("refused when it is written", () => {
     `${"(".repeat(40)}true${")".repeat(40)} && ${"!".repeat(40)}true`,
     Array.from({ length: 300 }, () => "true").join(" && "),
   ])("%#", (expression) => {
-    expect(conditionFault(expression)).toMatch(/^[^\n]+$/);
+    expect(fault(expression)).toMatchObject({
+      key: "when",
+      expression: expect.stringContaining(expression.slice(0, LIMITS.SHOWN_EXPRESSION_CHARS)),
+      found: expect.stringMatching(/^[^\n]+$/),
+    });
   });
 });
 

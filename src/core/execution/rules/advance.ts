@@ -1,6 +1,6 @@
 // advance: starts everything that may start now, and completes the execution when nothing is left. The only place
 // that begins a call; does nothing unless the execution runs (I11).
-import { Meter } from "../../expressions/cel.ts";
+import { type FieldError, fieldMessage, Meter } from "../../expressions/field.ts";
 import { TIMINGS } from "../../timings.ts";
 import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
@@ -53,7 +53,7 @@ function startStage(batch: Batch, stage: ResolvedStage, meter: Meter): void {
   if (stage.when !== undefined) {
     const verdict = evaluateCondition(stage.when, scopeOf(batch.state), meter);
     if (!verdict.ok) {
-      cannotEvaluate(batch, stage.name, `when: ${verdict.error}`);
+      cannotEvaluate(batch, stage.name, verdict.error);
       return;
     }
     if (!verdict.value) {
@@ -75,7 +75,8 @@ function startUnit(batch: Batch, name: UnitName, meter: Meter): void {
 }
 
 /** The unit fails by one of its expressions, or its fallback begins. */
-function cannotEvaluate(batch: Batch, name: UnitName, message: string): void {
+function cannotEvaluate(batch: Batch, name: UnitName, error: FieldError): void {
+  const message = fieldMessage(error);
   failOrFallBack(batch, name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
   // The failure of an item may have ended its stage.
   if (isOpen(batch.state, name) && stageOf(batch.state, name).phase === "interrupted") {

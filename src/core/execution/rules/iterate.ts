@@ -1,5 +1,6 @@
 // What follows an agent's answer: the end of its unit, or of one iteration of it.
-import { evaluateCondition } from "../../pipeline/condition.ts";
+import { evaluateField, fieldMessage, Meter } from "../../expressions/field.ts";
+import { untilField } from "../../pipeline/condition.ts";
 import type { CallEnding } from "../command.ts";
 import type { CallEnd } from "../log-event.ts";
 import { specOf } from "../schedule.ts";
@@ -27,9 +28,10 @@ export function takeAnswer(
     return;
   }
   const { data, context, usage } = outcome.answer;
-  const verdict = evaluateCondition(repeat.until, { ...scopeOf(batch.state), result: data, iteration });
+  const seen = { ...scopeOf(batch.state), result: data, iteration };
+  const verdict = evaluateField(untilField(repeat.until), seen, new Meter());
   if (!verdict.ok) {
-    fail("INVALID_PIPELINE_CONFIG", `repeat/until: ${verdict.error}`);
+    fail("INVALID_PIPELINE_CONFIG", fieldMessage(verdict.error));
     return;
   }
   if (verdict.value || (iteration >= repeat.max && repeat.on_max === "accept")) {
@@ -37,7 +39,7 @@ export function takeAnswer(
     return;
   }
   if (iteration >= repeat.max) {
-    fail("AGENT_PROCESSING_ERROR", `repeat/until is false after ${iteration} iterations: ${repeat.until}`);
+    fail("AGENT_PROCESSING_ERROR", `repeat.until is false after ${iteration} iterations: ${repeat.until}`);
     return;
   }
   const { answered } = answering;

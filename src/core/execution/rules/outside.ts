@@ -1,12 +1,12 @@
 // The outside: how a stage asks for an answer, and how answers, callbacks, heartbeats and their absence change it. A wait
 // is answered at most once (I17): each way out of it is an event that ends its phase. An answer at the very millisecond
 // of `expires_at` is too late: waits expire before a command is looked at.
-import { evaluateObject } from "../../pipeline/condition.ts";
+import { fieldError, fieldMessage, type Meter } from "../../expressions/field.ts";
+import { evaluatePrompt, promptField } from "../../pipeline/condition.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { LIMITS } from "../../../contract/limits.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
 import type { StageError, WaitStage } from "../../../contract/stage.ts";
-import type { Meter } from "../../expressions/cel.ts";
 import { fnv1a, hash64 } from "../../hash.ts";
 import { canonicalJson } from "../../json/json.ts";
 import { jsonBytes } from "../../json/weight.ts";
@@ -54,7 +54,7 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
     failOrFallBack(batch, name, asked.error);
     return;
   }
-  const prompt = asked.value;
+  const { prompt, bytes } = asked.value;
   batch.emit({
     type: "stage.waiting",
     stage: name,
@@ -67,7 +67,7 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
       schema: wait.schema ?? null,
       expires_at: isoTime(batch.now + wait.timeout_seconds * 1_000),
     },
-    ...(wait.prompt === undefined ? {} : { internal: { bytes: jsonBytes(prompt) } }),
+    ...(wait.prompt === undefined ? {} : { internal: { bytes } }),
   });
   const { early } = stageOf(batch.state, name);
   // Its bytes were counted when it came.
@@ -75,18 +75,25 @@ export function ask(batch: Batch, stage: WaitStage, meter: Meter): void {
 }
 
 /** What is shown to the person who answers. */
-function promptOf(batch: Batch, text: string | undefined, meter: Meter): Result<JsonObject, StageError> {
+function promptOf(
+  batch: Batch,
+  text: string | undefined,
+  meter: Meter,
+): Result<{ prompt: JsonObject; bytes: number }, StageError> {
   // A question without a prompt adds nothing to the execution.
-  if (text === undefined) return ok({});
-  const asked = evaluateObject(text, scopeOf(batch.state), meter);
+  if (text === undefined) return ok({ prompt: {}, bytes: 0 });
+  const before = meter.given;
+  const asked = evaluatePrompt(text, scopeOf(batch.state), meter);
   if (!asked.ok) {
-    const message = `wait/prompt: ${asked.error}`;
-    return err({ code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
+    return err({ code: "INVALID_PIPELINE_CONFIG", message: fieldMessage(asked.error), retryable: false });
   }
-  const bytes = jsonBytes(asked.value);
-  if (bytes <= LIMITS.PROMPT_BYTES && fitsContext(batch.state, bytes)) return asked;
+  const bytes = meter.given - before;
+  if (bytes <= LIMITS.PROMPT_BYTES && fitsContext(batch.state, bytes)) {
+    return ok({ prompt: asked.value, bytes });
+  }
   const limit = Math.min(LIMITS.PROMPT_BYTES, contextLimit(batch.state) - batch.state.context_bytes);
-  const message = `wait/prompt: its object is ${bytes} bytes, the limit is ${Math.max(0, limit)}`;
+  const found = `its object is ${bytes} bytes, the limit is ${Math.max(0, limit)}`;
+  const message = fieldMessage(fieldError(promptField(text), found));
   return err({ code: "RESOURCE_EXHAUSTED", message, retryable: false });
 }
 

@@ -3,10 +3,10 @@
 import type { JsonObject } from "../../../contract/json.ts";
 import { err, ok, type Result } from "../../../contract/problem.ts";
 import type { PipelineRunStage } from "../../../contract/stage.ts";
-import type { Meter } from "../../expressions/cel.ts";
+import { evaluateField, type FieldError, fieldMessage, Meter } from "../../expressions/field.ts";
 import { hash64 } from "../../hash.ts";
 import { callTraceparent } from "../../monitoring/tracing/trace-context.ts";
-import { evaluateObject, evaluateText } from "../../pipeline/condition.ts";
+import { contextField, queryField } from "../../pipeline/condition.ts";
 import { scopeOf } from "../rules/scope.ts";
 import type { RunSpec } from "../run-spec.ts";
 import { specOf } from "../schedule.ts";
@@ -54,14 +54,15 @@ export interface ChildQuestion {
 export function childQuestion(
   state: ExecutionState,
   unit: UnitName,
-  meter?: Meter,
-): Result<ChildQuestion, string> {
+  meter: Meter = new Meter(),
+): Result<ChildQuestion, FieldError> {
   const { query, context } = specOf(state, unit);
   const scope = { ...scopeOf(state), ...unitScope(state, unit) };
-  const asked = query === undefined ? ok(state.spec.query) : evaluateText(query, scope, meter);
-  if (!asked.ok) return err(`query: ${asked.error}`);
-  const given = context === undefined ? ok(state.context) : evaluateObject(context, scope, meter);
-  if (!given.ok) return err(`context: ${given.error}`);
+  const asked = query === undefined ? ok(state.spec.query) : evaluateField(queryField(query), scope, meter);
+  if (!asked.ok) return asked;
+  const given =
+    context === undefined ? ok(state.context) : evaluateField(contextField(context), scope, meter);
+  if (!given.ok) return given;
   return ok({ query: asked.value, context: given.value });
 }
 
@@ -81,7 +82,7 @@ export function childSpec(
   if (pinned === undefined)
     return err(`the pipeline ${pipeline} is not among those that the run is pinned to`);
   const question = childQuestion(state, unit);
-  if (!question.ok) return question;
+  if (!question.ok) return err(fieldMessage(question.error));
   const { version, stages } = pinned;
   const left_seconds = Math.max(0.001, (state.deadline_at - now) / 1_000);
   const execution_id = childId(state, unit, iterationOf(state, unit));

@@ -95,9 +95,9 @@ describe("the inner execution", () => {
 
 test("An expression that cannot be evaluated, or is of another kind, fails the stage before any call.", () => {
   for (const [fields, message] of [
-    [{ query: "context.n" }, "sub: query: does not give a string"],
+    [{ query: "context.n" }, "sub: query: returns double, not string, of context.n"],
     [{ query: "context.missing" }, "sub: query: "],
-    [{ context: "context.n" }, "sub: context: does not give an object"],
+    [{ context: "context.n" }, "sub: context: returns double, not object, of context.n"],
   ] as const) {
     const run = play(fields, { n: 1 });
     expect(run.view.error_info).toMatchObject({ code: "INVALID_PIPELINE_CONFIG" });

@@ -58,7 +58,7 @@ describe("after `max` iterations", () => {
     run.answer("draft", bad(1)).answer("draft", bad(2));
     expect(run.view.error_info).toMatchObject({
       code: "AGENT_PROCESSING_ERROR",
-      message: "draft: repeat/until is false after 2 iterations: result.good",
+      message: "draft: repeat.until is false after 2 iterations: result.good",
     });
   });
 });
@@ -83,7 +83,7 @@ test("An `until` that cannot be evaluated fails the stage, and is named.", () =>
   const run = new Play([draft({ until: "result.missing" })]);
   run.answer("draft", bad(1));
   expect(run.view.error_info).toMatchObject({ code: "INVALID_PIPELINE_CONFIG" });
-  expect(run.view.error_info?.message).toContain("draft: repeat/until: ");
+  expect(run.view.error_info?.message).toContain("draft: repeat.until: ");
 });
 
 test("A crash repeats no iteration that was committed.", () => {

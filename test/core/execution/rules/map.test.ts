@@ -75,21 +75,21 @@ describe("one call an item", () => {
     const run = play(4, { max_items: 3 });
     expect(run.view.error_info).toMatchObject({
       code: "RESOURCE_EXHAUSTED",
-      message: "each: map/over: 4 items, and max_items is 3",
+      message: "each: map.over: 4 items, and max_items is 3",
     });
     expect(run.of("stage.started")).toEqual([]);
   });
 
-  test("An expression that gives no list, or cannot be evaluated, fails the stage and names map/over.", () => {
+  test("An expression that gives no list, or cannot be evaluated, fails the stage and names map.over.", () => {
     const wrong = new Play(
       [stage("each", { map: over("context.docs") })],
       {},
       { context: { docs: { a: 1 } } },
     );
     expect(wrong.view.error_info).toMatchObject({ code: "INVALID_PIPELINE_CONFIG" });
-    expect(wrong.view.error_info?.message).toContain("map/over: ");
+    expect(wrong.view.error_info?.message).toContain("map.over: ");
     const none = new Play([stage("each", { map: over("context.docs") })]);
-    expect(none.view.error_info?.message).toContain("map/over: ");
+    expect(none.view.error_info?.message).toContain("map.over: ");
   });
 
   test("The list is what it was when the stage began, also after a crash.", () => {
