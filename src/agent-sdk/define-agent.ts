@@ -2,6 +2,7 @@
 // generator into a (Request, ...) => Promise<Response> that runs on Workers, Node, Deno and Bun.
 import * as z from "zod";
 import { AgentCall } from "../contract/agent-call.ts";
+import type { AgentTypes } from "../contract/agent-types.ts";
 import type { AgentAnswer } from "../contract/agent.ts";
 import { equalInConstantTime } from "../contract/constant-time.ts";
 import { LONGEST_TIMER_MS } from "../contract/timer.ts";
@@ -67,6 +68,24 @@ type AgentDefinition<
     | AsyncGenerator<AgentPiece, TypedAnswer<z.input<Result>>, void>;
 };
 
+/**
+ * An agent as a handler of requests. Its type carries those of the schemas, which `agentOf` of the client reads.
+ *
+ * @example
+ * import { z } from "zod";
+ *
+ * const served = (agent: DefinedAgent<z.ZodType, z.ZodType, z.ZodType, []>) => ({
+ *   fetch: (request: Request) => agent(request),
+ * });
+ */
+export type DefinedAgent<
+  Config extends z.ZodType,
+  Inputs extends z.ZodType,
+  Result extends z.ZodType,
+  Rest extends unknown[],
+> = ((request: Request, ...rest: Rest) => Promise<Response>) &
+  AgentTypes<z.input<Config>, z.input<Inputs>, z.output<Result>>;
+
 const encoder = new TextEncoder();
 
 /**
@@ -76,7 +95,8 @@ const encoder = new TextEncoder();
  *
  * @param definition the zod schemas of `config`, `inputs` and `result`, and `run`; `secret` where calls must carry one
  * @returns a handler that never rejects: a call that does not fit the schemas is answered 400, one without the secret
- * 401, one that takes longer than its `timeout_ms` 504. What it takes after the request (a Worker's `env`) goes to `run`
+ * 401, one that takes longer than its `timeout_ms` 504. What it takes after the request (a Worker's `env`) goes to `run`.
+ * Its type carries those of the schemas, for `agentOf`
  * @throws nothing; errors of `run` become the answer (see `AgentError`)
  * @example
  * import { defineAgent } from "agent-coordinator/agent";
@@ -100,9 +120,7 @@ export function defineAgent<
   Inputs extends z.ZodType,
   Result extends z.ZodType,
   Rest extends unknown[] = [],
->(
-  definition: AgentDefinition<Config, Inputs, Result, Rest>,
-): (request: Request, ...rest: Rest) => Promise<Response> {
+>(definition: AgentDefinition<Config, Inputs, Result, Rest>): DefinedAgent<Config, Inputs, Result, Rest> {
   const report = definition.onError ?? ((error: unknown) => console.error("agent failed:", error));
 
   return async (request, ...rest) => {
