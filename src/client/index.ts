@@ -51,3 +51,6 @@ export type {
   WriteOptions,
 } from "./requests.ts";
 export type { StageToken, Wait, WaitFilter } from "./calls/wait-calls.ts";
+export { agentOf, type AgentRef, agentRef } from "./pipeline/agent-ref.ts";
+export { cel, type Expression, orElse, type Perhaps } from "./pipeline/expression.ts";
+export { pipeline, type PipelineResult, type TypedPipeline } from "./pipeline/pipeline.ts";

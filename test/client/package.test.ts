@@ -14,10 +14,14 @@ let folder: string;
 
 const CONSUMER = `
 import {
+  agentOf,
   type Bottleneck,
   CoordinatorClient,
   CoordinatorClientError,
   type ExecutionEvent,
+  orElse,
+  pipeline,
+  type PipelineResult,
   type Stage,
   type StreamUpdate,
 } from "agent-coordinator";
@@ -93,6 +97,17 @@ export async function worst(): Promise<"high" | "medium" | "low" | undefined> {
   stage_metrics["answer"]?.success_rate.trim();
   return performance_analytics.bottlenecks[0]?.impact;
 }
+const echo = agentOf<typeof agent>("echo");
+export const typed = pipeline("typed")
+  .stage("first", { agent: echo, config: { loud: true }, required: false })
+  .stage("second", { agent: echo, depends_on: ["first"], input: ({ results }) => ({ said: orElse(results.first.said, "") }) });
+export const mapped = typed.stage("each", { agent: echo, map: { over: '["a", "b"]' } });
+export const said = (result: PipelineResult<typeof typed>): string => result.said;
+// @ts-expect-error -- loud or not
+typed.stage("third", { agent: echo, config: { loud: "very" } });
+// @ts-expect-error -- the agent says nothing else
+typed.stage("third", { agent: echo, depends_on: ["second"], input: ({ results }) => ({ sung: results.second.sung }) });
+export const write = () => client.configurePipeline(typed.name, typed.definition().stages);
 `;
 
 const LOADED = `
@@ -126,7 +141,9 @@ test("a strict project compiles against its types", async () => {
     types: [],
     strict: true,
     exactOptionalPropertyTypes: true,
-    noEmit: true,
+    // The types of what it exports can be named in its own declarations.
+    declaration: true,
+    emitDeclarationOnly: true,
   };
   await writeFile(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["consumer.ts"] }));
   const compiled = await run(process.execPath, [TSC, "-p", folder]).then(
