@@ -149,6 +149,53 @@ test("the README's agent answers, as the stage of its pipeline", async () => {
   }
 });
 
+test("the README's pipeline in TypeScript is written, and its types are checked", async () => {
+  const readme = readFileSync(join(ROOT, "README.md"), "utf8");
+  const [agent = "", definition = ""] = Array.from(
+    readme.matchAll(/^```ts\n([\s\S]*?)^```$/gm),
+    ([, code = ""]) => code,
+  );
+  const below = join(ROOT, ".wrangler", `typed-${process.pid}`);
+  mkdirSync(join(below, "agents/shout"), { recursive: true });
+  const put = (file: string, text: string) => writeFileSync(join(below, file), text);
+  const compiled = (code: string) => {
+    put("loud.ts", code);
+    return run(process.execPath, [join(ROOT, "node_modules/typescript/bin/tsc"), "-p", below]).then(
+      ({ stdout }) => stdout,
+      (failed: { stdout: string }) => failed.stdout,
+    );
+  };
+  try {
+    put("agents/shout/worker.ts", agent.replaceAll("../../src/", "../../../../src/"));
+    const files = ["loud.ts"];
+    put("tsconfig.json", JSON.stringify({ extends: "../../tsconfig.json", files, include: [] }));
+    const code = definition
+      .replaceAll('"./src/', '"../../src/')
+      .replaceAll("http://localhost:8787", stack.url);
+    const wrong = code
+      .replace('depends_on: ["rewrite"]', 'depends_on: ["write"]')
+      .replace('mark: "?"', "mark: 1");
+    expect(await compiled(wrong)).toMatch(/'"write"'[^]*'number'/);
+    expect(await compiled(code)).toBe("");
+    await run(process.execPath, [join(below, "loud.ts")]);
+    const written = await fetch(`${stack.url}/v1/pipelines/loud`);
+    expect(await written.json()).toMatchObject({
+      stages: [
+        { name: "rewrite", agent_type: "query_rewriter" },
+        {
+          name: "shout",
+          agent_type: "shout",
+          depends_on: ["rewrite"],
+          config: { mark: "?" },
+          input: { words: "results.rewrite.query" },
+        },
+      ],
+    });
+  } finally {
+    rmSync(below, { recursive: true });
+  }
+});
+
 test("a key's hash is what the coordinator compares", async () => {
   const [make = ""] = snippets("api-keys.md", "sh");
   const random = "printf 0123456789abcdef";
