@@ -50,6 +50,33 @@ const Hints = z.optional(z.lazy(() => z.array(Hint).check(z.maxLength(LIMITS.ERR
 export const WrittenPipeline = z.lazy(() => z.extend(Pipeline, { hints: Hints }));
 export type WrittenPipeline = z.infer<typeof WrittenPipeline>;
 
+const Count = z.number().check(z.int());
+
+/** What there is to draw of a stage. */
+const StageOutline = z.object({
+  name: z.string(),
+  kind: z.enum(["agent", "wait", "pipeline"]),
+  /** The pipeline that it runs. */
+  pipeline: z.optional(z.string()),
+  map: z.optional(z.object({ max_items: Count, concurrency: Count })),
+  repeat: z.optional(z.object({ max: Count })),
+});
+export type StageOutline = z.infer<typeof StageOutline>;
+
+const graphFields = {
+  /** In definition order. */
+  stages: z.array(StageOutline),
+  /** Each stage's dependencies. */
+  dependencies: z.record(z.string(), z.array(z.string())),
+  /** Stages that can run side by side, layer after layer; empty where there is a cycle. */
+  layers: z.array(z.array(z.string())),
+  /** The longest chain: by duration if all of its stages have run before, else by number; empty with a cycle. */
+  critical_path: z.array(z.string()),
+};
+
+const DefinitionGraph = z.object(graphFields);
+export type DefinitionGraph = z.infer<typeof DefinitionGraph>;
+
 export const Validation = z.object({
   valid: z.boolean(),
   /** The first of them. */
@@ -58,12 +85,11 @@ export const Validation = z.object({
   error_count: z.optional(z.number().check(z.int())),
   /** Warnings: valid, and probably not intended. */
   hints: Hints,
-  /** Each stage's dependencies. */
-  dependencies: z.record(z.string(), z.array(z.string())),
-  /** Stages that can run side by side, layer after layer; empty where there is a cycle. */
-  layers: z.array(z.array(z.string())),
-  /** The longest chain: by duration if all of its stages have run before, else by number; empty with a cycle. */
-  critical_path: z.array(z.string()),
+  ...graphFields,
+  /** Absent in the answers of earlier versions. */
+  stages: z.optional(graphFields.stages),
+  /** The graphs of the pipelines that its stages run, and of those that these run, by name. */
+  pipelines: z.optional(z.record(z.string(), DefinitionGraph)),
 });
 export type Validation = z.infer<typeof Validation>;
 

@@ -152,7 +152,8 @@ export abstract class PipelineCalls extends ManagementCalls {
    * Checks a definition without writing it. One that is wrong is a result, not an error.
    *
    * @param stages of any form, so that every mistake is reported
-   * @returns `valid`, the `errors` with their codes, and the graph: `dependencies`, `layers` and `critical_path`
+   * @returns `valid`, the `errors` with their codes, and the graph: `stages` with their kinds, `dependencies`, `layers` and
+   * `critical_path`; in `pipelines` the same of those that its stages run
    * @example
    * const { valid, errors } = await client.validatePipelineConfig([
    *   { name: "answer", agent_type: "answer_generation", depends_on: ["search"] },

@@ -5,15 +5,14 @@ import { LIMITS } from "../../contract/limits.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { DefinitionError } from "../../contract/problem.ts";
 import { PipelineStage } from "../../contract/stage.ts";
-import { criticalPath, dependencies, layers } from "./graph.ts";
 import { hintsOf } from "./hints.ts";
 import { type Lookup, nestingOf } from "./nesting.ts";
+import { graphOf, nestedGraphs } from "./outline.ts";
 import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
 /**
- * @param observed_ms how long stages of these names take on average; the critical path goes by it where all of the
- * definition's stages have been seen, and else by the number of stages
+ * @param observed_ms how long stages of these names take on average
  * @param max_retry_attempts the config's, as it is now
  * @param isRegistered whether there is an agent of this type
  * @param find the stages of other pipelines, which its stages may run
@@ -29,15 +28,7 @@ export function checkDefinition(
   if (candidates.length > LIMITS.STAGES) {
     const message = `a pipeline has at most ${LIMITS.STAGES} stages, not ${candidates.length}`;
     const errors = [{ code: "INVALID_PIPELINE_CONFIG" as const, message, pointer: "/stages" }];
-    return {
-      valid: false,
-      errors,
-      error_count: 1,
-      hints: [],
-      dependencies: {},
-      layers: [],
-      critical_path: [],
-    };
+    return { valid: false, errors, error_count: 1, hints: [], ...graphOf([], observed_ms, find) };
   }
   const errors: DefinitionError[] = [];
   /** Stages without errors: hints on others would be guesses. */
@@ -52,7 +43,7 @@ export function checkDefinition(
       return [parsed.data];
     }
     errors.push(...parsed.error.issues.map((issue) => fault(candidate, at, issue)));
-    const rest = graphOf(candidate);
+    const rest = edgesOf(candidate);
     if (rest === null) return [];
     places.push(at);
     return [rest];
@@ -61,24 +52,15 @@ export function checkDefinition(
   const tries = triesFault(stages, max_retry_attempts);
   if (tries !== null) errors.push(tries);
   errors.push(...nestingOf(null, stages, find).faults.map((error) => relocated(error, places)));
-  const order = layers(stages);
+  const pipelines = nestedGraphs(stages, observed_ms, find);
   return {
     valid: errors.length === 0,
     errors: errors.slice(0, LIMITS.ERRORS),
     ...(errors.length === 0 ? {} : { error_count: errors.length }),
     hints: hintsOf(whole, stages, isRegistered, (name) => find(name) !== null),
-    dependencies: dependencies(stages),
-    layers: order,
-    critical_path: order.length === 0 ? [] : criticalPath(stages, weightOf(stages, observed_ms)).path,
+    ...graphOf(stages, observed_ms, find),
+    ...(Object.keys(pipelines).length === 0 ? {} : { pipelines }),
   };
-}
-
-function weightOf(
-  stages: readonly PipelineStage[],
-  observed_ms: ReadonlyMap<string, number>,
-): (name: string) => number {
-  if (!stages.every(({ name }) => observed_ms.has(name))) return () => 1;
-  return (name) => observed_ms.get(name) ?? 0;
 }
 
 function fault(
@@ -110,7 +92,7 @@ function relocated(error: DefinitionError, places: readonly number[]): Definitio
 }
 
 /** The valid edges of a stage with errors, so that edges to it are not reported as missing. */
-function graphOf(candidate: unknown): PipelineStage | null {
+function edgesOf(candidate: unknown): PipelineStage | null {
   const name = nameIn(candidate);
   if (name === null) return null;
   const { depends_on, when, wait, pipeline, retry_attempts } = candidate as Record<string, unknown>;

@@ -13,6 +13,7 @@ describe("judgeDefinition", () => {
       valid: true,
       errors: [],
       hints: expect.any(Array),
+      stages: ["a", "b", "c", "d"].map((name) => ({ name, kind: "agent" })),
       dependencies: { a: [], b: ["a"], c: ["a"], d: ["c"] },
       layers: [["a"], ["b", "c"], ["d"]],
       critical_path: ["a", "c", "d"],
@@ -62,6 +63,77 @@ describe("judgeDefinition", () => {
     expect(verdict.error_count).toBeGreaterThanOrEqual(240);
     expect(checkDefinition(many.slice(0, 1))).toMatchObject({ error_count: 4 });
     expect(checkDefinition(Array.from({ length: 100 }, () => stage("a"))).error_count).toBe(1);
+  });
+
+  const find = (name: string) => PIPELINES[name] ?? null;
+  const sub = (name: string, pipeline: string, fields: object = {}) =>
+    PipelineStage.parse({ name, pipeline, ...fields });
+  const PIPELINES: Record<string, PipelineStage[]> = {
+    long: [stage("l1"), stage("l2", "l1"), sub("l3", "short", { depends_on: ["l2"] })],
+    short: [stage("s1"), stage("s2", "s1")],
+    ring: [stage("r1"), sub("r2", "ring")],
+  };
+
+  test("has what there is to draw of each stage, and the graph of each pipeline that it reaches, once", () => {
+    const map = { over: "context.docs", max_items: 30 };
+    const verdict = checkDefinition(
+      [
+        PipelineStage.parse({ name: "each", agent_type: "x", map }),
+        PipelineStage.parse({ name: "ask", wait: {} }),
+        sub("deep", "long", { repeat: { until: "true", max: 3 } }),
+        sub("again", "long"),
+        sub("lost", "gone"),
+      ],
+      new Map(),
+      3,
+      () => true,
+      find,
+    );
+    expect(verdict.errors).toEqual([]);
+    expect(verdict.stages).toEqual([
+      { name: "each", kind: "agent", map: { max_items: 30, concurrency: 4 } },
+      { name: "ask", kind: "wait" },
+      { name: "deep", kind: "pipeline", pipeline: "long", repeat: { max: 3 } },
+      { name: "again", kind: "pipeline", pipeline: "long" },
+      { name: "lost", kind: "pipeline", pipeline: "gone" },
+    ]);
+    expect(Object.keys(verdict.pipelines ?? {})).toEqual(["long", "short"]);
+    expect(verdict.pipelines?.["long"]).toEqual({
+      stages: [
+        { name: "l1", kind: "agent" },
+        { name: "l2", kind: "agent" },
+        { name: "l3", kind: "pipeline", pipeline: "short" },
+      ],
+      dependencies: { l1: [], l2: ["l1"], l3: ["l2"] },
+      layers: [["l1"], ["l2"], ["l3"]],
+      critical_path: ["l1", "l2", "l3"],
+    });
+    expect(checkDefinition([stage("a")])).not.toHaveProperty("pipelines");
+  });
+
+  test("counts a pipeline as its own longest path, until every stage has been seen", () => {
+    const stages = [stage("a"), stage("b", "a"), stage("c", "b"), sub("deep", "long")];
+    const path = (observed = new Map<string, number>(), last: PipelineStage[] = []) =>
+      checkDefinition([...stages, ...last], observed, 3, () => true, find).critical_path;
+    // Four within it, against three.
+    expect(path()).toEqual(["deep"]);
+    expect(path(new Map(), [stage("d", "c"), stage("e", "d")])).toEqual(["a", "b", "c", "d", "e"]);
+    const ms = new Map(stages.map(({ name }) => [name, name === "deep" ? 20 : 10]));
+    expect(path(ms)).toEqual(["a", "b", "c"]);
+  });
+
+  test("draws pipelines that run each other no deeper than a run could be", () => {
+    const verdict = checkDefinition([sub("r", "ring")], new Map(), 3, () => true, find);
+    expect(verdict.errors).toMatchObject([{ code: "CIRCULAR_DEPENDENCY" }]);
+    expect(verdict.pipelines).toMatchObject({ ring: { critical_path: ["r1"] } });
+    const chain = (name: string) => {
+      const at = /^p(\d+)$/.exec(name)?.[1];
+      return at === undefined ? null : [sub("next", `p${Number(at) + 1}`)];
+    };
+    const deep = checkDefinition([sub("first", "p0")], new Map(), 3, () => true, (name) =>
+      name === "p50" ? null : chain(name),
+    );
+    expect(Object.keys(deep.pipelines ?? {})).toEqual(["p0", "p1", "p2"]);
   });
 
   test("never throws, for any input", () => {
