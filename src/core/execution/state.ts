@@ -129,6 +129,8 @@ export interface StageState {
   readonly said: string | null;
   /** Of a stage with `map`, while they are at work. */
   readonly items: MappedItems | null;
+  /** Once a stage with `map` has ended: how long each item that began took, delays included, in the order of the list. */
+  readonly items_ms: readonly number[];
   /** Its list, as JSON; also once it has ended, where the result cache may have results of its items. */
   readonly values: readonly unknown[];
   /** The present iteration of a unit with `repeat`, from 1; 0 before the first, and of any other. */

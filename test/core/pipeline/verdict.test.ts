@@ -130,8 +130,12 @@ describe("judgeDefinition", () => {
       const at = /^p(\d+)$/.exec(name)?.[1];
       return at === undefined ? null : [sub("next", `p${Number(at) + 1}`)];
     };
-    const deep = checkDefinition([sub("first", "p0")], new Map(), 3, () => true, (name) =>
-      name === "p50" ? null : chain(name),
+    const deep = checkDefinition(
+      [sub("first", "p0")],
+      new Map(),
+      3,
+      () => true,
+      (name) => (name === "p50" ? null : chain(name)),
     );
     expect(Object.keys(deep.pipelines ?? {})).toEqual(["p0", "p1", "p2"]);
   });

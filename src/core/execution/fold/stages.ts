@@ -64,6 +64,7 @@ export function newUnit(stage: string, agent_type: string | null): StageState {
     asked: null,
     reply: null,
     items: null,
+    items_ms: [],
     values: [],
     iteration: 0,
     previous: null,

@@ -52,8 +52,14 @@ export function totalsOf({ units }: MappedItems): Pick<StageResult, "attempts" |
 }
 
 /** The items' calls, delays and waits, as the stage's own once it has ended. */
-export function spansOf({ units }: MappedItems): Pick<StageState, "calls" | "waits" | "outside" | "answers"> {
+export function spansOf({
+  units,
+  begun,
+}: MappedItems): Pick<StageState, "calls" | "waits" | "outside" | "answers" | "items_ms"> {
   return {
+    items_ms: units
+      .slice(0, begun)
+      .map(({ calls, waits }) => [...calls, ...waits].reduce((sum, [from, to]) => sum + to - from, 0)),
     calls: units.flatMap(({ calls }) => calls),
     waits: units.flatMap(({ waits }) => waits),
     outside: units.flatMap(({ outside }) => outside),

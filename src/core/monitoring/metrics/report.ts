@@ -63,15 +63,28 @@ export interface StageShape {
   depends_on: string[];
   parallel: boolean;
   timeout_ms: number;
-  /** How long each try took. */
+  /** How long each try took; of a stage that maps or repeats one number, the time of all items or iterations. */
   tries_ms: number[];
-  /** Delays sat out between tries. */
+  /** Delays sat out between tries; of a stage that maps, while no item was called. */
   waits_ms: number;
+  /** Of a stage that maps. */
+  map?: MapShape;
+  /** Of a stage that repeats: how many there were. */
+  iterations?: number;
   cached: boolean;
   /** Equal where the agent was asked the same. */
   asked: string;
   /** Where it waited for a place. Shapes that earlier versions recorded lack it. */
   place_wait?: PlaceWait;
+}
+
+/** What it takes to see its items under another concurrency. */
+export interface MapShape {
+  concurrency: number;
+  /** How many items there were. */
+  items: number;
+  /** How long they took, each with its delays, in order: all of them, or evenly spaced ones of many. */
+  items_ms: number[];
 }
 
 /** The report of an execution that has ended, or null where its config wants none or it has not. */
@@ -128,22 +141,24 @@ function shapeOf(state: ExecutionState): RunShape | null {
   const fingerprints = new Map(state.stages.map(({ result }) => [result.stage, fingerprint(result.data)]));
   const { query, inputs, context, history } = state.spec;
   const all = fingerprint([query, inputs, context, history]);
+  const mapping = stages.filter(({ map }) => map !== undefined).length;
   return {
     started_at: state.started_at,
     max_concurrent_stages: config.max_concurrent_stages,
     cache_ttl_ms: config.cache_ttl_seconds * 1_000,
     stages: state.stages.map((stage) => {
-      const { name, depends_on, parallel, timeout_seconds } = specOf(state, stage.result.stage);
+      const spec = specOf(state, stage.result.stage);
+      const { name, depends_on, parallel, timeout_seconds } = spec;
       const place_wait = placeWait(state, stage);
       return {
         stage: name,
         depends_on: depends_on.filter((other) => stages.some((known) => known.name === other)),
         parallel: parallel && config.enable_parallel_execution,
         timeout_ms: (timeout_seconds ?? 0) * 1_000,
-        tries_ms: triesOf(stage, specOf(state, name)),
-        waits_ms: stage.waits.reduce((sum, [from, to]) => sum + (to - from), 0),
+        ...timesOf(stage, spec),
         cached: stage.result.cached,
         asked: hasRun(stage) ? asked(state, name, fingerprints, all) : "",
+        ...repetitions(stage, spec, Math.floor(SHAPE_ITEMS / mapping)),
         ...(place_wait === null ? {} : { place_wait }),
       };
     }),
@@ -151,10 +166,52 @@ function shapeOf(state: ExecutionState): RunShape | null {
 }
 
 /** Items are called at a time: of a stage that maps, the time in which any of them was. */
-function triesOf({ calls, result }: StageState, { map }: ResolvedStage): number[] {
-  if (map === undefined) return calls.map(([from, to]) => to - from);
+function timesOf(
+  { calls, waits, result }: StageState,
+  { map, repeat }: ResolvedStage,
+): Pick<StageShape, "tries_ms" | "waits_ms"> {
+  if (map === undefined) {
+    const tries = calls.map(([from, to]) => to - from);
+    // Each iteration has tries of its own, of which the last one is no better than the first.
+    return { tries_ms: repeat === undefined ? tries : [total(tries)], waits_ms: total(waits.map(lengthOf)) };
+  }
   const end = result.end_time === null ? 0 : timeOf(result.end_time);
-  return [covered(calls, 0, end)];
+  const called = covered(calls, 0, end);
+  return { tries_ms: [called], waits_ms: covered([...calls, ...waits], 0, end) - called };
+}
+
+function lengthOf([from, to]: readonly [number, number]): number {
+  return to - from;
+}
+
+function total(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
+}
+
+/** Items of one run whose times are kept, of all its stages together: the last runs of a shard are one stored value. */
+const SHAPE_ITEMS = 200;
+
+/** @param most how many items' times are kept */
+function repetitions(
+  { items_ms, result }: StageState,
+  { map, repeat }: ResolvedStage,
+  most: number,
+): Pick<StageShape, "map" | "iterations"> {
+  const items = items_ms.length;
+  const kept = Math.min(items, most);
+  const spaced = (at: number) => items_ms[Math.floor((at * items) / kept)] ?? 0;
+  return {
+    ...(map === undefined || items === 0
+      ? {}
+      : {
+          map: {
+            concurrency: map.concurrency,
+            items,
+            items_ms: Array.from({ length: kept }, (_, at) => Math.round(spaced(at))),
+          },
+        }),
+    ...(repeat === undefined || result.iterations === undefined ? {} : { iterations: result.iterations }),
+  };
 }
 
 /** How much of a value its fingerprint covers: hashing a megabyte for a metric would cost too much. */

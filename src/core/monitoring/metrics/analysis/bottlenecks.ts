@@ -4,7 +4,7 @@ import type { Bottleneck, Level } from "../../../../contract/metrics.ts";
 import { LIMITS } from "../../../../contract/limits.ts";
 import type { MetricTotals } from "../run-metrics.ts";
 import type { RunShape, StageShape } from "../report.ts";
-import { changeStages, saving, withCache, workOf } from "./simulate.ts";
+import { changeStages, saving, withCache, withConcurrency, workOf } from "./simulate.ts";
 import { mean } from "../sketch.ts";
 
 /** A stage with less than a tenth of the critical path is no bottleneck. */
@@ -53,7 +53,7 @@ interface Reason {
 /** Of all that could be changed about a stage, what would save the most. */
 function reasonOf(name: string, average: number, runs: readonly RunShape[]): Reason {
   const seen = runs.filter((run) => stageIn(run, name) !== undefined);
-  const reasons = [retries(name, seen), waiting(name, seen), repeats(name, seen)]
+  const reasons = [retries(name, seen), waiting(name, seen), turns(name, seen), repeats(name, seen)]
     .filter((reason) => reason.saves >= Math.max(1, LEAST_REASON * average))
     .toSorted((a, b) => b.saves - a.saves);
   return reasons[0] ?? slow(name, average, seen);
@@ -103,6 +103,24 @@ function waiting(name: string, runs: readonly RunShape[]): Saving {
     saves,
     cause: `waiting for a slot: it waited ${ms(waited)} a run for one of ${places} places`,
     recommendation: `Raise max_concurrent_stages from ${places} to ${LIMITS.CONCURRENT_STAGES}: a run would end ${ms(saves)} sooner.`,
+  };
+}
+
+/** Its items took turns: as many more as there are connections could have been at work. */
+function turns(name: string, runs: readonly RunShape[]): Saving {
+  const { concurrency = 0 } = stageIn(runs.at(-1), name)?.map ?? {};
+  const items = average(runs.map((run) => stageIn(run, name)?.map?.items ?? 0));
+  const saves = saving(runs, (run) =>
+    changeStages(run, (stage) =>
+      stage.stage === name && (stage.map?.concurrency ?? LIMITS.CONCURRENT_STAGES) < LIMITS.CONCURRENT_STAGES
+        ? withConcurrency(stage, LIMITS.CONCURRENT_STAGES)
+        : {},
+    ),
+  );
+  return {
+    saves,
+    cause: `items that take turns: of ${Math.round(items)} items a run, ${concurrency} are called at a time`,
+    recommendation: `Raise map.concurrency of ${name} from ${concurrency} to ${LIMITS.CONCURRENT_STAGES}: a run would end ${ms(saves)} sooner.`,
   };
 }
 

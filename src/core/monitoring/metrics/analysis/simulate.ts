@@ -2,7 +2,7 @@
 // definition order, exclusive stages alone, nothing overtakes an exclusive stage that waits) over the durations that
 // were seen. Compared with the same run simulated unchanged, so that what the simulation leaves out (the
 // coordinator's own time) falls away.
-import type { RunShape, StageShape } from "../report.ts";
+import type { MapShape, RunShape, StageShape } from "../report.ts";
 import { mean } from "../sketch.ts";
 
 /** How long a stage takes: what its tries and the delays between them took. */
@@ -63,6 +63,31 @@ export function saving(runs: readonly RunShape[], change: Change): number {
 /** The run with some of its stages changed. */
 export function changeStages(run: RunShape, change: (stage: StageShape) => Partial<StageShape>): RunShape {
   return { ...run, stages: run.stages.map((stage) => ({ ...stage, ...change(stage) })) };
+}
+
+/** The stage with as many of its items at a time: its time changes as that of its items does, taken in turns. */
+export function withConcurrency(
+  { map, tries_ms, waits_ms }: StageShape,
+  concurrency: number,
+): Partial<StageShape> {
+  const before = map === undefined ? 0 : turnsOf(map, map.concurrency);
+  if (map === undefined || before === 0) return {};
+  const factor = turnsOf(map, concurrency) / before;
+  return {
+    tries_ms: tries_ms.map((ms) => ms * factor),
+    waits_ms: waits_ms * factor,
+    map: { ...map, concurrency },
+  };
+}
+
+/** How long the items take, so many at a time: the next one begins when one ends. */
+function turnsOf({ items, items_ms }: MapShape, concurrency: number): number {
+  const ends = Array.from({ length: Math.max(1, Math.min(items, concurrency)) }, () => 0);
+  for (let item = 0; item < items; item += 1) {
+    const place = ends.indexOf(Math.min(...ends));
+    ends[place] = (ends[place] ?? 0) + (items_ms[Math.floor((item * items_ms.length) / items)] ?? 0);
+  }
+  return Math.max(...ends);
 }
 
 /**

@@ -105,6 +105,18 @@ describe("the cause of a bottleneck", () => {
     });
   });
 
+  test("items that take turns", async () => {
+    const map = { over: "context.list", max_items: 100, concurrency: 2, on_error: "fail" as const };
+    const context = { list: [1, 2, 3, 4, 5, 6] };
+    const bottleneck = await worst(
+      recorded([makeStage("each", { map })], times(3, { each: 100 }), (run) => ({
+        fields: { query: `question ${run}`, context },
+      })),
+    );
+    expect(bottleneck.cause).toBe("items that take turns: of 6 items a run, 2 are called at a time");
+    expect(bottleneck.recommendation).toMatch(/map.concurrency of each from 2 to 6: .* 20[0-9] ms sooner/);
+  });
+
   test("a slow agent, where nothing else explains it", async () => {
     const bottleneck = await worst(recorded([makeStage("one")], times(5, { one: 1_000 })));
     expect(bottleneck.cause).toMatch(/^slow agent: its calls take 1000 ms/);

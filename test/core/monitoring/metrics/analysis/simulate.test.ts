@@ -8,6 +8,7 @@ import {
   saving,
   simulate,
   withCache,
+  withConcurrency,
   workOf,
 } from "../../../../../src/core/monitoring/metrics/analysis/simulate.ts";
 
@@ -69,6 +70,29 @@ test("a cache answers what was asked within its time to live, of the stage that 
   expect(ms([at(0), at(1)], "b")).toEqual([20, 10]);
   // What could not be asked again has no key.
   expect(ms([at(0, ""), at(1, "")])).toEqual([20, 20]);
+});
+
+const mapped = (items_ms: number[], concurrency: number, items = items_ms.length) =>
+  stage("each", 100, { map: { concurrency, items, items_ms }, waits_ms: 10 });
+
+test.each<readonly [string, number[], number, number, number]>([
+  ["one at a time", [10, 10, 10, 10], 2, 1, 2],
+  ["all at a time", [10, 10, 10, 10], 2, 4, 0.5],
+  ["no faster than the slowest item", [10, 40, 10, 10], 1, 4, 40 / 70],
+  ["in turns, as places come free", [30, 10, 10, 10], 1, 2, 30 / 60],
+  ["more places than items", [10, 20], 2, 50, 1],
+])("a map under another concurrency: %s", (_, items_ms, before, after, factor) => {
+  const changed = withConcurrency(mapped(items_ms, before), after);
+  expect(changed.tries_ms?.[0]).toBeCloseTo(100 * factor, 10);
+  expect(changed.waits_ms).toBeCloseTo(10 * factor, 10);
+  expect(changed.map?.concurrency).toBe(after);
+});
+
+test("kept items are taken for those around them, and a shape without items stays as it is", () => {
+  // A thousand of 10 ms.
+  expect(withConcurrency(mapped([10, 10], 4, 1_000), 1_000).tries_ms?.[0]).toBeCloseTo(100 / 250, 10);
+  expect(withConcurrency(stage("plain", 10), 3)).toEqual({});
+  expect(withConcurrency(mapped([0, 0], 1), 2)).toEqual({});
 });
 
 test("the sample of a stage is its last tries, without what the cache answered", () => {
