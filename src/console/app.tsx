@@ -2,7 +2,6 @@
 // else is shown.
 import type { ComponentType } from "preact";
 import { ExecutionsPage } from "./executions/executions-page.tsx";
-import { HealthPage } from "./health/health-page.tsx";
 import { hasKey, isCut, keyWanted, signOut } from "./lib/session.ts";
 import { route, to } from "./lib/route.ts";
 import { RunPage } from "./run/run-page.tsx";
@@ -14,6 +13,9 @@ import { Empty } from "./ui/parts.tsx";
 
 /** With the editor and its JSON parser a fifth of the code. */
 const PipelinesPage = lazyPage(async () => (await import("./pipelines/pipelines-page.tsx")).PipelinesPage);
+
+/** With the charts. */
+const HealthPage = lazyPage(async () => (await import("./health/health-page.tsx")).HealthPage);
 
 /** Two runs side by side: reached from a run, and so not in the navigation. */
 const ComparePage = lazyPage(async () => (await import("./forks/compare-page.tsx")).ComparePage);

@@ -33,8 +33,19 @@ export default defineConfig({
       load: (id) => {
         if (id !== `\0${SCHEMA}`) return null;
         const { properties } = z.toJSONSchema(PipelineStage, { io: "input", unrepresentable: "any" });
-        return `export default JSON.parse(${JSON.stringify(JSON.stringify(properties))});`;
+        const read = Object.entries(properties ?? {}).map(([name, rule]) => [name, summary(rule as Rule)]);
+        return `export default JSON.parse(${JSON.stringify(JSON.stringify(Object.fromEntries(read)))});`;
       },
     },
   ],
 });
+
+interface Rule extends Record<string, unknown> {
+  anyOf?: Rule[];
+}
+
+/** What the help says of a field's values. */
+function summary({ type, minimum, maximum, const: fixed, enum: values, anyOf }: Rule): Rule {
+  const own = { type, minimum, maximum, const: fixed, enum: values };
+  return anyOf === undefined ? own : { ...own, anyOf: anyOf.map(summary) };
+}

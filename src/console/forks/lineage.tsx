@@ -1,15 +1,15 @@
-// Where a run comes from and what became of it: the run that it is a fork of, its own forks, its place in its
+// Where a run comes from and what became of it: the run whose stage it is, the run that it is a fork of, its own forks, its place in its
 // conversation's queue, and the question that has superseded it.
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { RunView } from "../../client/index.ts";
+import type { Execution, RunView } from "../../client/index.ts";
 import { to } from "../lib/route.ts";
 import { client } from "../lib/session.ts";
 
 /** Of its conversation's executions, the newest among which its forks are looked for. */
 const LISTED = 100;
 
-export function Lineage({ runView }: { runView: RunView }) {
+export function Lineage({ runView, parent }: { runView: RunView; parent: Execution["parent"] }) {
   const { execution_id, forked_from, queue, superseded_by, execution } = runView;
   const forks = useSignal<readonly string[]>([]);
   const conversation_id = execution?.conversation_id;
@@ -30,9 +30,14 @@ export function Lineage({ runView }: { runView: RunView }) {
     return () => left.abort();
   }, [execution_id, conversation_id]);
   const isAlone = forked_from === null && forks.value.length === 0;
-  if (isAlone && queue === null && superseded_by === null) return null;
+  if (isAlone && queue === null && superseded_by === null && parent === undefined) return null;
   return (
     <p class="run-meta lineage">
+      {parent !== undefined && (
+        <span>
+          Run by the stage {parent.stage} of <RunLink id={parent.execution_id} />
+        </span>
+      )}
       {queue !== null && (
         <span>
           Queued at place {queue.position}, after <RunLink id={queue.behind} />

@@ -181,20 +181,44 @@ function Faults({ marks, text, onShow }: MarksProps) {
 function drawable(stage: unknown): PipelineStage[] {
   const name = nameIn(stage);
   if (name === null || name === "") return [];
-  const { agent_type, depends_on, wait } = stage as Record<string, unknown>;
+  const { agent_type, depends_on, wait, pipeline, map, repeat } = stage as Record<string, unknown>;
   const edges = Array.isArray(depends_on) ? depends_on.filter((edge) => typeof edge === "string") : [];
   return [
     {
       name,
       ...(typeof agent_type === "string"
         ? { agent_type }
-        : wait === undefined
-          ? { agent_type: "no agent yet" }
-          : {}),
+        : typeof pipeline === "string"
+          ? { pipeline }
+          : wait === undefined
+            ? { agent_type: "no agent yet" }
+            : {}),
+      ...(isObject(map)
+        ? {
+            map: {
+              over: "",
+              max_items: numberIn(map["max_items"], 100),
+              concurrency: numberIn(map["concurrency"], 4),
+              on_error: "fail",
+            },
+          }
+        : {}),
+      ...(isObject(repeat)
+        ? { repeat: { until: "", max: numberIn(repeat["max"], 2), on_max: "accept" } }
+        : {}),
       depends_on: edges,
       required: true,
       parallel: true,
       config: {},
     },
   ];
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null;
+}
+
+/** @param otherwise the contract's default, or its least */
+function numberIn(value: unknown, otherwise: number): number {
+  return typeof value === "number" ? value : otherwise;
 }

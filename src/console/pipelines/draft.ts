@@ -76,8 +76,13 @@ export function createDraft(name: string, isNew: boolean) {
     busy.value = true;
     try {
       const [pipeline, config] = await Promise.all([client().getPipelineConfig(name), client().getConfig()]);
+      const { stage_timeout_seconds, pipeline_timeout_seconds, max_retry_attempts } = config;
       const stages = pipeline.stages.map((stage) =>
-        plain(stage, config.stage_timeout_seconds, config.max_retry_attempts),
+        plain(
+          stage,
+          stage.pipeline === undefined ? stage_timeout_seconds : pipeline_timeout_seconds,
+          max_retry_attempts,
+        ),
       );
       taken(
         pipeline,

@@ -1,4 +1,5 @@
 // The Pipelines page: the list, and one definition as text next to its graph.
+import "../style/editor.css";
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Pipeline } from "../../contract/pipeline.ts";

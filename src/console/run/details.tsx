@@ -5,9 +5,12 @@ import { errorWords } from "../lib/errors.ts";
 import { duration, moment, plural } from "../lib/format.ts";
 import { go, to } from "../lib/route.ts";
 import { JsonTree } from "../ui/json-tree.tsx";
+import { lazyPage } from "../ui/lazy-page.tsx";
 import { Status } from "../ui/parts.tsx";
 import { RunLink } from "../forks/lineage.tsx";
 import type { LoggedEvent, RunView, StageView } from "../../client/index.ts";
+
+const Items = lazyPage(async () => (await import("./items.tsx")).Items);
 
 const TABS = [
   ["results", "Results"],
@@ -79,6 +82,7 @@ function Results({ runView, selected, onSelect, onRunFrom }: Omit<DetailsProps, 
       {runView.stages.map((stage) => (
         <Result
           key={stage.name}
+          runView={runView}
           stage={stage}
           open={stage.name === selected}
           onSelect={onSelect}
@@ -90,11 +94,13 @@ function Results({ runView, selected, onSelect, onRunFrom }: Omit<DetailsProps, 
 }
 
 function Result({
+  runView,
   stage,
   open,
   onSelect,
   onRunFrom,
 }: {
+  runView: RunView;
   stage: StageView;
   open: boolean;
   onSelect: (name: string) => void;
@@ -116,10 +122,20 @@ function Result({
       {open && (
         <div class="result-body">
           <p class="quiet">
-            {definition.agent_type === undefined
-              ? "waits for an answer from outside"
-              : `agent ${definition.agent_type}`}
-            {stage.attempt > 0 && `, ${plural(stage.attempt, "try", "tries")}`}
+            {definition.pipeline !== undefined
+              ? `runs the pipeline ${definition.pipeline}`
+              : definition.agent_type === undefined
+                ? "waits for an answer from outside"
+                : `agent ${definition.agent_type}`}
+            {stage.child_execution_id !== null && (
+              <>
+                {" "}
+                as <RunLink id={stage.child_execution_id} />
+              </>
+            )}
+            {stage.iteration !== null && `, ${plural(stage.iteration, "iteration")}`}
+            {stage.items !== null && `, ${plural(stage.items.total, "item")}`}
+            {stage.items === null && stage.attempt > 0 && `, ${plural(stage.attempt, "try", "tries")}`}
             {result?.cached === true && ", from the cache"}
             {result?.answered_by != null && `, answered by ${result.answered_by}`}
             {stage.fallback !== null && `, by fallback ${stage.fallback}`}
@@ -147,11 +163,13 @@ function Result({
           )}
           {stage.wait !== null && (
             <p class="quiet">
-              {stage.wait.reason === "wait" ? "Its question is open" : "Its agent has answered 202"} until{" "}
-              {moment(new Date(stage.wait.expires_at).toISOString())}.
+              {WAITS[stage.wait.reason]} until {moment(new Date(stage.wait.expires_at).toISOString())}.
             </p>
           )}
           {stage.note !== null && result?.error == null && <p class="quiet">{stage.note.message}</p>}
+          {definition.map !== undefined && (stage.items ?? result?.data) != null && (
+            <Items runView={runView} stage={stage} />
+          )}
           {result?.data != null && <JsonTree value={result.data} open={2} />}
           {result?.usage != null && <JsonTree name="usage" value={result.usage} open={0} />}
           {result === null && stage.text !== "" && <pre class="partial">{stage.text}</pre>}
@@ -160,6 +178,12 @@ function Result({
     </li>
   );
 }
+
+const WAITS = {
+  wait: "Its question is open",
+  callback: "Its agent has answered 202",
+  execution: "Its execution is paused or waits, at most",
+} as const;
 
 function Events({ events, from }: { events: readonly LoggedEvent[]; from: number }) {
   const opened = useSignal<ReadonlySet<number>>(new Set());

@@ -2,9 +2,14 @@
 import { Graph, layout } from "@dagrejs/dagre";
 import type { PipelineStage } from "../../contract/stage.ts";
 
-export const NODE = { width: 208, height: 60 };
+export interface Box {
+  width: number;
+  height: number;
+}
 
-interface Placed {
+export const NODE: Box = { width: 208, height: 60 };
+
+export interface Placed extends Box {
   name: string;
   /** Of its left upper corner. */
   x: number;
@@ -17,24 +22,28 @@ interface Line {
   path: string;
 }
 
-export interface Layout {
-  width: number;
-  height: number;
+export interface Layout extends Box {
   nodes: readonly Placed[];
   lines: readonly Line[];
 }
 
-const MARGIN = 6;
+const MARGIN = 9;
 
-/** Edges to stages that are not there are left out. A cycle is drawn like anything else. */
+/**
+ * Edges to stages that are not there are left out. A cycle is drawn like anything else.
+ * @param boxOf how large a stage is drawn
+ */
 export function layOut(
   stages: readonly Pick<PipelineStage, "name" | "depends_on">[],
   downwards: boolean,
+  boxOf: (name: string) => Box = () => NODE,
 ): Layout {
   if (stages.length === 0) return { width: 0, height: 0, nodes: [], lines: [] };
   const graph = new Graph();
   graph.setGraph({
     rankdir: downwards ? "TB" : "LR",
+    // A stage that is open is much larger than those beside it.
+    rankalign: "top",
     nodesep: downwards ? 16 : 20,
     ranksep: downwards ? 32 : 56,
     marginx: MARGIN,
@@ -42,7 +51,7 @@ export function layOut(
   });
   graph.setDefaultEdgeLabel(() => ({}));
   const names = new Set(stages.map(({ name }) => name));
-  for (const name of names) graph.setNode(name, { ...NODE });
+  for (const name of names) graph.setNode(name, { ...boxOf(name) });
   // dagre puts last what it meets first: met backwards, stages side by side are in the definition's order.
   for (const { name, depends_on } of stages.toReversed()) {
     for (const before of depends_on.toReversed()) {
@@ -54,14 +63,14 @@ export function layOut(
   layout(graph);
   const { width = 0, height = 0 } = graph.graph() as { width?: number; height?: number };
   const nodes = [...names].map((name) => {
-    const { x, y } = graph.node(name) as { x: number; y: number };
-    return { name, x: x - NODE.width / 2, y: y - NODE.height / 2 };
+    const { x, y, width: wide, height: high } = graph.node(name) as Middle;
+    return { name, x: x - wide / 2, y: y - high / 2, width: wide, height: high };
   });
   const lines = graph.edges().map(({ v, w }) => {
     const { points } = graph.edge({ v, w }) as unknown as { points: readonly Point[] };
     const ends = [
-      side(graph.node(v) as Point, downwards, 1),
-      side(graph.node(w) as Point, downwards, -1),
+      side(graph.node(v) as Middle, downwards, 1),
+      side(graph.node(w) as Middle, downwards, -1),
     ] as const;
     return { from: v, to: w, path: curve([ends[0], ...points.slice(1, -1), ends[1]], downwards) };
   });
@@ -72,6 +81,8 @@ interface Point {
   x: number;
   y: number;
 }
+
+type Middle = Point & Box;
 
 /** True where `name` also depends on a stage that itself depends on `before`. */
 function isImplied(
@@ -93,8 +104,8 @@ function isImplied(
 }
 
 /** The middle of the side at which lines leave (1) or arrive (-1). */
-function side({ x, y }: Point, downwards: boolean, way: 1 | -1): Point {
-  return downwards ? { x, y: y + (way * NODE.height) / 2 } : { x: x + (way * NODE.width) / 2, y };
+function side({ x, y, width, height }: Middle, downwards: boolean, way: 1 | -1): Point {
+  return downwards ? { x, y: y + (way * height) / 2 } : { x: x + (way * width) / 2, y };
 }
 
 /** From border to border, leaving and arriving straight. */

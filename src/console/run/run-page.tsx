@@ -14,7 +14,7 @@ import { Ask } from "./ask.tsx";
 import { Controls } from "./controls.tsx";
 import { Details } from "./details.tsx";
 import { Graph } from "./graph.tsx";
-import { isRunOver, pendingStage, type RunView } from "../../client/index.ts";
+import { type Execution, isRunOver, pendingStage, type RunView } from "../../client/index.ts";
 import { ForkButtons } from "../forks/fork-buttons.tsx";
 import type { ForkIntent } from "../forks/fork-panel.tsx";
 import { Lineage } from "../forks/lineage.tsx";
@@ -98,6 +98,7 @@ function Run({ id, tab }: { id: string; tab: string }) {
     <article class="run" aria-label="Run" data-status={runView.status}>
       <Heading
         runView={runView}
+        parent={watch.parent.value}
         onFork={(wanted) => {
           intent.value = wanted;
         }}
@@ -150,7 +151,15 @@ function Loading() {
   );
 }
 
-function Heading({ runView, onFork }: { runView: RunView; onFork: (intent: ForkIntent) => void }) {
+function Heading({
+  runView,
+  parent,
+  onFork,
+}: {
+  runView: RunView;
+  parent: Execution["parent"];
+  onFork: (intent: ForkIntent) => void;
+}) {
   return (
     <header class="run-head">
       <div class="run-words">
@@ -164,7 +173,7 @@ function Heading({ runView, onFork }: { runView: RunView; onFork: (intent: ForkI
           <span>{moment(new Date(runView.started_at).toISOString())}</span>
           <span class="mono run-id">{runView.execution_id}</span>
         </p>
-        <Lineage runView={runView} />
+        <Lineage runView={runView} parent={parent} />
       </div>
       <div class="run-verbs">
         <Controls runView={runView} />

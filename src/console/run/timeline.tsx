@@ -2,7 +2,7 @@
 // is active; the stages of the critical path are marked, and pauses are drawn below everything.
 import { pathShare, pathText } from "../../contract/critical-path.ts";
 import { useNow } from "../lib/clock.ts";
-import { duration } from "../lib/format.ts";
+import { duration, plural } from "../lib/format.ts";
 import { criticalPath, timeOf } from "./path.ts";
 import { isRunOver, type StageSpan, type StageView, type RunView } from "../../client/index.ts";
 
@@ -47,11 +47,11 @@ export function Timeline({ runView, onSelect }: { runView: RunView; onSelect: (s
               {runView.pauses.map((pause) => (
                 <i key={pause.from} class="bar bar-pause" style={place(pause.from, pause.to ?? end)} />
               ))}
-              {stage.spans.map((span) => (
+              {stage.spans.map((span, at) => (
                 <i
-                  key={`${span.kind}${span.from}`}
+                  key={at}
                   class={`bar bar-${span.kind} is-${span.outcome}${isFromCache(stage, span) ? " is-cached" : ""}`}
-                  title={isFromCache(stage, span) ? "from the cache" : titleOf(span, end)}
+                  title={isFromCache(stage, span) ? "from the cache" : titleOf(stage, span, end)}
                   style={place(span.from, Math.min(span.to ?? end, end))}
                 />
               ))}
@@ -132,8 +132,12 @@ function tickText(ms: number): string {
   return ms < 60_000 ? `${Number((ms / 1_000).toFixed(1))} s` : duration(ms);
 }
 
-function titleOf({ kind, attempt, from, to, outcome }: StageSpan, end: number): string {
+function titleOf({ definition }: StageView, span: StageSpan, end: number): string {
+  const { kind, attempt, from, to, outcome } = span;
   const time = duration((to ?? end) - from);
+  // Each iteration has tries of its own, and each item.
+  if (kind === "try" && definition.map !== undefined) return `items: ${outcome}, ${time}`;
+  if (kind === "try" && definition.repeat !== undefined) return `call: ${outcome}, ${time}`;
   if (kind === "outside") return `waited ${time} for an answer: ${outcome}`;
   return kind === "wait" ? `wait of ${time} before try ${attempt}` : `try ${attempt}: ${outcome}, ${time}`;
 }
@@ -141,7 +145,15 @@ function titleOf({ kind, attempt, from, to, outcome }: StageSpan, end: number): 
 function spoken(stage: StageView, end: number): string {
   const called = stage.spans.filter((span) => span.kind === "try" && !isFromCache(stage, span)).length;
   const time = stage.spans.length === 0 ? "" : `, ${duration(timeOf(stage, end))}`;
-  const tries = called === 0 ? "" : `, ${called} ${called === 1 ? "try" : "tries"}`;
+  const { items, iteration } = stage;
+  const tries =
+    items !== null
+      ? `, ${plural(items.total, "item")}`
+      : iteration !== null
+        ? `, ${plural(iteration, "iteration")}`
+        : called === 0
+          ? ""
+          : `, ${plural(called, "try", "tries")}`;
   const cached = stage.result?.cached === true ? ", from the cache" : "";
   const reused = stage.result?.reused_from != null ? ", taken over" : "";
   return ` ${stage.status}${time}${tries}${cached}${reused}`;

@@ -4,6 +4,7 @@ import { signal } from "@preact/signals";
 import {
   addExecution,
   CoordinatorClientError,
+  type Execution,
   type ExecutionEvent,
   foldEvent,
   type RunView,
@@ -15,6 +16,8 @@ const LONGEST_WAIT_MS = 3_000;
 export function createWatch(execution_id: string) {
   const runView = signal<RunView | null>(null);
   const failure = signal<unknown>(null);
+  /** The execution whose stage runs this one. */
+  const parent = signal<Execution["parent"]>(undefined);
   const leaving = new AbortController();
   const { signal: left } = leaving;
   let arrived: ExecutionEvent[] = [];
@@ -37,6 +40,7 @@ export function createWatch(execution_id: string) {
 
   const follow = async (failures: { inRow: number }) => {
     const execution = await client().getExecution(execution_id, { signal: left });
+    parent.value = execution.parent;
     fold();
     const after = runView.peek()?.seq ?? 0;
     for await (const event of eventsOf(execution, { signal: left, after, maxRetries: 0 })) {
@@ -74,6 +78,7 @@ export function createWatch(execution_id: string) {
   return {
     runView,
     failure,
+    parent,
     stop: () => {
       leaving.abort();
       cancelAnimationFrame(frame);

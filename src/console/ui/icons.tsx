@@ -11,7 +11,9 @@ export type Glyph =
   | "failed"
   | "skipped"
   | "cancelled"
-  | "paused";
+  | "paused"
+  | "repeat"
+  | "opens";
 
 const SHAPES: Record<Glyph, JSX.Element> = {
   pending: <circle cx="8" cy="8" r="5.25" stroke-dasharray="2.2 2.2" />,
@@ -34,6 +36,8 @@ const SHAPES: Record<Glyph, JSX.Element> = {
   skipped: <path d="M3.5 8h9" />,
   cancelled: <rect x="4" y="4" width="8" height="8" rx="1" />,
   paused: <path d="M5.75 3.75v8.5m4.5-8.5v8.5" />,
+  repeat: <path d="M3 7.5V7a2.5 2.5 0 0 1 2.5-2.5H13L11 2.5m2 6V9a2.5 2.5 0 0 1-2.5 2.5H3l2 2" />,
+  opens: <path d="m4 6 4 4 4-4" />,
 };
 
 export function Icon({ name }: { name: Glyph }) {

@@ -5,7 +5,7 @@ import { ValidationRequest, AddStageQuery } from "../../contract/requests.ts";
 import { cutName, Name } from "../../contract/names.ts";
 import { type Pipeline, PipelineDefinition } from "../../contract/pipeline.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
-import { PipelineStage } from "../../contract/stage.ts";
+import { type PipelineRunStage, PipelineStage } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
 import type { PipelineChange } from "../../core/pipeline/edit.ts";
 import { hintsOf } from "../../core/pipeline/hints.ts";
@@ -230,6 +230,14 @@ function find(catalog: CatalogSnapshot, name: string): Pipeline | null {
 /** A pipeline in GET's form, with the config's values for fields that a stage does not set, and its ETag. */
 function shown(call: Call, catalog: CatalogSnapshot, pipeline: Pipeline): { body: Pipeline; etag: string } {
   const config = effectiveConfig(call.var.services.settings.config, catalog.config);
-  const stages = pipeline.stages.map((stage) => resolveStage(stage, config));
+  const stages = pipeline.stages.map((stage) => {
+    const resolved = resolveStage(stage, config);
+    // What GET shows may be written back: a stage that runs a pipeline has no tries to set.
+    return resolved.pipeline === undefined ? resolved : omitTries(resolved);
+  });
   return { body: { ...pipeline, stages }, etag: etagOf(pipeline, config) };
+}
+
+function omitTries({ retry_attempts: _, ...stage }: PipelineRunStage): PipelineStage {
+  return stage;
 }

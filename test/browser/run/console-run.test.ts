@@ -2,15 +2,15 @@
 // streams; the run is paused, resumed and cancelled; a reload, a second window and a cut network change nothing.
 import type { Browser, BrowserContext, Locator, Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type AgentServer, answers, failsWith, startAgentServer } from "../support/agents/agent-server.ts";
-import { openPage, startBrowser } from "../support/clients/browser.ts";
-import { closeAll } from "../support/close.ts";
+import { type AgentServer, answers, failsWith, startAgentServer } from "../../support/agents/agent-server.ts";
+import { openPage, startBrowser } from "../../support/clients/browser.ts";
+import { closeAll } from "../../support/close.ts";
 import {
   type Complaints,
   complaintsOf,
   type ConsoleStack,
   startConsole,
-} from "../support/servers/console.ts";
+} from "../../support/servers/console.ts";
 import {
   ANSWER,
   CITATIONS,
@@ -19,8 +19,8 @@ import {
   gate,
   register,
   writes,
-} from "../support/agents/console-agents.ts";
-import { eventually } from "../support/eventually.ts";
+} from "../../support/agents/console-agents.ts";
+import { eventually } from "../../support/eventually.ts";
 
 const QUESTION = "How does the breaker decide to open?";
 
