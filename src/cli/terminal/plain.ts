@@ -1,6 +1,6 @@
 // The demo without a terminal: a line for each change, and the answer as it comes. What is written cannot be taken
 // back, so a text that starts again is announced and written again.
-import { foldEvent, type RunView, type StageView } from "../../client/index.ts";
+import { foldEvent, type RunEvent, type RunView, type StageView } from "../../client/index.ts";
 import { closing, endingOf } from "./ending.ts";
 import { howToAnswer } from "./how-to-answer.ts";
 import type { Output } from "./output.ts";
@@ -58,8 +58,8 @@ export function plainOutput(write: (text: string) => void): Output {
         const was = before?.stages[place];
         if (was === undefined || was === stage) continue;
         // An event of the execution touches every stage: only those that read differently have a line.
-        const isItsOwn = "stage" in event && event.stage === stage.name;
-        if (isItsOwn || sentence(was) !== sentence(stage)) line(sentence(stage));
+        const isItsOwn = event.stage === stage.name && !isPart(event);
+        if (isItsOwn || (sentence(was) !== sentence(stage) && !isMinor(was, stage))) line(sentence(stage));
       }
       if (view !== null && event.type === "stage.waiting") {
         for (const text of howToAnswer(view, url)) line(harmless(text));
@@ -81,6 +81,19 @@ export function plainOutput(write: (text: string) => void): Output {
     failed: (message) => line(harmless(message)),
     close: () => {},
   };
+}
+
+/** Of a stage that goes on: one of its items, or the end of an iteration that another one follows. */
+function isPart(event: RunEvent): boolean {
+  return event.item !== undefined || event.type === "stage.iterated";
+}
+
+/** Of many items a line for each would be too many: there is one for each tenth, and for each that fails. */
+function isMinor({ items: before }: StageView, { items, status }: StageView): boolean {
+  if (before === null || items === null || status !== "running" || before.total !== items.total) return false;
+  const tenths = ({ completed, failed, total }: typeof items) =>
+    Math.floor((10 * (completed + failed)) / total);
+  return items.failed === before.failed && tenths(items) === tenths(before);
 }
 
 function sentence(stage: StageView): string {

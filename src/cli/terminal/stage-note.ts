@@ -4,13 +4,28 @@ import { questionText } from "../../contract/question.ts";
 
 /** The text beside a stage; may be empty. */
 export function noteOf(stage: StageView): string {
-  const { note } = stage;
   if (stage.status === "completed") return howCompleted(stage);
+  const parts = [stage.status === "pending" ? "" : countsOf(stage), stateOf(stage)];
+  return parts.filter((part) => part !== "").join(": ");
+}
+
+/** How far a stage is that maps a list or repeats: `3/10, 1 failed`, `iteration 2/5`. */
+function countsOf({ items, iteration, definition }: StageView): string {
+  if (items !== null) {
+    const { total, completed, failed } = items;
+    return `${completed + failed}/${total}${failed === 0 ? "" : `, ${failed} failed`}`;
+  }
+  if (iteration === null) return "";
+  return `iteration ${iteration}${definition.repeat === undefined ? "" : `/${definition.repeat.max}`}`;
+}
+
+function stateOf(stage: StageView): string {
+  const { note } = stage;
   if (stage.wait !== null && note?.kind !== "progress") return questionOf(stage.wait);
   if (note === null) return stage.status === "failed" ? "failed" : "";
   switch (note.kind) {
     case "progress":
-      return stage.fraction === null
+      return stage.fraction === null || stage.items !== null
         ? note.message
         : `${note.message} (${Math.round(stage.fraction * 100)} %)`;
     case "retry":
@@ -27,16 +42,20 @@ export function noteOf(stage: StageView): string {
 /** What a stage asks, in one line: its prompt's text, or the prompt as JSON. */
 function questionOf({ reason, prompt }: StageWait): string {
   if (reason === "callback") return "its agent answers later";
+  if (reason === "execution") return "its execution waits";
   const asked = questionText(prompt);
   return asked === "" ? "asks for an answer" : `asks: ${asked}`;
 }
 
 /** What a reader should know of a result that is not the agent's first answer; empty for one that is. */
-function howCompleted({ attempt, result }: StageView): string {
+function howCompleted({ attempt, result, items, iteration }: StageView): string {
+  const failed = items === null || items.failed === 0 ? "" : `, ${items.failed} failed`;
   const ways = [
+    ...(items === null ? [] : [`${items.total} ${items.total === 1 ? "item" : "items"}${failed}`]),
+    ...(iteration === null || iteration === 1 ? [] : [`${iteration} iterations`]),
     ...(result?.reused_from == null ? [] : ["taken over"]),
     ...(result?.cached === true ? ["from the cache"] : []),
-    ...(attempt > 1 ? [`${attempt} tries`] : []),
+    ...(attempt > 1 && items === null ? [`${attempt} tries`] : []),
     ...(result?.answered_by == null ? [] : [`answered by ${result.answered_by}`]),
     ...(result?.fallback == null ? [] : [`fallback ${result.fallback.strategy}`]),
   ];

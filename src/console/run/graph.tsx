@@ -164,7 +164,7 @@ export function Plane({ stages, runView, layout, opened, downwards, label, ...mo
                   class="node-opens"
                   aria-expanded={isOpen}
                   aria-label={`The pipeline ${pipeline} in ${name}`}
-                  style={{ left: px(x + place.width - 38), top: px(y + NODE.height / 2 - 15) }}
+                  style={{ left: px(x + NODE.width - 38), top: px(y + NODE.height / 2 - 15) }}
                   onClick={() => set(name, isOpen ? null : { across: NODE, down: NODE })}
                 >
                   <Icon name="opens" />

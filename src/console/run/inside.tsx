@@ -2,7 +2,7 @@
 // that of the pipeline.
 import "../style/nested.css";
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useEffect, useMemo, useRef } from "preact/hooks";
 import { CoordinatorClientError, pendingStage, type RunView, type StageView } from "../../client/index.ts";
 import { errorNotice } from "../lib/errors.ts";
 import { to } from "../lib/route.ts";
@@ -38,8 +38,18 @@ export function Inside({ stage, isRun, downwards, onExtent }: InsideProps) {
     const [wide = NODE, high = NODE] = sizes;
     onExtent({ across: wide, down: high });
   }, [across, down]);
+  const element = useRef<HTMLDivElement>(null);
+  const isLoaded = stages.length > 0;
+  useEffect(() => {
+    if (!isLoaded) return undefined;
+    // Once the graph around it has made room. In a narrow view it may be partly outside.
+    const frame = requestAnimationFrame(() =>
+      element.current?.scrollIntoView({ block: "nearest", inline: "start" }),
+    );
+    return () => cancelAnimationFrame(frame);
+  }, [isLoaded, downwards]);
   return (
-    <div class="frame-inside" style={{ paddingTop: `${NODE.height}px` }}>
+    <div ref={element} class="frame-inside" style={{ paddingTop: `${NODE.height}px` }}>
       <Plane
         label={`Stages of ${pipeline} in ${stage.name}`}
         layout={downwards ? down : across}
@@ -48,7 +58,7 @@ export function Inside({ stage, isRun, downwards, onExtent }: InsideProps) {
       <p class="frame-foot" role={cause === null ? undefined : "alert"}>
         {cause !== null ? (
           <span class="bad">{errorNotice(cause).title}</span>
-        ) : stages.length === 0 ? (
+        ) : !isLoaded ? (
           <span class="quiet">Loading…</span>
         ) : child === null ? (
           <a href={to("pipelines", pipeline)}>Pipeline {pipeline}</a>

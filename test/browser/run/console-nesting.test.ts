@@ -109,6 +109,12 @@ const inside = (pipeline: string, stage: string): Locator =>
 const opener = (pipeline: string, stage: string): Locator =>
   page.getByRole("button", { name: `The pipeline ${pipeline} in ${stage}` });
 
+/** How far the frame of a stage is from the left border of the window. */
+async function leftOf(pipeline: string, stage: string): Promise<number> {
+  const frame = page.locator(".frame", { has: inside(pipeline, stage) }).last();
+  return (await frame.boundingBox())?.x ?? -1;
+}
+
 async function picture(name: string): Promise<void> {
   if (pictures === undefined) return;
   for (const [width, height] of [
@@ -177,6 +183,19 @@ test("a map shows how many items are done, a loop its iteration; a pipeline open
   expect(await page.getByRole("link", { name: id }).getAttribute("href")).toBe(`#/run/${id}`);
   await becomes("work", /completed/);
   await picture("child");
+  expect(complaints.list).toEqual([]);
+});
+
+test("on a phone what opens comes into view", async () => {
+  await page.setViewportSize({ width: 360, height: 740 });
+  await run();
+  await opener("inner", "sub").click();
+  await inside("inner", "sub").getByText("work").waitFor();
+  await eventually(
+    () => leftOf("inner", "sub"),
+    (left) => left >= 0 && left < 100,
+  );
+  if (pictures !== undefined) await page.screenshot({ path: `${pictures}/phone.png`, fullPage: true });
   expect(complaints.list).toEqual([]);
 });
 
