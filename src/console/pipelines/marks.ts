@@ -28,12 +28,17 @@ export function markOf(error: DefinitionError, text: JsonText, isField: (name: s
   return { from: range.from, to: range.to, message: error.message, stage };
 }
 
+const HINTED: Readonly<Record<Hint["code"], string>> = {
+  INDEPENDENT_STAGES_ALONE: "parallel",
+  AGENT_NOT_REGISTERED: "agent_type",
+  PIPELINE_NOT_FOUND: "pipeline",
+};
+
 /** The span of a hint: the field that causes it, else the stage's name. */
 export function hintMark({ code, message, stage }: Hint, text: JsonText): Mark {
   const at = (stagesIn(text) ?? []).findLastIndex((candidate) => nameIn(candidate) === stage);
   const path = `/stages/${at}`;
-  const field = code === "AGENT_NOT_REGISTERED" ? "agent_type" : "parallel";
-  const range = text.ranges.get(`${path}/${field}`) ?? text.ranges.get(`${path}/name`);
+  const range = text.ranges.get(`${path}/${HINTED[code]}`) ?? text.ranges.get(`${path}/name`);
   const { from, to } = range ?? { from: 0, to: 1 };
   return { from, to, message, stage };
 }

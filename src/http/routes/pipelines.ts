@@ -238,6 +238,6 @@ function shown(call: Call, catalog: CatalogSnapshot, pipeline: Pipeline): { body
   return { body: { ...pipeline, stages }, etag: etagOf(pipeline, config) };
 }
 
-function omitTries({ retry_attempts: _, ...stage }: PipelineRunStage): PipelineStage {
+function omitTries({ retry_attempts: _tries, ...stage }: PipelineRunStage): PipelineStage {
   return stage;
 }

@@ -1,7 +1,7 @@
 // Errors of the verdict in the text that is being edited: each is marked where its JSON pointer leads, with any
 // message.
 import { expect, test } from "vitest";
-import { markOf } from "../../../src/console/pipelines/marks.ts";
+import { hintMark, markOf } from "../../../src/console/pipelines/marks.ts";
 import { readJson } from "../../../src/console/pipelines/json-text.ts";
 import { checkDefinition } from "../../../src/core/pipeline/verdict.ts";
 import { PipelineStage } from "../../../src/contract/stage.ts";
@@ -54,4 +54,16 @@ test("without a pointer the stage's name is marked, as by coordinators of earlie
   const error = { code: "INVALID_PIPELINE_CONFIG" as const, message: "wrong", stage: "a" };
   const { from, to, stage } = markOf(error, readJson(text), isField);
   expect([text.slice(from, to), stage]).toEqual(['"a"', "a"]);
+});
+
+test("a hint is marked at the field that causes it", () => {
+  const text =
+    '{"stages": [{"name": "a", "pipeline": "inner", "parallel": false}, {"name": "b", "agent_type": "x"}]}';
+  const spanOf = (code: Parameters<typeof hintMark>[0]["code"], stage: string) => {
+    const { from, to } = hintMark({ code, stage, message: "" }, readJson(text));
+    return text.slice(from, to);
+  };
+  expect(spanOf("PIPELINE_NOT_FOUND", "a")).toBe('"inner"');
+  expect(spanOf("INDEPENDENT_STAGES_ALONE", "a")).toBe("false");
+  expect(spanOf("AGENT_NOT_REGISTERED", "b")).toBe('"x"');
 });
