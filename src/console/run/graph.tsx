@@ -58,7 +58,7 @@ export function Graph({ stages, runView, selected, onSelect, faulty }: GraphProp
 const px = (value: number) => `${value}px`;
 
 /** How large something is in a graph from left to right, and in one downwards. */
-export interface Extent {
+interface Extent {
   across: Box;
   down: Box;
 }
@@ -69,7 +69,7 @@ type Opened = Signal<ReadonlyMap<string, Extent>>;
 const DEFINED: Box = { width: NODE.width, height: 78 };
 
 /** Both layouts of a graph, and which of its stages are open, with the extents of their frames. */
-export function useLayouts(stages: readonly StageView[], isDefinition: boolean) {
+function useLayouts(stages: readonly StageView[], isDefinition: boolean) {
   const opened: Opened = useSignal(new Map());
   const frames = opened.value;
   const tall = (stage: StageView) => isDefinition && repetitionOf(stage) !== "";
@@ -100,7 +100,7 @@ interface PlaneProps {
 }
 
 /** The stages of one pipeline and the lines between them. */
-export function Plane({ stages, runView, layout, opened, downwards, label, ...more }: PlaneProps) {
+function Plane({ stages, runView, layout, opened, downwards, label, ...more }: PlaneProps) {
   const { selected = null, onSelect, faulty } = more;
   const { width, height, nodes, lines } = layout;
   const now = useNow(runView !== null && !isRunOver(runView.status));
@@ -139,12 +139,16 @@ export function Plane({ stages, runView, layout, opened, downwards, label, ...mo
             <li key={name}>
               {isOpen && (
                 <div class="frame" style={styleOf(place)}>
-                  <Inside
-                    stage={stage}
-                    isRun={runView !== null}
-                    downwards={downwards}
-                    onExtent={(extent: Extent) => set(name, extent)}
-                  />
+                  <Inside stage={stage} isRun={runView !== null}>
+                    {(inner) => (
+                      <Nested
+                        label={`Stages of ${pipeline} in ${name}`}
+                        {...inner}
+                        downwards={downwards}
+                        onExtent={(extent) => set(name, extent)}
+                      />
+                    )}
+                  </Inside>
                 </div>
               )}
               <Node
@@ -176,6 +180,42 @@ export function Plane({ stages, runView, layout, opened, downwards, label, ...mo
       </ol>
     </div>
   );
+}
+
+interface NestedProps extends Pick<PlaneProps, "label" | "stages" | "runView" | "downwards"> {
+  /** How much room its frame needs. */
+  onExtent: (extent: Extent) => void;
+}
+
+/** The graph within a stage. */
+function Nested({ onExtent, ...graph }: NestedProps) {
+  const { stages, runView, downwards } = graph;
+  const { opened, across, down } = useLayouts(stages, runView === null);
+  const element = useRef<HTMLDivElement>(null);
+  useEffect(() => onExtent({ across: framed(across), down: framed(down) }), [across, down]);
+  useEffect(() => {
+    // Once the graph around it has made room. In a narrow view it may be partly outside.
+    const frame = requestAnimationFrame(() =>
+      element.current?.parentElement?.scrollIntoView({ block: "nearest", inline: "start" }),
+    );
+    return () => cancelAnimationFrame(frame);
+  }, [stages.length > 0, downwards]);
+  return (
+    <div ref={element} style={{ paddingTop: px(NODE.height) }}>
+      <Plane {...graph} layout={downwards ? down : across} opened={opened} />
+    </div>
+  );
+}
+
+const FRAME_PADDING = 8;
+/** Of the link below the graph. */
+const FRAME_FOOT = 34;
+
+function framed({ width, height }: Box): Box {
+  return {
+    width: Math.max(NODE.width, width) + 2 * FRAME_PADDING,
+    height: NODE.height + height + FRAME_FOOT,
+  };
 }
 
 function styleOf({ x, y, width, height }: Placed, by = 0) {

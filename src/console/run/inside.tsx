@@ -1,64 +1,45 @@
-// The inside of a stage that runs a pipeline: the graph of its execution as that goes on, before it and in a definition
-// that of the pipeline.
+// What is inside a stage that runs a pipeline: its execution as that goes on; before it, and in a definition, the
+// pipeline as it is defined.
 import "../style/nested.css";
 import { useSignal } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo } from "preact/hooks";
 import { CoordinatorClientError, pendingStage, type RunView, type StageView } from "../../client/index.ts";
 import { errorNotice } from "../lib/errors.ts";
 import { to } from "../lib/route.ts";
 import { client } from "../lib/session.ts";
-import { type Extent, Plane, useLayouts } from "./graph.tsx";
-import { type Box, NODE } from "./layout.ts";
 import { createWatch } from "./watch.ts";
+
+interface Inner {
+  stages: readonly StageView[];
+  /** Null before the execution has begun, and in a definition. */
+  runView: RunView | null;
+}
 
 interface InsideProps {
   stage: StageView;
   /** False in a definition. */
   isRun: boolean;
-  downwards: boolean;
-  /** How much room the frame needs, with the stage above it. */
-  onExtent: (extent: Extent) => void;
+  children: (inner: Inner) => ComponentChildren;
 }
 
-const PADDING = 8;
-const FOOT_HEIGHT = 34;
 /** The execution is named in its parent's log before it has begun. */
 const NOT_YET_MS = 300;
 
-export function Inside({ stage, isRun, downwards, onExtent }: InsideProps) {
+export function Inside({ stage, isRun, children }: InsideProps) {
   const { pipeline = "" } = stage.definition;
   const child = isRun ? stage.child_execution_id : null;
   const { runView, failure } = useExecution(child, stage.ended_at === null);
   const defined = useDefinition(child === null ? pipeline : null);
   const cause = failure ?? defined.failure;
   const stages = runView?.stages ?? defined.stages;
-  const { opened, across, down } = useLayouts(stages, runView === null);
-  const sizes = [across, down].map(framed);
-  useEffect(() => {
-    const [wide = NODE, high = NODE] = sizes;
-    onExtent({ across: wide, down: high });
-  }, [across, down]);
-  const element = useRef<HTMLDivElement>(null);
-  const isLoaded = stages.length > 0;
-  useEffect(() => {
-    if (!isLoaded) return undefined;
-    // Once the graph around it has made room. In a narrow view it may be partly outside.
-    const frame = requestAnimationFrame(() =>
-      element.current?.scrollIntoView({ block: "nearest", inline: "start" }),
-    );
-    return () => cancelAnimationFrame(frame);
-  }, [isLoaded, downwards]);
   return (
-    <div ref={element} class="frame-inside" style={{ paddingTop: `${NODE.height}px` }}>
-      <Plane
-        label={`Stages of ${pipeline} in ${stage.name}`}
-        layout={downwards ? down : across}
-        {...{ stages, runView, downwards, opened }}
-      />
+    <div class="frame-inside">
+      {children({ stages, runView })}
       <p class="frame-foot" role={cause === null ? undefined : "alert"}>
         {cause !== null ? (
           <span class="bad">{errorNotice(cause).title}</span>
-        ) : !isLoaded ? (
+        ) : stages.length === 0 ? (
           <span class="quiet">Loading…</span>
         ) : child === null ? (
           <a href={to("pipelines", pipeline)}>Pipeline {pipeline}</a>
@@ -70,13 +51,6 @@ export function Inside({ stage, isRun, downwards, onExtent }: InsideProps) {
       </p>
     </div>
   );
-}
-
-function framed({ width, height }: Box): Box {
-  return {
-    width: Math.max(NODE.width, width) + 2 * PADDING,
-    height: NODE.height + height + FOOT_HEIGHT,
-  };
 }
 
 /** An execution, followed. @param isExpected it may not have begun */

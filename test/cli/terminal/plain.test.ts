@@ -3,7 +3,7 @@
 import { expect, test } from "vitest";
 import { plainOutput } from "../../../src/cli/terminal/plain.ts";
 import { runViewLines, type View } from "../../../src/cli/terminal/screen.ts";
-import { event, EVENTS, fold, START } from "./run-events.ts";
+import { event, EVENTS, fold, mapped, of, result, START } from "./run-events.ts";
 
 test("the text follows the reader's one rule: a new attempt empties it, then cut at the offset and append", () => {
   const texts = EVENTS.map((_, end) => fold(EVENTS.slice(0, end + 1))?.answer?.text);
@@ -158,4 +158,33 @@ test.each([
   expect(rest.join("\n")).not.toContain("curl");
   const how = runViewLines(fold(events as typeof ASKING), { ...view, url: "http://localhost:1" });
   expect(how.join(" ").includes("/stages/approval/complete")).toBe(data.reason === "wait");
+});
+
+test("plain lines come for each tenth of the items and each failure, and once for an iteration", () => {
+  let written = "";
+  const output = plainOutput((text) => {
+    written += text;
+  });
+  const begun = mapped(40);
+  const items = Array.from({ length: 40 }, (_, at) => [
+    of("stage.started", "each", {}, at),
+    at === 6
+      ? of("stage.failed", "each", { ...result, status: "failed", error: { message: "no such page" } }, at)
+      : of("stage.completed", "each", result, at),
+  ]);
+  const end = of("stage.completed", "each", result);
+  const loop = [
+    of("stage.started", "draft", { iteration: 1 }),
+    of("stage.iterated", "draft", { iteration: 1, data: {} }),
+    of("stage.started", "draft", { iteration: 2 }),
+  ];
+  const all = [...begun, ...items.flat(), end, ...loop];
+  for (const each of all) output.event(each);
+  const counts = [0, 4, 7, 8, 12, 16, 20, 24, 28, 32, 36, 40];
+  expect(written.trimEnd().split("\n")).toEqual([
+    ...counts.map((done) => `each running: ${done}/40${done < 7 ? "" : ", 1 failed"}`),
+    "each completed in 0 ms (40 items, 1 failed)",
+    "draft running: iteration 1/5",
+    "draft running: iteration 2/5",
+  ]);
 });

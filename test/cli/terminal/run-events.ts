@@ -32,3 +32,15 @@ export const EVENTS: RunEvent[] = [
   delta(2, 0, "Good"),
   delta(2, 4, " day"),
 ];
+
+/** One of each kind that may have more than one call. */
+const STAGES = [
+  { name: "each", depends_on: [], map: { over: "[]" } },
+  { name: "draft", depends_on: [], repeat: { until: "true", max: 5 } },
+  { name: "sub", depends_on: [], pipeline: "inner" },
+];
+export const start = () => event("execution.started", 0, { data: { stages: STAGES } });
+export const of = (type: string, stage: string, data: object = {}, item?: number): RunEvent =>
+  event(type, 10, { stage, attempt: 1, data, ...(item === undefined ? {} : { item }) });
+export const result = { status: "completed", attempts: 1, cached: false, fallback: null };
+export const mapped = (total: number) => [start(), of("stage.started", "each", { items: total })];

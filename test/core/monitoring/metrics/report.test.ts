@@ -1,4 +1,4 @@
-// The recorded shape of runs with stages that map and repeat: what a simulation needs of them, and no more.
+// The report of a run: of stages that map and repeat its shape has what a simulation needs, and no more.
 import { expect, test } from "vitest";
 import type { ResolvedStage } from "../../../../src/contract/stage.ts";
 import type { ExecutionState } from "../../../../src/core/execution/state.ts";
