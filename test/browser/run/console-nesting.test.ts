@@ -69,6 +69,9 @@ beforeAll(async () => {
     { name: "sub", pipeline: "inner", parallel: true, depends_on: [] },
     stage("last", { agent_type: "fast", depends_on: ["pages", "draft", "sub"] }),
   ]);
+  await stack.client.configurePipeline("many", [
+    { name: "each", pipeline: "innermost", map: { over: "context.pages" } },
+  ]);
 });
 
 afterAll(() => closeAll(browser, stack, agents));
@@ -83,12 +86,12 @@ afterEach(async () => {
   await context.close();
 });
 
-async function run(): Promise<string> {
+async function run(pipeline = "outer"): Promise<string> {
   const pages = Array.from({ length: 20 }, (_, at) => `page ${at}`);
   const { execution_id } = await stack.client.startExecution({
     query: "What do the pages say?",
     conversation_id: "pages",
-    pipeline: "outer",
+    pipeline,
     context: { pages },
   });
   await page.goto(`${stack.url}/#/run/${execution_id}`);
@@ -196,6 +199,27 @@ test("on a phone what opens comes into view", async () => {
     (left) => left >= 0 && left < 100,
   );
   if (pictures !== undefined) await page.screenshot({ path: `${pictures}/phone.png`, fullPage: true });
+  expect(complaints.list).toEqual([]);
+});
+
+test("items that run a pipeline are listed with their executions", async () => {
+  const id = await run("many");
+  await becomes("each", /completed .*, 20 items/);
+  expect(await opener("innermost", "each").count()).toBe(0);
+  await node("each").click();
+  const links = page.getByRole("table", { name: "Items of each" }).getByRole("link");
+  expect(
+    await eventually(
+      () => links.count(),
+      (count) => count > 0,
+    ),
+  ).toBe(20);
+  const child = (await links.nth(7).textContent()) ?? "";
+  await links.nth(7).click();
+  await page.getByText("Run by the stage each of").waitFor();
+  expect(await stack.client.getExecution(child)).toMatchObject({
+    parent: { execution_id: id, stage: "each" },
+  });
   expect(complaints.list).toEqual([]);
 });
 
