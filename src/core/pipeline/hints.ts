@@ -20,12 +20,15 @@ export function hintsOf(
 ): Hint[] {
   const upstream = upstreamOf(graph);
   const depends = (stage: string, on: string) => upstream.get(stage)?.has(on) === true;
+  // A question takes no place, and keeps none from another.
+  const calling = stages.filter(({ wait }) => wait === undefined);
   const hints = stages.flatMap((stage) => {
-    const beside = stage.parallel
-      ? []
-      : stages.filter(
-          ({ name }) => name !== stage.name && !depends(name, stage.name) && !depends(stage.name, name),
-        );
+    const beside =
+      stage.parallel || stage.wait !== undefined
+        ? []
+        : calling.filter(
+            ({ name }) => name !== stage.name && !depends(name, stage.name) && !depends(stage.name, name),
+          );
     return [
       ...aloneHint(stage, beside),
       ...agentHints(stage, isRegistered),

@@ -27,6 +27,17 @@ describe("stages that run alone", () => {
     });
   });
 
+  test("are not hinted at beside a question, which takes no place", () => {
+    const question = { name: "ask", agent_type: undefined, wait: {} };
+    expect(alone({ name: "a" }, question)).toEqual([]);
+    expect(alone({ name: "a" }, question, { name: "b" })).toEqual([
+      ["INDEPENDENT_STAGES_ALONE", "a"],
+      ["INDEPENDENT_STAGES_ALONE", "b"],
+    ]);
+    const [hint] = hints({ name: "a" }, question, { name: "b" });
+    expect(hint?.message).toContain("could overlap b:");
+  });
+
   test("are not, in a chain of any length, beside nothing, or where all may overlap", () => {
     expect(alone({ name: "a" })).toEqual([]);
     const chain = [
