@@ -8,12 +8,14 @@ import type { JsonObject } from "../../contract/json.ts";
 import { type CoordinatorError, err, type InputError, ok, type Result } from "../../contract/problem.ts";
 import type { ResolvedStage } from "../../contract/stage.ts";
 import type { RunConfig } from "../execution/run-config.ts";
+import type { RunSpec } from "../execution/run-spec.ts";
 import { canonicalJson } from "../json/json.ts";
 import { type ConditionScope, evaluateCondition, evaluatePrompt } from "../pipeline/condition.ts";
 import { fieldsOf, stagesNamed } from "../pipeline/validate.ts";
 import { agentTypesOf, fallbackOf } from "../resilience/fallback.ts";
 import { dataFaults } from "../schemas/data-faults.ts";
 import type { ForkSource, SourceStage } from "./fork-source.ts";
+import { stagesWithin } from "./stages-within.ts";
 
 /** What the fork is pinned to. */
 export interface ForkTarget {
@@ -26,6 +28,7 @@ export interface ForkTarget {
   history: readonly ConversationTurn[];
   inputs: Readonly<Record<string, JsonObject | null>>;
   left_out: readonly string[];
+  pipelines?: RunSpec["pipelines"];
 }
 
 /** What the caller wants run, and what given. */
@@ -178,9 +181,10 @@ class Planner {
     if (stage.wait !== undefined) return questionDifference(stage, earlier, before, this.scope(seen));
     return (
       definitionDifference(stage, earlier) ??
+      this.nestedDifference(stage) ??
       this.agentDifference(stage) ??
       this.fallbackDifference(stage, earlier, before) ??
-      this.inputDifference(stage, earlier)
+      this.inputDifference(stage, earlier, named)
     );
   }
 
@@ -230,24 +234,40 @@ class Planner {
     return isEqual(here, fallbackOf(earlier, this.source.spec.config)) ? null : "definition.fallback";
   }
 
+  /** The definitions that its pipeline comes to. */
+  private nestedDifference(stage: ResolvedStage): string | null {
+    const here = stagesWithin(stage, this.target.pipelines);
+    return isEqual(here, stagesWithin(stage, this.source.spec.pipelines)) ? null : "definition.pipeline";
+  }
+
   private agentDifference(stage: ResolvedStage): string | null {
-    const types = agentTypesOf([stage], this.target.config);
+    const within = Object.values(stagesWithin(stage, this.target.pipelines)).flat();
+    const types = agentTypesOf([stage, ...within], this.target.config);
     const isSame = (type: string) =>
       isEqual(this.source.spec.agents[type] ?? null, this.target.agents[type] ?? null);
     return types.every(isSame) ? null : "registration";
   }
 
-  private inputDifference(stage: ResolvedStage, earlier: ResolvedStage): string | null {
+  /** @param named the stages whose results its expressions name, which it may depend on through others alone */
+  private inputDifference(
+    stage: ResolvedStage,
+    earlier: ResolvedStage,
+    named: readonly string[],
+  ): string | null {
     const given = { ...this.source.spec.inputs };
     if (!isEqual(given, this.target.inputs)) return "inputs";
     const names = new Set([...stage.depends_on, ...earlier.depends_on]);
     for (const name of names) {
       const isHere = stage.depends_on.includes(name);
       if (isHere !== earlier.depends_on.includes(name)) return `input ${name}`;
-      const before = this.there.get(name)?.result.data ?? null;
-      if (!isEqual(this.dataOf(name), before)) return `input ${name}`;
+      if (!this.isAsBefore(name)) return `input ${name}`;
     }
-    return null;
+    const changed = named.find((name) => !this.isAsBefore(name));
+    return changed === undefined ? null : `input ${changed}`;
+  }
+
+  private isAsBefore(name: string): boolean {
+    return isEqual(this.dataOf(name), this.there.get(name)?.result.data ?? null);
   }
 
   /** What expressions see of the stages whose results are known. */
@@ -299,6 +319,17 @@ function forcedBy(stages: readonly ResolvedStage[], from: string | undefined): M
   return forced;
 }
 
+const OF_CALLS = [
+  "pipeline",
+  "timeout_seconds",
+  "input",
+  "query",
+  "context",
+  "map",
+  "repeat",
+  "output_schema",
+] as const satisfies readonly (keyof ResolvedStage)[];
+
 /** What of a definition a call is made of: the rest decides how often, beside what and under which conditions. */
 function definitionDifference(stage: ResolvedStage, earlier: ResolvedStage): string | null {
   if (earlier.wait !== undefined) return "definition.agent_type";
@@ -306,7 +337,7 @@ function definitionDifference(stage: ResolvedStage, earlier: ResolvedStage): str
   for (const key of new Set([...Object.keys(stage.config), ...Object.keys(earlier.config)])) {
     if (!isEqual(stage.config[key], earlier.config[key])) return `config.${key}`;
   }
-  for (const field of ["timeout_seconds", "input", "map", "repeat", "output_schema"] as const) {
+  for (const field of OF_CALLS) {
     if (!isEqual(stage[field] ?? null, earlier[field] ?? null)) return `definition.${field}`;
   }
   return null;

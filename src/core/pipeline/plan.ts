@@ -29,7 +29,7 @@ export function planStages(
     return err(definitionError(unknown.map((stage) => noSuchStage(stage, [...names]))));
   }
   const left = new Set(leftOut(overrides));
-  const merged = stages.map((stage) => override(stage, overrides[stage.name]));
+  const merged = stages.map((stage) => override(asWritten(stage), overrides[stage.name]));
   const planned = merged
     .filter((stage) => !left.has(stage.name))
     .map((stage) => ({ ...stage, depends_on: stage.depends_on.filter((name) => !left.has(name)) }));
@@ -116,6 +116,13 @@ export function resolveStage(
     timeout_seconds: stage.timeout_seconds ?? config.stage_timeout_seconds,
     retry_attempts: stage.retry_attempts ?? config.max_retry_attempts,
   };
+}
+
+/** The stages of a run may be planned again: a definition has no tries of one that runs a pipeline. */
+function asWritten(stage: PipelineStage): PipelineStage {
+  if (stage.pipeline === undefined) return stage;
+  const { retry_attempts: _, ...written } = stage;
+  return written;
 }
 
 /** The error of a definition: its code is that of its first fault. */

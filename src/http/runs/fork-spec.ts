@@ -62,18 +62,23 @@ export async function planForkOf(
       ? await historyOf(services, source, planned.value, turn, context)
       : ok(given.slice(Math.max(0, given.length - planned.value.config.context_memory_size)));
   if (!history.ok) return history;
-  const { config, stages, catalog } = planned.value;
+  const { config, stages, catalog, pipelines } = planned.value;
+  const within = Object.values(pipelines ?? {}).flatMap((inner) => inner.stages);
   const target = {
     stages,
     config,
     agents: Object.fromEntries(
-      agentTypesOf(stages, config).map((type) => [type, registrationOf(catalog, services.settings, type)]),
+      agentTypesOf([...stages, ...within], config).map((type) => [
+        type,
+        registrationOf(catalog, services.settings, type),
+      ]),
     ),
     query: request.query ?? source.spec.query,
     context: request.context ?? source.spec.context,
     history: history.value,
     inputs: source.spec.inputs,
     left_out: planned.value.left_out,
+    ...(pipelines === undefined ? {} : { pipelines }),
   };
   const plan = planFork(source, target, request);
   if (!plan.ok) return plan;

@@ -208,6 +208,30 @@ test("the research has each question investigated, and its report written again 
   ]);
 });
 
+test("a fork of the research writes its report again from what was found", async () => {
+  const { id } = await run("research", { query: "milk" });
+  const forked = await api("POST", `/v1/executions/${id}/fork`, { from: "report" });
+  expect(forked.body).toMatchObject({
+    status: "completed",
+    stage_results: {
+      investigate: { reused_from: { execution_id: id } },
+      report: { reused_from: null, data: { accepted: true } },
+    },
+  });
+  expect(given(id, "web_search")).toHaveLength(3);
+  expect(given(id, "report_writer")).toHaveLength(4);
+  // An agent within is another one now.
+  await api("PUT", "/v1/agents/note_taker", { url: workflows.agents.url("/note_taker") });
+  const plan = await api("POST", `/v1/executions/${id}/fork`, { dry_run: true });
+  expect(plan.body).toEqual({
+    reused: ["plan"],
+    rerun: [
+      { stage: "investigate", reason: "registration" },
+      { stage: "report", reason: "depends on investigate" },
+    ],
+  });
+});
+
 describe("parallel retrieval", () => {
   test("answers from what the reranker makes of both searches", async () => {
     const { body, given: inputs, order: stages } = await run("parallel-retrieval", { query: "tea" });
