@@ -23,8 +23,9 @@ export {
 export type { AgentPiece } from "./pieces.ts";
 
 /**
- * What an agent has to work with. `config` and `inputs` are the call's, as the schemas made them. The call is read with
- * JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits belong in strings. `timeout_ms` is in ms.
+ * What an agent has to work with. `config`, `input` and `inputs` are the call's, as the schemas made them. The call is
+ * read with JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits belong in strings. `timeout_ms`
+ * is in ms.
  *
  * @example
  * async function search({ query, config, signal, remainingMs }: AgentWork<{ url: string }, unknown>) {
@@ -33,8 +34,12 @@ export type { AgentPiece } from "./pieces.ts";
  *   return { data: { found: await response.text() } };
  * }
  */
-export type AgentWork<Config, Inputs> = Omit<AgentCall, "config" | "inputs"> & {
+export type AgentWork<Config, Inputs, Input = AgentCall["input"]> = Omit<
+  AgentCall,
+  "config" | "input" | "inputs"
+> & {
   config: Config;
+  input: Input;
   inputs: Inputs;
   /** Aborts at the deadline or when the caller disconnects; pass it to every fetch. */
   signal: AbortSignal;
@@ -52,16 +57,20 @@ type AgentDefinition<
   Inputs extends z.ZodType,
   Result extends z.ZodType,
   Rest extends unknown[],
+  Input extends z.ZodType,
 > = {
   config: Config;
-  inputs: Inputs;
+  /** Of what the stage's `input` gives; with it, a call from a stage that has none is refused. */
+  input?: Input;
+  /** Of the results of the stages that its own depends on, by name. An agent with an `input` need not know them. */
+  inputs?: Inputs;
   result: Result;
   /** The shared secret, or where to find it; undefined leaves the agent open, an empty one refuses every call. */
   secret?: string | ((...rest: Rest) => string | undefined);
   /** Called with every error that is not an AgentError; callers never see its text. */
   onError?: (error: unknown) => void;
   run: (
-    work: AgentWork<z.output<Config>, z.output<Inputs>>,
+    work: AgentWork<z.output<Config>, z.output<Inputs>, z.output<Input>>,
     ...rest: Rest
   ) =>
     | Promise<TypedAnswer<z.input<Result>> | Later>
@@ -93,7 +102,8 @@ const encoder = new TextEncoder();
  * progress to callers that accept an event stream (others get the whole as JSON). An error before the
  * first yield is answered with its own HTTP status, later failures as the stream's `error` event.
  *
- * @param definition the zod schemas of `config`, `inputs` and `result`, and `run`; `secret` where calls must carry one
+ * @param definition the zod schemas of `config`, `input`, `inputs` and `result`, and `run`; `secret` where calls must
+ * carry one
  * @returns a handler that never rejects: a call that does not fit the schemas is answered 400, one without the secret
  * 401, one that takes longer than its `timeout_ms` 504. What it takes after the request (a Worker's `env`) goes to `run`.
  * Its type carries those of the schemas, for `agentOf`
@@ -104,10 +114,10 @@ const encoder = new TextEncoder();
  *
  * const agent = defineAgent({
  *   config: z.object({ loud: z.boolean().default(false) }),
- *   inputs: z.object({}),
+ *   input: z.object({ text: z.string() }),
  *   result: z.object({ answer: z.string() }),
- *   async *run({ query, config }) {
- *     const answer = config.loud ? query.toUpperCase() : query;
+ *   async *run({ input, config }) {
+ *     const answer = config.loud ? input.text.toUpperCase() : input.text;
  *     yield answer;
  *     return { data: { answer }, usage: { output_tokens: answer.length } };
  *   },
@@ -117,10 +127,13 @@ const encoder = new TextEncoder();
  */
 export function defineAgent<
   Config extends z.ZodType,
-  Inputs extends z.ZodType,
-  Result extends z.ZodType,
+  Inputs extends z.ZodType = z.ZodType<AgentCall["inputs"]>,
+  Result extends z.ZodType = z.ZodType<AgentAnswer["data"]>,
   Rest extends unknown[] = [],
->(definition: AgentDefinition<Config, Inputs, Result, Rest>): DefinedAgent<Config, Inputs, Result, Rest> {
+  Input extends z.ZodType = z.ZodType<AgentCall["input"]>,
+>(
+  definition: AgentDefinition<Config, Inputs, Result, Rest, Input>,
+): DefinedAgent<Config, Inputs, Result, Rest> {
   const report = definition.onError ?? ((error: unknown) => console.error("agent failed:", error));
 
   return async (request, ...rest) => {
@@ -140,6 +153,7 @@ export function defineAgent<
       if (!(await admitted(request, secretOf(definition.secret, rest)))) return unauthorized();
       const call = await readCall(request);
       const config = parsed(definition.config, call.config, "config");
+      const input = parsed(definition.input, call.input, "input");
       const inputs = parsed(definition.inputs, call.inputs, "inputs");
 
       const endsAt = Date.now() + timeLimit(request, call);
@@ -150,7 +164,7 @@ export function defineAgent<
       request.signal.addEventListener("abort", gone, { once: true });
 
       const callbackUrl = request.headers.get("coordinator-callback");
-      const work = { ...call, config, inputs, signal: limits.signal, remainingMs, callbackUrl };
+      const work = { ...call, config, input, inputs, signal: limits.signal, remainingMs, callbackUrl };
       const outcome = definition.run(work, ...rest);
       const finish = (answer: TypedAnswer<z.input<Result>>): string => {
         const data = definition.result.safeParse(answer.data);
@@ -236,11 +250,13 @@ async function readCall(request: Request): Promise<AgentCall> {
   return parsed(AgentCall, body, "call");
 }
 
+/** Without a schema the value as it is: the call's own has been checked. */
 function parsed<Schema extends z.core.$ZodType>(
-  schema: Schema,
+  schema: Schema | undefined,
   value: unknown,
   what: string,
 ): z.output<Schema> {
+  if (schema === undefined) return value as z.output<Schema>;
   const result = z.safeParse(schema, value);
   if (result.success) return result.data;
   throw new AgentError(`The ${what} is not valid: ${issuesOf(result.error)}`, { status: 400 });

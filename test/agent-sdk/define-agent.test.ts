@@ -84,6 +84,33 @@ describe("answers", () => {
     expect(await response.json()).toEqual({ data: { text: "whole" } });
   });
 
+  test("an agent with an input knows no other stages", async () => {
+    const agent = defineAgent({
+      config: Schemas.config,
+      input: z.object({ texts: z.array(z.string()) }),
+      result: Schemas.result,
+      run: async ({ input }) => ({ data: { text: input.texts.join(" ") } }),
+    });
+    const given = await agent(
+      request({ ...call, input: { texts: ["a", "b"] }, inputs: { other: { n: 1 } } }),
+    );
+    expect(await given.json()).toEqual({ data: { text: "a b" } });
+    const lacking = await agent(request());
+    expect(lacking.status).toBe(400);
+    expect(await lacking.json()).toMatchObject({ detail: expect.stringContaining("input is not valid") });
+  });
+
+  test("an agent without schemas of them gets input and inputs as they are", async () => {
+    const agent = defineAgent({
+      config: Schemas.config,
+      result: z.object({ seen: z.array(z.unknown()) }),
+      run: async ({ input, inputs }) => ({ data: { seen: [input?.["a"], inputs["before"]?.["n"]] } }),
+    });
+    const given = await agent(request({ ...call, input: { a: 1 }, inputs: { before: { n: 2 } } }));
+    expect(await given.json()).toEqual({ data: { seen: [1, 2] } });
+    expect(await (await agent(request())).json()).toEqual({ data: { seen: [null, null] } });
+  });
+
   test("further arguments reach the agent", async () => {
     const agent = defineAgent({
       ...Schemas,

@@ -32,7 +32,7 @@ const pinned = (...stages: ResolvedStage[]): PinnedPipeline => ({ version: 1, st
 /** a, then the pipeline `inner`, which runs `innermost`. */
 function nested(): Play {
   const pipelines = {
-    inner: pinned(stage("x"), { ...runs({ depends_on: [] }), pipeline: "innermost" }),
+    inner: pinned(stage("x"), runs({ depends_on: [], pipeline: "innermost" })),
     innermost: pinned(stage("y")),
     other: pinned(stage("z")),
   };

@@ -7,6 +7,7 @@ import { delimiter, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Stack, startStack } from "../../../src/cli/stack.ts";
+import { evaluateInput } from "../../../src/core/pipeline/stage-input.ts";
 import { type Command, runShell } from "../../support/servers/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -121,7 +122,11 @@ test("the README's agent answers, as the stage of its pipeline", async () => {
   const readme = readFileSync(join(ROOT, "README.md"), "utf8");
   const [, code = ""] = /^```ts\n([\s\S]*?)^```$/m.exec(readme) ?? [];
   const [, stages = ""] = /pipelines\/loud .* -d '(\{[\s\S]*?\})'$/m.exec(readme) ?? [];
-  const [first] = (JSON.parse(stages) as { stages: { name: string }[] }).stages;
+  const [rewrite, shout] = (
+    JSON.parse(stages) as { stages: { name: string; input?: Record<string, string> }[] }
+  ).stages;
+  const inputs = { [rewrite?.name ?? ""]: { query: "Who is there" } };
+  const input = evaluateInput(shout?.input ?? {}, { query: "who is there", results: inputs, context: {} });
   // Below the project, so that its packages are found; not below node_modules, where Node runs no TypeScript.
   const below = join(ROOT, ".wrangler", `readme-${process.pid}`);
   mkdirSync(join(below, "shout"), { recursive: true });
@@ -137,7 +142,8 @@ test("the README's agent answers, as the stage of its pipeline", async () => {
       attempt: 1,
       query: "who is there",
       config: {},
-      inputs: { [first?.name ?? ""]: { query: "Who is there" } },
+      input: input.ok ? input.value : input,
+      inputs,
       context: {},
       history: [],
       timeout_ms: 1_000,
@@ -187,7 +193,7 @@ test("the README's pipeline in TypeScript is written, and its types are checked"
           agent_type: "shout",
           depends_on: ["rewrite"],
           config: { mark: "?" },
-          input: { words: "results.rewrite.query" },
+          input: { text: "results.rewrite.query" },
         },
       ],
     });
