@@ -116,6 +116,8 @@ export const LifecycleEvent = z.lazy(() =>
         z.object({
           reason: z.literal("execution"),
           child_execution_id: z.string(),
+          /** A question is open in it. */
+          asks: z.optional(z.literal(true)),
           expires_at: z.iso.datetime(),
         }),
       ]),

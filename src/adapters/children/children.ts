@@ -4,7 +4,9 @@ import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
+import type { LifecycleEvent } from "../../contract/event.ts";
 import type { StreamEvent } from "../../core/dialects/answer-fold.ts";
+import { unitName } from "../../core/execution/units/unit-name.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
 import { answerBytes } from "../../core/json/weight.ts";
 import { sinks } from "../../core/pipeline/graph.ts";
@@ -31,6 +33,8 @@ class Following {
   /** Tries to take the stream up again since it last gave an event. */
   private tries = 0;
   private isSaid = false;
+  /** The units whose questions are open, or have some within. */
+  private readonly asking = new Set<string>();
 
   constructor(executions: Executions, clock: Clock, spec: RunSpec, hooks: Hooks) {
     this.executions = executions;
@@ -116,6 +120,7 @@ class Following {
     if ("seq" in event) {
       this.seq = event.seq;
       this.tries = 0;
+      this.note(event);
     }
     switch (event.type) {
       case "execution.completed":
@@ -133,6 +138,17 @@ class Following {
     }
   }
 
+  /** A unit asks until its next event, which may be none but its answer. */
+  private note(event: LifecycleEvent): void {
+    if (!("stage" in event) || event.stage === undefined) return;
+    const unit = unitName(event.stage, event.item);
+    const asks =
+      event.type === "stage.waiting" &&
+      (event.data.reason === "wait" || (event.data.reason === "execution" && event.data.asks === true));
+    if (asks) this.asking.add(unit);
+    else this.asking.delete(unit);
+  }
+
   private say(text: string, offset: number): void {
     this.isSaid = true;
     this.hooks.delta(text, offset);
@@ -140,7 +156,8 @@ class Following {
 
   private async stopped(end: StreamEnd | null): Promise<CallOutcome | null> {
     if (end === null) return null;
-    return end === "rest" ? { ok: "rests" } : this.ended(await this.read());
+    if (end === "terminal") return this.ended(await this.read());
+    return { ok: "rests", ...(this.asking.size > 0 ? { asks: true } : {}) };
   }
 
   private async ended(execution: PipelineExecution): Promise<CallOutcome> {

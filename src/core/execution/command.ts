@@ -16,6 +16,8 @@ export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall;
 /** The execution that the stage runs is paused, or waits itself: it says when it goes on. */
 interface RestingCall {
   ok: "rests";
+  /** A question is open in it, or further within. */
+  asks?: true;
 }
 
 /** The agent asks for input before it goes on. */

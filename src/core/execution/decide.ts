@@ -144,7 +144,7 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   if (command.outcome.ok === "later") {
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "rests") {
-    takeRest(batch, command.stage, command.began_at);
+    takeRest(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {

@@ -35,6 +35,8 @@ export interface OutsideWait {
   readonly continuation: JsonObject | null;
   /** Where the agent's 202 says that its work can be cancelled: a URL of its own origin. */
   readonly location: string | null;
+  /** A person is asked, by this stage or within the execution that it runs. */
+  readonly asks: boolean;
 }
 
 /** An answer from outside, as it is accepted. */
@@ -209,8 +211,10 @@ export function awaitsCallback({ status }: ExecutionState, stage: StageState, ca
 
 /** True where a question is open. */
 export function awaitsPerson({ stages }: ExecutionState): boolean {
-  // An item asks nothing.
-  return stages.some(({ wait }) => wait?.reason === "wait");
+  return stages.some(
+    ({ wait, items }) =>
+      wait?.asks === true || (items?.open.some((at) => items.units[at]?.wait?.asks === true) ?? false),
+  );
 }
 
 /** True where nothing but the alarm or a command from outside makes the execution go on. */

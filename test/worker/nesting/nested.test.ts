@@ -166,6 +166,41 @@ test("a question within leaves both waiting, and its answer lets both go on", as
   expect(await calls.read("asks")).toMatchObject({ stage_results: { sub: { data: { yes: true } } } });
 });
 
+test("a caller of JSON is answered once a question within is open, in whichever depth and item", async (context) => {
+  const { calls } = await nested(
+    context,
+    answering(() => ({})),
+  );
+  await calls.pipeline("inner", [{ name: "ask", wait: { timeout_seconds: 600 } }]);
+  const asked = await calls.post({ execution_id: "asked", pipeline: "outer" });
+  expect(asked.status).toBe(202);
+  expect(await asked.json()).toMatchObject({ status: "waiting" });
+  await calls.pipeline("outermost", [
+    { name: "each", pipeline: "outer", map: { over: "['x', 'y']", max_items: 2 } },
+  ]);
+  const deep = await calls.post({ execution_id: "deep", pipeline: "outermost" });
+  expect(deep.status).toBe(202);
+});
+
+test("a caller of JSON waits for an agent within that answers later", async (context) => {
+  let callback = "";
+  const { calls } = await nested(context, (call, response) => {
+    callback = String(call.headers["coordinator-callback"]);
+    response.writeHead(202).end();
+  });
+  const inner = [{ name: "work", agent_type: "inside", callback_timeout_seconds: 600 }];
+  await calls.pipeline("inner", inner);
+  const answer = calls.post({ execution_id: "later", pipeline: "outer" });
+  await expect.poll(async () => (await calls.read("later").catch(() => null))?.status).toBe("waiting");
+  const headers = { "content-type": "application/json" };
+  const called = await fetch(callback, { method: "POST", headers, body: '{"data":{"n":1}}' });
+  expect(called.status).toBe(200);
+  expect(await (await answer).json()).toMatchObject({
+    status: "completed",
+    stage_results: { sub: { data: { n: 1 } } },
+  });
+});
+
 test("a crash of both leaves exactly one execution within", async (context) => {
   let isOpen = false;
   const world = await nested(context, (_, response) => {

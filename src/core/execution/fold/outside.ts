@@ -27,6 +27,7 @@ export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">,
     schema: data.reason === "wait" ? data.schema : null,
     continuation: internal?.continuation ?? null,
     location: internal?.location ?? null,
+    asks: data.reason === "wait" || (data.reason === "execution" && data.asks === true),
   };
   const next = withStage(state, event, (stage) => ({
     phase: "waiting",

@@ -1,7 +1,7 @@
 // The execution that a stage runs: where it is paused or waits, its stage waits for it, and goes on with it.
 import { LIMITS } from "../../../contract/limits.ts";
 import { isoTime } from "../../time.ts";
-import type { Command, Refusal } from "../command.ts";
+import type { CallOutcome, Command, Refusal } from "../command.ts";
 import { specOf } from "../schedule.ts";
 import { stageOf } from "../state.ts";
 import { childOf } from "../units/child.ts";
@@ -10,7 +10,12 @@ import { isOpen } from "../units/units.ts";
 import type { Batch } from "./batch.ts";
 
 /** @param began_at when it was asked, ms since the epoch */
-export function takeRest(batch: Batch, name: UnitName, began_at: number): void {
+export function takeRest(
+  batch: Batch,
+  name: UnitName,
+  { asks }: Extract<CallOutcome, { ok: "rests" }>,
+  began_at: number,
+): void {
   const { attempt } = stageOf(batch.state, name);
   batch.emit({
     type: "stage.waiting",
@@ -21,6 +26,7 @@ export function takeRest(batch: Batch, name: UnitName, began_at: number): void {
     data: {
       reason: "execution",
       child_execution_id: childOf(batch.state, name) ?? "",
+      ...(asks === undefined ? {} : { asks }),
       // It says when it goes on, and is asked again then.
       expires_at: isoTime(batch.now + LIMITS.WAIT_SECONDS * 1_000),
     },

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type PipelineRunStage, RepeatSpec } from "../../../../src/contract/stage.ts";
 import type { PinnedPipeline } from "../../../../src/core/execution/run-spec.ts";
+import { awaitsPerson } from "../../../../src/core/execution/state.ts";
 import { childOf, childSpec, everyChild } from "../../../../src/core/execution/units/child.ts";
 import { ok, Play, stage } from "../../rules/play.ts";
 
@@ -143,6 +144,26 @@ describe("while the inner execution rests", () => {
     const run = play().answer("sub", RESTS);
     run.after(run.wakesIn as number).tick();
     expect(run.calls).toEqual(["sub"]);
+  });
+
+  test("a person is waited for where a question is open in it, and not where its agent answers later.", () => {
+    const run = play().answer("sub", { ok: "rests", asks: true });
+    expect(run.last).toMatchObject({ data: { reason: "execution", asks: true } });
+    expect(awaitsPerson(run.state)).toBe(true);
+    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string });
+    expect(awaitsPerson(run.state)).toBe(false);
+    run.answer("sub", RESTS);
+    expect(run.status).toBe("waiting");
+    expect(awaitsPerson(run.state)).toBe(false);
+  });
+
+  test("a person is waited for where that of one item asks.", () => {
+    const map = { over: "[1, 2]", max_items: 2, concurrency: 2, on_error: "fail" as const };
+    const run = play({ map }).answer("sub[0]", RESTS);
+    expect(awaitsPerson(run.state)).toBe(false);
+    run.answer("sub[1]", { ok: "rests", asks: true });
+    expect(run.status).toBe("waiting");
+    expect(awaitsPerson(run.state)).toBe(true);
   });
 
   test("a pause keeps it from being followed until the resume.", () => {
