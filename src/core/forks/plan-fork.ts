@@ -89,13 +89,18 @@ function choiceFault(
   }
   if (unknown.length > 0) return { code: "INVALID_REQUEST", errors: unknown };
   for (const [stage, data] of Object.entries(set)) {
-    const schema = stages.find(({ name }) => name === stage)?.wait?.schema;
+    const schema = schemaOf(stages.find(({ name }) => name === stage));
     const faults = schema === undefined ? [] : dataFaults(schema, data);
     if (faults.length === 0) continue;
     const errors = faults.map((fault) => ({ ...fault, pointer: `/set/${stage}${fault.pointer}` }));
     return { code: "SCHEMA_MISMATCH", stage, errors };
   }
   return null;
+}
+
+/** What the data of a stage satisfies; the schema of one with `map` is that of its items. */
+function schemaOf(stage: ResolvedStage | undefined): JsonObject | undefined {
+  return stage?.wait?.schema ?? (stage?.map === undefined ? stage?.output_schema : undefined);
 }
 
 type Verdict =

@@ -1,5 +1,6 @@
 // planFork by example: each reason once, and what the choice of a caller may name.
 import { describe, expect, test } from "vitest";
+import type { JsonObject } from "../../../src/contract/json.ts";
 import type { AgentStage, ResolvedStage, WaitStage } from "../../../src/contract/stage.ts";
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
@@ -242,6 +243,20 @@ describe("questions to people", () => {
       ask: "definition.wait.schema",
     });
     expect(reasons(answered(), {}, { set: { a: { n: 2 } } })).toEqual({ ask: "definition.wait.prompt" });
+  });
+
+  test("data that is given must satisfy the stage's output_schema, which of one with map is that of its items", () => {
+    const output_schema = { type: "object", required: ["n"] };
+    const play = new Play([stage("a", { output_schema })]).answer("a", ok({ n: 1 }));
+    const choose = (data: JsonObject, changes = {}) =>
+      planFork(sourceOf(play), target(play, changes), { set: { a: data } });
+    expect(choose({})).toMatchObject({
+      ok: false,
+      error: { code: "SCHEMA_MISMATCH", stage: "a", errors: [{ pointer: "/set/a/n" }] },
+    });
+    expect(choose({ n: 2 }).ok).toBe(true);
+    const map = { over: "[1]", max_items: 1, concurrency: 1, on_error: "fail" };
+    expect(choose({}, { stages: [stage("a", { output_schema, map } as Partial<AgentStage>)] }).ok).toBe(true);
   });
 
   test("data that is given must satisfy its schema", () => {

@@ -15,7 +15,7 @@ export function beginMap(
 ): void {
   // A fallback is each item's: there are none.
   const fail = (code: string, message: string) => {
-    failStage(batch, name, { code, message, retryable: false }, { uncalled: true });
+    failStage(batch, name, { code, message, retryable: false });
   };
   const before = meter.given;
   const list = evaluateField(overField(map.over), { ...scopeOf(batch.state) }, meter);

@@ -76,7 +76,9 @@ describe("one call an item", () => {
     expect(run.view.error_info).toMatchObject({
       code: "RESOURCE_EXHAUSTED",
       message: "each: map.over: 4 items, and max_items is 3",
+      retry_attempts: 0,
     });
+    expect(run.view.stage_results["each"]).toMatchObject({ status: "failed", attempts: 0 });
     expect(run.of("stage.started")).toEqual([]);
   });
 
