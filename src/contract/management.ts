@@ -36,7 +36,12 @@ export const PipelineList = z.object({ data: z.array(Pipeline) });
 /** A warning on a valid definition that may not behave as its author expects. */
 export const Hint = z.lazy(() =>
   z.object({
-    code: z.enum(["INDEPENDENT_STAGES_ALONE", "AGENT_NOT_REGISTERED", "PIPELINE_NOT_FOUND"]),
+    code: z.enum([
+      "INDEPENDENT_STAGES_ALONE",
+      "AGENT_NOT_REGISTERED",
+      "PIPELINE_NOT_FOUND",
+      "HAS_OF_A_STAGE",
+    ]),
     message: z.string(),
     stage: z.string(),
   }),

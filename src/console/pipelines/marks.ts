@@ -32,6 +32,7 @@ const HINTED: Readonly<Record<Hint["code"], string>> = {
   INDEPENDENT_STAGES_ALONE: "parallel",
   AGENT_NOT_REGISTERED: "agent_type",
   PIPELINE_NOT_FOUND: "pipeline",
+  HAS_OF_A_STAGE: "when",
 };
 
 /** The span of a hint: the field that causes it, else the stage's name. */

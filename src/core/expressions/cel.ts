@@ -11,7 +11,7 @@ import { compile } from "./evaluate/compile.ts";
 import type { Run } from "./evaluate/frame.ts";
 import { toJson } from "./values/json.ts";
 import { CostExceeded, Meter } from "./evaluate/meter.ts";
-import { keysNamed } from "./parse/names.ts";
+import { keysNamed, keysTested } from "./parse/names.ts";
 import { parse } from "./parse/parser.ts";
 import { Fault, type Kind } from "./values/values.ts";
 
@@ -74,6 +74,11 @@ export function checkExpression(
 /** The keys of a variable that an expression contains literally, as `a` in `results.a`. */
 export function keysOf({ tree }: Expression, variable: string): string[] {
   return keysNamed(tree, variable);
+}
+
+/** The keys of a variable that an expression tests by `has`, as `a` in `has(results.a)`. */
+export function testedKeysOf({ tree }: Expression, variable: string): string[] {
+  return keysTested(tree, variable);
 }
 
 /**

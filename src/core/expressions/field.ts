@@ -5,7 +5,15 @@ import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
 import { cutText } from "../../contract/text.ts";
-import { checkExpression, evaluate, keysOf, type Meter, parseExpression, type Variables } from "./cel.ts";
+import {
+  checkExpression,
+  evaluate,
+  keysOf,
+  type Meter,
+  parseExpression,
+  testedKeysOf,
+  type Variables,
+} from "./cel.ts";
 import { type Kind, kindOf } from "./values/values.ts";
 
 export { Meter } from "./cel.ts";
@@ -82,6 +90,12 @@ export function evaluateField<G extends keyof Gives>(
 export function keysIn(text: string, variable: string): string[] {
   const expression = parseExpression(text);
   return expression.ok ? keysOf(expression.value, variable) : [];
+}
+
+/** Those of them that it tests by `has`. */
+export function testedKeysIn(text: string, variable: string): string[] {
+  const expression = parseExpression(text);
+  return expression.ok ? testedKeysOf(expression.value, variable) : [];
 }
 
 export function fieldError({ key, text }: Pick<Field, "key" | "text">, found: string): FieldError {

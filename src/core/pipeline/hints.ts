@@ -1,9 +1,12 @@
 // Hints on a definition that is valid and may still not do what its author expects: stages that run alone although
-// nothing makes them wait for each other, and agents that are not registered. A hint refuses nothing.
+// nothing makes them wait for each other, agents and pipelines that are not there, and tests that are always true. A hint
+// refuses nothing.
 import { LIMITS } from "../../contract/limits.ts";
 import type { Hint } from "../../contract/management.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
+import { testedKeysIn } from "../expressions/field.ts";
 import type { Node } from "./graph.ts";
+import { fieldsOf } from "./validate.ts";
 
 /** Of the stages beside which one could run. */
 const NAMES_MOST = 5;
@@ -33,6 +36,7 @@ export function hintsOf(
       ...aloneHint(stage, beside),
       ...agentHints(stage, isRegistered),
       ...nestedHints(stage, isPipeline),
+      ...hasHints(stage),
     ];
   });
   return hints.slice(0, LIMITS.ERRORS);
@@ -52,6 +56,18 @@ function nestedHints({ name, pipeline }: PipelineStage, isPipeline: (name: strin
   if (pipeline === undefined || isPipeline(pipeline)) return [];
   const message = `there is no pipeline ${pipeline}: PUT /v1/pipelines/${pipeline} before this one runs`;
   return [{ code: "PIPELINE_NOT_FOUND", message, stage: name }];
+}
+
+/** A stage without a result is a null in `results`, and not missing there. */
+function hasHints(stage: PipelineStage): Hint[] {
+  return fieldsOf(stage).flatMap(({ field: { key, text } }) =>
+    testedKeysIn(text, "results").map((name): Hint => {
+      const message =
+        `${key}: has(results.${name}) is always true: of a stage without a result it is null, ` +
+        `so write results.${name} != null`;
+      return { code: "HAS_OF_A_STAGE", message, stage: stage.name };
+    }),
+  );
 }
 
 function agentHints(stage: PipelineStage, isRegistered: (agent_type: string) => boolean): Hint[] {

@@ -1,4 +1,4 @@
-// Errors of the verdict in the text that is being edited: each is marked where its JSON pointer leads, with any
+// Errors and hints of the verdict in the text that is being edited: each is marked where its JSON pointer leads, with any
 // message.
 import { expect, test } from "vitest";
 import { hintMark, markOf } from "../../../src/console/pipelines/marks.ts";
@@ -58,7 +58,8 @@ test("without a pointer the stage's name is marked, as by coordinators of earlie
 
 test("a hint is marked at the field that causes it", () => {
   const text =
-    '{"stages": [{"name": "a", "pipeline": "inner", "parallel": false}, {"name": "b", "agent_type": "x"}]}';
+    '{"stages": [{"name": "a", "pipeline": "inner", "parallel": false}, ' +
+    '{"name": "b", "agent_type": "x", "when": "has(results.a)"}]}';
   const spanOf = (code: Parameters<typeof hintMark>[0]["code"], stage: string) => {
     const { from, to } = hintMark({ code, stage, message: "" }, readJson(text));
     return text.slice(from, to);
@@ -66,4 +67,6 @@ test("a hint is marked at the field that causes it", () => {
   expect(spanOf("PIPELINE_NOT_FOUND", "a")).toBe('"inner"');
   expect(spanOf("INDEPENDENT_STAGES_ALONE", "a")).toBe("false");
   expect(spanOf("AGENT_NOT_REGISTERED", "b")).toBe('"x"');
+  expect(spanOf("HAS_OF_A_STAGE", "b")).toBe('"has(results.a)"');
+  expect(spanOf("HAS_OF_A_STAGE", "a")).toBe('"a"');
 });

@@ -67,6 +67,35 @@ describe("stages that run alone", () => {
   });
 });
 
+describe("has() of a stage", () => {
+  const tested = (fields: object) =>
+    hints({ name: "a" }, { name: "b", depends_on: ["a"], ...fields }).map(({ code, message }) => [
+      code,
+      message,
+    ]);
+
+  test("is hinted at: a stage without a result is there, and null", () => {
+    const message =
+      "when: has(results.a) is always true: of a stage without a result it is null, so write results.a != null";
+    expect(tested({ when: "has(results.a) && has(results.a.n)" })).toEqual([["HAS_OF_A_STAGE", message]]);
+    const input = { n: "has(results.a) ? 1 : 0", m: "has(results.a) ? 1 : 0" };
+    expect(tested({ input })).toMatchObject([
+      ["HAS_OF_A_STAGE", expect.stringMatching(/^input\.n: /)],
+      ["HAS_OF_A_STAGE", expect.stringMatching(/^input\.m: /)],
+    ]);
+  });
+
+  test.each([
+    "has(results.a.n)",
+    "results.a != null",
+    "results.?a.?n.orValue(true)",
+    "has(context.a)",
+    "[results.a].exists(results, has(results.a))",
+  ])("is not, in %s", (when) => {
+    expect(tested({ when })).toEqual([]);
+  });
+});
+
 describe("agents that are not registered", () => {
   test("are named, those of a fallback too", () => {
     const found = hints(

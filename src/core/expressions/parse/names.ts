@@ -4,13 +4,25 @@ import type { Node } from "./ast.ts";
 
 /** The literal keys of `variable`, each once, in order of appearance. */
 export function keysNamed(root: Node, variable: string): string[] {
-  const found = new Set<string>();
+  const found: Found = { named: new Set(), tested: new Set() };
   visit(root, new Set([variable]), found);
-  return [...found];
+  return [...found.named];
+}
+
+/** Those of them that are in a `has(variable.key)`. */
+export function keysTested(root: Node, variable: string): string[] {
+  const found: Found = { named: new Set(), tested: new Set() };
+  visit(root, new Set([variable]), found);
+  return [...found.tested];
+}
+
+interface Found {
+  readonly named: Set<string>;
+  readonly tested: Set<string>;
 }
 
 /** @param names names of the variable in this scope: its own, unless a loop variable hides it, and those bound to it */
-function visit(node: Node, names: ReadonlySet<string>, found: Set<string>): void {
+function visit(node: Node, names: ReadonlySet<string>, found: Found): void {
   const isVariable = (of: Node) => of.op === "name" && names.has(of.name);
   switch (node.op) {
     case "literal":
@@ -18,7 +30,10 @@ function visit(node: Node, names: ReadonlySet<string>, found: Set<string>): void
       return;
     case "field":
     case "has":
-      if (isVariable(node.of)) found.add(node.name);
+      if (isVariable(node.of)) {
+        found.named.add(node.name);
+        if (node.op === "has") found.tested.add(node.name);
+      }
       visit(node.of, names, found);
       return;
     case "index":
@@ -49,8 +64,8 @@ function visit(node: Node, names: ReadonlySet<string>, found: Set<string>): void
   }
 }
 
-function addText(node: Node, found: Set<string>): void {
-  if (node.op === "literal" && typeof node.value === "string") found.add(node.value);
+function addText(node: Node, { named }: Found): void {
+  if (node.op === "literal" && typeof node.value === "string") named.add(node.value);
 }
 
 function without(names: ReadonlySet<string>, name: string): ReadonlySet<string> {

@@ -1,6 +1,6 @@
 // The keys of a variable that an expression contains literally.
 import { expect, test } from "vitest";
-import { keysOf, parseExpression } from "../../../../src/core/expressions/cel.ts";
+import { keysOf, parseExpression, testedKeysOf } from "../../../../src/core/expressions/cel.ts";
 
 test("the keys of a variable that an expression writes down", () => {
   const keys = (text: string) => {
@@ -21,4 +21,11 @@ test("the keys of a variable that an expression writes down", () => {
     "e",
     "f",
   ]);
+});
+
+test("the keys that it tests by has", () => {
+  const expression = parseExpression(
+    "has(results.a) && has(results.b.c) && results.d == 1 || has(context.e)",
+  );
+  expect(expression.ok && testedKeysOf(expression.value, "results")).toEqual(["a"]);
 });
