@@ -77,7 +77,12 @@ function agentFaults(stage: PipelineStage, invalid: Invalid): DefinitionError[] 
 
 function pipelineFaults(stage: PipelineStage, invalid: Invalid): DefinitionError[] {
   return [
-    ...foreign(stage, OF_AGENTS, "a stage that calls an agent, and this one runs a pipeline", invalid),
+    ...foreign(
+      stage,
+      OF_AGENTS,
+      "a stage that calls an agent, and this one runs a pipeline, which is given query and context",
+      invalid,
+    ),
     ...defaultOnly(stage, "runs a pipeline", invalid),
     ...outputFaults(stage, invalid),
   ];

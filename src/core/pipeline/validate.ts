@@ -140,7 +140,7 @@ export function fieldsOf(stage: PipelineStage): PlacedField[] {
     })),
     ...(repeat === undefined
       ? []
-      : [{ pointer: "/repeat/until", field: untilField(repeat.until), names: UNTIL_NAMES }]),
+      : [{ pointer: "/repeat/until", field: untilField(repeat.until), names: { ...names, ...UNTIL_NAMES } }]),
   ];
 }
 

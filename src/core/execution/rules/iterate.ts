@@ -6,6 +6,7 @@ import type { CallEnd } from "../log-event.ts";
 import { specOf } from "../schedule.ts";
 import { stageOf } from "../state.ts";
 import type { UnitName } from "../units/unit-name.ts";
+import { unitScope } from "../units/unit-scope.ts";
 import type { Batch } from "./batch.ts";
 import { type Answering, completeStage, failOrFallBack } from "./endings.ts";
 import { scopeOf } from "./scope.ts";
@@ -28,7 +29,7 @@ export function takeAnswer(
     return;
   }
   const { data, context, usage } = outcome.answer;
-  const seen = { ...scopeOf(batch.state), result: data, iteration };
+  const seen = { ...scopeOf(batch.state), ...unitScope(batch.state, name), result: data };
   const verdict = evaluateField(untilField(repeat.until), seen, new Meter());
   if (!verdict.ok) {
     fail("INVALID_PIPELINE_CONFIG", fieldMessage(verdict.error));

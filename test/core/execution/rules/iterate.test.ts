@@ -79,6 +79,14 @@ test("`until` sees the iteration, and the results and the context as elsewhere."
   expect(run.view.final_result).toEqual({ good: false, n: 2 });
 });
 
+test("`until` sees the item and the result before.", () => {
+  const until = "iteration > 1.0 && item == 7.0 && previous.n < result.n";
+  const map = { over: "[7]", max_items: 1, concurrency: 1, on_error: "fail" as const };
+  const run = new Play([draft({ until }, { map })]);
+  run.answer("draft[0]", bad(1)).answer("draft[0]", bad(2));
+  expect(run.view.final_result).toMatchObject({ items: [{ data: { n: 2 } }] });
+});
+
 test("An `until` that cannot be evaluated fails the stage, and is named.", () => {
   const run = new Play([draft({ until: "result.missing" })]);
   run.answer("draft", bad(1));
