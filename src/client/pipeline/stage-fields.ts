@@ -135,7 +135,7 @@ interface Calls<Stages extends StageTypes, Needs extends keyof Stages, Over, Ite
   };
   repeat?: Omit<NonNullable<Stage["repeat"]>, "until" | "max"> & {
     /** Whether the result is good: CEL, or a callback that gives a boolean. */
-    until: string | ((scope: UntilScope<Stages, Needs, Data>) => Expression<boolean> | boolean);
+    until: string | ((scope: UntilScope<Stages, Needs, Over, Item, Data>) => Expression<boolean> | boolean);
     max: Max;
   };
 }

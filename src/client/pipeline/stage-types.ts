@@ -95,11 +95,14 @@ export type UnitScope<Stages extends StageTypes, Needs extends keyof Stages, Ove
   (IsAbsent<Max> extends true ? unknown : { iteration: Ref<number>; previous: Ref<Data | null> });
 
 /** What `repeat.until` may read: beside the rest the result that it is about. */
-export interface UntilScope<Stages extends StageTypes, Needs extends keyof Stages, Data>
-  extends Scope<Stages, Needs> {
-  iteration: Ref<number>;
-  result: Ref<Data>;
-}
+export type UntilScope<Stages extends StageTypes, Needs extends keyof Stages, Over, Item, Data> = UnitScope<
+  Stages,
+  Needs,
+  Over,
+  Item,
+  number,
+  Data
+> & { result: Ref<Data> };
 
 /** The argument that names a stage; a name that is taken is refused. */
 export type FreeName<Name extends string, Stages> = Name extends keyof Stages
