@@ -9,7 +9,7 @@ import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
-import { classify } from "../../core/resilience/classify.ts";
+import { classify, retryAfter } from "../../core/resilience/classify.ts";
 import type { AgentHealth, AgentRequest } from "../ports.ts";
 
 /** The call's outcome; a refusal where the breaker is open, and then nothing was called. */
@@ -57,5 +57,7 @@ function mayFollow(state: ExecutionState, unit: UnitName, { call }: AgentRequest
 function verdictOn(outcome: CallOutcome, signal: AbortSignal): CallVerdict {
   if (signal.aborted) return "void";
   if (outcome.ok) return "success";
+  // An agent that says when to come again is loaded, and not out of order.
+  if (retryAfter(outcome.failure) !== null) return "void";
   return classify(outcome.failure).retry === "yes" ? "failure" : "void";
 }
