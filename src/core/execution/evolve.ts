@@ -7,13 +7,13 @@ import type { StageResult, Usage } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
-import { callEnded, holdCalls } from "./fold/calls.ts";
+import { callBegan, callEnded, holdCalls } from "./fold/calls.ts";
 import { pausedSpansAt, settle } from "./fold/clock.ts";
 import { asked, outsideEnded, signalled } from "./fold/outside.ts";
 import { iterated } from "./fold/iterations.ts";
 import { newUnit, withStage } from "./fold/stages.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
-import { gathered, spansOf } from "./units/items.ts";
+import { gathered, spansOf, totalsOf } from "./units/items.ts";
 import { cachePolicy } from "../caching/cached-result.ts";
 import { specOf } from "./schedule.ts";
 import { upcast } from "./log-format/upcast.ts";
@@ -104,7 +104,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         phase: "calling",
         call: event.seq,
         call_at: at,
-        first_call: stage.phase === "interrupted" && stage.first_call > 0 ? stage.first_call : event.seq,
+        ...callBegan(stage, event),
         began_seq: stage.began_seq || event.seq,
         attempt: event.attempt,
         repeated: event.internal?.repeated === true,
@@ -260,11 +260,13 @@ function fallenBack(stage: StageState, event: LogEventOf<"stage.fallback">, at: 
 }
 
 function endedWithoutResult(
-  { result, wait }: StageState,
+  { result, wait, items, used }: StageState,
   event: LogEventOf<"stage.skipped" | "stage.cancelled">,
 ): StageResult {
   return {
     ...result,
+    ...(used === null ? {} : { usage: used }),
+    ...(items === null ? {} : totalsOf(items)),
     status: event.status,
     end_time: event.timestamp,
     duration_ms: result.start_time === null ? 0 : timeOf(event.timestamp) - timeOf(result.start_time),

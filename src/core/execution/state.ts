@@ -90,6 +90,8 @@ export interface StageState {
    * result. 0 where there is none.
    */
   readonly first_call: number;
+  /** Those that a crash has repeated, of an item: the calls of its siblings lie between them. */
+  readonly lost_calls: readonly number[];
   /** The number of the current or last try. */
   readonly attempt: number;
   /** The call in flight has the attempt of one that was interrupted. */
@@ -112,7 +114,10 @@ export interface StageState {
   readonly calls: readonly (readonly [number, number])[];
   /** Delays between tries, and calls that a pause interrupted, as [begin, end]. */
   readonly waits: readonly (readonly [number, number])[];
-  /** It has left its place to wait for the outside: a further call of it needs one again. */
+  /**
+   * It has left its place to wait for the outside, one that maps because all of its items at work have: a further call of
+   * it needs one again.
+   */
   readonly displaced: boolean;
   /** While it waits for an answer from outside. */
   readonly wait: OutsideWait | null;
@@ -188,11 +193,8 @@ export function stageOf(state: ExecutionState, name: UnitName): StageState {
   return item === undefined ? stage : (stage.items?.units[item] as StageState);
 }
 
-/** True if the stage occupies one of the concurrency slots: one that maps does while any of its items would. */
-export function isActive({ phase, displaced, items }: StageState): boolean {
-  if (items !== null && phase === "mapping") {
-    return items.open.length === 0 || items.open.some((at) => isActive(items.units[at] as StageState));
-  }
+/** True if the stage occupies one of the concurrency slots. */
+export function isActive({ phase, displaced }: StageState): boolean {
   return phase !== "pending" && phase !== "ended" && !displaced;
 }
 

@@ -23,7 +23,12 @@ export function withStage(
   if (items === null || unit === undefined)
     throw new RangeError(`${type} names the unknown item ${name}[${item}]`);
   const changed = withItem(items, item, { ...unit, ...change(unit) });
-  return { ...state, stages: state.stages.with(at, { ...stage, items: changed }) };
+  // Where none of them is at work any more, it has its place or not as before.
+  const displaced =
+    changed.open.length === 0
+      ? stage.displaced
+      : changed.open.every((open) => (changed.units[open] as StageState).displaced);
+  return { ...state, stages: state.stages.with(at, { ...stage, items: changed, displaced }) };
 }
 
 function withItem({ units, begun, open }: MappedItems, at: number, unit: StageState): MappedItems {
@@ -43,6 +48,7 @@ export function newUnit(stage: string, agent_type: string | null): StageState {
     call: 0,
     call_at: 0,
     first_call: 0,
+    lost_calls: [],
     attempt: 0,
     repeated: false,
     due_at: 0,

@@ -23,8 +23,8 @@ export function someUnit(state: ExecutionState, condition: (unit: StageState) =>
  */
 export function unitOfCall(state: ExecutionState, stage: string, call: number): UnitName {
   const { items } = stageOf(state, stage);
-  const isOf = ({ first_call, call: last, answers }: StageState) =>
-    (first_call > 0 && call >= first_call && call <= last) || answers.some((answer) => answer.call === call);
+  const isOf = ({ call: last, lost_calls, answers }: StageState) =>
+    call === last || lost_calls.includes(call) || answers.some((answer) => answer.call === call);
   const item =
     items?.open.find((at) => isOf(items.units[at] as StageState)) ?? items?.units.findIndex(isOf) ?? -1;
   return unitName(stage, item === -1 ? undefined : item);

@@ -123,6 +123,10 @@ test("The usage of all iterations is the stage's, and is counted once, also wher
   failing.answer("draft", ok({ good: false }, usage)).fail("draft", status(400));
   expect(failing.result("draft").usage).toEqual({ tokens: 3 });
   expect(failing.view.usage).toEqual({ tokens: 3 });
+  const cancelled = new Play([draft()]);
+  cancelled.answer("draft", ok({ good: false }, usage)).cancel();
+  expect(cancelled.result("draft").usage).toEqual({ tokens: 3 });
+  expect(cancelled.view.usage).toEqual({ tokens: 3 });
 });
 
 test("What an iteration adds to the context stays.", () => {

@@ -80,6 +80,8 @@ describe("one call an item", () => {
     });
     expect(run.view.stage_results["each"]).toMatchObject({ status: "failed", attempts: 0 });
     expect(run.of("stage.started")).toEqual([]);
+    expect(run.result("each").attempts).toBe(0);
+    expect(run.view.error_info?.retry_attempts).toBe(0);
   });
 
   test("An expression that gives no list, or cannot be evaluated, fails the stage and names map.over.", () => {
@@ -232,6 +234,14 @@ describe("pauses, cancels and crashes", () => {
     expect(run.result("each").status).toBe("cancelled");
   });
 
+  test("A stage that is cancelled has the tries and the usage of its items.", () => {
+    const run = play(3, { concurrency: 2 });
+    run.answer("each[0]", ok({}, { usage: { tokens: 5 } })).fail("each[1]", REJECTED);
+    run.after(run.delay).tick().cancel();
+    expect(run.result("each")).toMatchObject({ status: "cancelled", attempts: 2, usage: { tokens: 5 } });
+    expect(run.view.usage).toEqual({ tokens: 5 });
+  });
+
   test("An item whose agent answers later leaves the run waiting, and its callback is its result.", () => {
     const run = play(2, {}, { callback_timeout_seconds: 60 });
     run.accept("each[0]").answer("each[1]", ok({ n: 1 }));
@@ -242,6 +252,15 @@ describe("pauses, cancels and crashes", () => {
     expect(run.view.final_result).toMatchObject({ items: [{ data: { n: 0 } }, { data: { n: 1 } }] });
     run.callback("each", ok({ n: 0 }) as never, call);
     expect(run.refusal).toEqual({ reason: "repeated", stage: "each" });
+  });
+
+  test("A callback is its own item's, also where a crash has repeated the call of another before and after it.", () => {
+    const run = play(2, {}, { callback_timeout_seconds: 60 });
+    const [, , second] = run.of("stage.started");
+    run.crash();
+    run.callback("each", ok({ n: 1 }) as never, second?.seq);
+    expect(run.of("stage.completed").map(({ item }) => item)).toEqual([1]);
+    expect(run.calls).toEqual(["each[0]"]);
   });
 
   test("A callback that does not come is the item's timeout.", () => {
@@ -270,6 +289,21 @@ describe("beside other stages", () => {
     expect(run.calls).toEqual(["each[0]"]);
     run.accept("each[0]");
     expect(run.calls).toEqual(["a"]);
+  });
+
+  test("A place that it has left it needs again for its next item.", () => {
+    const run = new Play(
+      [
+        stage("each", { map: over("context.docs", { concurrency: 1 }), callback_timeout_seconds: 60 }),
+        stage("a"),
+      ],
+      {},
+      { context: { docs: docs(2) } },
+    );
+    run.accept("each[0]").callback("each", ok() as never, run.of("stage.started")[1]?.seq);
+    expect(run.calls).toEqual(["a"]);
+    run.answer("a");
+    expect(run.calls).toEqual(["each[1]"]);
   });
 });
 
