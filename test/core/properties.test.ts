@@ -1,7 +1,8 @@
 // The pure core against chance: random pipelines, agents that fail in every way or answer later, stages that ask people,
 // who answer early, late, twice or not as they should, verbs at any moment, crashes after every effect, on a virtual
-// clock. The assertions are I1 to I12, I15 and I17 of src/README.md section 4 (simulation/observer.ts, simulation/observed/,
-// simulation/audit.ts and simulation/outside/ name them), and that the committed log gives back the state.
+// clock; in half of the runs stages that map lists and stages that repeat. The assertions are I1 to I12, I15, I17 and I20 of
+// src/README.md section 4 (simulation/observer.ts, simulation/observed/, simulation/audit.ts and simulation/outside/ name
+// them), what `map` and `repeat` promise, and that the committed log gives back the state.
 //
 // SIMULATION_RUNS sets how many, SIMULATION_SEED where they begin; SIMULATION_REPLAY=SEED:SIZE runs a single one.
 import { assert as assertProperty, integer, oneof, property } from "fast-check";
@@ -72,6 +73,29 @@ const FAULTS = [
   "cancel while it waits",
 ];
 
+/** What befell items and iterations. */
+const UNITS = [
+  "crash with items in flight",
+  "crash between iterations",
+  "item failed in fail",
+  "item failed in collect",
+  "item aborted by its sibling",
+  "item tried again",
+  "item falls back",
+  "item waits for its callback",
+  "callback of an item",
+  "iteration: a further one",
+  "iteration: called again",
+  "iteration: the last one is taken",
+  "map: all items",
+  "map: no item",
+  "map: no list, INVALID_PIPELINE_CONFIG",
+  "map: no list, RESOURCE_EXHAUSTED",
+  "on_max: fail",
+  "until: an error",
+  "no place for a further item",
+];
+
 /** What went well, and must have come as often. */
 const WELL = ["complete", "fail", "202", "callback", "failed callback", "heartbeat"];
 
@@ -84,7 +108,7 @@ const size = oneof(
 function simulate(seed: number, stages: number, tally: Tally): void {
   const before = tally.total;
   try {
-    new World(drawScenario(seed, stages, true, true), tally).run();
+    new World(drawScenario(seed, stages, true, true, true), tally).run();
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new Error(`${message} (SIMULATION_REPLAY=${seed}:${stages})`, { cause });
@@ -93,7 +117,7 @@ function simulate(seed: number, stages: number, tally: Tally): void {
 }
 
 if (REPLAY === undefined) {
-  test(`I1 to I12, I15 and I17 hold in ${RUNS} simulated runs, each with a fault`, {
+  test(`I1 to I12, I15, I17 and I20 hold in ${RUNS} simulated runs, each with a fault`, {
     timeout: 60_000 + RUNS * 20,
   }, () => {
     const tally = new Tally();
@@ -103,6 +127,7 @@ if (REPLAY === undefined) {
     console.log(`${String(tally)}\n  ${Math.round(performance.now() - began)} ms, seed ${SEED}`);
     expect(tally.runs).toBe(RUNS);
     for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 2_000);
+    for (const kind of UNITS) expect(tally.units.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 500);
     for (const kind of WELL) expect(tally.verbs.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 200);
     for (const end of ["completed", "failed", "cancelled"]) {
       expect(tally.ends.get(end) ?? 0, end).toBeGreaterThan(RUNS / 20);

@@ -4,12 +4,14 @@ import { decide } from "../../../src/core/execution/decide.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { type AlarmFacts, nextAlarm } from "../../../src/core/execution/alarm/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
-import type { ExecutionState } from "../../../src/core/execution/state.ts";
+import type { ExecutionState, StageState } from "../../../src/core/execution/state.ts";
 import { viewExecution } from "../../../src/core/execution/view/view.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
-import { auditMetrics } from "./metrics.ts";
+import { auditMetrics, auditUsage } from "./metrics.ts";
 import type { Observer } from "./observer.ts";
 import { hold } from "./observed/hold.ts";
+import { hasRoom } from "./observed/items.ts";
+import { nameOf, type Observed } from "./observed/stage.ts";
 import { hasPlace } from "./observed/places.ts";
 import type { World } from "./world.ts";
 
@@ -20,6 +22,7 @@ const PHASES = {
   cut: "interrupted",
   lookup: "lookup",
   waiting: "waiting",
+  mapping: "mapping",
   ended: "ended",
 };
 
@@ -46,26 +49,23 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
   let due = observer.stillSince === null ? observer.deadline : Number.POSITIVE_INFINITY;
   const longest = world.scenario.spec.config.max_pause_seconds * 1_000;
   if (observer.pausedAt !== null) due = Math.min(due, observer.pausedAt + longest);
-  for (const stage of state.stages) {
-    const seen = observer.of(stage.result.stage);
-    hold(
-      "I9",
-      stage.phase === PHASES[seen.phase],
-      () => `${seen.spec.name} is ${stage.phase}, not ${seen.phase}`,
-    );
+  for (const [stage, seen] of unitsOf(state, observer)) {
+    const name = nameOf(seen);
+    hold("I9", stage.phase === PHASES[seen.phase], () => `${name} is ${stage.phase}, not ${seen.phase}`);
+    auditUnit(stage, seen);
     const handed = seen.phase === "waiting" && seen.outside.reason === "callback";
     const trying = (seen.phase === "calling" || handed) && seen.rescued === null;
     hold("I5", stage.result.attempts === (trying ? seen.attempt : seen.tries), () => {
-      return `${seen.spec.name} tells ${stage.result.attempts} tries, made were ${seen.tries}`;
+      return `${name} tells ${stage.result.attempts} tries, made were ${seen.tries}`;
     });
     const looks = seen.phase === "lookup" && observer.status === "running";
     if (seen.phase === "calling" || looks) calling.push(seen.call);
-    if (seen.shown) shown.push(seen.spec.name);
-    const place = !seen.outside.displaced || hasPlace(observer, seen);
+    if (seen.shown && seen.item === null) shown.push(name);
+    const place = !seen.outside.displaced || hasPlaceAgain(observer, seen);
     if (seen.phase === "delayed" && observer.status === "running" && place) due = Math.min(due, seen.due);
     if (seen.phase === "waiting") due = Math.min(due, seen.outside.expires);
     hold("I10", stage.displaced === seen.outside.displaced || seen.phase === "ended", () => {
-      return `${seen.spec.name} ${stage.displaced ? "has left its place" : "has a place"}`;
+      return `${name} ${stage.displaced ? "has left its place" : "has a place"}`;
     });
   }
   const invoked = invoke.map((invocation) => invocation.call).join();
@@ -85,6 +85,13 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
   const now = Math.max(world.clock(), state.updated_at);
   const late = observer.expiring(now)[0];
   hold("I1", late === undefined, () => `${command.type} left ${late?.spec.name} waiting past its time`);
+  for (const { outcome, spec, items } of observer.stages.values()) {
+    hold("I12", outcome !== "cancelled", () => `${spec.name} is cancelled, the run is not`);
+    const failed = outcome === null && items !== null ? items.failed : null;
+    hold("I12", failed === null, () => `${spec.name} goes on although its item ${failed?.item} has failed`);
+    const cancelled = outcome === null && items?.begun.find((item) => item.outcome === "cancelled");
+    hold("I12", !cancelled, () => `an item of ${spec.name} is cancelled, ${spec.name} goes on`);
+  }
   // A late answer moves nothing, even where a timer is overdue.
   if ((ANSWERS.has(command.type) && !refused) || command.type === "tick" || command.type === "recover") {
     hold(
@@ -102,6 +109,42 @@ export function auditTurn(world: World, state: ExecutionState, command: Command,
     () => `current_stages ${view.current_stages.join()}`,
   );
   hold("I7", view.current_stage === (shown[0] ?? null), () => `current_stage ${view.current_stage}`);
+}
+
+/** The core's units beside the observer's. */
+function* unitsOf(
+  { stages }: ExecutionState,
+  observer: Observer,
+): Generator<readonly [StageState, Observed]> {
+  for (const stage of stages) {
+    const seen = observer.of(stage.result.stage);
+    yield [stage, seen];
+    if (seen.phase !== "mapping" || seen.items === null) continue;
+    const { units = [], begun, open } = stage.items ?? {};
+    hold("I9", begun === seen.items.begun.length, () => `${begun} items of ${seen.spec.name} have begun`);
+    hold("I9", units.length === seen.items.list.length, () => `${seen.spec.name} has ${units.length} items`);
+    const busy = seen.items.begun.filter(({ phase }) => phase !== "ended").map(({ item }) => item);
+    hold("I9", open?.join() === busy.join(), () => `items ${open?.join()} are at work, not ${busy.join()}`);
+    for (const [at, item] of seen.items.begun.entries()) yield [units[at] as StageState, item];
+  }
+}
+
+/** What the next call of a unit is about: its item and its iteration. */
+function auditUnit(unit: StageState, seen: Observed): void {
+  const name = nameOf(seen);
+  if (seen.phase === "ended") return;
+  hold("repeat", unit.iteration === seen.iteration, () => `${name} is in iteration ${unit.iteration}`);
+  const previous = same(unit.previous, seen.previous);
+  hold("repeat", previous === null, () => `${name} has another result before it, at ${previous}`);
+  if (seen.items === null) return;
+  const values = same(unit.values, seen.items.list);
+  hold("map", values === null, () => `${name} has another list, at ${values}`);
+}
+
+/** True where a further call of a unit that has left its place may begin. */
+function hasPlaceAgain(observer: Observer, unit: Observed): boolean {
+  const stage = observer.stageOf(unit);
+  return !stage.outside.displaced || hasPlace(observer, stage);
 }
 
 /** I15: the alarm comes when a run that waits is due, soon where it is busy, and at the end of retention. */
@@ -136,14 +179,19 @@ function auditAlarm(world: World, state: ExecutionState, due: number): void {
 function nothingLeftUndone(world: World, now: number): void {
   const { observer } = world;
   const stages = [...observer.stages.values()];
-  for (const stage of stages) {
-    const { phase, due, spec } = stage;
-    if (stage.outside.displaced && (phase === "cut" || phase === "delayed") && !hasPlace(observer, stage)) {
+  for (const unit of observer.units()) {
+    const { phase, due } = unit;
+    const isIdle = phase === "cut" || phase === "delayed";
+    if (isIdle && unit.outside.displaced && !hasPlaceAgain(observer, unit)) {
       world.tally.fault("no place to come back to");
       continue;
     }
-    hold("I1", phase !== "cut", () => `${spec.name} was interrupted and is not called again`);
-    hold("I1", phase !== "delayed" || due > now, () => `${spec.name} is due and is not tried again`);
+    hold("I1", phase !== "cut", () => `${nameOf(unit)} was interrupted and is not called again`);
+    hold("I1", phase !== "delayed" || due > now, () => `${nameOf(unit)} is due and is not tried again`);
+  }
+  for (const stage of stages.filter(hasRoom)) {
+    hold("I1", !hasPlaceAgain(observer, stage), () => `${nameOf(stage)} has an item that may begin`);
+    world.tally.unit("no place for a further item");
   }
   hold(
     "I1",
@@ -197,6 +245,7 @@ export function auditEnd(world: World, state: ExecutionState, log: LogEvent[], r
   }
   hold("I5", view.execution_metadata.recoveries === observer.recoveries, () => "recoveries are miscounted");
   auditMetrics(world, view);
+  auditUsage(world, view, log);
   const commands: Command[] = [
     { type: "tick" },
     { type: "recover" },

@@ -6,7 +6,8 @@ import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { overdue } from "./audit.ts";
 import { expected, expectedDelay, mostBudgetDelay } from "./expectations.ts";
 import { hold } from "./observed/hold.ts";
-import type { Observed } from "./observed/stage.ts";
+import { verdictOn } from "./observed/iterations.ts";
+import { nameOf, type Observed, unitOf } from "./observed/stage.ts";
 import type { Observer } from "./observer.ts";
 import type { Verb } from "./scenario.ts";
 import type { Call, World } from "./world.ts";
@@ -48,7 +49,7 @@ export function judgeAnswer(world: World, call: Call, chance: number): Judge {
     }
     const first = events[0];
     const taken = first?.type === "stage.waiting" && first.data.reason === "callback";
-    hold("I9", taken && first.stage === call.stage, () => `a 202 of ${call.stage} led to ${first?.type}`);
+    hold("I9", taken && unitOf(first) === call.stage, () => `a 202 of ${call.stage} led to ${first?.type}`);
     world.tally.verb("202");
   };
 }
@@ -65,25 +66,27 @@ export function judgeOutcome(
   const deadline = observer.deadlineAt(now);
   const { config } = world.scenario.spec;
   const { attempt, broken, spec, rescued, tries } = seen;
+  const name = nameOf(seen);
   const uncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
   const limit = Math.floor(config.memory_limit_mb * 1_048_576);
   const fits = !outcome.ok || observer.bytesWith(outcome.bytes, outcome.answer.context) <= limit;
+  const verdict = outcome.ok ? verdictOn(seen, outcome.answer.data) : "completes";
   return (events) => {
     const first = events[0];
-    hold(
-      "I9",
-      first !== undefined && first.stage === spec.name,
-      () => `the answer of ${spec.name} was dropped`,
-    );
-    if (outcome.ok && fits) {
-      hold("I9", first?.type === "stage.completed", () => `a good answer led to ${first?.type}`);
+    hold("I9", first !== undefined && unitOf(first) === name, () => `the answer of ${name} was dropped`);
+    if (outcome.ok && fits && (verdict === "completes" || verdict === "repeats")) {
+      const expected = verdict === "repeats" ? "stage.iterated" : "stage.completed";
+      hold("I9", first?.type === expected, () => `a good answer of ${name} led to ${first?.type}`);
       return;
     }
+    // Its result is not good, and there is no further iteration.
+    const isBad = outcome.ok && fits;
+    if (isBad) world.tally.unit(verdict === "AGENT_PROCESSING_ERROR" ? "on_max: fail" : "until: an error");
     const failure = outcome.ok
       ? ({ kind: "context_too_large", limit_bytes: limit, bytes: 0 } as const)
       : outcome.failure;
-    if (outcome.ok) world.tally.fault("context_too_large");
-    const { code, retried } = expected(failure);
+    if (outcome.ok && !fits) world.tally.fault("context_too_large");
+    const { code, retried } = isBad ? { code: verdict, retried: "no" } : expected(failure);
     const delay = expectedDelay(config, attempt, chance, failure);
     const budget = outcome.ok ? 0 : (outcome.budget_wait_ms ?? 0);
     // A spent budget takes no try away.
@@ -123,10 +126,12 @@ export function judgeOutcome(
     }
     const info: Record<string, unknown> = errorInfoOf(events.at(-1)) ?? {};
     const ends = info["failed_stage"] === spec.name;
-    hold("I12", !spec.required || ends, () => `required ${spec.name} failed, the run goes on`);
-    hold("I12", spec.required || !ends, () => `optional ${spec.name} failed and took the run with it`);
-    if (!spec.required) return;
-    const want = JSON.stringify([told, spec.name, rescued !== null ? tries : attempt - (uncalled ? 1 : 0)]);
+    const required = spec.required && (seen.item === null || spec.map?.on_error === "fail");
+    hold("I12", !required || ends, () => `required ${name} failed, the run goes on`);
+    hold("I12", required || !ends, () => `optional ${name} failed and took the run with it`);
+    if (!required) return;
+    const made = rescued !== null ? tries : attempt - (uncalled ? 1 : 0);
+    const want = JSON.stringify([told, spec.name, seen.item === null ? made : observer.of(spec.name).tries]);
     const has = JSON.stringify([info["code"], info["failed_stage"], info["retry_attempts"]]);
     hold("I12", has === want, () => `error_info tells ${has}, not ${want}`);
   };

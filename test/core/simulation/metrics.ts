@@ -1,14 +1,20 @@
 // The figures of an ended run against those of the observer: the critical path by its sum and its edges, the overhead
 // by knowing that a simulated coordinator takes no time.
 import type { PipelineExecution } from "../../../src/contract/execution.ts";
+import type { Usage } from "../../../src/contract/stage.ts";
+import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { hold } from "./observed/hold.ts";
+import { workOf } from "./observed/items.ts";
 import type { World } from "./world.ts";
 
 export function auditMetrics(world: World, view: PipelineExecution): void {
   const { observer } = world;
   const metrics = view.performance_metrics;
   const weights = new Map<string, number>();
-  for (const [name, seen] of observer.stages) if (seen.calls > 0) weights.set(name, seen.worked);
+  for (const [name, seen] of observer.stages) {
+    const { calls, worked } = workOf(seen);
+    if (calls > 0) weights.set(name, worked);
+  }
   const told = Object.entries(metrics.stage_ms).map(([name, ms]) => `${name}=${ms}`);
   const made = [...weights].map(([name, ms]) => `${name}=${ms}`);
   hold(
@@ -31,6 +37,35 @@ export function auditMetrics(world: World, view: PipelineExecution): void {
     0,
   );
   hold("metrics", metrics.retries === retries, () => `${metrics.retries} retries told, ${retries} made`);
+}
+
+/** I20: what the answers that were taken had used is the usage of their stage and of the run, each once. */
+export function auditUsage(world: World, view: PipelineExecution, log: readonly LogEvent[]): void {
+  const used = new Map<string, number>();
+  const add = (of: string, usage: Usage = {}) => {
+    for (const [name, amount] of Object.entries(usage)) {
+      if (typeof amount !== "number") continue;
+      const key = `${of} ${name}`;
+      used.set(key, (used.get(key) ?? 0) + amount);
+    }
+  };
+  for (const { seq, stage = "" } of log) {
+    add("the run:", world.used.get(seq));
+    add(`${stage}:`, world.used.get(seq));
+  }
+  const told = new Map<string, number>();
+  const tell = (of: string, usage: Usage | null) => {
+    for (const [name, amount] of Object.entries(usage ?? {}))
+      if (typeof amount === "number") told.set(`${of} ${name}`, amount);
+  };
+  tell("the run:", view.usage);
+  for (const [stage, { usage }] of Object.entries(view.stage_results)) tell(`${stage}:`, usage);
+  const text = (of: ReadonlyMap<string, number>) =>
+    [...of]
+      .map(([key, amount]) => `${key}=${amount}`)
+      .toSorted()
+      .join();
+  hold("I20", text(told) === text(used), () => `used was ${text(used)}, told is ${text(told)}`);
 }
 
 /** The links add up to the duration, and between two stages without an edge is a wait for a place. */

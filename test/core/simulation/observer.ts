@@ -1,12 +1,23 @@
 // Observer: judges a run by its events alone, with a model of its own that shares nothing with the core. Every check
 // names the invariant of src/README.md section 4 that it holds. After a crash a new observer reads what was committed.
-import type { AgentStage } from "../../../src/contract/stage.ts";
-import type { CallEnd, LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
+import type { JsonObject } from "../../../src/contract/json.ts";
+import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
+import { callEndOf, hasCallback } from "./observed/calls.ts";
 import { hold, Violation } from "./observed/hold.ts";
-import { answeredBy, asked, endedFromOutside, signalled, untouched } from "./observed/outside.ts";
+import {
+  couldNotMap,
+  failsUncalled,
+  hasRoom,
+  itemMoved,
+  itemOf,
+  mapBegan,
+  mapEnded,
+} from "./observed/items.ts";
+import { holdIteration, iterated } from "./observed/iterations.ts";
+import { answeredBy, asked, endedFromOutside, signalled } from "./observed/outside.ts";
 import { holdOrder, holdPlace } from "./observed/places.ts";
-import type { Observed, Sight } from "./observed/stage.ts";
+import { isAtWork, nameOf, type Observed, type Sight, unitOf, unseen } from "./observed/stage.ts";
 
 const TERMINAL = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
 
@@ -24,7 +35,9 @@ export class Observer implements Sight {
   /** UTF-8 bytes held: the context and what answers added. */
   bytes = 0;
   /** The context as answers have changed it. */
-  private context: Record<string, unknown>;
+  context: JsonObject;
+  /** The unit of each call. */
+  private readonly callOf = new Map<number, Observed>();
   /** Time in which the clock stood still. */
   stood = 0;
   readonly spec: RunSpec;
@@ -34,27 +47,9 @@ export class Observer implements Sight {
     this.bytes = Buffer.byteLength(JSON.stringify(spec.context));
     this.context = { ...spec.context };
     for (const [at, stage] of spec.stages.entries()) {
-      this.stages.set(stage.name, {
-        spec: stage as AgentStage,
-        question: stage.wait ?? null,
-        outside: untouched(),
-        at,
-        exclusive: stage.wait === undefined && (!stage.parallel || !spec.config.enable_parallel_execution),
-        phase: "pending",
-        outcome: null,
-        tries: 0,
-        attempt: 0,
-        call: 0,
-        first: 0,
-        callAt: 0,
-        due: 0,
-        broken: 0,
-        shown: false,
-        rescued: null,
-        readySeq: stage.depends_on.length === 0 ? 0 : null,
-        calls: 0,
-        worked: 0,
-      });
+      const exclusive =
+        stage.wait === undefined && (!stage.parallel || !spec.config.enable_parallel_execution);
+      this.stages.set(stage.name, unseen(stage, at, exclusive, null));
     }
   }
 
@@ -67,16 +62,36 @@ export class Observer implements Sight {
   }
 
   of(name: string): Observed {
-    return this.stages.get(name) as Observed;
+    const [, stage = "", item] = /^(.*)\[(\d+)\]$/.exec(name) ?? [];
+    const items = this.stages.get(stage)?.items ?? null;
+    return (items === null ? this.stages.get(name) : items.begun[Number(item)]) as Observed;
+  }
+
+  /** The unit of a call, or its stage where there is no such call. */
+  ofCall(stage: string, call: number): Observed {
+    const unit = this.callOf.get(call);
+    return unit?.spec.name === stage ? unit : this.of(stage);
+  }
+
+  /** The stage of an item; any other unit is its own. */
+  stageOf(unit: Observed): Observed {
+    return unit.item === null ? unit : this.of(unit.spec.name);
   }
 
   /** Those that have a place among the concurrent stages. */
   active(): Observed[] {
-    return this.busy().filter((stage) => !stage.outside.displaced);
+    return [...this.stages.values()].filter((stage) => isAtWork(stage) && !stage.outside.displaced);
+  }
+
+  /** All units that may have a call: each stage, or in its place its items. */
+  units(): Observed[] {
+    return [...this.stages.values()].flatMap((stage) =>
+      stage.phase === "mapping" ? (stage.items?.begun ?? []) : [stage],
+    );
   }
 
   private busy(): Observed[] {
-    return [...this.stages.values()].filter((stage) => !["pending", "ended"].includes(stage.phase));
+    return this.units().filter(isAtWork);
   }
 
   /** Those that may begin. */
@@ -110,7 +125,8 @@ export class Observer implements Sight {
   private settle(at: number): void {
     const busy = this.busy();
     const waits = busy.length > 0 && busy.every(({ phase }) => phase === "waiting");
-    if (this.pausedAt === null) this.status = waits && this.ready().length === 0 ? "waiting" : "running";
+    const more = this.ready().length > 0 || [...this.stages.values()].some(hasRoom);
+    if (this.pausedAt === null) this.status = waits && !more ? "waiting" : "running";
     const still =
       this.status === "waiting" ||
       (this.status === "paused" && busy.every(({ phase }) => phase !== "calling"));
@@ -145,9 +161,9 @@ export class Observer implements Sight {
         this.recoveriesWithoutProgress = 0;
         return;
       case "execution.recovered": {
-        const lost = [...this.stages.values()].filter((stage) => stage.phase === "calling");
+        const lost = this.units().filter((stage) => stage.phase === "calling");
         hold("I5", lost.length > 0, () => "recovered where no call was lost");
-        const names = JSON.stringify(lost.map((stage) => stage.spec.name));
+        const names = JSON.stringify([...new Set(lost.map((stage) => stage.spec.name))]);
         hold("I9", JSON.stringify(event.data["stages"]) === names, () => `recovered does not name ${names}`);
         this.recoveries += 1;
         this.recoveriesWithoutProgress += 1;
@@ -164,7 +180,8 @@ export class Observer implements Sight {
     this.terminal = event;
     this.status = event.status;
     hold("I8", event.type === `execution.${event.status}`, () => `${event.type} says ${event.status}`);
-    hold("I12", this.busy().length === 0, () => `${event.type} with stages in flight`);
+    const busy = [...this.stages.values()].some(isAtWork) || this.busy().length > 0;
+    hold("I12", !busy, () => `${event.type} with stages in flight`);
     const required = [...this.stages.values()].find((s) => s.outcome === "failed" && s.spec.required);
     if (event.type === "execution.completed") {
       const open = [...this.stages.values()].find((stage) => stage.phase !== "ended");
@@ -178,8 +195,20 @@ export class Observer implements Sight {
 
   private ofStage(event: LogEvent, at: number): void {
     const stage = this.of(event.stage as string);
-    const { name } = stage.spec;
-    hold("I4", stage.phase !== "ended", () => `${event.type} of ${name}, which has ended`);
+    const unit = event.item === undefined ? stage : itemOf(this, stage, at, event.item);
+    hold("I4", unit.phase !== "ended", () => `${event.type} of ${unitOf(event)}, which has ended`);
+    this.ofUnit(unit, event, at);
+    if (event.item !== undefined) itemMoved(stage, unit);
+  }
+
+  private ofUnit(stage: Observed, event: LogEvent, at: number): void {
+    const name = nameOf(stage);
+    if (stage.phase === "mapping") {
+      mapEnded(stage, event);
+      stage.result = event.type === "stage.completed" || event.type === "stage.failed" ? event.data : null;
+      this.endStage(stage, event.status as NonNullable<Observed["outcome"]>, event.seq);
+      return;
+    }
     if (event.type === "stage.waiting") {
       asked(this, stage, event, at);
       return;
@@ -202,6 +231,11 @@ export class Observer implements Sight {
     switch (event.type) {
       case "stage.started":
         this.begun(stage, event, at);
+        return;
+      case "stage.iterated":
+        hold("I5", called, () => `${name} is repeated without a call`);
+        iterated(this, stage, event);
+        this.context = { ...this.context, ...event.internal?.context };
         return;
       case "stage.retrying": {
         const delay = event.data.delay_ms;
@@ -226,14 +260,17 @@ export class Observer implements Sight {
         if (called) this.tried(stage, event);
         this.bytes += event.internal?.bytes ?? 0;
         this.context = { ...this.context, ...event.internal?.context };
+        stage.result = event.data;
         this.endStage(stage, "completed", event.seq);
         return;
       case "stage.failed":
-        hold("I4", called || asks || stage.phase === "lookup" || failsUncalled(stage), () => {
+        hold("I4", called || asks || stage.phase === "lookup" || failsUncalled(this, stage), () => {
           return `${name} failed while ${stage.phase}`;
         });
         if (asks) answeredBy(stage, event, at);
         if (called) this.tried(stage, event);
+        if (stage.phase === "pending") couldNotMap(this, stage, event);
+        stage.result = event.data;
         this.endStage(stage, "failed", event.seq);
         return;
       case "stage.skipped":
@@ -261,7 +298,8 @@ export class Observer implements Sight {
   }
 
   private begun(stage: Observed, event: LogEventOf<"stage.started">, at: number): void {
-    const { name, retry_attempts } = stage.spec;
+    const { retry_attempts } = stage.spec;
+    const name = nameOf(stage);
     hold("I11", this.status === "running", () => `${name} started while ${this.status}`);
     hold("I11", at < this.deadline, () => `${name} started after the deadline`);
     hold("I3", stage.readySeq !== null, () => `${name} started before its dependencies ended`);
@@ -274,20 +312,31 @@ export class Observer implements Sight {
     hold("I5", event.attempt <= retry_attempts, () => `try ${event.attempt} of ${retry_attempts}`);
     if (stage.phase === "pending") {
       hold("I5", event.attempt === 1, () => `${name} began with try ${event.attempt}`);
-      holdPlace(this, stage);
-      holdOrder(this, stage);
+      if (stage.item === null) {
+        holdPlace(this, stage);
+        holdOrder(this, stage);
+        if (stage.spec.map !== undefined) {
+          mapBegan(this, stage, event);
+          return;
+        }
+      } else hold("map", !failsUncalled(this, stage), () => `${name} has no input, and is called`);
     } else if (stage.phase === "delayed") {
       hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
     } else {
       hold("I5", stage.phase === "cut", () => `${name} started while ${stage.phase}`);
-      const again = stage.rescued === null ? stage.attempt : Math.max(1, stage.attempt);
+      const again = Math.max(1, stage.attempt);
       hold("I5", event.attempt === again, () => `${name} repeated as try ${event.attempt}`);
-      hold("I7", event.internal?.repeated === true, () => `${name} repeated and does not say so`);
+      // The first call of an iteration repeats none.
+      const repeats = stage.attempt > 0 || stage.rescued !== null ? true : undefined;
+      hold("I7", event.internal?.repeated === repeats, () => `${name} repeated and does not say so`);
     }
+    holdIteration(stage, event);
     // It has left its place for the outside, and needs one again.
-    if (stage.outside.displaced) holdPlace(this, stage);
+    const holder = this.stageOf(stage);
+    if (stage.outside.displaced && holder.outside.displaced) holdPlace(this, holder);
     stage.outside.displaced = false;
+    this.callOf.set(event.seq, stage);
     stage.first = stage.phase === "cut" && stage.first > 0 ? stage.first : event.seq;
     stage.phase = "calling";
     stage.attempt = event.attempt;
@@ -303,11 +352,12 @@ export class Observer implements Sight {
   }
 
   private rescue(stage: Observed, event: LogEventOf<"stage.fallback">): void {
-    const { name, fallback } = stage.spec;
+    const { fallback } = stage.spec;
+    const name = nameOf(stage);
     hold("I12", stage.rescued === null, () => `${name} falls back a second time`);
     const called =
       stage.phase === "calling" || stage.phase === "waiting" || (stage.phase === "cut" && hasCallback(event));
-    hold("I12", called || failsUncalled(stage), () => `${name} falls back ${stage.phase}`);
+    hold("I12", called || failsUncalled(this, stage), () => `${name} falls back ${stage.phase}`);
     const strategy = typeof fallback === "string" ? fallback : fallback?.strategy;
     hold("I12", event.data.strategy === strategy, () => `${name} has the fallback ${strategy}`);
     if (called && stage.question === null) this.tried(stage, event);
@@ -324,6 +374,7 @@ export class Observer implements Sight {
     stage.shown = false;
     stage.outcome = outcome;
     this.recoveriesWithoutProgress = 0;
+    if (stage.item !== null) return;
     for (const other of this.stages.values()) {
       if (other.readySeq !== null || !other.spec.depends_on.includes(stage.spec.name)) continue;
       const before = other.spec.depends_on.map((name) => this.of(name));
@@ -333,7 +384,7 @@ export class Observer implements Sight {
 
   /** A crash does not touch what an agent does that has answered 202; a pause in mode abort does. */
   private cutCalls(byPause: boolean): void {
-    for (const stage of this.stages.values()) {
+    for (const stage of this.units()) {
       const handed = stage.phase === "waiting" && stage.outside.reason === "callback";
       if (stage.phase !== "calling" && !(byPause && handed)) continue;
       stage.outside.reason = null;
@@ -343,20 +394,4 @@ export class Observer implements Sight {
       if (stage.rescued === null) stage.tries = stage.attempt - 1;
     }
   }
-}
-
-/** A condition that cannot be evaluated fails a stage before it is called, and a prompt before it is shown. */
-function failsUncalled(stage: Observed): boolean {
-  const { when } = stage.spec;
-  return stage.phase === "pending" && (when !== undefined || stage.question?.prompt !== undefined);
-}
-
-/** What the log keeps of the call that an event ends. */
-function callEndOf({ internal = {} }: LogEvent): CallEnd {
-  return "began_at" in internal || "uncalled" in internal ? internal : {};
-}
-
-/** True where a callback has led to the event. */
-function hasCallback({ internal }: LogEvent): boolean {
-  return internal !== undefined && "answered" in internal && internal.answered?.call != null;
 }

@@ -6,6 +6,7 @@ import type { CallEnding, Command } from "../../../src/core/execution/command.ts
 import type { Invocation } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { CallFailure } from "../../../src/core/resilience/classify.ts";
+import { forUnits, withUnits } from "./mapped/draw.ts";
 import {
   answeringLater,
   asking,
@@ -74,11 +75,24 @@ const WHENS = [
 /**
  * @param shared with what executions share: fallbacks, a result cache, breakers, retry budgets
  * @param outside with stages that ask, and agents that answer later
+ * @param units some with stages that map a list, and that repeat
  */
-export function drawScenario(seed: number, size: number, shared = false, outside = false): Scenario {
+export function drawScenario(
+  seed: number,
+  size: number,
+  shared = false,
+  outside = false,
+  units = false,
+): Scenario {
   const random = new Random(seed);
   const agents = drawSpec(random, size, shared && random.odds(0.5) ? 0.5 : 0);
-  const spec = outside ? withOutside(random, agents) : agents;
+  const askers = outside ? withOutside(random, agents) : agents;
+  const hasUnits = units && random.odds(0.5);
+  const spec = hasUnits ? withUnits(random, askers) : askers;
+  const draw = (stage: AgentStage): CallPlan => {
+    const drawn = drawCall(random, stage, failing);
+    return hasUnits ? { ...drawn, outcome: forUnits(random, drawn.outcome) } : drawn;
+  };
   const started_at = 1_764_000_000_000 + random.int(0, 999);
   const crash = random.pick(["every", "often", "sometimes", "once", "never"] as const);
   const failing = random.pick([0, 0.05, 0.2, 0.5]);
@@ -95,9 +109,9 @@ export function drawScenario(seed: number, size: number, shared = false, outside
     said: () => drawSaid(random),
     plan: (stage, _attempt, kind) => {
       if (kind === "lookup") return drawLookup(random);
-      const drawn = drawCall(random, stage, failing);
+      const drawn = draw(stage);
       if (stage.callback_timeout_seconds !== undefined) {
-        const later = drawLater(random, () => drawCall(random, stage, failing).outcome);
+        const later = drawLater(random, () => draw(stage).outcome);
         if (later !== null) return { ...drawn, duration_ms: Math.min(drawn.duration_ms, 900), later };
       }
       return shared && random.odds(0.1) ? drawShared(random, stage, drawn, kind) : drawn;

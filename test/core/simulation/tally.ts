@@ -3,6 +3,8 @@
 export class Tally {
   readonly faults = new Map<string, number>();
   readonly verbs = new Map<string, number>();
+  /** What befell items and iterations. */
+  readonly units = new Map<string, number>();
   readonly ends = new Map<string, number>();
   runs = 0;
   events = 0;
@@ -21,6 +23,10 @@ export class Tally {
     add(this.verbs, kind);
   }
 
+  unit(kind: string): void {
+    add(this.units, kind);
+  }
+
   end(status: string): void {
     add(this.ends, status);
   }
@@ -31,7 +37,7 @@ export class Tally {
         .toSorted((a, b) => b[1] - a[1])
         .map(([kind, count]) => `${kind} ${count}`)
         .join(", ");
-    return `${this.runs} runs, ${this.events} events, ${this.total} faults\n  ${list(this.faults)}\n  verbs: ${list(this.verbs)}\n  ends: ${list(this.ends)}`;
+    return `${this.runs} runs, ${this.events} events, ${this.total} faults\n  ${list(this.faults)}\n  verbs: ${list(this.verbs)}\n  units: ${list(this.units)}\n  ends: ${list(this.ends)}`;
   }
 }
 

@@ -5,11 +5,14 @@ import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import { type Invocation, nextActions } from "../../../src/core/execution/next-actions.ts";
+import type { Usage } from "../../../src/contract/stage.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import { auditEnd, auditTurn, same } from "./audit.ts";
 import { judgeAnswer, judgeVerb } from "./judge.ts";
 import { Observer } from "./observer.ts";
 import { hold, Violation } from "./observed/hold.ts";
+import { unitOf } from "./observed/stage.ts";
+import { befell, interrupted } from "./mapped/befell.ts";
 import { missedBy } from "./observed/outside.ts";
 import { auditAnswers, judgeOutside } from "./outside/judge.ts";
 import { type OutsideCommand, Outsiders } from "./outside/outsiders.ts";
@@ -20,6 +23,7 @@ import type { Tally } from "./tally.ts";
 export type Point = "decided" | "written" | "acted";
 
 export interface Call {
+  /** Its unit. */
   stage: string;
   attempt: number;
   call: number;
@@ -93,6 +97,8 @@ export class World {
   private readonly begun = new Map<string, number>();
   private disruptions = 0;
   private readonly done = new Set<string>();
+  /** What the answers that were taken had used, by the `seq` of the event that took each. */
+  readonly used = new Map<number, Usage>();
   private command: Command["type"] = "start";
   private readonly faultsBefore: number;
 
@@ -230,6 +236,7 @@ export class World {
       hold("I2", state === before && events.length === 0, () => `${command.type} changed a terminal state`);
     }
     judge(events, refusal);
+    if (refusal === null) this.takeUsage(command, events);
     if (events.length > 0) {
       this.unwritten.push(...events);
       const urgent = URGENT.has(command.type);
@@ -247,27 +254,45 @@ export class World {
     return { events, refusal };
   }
 
+  /** An answer that was taken has ended its unit, or an iteration of it. */
+  private takeUsage(command: Command, events: readonly LogEvent[]): void {
+    if ((command.type !== "answer" && command.type !== "callback") || command.outcome.ok !== true) return;
+    const isOf = ({ internal }: LogEvent) =>
+      command.type === "answer" || (internal !== undefined && "answered" in internal);
+    const unit = command.type === "answer" ? command.stage : null;
+    const first = events.find((event) => (unit === null || unitOf(event) === unit) && isOf(event));
+    if (first?.type !== "stage.completed" && first?.type !== "stage.iterated") return;
+    this.used.set(first.seq, command.outcome.answer.usage ?? {});
+  }
+
   private see(event: LogEvent): void {
     const missed = missedBy(this.observer, event);
     if (missed !== null) this.tally.fault(missed);
     this.observer.see(event);
+    const fault = befell(this.observer, event);
+    if (fault !== null) this.tally.unit(fault);
     // A pause in mode abort interrupts what an agent does that has answered 202, too.
     if (event.type === "execution.paused" && event.data.mode === "abort") this.disruptions += 1;
     if (event.type !== "stage.waiting") return;
     const { reason } = event.data;
     this.tally.verb(`wait for ${reason === "wait" ? "an answer" : "a callback"}`);
-    this.outsiders.seen(event, this.observer.of(event.stage).call, this.time, this.setBack);
+    this.outsiders.seen(event, this.observer.of(unitOf(event)).call, this.time, this.setBack);
   }
 
   private write(): void {
     this.commitAt = null;
     for (const event of this.unwritten) {
-      if (event.type === "stage.completed") this.done.add(event.stage);
+      this.committed(event);
       this.disk.push(JSON.stringify(event));
     }
     this.unwritten = [];
     this.committedState = this.state;
     this.point("written");
+  }
+
+  private committed(event: LogEvent): void {
+    if (event.type === "stage.completed") this.done.add(unitOf(event));
+    if (event.type === "stage.iterated") this.done.add(`${unitOf(event)} ${event.data.iteration}`);
   }
 
   private act(): void {
@@ -282,8 +307,11 @@ export class World {
   }
 
   private begin({ stage, attempt, call, kind }: Invocation): void {
-    hold("I4", !this.done.has(stage), () => `${stage} is called again although its completion was committed`);
-    const key = kind === "call" ? `${stage} ${attempt}` : `${stage} ${kind}`;
+    const { spec, iteration } = this.observer.of(stage);
+    for (const end of [spec.name, stage, `${stage} ${iteration}`]) {
+      hold("I4", !this.done.has(end), () => `${end} is called again although its completion was committed`);
+    }
+    const key = `${stage} ${iteration} ${kind === "call" ? attempt : kind}`;
     const last = this.begun.get(key);
     hold(
       "I5",
@@ -291,12 +319,12 @@ export class World {
       () => `try ${attempt} of ${stage} is called twice`,
     );
     this.begun.set(key, this.disruptions);
-    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, kind);
+    const plan = this.scenario.plan(spec, attempt, kind);
     // Whoever is not called takes the coordinator's own time.
     if (kind === "lookup") this.exact = false;
     const began_at = this.clock();
     this.calls.set(call, { stage, attempt, call, began_at, ends_at: this.time + plan.duration_ms, plan });
-    if (plan.later !== undefined) this.outsiders.called(stage, call, this.time, plan.later);
+    if (plan.later !== undefined) this.outsiders.called(spec.name, call, this.time, plan.later);
   }
 
   private abort(call: Call): void {
@@ -313,7 +341,7 @@ export class World {
     this.disk.push(...disk);
     this.time = time;
     this.committedState = state;
-    for (const { type, stage } of this.log()) if (type === "stage.completed") this.done.add(stage);
+    for (const event of this.log()) this.committed(event);
     this.outsiders.remember(this.log());
     this.die();
   }
@@ -334,6 +362,8 @@ export class World {
     this.disruptions += 1;
     this.exact = false;
     this.tally.crash(this.command);
+    for (const fault of interrupted(this.observer)) this.tally.unit(fault);
+    for (const seq of this.used.keys()) if (seq > this.disk.length) this.used.delete(seq);
     this.calls.clear();
     this.late = [];
     this.unwritten = [];

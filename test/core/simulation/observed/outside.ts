@@ -2,20 +2,7 @@
 // shares nothing with the core.
 import type { LogEvent, LogEventOf } from "../../../../src/core/execution/log-event.ts";
 import { hold } from "./hold.ts";
-import { awaitsCallback, type Observed, type Outside, type Sight } from "./stage.ts";
-
-export function untouched(): Outside {
-  return {
-    reason: null,
-    seq: 0,
-    since: 0,
-    expires: 0,
-    displaced: false,
-    answered: false,
-    early: null,
-    called: new Set(),
-  };
-}
+import { awaitsCallback, type Observed, type Sight, unitOf } from "./stage.ts";
 
 /** A stage asks its question, or its agent has answered 202. */
 export function asked(
@@ -148,7 +135,7 @@ export function answeredBy(
 
 /** What did not come in time where this event ends a wait; null where it does not. */
 export function missedBy(observer: Sight, event: LogEvent): string | null {
-  const seen = observer.stages.get(event.stage ?? "");
+  const seen = observer.of(unitOf(event));
   if (seen?.phase !== "waiting" || Date.parse(event.timestamp) < seen.outside.expires) return null;
   if (event.type === "stage.cancelled") return null;
   const { reason, expires, since } = seen.outside;

@@ -4,6 +4,7 @@ import type { AgentStage } from "../../../../src/contract/stage.ts";
 import type { CallEnding, Command } from "../../../../src/core/execution/command.ts";
 import type { LogEvent, LogEventOf } from "../../../../src/core/execution/log-event.ts";
 import type { OutsideAnswer } from "../../../../src/core/execution/state.ts";
+import { unitOf } from "../observed/stage.ts";
 import type { Scenario } from "../scenario.ts";
 import type { Later, Moment } from "./draw.ts";
 
@@ -49,19 +50,20 @@ export class Outsiders {
     const calls = new Map<string, number>();
     const open = new Map<string, LogEventOf<"stage.waiting">>();
     for (const event of log) {
-      if (event.type === "stage.started") calls.set(event.stage, event.seq);
+      const unit = unitOf(event);
+      if (event.type === "stage.started") calls.set(unit, event.seq);
       if (event.type === "stage.signalled") {
         if (event.internal?.answer) this.taken.set(event.stage, JSON.stringify(event.internal.answer));
-      } else if (event.type === "stage.waiting") open.set(event.stage, event);
+      } else if (event.type === "stage.waiting") open.set(unit, event);
       else if (event.type === "stage.completed" && event.internal?.answered?.call === null) {
         this.taken.set(event.stage, JSON.stringify({ ok: true, data: event.data.data }));
-        open.delete(event.stage);
-      } else open.delete(event.stage ?? "");
+        open.delete(unit);
+      } else open.delete(unit);
     }
     for (const event of open.values()) {
       const { stage, attempt, timestamp, data } = event;
       const time = Date.parse(timestamp);
-      const call = calls.get(stage) ?? 0;
+      const call = calls.get(unitOf(event)) ?? 0;
       const spec = this.scenario.spec.stages.find(({ name }) => name === stage);
       const later =
         data.reason === "callback"
