@@ -19,17 +19,7 @@ import { scopeOf } from "./scope.ts";
 import type { ResolvedStage } from "../../../contract/stage.ts";
 
 export function advance(batch: Batch): void {
-  for (const [name, unit] of unitsOf(batch.state)) {
-    if (batch.state.status !== "running") return;
-    // A fallback's call has the attempt of the try that it follows.
-    // One that has left its place to wait for the outside needs one again.
-    if (unit.displaced && !hasPlaceAgain(batch.state, name)) continue;
-    if (unit.phase === "interrupted") {
-      // The first try of an iteration is no repetition.
-      callUnit(batch, name, Math.max(1, unit.attempt), unit.attempt > 0 || unit.rescued !== null);
-    } else if (unit.phase === "delayed" && unit.due_at <= batch.now)
-      callUnit(batch, name, unit.attempt + 1, false);
-  }
+  goOn(batch);
   let steps = 0;
   while (batch.state.status === "running") {
     if (batch.state.stages.every((stage) => stage.phase === "ended")) {
@@ -45,6 +35,23 @@ export function advance(batch: Batch): void {
     if (item === null) startStage(batch, next, meter);
     else startUnit(batch, item, meter);
     steps += meter.spent;
+    // What has ended without a call has left its place to those that were there before.
+    if (batch.events.at(-1)?.type !== "stage.started") goOn(batch);
+  }
+}
+
+/** Calls again what was interrupted, and what has waited for its next try. */
+function goOn(batch: Batch): void {
+  for (const [name, unit] of unitsOf(batch.state)) {
+    if (batch.state.status !== "running") return;
+    // A fallback's call has the attempt of the try that it follows.
+    // One that has left its place to wait for the outside needs one again.
+    if (unit.displaced && !hasPlaceAgain(batch.state, name)) continue;
+    if (unit.phase === "interrupted") {
+      // The first try of an iteration is no repetition.
+      callUnit(batch, name, Math.max(1, unit.attempt), unit.attempt > 0 || unit.rescued !== null);
+    } else if (unit.phase === "delayed" && unit.due_at <= batch.now)
+      callUnit(batch, name, unit.attempt + 1, false);
   }
 }
 

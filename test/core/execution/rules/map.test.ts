@@ -291,6 +291,22 @@ describe("beside other stages", () => {
     expect(run.calls).toEqual(["a"]);
   });
 
+  test("The place that it frees where its last items need no call is taken at once.", () => {
+    const input = { n: "item.n" };
+    const run = new Play(
+      [
+        stage("a", { callback_timeout_seconds: 60 }),
+        stage("each", { map: over("context.docs", { concurrency: 1, on_error: "collect" }), input }),
+      ],
+      {},
+      { context: { docs: [{ n: 1 }, {}] } },
+    );
+    run.accept("a").callback("a", { ok: false, failure: REJECTED }).after(run.delay).tick();
+    expect(run.calls).toEqual(["each[0]"]);
+    run.answer("each[0]");
+    expect(run.calls).toEqual(["a"]);
+  });
+
   test("A place that it has left it needs again for its next item.", () => {
     const run = new Play(
       [
