@@ -10,6 +10,7 @@ import type { RunSpec } from "../core/execution/run-spec.ts";
 import { isTerminal } from "../core/execution/state.ts";
 import type { ForkSource } from "../core/forks/fork-source.ts";
 import type { StageWait } from "../core/execution/view/stage-wait.ts";
+import type { UnitName } from "../core/execution/units/unit-name.ts";
 import { parseJson } from "../core/json/exact-integer.ts";
 import type { TenantHealth } from "../core/resilience/breaker.ts";
 import { TIMINGS } from "../core/timings.ts";
@@ -92,7 +93,8 @@ export interface WaitToken {
 
 /** The call that a callback belongs to, as its token says. */
 export interface CallbackTarget {
-  stage: string;
+  /** Its unit. */
+  stage: UnitName;
   /** The `seq` of its stage.started. */
   call: number;
   /** The run's start, ms since the epoch. */

@@ -90,7 +90,8 @@ export type Command =
   /** The result of an agent that answers later. */
   | {
       type: "callback";
-      stage: string;
+      /** Its unit. */
+      stage: UnitName;
       /** The `seq` of the stage.started of its call. */
       call: number;
       outcome: CallEnding;
@@ -98,7 +99,7 @@ export type Command =
   /** The execution that a stage runs goes on, or has ended. `stage`: its unit. */
   | { type: "child"; stage: UnitName; child: string }
   /** A sign of life of such an agent. */
-  | { type: "heartbeat"; stage: string; call: number }
+  | { type: "heartbeat"; stage: UnitName; call: number }
   /** Time has passed: tries, deadlines, pauses and waits may be due. */
   | { type: "tick" }
   /**

@@ -7,7 +7,7 @@ import type { StageResult, Usage } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
-import { callBegan, callEnded, holdCalls } from "./fold/calls.ts";
+import { callEnded, holdCalls } from "./fold/calls.ts";
 import { pausedSpansAt, settle } from "./fold/clock.ts";
 import { asked, outsideEnded, signalled } from "./fold/outside.ts";
 import { iterated } from "./fold/iterations.ts";
@@ -104,7 +104,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         phase: "calling",
         call: event.seq,
         call_at: at,
-        ...callBegan(stage, event),
+        first_call: stage.phase === "interrupted" && stage.first_call > 0 ? stage.first_call : event.seq,
         began_seq: stage.began_seq || event.seq,
         attempt: event.attempt,
         repeated: event.internal?.repeated === true,

@@ -90,8 +90,6 @@ export interface StageState {
    * result. 0 where there is none.
    */
   readonly first_call: number;
-  /** Those that a crash has repeated, of an item: the calls of its siblings lie between them. */
-  readonly lost_calls: readonly number[];
   /** The number of the current or last try. */
   readonly attempt: number;
   /** The call in flight has the attempt of one that was interrupted. */

@@ -14,6 +14,7 @@ import type { TokenRun } from "./token.ts";
 /** The stage of a run that a token is about. */
 interface TokenStage extends TokenRun {
   tenant: string;
+  /** For a callback, its unit: an item's call has a token of its own, also where a crash has given its `seq` away. */
   stage: string;
 }
 

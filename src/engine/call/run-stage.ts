@@ -63,7 +63,7 @@ export async function runStage(
     return conforming(stage, await lastResult(ports.shared?.cache, request, hooks));
   }
   if (stage.callback_timeout_seconds !== undefined) {
-    request.callback_url = await callbackUrl(ports, state, { stage: stage.name, call: invocation.call });
+    request.callback_url = await callbackUrl(ports, state, { stage: unit, call: invocation.call });
   }
   const call = (ownHooks: StageHooks, waited_ms: number) => {
     const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);

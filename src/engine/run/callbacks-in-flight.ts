@@ -4,7 +4,8 @@
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
 import type { CallEnding, Command, Refusal } from "../../core/execution/command.ts";
 import { awaitsCallback, type ExecutionState, stageOf } from "../../core/execution/state.ts";
-import { unitOfCall } from "../../core/execution/units/units.ts";
+import { unitPlace } from "../../core/execution/units/unit-name.ts";
+import { calledUnit } from "../../core/execution/units/units.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { callbackToken, calledAgent } from "../call/callback.ts";
 import { NO_ROOM } from "../memory/isolate-budget.ts";
@@ -69,7 +70,7 @@ export class CallbacksInFlight {
   /** Drops the texts of calls that the state does not await, and stops reading what can end no call any more. */
   match(state: ExecutionState): void {
     for (const [call, { live }] of this.shown) {
-      if (awaits(state, { stage: live.stage, call })) continue;
+      if (awaits(state, { stage: live.unit, call })) continue;
       this.shown.delete(call);
       this.memory.ended(call);
     }
@@ -87,7 +88,8 @@ export class CallbacksInFlight {
   async receive(target: CallbackTarget, sent: Sent): Promise<Result<CallbackReceipt>> {
     const state = this.owner.state();
     const { callbacks } = this.ports;
-    const stage = state?.spec.stages.find(({ name }) => name === target.stage);
+    const of = unitPlace(target.stage).stage;
+    const stage = state?.spec.stages.find(({ name }) => name === of);
     if (state === null || callbacks === undefined || stage?.agent_type === undefined) {
       return err({ code: "NOT_FOUND" });
     }
@@ -96,7 +98,7 @@ export class CallbacksInFlight {
     this.readings.add(reading);
     try {
       const token = await callbackToken(this.ports, state, target);
-      const agent = calledAgent(state, unitOfCall(state, target.stage, target.call));
+      const agent = calledAgent(state, calledUnit(state, target.stage));
       const aborted = untilAborted(reading.abort.signal);
       const read = await Promise.race([callbacks.read(agent, token, sent, this.hooks(reading)), aborted]);
       return this.take(reading, read);
@@ -197,7 +199,7 @@ export class CallbacksInFlight {
   /** A text of this call begins; readers of an earlier one begin again. */
   private begin(state: ExecutionState, reading: Reading): void {
     const { stage, call } = reading.target;
-    const unit = unitOfCall(state, stage, call);
+    const unit = calledUnit(state, stage);
     this.memory.ended(call);
     const live = new LiveText(state.spec.execution_id, unit, stageOf(state, unit).attempt, call);
     this.shown.set(call, { live, reading });
@@ -223,13 +225,14 @@ type CallOf = Pick<CallbackTarget, "stage" | "call">;
 
 function awaits(state: ExecutionState, { stage, call }: CallOf): boolean {
   return (
-    state.index.has(stage) && awaitsCallback(state, stageOf(state, unitOfCall(state, stage, call)), call)
+    state.index.has(unitPlace(stage).stage) &&
+    awaitsCallback(state, stageOf(state, calledUnit(state, stage)), call)
   );
 }
 
 function isAnswered(state: ExecutionState, { stage, call }: CallOf): boolean {
-  if (!state.index.has(stage)) return false;
-  const { answers } = stageOf(state, unitOfCall(state, stage, call));
+  if (!state.index.has(unitPlace(stage).stage)) return false;
+  const { answers } = stageOf(state, calledUnit(state, stage));
   return answers.some((answer) => answer.call === call);
 }
 

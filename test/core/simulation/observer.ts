@@ -36,8 +36,6 @@ export class Observer implements Sight {
   bytes = 0;
   /** The context as answers have changed it. */
   context: JsonObject;
-  /** The unit of each call. */
-  private readonly callOf = new Map<number, Observed>();
   /** Time in which the clock stood still. */
   stood = 0;
   readonly spec: RunSpec;
@@ -67,10 +65,10 @@ export class Observer implements Sight {
     return (items === null ? this.stages.get(name) : items.begun[Number(item)]) as Observed;
   }
 
-  /** The unit of a call, or its stage where there is no such call. */
-  ofCall(stage: string, call: number): Observed {
-    const unit = this.callOf.get(call);
-    return unit?.spec.name === stage ? unit : this.of(stage);
+  /** The unit of this name, or its stage where it is not known. */
+  called(name: string): Observed {
+    const [stage = ""] = name.split("[");
+    return this.of(name) ?? this.of(stage);
   }
 
   /** The stage of an item; any other unit is its own. */
@@ -336,7 +334,6 @@ export class Observer implements Sight {
     const holder = this.stageOf(stage);
     if (stage.outside.displaced && holder.outside.displaced) holdPlace(this, holder);
     stage.outside.displaced = false;
-    this.callOf.set(event.seq, stage);
     stage.first = stage.phase === "cut" && stage.first > 0 ? stage.first : event.seq;
     stage.phase = "calling";
     stage.attempt = event.attempt;

@@ -324,7 +324,7 @@ export class World {
     if (kind === "lookup") this.exact = false;
     const began_at = this.clock();
     this.calls.set(call, { stage, attempt, call, began_at, ends_at: this.time + plan.duration_ms, plan });
-    if (plan.later !== undefined) this.outsiders.called(spec.name, call, this.time, plan.later);
+    if (plan.later !== undefined) this.outsiders.called(stage, call, this.time, plan.later);
   }
 
   private abort(call: Call): void {

@@ -4,6 +4,7 @@ import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { ExecutionState } from "../../../src/core/execution/state.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import { unitOf } from "../../core/simulation/observed/stage.ts";
 import { type Life, Platform } from "./platform.ts";
 import { drained, VirtualTime } from "./virtual-time.ts";
 
@@ -58,7 +59,9 @@ export class Bench {
   }
 
   get types(): string[] {
-    return this.log.map((event) => (event.stage === undefined ? event.type : `${event.type} ${event.stage}`));
+    return this.log.map((event) =>
+      event.stage === undefined ? event.type : `${event.type} ${unitOf(event)}`,
+    );
   }
 
   /** Milliseconds since the run began. */

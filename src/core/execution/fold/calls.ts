@@ -1,16 +1,7 @@
 // How a unit's call ends in the fold of the log: with its try, or interrupted by a pause or a crash.
-import type { CallEnd, LogEventOf } from "../log-event.ts";
+import type { CallEnd } from "../log-event.ts";
 import type { ExecutionState, StageState } from "../state.ts";
 import type { CallEndEvent } from "./outside.ts";
-
-/** A call that repeats one which a crash has interrupted goes on with its try. */
-export function callBegan(
-  { phase, first_call, lost_calls, call }: StageState,
-  { seq, item }: LogEventOf<"stage.started">,
-): Pick<StageState, "first_call" | "lost_calls"> {
-  if (phase !== "interrupted" || first_call === 0) return { first_call: seq, lost_calls: [] };
-  return { first_call, lost_calls: item === undefined ? lost_calls : [...lost_calls, call] };
-}
 
 export function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
   // An agent that answers later works until its callback.

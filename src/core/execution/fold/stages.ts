@@ -48,7 +48,6 @@ export function newUnit(stage: string, agent_type: string | null): StageState {
     call: 0,
     call_at: 0,
     first_call: 0,
-    lost_calls: [],
     attempt: 0,
     repeated: false,
     due_at: 0,

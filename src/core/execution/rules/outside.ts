@@ -15,6 +15,7 @@ import type { AcceptedCall, CallEnding, Command, Refusal } from "../command.ts";
 import type { CallEnd } from "../log-event.ts";
 import { conforming } from "../output.ts";
 import { agentStageOf, specOf } from "../schedule.ts";
+import { unitPlace } from "../units/unit-name.ts";
 import {
   type AcceptedAnswer,
   awaitsCallback,
@@ -24,7 +25,7 @@ import {
   type StageState,
   stageOf,
 } from "../state.ts";
-import { isOpen, unitOfCall, unitsOf } from "../units/units.ts";
+import { calledUnit, isOpen, unitsOf } from "../units/units.ts";
 import { replyExpired, takeReply } from "./agent-asks.ts";
 import { withinContext } from "./answer.ts";
 import { askAgain } from "./child.ts";
@@ -237,9 +238,10 @@ function endWith(
 }
 
 /** The result of an agent that answers later, which may come before its 202. */
-export function takeCallback(batch: Batch, { stage: of, call, outcome }: Callback): Refusal | null {
+export function takeCallback(batch: Batch, { stage: unit, call, outcome }: Callback): Refusal | null {
+  const { stage: of } = unitPlace(unit);
   if (!batch.state.index.has(of)) return { reason: "unknown_stage", stage: of };
-  const name = unitOfCall(batch.state, of, call);
+  const name = calledUnit(batch.state, unit);
   const stage = stageOf(batch.state, name);
   const answered = { call, digest: digestOf(outcome) };
   if (isKnown(stage, answered)) return { reason: "repeated", stage: of };
@@ -259,9 +261,10 @@ const TRY_ENDED = "the try that the callback belongs to has ended";
  * so those that would move it by less than a tenth are dropped; a tenth is added, so that none of them has less time
  * than it was promised.
  */
-export function takeHeartbeat(batch: Batch, { stage: of, call }: Heartbeat): Refusal | null {
+export function takeHeartbeat(batch: Batch, { stage: unit, call }: Heartbeat): Refusal | null {
+  const { stage: of } = unitPlace(unit);
   if (!batch.state.index.has(of)) return { reason: "unknown_stage", stage: of };
-  const name = unitOfCall(batch.state, of, call);
+  const name = calledUnit(batch.state, unit);
   const stage = stageOf(batch.state, name);
   if (!awaitsCallback(batch.state, stage, call)) return unanswerable(of, TRY_ENDED);
   const { wait } = stage;

@@ -17,17 +17,11 @@ export function someUnit(state: ExecutionState, condition: (unit: StageState) =>
   return false;
 }
 
-/**
- * The unit that a call is of.
- * @param call the `seq` of a stage.started
- */
-export function unitOfCall(state: ExecutionState, stage: string, call: number): UnitName {
+/** The unit that a callback names; its stage where that has no items any more. */
+export function calledUnit(state: ExecutionState, name: UnitName): UnitName {
+  const { stage, item = -1 } = unitPlace(name);
   const { items } = stageOf(state, stage);
-  const isOf = ({ call: last, lost_calls, answers }: StageState) =>
-    call === last || lost_calls.includes(call) || answers.some((answer) => answer.call === call);
-  const item =
-    items?.open.find((at) => isOf(items.units[at] as StageState)) ?? items?.units.findIndex(isOf) ?? -1;
-  return unitName(stage, item === -1 ? undefined : item);
+  return items?.units[item] === undefined ? stage : name;
 }
 
 /** False where an item's stage has ended, and its items with it. */

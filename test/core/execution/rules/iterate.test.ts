@@ -4,7 +4,7 @@ import { type AgentStage, RepeatSpec } from "../../../../src/contract/stage.ts";
 import { stageInput } from "../../../../src/core/execution/stage-input.ts";
 import { stageOf } from "../../../../src/core/execution/state.ts";
 import { unitScope } from "../../../../src/core/execution/units/unit-scope.ts";
-import { ok, Play, REJECTED, stage, status } from "../../rules/play.ts";
+import { BROKEN, ok, Play, REJECTED, stage, status } from "../../rules/play.ts";
 
 const draft = (repeat: object = {}, fields: Partial<AgentStage> = {}) =>
   stage("draft", {
@@ -71,6 +71,15 @@ test("The tries of an iteration are its own.", () => {
   run.after(1e5).tick().answer("draft", GOOD);
   expect(run.of("stage.started").map(({ attempt }) => attempt)).toEqual([1, 2, 1, 2]);
   expect(run.status).toBe("completed");
+});
+
+test("So is the further try after an answer that breaks the contract.", () => {
+  const run = new Play([draft({}, { retry_attempts: 3 })]);
+  run.fail("draft", BROKEN).after(1e5).tick().answer("draft", bad(1));
+  run.fail("draft", BROKEN).after(1e5).tick();
+  expect(run.calls).toEqual(["draft"]);
+  run.fail("draft", BROKEN);
+  expect(run.view.error_info).toMatchObject({ code: "AGENT_PROCESSING_ERROR", retry_attempts: 2 });
 });
 
 test("`until` sees the iteration, and the results and the context as elsewhere.", () => {

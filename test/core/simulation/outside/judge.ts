@@ -101,7 +101,7 @@ function judgeSignal(world: World, { stage, wait, answer, by }: Signal): Judge {
 
 function judgeCallback(world: World, { stage, call, outcome }: Callback): Judge {
   const { observer, outsiders, tally } = world;
-  const seen = observer.ofCall(stage, call);
+  const seen = observer.called(stage);
   const { phase, outside } = seen;
   const { isOver, isTooLate, isUnforeseen } = circumstances(world, seen);
   const handed = phase === "waiting" && outside.reason === "callback";
@@ -136,7 +136,7 @@ function judgeCallback(world: World, { stage, call, outcome }: Callback): Judge 
 
 function judgeHeartbeat(world: World, { stage, call }: Heartbeat): Judge {
   const { observer, tally } = world;
-  const seen = observer.ofCall(stage, call);
+  const seen = observer.called(stage);
   const { isOver, isTooLate, isUnforeseen } = circumstances(world, seen);
   const awaited = awaitsCallback(seen, call) && !isOver && !isTooLate;
   return (events: LogEvent[], refusal) => {

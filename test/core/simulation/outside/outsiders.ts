@@ -69,7 +69,7 @@ export class Outsiders {
         data.reason === "callback"
           ? this.scenario.plan(spec as AgentStage, attempt, "call").later
           : undefined;
-      if (later !== undefined) this.called(stage, call, time, later);
+      if (later !== undefined) this.called(unitOf(event), call, time, later);
       this.seen(event, call, time, 0);
     }
   }
@@ -115,7 +115,7 @@ export class Outsiders {
     if (data.reason === "callback") {
       const callbacks: { at: Moment; outcome: CallEnding }[] = this.atExpiry.get(call) ?? [];
       for (const { at, outcome } of callbacks)
-        this.plan(when(at), { type: "callback", stage, call, outcome });
+        this.plan(when(at), { type: "callback", stage: unitOf(event), call, outcome });
       this.atExpiry.delete(call);
       return;
     }
