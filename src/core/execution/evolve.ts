@@ -216,6 +216,7 @@ function mapBegan(state: ExecutionState, event: LogEventOf<"stage.started">): Ex
   const none = newUnit(event.stage, event.data.agent_type);
   const next = withStage(state, event, (stage) => ({
     phase: "mapping",
+    attempt: event.attempt,
     began_seq: event.seq,
     items: { units: over.map(() => none), begun: 0, open: [] },
     values: over,

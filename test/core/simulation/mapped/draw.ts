@@ -17,7 +17,7 @@ export function withUnits(random: Random, spec: RunSpec): RunSpec {
   const maps = random.pick([0, 0.4, 0.8]);
   const repeats = random.pick([0, 0.3, 0.7]);
   const stages = spec.stages.map((stage): ResolvedStage => {
-    if (stage.wait !== undefined) return stage;
+    if (stage.agent_type === undefined) return stage;
     const one = random.odds(maps) ? mapping(random, stage) : stage;
     return random.odds(repeats) ? { ...one, repeat: drawRepeat(random) } : one;
   });

@@ -89,6 +89,7 @@ export function mapEnded(stage: Observed, event: LogEvent): void {
   const { name, map } = stage.spec;
   const { list = [], begun = [], failed = null } = stage.items ?? {};
   hold("I12", !begun.some(isAtWork), () => `${name} has ended before its items`);
+  hold("I5", event.attempt === 1, () => `${event.type} of ${name}, which maps, names try ${event.attempt}`);
   stage.tries = Math.max(1, ...begun.map(({ tries }) => tries));
   if (event.type === "stage.cancelled") return;
   if (event.type === "stage.failed") {
