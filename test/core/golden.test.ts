@@ -19,6 +19,7 @@ test("there are golden logs of formats 1 and 2, and every kind of event is in on
     "v1-fallback",
     "v2-completed",
     "v2-forked",
+    "v2-mapped",
     "v2-waits",
   ]);
   expect(IN_FLIGHT).toEqual([
@@ -29,6 +30,7 @@ test("there are golden logs of formats 1 and 2, and every kind of event is in on
     "v2-asking",
     "v2-early",
     "v2-handed",
+    "v2-mapping",
     "v2-queued",
   ]);
   const types = new Set(ENDED.flatMap((name) => goldenEvents(name).map((event) => event.type)));

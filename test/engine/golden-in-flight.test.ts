@@ -24,6 +24,8 @@ const CALLED: Record<string, string[]> = {
   "v2-early": ["agent_draft", "agent_publish"],
   // I4: the agent of its first stage has answered 202.
   "v2-handed": ["agent_publish"],
+  // I4: of five items two have completed, and one its first iteration.
+  "v2-mapping": ["agent_each", "agent_each", "agent_each", "agent_publish"],
   "v2-queued": ["agent_check", "agent_publish"],
 };
 
