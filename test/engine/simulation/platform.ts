@@ -60,8 +60,8 @@ export class Platform {
   /** What the alarm was set to, each time: a billed row. */
   readonly alarmSets: number[] = [];
   deaths = 0;
-  /** What agents that answer later need; of the objects that come up from now on. */
-  outside: Pick<Ports, "callbacks" | "callbackToken"> = {};
+  /** What agents that answer later need, and the memory's accounts; of the objects that come up from now on. */
+  outside: Pick<Ports, "callbacks" | "callbackToken" | "memory"> = {};
   /** Records that storage has refused. */
   refusals = 0;
   /** The events that are on the disk, as read back from it. */
@@ -107,6 +107,11 @@ export class Platform {
   /** Who sets the alarm; null while the object is not in memory. */
   get keeper(): AlarmKeeper | null {
     return this.instance?.keeper ?? null;
+  }
+
+  /** How many records there are on the disk, each a billed row. */
+  get rows(): number {
+    return this.disk.records.size;
   }
 
   get isCommitted(): boolean {
