@@ -31,7 +31,7 @@ export function mapBegan(observer: Sight, stage: Observed, event: LogEventOf<"st
 /** A stage with `map` has failed before it began: its list cannot be mapped, unless its condition is at fault. */
 export function couldNotMap(observer: Sight, stage: Observed, { data }: LogEventOf<"stage.failed">): void {
   const { name, map } = stage.spec;
-  if (map === undefined || data.error?.message.startsWith("map/over: ") !== true) return;
+  if (map === undefined || data.error?.message.startsWith("map.over: ") !== true) return;
   const list = expectedList(observer, stage);
   const isLong = list !== null && list.length > map.max_items;
   const limit = Math.floor(observer.spec.config.memory_limit_mb * 1_048_576);
