@@ -1,7 +1,8 @@
 // Every pipeline shape of one to five stages, with a crash at every point and, of all the smaller shapes and some of
-// five stages (ONE_SHAPE_IN), at every pair of points; and the smaller ones again with stages that wait for the outside.
-// Nothing here is chance: the first stage is tried twice, the last is optional, the rest overlap. The simulation's assertions hold in each run, and whatever crashes, the outcome is the
-// one of the run without a crash.
+// five stages (ONE_SHAPE_IN), at every pair of points; and the smaller ones again with stages that wait for the outside,
+// and with stages that map and repeat. Nothing here is chance: the first stage is tried twice, the last is optional, the
+// rest overlap. The simulation's assertions hold in each run, and whatever crashes, the outcome is the one of the run
+// without a crash.
 import { expect, test } from "vitest";
 import type { ResolvedStage } from "../../src/contract/stage.ts";
 import type { CallFailure } from "../../src/core/resilience/classify.ts";
@@ -47,6 +48,21 @@ function outside(dag: Dag): Scenario {
       return { ...plan, later: { callbacks, heartbeats: stage.name === last ? [200] : [] } };
     },
   };
+}
+
+/**
+ * The same shapes with lists: of the stages, each second one maps two items, one at a time, of which the second is tried
+ * twice; the others repeat, and are good in their third iteration.
+ */
+function lists(dag: Dag): Scenario {
+  const agents = scenario(dag);
+  const stages = agents.spec.stages.map((stage, at): ResolvedStage => {
+    const repeat = { until: "iteration >= 3", max: 4, on_max: "fail" as const };
+    if (at % 2 === 1) return { ...stage, repeat } as ResolvedStage;
+    const map = { over: "[7, 8]", max_items: 2, concurrency: 1, on_error: "collect" as const };
+    return { ...stage, map } as ResolvedStage;
+  });
+  return { ...agents, spec: { ...agents.spec, stages }, groups: () => false };
 }
 
 function scenario(dag: Dag): Scenario {
@@ -180,4 +196,23 @@ test("a crash at any point, and at any two, changes no outcome of a shape of up 
   }
   expect(tally.faults.get("answer: early") ?? 0).toBeGreaterThan(20);
   expect(tally.faults.get("no heartbeat") ?? 0).toBeGreaterThan(50);
+});
+
+test("a crash at any point, and at any two, changes no outcome of a shape of up to three stages that map and repeat", {
+  timeout: 120_000,
+}, () => {
+  const began = performance.now();
+  const dags = [1, 2, 3].flatMap(unlabelledDags);
+  const { tally, points, pairs } = crashEverywhere(
+    lists,
+    dags,
+    (dag, at) => dag.length < 3 || at % ONE_IN === 0,
+  );
+  const ms = Math.round(performance.now() - began);
+  console.log(`9 shapes, ${points} crash points, ${pairs} pairs of them: ${tally.runs} futures, ${ms} ms`);
+  expect(points).toBeGreaterThan(200);
+  expect(pairs).toBeGreaterThan(1_000);
+  expect(tally.ends).toEqual(new Map([["completed", tally.runs]]));
+  const kinds = ["item called again", "iteration: called again", "item tried again", "map: all items"];
+  for (const kind of kinds) expect(tally.units.get(kind) ?? 0, kind).toBeGreaterThan(20);
 });

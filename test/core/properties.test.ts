@@ -80,6 +80,7 @@ const UNITS = [
   "item failed in fail",
   "item failed in collect",
   "item aborted by its sibling",
+  "item called again",
   "item tried again",
   "item falls back",
   "item waits for its callback",

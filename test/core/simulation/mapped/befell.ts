@@ -24,6 +24,8 @@ export function befell(observer: Observer, event: LogEvent): string | null {
     return null;
   }
   switch (event.type) {
+    case "stage.started":
+      return event.internal?.repeated === true ? "item called again" : null;
     case "stage.failed":
       return `item failed in ${map.on_error}`;
     case "stage.cancelled":
