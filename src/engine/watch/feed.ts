@@ -35,6 +35,7 @@ const ENDS_CALL: ReadonlySet<string> = new Set([
   "stage.retrying",
   "stage.cancelled",
   "stage.fallback",
+  "stage.iterated",
 ]);
 
 /** The bytes of events that readers who keep up share; they live as long as the driver remembers the events. */
@@ -182,10 +183,13 @@ export class EventFeed implements Watcher {
     return pieces;
   }
 
-  /** The events that must follow it: if a call is repeated under its attempt, the text so far is void. */
+  /** The events that must follow it: if a call follows another under the same attempt, the text so far is void. */
   private following(event: LogEvent): Uint8Array[] {
     if (!this.passesText) return [];
-    if (event.type !== "stage.started" || event.internal?.repeated !== true) return [];
+    if (event.type !== "stage.started") return [];
+    const { internal, data, attempt } = event;
+    const isFurther = attempt === 1 && (data.iteration ?? 1) > 1;
+    if (!isFurther && internal?.repeated !== true) return [];
     for (const [call, { live }] of this.followed) {
       if (isOf(live, event) && call < event.seq) this.followed.delete(call);
     }

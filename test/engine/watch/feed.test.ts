@@ -43,8 +43,9 @@ class Played {
     if (type.startsWith("execution.comp")) this.state.ended_at = 1;
   }
 
-  call(stage = "s", attempt = 1, repeated = false): LiveText {
-    this.tell("stage.started", { stage, attempt, ...(repeated ? { internal: { repeated } } : {}) });
+  call(stage = "s", attempt = 1, repeated = false, iteration?: number): LiveText {
+    const internal = repeated ? { internal: { repeated } } : {};
+    this.tell("stage.started", { stage, attempt, data: { iteration }, ...internal });
     const live = new LiveText("e", stage, attempt, this.state.seq);
     this.lives.push(live);
     for (const feed of this.feeds) feed.callBegan(live);
@@ -124,6 +125,20 @@ test("a call that is repeated under its attempt begins with an empty text", () =
   const again = driver.call("s", 1, true);
   again.append("anew");
   expect(taken(feed)).toEqual(["#2 stage.started", "@0", "anew@0"]);
+});
+
+test("an iteration has its text before it ends, and the next one begins with an empty text", () => {
+  const driver = new Played();
+  driver.tell("execution.started");
+  const feed = driver.reader();
+  const first = driver.call("s", 1, false, 1);
+  first.append("a draft");
+  expect(taken(feed)).toEqual(["#1 execution.started", "#2 stage.started", "a draft@0"]);
+  first.append(", and more");
+  driver.lives.splice(0, 1);
+  driver.tell("stage.iterated", { stage: "s", attempt: 1, data: { iteration: 1, data: {} } });
+  driver.call("s", 1, false, 2).append("better");
+  expect(taken(feed)).toEqual([", and more@7", "#3 stage.iterated", "#4 stage.started", "@0", "better@0"]);
 });
 
 test("one who was cut off in mid-text and comes back after the call's end has it whole; a plain replay has no text", () => {
