@@ -31,6 +31,18 @@ const FAULTS = [
   "report refused",
 ];
 
+/** What must have befallen items and iterations. */
+const UNITS = [
+  "item failed in fail",
+  "item failed in collect",
+  "item aborted by its sibling",
+  "item tried again",
+  "item called again",
+  "iteration: a further one",
+  "iteration: called again",
+  "map: all items",
+];
+
 async function simulate(seed: number, stages: number, tally: Tally): Promise<void> {
   const before = tally.total;
   try {
@@ -54,6 +66,7 @@ if (REPLAY === undefined) {
     console.log(`${String(tally)}\n  ${Math.round(performance.now() - began)} ms, seed ${SEED}`);
     expect(tally.runs).toBe(RUNS);
     for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 1_000);
+    for (const kind of UNITS) expect(tally.units.get(kind) ?? 0, kind).toBeGreaterThan(RUNS / 1_000);
     for (const end of ["completed", "failed", "cancelled"]) {
       expect(tally.ends.get(end) ?? 0, end).toBeGreaterThan(RUNS / 50);
     }

@@ -5,6 +5,7 @@ import { type ExecutionState, isAtRest } from "../../../src/core/execution/state
 import type { ExecutionDriver } from "../../../src/engine/run/driver.ts";
 import { EventFeed } from "../../../src/engine/watch/feed.ts";
 import { hold } from "../../core/simulation/observed/hold.ts";
+import { unitOf } from "../../core/simulation/observed/stage.ts";
 
 const decoder = new TextDecoder();
 
@@ -15,7 +16,7 @@ export class Reader {
   private cursor: number;
   /** What has come before it: of calls begun by then it may have missed the end. */
   private readonly joinedAt: number;
-  private readonly calls = new Map<string, number>();
+  private readonly calls = new Map<string, { seq: number; iteration: number }>();
   private readonly texts = new Map<string, { attempt: number; text: string }>();
 
   /** @param rests its stream may end where the run is at rest */
@@ -75,16 +76,24 @@ export class Reader {
     const event = durable[seq - 1];
     hold("I9", event !== undefined, () => `${type} was seen before it was durable`);
     hold("I7", json === wireJson(event as LogEvent), () => `seq ${seq} was not sent as it stands in the log`);
-    if (type === "stage.started") this.calls.set(event?.stage as string, seq);
-    if (type === "stage.completed") this.whole(event as LogEvent, said);
+    if (event?.type === "stage.started" && event.data.items === undefined) {
+      this.calls.set(unitOf(event), { seq, iteration: event.data.iteration ?? 0 });
+    }
+    if (type === "stage.completed" || type === "stage.iterated") this.whole(event as LogEvent, said);
   }
 
   private transient(
     type: string,
-    event: { stage: string; attempt: number; data: { partial_answer: string; offset: number } },
+    event: {
+      stage: string;
+      item?: number;
+      attempt: number;
+      data: { partial_answer: string; offset: number };
+    },
   ): void {
     hold("I7", type === "stage.delta", () => `${type} has no id`);
-    const { stage, attempt, data } = event;
+    const { attempt, data } = event;
+    const stage = unitOf(event);
     const before = this.texts.get(stage);
     const text = before?.attempt === attempt ? before.text : "";
     hold("I7", data.offset <= text.length, () => `a delta of ${stage} at ${data.offset} of ${text.length}`);
@@ -93,11 +102,12 @@ export class Reader {
 
   /** Who was there while a stage was called has all that it said. */
   private whole(event: LogEvent, said: ReadonlyMap<string, string>): void {
-    const stage = event.stage as string;
-    if ((this.calls.get(stage) ?? 0) <= this.joinedAt) return;
+    const stage = unitOf(event);
+    const { seq = 0, iteration } = this.calls.get(stage) ?? {};
+    if (seq <= this.joinedAt) return;
     const got = this.texts.get(stage);
     const text = got?.attempt === event.attempt ? got?.text : "";
-    const want = said.get(`${stage} ${event.attempt}`);
+    const want = said.get(`${stage} ${iteration} ${event.attempt}`);
     hold("I7", text === want, () => `${stage} said ${want}, the reader has ${text}`);
   }
 }

@@ -8,8 +8,10 @@ import { nextAlarm } from "../../../src/core/execution/alarm/next-alarm.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
 import type { AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
+import { befell } from "../../core/simulation/mapped/befell.ts";
 import { Observer } from "../../core/simulation/observer.ts";
 import { hold, Violation } from "../../core/simulation/observed/hold.ts";
+import { unitOf } from "../../core/simulation/observed/stage.ts";
 import { Random } from "../../core/simulation/random.ts";
 import { type CallPlan, drawScenario, type Scenario } from "../../core/simulation/scenario.ts";
 import type { Tally } from "../../core/simulation/tally.ts";
@@ -17,9 +19,14 @@ import { type Life, Platform } from "./platform.ts";
 import { Reader } from "./reader.ts";
 import { drained, VirtualTime } from "./virtual-time.ts";
 
+type Request = Pick<AgentRequest, "idempotency_key" | "call">;
+
 interface OpenCall {
   life: Life;
+  of: string;
+  /** Its unit. */
   stage: string;
+  iteration: number;
   signal: AbortSignal;
   /** Reached the agent; before that it waits for the disk. */
   sent: boolean;
@@ -40,6 +47,8 @@ export class DriverRun {
   private readonly open = new Set<OpenCall>();
   private readonly done = new Set<string>();
   private readonly texts = new Map<string, string>();
+  /** By idempotency key, whose it is. */
+  private readonly keys = new Map<string, string>();
   private readonly crashes: "never" | "every" | "often" | "sometimes";
   private reader: Reader | null = null;
   private lastDeath = 0;
@@ -48,7 +57,7 @@ export class DriverRun {
   private reported = "";
 
   constructor(seed: number, size: number, tally: Tally) {
-    this.scenario = drawScenario(seed, size);
+    this.scenario = drawScenario(seed, size, false, false, true);
     this.tally = tally;
     this.faultsBefore = tally.total;
     this.random = new Random(seed ^ 0x5bd1e995);
@@ -160,7 +169,10 @@ export class DriverRun {
     for (const event of events) {
       this.observer.see(event);
       this.accepted = true;
-      if (event.type === "stage.completed") this.done.add(event.stage);
+      if (event.type === "stage.completed") this.done.add(unitOf(event));
+      if (event.type === "stage.iterated") this.done.add(`${unitOf(event)} ${event.data.iteration}`);
+      const befallen = befell(this.observer, event);
+      if (befallen !== null) this.tally.unit(befallen);
       // Written within the group's time, committed within the disk's.
       const late = this.time.now - Date.parse(event.timestamp);
       hold(
@@ -175,32 +187,52 @@ export class DriverRun {
     // What a dead object still does has no effect.
     const never = new Promise<never>(() => {});
     if (life.dead) return never;
-    const { stage, attempt } = request.call;
+    const { stage: of, index, iteration = 0, attempt } = request.call;
+    const stage = unitOf({ stage: of, item: index });
+    this.identify(request, `${stage} ${iteration}`);
     hold("I11", !hooks.signal.aborted, () => `${stage} is called although its call was aborted`);
-    const plan = this.scenario.plan(this.observer.of(stage).spec, attempt, "call");
-    const call: OpenCall = { life, stage, signal: hooks.signal, sent: false };
+    const plan = this.scenario.plan(this.observer.of(of).spec, attempt, "call");
+    const call: OpenCall = { life, of, stage, iteration, signal: hooks.signal, sent: false };
     this.open.add(call);
     try {
       // The platform holds a request back until everything written before it is on the disk.
       await this.platform.synced(life);
       if (!hooks.signal.aborted) this.sent(call);
       if (life.dead) return await never;
-      return await this.answer(life, plan, hooks, `${stage} ${attempt}`);
+      return await this.answer(life, plan, hooks, `${stage} ${iteration} ${attempt}`);
     } finally {
       this.open.delete(call);
     }
   }
 
+  /** A unit, and an iteration of it, has a key of its own, at each try the same; its call has what it is about. */
+  private identify({ idempotency_key, call: { stage, item, index = 0 } }: Request, name: string): void {
+    const known = this.keys.get(idempotency_key);
+    hold("I5", known === undefined || known === name, () => `${name} has the key of ${known}`);
+    const isNew = known !== undefined || ![...this.keys.values()].includes(name);
+    hold("I5", isNew, () => `${name} has a second key, ${idempotency_key}`);
+    this.keys.set(idempotency_key, name);
+    const { items } = this.observer.of(stage);
+    if (items === null) return;
+    const given = JSON.stringify(item) === JSON.stringify(items.list[index]);
+    hold("map", given, () => `${name} is given ${JSON.stringify(item)}`);
+  }
+
   private sent(call: OpenCall): void {
-    const { stage } = call;
+    const { of, stage, iteration } = call;
     call.sent = true;
-    hold("I4", !this.done.has(stage), () => `${stage} is called again although its completion was committed`);
+    for (const end of [of, stage, `${stage} ${iteration}`])
+      hold("I4", !this.done.has(end), () => `${end} is called again although its completion was committed`);
     const under = [...this.open].filter((other) => other.sent && !other.signal.aborted);
+    const stages = new Set(under.map((other) => other.of)).size;
     hold(
       "I10",
-      under.length <= this.scenario.spec.config.max_concurrent_stages,
-      () => `${under.length} calls at once`,
+      stages <= this.scenario.spec.config.max_concurrent_stages,
+      () => `${stages} stages are called at once`,
     );
+    const items = under.filter((other) => other.of === of).length;
+    const most = this.observer.of(of).spec.map?.concurrency ?? 1;
+    hold("I10", items <= most, () => `${items} items of ${of} are called at once`);
     const twice = under.filter((other) => other.stage === stage);
     hold("I5", twice.length === 1, () => `${stage} has ${twice.length} calls in flight`);
     if (this.platform.life === call.life && this.dies("agents.call")) this.platform.die();
