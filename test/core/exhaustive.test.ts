@@ -57,10 +57,11 @@ function outside(dag: Dag): Scenario {
 function lists(dag: Dag): Scenario {
   const agents = scenario(dag);
   const stages = agents.spec.stages.map((stage, at): ResolvedStage => {
+    if (stage.agent_type === undefined) return stage;
     const repeat = { until: "iteration >= 3", max: 4, on_max: "fail" as const };
-    if (at % 2 === 1) return { ...stage, repeat } as ResolvedStage;
+    if (at % 2 === 1) return { ...stage, repeat };
     const map = { over: "[7, 8]", max_items: 2, concurrency: 1, on_error: "collect" as const };
-    return { ...stage, map } as ResolvedStage;
+    return { ...stage, map };
   });
   return { ...agents, spec: { ...agents.spec, stages }, groups: () => false };
 }
