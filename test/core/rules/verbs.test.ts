@@ -78,6 +78,15 @@ test("A verb that cannot apply (resume what runs, pause what ended): a conflict 
   expect(play.refusal).toEqual({ reason: "conflict", verb: "cancel", status: "completed" });
 });
 
+test("The late answer of a call that a pause has interrupted is not taken for that of the call after it.", () => {
+  const run = new Play([stage("one")]);
+  const { call } = run.state.stages[0] as { call: number };
+  run.pause("abort").resume();
+  run.submit({ type: "answer", stage: "one", call, outcome: ok(), began_at: run.now, chance: 0.5 });
+  expect(run.refusal).toEqual({ reason: "stale" });
+  expect(run.calls).toEqual(["one"]);
+});
+
 test("Cancel: in-flight calls are aborted, their late answers are discarded, and execution.cancelled comes once.", () => {
   const play = new Play([side("a"), side("b"), stage("c")]);
   const { call } = play.state.stages[0] as { call: number };
