@@ -218,20 +218,21 @@ function gap(
 /** A stage's time by what it was spent on. Where spans overlap, a call counts before a pause, a pause before a delay. */
 function shares(state: ExecutionState, stage: StageState, from: number, to: number): CriticalPathLink[] {
   const name = stage.result.stage;
-  const isCalled = stage.phase === "calling" || stage.wait?.reason === "callback";
-  const called = isCalled ? [...stage.calls, [stage.call_at, to] as const] : stage.calls;
+  const units = stage.items === null || stage.phase === "ended" ? [stage] : stage.items.units;
+  const called = units.flatMap((unit) => callsOf(unit, to));
   const calls = covered(called, from, to);
   // An agent that answers later is at work; a person is waited for.
-  const asked = stage.wait === null ? stage.outside : [...stage.outside, [stage.wait.since, to] as const];
+  const asked = units.flatMap(({ outside, wait: open }) =>
+    open === null ? outside : [...outside, [open.since, to] as const],
+  );
+  const delays = units.flatMap(({ waits }) => waits);
   const withWaits = asked.length === 0 ? calls : covered([...called, ...asked], from, to);
   const pausedSpans = allPausedSpans(state);
   // Most runs have neither pauses nor retries, and every run's end comes through here.
   const withPauses =
     pausedSpans.length === 0 ? withWaits : covered([...called, ...asked, ...pausedSpans], from, to);
   const all =
-    stage.waits.length === 0
-      ? withPauses
-      : covered([...called, ...asked, ...pausedSpans, ...stage.waits], from, to);
+    delays.length === 0 ? withPauses : covered([...called, ...asked, ...pausedSpans, ...delays], from, to);
   return [
     { kind: "stage", stage: name, ms: calls },
     ...wait("wait", name, withWaits - calls),
@@ -239,6 +240,12 @@ function shares(state: ExecutionState, stage: StageState, from: number, to: numb
     ...wait("pause", name, withPauses - withWaits),
     ...wait("overhead", name, to - from - all),
   ];
+}
+
+/** @param to the end of a call that is in flight */
+function callsOf(unit: StageState, to: number): readonly Span[] {
+  const isCalled = unit.phase === "calling" || unit.wait?.reason === "callback";
+  return isCalled ? [...unit.calls, [unit.call_at, to]] : unit.calls;
 }
 
 function wait(kind: CriticalPathLink["kind"], stage: string | null, ms: number): CriticalPathLink[] {

@@ -271,6 +271,14 @@ describe("pauses, cancels and crashes", () => {
   });
 });
 
+test("While items are at work, the stage's time on the critical path is theirs.", () => {
+  const run = play(3, { concurrency: 1 });
+  run.after(100).answer("each[0]").after(50).tick();
+  const links = run.view.performance_metrics.critical_path_links;
+  // An execution is as it was at its last event.
+  expect(links).toEqual([{ kind: "stage", stage: "each", ms: 100 }]);
+});
+
 describe("beside other stages", () => {
   test("A stage that maps has one place among them.", () => {
     const run = new Play(
