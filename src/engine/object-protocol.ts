@@ -178,15 +178,17 @@ export interface ExecutionRpc {
    */
   supersede(by: string): Promise<RunPresence>;
   /**
-   * Pauses, resumes or cancels the execution for the one whose stage runs it. What is so already stays so.
-   * @returns false where there is no such execution
+   * Pauses, resumes or cancels the execution for the one whose stage runs it. What is so already stays so. One that is
+   * cancelled before it is there does not begin in this instance.
    */
-  steer(command: ControlCommand): Promise<boolean>;
+  steer(command: ControlCommand): Promise<void>;
   /**
-   * The execution that a unit runs goes on, or has ended: written before it resolves.
+   * The execution that a unit runs has begun, rests, goes on or has ended: written before it resolves.
+   * @param goes_on after a rest, or to its end: its stage follows it again
+   * @returns what it is to do: the command for it may have come before it was there
    * @throws where the unit's call has not heard of it in time; it is to be said again
    */
-  childMoved(unit: string, child: string): Promise<void>;
+  childMoved(unit: string, child: string, goes_on: boolean): Promise<ControlCommand | null>;
   /** How an execution has ended that a stage of another one runs: a ChildEnd in JSON. */
   ending(): Promise<Result<Text>>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */

@@ -53,7 +53,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     ended_at: null,
     deadline_at: at + spec.config.pipeline_timeout_seconds * 1_000,
     paused_at: null,
-    wasPaused: false,
+    lastPause: null,
     // The deadline counts from its start.
     drained_at: isQueued ? at : null,
     pausedSpans: [],
@@ -77,7 +77,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
       return admitted(state, event);
     case "execution.paused": {
       const interrupted = event.data.mode === "abort" ? holdCalls(state, at) : state;
-      return { ...interrupted, status: "paused", paused_at: at, wasPaused: true };
+      return { ...interrupted, status: "paused", paused_at: at, lastPause: event.data.mode };
     }
     case "execution.resumed":
       return resumed(state);

@@ -2,6 +2,7 @@
 // Values are never changed in place: `evolve` makes new ones.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import type { PauseMode } from "../../contract/requests.ts";
 import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
 import type { RunSpec } from "./run-spec.ts";
 import { type UnitName, unitPlace } from "./units/unit-name.ts";
@@ -158,8 +159,8 @@ export interface ExecutionState {
   /** The execution's deadline; every span in which the clock was stopped extends it by its length. */
   readonly deadline_at: number;
   readonly paused_at: number | null;
-  /** It has been paused, now or before. */
-  readonly wasPaused: boolean;
+  /** How it is paused, or was before; null where it never was. */
+  readonly lastPause: PauseMode | null;
   /** Since when the clock is stopped: queued, paused without a call in flight, or waiting. */
   readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */

@@ -2,10 +2,8 @@
 // the other has it (I13), and how the one that hears of its stage's execution takes it.
 import type { ControlCommand, ExecutionRpc } from "../object-protocol.ts";
 import type { Command, Refusal } from "../../core/execution/command.ts";
-import { type ExecutionState, isTerminal, stageOf } from "../../core/execution/state.ts";
-import { specOf } from "../../core/execution/schedule.ts";
-import { childOf } from "../../core/execution/units/child.ts";
-import { unitName } from "../../core/execution/units/unit-name.ts";
+import { type ExecutionState, isAtRest, isTerminal } from "../../core/execution/state.ts";
+import { childOf, isOver, liveChildren } from "../../core/execution/units/child.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { ExecutionDriver } from "../run/driver.ts";
 import type { Clock } from "../ports.ts";
@@ -13,51 +11,57 @@ import type { Receiver } from "../watch/outbox.ts";
 
 type RpcOf = (tenant: string, execution_id: string) => Pick<ExecutionRpc, "steer" | "childMoved">;
 
-/** Tells the stage that runs the execution that it goes on, or has ended. */
+/** The stage that runs the execution hears that it has begun, rests, goes on or has ended, and says what it is to do. */
 export function parentReceiver(rpcOf: RpcOf): Receiver {
   return {
     name: "parent",
-    receive: async ({ spec, status }, change) => {
-      const { parent, tenant, execution_id } = spec;
-      // Of a rest it hears by the stream that it follows.
-      if (parent === undefined || !change.status || status === "paused" || status === "waiting") return;
-      await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id);
+    receive: async (state, change) => {
+      const { parent, tenant, execution_id } = state.spec;
+      if (parent === undefined || !change.status) return;
+      const hasEnded = isTerminal(state.status);
+      // Of its beginning and of a rest the stage hears by the stream that it follows.
+      const goesOn = hasEnded || (!isAtRest(state) && state.pausedSpans.length > 0);
+      const command = await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id, goesOn);
+      if (command !== null && !hasEnded) await rpcOf(tenant, execution_id).steer(command);
     },
   };
 }
 
-/** Pauses, resumes and cancels the executions of the stages with the one that they are of. */
+/**
+ * Pauses, resumes and cancels the executions of the stages with the one that they are of, and cancels those that have
+ * lost their use before. One that is not there yet asks when it is: see `parentReceiver`.
+ */
 export function childrenReceiver(rpcOf: RpcOf): Receiver {
   return {
     name: "children",
     receive: async (state, change) => {
-      const command = change.status ? commandOf(state) : null;
-      if (command === null) return;
       const { tenant } = state.spec;
-      const known = await Promise.all(childrenIn(state).map((child) => rpcOf(tenant, child).steer(command)));
-      // One that is about to be started is to be paused, too.
-      if (command.type === "pause" && known.includes(false)) throw new Error("an execution is not there yet");
+      const { wanted, unwanted } = liveChildren(state);
+      const command = change.status ? commandOf(state) : null;
+      const steered = command === null ? [] : wanted.map((child) => rpcOf(tenant, child).steer(command));
+      await Promise.all([...steered, ...unwanted.map((child) => rpcOf(tenant, child).steer(CANCEL))]);
     },
   };
 }
 
-function commandOf({ status, wasPaused }: ExecutionState): ControlCommand | null {
-  if (status === "paused") return { type: "pause", mode: "drain" };
-  if (isTerminal(status)) return { type: "cancel", reason: "the execution whose stage runs it has ended" };
+/** For what has lost its use. */
+export const CANCEL: ControlCommand = {
+  type: "cancel",
+  reason: "the stage that runs it has ended, or its execution has",
+};
+
+function commandOf({ status, lastPause }: ExecutionState): ControlCommand | null {
+  if (status === "paused") return { type: "pause", mode: lastPause ?? "drain" };
+  if (isTerminal(status)) return CANCEL;
   // Only what was paused can be resumed.
-  return wasPaused ? { type: "resume" } : null;
+  return lastPause !== null ? { type: "resume" } : null;
 }
 
-/** The executions that units have begun and that have not ended, as far as this one knows. */
-function childrenIn(state: ExecutionState): string[] {
-  return state.stages.flatMap(({ items, result: { stage } }) => {
-    if (specOf(state, stage).pipeline === undefined) return [];
-    const names = items === null ? [stage] : items.units.map((_, item) => unitName(stage, item));
-    return names.flatMap((name) => {
-      const { status } = stageOf(state, name).result;
-      return status === "completed" || status === "failed" ? [] : (childOf(state, name) ?? []);
-    });
-  });
+/** What an execution is to do that one of these units runs; null where it goes on as it does. */
+export function commandFor(state: ExecutionState, unit: string, child: string): ControlCommand | null {
+  if (isOver(state, unit)) return CANCEL;
+  // A crash may have lost the beginning of its call, which is begun again then.
+  return isTerminal(state.status) || childOf(state, unit) === child ? commandOf(state) : null;
 }
 
 /** Submits once the call that the command is about is over, as it soon will be; else with the refusal. */

@@ -122,13 +122,13 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     });
   }
 
-  async steer(command: ControlCommand): Promise<boolean> {
+  async steer(command: ControlCommand): Promise<void> {
     await this.runs.noticePause();
-    return this.kin.steer(this.taken(), command);
+    this.kin.steer(this.taken(), command);
   }
 
-  async childMoved(unit: string, child: string): Promise<void> {
-    return this.kin.childMoved(this.taken(), unit, child);
+  async childMoved(unit: string, child: string, goes_on: boolean): Promise<ControlCommand | null> {
+    return this.kin.childMoved(this.taken(), unit, child, goes_on);
   }
 
   async ending(): Promise<Result<Text>> {
@@ -272,7 +272,7 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
       if (state.spec.digest !== message.digest) return err({ code: "IDEMPOTENCY_MISMATCH" });
       return opened;
     }
-    if (message.spec === null) return this.absent();
+    if (message.spec === null || this.kin.isUnwanted) return this.absent();
     if (message.health !== null) composeShared(this.env).health.learn(message.spec.tenant, message.health);
     try {
       return ok(this.runs.start(message.spec, message.queued));

@@ -3,13 +3,15 @@ import { type CoordinatorError } from "../../contract/problem.ts";
 import type { ParentStage } from "../../core/execution/run-spec.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { wholeResult } from "../../core/execution/view/view.ts";
-import { submitOnceIdle } from "../../engine/call/child-news.ts";
+import { CANCEL, commandFor, submitOnceIdle } from "../../engine/call/child-news.ts";
 import type { ChildEnd, ControlCommand } from "../../engine/object-protocol.ts";
 import type { ExecutionDriver } from "../../engine/run/driver.ts";
 import type { Text } from "../../engine/watch/text-stream.ts";
 import type { RunKeeper } from "./run-keeper.ts";
 
 export class Kin {
+  /** The execution has been cancelled before it was there. Its id is of one unit of one run: none other may have it. */
+  isUnwanted = false;
   private readonly runs: RunKeeper;
 
   constructor(runs: RunKeeper) {
@@ -17,22 +19,36 @@ export class Kin {
   }
 
   /** See ExecutionRpc. @param driver null where there is no execution */
-  steer(driver: ExecutionDriver | null, command: ControlCommand): boolean {
-    if (driver === null) return false;
+  steer(driver: ExecutionDriver | null, command: ControlCommand): void {
+    if (driver === null) {
+      this.isUnwanted ||= command.type === "cancel";
+      return;
+    }
     driver.recover();
     // What is refused is so already, or has ended.
     driver.submit(command);
     this.written(driver);
-    return true;
   }
 
   /** See ExecutionRpc. @param driver null where there is no execution */
-  async childMoved(driver: ExecutionDriver | null, unit: string, child: string): Promise<void> {
-    if (driver === null) return;
+  async childMoved(
+    driver: ExecutionDriver | null,
+    unit: string,
+    child: string,
+    goes_on: boolean,
+  ): Promise<ControlCommand | null> {
+    // It was deleted.
+    if (driver === null) return CANCEL;
     driver.recover();
+    const command = commandFor(driver.state as ExecutionState, unit, child);
+    if (!goes_on || command?.type === "cancel") {
+      this.written(driver);
+      return command;
+    }
     const refusal = await submitOnceIdle(driver, this.runs.clock, { type: "child", stage: unit, child });
     this.written(driver);
     if (refusal?.reason === "in_flight") throw new Error("the call of its stage is in flight");
+    return command;
   }
 
   /** See ExecutionRpc. */

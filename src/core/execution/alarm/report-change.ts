@@ -1,7 +1,7 @@
 // What a run's reports are about (I13): its status, its open questions, and until when the index may believe that it
 // waits. A change of any of them is reported; everything else in a log is read from the run itself.
 import type { ExecutionStatus } from "../../../contract/execution.ts";
-import type { ExecutionState } from "../state.ts";
+import type { ExecutionState, StageState } from "../state.ts";
 import { nextActions } from "../next-actions.ts";
 import { specOf } from "../schedule.ts";
 import { someUnit, unitsOf } from "../units/units.ts";
@@ -14,6 +14,8 @@ export interface Reported {
   questions: readonly number[];
   /** See waitsUntil; 0 where the run does not wait. */
   until: number;
+  /** How many of its stages have ended without the end of the executions that they run. */
+  dropped: number;
 }
 
 /** What a report says that the one before it did not. */
@@ -27,16 +29,18 @@ export interface Change {
 export function reported(state: ExecutionState): Reported {
   // An item asks nothing.
   const questions = state.stages.flatMap(({ wait }) => (wait?.reason === "wait" ? [wait.seq] : []));
-  return { status: state.status, questions, until: state.status === "waiting" ? waitsUntil(state) : 0 };
+  const until = state.status === "waiting" ? waitsUntil(state) : 0;
+  return { status: state.status, questions, until, dropped: state.stages.filter(isDropped(state)).length };
 }
 
 /** @param before null where nothing is known to have been reported */
 export function changeSince(before: Reported | null, state: ExecutionState): Change | null {
-  const { status, questions } = reported(state);
+  const { status, questions, dropped } = reported(state);
   if (before === null) return { status: true, opened: questions };
   const opened = questions.filter((seq) => !before.questions.includes(seq));
   if (before.status !== status) return { status: true, opened };
-  const isSame = opened.length === 0 && questions.length === before.questions.length;
+  const isSame =
+    opened.length === 0 && questions.length === before.questions.length && dropped === before.dropped;
   return isSame && !outlasts(state, before) ? null : { status: false, opened };
 }
 
@@ -63,6 +67,14 @@ export function waitsUntil(state: ExecutionState): number {
     until = Math.max(until, wait.reason === "wait" ? wait.expires_at : end);
   }
   return until;
+}
+
+/** See liveChildren. */
+function isDropped(state: ExecutionState): (stage: StageState) => boolean {
+  return ({ phase, result }) =>
+    phase === "ended" &&
+    specOf(state, result.stage).pipeline !== undefined &&
+    (result.status !== "completed" || result.fallback !== null);
 }
 
 /** The run waits on when what was reported of it is not believed any more. */

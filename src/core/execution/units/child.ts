@@ -11,7 +11,7 @@ import { scopeOf } from "../rules/scope.ts";
 import type { RunSpec } from "../run-spec.ts";
 import { specOf } from "../schedule.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
-import { type UnitName, unitName } from "./unit-name.ts";
+import { type UnitName, unitName, unitPlace } from "./unit-name.ts";
 import { iterationOf, unitScope } from "./unit-scope.ts";
 
 /** The id of the execution that the unit runs, or is to run, in its present iteration. */
@@ -26,6 +26,34 @@ export function childOf(state: ExecutionState, unit: UnitName): string | null {
   const { call } = stageOf(state, unit);
   if (specOf(state, unit).pipeline === undefined || call === 0) return null;
   return childId(state, unit, iterationOf(state, unit));
+}
+
+/** True where the unit has ended, so that nothing waits for its execution any more. */
+export function isOver(state: ExecutionState, unit: UnitName): boolean {
+  const { stage, item } = unitPlace(unit);
+  const at = state.index.get(stage);
+  const of = at === undefined ? undefined : state.stages[at];
+  if (of === undefined || of.phase === "ended") return true;
+  return item !== undefined && of.items?.units[item]?.phase === "ended";
+}
+
+/**
+ * The executions of units that may not have ended, as far as their run knows: those that it waits for, and those of units
+ * that have ended without the end of theirs. A unit that has failed may have, too: its text may have been too long.
+ */
+export function liveChildren(state: ExecutionState): { wanted: string[]; unwanted: string[] } {
+  const live: { wanted: string[]; unwanted: string[] } = { wanted: [], unwanted: [] };
+  for (const { items, result } of state.stages) {
+    if (specOf(state, result.stage).pipeline === undefined) continue;
+    const units =
+      items === null ? [result.stage] : items.units.map((_, item) => unitName(result.stage, item));
+    for (const unit of units) {
+      const { status, fallback } = stageOf(state, unit).result;
+      const child = status === "completed" && fallback === null ? null : childOf(state, unit);
+      if (child !== null) (isOver(state, unit) ? live.unwanted : live.wanted).push(child);
+    }
+  }
+  return live;
 }
 
 /** Every execution that a run's stages may have run, those of earlier iterations included; some may never have been. */

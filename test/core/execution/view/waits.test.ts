@@ -68,7 +68,12 @@ test("a report says a status, the questions that have opened, and that some have
   expect(leftReported(play.state)).toBeNull();
   play.answer("slow", ok());
   expect(changeSince(before, play.state)).toEqual({ status: true, opened: [] });
-  expect(leftReported(play.state)).toEqual({ status: "waiting", questions: [3], until: play.began + HOUR });
+  expect(leftReported(play.state)).toEqual({
+    status: "waiting",
+    questions: [3],
+    until: play.began + HOUR,
+    dropped: 0,
+  });
 });
 
 test("a waiting run is believed until its last wait is over, and one whose agent goes on is reported again", () => {
