@@ -6,10 +6,11 @@ import type { PipelineStage } from "../../contract/stage.ts";
 
 /** @param max_retry_attempts the config's: the tries of stages that set none */
 export function triesFault(
-  stages: readonly Pick<PipelineStage, "retry_attempts" | "wait">[],
+  stages: readonly Pick<PipelineStage, "retry_attempts" | "wait" | "pipeline">[],
   max_retry_attempts: number,
 ): DefinitionError | null {
-  const calling = stages.filter(({ wait }) => wait === undefined);
+  // One that runs a pipeline has one try.
+  const calling = stages.filter(({ wait, pipeline }) => wait === undefined && pipeline === undefined);
   const tries = calling.reduce((sum, { retry_attempts = max_retry_attempts }) => sum + retry_attempts, 0);
   if (tries <= LIMITS.RUN_TRIES) return null;
   const message =

@@ -122,16 +122,15 @@ async function definitionOf(
 ): Promise<Result<Plan & { left_out: string[] }>> {
   const { pipeline } = spec;
   if (pipeline_version === undefined) {
-    const catalog = await withNested(catalogs, tenant, await catalogs.read(tenant), spec.stages);
-    const config = configOf(settings, catalog);
+    const known = await catalogs.read(tenant);
+    const config = configOf(settings, known);
     const stages = planStages(spec.stages, pipeline_config, config);
     if (!stages.ok) return stages;
+    const catalog = await withNested(catalogs, tenant, known, stages.value);
     const left_out = [...(spec.left_out ?? []), ...leftOut(pipeline_config)];
-    // As the source's own stages, those that they run are as they were.
-    const nested: Result<Pick<Plan, "pipelines">> =
-      spec.pipelines === undefined
-        ? nestedPipelines(catalog, pipeline, stages.value, (inner) => stagesOf(inner, {}, config))
-        : ok({ pipelines: spec.pipelines });
+    // As the source's own stages, those that they run are as they were; an override may name another one.
+    const pinned = { pipelines: { ...catalog.pipelines, ...spec.pipelines } };
+    const nested = nestedPipelines(pinned, pipeline, stages.value, (inner) => stagesOf(inner, {}, config));
     if (!nested.ok) return nested;
     return ok({
       ...nested.value,

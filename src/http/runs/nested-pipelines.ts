@@ -7,16 +7,18 @@ import type { PinnedPipeline } from "../../core/execution/run-spec.ts";
 import { nestingOf, stagesIn } from "../../core/pipeline/nesting.ts";
 import { definitionError } from "../../core/pipeline/plan.ts";
 
+type Definition = Pick<Pipeline, "version" | "stages">;
+
 /**
  * Nothing where no stage runs a pipeline.
  * @param name of the pipeline that the stages are of; null where they are no pipeline's
  * @param planOf the stages of another one, as a run has them
  */
 export function nestedPipelines(
-  catalog: CatalogSnapshot,
+  catalog: { pipelines: Readonly<Record<string, Definition>> },
   name: string | null,
   stages: readonly PipelineStage[],
-  planOf: (pipeline: Pipeline) => Result<ResolvedStage[]>,
+  planOf: (pipeline: Definition) => Result<ResolvedStage[]>,
 ): Result<{ pipelines?: Record<string, PinnedPipeline> }> {
   if (!runsPipelines(stages)) return ok({});
   const { reached, faults, missing } = nestingOf(name, stages, stagesIn(catalog.pipelines));

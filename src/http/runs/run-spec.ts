@@ -8,7 +8,7 @@ import type { CoordinatorConfig } from "../../contract/config.ts";
 import type { ExecutionRequest, StageExecutionRequest } from "../../contract/requests.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
-import type { ResolvedStage, StageOverride } from "../../contract/stage.ts";
+import type { PipelineStage, ResolvedStage, StageOverride } from "../../contract/stage.ts";
 import { effectiveConfig } from "../../core/config/config.ts";
 import type { QueuePlace } from "../../core/execution/command.ts";
 import { runConfig } from "../../core/execution/run-config.ts";
@@ -79,7 +79,9 @@ export async function planRun(
     catalog = await catalogs.readFor(context.tenant, request.pipeline, 0);
   }
   const found = catalog.pipelines[request.pipeline];
-  catalog = await withNested(catalogs, context.tenant, catalog, found?.stages ?? []);
+  // An override may name another pipeline.
+  const named = [...(found?.stages ?? []), ...Object.values(request.pipeline_config)];
+  catalog = await withNested(catalogs, context.tenant, catalog, named as PipelineStage[]);
   const plan = planOn(catalog);
   if (!plan.ok) return begun.refuse(plan);
   const kept = {
@@ -133,7 +135,7 @@ export function leavingOut(left_out: string[]): Pick<RunSpec, "left_out"> {
 
 /** Configs and plans of the catalogs that the isolate remembers: most runs begin as the one before did. */
 const configs = new WeakMap<CatalogSnapshot, CoordinatorConfig>();
-const plans = new WeakMap<Pipeline, { config: CoordinatorConfig; stages: Result<ResolvedStage[]> }>();
+const plans = new WeakMap<object, { config: CoordinatorConfig; stages: Result<ResolvedStage[]> }>();
 
 export function configOf(settings: Settings, catalog: CatalogSnapshot): CoordinatorConfig {
   const known = configs.get(catalog);
@@ -144,7 +146,7 @@ export function configOf(settings: Settings, catalog: CatalogSnapshot): Coordina
 }
 
 export function stagesOf(
-  pipeline: Pipeline,
+  pipeline: Pick<Pipeline, "stages">,
   overrides: Readonly<Record<string, StageOverride>>,
   config: CoordinatorConfig,
 ): Result<ResolvedStage[]> {
