@@ -21,7 +21,7 @@ export function cacheKey(
   call: AgentCall,
   output_schema?: JsonObject,
 ): CacheKey {
-  const { stage, query, inputs, context, history, input: mapped } = call;
+  const { stage, query, inputs, context, history, input: mapped, index } = call;
   const head = `${headOf(call)}${itemPart(call)}`;
   const part = iterationPart(call);
   const tail = tailOf(tenant, stage);
@@ -37,12 +37,14 @@ export function cacheKey(
       family: `{${head},${asked},${tail}}`,
     };
   }
+  // The agent is sent the place, too: a list of equal items may ask for as many answers.
+  const place = index === undefined ? "" : `,"index":${index}`;
   // What canonicalJson would make of one object of all these: its members are in the order of their names.
   const input = `"context":${canonicalJson(context)},"history":${canonicalOfRun(history)},"inputs":${canonicalJson(inputs)}`;
   return {
     tenant,
     question: query,
-    exact: `{${head}${part},${input},${schema}${asked},${agent},${tail}}`,
+    exact: `{${head}${place}${part},${input},${schema}${asked},${agent},${tail}}`,
     family: `{${head},${asked},${tail}}`,
   };
 }
@@ -58,7 +60,7 @@ export function cacheFamily(
   return `{${headOf(call)}${itemPart(ofItem)},"query":${canonicalJson(query)},${tailOf(tenant, stage)}}`;
 }
 
-/** Of another item it is another call, also where the stage's `input` has nothing of it. Its place makes no difference. */
+/** Of another item it is another call, also where the stage's `input` has nothing of it. */
 function itemPart({ item, index }: Pick<AgentCall, "item" | "index">): string {
   // An item that is null is one, too.
   return index === undefined ? "" : `,"item":${canonicalJson(item ?? null)}`;

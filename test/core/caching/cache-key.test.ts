@@ -54,6 +54,17 @@ test("a call with an input is known by that alone, beside the stage, its config 
   expect(new Set([same, ...others]).size).toBe(others.length + 1);
 });
 
+test("items are calls of their own: equal ones differ by their place, unless the author has named the input", () => {
+  const places = [exact({}), exact({ item: "a", index: 0 }), exact({ item: "a", index: 1 })];
+  expect(new Set(places).size).toBe(places.length);
+  expect(exact({ item: "b", index: 0 })).not.toBe(places[1]);
+  const input = { of: "a" };
+  expect(exact({ item: "a", index: 0, input })).toBe(exact({ item: "a", index: 1, input }));
+  const family = (index: number) => cacheFamily("acme", "s", call, "q", { item: "a", index });
+  expect(family(0)).toBe(family(1));
+  expect(cacheKey("acme", registration, { ...call, item: "a", index: 1 }).family).toBe(family(1));
+});
+
 test("a result that had to satisfy another schema is another result", () => {
   const keys = [undefined, { type: "object" }, { type: "object", required: ["a"] }].flatMap((schema) => [
     cacheKey("acme", registration, call, schema).exact,
