@@ -9,6 +9,7 @@ import type { CoordinatorError } from "../contract/problem.ts";
 import type { CallEnding, CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
+import type { SeenChild } from "../core/execution/state.ts";
 import type { CallFailure } from "../core/resilience/classify.ts";
 import type { Admission, BreakerPolicy, CallVerdict } from "../core/resilience/breaker.ts";
 import type { CallbackClaims } from "../core/security/outside-token.ts";
@@ -129,8 +130,13 @@ export interface Children {
   /**
    * Starts it, or follows it where it is there already, until it ends or rests. Never rejects: every failure is an
    * outcome.
+   * @param seen what was read of it before; null where that is nothing
    */
-  follow(spec: RunSpec, hooks: Pick<CallHooks, "signal" | "delta">): Promise<CallOutcome>;
+  follow(
+    spec: RunSpec,
+    seen: SeenChild | null,
+    hooks: Pick<CallHooks, "signal" | "delta">,
+  ): Promise<CallOutcome>;
 }
 
 /** One run's part of the memory that the runs of an isolate have together. */

@@ -4,6 +4,7 @@ import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
+import type { SeenChild } from "../../core/execution/state.ts";
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { StreamEvent } from "../../core/dialects/answer-fold.ts";
 import { unitName } from "../../core/execution/units/unit-name.ts";
@@ -19,7 +20,7 @@ import type { Executions } from "../../engine/worker-ports.ts";
 type Hooks = Pick<CallHooks, "signal" | "delta">;
 
 export function childrenOver(executions: Executions, clock: Clock): Children {
-  return { follow: (spec, hooks) => new Following(executions, clock, spec, hooks).outcome() };
+  return { follow: (spec, seen, hooks) => new Following(executions, clock, spec, seen, hooks).outcome() };
 }
 
 class Following {
@@ -29,17 +30,20 @@ class Following {
   private readonly hooks: Hooks;
   /** The stage whose text is the answer's; null where there are several, or its items have texts of their own. */
   private readonly answering: string | null;
-  private seq = 0;
+  /** Its last event that was read. */
+  private seq: number;
   /** Tries to take the stream up again since it last gave an event. */
   private tries = 0;
   private isSaid = false;
   /** The units whose questions are open, or have some within. */
-  private readonly asking = new Set<string>();
+  private readonly asking: Set<string>;
 
-  constructor(executions: Executions, clock: Clock, spec: RunSpec, hooks: Hooks) {
+  constructor(executions: Executions, clock: Clock, spec: RunSpec, seen: SeenChild | null, hooks: Hooks) {
     this.executions = executions;
     this.clock = clock;
     this.spec = spec;
+    this.seq = seen?.seq ?? 0;
+    this.asking = new Set(seen?.asking);
     this.hooks = hooks;
     const [last, ...others] = sinks(spec.stages);
     this.answering = others.length === 0 && last?.map === undefined ? (last?.name ?? null) : null;
@@ -90,18 +94,28 @@ class Following {
         : failed(refusal.code, `its execution ${execution_id} cannot be followed: ${refusal.code}`);
     }
     if (isComplete(response)) return this.ended(await this.read());
-    return this.passOn(response.body as ReadableStream<Uint8Array>);
+    const since = this.clock.now();
+    try {
+      return await this.passOn(response.body as ReadableStream<Uint8Array>);
+    } finally {
+      // Silent for so long, it was well.
+      if (this.clock.now() - since >= TIMINGS.REST_PROVEN_MS) this.tries = 0;
+    }
   }
 
   private async passOn(body: ReadableStream<Uint8Array>): Promise<CallOutcome | null> {
-    let held = "";
+    // Not one string: to look for the end of a large event in all that is there of it would cost its square.
+    let held: string[] = [];
     const reader = body.pipeThrough(new TextDecoderStream()).getReader();
     try {
       for (;;) {
         const { done, value } = await reader.read();
-        if (done) return this.stopped(endOf(new TextEncoder().encode(held)));
-        const messages = (held + value).split("\n\n");
-        held = messages.pop() ?? "";
+        if (done) return this.stopped(endOf(new TextEncoder().encode(held.join(""))));
+        const isCut = value.startsWith("\n") && held.at(-1)?.endsWith("\n") === true;
+        held.push(value);
+        if (!isCut && !value.includes("\n\n")) continue;
+        const messages = held.join("").split("\n\n");
+        held = [messages.pop() ?? ""];
         for (const message of messages) {
           const end = this.take(message);
           if (end !== null) return this.ended(end);
@@ -114,14 +128,16 @@ class Following {
 
   /** The execution at its end, where the message has it. */
   private take(message: string): PipelineExecution | null {
-    const data = /^data: (.*)$/m.exec(message)?.[1];
-    if (data === undefined) return null;
-    const event = parseJson(data) as StreamEvent;
-    if ("seq" in event) {
-      this.seq = event.seq;
+    const seq = /\nid: (\d+)$/.exec(message.slice(-24))?.[1];
+    if (seq !== undefined) {
+      this.seq = Number(seq);
       this.tries = 0;
-      this.note(event);
     }
+    // Most events are of no concern here, and may be large; each may be that of a unit that had asked.
+    const isConcern = CONCERNS.has(/^event: (.*)$/m.exec(message)?.[1] ?? "");
+    if (!isConcern && (seq === undefined || this.asking.size === 0)) return null;
+    const event = parseJson(/^data: (.*)$/m.exec(message)?.[1] ?? "") as StreamEvent;
+    if ("seq" in event) this.note(event);
     switch (event.type) {
       case "execution.completed":
       case "execution.failed":
@@ -157,7 +173,7 @@ class Following {
   private async stopped(end: StreamEnd | null): Promise<CallOutcome | null> {
     if (end === null) return null;
     if (end === "terminal") return this.ended(await this.read());
-    return { ok: "rests", ...(this.asking.size > 0 ? { asks: true } : {}) };
+    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking] } };
   }
 
   private async ended(execution: PipelineExecution): Promise<CallOutcome> {
@@ -197,6 +213,15 @@ class Following {
     });
   }
 }
+
+const CONCERNS: ReadonlySet<string> = new Set([
+  "execution.completed",
+  "execution.failed",
+  "execution.cancelled",
+  "stage.started",
+  "stage.waiting",
+  "stage.delta",
+] satisfies StreamEvent["type"][]);
 
 /** A stage's data is an object: where the last stage was skipped there is nothing in it. */
 function objectOf(data: unknown): JsonObject {

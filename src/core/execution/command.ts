@@ -7,7 +7,7 @@ import type { InputError } from "../../contract/problem.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
-import type { OutsideAnswer } from "./state.ts";
+import type { OutsideAnswer, SeenChild } from "./state.ts";
 import type { UnitName } from "./units/unit-name.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
@@ -16,8 +16,7 @@ export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall;
 /** The execution that the stage runs is paused, or waits itself: it says when it goes on. */
 interface RestingCall {
   ok: "rests";
-  /** A question is open in it, or further within. */
-  asks?: true;
+  seen: SeenChild;
 }
 
 /** The agent asks for input before it goes on. */

@@ -5,7 +5,7 @@ import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, Usage } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
-import type { AcceptedAnswer, OutsideAnswer } from "./state.ts";
+import type { AcceptedAnswer, OutsideAnswer, SeenChild } from "./state.ts";
 
 /** How the call of a stage.started ended. */
 export interface CallEnd {
@@ -49,6 +49,8 @@ interface Waiting {
   began_at?: number;
   /** See OutsideWait. */
   location?: string;
+  /** Of an execution that rests: see StageState. */
+  seen?: SeenChild;
   /** Of an agent that asks for input: see AskedCall. */
   continuation?: JsonObject;
 }

@@ -68,6 +68,14 @@ interface AgentReply {
   readonly data: JsonObject;
 }
 
+/** How far the events of an execution were read that a stage runs. */
+export interface SeenChild {
+  /** The last of them. */
+  readonly seq: number;
+  /** Its units whose questions are open, or have some within. */
+  readonly asking: readonly string[];
+}
+
 /** The items of a stage with `map`, once their list is known and until the stage has ended. */
 export interface MappedItems {
   /** In the order of the list. */
@@ -141,6 +149,8 @@ export interface StageState {
   readonly values: readonly unknown[];
   /** The present iteration of a unit with `repeat`, from 1; 0 before the first, and of any other. */
   readonly iteration: number;
+  /** What was read of the execution that the unit runs, as of its last rest; null where it has not rested. */
+  readonly seen: SeenChild | null;
   /** The data of the iteration before; null in the first. */
   readonly previous: JsonObject | null;
   /** What the iterations before have used, which the execution's usage has already; null where there are none. */

@@ -4,7 +4,7 @@ import type { CallOutcome } from "../../core/execution/command.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
 import { conforming } from "../../core/execution/output.ts";
 import { specOf } from "../../core/execution/schedule.ts";
-import type { ExecutionState } from "../../core/execution/state.ts";
+import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { childSpec } from "../../core/execution/units/child.ts";
 import type { Ports, StageHooks } from "../ports.ts";
 
@@ -23,5 +23,5 @@ export async function runChild(
       failure: { kind: "not_callable", detail: "this coordinator runs no pipelines within others" },
     };
   }
-  return conforming(specOf(state, unit), await children.follow(spec.value, hooks));
+  return conforming(specOf(state, unit), await children.follow(spec.value, stageOf(state, unit).seen, hooks));
 }

@@ -77,7 +77,7 @@ describe("an execution that begins after the command for it has come", () => {
 
   test("ends where it waits by then, too.", async () => {
     const parent = outer();
-    const child = inner(parent).answer("work", { ok: "rests" });
+    const child = inner(parent).answer("work", { ok: "rests", seen: { seq: 1, asking: [] } });
     parent.submit({ type: "cancel", reason: "no" });
     expect(await asks(child, parent)).toEqual(["parent: asks", "cancel"]);
   });

@@ -23,6 +23,7 @@ export function iterated(
     previous_error: null,
     reply: null,
     previous: event.data.data,
+    seen: null,
     used: usage === undefined ? stage.used : addUsage(stage.used ?? {}, usage),
     result: { ...stage.result, status: "running", attempts: 0, error: null },
   }));

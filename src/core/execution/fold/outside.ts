@@ -37,7 +37,9 @@ export function asked(state: ExecutionState, event: LogEventOf<"stage.waiting">,
     ...(wait.continuation === null
       ? {}
       : { ...callOver(stage, internal?.began_at ?? at, at), questions: stage.questions + 1, asked: wait }),
-    ...(wait.reason === "execution" ? callOver(stage, internal?.began_at ?? at, at) : {}),
+    ...(wait.reason === "execution"
+      ? { ...callOver(stage, internal?.began_at ?? at, at), seen: internal?.seen ?? null }
+      : {}),
     wait,
     result: {
       ...stage.result,

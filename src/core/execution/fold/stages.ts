@@ -72,6 +72,7 @@ export function newUnit(stage: string, agent_type: string | null): StageState {
     items_ms: [],
     values: [],
     iteration: 0,
+    seen: null,
     previous: null,
     used: null,
   };

@@ -13,7 +13,7 @@ import type { Batch } from "./batch.ts";
 export function takeRest(
   batch: Batch,
   name: UnitName,
-  { asks }: Extract<CallOutcome, { ok: "rests" }>,
+  { seen }: Extract<CallOutcome, { ok: "rests" }>,
   began_at: number,
 ): void {
   const { attempt } = stageOf(batch.state, name);
@@ -26,11 +26,11 @@ export function takeRest(
     data: {
       reason: "execution",
       child_execution_id: childOf(batch.state, name) ?? "",
-      ...(asks === undefined ? {} : { asks }),
+      ...(seen.asking.length === 0 ? {} : { asks: true as const }),
       // It says when it goes on, and is asked again then.
       expires_at: isoTime(batch.now + LIMITS.WAIT_SECONDS * 1_000),
     },
-    internal: { began_at },
+    internal: { began_at, seen },
   });
 }
 

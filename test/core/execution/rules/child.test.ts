@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { type PipelineRunStage, RepeatSpec } from "../../../../src/contract/stage.ts";
 import type { PinnedPipeline } from "../../../../src/core/execution/run-spec.ts";
-import { awaitsPerson } from "../../../../src/core/execution/state.ts";
+import { awaitsPerson, stageOf } from "../../../../src/core/execution/state.ts";
 import { childOf, childSpec, everyChild } from "../../../../src/core/execution/units/child.ts";
 import { ok, Play, stage } from "../../rules/play.ts";
 
@@ -21,7 +21,8 @@ function runs(fields: Partial<PipelineRunStage> = {}): PipelineRunStage {
 }
 
 const PIPELINES: Record<string, PinnedPipeline> = { inner: { version: 3, stages: [stage("work")] } };
-const RESTS = { ok: "rests" } as const;
+const RESTS = { ok: "rests", seen: { seq: 4, asking: [] } } as const;
+const ASKS = { ok: "rests", seen: { seq: 4, asking: ["work"] } } as const;
 
 function play(fields: Partial<PipelineRunStage> = {}, context: Record<string, unknown> = {}): Play {
   return new Play([runs(fields)], {}, { pipelines: PIPELINES, context });
@@ -129,6 +130,14 @@ describe("while the inner execution rests", () => {
     expect(run.after(100_000).left).toBe(left);
   });
 
+  test("it is followed behind what was read of it, also after a crash; another iteration's has none.", () => {
+    const run = play({ repeat: RepeatSpec.parse({ until: "result.done", max: 3 }) }).answer("sub", RESTS);
+    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string }).crash();
+    expect(stageOf(run.state, "sub").seen).toEqual(RESTS.seen);
+    run.answer("sub", ok({ done: false }));
+    expect(stageOf(run.state, "sub")).toMatchObject({ phase: "calling", iteration: 2, seen: null });
+  });
+
   test("it says when it goes on, and is followed again under the same attempt.", () => {
     const run = play().answer("sub", RESTS);
     const child = childOf(run.state, "sub") as string;
@@ -147,7 +156,7 @@ describe("while the inner execution rests", () => {
   });
 
   test("a person is waited for where a question is open in it, and not where its agent answers later.", () => {
-    const run = play().answer("sub", { ok: "rests", asks: true });
+    const run = play().answer("sub", ASKS);
     expect(run.last).toMatchObject({ data: { reason: "execution", asks: true } });
     expect(awaitsPerson(run.state)).toBe(true);
     run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string });
@@ -161,7 +170,7 @@ describe("while the inner execution rests", () => {
     const map = { over: "[1, 2]", max_items: 2, concurrency: 2, on_error: "fail" as const };
     const run = play({ map }).answer("sub[0]", RESTS);
     expect(awaitsPerson(run.state)).toBe(false);
-    run.answer("sub[1]", { ok: "rests", asks: true });
+    run.answer("sub[1]", ASKS);
     expect(run.status).toBe("waiting");
     expect(awaitsPerson(run.state)).toBe(true);
   });
