@@ -113,7 +113,7 @@ function restingAlone(
     ? Presence.of(driver as unknown as ExecutionDriver, clock, true, () => 0)
     : made.presence;
   const become = (status: ExecutionStatus, reason: "wait" | "callback" = "wait") => {
-    const wait = status === "waiting" ? { reason } : null;
+    const wait = status === "waiting" ? { reason, asks: reason === "wait" } : null;
     const stages = driver.state.stages.map((stage) => ({ ...stage, wait }) as typeof stage);
     driver.state = { ...driver.state, status, stages };
     presence?.settled();
