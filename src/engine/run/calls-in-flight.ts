@@ -4,6 +4,7 @@ import pLimit from "p-limit";
 import { LIMITS } from "../../contract/limits.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
+import { specOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { runStage, type StagePorts } from "../call/run-stage.ts";
 import { LiveText } from "./live-text.ts";
@@ -103,8 +104,11 @@ export class CallsInFlight {
       this.calls.delete(call);
       this.owner.ended(invocation, outcome, began_at);
     };
+    // An execution has connections of its own, and may take longer than any agent.
+    const isNested = specOf(state, stage).pipeline !== undefined;
+    const begun = (task: () => Promise<void>) => (isNested ? Promise.resolve().then(task) : this.slots(task));
     // The task begins after this stretch: what is written in it is written before the call.
-    void this.slots(async () => {
+    void begun(async () => {
       // It may have been cancelled while it waited for a slot.
       if (!wanted()) return;
       began_at = this.ports.clock.now();

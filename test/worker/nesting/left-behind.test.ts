@@ -1,4 +1,5 @@
-// Executions whose stage has no use for them any more, on real workerd: they end.
+// Executions of stages beside what else their run does, on real workerd: those without use end, and those that take long
+// hold up nothing.
 import { expect, test, type TestContext } from "vitest";
 import type { Behaviour } from "../../support/agents/agent-server.ts";
 import type { Calls } from "../../support/clients/calls.ts";
@@ -43,4 +44,24 @@ test("items that a failed sibling has aborted end though the run goes on", async
   await expect
     .poll(async () => (await innerRuns(calls)).map(({ status }) => status).toSorted(), { timeout: 10_000 })
     .toEqual(["cancelled", "failed"]);
+});
+
+test("executions that take long leave the agents of other stages their places", async (context) => {
+  const { world, calls } = await worldWith(context, () => {});
+  await calls.pipeline("inner", [{ name: "work", agent_type: "inside" }]);
+  await calls.pipeline("outer", [
+    {
+      name: "each",
+      pipeline: "inner",
+      parallel: true,
+      map: { over: "[1, 2, 3, 4, 5, 6, 7, 8]", concurrency: 8 },
+    },
+    { name: "first", agent_type: "fine", parallel: true },
+    { name: "beside", agent_type: "fine", parallel: true, depends_on: ["first"] },
+  ]);
+  await calls.begin("places", "outer");
+  await expect
+    .poll(async () => (await calls.read("places")).stage_results.beside.status, { timeout: 10_000 })
+    .toBe("completed");
+  await expect.poll(() => world.agents.callsOf("/inside").length, { timeout: 10_000 }).toBe(8);
 });
