@@ -1,7 +1,8 @@
 // Which stage goes next (I3, I10): ready stages in definition order, exclusive ones alone, and nothing overtakes an
 // exclusive stage that waits.
 import type { AgentStage, ResolvedStage } from "../../contract/stage.ts";
-import { type ExecutionState, isActive, stageOf } from "./state.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import { type ExecutionState, isActive, type MappedItems, stageOf } from "./state.ts";
 import { type UnitName, unitName, unitPlace } from "./units/unit-name.ts";
 
 interface Ready {
@@ -36,12 +37,19 @@ function hasPlaceFor(state: ExecutionState, stage: ResolvedStage): boolean {
 export function nextItem(state: ExecutionState): UnitName | null {
   for (const { items, phase, result } of state.stages) {
     if (items === null || phase === "ended" || items.begun >= items.units.length) continue;
-    const { map } = specOf(state, result.stage);
+    const { map, agent_type } = specOf(state, result.stage);
     // One that waits for its agent's callback is at work.
     const isFull = items.open.length >= (map?.concurrency ?? 0);
-    if (!isFull && hasPlaceAgain(state, result.stage)) return unitName(result.stage, items.begun);
+    if (!isFull && (agent_type === undefined || hasConnection(items)) && hasPlaceAgain(state, result.stage))
+      return unitName(result.stage, items.begun);
   }
   return null;
+}
+
+/** False where further items would queue for a connection, and the calls of other stages behind them. */
+function hasConnection({ open, units }: MappedItems): boolean {
+  const sent = open.filter((at) => units[at]?.phase === "calling");
+  return sent.length < LIMITS.CONCURRENT_STAGES;
 }
 
 /** True where a further call may begin, of a unit that may have left its place. */

@@ -39,6 +39,15 @@ describe("one call an item", () => {
     expect(run.status).toBe("running");
   });
 
+  test("No more of them are sent at a time than an object has connections, beside those that wait for a callback.", () => {
+    const run = play(20, { concurrency: 10 }, { callback_timeout_seconds: 60 });
+    expect(run.calls).toHaveLength(6);
+    for (const call of run.calls) run.accept(call);
+    expect(run.calls).toHaveLength(4);
+    run.answer("each[6]");
+    expect(run.calls).toEqual(["each[7]", "each[8]", "each[9]", "each[10]"]);
+  });
+
   test("data has the items in the order of the list, however they end.", () => {
     const run = play(3);
     for (const at of [2, 0, 1]) run.answer(`each[${at}]`, ok({ n: at }));
@@ -338,7 +347,7 @@ describe("large results", () => {
   test("Beyond a bound, events and views show items without their data; the stages after it get them.", () => {
     const last = stage("last", { depends_on: ["each"] });
     const run = play(100, { max_items: 100, concurrency: 100 }, {}, [last]);
-    for (const call of run.calls) run.answer(call, ok(large));
+    for (let at = 0; at < 100; at += 1) run.answer(`each[${at}]`, ok(large));
     const data = dataOf(run.state, "last");
     expect(data).toBeNull();
     expect(dataOf(run.state, "each")).toMatchObject({
