@@ -149,9 +149,12 @@ function outputFaults(
 /** Why stages cannot run without storage: what waits for the outside survives its object. */
 export function memoryFaults(
   stages: readonly PipelineStage[],
-  { context_storage_backend }: Pick<CoordinatorConfig, "context_storage_backend">,
+  {
+    context_storage_backend,
+    enable_context_persistence,
+  }: Pick<CoordinatorConfig, "context_storage_backend" | "enable_context_persistence">,
 ): DefinitionError[] {
-  if (context_storage_backend !== "memory") return [];
+  if (context_storage_backend !== "memory" && enable_context_persistence) return [];
   return stages.flatMap((stage, at): DefinitionError[] => {
     const field =
       stage.wait !== undefined
@@ -164,7 +167,10 @@ export function memoryFaults(
               ? "pipeline"
               : null;
     if (field === null) return [];
-    const message = `${field} needs context_storage_backend "durable_object": a run in memory does not outlive its object`;
+    const needed = enable_context_persistence
+      ? 'context_storage_backend "durable_object"'
+      : "enable_context_persistence";
+    const message = `${field} needs ${needed}: a run in memory does not outlive its object`;
     return [
       { code: "INVALID_PIPELINE_CONFIG", message, stage: stage.name, pointer: `/stages/${at}/${field}` },
     ];

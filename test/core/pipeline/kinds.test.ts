@@ -56,9 +56,15 @@ test("The data of on_timeout must satisfy the schema.", () => {
 
 test("Without storage nothing waits for the outside.", () => {
   const stages = [agent(), wait(), agent({ callback_timeout_seconds: 5 })];
-  expect(memoryFaults(stages, { context_storage_backend: "memory" })).toMatchObject([
-    { code: "INVALID_PIPELINE_CONFIG", pointer: "/stages/1/wait" },
-    { code: "INVALID_PIPELINE_CONFIG", pointer: "/stages/2/callback_timeout_seconds" },
-  ]);
-  expect(memoryFaults(stages, { context_storage_backend: "durable_object" })).toEqual([]);
+  const kept = { context_storage_backend: "durable_object", enable_context_persistence: true } as const;
+  for (const change of [
+    { context_storage_backend: "memory" },
+    { enable_context_persistence: false },
+  ] as const) {
+    expect(memoryFaults(stages, { ...kept, ...change })).toMatchObject([
+      { code: "INVALID_PIPELINE_CONFIG", pointer: "/stages/1/wait" },
+      { code: "INVALID_PIPELINE_CONFIG", pointer: "/stages/2/callback_timeout_seconds" },
+    ]);
+  }
+  expect(memoryFaults(stages, kept)).toEqual([]);
 });
