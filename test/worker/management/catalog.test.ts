@@ -201,6 +201,7 @@ describe("pipelines", () => {
       dependencies: { a: [], b: ["a"] },
       layers: [["a"], ["b"]],
       critical_path: ["a", "b"],
+      stages: ["a", "b"].map((name) => ({ name, kind: "agent" })),
     });
   });
 });
