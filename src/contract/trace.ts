@@ -9,6 +9,8 @@ export const TraceEvent = z.object({
   seq: z.number().check(z.int(), z.gte(1)),
   /** Null for what concerns the whole execution. */
   stage: z.nullable(z.string()),
+  /** Of an event of one item of a stage with `map`: its place, from 0. */
+  item: z.optional(z.number().check(z.int())),
   event_type: z.enum(LIFECYCLE_TYPES),
   attempt: z.nullable(z.number().check(z.int())),
   data: JsonObject,

@@ -43,7 +43,7 @@ export function mayHaveLines({ spec, status, recoveries, stages }: ExecutionStat
 
 /** The fields that an event's line has. */
 export function eventFields(event: LifecycleEvent, spec: Pick<RunSpec, "tenant" | "pipeline">): JsonObject {
-  const { type, execution_id, seq, stage, attempt, status, data } = event;
+  const { type, execution_id, seq, stage, item, attempt, status, data } = event;
   return {
     event: type,
     tenant: spec.tenant,
@@ -51,6 +51,11 @@ export function eventFields(event: LifecycleEvent, spec: Pick<RunSpec, "tenant" 
     seq,
     pipeline: spec.pipeline,
     ...(stage === undefined ? {} : { stage }),
+    ...(item === undefined ? {} : { item }),
+    ...("iteration" in data && data.iteration !== undefined ? { iteration: data.iteration } : {}),
+    ...("child_execution_id" in data && data.child_execution_id !== undefined
+      ? { child_execution_id: data.child_execution_id }
+      : {}),
     ...(attempt === undefined ? {} : { attempt }),
     status,
     ...("duration_ms" in data && data.duration_ms !== null ? { duration_ms: data.duration_ms } : {}),

@@ -35,11 +35,12 @@ export class LogLines implements Watcher {
   }
 
   /** At DEBUG, also when each call goes out. */
-  callBegan({ stage, attempt, call }: LiveText): void {
+  callBegan({ stage, item, attempt, call }: LiveText): void {
     const { state } = this.driver;
     if (state === null || !this.isWanted(state, "DEBUG")) return;
     const { execution_id, tenant, pipeline } = state.spec;
-    const fields = { event: "call.began", tenant, execution_id, seq: call, pipeline, stage, attempt };
+    const of = item === undefined ? { stage } : { stage, item };
+    const fields = { event: "call.began", tenant, execution_id, seq: call, pipeline, ...of, attempt };
     this.sink("DEBUG", logLine("DEBUG", this.clock.now(), fields));
   }
 

@@ -1,6 +1,9 @@
 // A log line: one line of JSON for any content, and the levels.
 import { describe, expect, test } from "vitest";
-import { isLogged, logLine } from "../../../src/core/monitoring/log-line.ts";
+import type { LifecycleEvent } from "../../../src/contract/event.ts";
+import { MapSpec } from "../../../src/contract/stage.ts";
+import { eventFields, isLogged, logLine } from "../../../src/core/monitoring/log-line.ts";
+import { ok, Play, stage } from "../rules/play.ts";
 
 describe("a log line", () => {
   test("is one line of JSON for any content", () => {
@@ -18,5 +21,41 @@ describe("a log line", () => {
     const levels = ["DEBUG", "INFO", "WARN", "ERROR"] as const;
     const wanted = levels.map((least) => levels.filter((level) => isLogged(level, least)).length);
     expect(wanted).toEqual([4, 3, 2, 1]);
+  });
+});
+
+const fieldsOf = (event: unknown) => eventFields(event as LifecycleEvent, { tenant: "t", pipeline: "p" });
+
+test("the line of an item's event has its place", () => {
+  const run = new Play([stage("each", { map: MapSpec.parse({ over: "[1]" }) })]).answer(
+    "each[0]",
+    ok({ n: 1 }),
+  );
+  const events = run.log.filter((event) => event.stage !== undefined);
+  expect(events.map((event) => fieldsOf(event)["item"])).toEqual([undefined, 0, 0, undefined]);
+});
+
+test("a line of the log has the iteration, and the execution that begins", () => {
+  const run = new Play(
+    [
+      {
+        name: "sub",
+        pipeline: "inner",
+        required: true,
+        parallel: false,
+        depends_on: [],
+        config: {},
+        timeout_seconds: 300,
+        retry_attempts: 1,
+        repeat: { until: "true", max: 2, on_max: "accept" },
+      },
+    ],
+    {},
+    { pipelines: { inner: { version: 1, stages: [stage("work")] } } },
+  );
+  const [began] = run.of("stage.started");
+  expect(fieldsOf(began)).toMatchObject({
+    iteration: 1,
+    child_execution_id: began?.data.child_execution_id,
   });
 });

@@ -3,11 +3,12 @@ import type { LifecycleEvent } from "../../../contract/event.ts";
 import type { TraceEvent } from "../../../contract/trace.ts";
 
 /** One event as the trace has it. */
-export function traceEvent({ timestamp, seq, stage, type, attempt, data }: LifecycleEvent): TraceEvent {
+export function traceEvent({ timestamp, seq, stage, item, type, attempt, data }: LifecycleEvent): TraceEvent {
   return {
     timestamp,
     seq,
     stage: stage ?? null,
+    ...(item === undefined ? {} : { item }),
     event_type: type,
     attempt: attempt ?? null,
     data,
