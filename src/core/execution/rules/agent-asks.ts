@@ -9,8 +9,9 @@ import { dataFaults } from "../../schemas/data-faults.ts";
 import { schemaFaults } from "../../schemas/schema-faults.ts";
 import { isoTime } from "../../time.ts";
 import type { AskedCall, Command, Refusal } from "../command.ts";
-import { agentStageOf } from "../schedule.ts";
+import { agentStageOf, specOf } from "../schedule.ts";
 import { type AcceptedAnswer, type StageState, stageOf } from "../state.ts";
+import { childOf } from "../units/child.ts";
 import type { Batch } from "./batch.ts";
 import { failOrFallBack, fitsContext } from "./endings.ts";
 import { callFailed } from "./retry.ts";
@@ -85,6 +86,11 @@ export function takeReply(
     (known) => known.digest === digest && (seq === null || known.call === seq),
   );
   if (isKnown) return { reason: "repeated", stage: name };
+  if (specOf(batch.state, name).pipeline !== undefined) {
+    const child = childOf(batch.state, name);
+    const where = child === null ? "of an item" : child;
+    return refuse(`it runs a pipeline: a question within is answered at the execution ${where}`);
+  }
   if (open === null) {
     return refuse(
       stage.questions === 0

@@ -166,6 +166,12 @@ describe("while the inner execution rests", () => {
     expect(awaitsPerson(run.state)).toBe(false);
   });
 
+  test("a question within is not answered at the stage, which says where it is.", () => {
+    const run = play().answer("sub", ASKS).say("sub");
+    const why = `it runs a pipeline: a question within is answered at the execution ${childOf(run.state, "sub")}`;
+    expect(run.refusal).toEqual({ reason: "unanswerable", stage: "sub", why });
+  });
+
   test("a person is waited for where that of one item asks.", () => {
     const map = { over: "[1, 2]", max_items: 2, concurrency: 2, on_error: "fail" as const };
     const run = play({ map }).answer("sub[0]", RESTS);
