@@ -184,11 +184,11 @@ export interface ExecutionRpc {
   steer(command: ControlCommand): Promise<void>;
   /**
    * The execution that a unit runs has begun, rests, goes on or has ended: written before it resolves.
-   * @param goes_on after a rest, or to its end: its stage follows it again
+   * @param seq its last event, which its stage reads where that has not; null where there is nothing that it must read
    * @returns what it is to do: the command for it may have come before it was there
    * @throws where the unit's call has not heard of it in time; it is to be said again
    */
-  childMoved(unit: string, child: string, goes_on: boolean): Promise<ControlCommand | null>;
+  childMoved(unit: string, child: string, seq: number | null): Promise<ControlCommand | null>;
   /** How an execution has ended that a stage of another one runs: a ChildEnd in JSON. */
   ending(): Promise<Result<Text>>;
   /** The next question of its conversation is there: resolves once a run that has ended here has reported its end. */

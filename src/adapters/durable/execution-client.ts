@@ -76,7 +76,7 @@ export function executionsOver(namespace: DurableObjectNamespace): Executions {
         admit: () => rpcOf(tenant, execution_id).admit(),
         supersede: (by) => rpcOf(tenant, execution_id).supersede(by),
         steer: (command) => rpcOf(tenant, execution_id).steer(command),
-        childMoved: (unit, child, goes_on) => rpcOf(tenant, execution_id).childMoved(unit, child, goes_on),
+        childMoved: (unit, child, seq) => rpcOf(tenant, execution_id).childMoved(unit, child, seq),
         ending: () => flat((rpc) => rpc.ending()),
         reportEnd: () => rpcOf(tenant, execution_id).reportEnd(),
       };

@@ -96,7 +96,13 @@ export type Command =
       outcome: CallEnding;
     }
   /** The execution that a stage runs goes on, or has ended. `stage`: its unit. */
-  | { type: "child"; stage: UnitName; child: string }
+  | {
+      type: "child";
+      stage: UnitName;
+      child: string;
+      /** Its last event. */
+      seq: number;
+    }
   /** A sign of life of such an agent. */
   | { type: "heartbeat"; stage: UnitName; call: number }
   /** Time has passed: tries, deadlines, pauses and waits may be due. */

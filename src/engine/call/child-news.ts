@@ -17,11 +17,13 @@ export function parentReceiver(rpcOf: RpcOf): Receiver {
     name: "parent",
     receive: async (state, change) => {
       const { parent, tenant, execution_id } = state.spec;
-      if (parent === undefined || !change.status) return;
+      // Of one that waits on, questions have opened or closed.
+      if (parent === undefined || (!change.status && state.status !== "waiting")) return;
       const hasEnded = isTerminal(state.status);
-      // Of its beginning and of a rest the stage hears by the stream that it follows.
-      const goesOn = hasEnded || (!isAtRest(state) && state.pausedSpans.length > 0);
-      const command = await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id, goesOn);
+      // Of its beginning the stage hears by the stream that it follows, and its own run pauses it.
+      const isKnown = state.status === "paused" || (!isAtRest(state) && state.pausedSpans.length === 0);
+      const seq = isKnown && !hasEnded ? null : state.seq;
+      const command = await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id, seq);
       if (command !== null && !hasEnded) await rpcOf(tenant, execution_id).steer(command);
     },
   };

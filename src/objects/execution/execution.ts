@@ -127,8 +127,8 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
     this.kin.steer(this.taken(), command);
   }
 
-  async childMoved(unit: string, child: string, goes_on: boolean): Promise<ControlCommand | null> {
-    return this.kin.childMoved(this.taken(), unit, child, goes_on);
+  async childMoved(unit: string, child: string, seq: number | null): Promise<ControlCommand | null> {
+    return this.kin.childMoved(this.taken(), unit, child, seq);
   }
 
   async ending(): Promise<Result<Text>> {

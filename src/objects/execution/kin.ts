@@ -35,17 +35,22 @@ export class Kin {
     driver: ExecutionDriver | null,
     unit: string,
     child: string,
-    goes_on: boolean,
+    seq: number | null,
   ): Promise<ControlCommand | null> {
     // It was deleted.
     if (driver === null) return CANCEL;
     driver.recover();
     const command = commandFor(driver.state as ExecutionState, unit, child);
-    if (!goes_on || command?.type === "cancel") {
+    if (seq === null || command?.type === "cancel") {
       this.written(driver);
       return command;
     }
-    const refusal = await submitOnceIdle(driver, this.runs.clock, { type: "child", stage: unit, child });
+    const refusal = await submitOnceIdle(driver, this.runs.clock, {
+      type: "child",
+      stage: unit,
+      child,
+      seq,
+    });
     this.written(driver);
     if (refusal?.reason === "in_flight") throw new Error("the call of its stage is in flight");
     return command;

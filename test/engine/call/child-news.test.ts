@@ -43,8 +43,8 @@ function sayings(parent?: ExecutionState) {
     steer: async (command: ControlCommand) => {
       said.push([execution_id, command.type === "pause" ? `pause ${command.mode}` : command.type]);
     },
-    childMoved: async (unit: string, child: string, goes_on: boolean) => {
-      said.push([execution_id, goes_on ? "goes on" : "asks"]);
+    childMoved: async (unit: string, child: string, seq: number | null) => {
+      said.push([execution_id, seq === null ? "asks" : "goes on"]);
       return parent === undefined ? null : commandFor(parent, unit, child);
     },
   });
@@ -79,7 +79,7 @@ describe("an execution that begins after the command for it has come", () => {
     const parent = outer();
     const child = inner(parent).answer("work", { ok: "rests", seen: { seq: 1, asking: [] } });
     parent.submit({ type: "cancel", reason: "no" });
-    expect(await asks(child, parent)).toEqual(["parent: asks", "cancel"]);
+    expect(await asks(child, parent)).toEqual(["parent: goes on", "cancel"]);
   });
 
   test("is paused as the one whose stage runs it.", async () => {
@@ -160,4 +160,16 @@ describe("an execution without use is cancelled", () => {
     expect(changeSince(before, parent.state)).toBeNull();
     expect(await hears(parent.submit({ type: "cancel", reason: "no" }))).toEqual([]);
   });
+});
+
+test("one that waits says that its questions have changed, and one that runs does not.", async () => {
+  const parent = outer();
+  const { said, rpcOf } = sayings(parent.state);
+  const changed = { status: false, opened: [] };
+  const child = inner(parent);
+  await parentReceiver(rpcOf).receive(child.state, changed);
+  expect(said).toEqual([]);
+  child.answer("work", { ok: "rests", seen: { seq: 1, asking: [] } });
+  await parentReceiver(rpcOf).receive(child.state, changed);
+  expect(said).toEqual([[parent.state.spec.execution_id, "goes on"]]);
 });

@@ -34,18 +34,19 @@ export function takeRest(
   });
 }
 
-/** It goes on, or has ended: the stage follows it again. */
+/** It has gone on since its rest: the stage follows it again. */
 export function takeChild(
   batch: Batch,
-  { stage: name, child }: Extract<Command, { type: "child" }>,
+  { stage: name, child, seq }: Extract<Command, { type: "child" }>,
 ): Refusal | null {
   const { stage } = unitPlace(name);
   if (!batch.state.index.has(stage)) return { reason: "unknown_stage", stage };
   const isKnown = isOpen(batch.state, name) && specOf(batch.state, name).pipeline !== undefined;
   if (!isKnown || childOf(batch.state, name) !== child) return { reason: "stale" };
-  const { phase, wait } = stageOf(batch.state, name);
+  const { phase, wait, seen } = stageOf(batch.state, name);
   if (phase === "calling") return { reason: "in_flight" };
-  if (wait?.reason === "execution") follow(batch, name, child);
+  // It may say a rest that has been read.
+  if (wait?.reason === "execution" && seq > (seen?.seq ?? 0)) follow(batch, name, child);
   return null;
 }
 

@@ -132,7 +132,7 @@ describe("while the inner execution rests", () => {
 
   test("it is followed behind what was read of it, also after a crash; another iteration's has none.", () => {
     const run = play({ repeat: RepeatSpec.parse({ until: "result.done", max: 3 }) }).answer("sub", RESTS);
-    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string }).crash();
+    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string, seq: 5 }).crash();
     expect(stageOf(run.state, "sub").seen).toEqual(RESTS.seen);
     run.answer("sub", ok({ done: false }));
     expect(stageOf(run.state, "sub")).toMatchObject({ phase: "calling", iteration: 2, seen: null });
@@ -141,7 +141,7 @@ describe("while the inner execution rests", () => {
   test("it says when it goes on, and is followed again under the same attempt.", () => {
     const run = play().answer("sub", RESTS);
     const child = childOf(run.state, "sub") as string;
-    run.after(1_000).submit({ type: "child", stage: "sub", child });
+    run.after(1_000).submit({ type: "child", stage: "sub", child, seq: 5 });
     expect(run.calls).toEqual(["sub"]);
     expect(run.last).toMatchObject({ type: "stage.started", attempt: 1, internal: { repeated: true } });
     run.answer("sub", ok({ n: 1 }));
@@ -159,11 +159,19 @@ describe("while the inner execution rests", () => {
     const run = play().answer("sub", ASKS);
     expect(run.last).toMatchObject({ data: { reason: "execution", asks: true } });
     expect(awaitsPerson(run.state)).toBe(true);
-    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string });
+    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string, seq: 5 });
     expect(awaitsPerson(run.state)).toBe(false);
     run.answer("sub", RESTS);
     expect(run.status).toBe("waiting");
     expect(awaitsPerson(run.state)).toBe(false);
+  });
+
+  test("it is followed again for what was not read of it, and for nothing else.", () => {
+    const run = play().answer("sub", RESTS);
+    const child = childOf(run.state, "sub") as string;
+    const says = (seq: number) => run.submit({ type: "child", stage: "sub", child, seq }).calls;
+    expect(says(RESTS.seen.seq)).toEqual([]);
+    expect(says(RESTS.seen.seq + 1)).toEqual(["sub"]);
   });
 
   test("a question within is not answered at the stage, which says where it is.", () => {
@@ -183,7 +191,7 @@ describe("while the inner execution rests", () => {
 
   test("a pause keeps it from being followed until the resume.", () => {
     const run = play().answer("sub", RESTS).pause("drain");
-    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string });
+    run.submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string, seq: 5 });
     expect(run.calls).toEqual([]);
     run.resume();
     expect(run.calls).toEqual(["sub"]);
@@ -193,17 +201,19 @@ describe("while the inner execution rests", () => {
 test("Of an inner execution that the stage still follows, it is to be said again.", () => {
   const run = play();
   const child = childOf(run.state, "sub") as string;
-  expect(run.submit({ type: "child", stage: "sub", child }).refusal).toEqual({ reason: "in_flight" });
+  expect(run.submit({ type: "child", stage: "sub", child, seq: 5 }).refusal).toEqual({ reason: "in_flight" });
 });
 
 test("Of an inner execution that is none of the stage's, nothing changes.", () => {
   const run = play().answer("sub", RESTS);
-  expect(run.submit({ type: "child", stage: "sub", child: "ex_other" }).refusal).toEqual({ reason: "stale" });
-  expect(run.submit({ type: "child", stage: "none", child: "x" }).refusal).toMatchObject({
+  expect(run.submit({ type: "child", stage: "sub", child: "ex_other", seq: 5 }).refusal).toEqual({
+    reason: "stale",
+  });
+  expect(run.submit({ type: "child", stage: "none", child: "x", seq: 5 }).refusal).toMatchObject({
     reason: "unknown_stage",
   });
   const seq = run.state.seq;
-  run.cancel().submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string });
+  run.cancel().submit({ type: "child", stage: "sub", child: childOf(run.state, "sub") as string, seq: 5 });
   expect(run.refusal).toBeNull();
   expect(run.state.seq).toBe(seq + 2);
 });
