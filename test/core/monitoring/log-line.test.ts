@@ -4,6 +4,7 @@ import type { LifecycleEvent } from "../../../src/contract/event.ts";
 import { MapSpec } from "../../../src/contract/stage.ts";
 import { eventFields, isLogged, logLine } from "../../../src/core/monitoring/log-line.ts";
 import { ok, Play, stage } from "../rules/play.ts";
+import { makeRun } from "../simulation/spec.ts";
 
 describe("a log line", () => {
   test("is one line of JSON for any content", () => {
@@ -37,19 +38,7 @@ test("the line of an item's event has its place", () => {
 
 test("a line of the log has the iteration, and the execution that begins", () => {
   const run = new Play(
-    [
-      {
-        name: "sub",
-        pipeline: "inner",
-        required: true,
-        parallel: false,
-        depends_on: [],
-        config: {},
-        timeout_seconds: 300,
-        retry_attempts: 1,
-        repeat: { until: "true", max: 2, on_max: "accept" },
-      },
-    ],
+    [makeRun("sub", "inner", { repeat: { until: "true", max: 2, on_max: "accept" } })],
     {},
     { pipelines: { inner: { version: 1, stages: [stage("work")] } } },
   );

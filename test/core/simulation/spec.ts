@@ -1,6 +1,6 @@
 // Runs' specs for tests: a whole RunSpec from the few fields that a test cares for.
 import { type CoordinatorConfig, DEFAULT_CONFIG } from "../../../src/contract/config.ts";
-import type { AgentStage, ResolvedStage } from "../../../src/contract/stage.ts";
+import type { AgentStage, PipelineRunStage, ResolvedStage } from "../../../src/contract/stage.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 
 export function makeStage(name: string, fields: Partial<AgentStage> = {}): AgentStage {
@@ -13,6 +13,25 @@ export function makeStage(name: string, fields: Partial<AgentStage> = {}): Agent
     config: {},
     timeout_seconds: 60,
     retry_attempts: 3,
+    ...fields,
+  };
+}
+
+/** A stage that runs a pipeline. */
+export function makeRun(
+  name: string,
+  pipeline: string,
+  fields: Partial<PipelineRunStage> = {},
+): PipelineRunStage {
+  return {
+    name,
+    pipeline,
+    required: true,
+    parallel: false,
+    depends_on: [],
+    config: {},
+    timeout_seconds: 300,
+    retry_attempts: 1,
     ...fields,
   };
 }

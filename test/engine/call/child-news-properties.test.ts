@@ -3,7 +3,12 @@
 // of them. Whatever comes: each unit has one execution, all of them end, and a stage has its execution's result.
 import { assert as assertProperty, asyncProperty, integer } from "fast-check";
 import { expect, test } from "vitest";
-import { MapSpec, type ResolvedStage, RepeatSpec } from "../../../src/contract/stage.ts";
+import {
+  MapSpec,
+  type PipelineRunStage,
+  type ResolvedStage,
+  RepeatSpec,
+} from "../../../src/contract/stage.ts";
 import {
   type Change,
   changeSince,
@@ -23,7 +28,7 @@ import { wholeResult } from "../../../src/core/execution/view/view.ts";
 import { openWaits } from "../../../src/core/execution/view/waits.ts";
 import { childrenReceiver, commandFor, parentReceiver } from "../../../src/engine/call/child-news.ts";
 import type { Receiver } from "../../../src/engine/watch/outbox.ts";
-import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
+import { makeRun, makeSpec, makeStage } from "../../core/simulation/spec.ts";
 import { sizeOf } from "../../support/sizes.ts";
 import { type Chance, seeded } from "../../support/values/chance.ts";
 
@@ -32,17 +37,8 @@ const RUNS = sizeOf("FAMILY_RUNS");
 const WILD = 60;
 const CALM = 3_000;
 
-const called = (pipeline: string, name = pipeline, fields: object = {}): ResolvedStage => ({
-  name,
-  pipeline,
-  required: true,
-  parallel: true,
-  depends_on: [],
-  config: {},
-  timeout_seconds: 300,
-  retry_attempts: 1,
-  ...fields,
-});
+const called = (pipeline: string, name = pipeline, fields: Partial<PipelineRunStage> = {}) =>
+  makeRun(name, pipeline, { parallel: true, ...fields });
 
 const asks: ResolvedStage = {
   name: "ask",

@@ -8,17 +8,9 @@ import { childOf } from "../../../src/core/execution/units/child.ts";
 import { childrenReceiver, commandFor, parentReceiver } from "../../../src/engine/call/child-news.ts";
 import type { ControlCommand } from "../../../src/engine/object-protocol.ts";
 import { ok, Play, stage } from "../../core/rules/play.ts";
+import { makeRun } from "../../core/simulation/spec.ts";
 
-const RUNS: PipelineRunStage = {
-  name: "sub",
-  pipeline: "inner",
-  required: true,
-  parallel: false,
-  depends_on: [],
-  config: {},
-  timeout_seconds: 300,
-  retry_attempts: 1,
-};
+const RUNS = makeRun("sub", "inner");
 const PIPELINES = { inner: { version: 1, stages: [stage("work")] } };
 const EACH = {
   ...RUNS,

@@ -5,20 +5,9 @@ import type { PinnedPipeline } from "../../../../src/core/execution/run-spec.ts"
 import { awaitsPerson, stageOf } from "../../../../src/core/execution/state.ts";
 import { childOf, childSpec, everyChild } from "../../../../src/core/execution/units/child.ts";
 import { ok, Play, stage } from "../../rules/play.ts";
+import { makeRun } from "../../simulation/spec.ts";
 
-function runs(fields: Partial<PipelineRunStage> = {}): PipelineRunStage {
-  return {
-    name: "sub",
-    pipeline: "inner",
-    required: true,
-    parallel: false,
-    depends_on: [],
-    config: {},
-    timeout_seconds: 300,
-    retry_attempts: 1,
-    ...fields,
-  };
-}
+const runs = (fields: Partial<PipelineRunStage> = {}) => makeRun("sub", "inner", fields);
 
 const PIPELINES: Record<string, PinnedPipeline> = { inner: { version: 3, stages: [stage("work")] } };
 const RESTS = { ok: "rests", seen: { seq: 4, asking: [] } } as const;
