@@ -68,6 +68,8 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "execution.failed":
     case "execution.cancelled":
       return end(view, at, event.data);
+    case "stage.queued":
+      return change(view, event.stage, (stage) => ({ ...stage, status: "pending", retry_at: null }));
     case "stage.started":
       return change(view, event.stage, (stage) => begun(start(stage, at, event.attempt), event.data));
     case "stage.iterated":

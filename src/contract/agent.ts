@@ -2,6 +2,7 @@
 // The call that it receives is checked only by agents, so it has its own file.
 import * as z from "./zod.ts";
 import { JsonObject } from "./json.ts";
+import { LIMITS } from "./limits.ts";
 import { keptUsage } from "./usage.ts";
 
 export type { AgentCall } from "./agent-call.ts";
@@ -83,11 +84,35 @@ const HeaderName = z
 /** The protocols that an agent may be called by (src/adapters/agents/protocols.ts). */
 export const ProtocolName = z.literal(["native", "openai", "a2a", "mcp", "ag-ui", "langgraph"]);
 
+const Calls = (most: number) => z.number().check(z.int(), z.gte(1), z.lte(most));
+
+/** What the agent can bear, of all runs of its tenant together. */
+export const AgentLimits = z
+  .strictObject({
+    /** Calls at once. */
+    concurrency: z.optional(Calls(LIMITS.AGENT_CONCURRENCY)),
+    /** Calls in any period of so many seconds. */
+    rate: z.optional(
+      z.strictObject({
+        calls: Calls(LIMITS.AGENT_RATE_CALLS),
+        per_seconds: Calls(LIMITS.AGENT_RATE_SECONDS),
+      }),
+    ),
+  })
+  .check(
+    z.refine(
+      ({ concurrency, rate }) => concurrency !== undefined || rate !== undefined,
+      "needs concurrency or rate",
+    ),
+  );
+export type AgentLimits = z.infer<typeof AgentLimits>;
+
 const registrationFields = {
   protocol: z._default(ProtocolName, "native"),
   /** Of the protocol: agent-options.ts. */
   options: z.optional(JsonObject),
   headers: z.optional(z.record(HeaderName, SecretReference)),
+  limits: z.optional(AgentLimits),
 };
 
 /** The body of PUT /v1/agents/:agent_type. */

@@ -1,6 +1,7 @@
 // CoordinatorConfig (src/contract/README.md section 6): every key, its bounds and its default, once. Values come from
 // PATCH, else from the environment, else from DEFAULT_CONFIG; a run pins the whole of it in its first event.
 import * as z from "./zod.ts";
+import { Prices, ScopeBudget } from "./budget.ts";
 import type { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
@@ -56,9 +57,13 @@ export const CoordinatorConfig = z.strictObject({
     memory_usage_mb: z.number().check(z.gte(0)),
     /** How long the oldest open question has been open. */
     wait_age_seconds: z.number().check(z.gte(0)),
+    /** What the runs of an hour cost. */
+    cost_usd_per_hour: z.number().check(z.gte(0)),
   }),
   /** What happens to a question while another execution of its conversation has not ended. */
   on_busy: OnBusy,
+  prices: Prices,
+  budgets: z.array(ScopeBudget).check(z.maxLength(LIMITS.BUDGETS)),
   retention_seconds: z.number().check(z.gte(1), z.lte(365 * 86_400)),
 });
 export type CoordinatorConfig = z.infer<typeof CoordinatorConfig>;
@@ -99,8 +104,11 @@ export const DEFAULT_CONFIG: CoordinatorConfig = {
     concurrent_executions: 20,
     memory_usage_mb: LIMITS.CONTEXT_MB,
     wait_age_seconds: 86_400,
+    cost_usd_per_hour: 100,
   },
   on_busy: "parallel",
+  prices: {},
+  budgets: [],
   retention_seconds: 604_800,
 };
 

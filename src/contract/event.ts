@@ -1,6 +1,7 @@
 // The events of an execution (src/contract/README.md section 3): lifecycle events, which are logged and numbered, and
 // the transient events, which are not.
 import * as z from "./zod.ts";
+import { Budget, Spent } from "./budget.ts";
 import { LogPlace, PipelineExecution } from "./execution.ts";
 import { JsonObject } from "./json.ts";
 import type { LIFECYCLE_TYPES } from "./lifecycle.ts";
@@ -72,8 +73,26 @@ export const LifecycleEvent = z.lazy(() =>
       z.object({ ...startedFields(), behind: z.string(), position: Int }),
     ),
     ofExecution("execution.started", ["running"], StartedData),
-    ofExecution("execution.paused", ["paused"], z.object({ mode: PauseMode })),
-    ofExecution("execution.resumed", ["running"], Nothing()),
+    ofExecution(
+      "execution.paused",
+      ["paused"],
+      z.union([
+        // It has spent more than it may; `mode` as of a pause that a caller asks for.
+        z.object({
+          mode: PauseMode,
+          reason: z.literal("budget"),
+          spent: Spent,
+          limit: z.object({ cost_usd: z.optional(z.number()), tokens: z.optional(z.number()) }),
+          /** Of each stage that has spent something. */
+          by_stage: z.record(z.string(), Spent),
+          /** Of the config's budgets, where it is one of them that is spent and not the run's own. */
+          scope: z.optional(z.string()),
+        }),
+        z.object({ mode: PauseMode }),
+      ]),
+    ),
+    // `budget`: the one that holds from now on, where it was raised.
+    ofExecution("execution.resumed", ["running"], z.object({ budget: z.optional(Budget) })),
     ofExecution(
       "execution.recovered",
       ["running", "paused"],
@@ -83,6 +102,16 @@ export const LifecycleEvent = z.lazy(() =>
     ofExecution("execution.completed", ["completed"], PipelineExecution),
     ofExecution("execution.failed", ["failed"], PipelineExecution),
     ofExecution("execution.cancelled", ["cancelled"], PipelineExecution),
+    // A call that must wait: for a place at its agent, or until its agent may be called again. No try, and no time of one.
+    ofStage(
+      "stage.queued",
+      "pending",
+      z.object({
+        reason: z.enum(["concurrency", "rate", "retry_after"]),
+        /** When it is called, or asks again, where that is known. */
+        until: z.optional(z.iso.datetime()),
+      }),
+    ),
     ofStage(
       "stage.started",
       "running",

@@ -1,5 +1,6 @@
 // Responses about executions: src/contract/README.md section 2. Requests are in requests.ts.
 import * as z from "./zod.ts";
+import { Budget, Tags } from "./budget.ts";
 import { JsonObject } from "./json.ts";
 import { EXECUTION_STATUSES, ExecutionId } from "./names.ts";
 import { StageResult, Usage } from "./stage.ts";
@@ -29,9 +30,10 @@ const CriticalPathLink = z.object({
   /**
    * `stage`: the stage's calls; `retry_wait`: a delay before a further try, or a call that a pause interrupted;
    * `concurrency_wait`: from the end of the stage before, on which it does not depend, to the place that this freed;
-   * `wait`: for an answer from outside; `pause`; `overhead`: the coordinator's own time.
+   * `agent_wait`: for a place at the stage's agent, or until that may be called again; `wait`: for an answer from
+   * outside; `pause`; `overhead`: the coordinator's own time.
    */
-  kind: z.enum(["stage", "retry_wait", "concurrency_wait", "wait", "pause", "overhead"]),
+  kind: z.enum(["stage", "retry_wait", "concurrency_wait", "agent_wait", "wait", "pause", "overhead"]),
   /** The stage whose time it is; null before the first and after the last. */
   stage: z.nullable(z.string()),
   ms: z.number(),
@@ -92,6 +94,12 @@ export const PipelineExecution = z.object({
     /** The execution whose question has superseded this one. */
     superseded_by: z.optional(z.string()),
   }),
+  /** Labels that its caller has given it. Earlier versions lack it. */
+  tags: z.optional(Tags),
+  /** What it may spend, as raised last; absent where that is not bounded. */
+  budget: z.optional(Budget),
+  /** Absent where it is 0. */
+  priority: z.optional(z.number().check(z.int())),
   /** What it is a fork of. Earlier versions lack it. */
   forked_from: z._default(z.nullable(LogPlace), null),
   /** Of an execution that a stage runs. */

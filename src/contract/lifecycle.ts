@@ -9,6 +9,7 @@ export const LIFECYCLE_TYPES = [
   "execution.completed",
   "execution.failed",
   "execution.cancelled",
+  "stage.queued",
   "stage.started",
   "stage.iterated",
   "stage.waiting",

@@ -55,6 +55,26 @@ export const LIMITS = {
    * result may have, and a fraction of a second at most (test/core/schemas/data-faults-cost.test.ts).
    */
   SCHEMA_STEPS: 2_000_000,
+  /** Calls of an agent at once, and calls in a period: what one object can lease and keep in one row. */
+  AGENT_CONCURRENCY: 1_000,
+  AGENT_RATE_CALLS: 1_000,
+  AGENT_RATE_SECONDS: 3_600,
+  /** Calls that wait for a place at one agent of a tenant; further ones wait by their retry rule. */
+  AGENT_QUEUE: 1_000,
+  /** Of a run among those that wait for an agent: -10 to 10. */
+  PRIORITY: 10,
+  /** The longest that an agent's Retry-After holds back its calls. */
+  HOLD_SECONDS: 60,
+  /** Models with a price. */
+  PRICES: 200,
+  MODEL_CHARS: 128,
+  /** Budgets of a tenant. */
+  BUDGETS: 50,
+  /** A month. */
+  BUDGET_WINDOW_SECONDS: 31 * 86_400,
+  /** Of an execution. */
+  TAGS: 8,
+  TAG_CHARS: 128,
   STAGES: 64,
   EDGES: 256,
   /** Of a tenant: a program that defines more has a fault. */

@@ -2,7 +2,7 @@
 // pipeline, the lists. src/contract/README.md sections 1, 4 and 7.
 import { JsonObject } from "./json.ts";
 import * as z from "./zod.ts";
-import { ProtocolName } from "./agent.ts";
+import { AgentLimits, ProtocolName } from "./agent.ts";
 import { LIMITS } from "./limits.ts";
 import { Name } from "./names.ts";
 import { Pipeline } from "./pipeline.ts";
@@ -27,6 +27,7 @@ export const Agent = z.object({
   protocol: ProtocolName,
   options: z.optional(JsonObject),
   headers: z.optional(z.record(z.string(), z.string())),
+  limits: z.optional(AgentLimits),
   breaker: BreakerState,
 });
 

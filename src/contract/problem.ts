@@ -25,6 +25,7 @@ export const ErrorCode = z.enum([
   "IDEMPOTENCY_MISMATCH",
   "SCHEMA_MISMATCH",
   "RATE_LIMITED",
+  "BUDGET_EXCEEDED",
   "AGENT_UNAVAILABLE",
   "STAGE_TIMEOUT",
   "AGENT_PROCESSING_ERROR",
@@ -103,6 +104,15 @@ export type CoordinatorError =
     }
   | { code: "IDEMPOTENCY_MISMATCH" }
   | { code: "RATE_LIMITED"; retry_after_seconds: number }
+  /** `scope` of the config's budgets: what its runs have spent in the period, and may spend. */
+  | {
+      code: "BUDGET_EXCEEDED";
+      scope: string;
+      spent_usd: number;
+      limit_usd: number;
+      window_seconds: number;
+      retry_after_seconds: number;
+    }
   | {
       code: "AGENT_UNAVAILABLE" | "STAGE_TIMEOUT" | "AGENT_PROCESSING_ERROR" | "PIPELINE_TIMEOUT";
       detail: string;

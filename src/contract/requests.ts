@@ -1,5 +1,6 @@
 // Requests: the bodies and the queries that are validated by a schema (src/contract/README.md sections 1 and 2).
 // Apart from the responses, which the Worker does not validate and describes only in the OpenAPI document.
+import { Budget, RaisedBudget, Tags } from "./budget.ts";
 import { OnBusy } from "./config.ts";
 import { JsonObject } from "./json.ts";
 import { LIMITS } from "./limits.ts";
@@ -31,6 +32,11 @@ export const ExecutionRequest = z.lazy(() =>
     cache: z.optional(CacheUse),
     /** The config's, where it is absent. */
     on_busy: z.optional(OnBusy),
+    /** Among the runs that wait for a place at an agent; 0 where it is absent. */
+    priority: z.optional(z.number().check(z.int(), z.gte(-LIMITS.PRIORITY), z.lte(LIMITS.PRIORITY))),
+    /** The pipeline's, where it is absent. */
+    budget: z.optional(Budget),
+    tags: z.optional(Tags),
   }),
 );
 export type ExecutionRequest = z.infer<typeof ExecutionRequest>;
@@ -52,6 +58,8 @@ export const ForkRequest = z.lazy(() =>
     dry_run: z._default(z.boolean(), false),
     execution_id: z.optional(ExecutionId),
     on_disconnect: z._default(OnDisconnect, "continue"),
+    /** Those of the source, where they are absent. */
+    tags: z.optional(Tags),
   }),
 );
 export type ForkRequest = z.infer<typeof ForkRequest>;
@@ -75,6 +83,9 @@ export type PauseMode = z.infer<typeof PauseMode>;
 
 /** The body of POST /v1/executions/:id/pause; may be left out. */
 export const PauseRequest = z.strictObject({ mode: z._default(PauseMode, "drain") });
+
+/** The body of POST /v1/executions/:id/resume; may be left out. */
+export const ResumeRequest = z.lazy(() => z.strictObject({ budget: z.optional(RaisedBudget) }));
 
 /** The body of POST /v1/pipelines/validate: stages of any shape, so that all errors are reported at once. */
 export const ValidationRequest = z.strictObject({

@@ -5,6 +5,7 @@ import type { CacheKey } from "../core/caching/cache-key.ts";
 import type { CachedEntry, CachedResult, RunResults } from "../core/caching/cached-result.ts";
 import type { RunQuestion } from "../core/caching/run-question.ts";
 import type { JsonObject } from "../contract/json.ts";
+import type { Usage } from "../contract/stage.ts";
 import type { CoordinatorError } from "../contract/problem.ts";
 import type { CallEnding, CallOutcome } from "../core/execution/command.ts";
 import type { LogEvent } from "../core/execution/log-event.ts";
@@ -64,6 +65,8 @@ export interface CallHooks {
   /** @param offset the text so far is cut there first, in UTF-16 units; beyond its end it changes nothing */
   delta(text: string, offset?: number): void;
   progress(progress: AgentProgress): void;
+  /** What the call has used so far, in all: each report takes the place of the one before. */
+  usage?(usage: Usage): void;
   /** Bytes have arrived. */
   alive(): void;
   /** The call has failed so: only a detail is still read, and is not waited for beyond the try's time. */
@@ -73,7 +76,7 @@ export interface CallHooks {
 }
 
 /** What a stage's call may do to its run: a call's hooks, of which the driver has these. */
-export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress"> {
+export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress" | "usage"> {
   /** Runs a task that needs one more of the object's connections, as soon as one is free. */
   another(task: () => Promise<void>): void;
 }

@@ -67,6 +67,7 @@ export const STATUS: Readonly<Record<ErrorCode, number>> = {
   IDEMPOTENCY_MISMATCH: 422,
   SCHEMA_MISMATCH: 422,
   RATE_LIMITED: 429,
+  BUDGET_EXCEEDED: 429,
   CONTEXT_CORRUPTED: 500,
   INTERNAL_ERROR: 500,
   AGENT_PROCESSING_ERROR: 502,
@@ -186,6 +187,16 @@ function describe(error: CoordinatorError): Description {
         ),
         errors: error.errors,
       };
+    case "BUDGET_EXCEEDED": {
+      const { scope, spent_usd, limit_usd, window_seconds, retry_after_seconds } = error;
+      return {
+        title: "Budget exceeded",
+        detail:
+          `the budget of ${scope} is spent: ${spent_usd.toFixed(4)} of ${limit_usd} USD in ${window_seconds} s; ` +
+          `try again in ${retry_after_seconds} s`,
+        headers: { "retry-after": String(retry_after_seconds) },
+      };
+    }
     case "RATE_LIMITED":
       return {
         title: "Too many requests",

@@ -178,6 +178,7 @@ export class AiSdkEncoder implements Encoder {
           ? this.answered(event, "answered")
           : [];
       case "stage.iterated":
+      case "stage.queued":
         return [];
       case "stage.started":
         return [this.stage(event, { status: "running" })];

@@ -10,6 +10,7 @@ import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
 import { callEnded, holdCalls } from "./fold/calls.ts";
 import { pausedSpansAt, settle } from "./fold/clock.ts";
 import { asked, outsideEnded, signalled } from "./fold/outside.ts";
+import { queuedCall, queueLeft } from "./fold/queue.ts";
 import { iterated } from "./fold/iterations.ts";
 import { newUnit, withStage } from "./fold/stages.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
@@ -98,6 +99,8 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         error_info: event.data.error_info ?? null,
         superseded_by: event.internal?.superseded_by ?? null,
       };
+    case "stage.queued":
+      return queuedCall(state, event, at);
     case "stage.started":
       if (event.data.items !== undefined) return mapBegan(state, event);
       return withStage(state, event, (stage) => ({
@@ -118,6 +121,7 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
           start_time: stage.result.start_time ?? event.timestamp,
         },
         waits: stage.phase === "delayed" ? closeWait(stage, at) : stage.waits,
+        ...queueLeft(stage, at),
         displaced: false,
       }));
     case "stage.iterated":

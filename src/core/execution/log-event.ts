@@ -81,6 +81,8 @@ interface Internals {
   "execution.queued": { spec?: PrivateSpec; bytes?: number };
   /** Of a run that was queued, the history alone. */
   "execution.started": { spec?: PrivateSpec; bytes?: number; history?: ConversationTurn[] };
+  /** The try was begun before, and its call not sent. */
+  "stage.queued": { repeated?: true };
   /** The call has the same attempt as the one before it: a crash or a pause interrupted that, or this is the fallback's. */
   "stage.started": {
     repeated?: true;

@@ -1,6 +1,7 @@
 // RunSpec: everything a run was started with, pinned in its first event, so that nothing written later (a new
 // definition, another config, an agent registered elsewhere) changes a run in flight.
 import type { RegisteredAgent } from "../../contract/agent.ts";
+import type { Budget, Tags } from "../../contract/budget.ts";
 import type { OnBusy } from "../../contract/config.ts";
 import type { ConversationTurn, LogPlace } from "../../contract/execution.ts";
 import type { ResolvedStage, StageResult } from "../../contract/stage.ts";
@@ -51,6 +52,12 @@ export interface PrivateSpec {
   on_busy?: Exclude<OnBusy, "parallel">;
   /** Former shards of its conversation, where it was queued and there are any. */
   former_shards?: FormerHome[];
+  /** Labels that its caller has given it. */
+  tags?: Tags;
+  /** What it may spend; absent where that is not bounded. */
+  budget?: Budget;
+  /** Among the runs that wait for a place at an agent; absent where it is 0. */
+  priority?: number;
   /** It is no turn of its conversation: its caller keeps the history. */
   no_turn?: true;
   /** Its history is given, as a fork's is: also where it is queued it has none of a later time. */

@@ -1,6 +1,7 @@
 // ExecutionState: the fold of the log. Everything that a decision needs and nothing that is not in the log.
 // Values are never changed in place: `evolve` makes new ones.
 import type { ErrorInfo, ExecutionStatus } from "../../contract/execution.ts";
+import type { EventOf } from "../../contract/event.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { StageError, StageResult, Usage } from "../../contract/stage.ts";
@@ -11,9 +12,19 @@ import { type UnitName, unitPlace } from "./units/unit-name.ts";
  * A stage's internal phase, in addition to its public status: `calling` has a call in flight, `delayed` sits out a
  * delay between tries, `interrupted` lost its call (a pause in mode abort, a crash) and is called again under the same
  * attempt, `lookup` waits for the last good result to be found. All four keep their place among the concurrent stages.
- * `waiting` waits for an answer from outside, and has no place among them. `mapping` has its items at work.
+ * `waiting` waits for an answer from outside, and has no place among them; nor has `queued`, which waits until its agent
+ * may be called. `mapping` has its items at work.
  */
-type Phase = "pending" | "calling" | "delayed" | "interrupted" | "lookup" | "waiting" | "mapping" | "ended";
+type Phase =
+  | "pending"
+  | "queued"
+  | "calling"
+  | "delayed"
+  | "interrupted"
+  | "lookup"
+  | "waiting"
+  | "mapping"
+  | "ended";
 
 /** What a stage in phase `waiting` waits for. */
 export interface OutsideWait {
@@ -38,6 +49,19 @@ export interface OutsideWait {
   readonly location: string | null;
   /** A person is asked, by this stage or within the execution that it runs. */
   readonly asks: boolean;
+}
+
+/** Why a call waits before it is made. */
+export interface CallQueue {
+  readonly reason: EventOf<"stage.queued">["data"]["reason"];
+  /** When it began to wait, ms since the epoch. */
+  readonly since: number;
+  /** When it is made, or asks again, ms since the epoch; null where that is not known. */
+  readonly until: number | null;
+  /** The number of the try that is to be made. */
+  readonly attempt: number;
+  /** The try was begun before: see StageState. */
+  readonly repeated: boolean;
 }
 
 /** An answer from outside, as it is accepted. */
@@ -126,6 +150,10 @@ export interface StageState {
    * it needs one again.
    */
   readonly displaced: boolean;
+  /** While it waits for its agent, before a call. */
+  readonly queue: CallQueue | null;
+  /** Such waits that are over, as [begin, end]. */
+  readonly queued: readonly (readonly [number, number])[];
   /** While it waits for an answer from outside. */
   readonly wait: OutsideWait | null;
   /** Waits for answers from outside that are over, as [begin, end]. */

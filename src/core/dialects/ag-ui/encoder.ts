@@ -160,6 +160,7 @@ export class AgUiEncoder implements Encoder {
         ];
       }
       case "stage.iterated":
+      case "stage.queued":
         return [];
       case "stage.retrying":
         return this.stageState(event.stage, { status: "retrying", error: event.data.error });

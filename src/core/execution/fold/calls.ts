@@ -2,18 +2,27 @@
 import type { CallEnd } from "../log-event.ts";
 import type { ExecutionState, StageState } from "../state.ts";
 import type { CallEndEvent } from "./outside.ts";
+import { queueLeft } from "./queue.ts";
 
-export function callEnded(stage: StageState, event: CallEndEvent, at: number): Pick<StageState, "calls"> {
+export function callEnded(
+  stage: StageState,
+  event: CallEndEvent,
+  at: number,
+): Pick<StageState, "calls" | "queue" | "queued"> {
+  return { calls: callsAfter(stage, event, at), ...queueLeft(stage, at) };
+}
+
+function callsAfter(stage: StageState, event: CallEndEvent, at: number): StageState["calls"] {
   // An agent that answers later works until its callback.
-  if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return { calls: stage.calls };
+  if (stage.phase !== "calling" && stage.wait?.reason !== "callback") return stage.calls;
   // No agent was called: the stage is on the path, and takes no agent's time.
   // A cancelled call has no time of sending: it counts from its stage.started.
   const hasCallEnd = event.type !== "stage.cancelled" && event.type !== "stage.skipped";
   const end: CallEnd = (hasCallEnd ? event.internal : null) ?? {};
-  if (end.uncalled === true) return { calls: [...stage.calls, [at, at]] };
+  if (end.uncalled === true) return [...stage.calls, [at, at]];
   // A clock that was set back meanwhile must not make the call longer than it can have been.
   const began = Math.max(end.began_at ?? stage.call_at, stage.call_at);
-  return { calls: [...stage.calls, [Math.min(began, at), at]] };
+  return [...stage.calls, [Math.min(began, at), at]];
 }
 
 /**

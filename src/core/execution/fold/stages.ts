@@ -59,6 +59,8 @@ export function newUnit(stage: string, agent_type: string | null): StageState {
     isEventData: false,
     calls: [],
     waits: [],
+    queue: null,
+    queued: [],
     wait: null,
     outside: [],
     displaced: false,

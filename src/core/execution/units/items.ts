@@ -55,13 +55,14 @@ export function totalsOf({ units }: MappedItems): Pick<StageResult, "attempts" |
 export function spansOf({
   units,
   begun,
-}: MappedItems): Pick<StageState, "calls" | "waits" | "outside" | "answers" | "items_ms"> {
+}: MappedItems): Pick<StageState, "calls" | "waits" | "queued" | "outside" | "answers" | "items_ms"> {
   return {
     items_ms: units
       .slice(0, begun)
       .map(({ calls, waits }) => [...calls, ...waits].reduce((sum, [from, to]) => sum + to - from, 0)),
     calls: units.flatMap(({ calls }) => calls),
     waits: units.flatMap(({ waits }) => waits),
+    queued: units.flatMap(({ queued }) => queued),
     outside: units.flatMap(({ outside }) => outside),
     answers: units.flatMap(({ answers }) => answers),
   };
