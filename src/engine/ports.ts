@@ -1,6 +1,6 @@
 // The ports: every interface through which the engine reaches the outside. Adapters implement them; tests
 // implement them with a virtual clock.
-import type { AgentCall, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
+import type { AgentCall, AgentLimits, AgentProgress, RegisteredAgent } from "../contract/agent.ts";
 import type { CacheKey } from "../core/caching/cache-key.ts";
 import type { CachedEntry, CachedResult, RunResults } from "../core/caching/cached-result.ts";
 import type { RunQuestion } from "../core/caching/run-question.ts";
@@ -116,7 +116,7 @@ export interface Ports {
   /** The run's share of its isolate's memory. Absent if memory is not limited. */
   memory?: MemoryShare;
   /** What executions share. Absent where they share nothing. */
-  shared?: { cache: ResultCache; health: AgentHealth };
+  shared?: { cache: ResultCache; health: AgentHealth; places?: AgentPlaces };
   /**
    * The token under which an agent may answer a call later. Asked only for a stage that allows it. Null where the
    * environment cannot be used; every request then says why. Absent where no agent can answer later.
@@ -282,6 +282,45 @@ export interface AgentHealth {
   placeRetry(agent: AgentIdentity, own: number): number;
   /** Whether a second call fits; one that does is counted. */
   takeHedge(agent: AgentIdentity): boolean;
+}
+
+/** A call that needs a place at an agent with limits. */
+export interface PlaceAsk {
+  agent: AgentIdentity;
+  limits: AgentLimits;
+  /** The same for the same call, however often it asks, also after a crash: it has one place, or one in the queue. */
+  holder: string;
+  conversation_id: string;
+  /** The higher goes first. */
+  priority: number;
+  /** How long the call may take, in ms: the place is its own for so long at most. */
+  lease_ms: number;
+  /** False where the call is not made unless there is a place at once. */
+  may_wait: boolean;
+}
+
+/** A place that a call has. */
+export interface Place {
+  /** The call is over, or is not made. Never rejects, and may be called again. */
+  release(): void;
+}
+
+export type PlaceAnswer =
+  | { kind: "place"; place: Place }
+  /** It is in the queue. `until`: when its turn comes, where that is known, ms since the epoch. */
+  | { kind: "queued"; reason: "concurrency" | "rate"; until: number | null }
+  /** It is not in the queue, which is full, or it may not wait. */
+  | { kind: "full"; reason: "concurrency" | "rate" };
+
+/** Places at agents with limits. No method rejects. */
+export interface AgentPlaces {
+  /** A place, or why there is none now. Answered at once where the isolate has one in hand. */
+  take(ask: PlaceAsk): PlaceAnswer | Promise<PlaceAnswer>;
+  /**
+   * Waits for the turn of one that is queued. Null once `signal` is aborted, which takes it out of the queue; and where
+   * its place in the queue was lost: it is to ask again.
+   */
+  turn(ask: PlaceAsk, signal: AbortSignal): Promise<Place | null>;
 }
 
 /** A log that cannot be read: a record is missing or is not what was written. */
