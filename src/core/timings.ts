@@ -26,6 +26,10 @@ export const TIMINGS = {
   RETRY_DELAY_MS: 30_000,
   /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
   RETRY_PLACE_MS: 300,
+  /** A call that finds the queue of its agent full asks again after so long at least. */
+  FULL_QUEUE_MS: 500,
+  /** A call may end this much later than its try: its place at an agent with limits is its own for so long. */
+  PLACE_GRACE_MS: 1_000,
   /** Delay before an alarm whose handler failed is repeated. */
   ALARM_RETRY_MS: 5_000,
   /** Interval of the alarm of a run whose log a later version wrote: until that version is deployed again. */

@@ -321,6 +321,8 @@ export interface AgentHealthRpc {
     why?: string,
   ): Promise<BreakerSnapshot>;
   snapshot(): Promise<BreakerSnapshot>;
+  /** The agent wants no call for so long, in ms. */
+  hold(ms: number): Promise<BreakerSnapshot>;
   /** Resets the state after the agent was registered again. */
   reset(): Promise<BreakerSnapshot>;
 }

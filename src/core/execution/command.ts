@@ -11,7 +11,15 @@ import type { OutsideAnswer, SeenChild } from "./state.ts";
 import type { UnitName } from "./units/unit-name.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
-export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall;
+export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall | QueuedCall;
+
+/** It was not sent: the agent's Retry-After holds it back. */
+interface QueuedCall {
+  ok: "queued";
+  reason: "retry_after";
+  /** When it may be sent, ms since the epoch. */
+  until: number;
+}
 
 /** The execution that the stage runs is paused, or waits itself: it says when it goes on. */
 interface RestingCall {
@@ -102,6 +110,14 @@ export type Command =
       child: string;
       /** Its last event. */
       seq: number;
+    }
+  /** An agent with limits has no place for the unit's next call. */
+  | {
+      type: "no_place";
+      stage: UnitName;
+      reason: "concurrency" | "rate";
+      /** When there may be one, ms since the epoch; null where that is not known. */
+      until: number | null;
     }
   /** A sign of life of such an agent. */
   | { type: "heartbeat"; stage: UnitName; call: number }

@@ -8,10 +8,12 @@ import { cancelExecution, failExecution } from "./rules/endings.ts";
 import { takeAnswer } from "./rules/iterate.ts";
 import type { LogEvent } from "./log-event.ts";
 import { type ExecutionState, isTerminal, type StageState, stageOf } from "./state.ts";
-import { unitPlace } from "./units/unit-name.ts";
+import { type Gates, OPEN_GATES } from "./gates/gates.ts";
+import { type UnitName, unitPlace } from "./units/unit-name.ts";
 import { unitsOf } from "./units/units.ts";
 import { admitExecution, startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
+import { takeNoPlace, takeQueued } from "./gates/queue.ts";
 import { callFailed } from "./rules/retry.ts";
 import { takeChild, takeRest } from "./rules/child.ts";
 import { takeQuestion } from "./rules/agent-asks.ts";
@@ -24,17 +26,24 @@ export interface Decision {
   /** The state after them; null where there is no execution. */
   state: ExecutionState | null;
   refusal: Refusal | null;
+  /** Units whose call waits until a place is asked for at its agent; null where the ones before still do. */
+  blocked: ReadonlySet<UnitName> | null;
 }
 
-export function decide(state: ExecutionState | null, command: Command, now: number): Decision {
+export function decide(
+  state: ExecutionState | null,
+  command: Command,
+  now: number,
+  gates: Gates = OPEN_GATES,
+): Decision {
   if (command.type === "start") {
     return state === null
-      ? accept(startExecution(command.spec, now, command.queued))
+      ? accept(startExecution(command.spec, now, command.queued, gates))
       : refuse(state, { reason: "exists" });
   }
   if (state === null) return refuse(state, { reason: "absent" });
   // A clock that was set back must not make an event older than the one before it.
-  const batch = new Batch(state, Math.max(now, state.updated_at));
+  const batch = new Batch(state, Math.max(now, state.updated_at), gates);
   if (isTerminal(state.status)) return ended(batch, command);
   endOverdue(batch);
   if (!isTerminal(batch.state.status) && expireWaits(batch)) advance(batch);
@@ -53,6 +62,8 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
       return advanced(batch, takeCallback(batch, command));
     case "heartbeat":
       return takeHeartbeat(batch, command);
+    case "no_place":
+      return advanced(batch, takeNoPlace(batch, command));
     case "child":
       return advanced(batch, takeChild(batch, command));
     case "tick":
@@ -106,11 +117,12 @@ function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Deci
       return refuse(state, takeHeartbeat(batch, command));
     case "admit":
     case "child":
+    case "no_place":
     case "tick":
     case "recover":
-      return { events: [], state, refusal: null };
+      return refuse(state, null);
     case "cancel":
-      return { events: [], state, refusal: state.status === "cancelled" ? null : conflict(state, "cancel") };
+      return refuse(state, state.status === "cancelled" ? null : conflict(state, "cancel"));
     case "pause":
     case "resume":
       return refuse(state, conflict(state, command.type));
@@ -145,6 +157,8 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "rests") {
     takeRest(batch, command.stage, command.outcome, command.began_at);
+  } else if (command.outcome.ok === "queued") {
+    takeQueued(batch, command.stage, command.outcome);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {
@@ -206,9 +220,9 @@ function conflict(state: ExecutionState, verb: string): Refusal {
 }
 
 function accept(batch: Batch): Decision {
-  return { events: batch.events, state: batch.state, refusal: null };
+  return { events: batch.events, state: batch.state, refusal: null, blocked: batch.blocked };
 }
 
 function refuse(state: ExecutionState | null, refusal: Refusal | null): Decision {
-  return { events: [], state, refusal };
+  return { events: [], state, refusal, blocked: null };
 }

@@ -7,11 +7,15 @@ import type { Invocation } from "../../core/execution/next-actions.ts";
 import { specOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { runStage, type StagePorts } from "../call/run-stage.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
+import type { Place } from "../ports.ts";
 import { LiveText } from "./live-text.ts";
 import type { RunMemory } from "../memory/run-memory.ts";
 
 interface CallInFlight {
   abort: AbortController;
+  /** At its agent, where that has limits. */
+  place: Place | null;
   live: LiveText;
 }
 
@@ -30,10 +34,18 @@ export class CallsInFlight {
   private readonly memory: RunMemory;
   private readonly owner: CallOwner;
   private readonly calls = new Map<number, CallInFlight>();
+  private readonly placeOf: (unit: UnitName) => Place | null;
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
 
-  constructor(ports: StagePorts, memory: RunMemory, owner: CallOwner) {
+  /** @param placeOf takes the place that the unit's call has at its agent; null where that has no limits */
+  constructor(
+    ports: StagePorts,
+    memory: RunMemory,
+    owner: CallOwner,
+    placeOf: (unit: UnitName) => Place | null,
+  ) {
     this.ports = ports;
+    this.placeOf = placeOf;
     this.memory = memory;
     this.owner = owner;
   }
@@ -54,11 +66,12 @@ export class CallsInFlight {
   /** Aborts what the state does not want, and begins what it wants and is not in flight. */
   match(state: ExecutionState, invoke: readonly Invocation[]): void {
     const wanted = new Set(invoke.map((invocation) => invocation.call));
-    for (const [call, { abort }] of this.calls) {
+    for (const [call, { abort, place }] of this.calls) {
       if (wanted.has(call)) continue;
       this.memory.ended(call);
       this.calls.delete(call);
       abort.abort();
+      place?.release();
     }
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(state, invocation);
   }
@@ -66,14 +79,18 @@ export class CallsInFlight {
   abortAll(): void {
     const calls = [...this.calls.values()];
     this.calls.clear();
-    for (const { abort } of calls) abort.abort();
+    for (const { abort, place } of calls) {
+      abort.abort();
+      place?.release();
+    }
   }
 
   private begin(state: ExecutionState, invocation: Invocation): void {
     const { stage, attempt, call } = invocation;
     const live = new LiveText(state.spec.execution_id, stage, attempt, call);
     const abort = new AbortController();
-    this.calls.set(call, { abort, live });
+    const place = this.placeOf(stage);
+    this.calls.set(call, { abort, live, place });
     this.owner.began(live);
     const wanted = () => this.calls.get(call)?.abort === abort;
     const hooks = {
@@ -102,6 +119,7 @@ export class CallsInFlight {
       const withText = ended.ok === true && live.length > 0 ? { ...ended, text: live.text } : ended;
       const outcome = this.memory.answered(call, withText);
       this.calls.delete(call);
+      place?.release();
       this.owner.ended(invocation, outcome, began_at);
     };
     // An execution has connections of its own, and may take longer than any agent.
