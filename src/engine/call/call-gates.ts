@@ -5,6 +5,7 @@ import type { Decision } from "../../core/execution/decide.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { type UnitName, unitName } from "../../core/execution/units/unit-name.ts";
+import { isOpen } from "../../core/execution/units/units.ts";
 import { timeOf } from "../../core/time.ts";
 import type { Ports } from "../ports.ts";
 import { agentIn, calledAgent } from "./callback.ts";
@@ -37,10 +38,12 @@ export class CallGates {
     if (state === null) return;
     for (const event of events) {
       if (event.type !== "stage.queued" || event.data.reason !== "retry_after") continue;
+      const unit = unitName(event.stage, event.item);
+      // What follows in the same decision may have ended its stage.
+      if (!isOpen(state, unit)) continue;
       // Each call that is held back has a turn of its own.
       const turn = timeOf(event.data.until ?? event.timestamp);
-      const agent = calledAgent(state, unitName(event.stage, event.item));
-      this.ports.shared?.health.takeTurn(agent, turn);
+      this.ports.shared?.health.takeTurn(calledAgent(state, unit), turn);
     }
   }
 

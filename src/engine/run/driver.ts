@@ -285,8 +285,11 @@ export class ExecutionDriver {
    * makes the run go on.
    */
   get isBusy(): boolean {
-    const isCalling = this.calls.size > 0 || this.gates.places.size > 0;
-    return isCalling || this.commit.isWaiting || this.timerAt !== null;
+    return this.isAtWork || this.commit.isWaiting || this.timerAt !== null;
+  }
+
+  private get isAtWork(): boolean {
+    return this.calls.size > 0 || this.gates.places.size > 0;
   }
 
   watch(watcher: Watcher): () => void {
@@ -335,7 +338,7 @@ export class ExecutionDriver {
   private setTimer(wake_at: number | null): void {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
     // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
-    const wanted = this.calls.size > 0 || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
+    const wanted = this.isAtWork || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
     // Most batches leave the deadline where it is: a timer costs the platform more than a batch does.
     if (wanted === this.timerAt) return;
     this.stopTimer();

@@ -17,6 +17,7 @@ import {
 import { holdIteration, iterated } from "./observed/iterations.ts";
 import { answeredBy, asked, endedFromOutside, signalled } from "./observed/outside.ts";
 import { holdOrder, holdPlace } from "./observed/places.ts";
+import { leftQueue, queued } from "./observed/queue.ts";
 import { isAtWork, nameOf, type Observed, type Sight, unitOf, unseen } from "./observed/stage.ts";
 
 const TERMINAL = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
@@ -211,6 +212,10 @@ export class Observer implements Sight {
       asked(this, stage, event, at);
       return;
     }
+    if (event.type === "stage.queued") {
+      queued(this, stage, event, at);
+      return;
+    }
     if (event.type === "stage.signalled") {
       this.bytes += signalled(stage, event, at);
       return;
@@ -321,7 +326,8 @@ export class Observer implements Sight {
     } else if (stage.phase === "delayed") {
       hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
-    } else {
+    } else if (stage.phase === "queued") leftQueue(stage, event);
+    else {
       hold("I5", stage.phase === "cut", () => `${name} started while ${stage.phase}`);
       const again = Math.max(1, stage.attempt);
       hold("I5", event.attempt === again, () => `${name} repeated as try ${event.attempt}`);

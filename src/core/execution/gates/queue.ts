@@ -3,6 +3,7 @@
 import { isoTime } from "../../time.ts";
 import type { CallOutcome, Command, Refusal } from "../command.ts";
 import type { LogEventOf } from "../log-event.ts";
+import { nextItem } from "../schedule.ts";
 import { type StageState, stageOf } from "../state.ts";
 import { type UnitName, unitPlace } from "../units/unit-name.ts";
 import { isOpen } from "../units/units.ts";
@@ -61,11 +62,14 @@ export function takeNoPlace(
   batch: Batch,
   { stage: name, reason, until }: Extract<Command, { type: "no_place" }>,
 ): Refusal | null {
-  const { stage } = unitPlace(name);
+  const { stage, item } = unitPlace(name);
   if (!batch.state.index.has(stage)) return { reason: "unknown_stage", stage };
   if (batch.state.status !== "running" || !isOpen(batch.state, name)) return { reason: "stale" };
   const unit = stageOf(batch.state, name);
   if (!MAY_CALL.has(unit.phase) || unit.queue?.reason === reason) return { reason: "stale" };
+  // An item begins with this where it may begin.
+  const isNew = item !== undefined && unit.phase === "pending";
+  if (isNew && nextItem(batch.state) !== name) return { reason: "stale" };
   const data = until === null ? { reason } : { reason, until: isoTime(until) };
   queueUnit(batch, name, nextTry(unit), data);
   return null;
