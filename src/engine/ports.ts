@@ -138,7 +138,7 @@ export interface Children {
   follow(
     spec: RunSpec,
     seen: SeenChild | null,
-    hooks: Pick<CallHooks, "signal" | "delta">,
+    hooks: Pick<CallHooks, "signal" | "delta" | "usage">,
   ): Promise<CallOutcome>;
 }
 

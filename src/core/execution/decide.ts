@@ -8,6 +8,7 @@ import { cancelExecution, failExecution } from "./rules/endings.ts";
 import { takeAnswer } from "./rules/iterate.ts";
 import type { LogEvent } from "./log-event.ts";
 import { type ExecutionState, isTerminal, type StageState, stageOf } from "./state.ts";
+import { checkBudget, interruptedUsage, raisedBudget, takeOverspent } from "./gates/budget.ts";
 import { type Gates, OPEN_GATES } from "./gates/gates.ts";
 import { type UnitName, unitPlace } from "./units/unit-name.ts";
 import { unitsOf } from "./units/units.ts";
@@ -59,7 +60,7 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
     case "signal":
       return advanced(batch, takeSignal(batch, command));
     case "callback":
-      return advanced(batch, takeCallback(batch, command));
+      return checked(batch, takeCallback(batch, command));
     case "heartbeat":
       return takeHeartbeat(batch, command);
     case "no_place":
@@ -84,12 +85,13 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
         status: "paused",
         message: `paused (${command.mode})`,
         data: { mode: command.mode },
+        ...interruptedUsage(batch, command.mode),
       });
       return null;
     case "resume":
-      if (batch.state.status !== "paused") return conflict(batch.state, "resume");
-      batch.emit({ type: "execution.resumed", status: "running", message: "resumed", data: {} });
-      advance(batch);
+      return resume(batch, command);
+    case "usage":
+      checkBudget(batch);
       return null;
     case "cancel":
       cancelExecution(batch, command.reason, command.superseded);
@@ -101,6 +103,12 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
 function advanced(batch: Batch, refusal: Refusal | null): Refusal | null {
   if (refusal === null) advance(batch);
   return refusal;
+}
+
+/** The same where a call has ended with it. */
+function checked(batch: Batch, refusal: Refusal | null): Refusal | null {
+  if (refusal === null) checkBudget(batch);
+  return advanced(batch, refusal);
 }
 
 /** Handles a command to an execution that has ended (I2): nothing changes it. */
@@ -118,6 +126,7 @@ function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Deci
     case "admit":
     case "child":
     case "no_place":
+    case "usage":
     case "tick":
     case "recover":
       return refuse(state, null);
@@ -159,15 +168,27 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
     takeRest(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "queued") {
     takeQueued(batch, command.stage, command.outcome);
+  } else if (command.outcome.ok === "overspent") {
+    takeOverspent(batch, command.stage, command.outcome);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {
     const outcome = withinContext(batch.state, command.outcome);
-    // A cached result that does not fit is a failure without a call.
-    const end = callEnd(command.outcome, command.began_at);
+    const end = callEnd(command.outcome, outcome, command.began_at);
     if (outcome.ok) takeAnswer(batch, command.stage, outcome, end);
     else callFailed(batch, command.stage, outcome, end, command.chance);
   }
+  checkBudget(batch);
+  advance(batch);
+  return null;
+}
+
+function resume(batch: Batch, { budget: raise }: Extract<Command, { type: "resume" }>): Refusal | null {
+  if (batch.state.status !== "paused") return conflict(batch.state, "resume");
+  const { budget, refusal } = raisedBudget(batch, raise);
+  if (refusal !== null) return refusal;
+  const data = raise === undefined || budget === undefined ? {} : { budget };
+  batch.emit({ type: "execution.resumed", status: "running", message: "resumed", data });
   advance(batch);
   return null;
 }

@@ -98,6 +98,8 @@ export interface SeenChild {
   readonly seq: number;
   /** Its units whose questions are open, or have some within. */
   readonly asking: readonly string[];
+  /** What it has used so far, where its run has a budget. */
+  readonly usage?: Usage;
 }
 
 /** The items of a stage with `map`, once their list is known and until the stage has ended. */
@@ -181,7 +183,7 @@ export interface StageState {
   readonly seen: SeenChild | null;
   /** The data of the iteration before; null in the first. */
   readonly previous: JsonObject | null;
-  /** What the iterations before have used, which the execution's usage has already; null where there are none. */
+  /** What the tries and iterations before have used, which the execution's usage has already; null where that is nothing. */
   readonly used: Usage | null;
 }
 

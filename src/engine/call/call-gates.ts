@@ -7,17 +7,28 @@ import type { ExecutionState } from "../../core/execution/state.ts";
 import { type UnitName, unitName } from "../../core/execution/units/unit-name.ts";
 import { isOpen } from "../../core/execution/units/units.ts";
 import { timeOf } from "../../core/time.ts";
+import type { Usage } from "../../contract/stage.ts";
 import type { Ports } from "../ports.ts";
 import { agentIn, calledAgent } from "./callback.ts";
 import { PlacesInFlight, type PlacesOwner } from "./places-in-flight.ts";
+
+type Reported = Readonly<Record<UnitName, Usage>>;
 
 export class CallGates {
   readonly places: PlacesInFlight;
   private readonly ports: Pick<Ports, "shared">;
   private blocked: ReadonlySet<UnitName> = NONE;
 
-  constructor(ports: Pick<Ports, "clock" | "chance" | "shared">, owner: PlacesOwner) {
+  private readonly reported: () => Reported;
+
+  /** @param reported what calls in flight have reported to have used */
+  constructor(
+    ports: Pick<Ports, "clock" | "chance" | "shared">,
+    owner: PlacesOwner,
+    reported: () => Reported,
+  ) {
     this.ports = ports;
+    this.reported = reported;
     this.places = new PlacesInFlight(ports, owner);
   }
 
@@ -25,9 +36,11 @@ export class CallGates {
   of(spec: RunSpec | undefined): Gates {
     const hasPlace = (unit: UnitName) => this.places.has(unit);
     const health = this.ports.shared?.health;
-    if (spec === undefined || health === undefined) return { ...OPEN_GATES, hasPlace };
+    const { reported } = this;
+    if (spec === undefined || health === undefined) return { ...OPEN_GATES, hasPlace, reported };
     return {
       hasPlace,
+      reported,
       heldUntil: (agent_type, waited) => health.heldUntil(agentIn(spec, agent_type), waited),
     };
   }

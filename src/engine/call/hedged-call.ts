@@ -1,6 +1,8 @@
 // A call with a hedge call after a delay (hedge_after_ms): where the first has given no byte by then, the same is asked
 // again under the key `.hedge`, and the first to stream or answer wins; the other is aborted. One outcome, as
 // of one call. A failure is the outcome only when the other cannot do better any more.
+import type { Usage } from "../../contract/stage.ts";
+import { followedBy } from "../../contract/usage.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { AgentHealth, AgentRequest, CallHooks, Ports } from "../ports.ts";
 
@@ -17,14 +19,16 @@ export function hedgedCall(
 ): Promise<CallOutcome> {
   return new Promise((resolve) => {
     const sides = new Set<AbortController>();
+    /** What each side has reported to have used: also the one that loses has used it. */
+    const used = new Map<AbortController, Usage>();
     let winner: AbortController | null = null;
     let anyByte = false;
     let over = false;
-    const end = (outcome: CallOutcome) => {
+    const end = (outcome: CallOutcome, by: AbortController | null = null) => {
       if (over) return;
       over = true;
       stopTimer();
-      resolve(outcome);
+      resolve(withLosers(outcome, by, used));
       for (const side of sides) side.abort();
     };
     /** True if this side's output is passed on: the first that asks wins. */
@@ -51,10 +55,14 @@ export function hedgedCall(
         progress: (progress) => {
           if (listen(side)) hooks.progress(progress);
         },
+        usage: (usage) => {
+          used.set(side, usage);
+          if (!over) hooks.usage?.([...used.values()].reduce((sum, of) => followedBy(sum, of)));
+        },
       });
       sides.delete(side);
       if (winner !== null && winner !== side) return;
-      if (outcome.ok || winner === side || sides.size === 0) end(outcome);
+      if (outcome.ok || winner === side || sides.size === 0) end(outcome, side);
     };
     const stopTimer = ports.clock.after(after_ms, () => {
       hooks.another(async () => {
@@ -67,4 +75,17 @@ export function hedgedCall(
     hooks.signal.addEventListener("abort", () => end({ ok: false, failure: { kind: "rejected" } }));
     void send(request);
   });
+}
+
+/** The outcome of one side, with what the other has used; where that one says nothing itself, its last report counts. */
+function withLosers(
+  outcome: CallOutcome,
+  by: AbortController | null,
+  used: ReadonlyMap<AbortController, Usage>,
+): CallOutcome {
+  const lost = [...used].filter(([side]) => side !== by).map(([, usage]) => usage);
+  if (by === null || lost.length === 0 || (outcome.ok !== true && outcome.ok !== false)) return outcome;
+  const own = (outcome.ok ? outcome.answer.usage : outcome.usage) ?? used.get(by);
+  const usage = [...lost, ...(own === undefined ? [] : [own])].reduce((sum, of) => followedBy(sum, of));
+  return outcome.ok ? { ...outcome, answer: { ...outcome.answer, usage } } : { ...outcome, usage };
 }

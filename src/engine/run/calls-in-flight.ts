@@ -2,10 +2,12 @@
 // any more (I4, I5, I11), and their texts as they arrive.
 import pLimit from "p-limit";
 import { LIMITS } from "../../contract/limits.ts";
+import type { Usage } from "../../contract/stage.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
 import { specOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
+import { withUsage } from "../call/reported-usage.ts";
 import { runStage, type StagePorts } from "../call/run-stage.ts";
 import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import type { Place } from "../ports.ts";
@@ -16,6 +18,9 @@ interface CallInFlight {
   abort: AbortController;
   /** At its agent, where that has limits. */
   place: Place | null;
+  unit: UnitName;
+  /** What it has reported to have used so far. */
+  usage: Usage | null;
   live: LiveText;
 }
 
@@ -25,6 +30,8 @@ export interface CallOwner {
   began(live: LiveText): void;
   /** Text or progress has arrived. */
   arrived(): void;
+  /** A call has reported what it has used. */
+  used(): void;
   /** A call that is still wanted has ended. @param began_at when it went out, ms since the epoch */
   ended(invocation: Invocation, outcome: CallOutcome, began_at: number): void;
 }
@@ -76,6 +83,13 @@ export class CallsInFlight {
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(state, invocation);
   }
 
+  /** What the calls in flight have reported to have used so far. */
+  reported(): Record<UnitName, Usage> {
+    const reported: Record<UnitName, Usage> = {};
+    for (const { unit, usage } of this.calls.values()) if (usage !== null) reported[unit] = usage;
+    return reported;
+  }
+
   abortAll(): void {
     const calls = [...this.calls.values()];
     this.calls.clear();
@@ -90,7 +104,8 @@ export class CallsInFlight {
     const live = new LiveText(state.spec.execution_id, stage, attempt, call);
     const abort = new AbortController();
     const place = this.placeOf(stage);
-    this.calls.set(call, { abort, live, place });
+    const inFlight: CallInFlight = { abort, live, place, unit: stage, usage: null };
+    this.calls.set(call, inFlight);
     this.owner.began(live);
     const wanted = () => this.calls.get(call)?.abort === abort;
     const hooks = {
@@ -112,12 +127,17 @@ export class CallsInFlight {
         live.progresses(progress);
         this.owner.arrived();
       },
+      usage: (usage: Usage) => {
+        if (!wanted()) return;
+        inFlight.usage = usage;
+        this.owner.used();
+      },
     };
     let began_at = this.ports.clock.now();
     const end = (ended: CallOutcome) => {
       if (!wanted()) return;
       const withText = ended.ok === true && live.length > 0 ? { ...ended, text: live.text } : ended;
-      const outcome = this.memory.answered(call, withText);
+      const outcome = withUsage(this.memory.answered(call, withText), inFlight.usage);
       this.calls.delete(call);
       place?.release();
       this.owner.ended(invocation, outcome, began_at);

@@ -94,11 +94,18 @@ export class ExecutionDriver {
         for (const watcher of this.watchers) watcher.callBegan(live);
       },
       arrived: () => this.texts.arrived(),
+      used: () => {
+        if (this.current?.spec.budget !== undefined) this.proceed({ type: "usage" });
+      },
     };
-    this.gates = new CallGates(ports, {
-      granted: () => this.proceed({ type: "tick" }),
-      refused: (stage, reason, until) => this.proceed({ type: "no_place", stage, reason, until }),
-    });
+    this.gates = new CallGates(
+      ports,
+      {
+        granted: () => this.proceed({ type: "tick" }),
+        refused: (stage, reason, until) => this.proceed({ type: "no_place", stage, reason, until }),
+      },
+      () => this.calls?.reported() ?? {},
+    );
     const calls = {
       ...shown,
       ended: ({ stage, call }: Invocation, outcome: CallOutcome, began_at: number) =>

@@ -1,5 +1,6 @@
 // Gates: what is known, when a decision is made, about agents whose calls may have to wait: places at agents with limits,
 // and until when an agent's Retry-After holds its calls back.
+import type { Usage } from "../../../contract/stage.ts";
 import { isoTime } from "../../time.ts";
 import type { LogEventOf } from "../log-event.ts";
 import { type ExecutionState, stageOf } from "../state.ts";
@@ -13,10 +14,12 @@ export interface Gates {
    * @param waited the call has waited for that once
    */
   heldUntil(agent_type: string, waited: boolean): number | null;
+  /** What calls in flight have reported to have used so far, by unit. */
+  reported(): Readonly<Record<UnitName, Usage>>;
 }
 
 /** Nothing has to wait. */
-export const OPEN_GATES: Gates = { hasPlace: () => true, heldUntil: () => null };
+export const OPEN_GATES: Gates = { hasPlace: () => true, heldUntil: () => null, reported: () => ({}) };
 
 /** Whether a call may be made: `ask` where a place is to be asked for first. */
 export type Gate = "open" | "ask" | LogEventOf<"stage.queued">["data"];

@@ -7,6 +7,7 @@ import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
 import { calledType, hasExpression, hasPlaceAgain, nextItem, nextToStart, specOf } from "../schedule.ts";
 import { stageInput } from "../stage-input.ts";
 import { type ExecutionState, type StageState, stageOf } from "../state.ts";
+import { checkBudget } from "../gates/budget.ts";
 import { gateOf } from "../gates/gates.ts";
 import type { Batch } from "./batch.ts";
 import type { UnitName } from "../units/unit-name.ts";
@@ -106,6 +107,7 @@ function cannotEvaluate(batch: Batch, name: UnitName, error: FieldError): void {
 /** A call begins with this event, durably, before it is made; one that must wait begins to wait. */
 function callUnit(batch: Batch, name: UnitName, { attempt, repeated }: Try): void {
   const agent_type = calledType(batch.state, name);
+  if (checkBudget(batch)) return;
   const gate = gateOf(batch.state, batch.gates, name, agent_type);
   if (gate === "ask") {
     batch.blocked?.add(name);

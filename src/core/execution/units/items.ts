@@ -1,8 +1,8 @@
 // The result of a stage with `map`: its items in the order of the list, and as much of it as events and views show.
 import type { JsonObject } from "../../../contract/json.ts";
 import { LIMITS } from "../../../contract/limits.ts";
-import type { StageError, StageResult, Usage } from "../../../contract/stage.ts";
-import { addUsage } from "../../../contract/usage.ts";
+import type { StageError, StageResult } from "../../../contract/stage.ts";
+import { followedBy } from "../../../contract/usage.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import type { MappedItems, StageState } from "../state.ts";
 
@@ -47,7 +47,7 @@ export function totalsOf({ units }: MappedItems): Pick<StageResult, "attempts" |
     // As many as retry_attempts at most (I5).
     attempts: Math.max(1, ...units.map(({ result }) => result.attempts)),
     cached: units.length > 0 && units.every(({ result }) => result.cached),
-    usage: used.length === 0 ? null : used.reduce<Usage>((sum, usage) => addUsage(sum, usage), {}),
+    usage: used.length === 0 ? null : used.reduce((sum, usage) => followedBy(sum, usage)),
   };
 }
 
