@@ -12,7 +12,7 @@ import type { Ports } from "../ports.ts";
 import { agentIn, calledAgent } from "./callback.ts";
 import { PlacesInFlight, type PlacesOwner } from "./places-in-flight.ts";
 
-type Reported = Readonly<Record<UnitName, Usage>>;
+type Reported = ReadonlyMap<UnitName, Usage>;
 
 export class CallGates {
   readonly places: PlacesInFlight;

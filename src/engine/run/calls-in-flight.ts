@@ -84,9 +84,9 @@ export class CallsInFlight {
   }
 
   /** What the calls in flight have reported to have used so far. */
-  reported(): Record<UnitName, Usage> {
-    const reported: Record<UnitName, Usage> = {};
-    for (const { unit, usage } of this.calls.values()) if (usage !== null) reported[unit] = usage;
+  reported(): ReadonlyMap<UnitName, Usage> {
+    const reported = new Map<UnitName, Usage>();
+    for (const { unit, usage } of this.calls.values()) if (usage !== null) reported.set(unit, usage);
     return reported;
   }
 

@@ -104,7 +104,7 @@ export class ExecutionDriver {
         granted: () => this.proceed({ type: "tick" }),
         refused: (stage, reason, until) => this.proceed({ type: "no_place", stage, reason, until }),
       },
-      () => this.calls?.reported() ?? {},
+      () => this.calls.reported(),
     );
     const calls = {
       ...shown,

@@ -99,7 +99,7 @@ export function interruptedUsage(
 /** What calls in flight have reported, with their cost. */
 function reportedUsage({ state, gates }: Batch): [UnitName, Usage][] {
   const { prices } = state.spec.config;
-  return Object.entries(gates.reported()).map(([unit, usage]) => [unit, pricedUsage(usage, prices)]);
+  return [...gates.reported()].map(([unit, usage]) => [unit, pricedUsage(usage, prices)]);
 }
 
 /** What each stage has spent so far; without those that have spent nothing. */

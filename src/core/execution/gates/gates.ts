@@ -15,11 +15,13 @@ export interface Gates {
    */
   heldUntil(agent_type: string, waited: boolean): number | null;
   /** What calls in flight have reported to have used so far, by unit. */
-  reported(): Readonly<Record<UnitName, Usage>>;
+  reported(): ReadonlyMap<UnitName, Usage>;
 }
 
+const NOTHING: ReadonlyMap<UnitName, Usage> = new Map();
+
 /** Nothing has to wait. */
-export const OPEN_GATES: Gates = { hasPlace: () => true, heldUntil: () => null, reported: () => ({}) };
+export const OPEN_GATES: Gates = { hasPlace: () => true, heldUntil: () => null, reported: () => NOTHING };
 
 /** Whether a call may be made: `ask` where a place is to be asked for first. */
 export type Gate = "open" | "ask" | LogEventOf<"stage.queued">["data"];

@@ -232,7 +232,7 @@ export function endExecution(
 
 /** @param text what it had said */
 function cancelUnit(batch: Batch, name: UnitName, text?: string): void {
-  const reported = batch.gates.reported()[name];
+  const reported = batch.gates.reported().get(name);
   const internal = {
     ...(text === undefined ? {} : { text }),
     ...(reported === undefined ? {} : { usage: pricedUsage(reported, batch.state.spec.config.prices) }),

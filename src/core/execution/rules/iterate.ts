@@ -23,7 +23,7 @@ export function takeAnswer(
   const { rescued, iteration, attempt } = stageOf(batch.state, name);
   const { usage } = outcome.answer;
   const fail = (code: string, message: string) => {
-    const used = usage === undefined ? end : { ...end, usage };
+    const used = usage === undefined || end.uncalled === true ? end : { ...end, usage };
     failOrFallBack(batch, name, { code, message, retryable: false }, used, answering);
   };
   // A fallback ends its stage.
