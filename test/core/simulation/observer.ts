@@ -220,7 +220,6 @@ export class Observer implements Sight {
       this.bytes += signalled(stage, event, at);
       return;
     }
-    // The agent that has answered 202 is at work until its callback.
     const call =
       stage.phase === "calling" || (stage.phase === "waiting" && stage.outside.reason === "callback");
     const asks = stage.phase === "waiting" && stage.outside.reason === "wait";
@@ -248,6 +247,7 @@ export class Observer implements Sight {
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
         hold("I1", at + delay < this.deadlineAt(at), () => `${name} would wait past the deadline`);
         stage.phase = "delayed";
+        stage.shown = true;
         stage.tries = stage.attempt;
         stage.due = at + delay;
         if (event.internal?.contract === true) stage.broken += 1;
