@@ -11,7 +11,9 @@ import {
   emptyTotals,
   type MetricTotals,
   mergeByName,
+  spentIn,
 } from "../../core/monitoring/metrics/run-metrics.ts";
+import { addSpent, emptySpent, type Spent } from "../../core/monitoring/metrics/costs/spending.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Counted } from "../../adapters/durable/execution-index-client.ts";
 
@@ -120,6 +122,14 @@ export class MetricsStore {
     );
   }
 
+  /** What was used by runs that ended in the minutes from a time on, ms since the epoch. */
+  spent(since: number): Spent {
+    const sum = emptySpent();
+    for (const [, , { stages }] of this.entries(Math.floor(since / MINUTE_MS)))
+      addSpent(sum, spentIn(stages.values()));
+    return sum;
+  }
+
   /** Adds what is older than a day to what was before; false where no batch and nothing unwritten is left. */
   sweep(now: number): boolean {
     // Rows outlive their runs by a day: what they hold is written before they go.
@@ -163,7 +173,7 @@ export class MetricsStore {
     };
     for (const entry of open.totals.values()) {
       part.push(entry);
-      weight += 1 + entry[2].stages.size;
+      weight += weightOf(entry[2]);
       if (weight >= BATCH_WEIGHT) put();
     }
     put();
@@ -185,12 +195,14 @@ export class MetricsStore {
   private since(time: number): Map<string, MetricTotals> {
     const first = Math.floor(time / MINUTE_MS);
     const found = new Map<string, MetricTotals>();
-    const add = ([minute, name, totals]: Entry) => {
-      if (minute >= first) mergeByName(found, name, totals);
-    };
-    for (const { entries } of this.records(first)) entries.forEach(add);
-    for (const entry of this.counting().totals.values()) add(entry);
+    for (const [, name, totals] of this.entries(first)) mergeByName(found, name, totals);
     return found;
+  }
+
+  private *entries(first: number): Generator<Entry> {
+    for (const { entries } of this.records(first))
+      for (const entry of entries) if (entry[0] >= first) yield entry;
+    for (const entry of this.counting().totals.values()) if (entry[0] >= first) yield entry;
   }
 
   /** The records of minutes from `first` on; with 0 those alone that are not in `ever/` yet. */
@@ -263,6 +275,12 @@ export class MetricsStore {
   private folded(): number {
     return this.kv.get<number>(FOLDED) ?? 0;
   }
+}
+
+/** Stages, models and tags of totals: each takes a name and a few figures. */
+function weightOf({ stages, tags }: MetricTotals): number {
+  const models = Array.from(stages.values()).reduce((sum, { spent }) => sum + (spent?.models.size ?? 0), 0);
+  return 1 + stages.size + models + (tags?.size ?? 0);
 }
 
 /** Sorted as the minutes are. */

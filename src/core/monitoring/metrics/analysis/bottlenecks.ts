@@ -3,8 +3,8 @@
 import type { Bottleneck, Level } from "../../../../contract/metrics.ts";
 import { LIMITS } from "../../../../contract/limits.ts";
 import type { MetricTotals } from "../run-metrics.ts";
-import type { RunShape, StageShape } from "../report.ts";
-import { changeStages, saving, withCache, withConcurrency, workOf } from "./simulate.ts";
+import type { AgentQueue, RunShape, StageShape } from "../report.ts";
+import { changeStages, saving, withCache, withConcurrency, withQueue, workOf } from "./simulate.ts";
 import { mean } from "../sketch.ts";
 
 /** A stage with less than a tenth of the critical path is no bottleneck. */
@@ -53,7 +53,13 @@ interface Reason {
 /** Of all that could be changed about a stage, what would save the most. */
 function reasonOf(name: string, average: number, runs: readonly RunShape[]): Reason {
   const seen = runs.filter((run) => stageIn(run, name) !== undefined);
-  const reasons = [retries(name, seen), waiting(name, seen), turns(name, seen), repeats(name, seen)]
+  const reasons = [
+    retries(name, seen),
+    waiting(name, seen),
+    agentWaits(name, seen),
+    turns(name, seen),
+    repeats(name, seen),
+  ]
     .filter((reason) => reason.saves >= Math.max(1, LEAST_REASON * average))
     .toSorted((a, b) => b.saves - a.saves);
   return reasons[0] ?? slow(name, average, seen);
@@ -104,6 +110,52 @@ function waiting(name: string, runs: readonly RunShape[]): Saving {
     cause: `waiting for a slot: it waited ${ms(waited)} a run for one of ${places} places`,
     recommendation: `Raise max_concurrent_stages from ${places} to ${LIMITS.CONCURRENT_STAGES}: a run would end ${ms(saves)} sooner.`,
   };
+}
+
+/** It waited for its agent, which has limits, or had asked not to be called for a while. */
+function agentWaits(name: string, runs: readonly RunShape[]): Saving {
+  const stages = runs.flatMap((run) => stageIn(run, name) ?? []);
+  const queues = stages.flatMap(({ queue }) => queue ?? []);
+  const [last] = queues.slice(-1);
+  if (last === undefined) return { saves: 0, cause: "", recommendation: "" };
+  const { agent } = last;
+  const waited = queues.reduce((sum, { ms: of }) => sum + of, 0);
+  const worked = stages.reduce((sum, stage) => sum + workOf(stage), 0);
+  const time = `${Math.round((100 * waited) / Math.max(1, waited + worked))} % of the time`;
+  const saves = (factor: number) =>
+    saving(runs, (run) =>
+      changeStages(run, (stage) => (stage.queue?.agent === agent ? withQueue(stage, factor) : {})),
+    );
+  const raised = raisedLimit(queues, last);
+  if (raised === null) {
+    const saved = saves(0);
+    return {
+      saves: saved,
+      cause: `is held back by Retry-After: agent ${agent} asked not to be called for ${time}`,
+      recommendation: `Give agent ${agent} a limit (\`concurrency\` or \`rate\`) that it bears, or more capacity: without these waits a run would end ${ms(saved)} sooner.`,
+    };
+  }
+  const { limit, from, to } = raised;
+  // Waits become shorter as places become more.
+  const saved = saves(from / to);
+  return {
+    saves: saved,
+    cause: `waits for a place at agent ${agent}: ${time}`,
+    recommendation: `At agent ${agent}, raise \`${limit}\` from ${from} to ${to}: saves ${ms(saved)} a run.`,
+  };
+}
+
+/** The limit that most of the waits were for, as it was last, and twice that; null where it was none. */
+function raisedLimit(queues: readonly AgentQueue[], { limits }: AgentQueue) {
+  const waited = (reason: keyof AgentQueue["reasons"]) =>
+    queues.reduce((sum, { reasons }) => sum + (reasons[reason] ?? 0), 0);
+  const [places, calls, held] = [waited("concurrency"), waited("rate"), waited("retry_after")];
+  if (held >= Math.max(places, calls)) return null;
+  const isRate = calls > places;
+  const from = isRate ? limits?.rate?.calls : limits?.concurrency;
+  if (from === undefined) return null;
+  const most = isRate ? LIMITS.AGENT_RATE_CALLS : LIMITS.AGENT_CONCURRENCY;
+  return { limit: isRate ? "rate.calls" : "concurrency", from, to: Math.min(2 * from, most) };
 }
 
 /** Its items took turns: as many more as there are connections could have been at work. */
