@@ -13,7 +13,7 @@ import {
   mergeByName,
   spentIn,
 } from "../../core/monitoring/metrics/run-metrics.ts";
-import { addSpent, emptySpent, type Spent } from "../../core/monitoring/metrics/costs/spending.ts";
+import { addSpent, emptySpent, type Spent, sumOf } from "../../core/monitoring/metrics/costs/spending.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Counted } from "../../adapters/durable/execution-index-client.ts";
 
@@ -70,6 +70,8 @@ export class MetricsStore {
   private open: Open | null = null;
   /** All time, once it was asked for. */
   private total: Map<string, MetricTotals> | null = null;
+  /** What was used, by minute, once it was asked for: the alerts' evaluation asks every few seconds. */
+  private recent: Map<number, Spent> | null = null;
 
   /** @param uncounted the runs of the rows of later batches, whose runs began at or after `since` */
   constructor(kv: SyncKvStorage, uncounted: (since: number, batch: number) => Iterable<Uncounted>) {
@@ -106,6 +108,7 @@ export class MetricsStore {
     this.known = null;
     this.open = null;
     this.total = null;
+    this.recent = null;
   }
 
   /** Totals by pipeline, in the order of admission. */
@@ -124,10 +127,15 @@ export class MetricsStore {
 
   /** What was used by runs that ended in the minutes from a time on, ms since the epoch. */
   spent(since: number): Spent {
-    const sum = emptySpent();
-    for (const [, , { stages }] of this.entries(Math.floor(since / MINUTE_MS)))
-      addSpent(sum, spentIn(stages.values()));
-    return sum;
+    const first = Math.floor(since / MINUTE_MS);
+    if (this.recent === null) {
+      const recent = new Map<number, Spent>();
+      for (const [minute, , { stages }] of this.entries(first))
+        addIn(recent, minute, spentIn(stages.values()));
+      this.recent = recent;
+    }
+    for (const minute of this.recent.keys()) if (minute < first) this.recent.delete(minute);
+    return sumOf(this.recent.values());
   }
 
   /** Adds what is older than a day to what was before; false where no batch and nothing unwritten is left. */
@@ -183,10 +191,11 @@ export class MetricsStore {
 
   private allTime(): Map<string, MetricTotals> {
     if (this.total !== null) return this.total;
-    const total = this.since(0);
-    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER })) {
+    // In the order of time: names that were early keep figures of their own, and no counter falls.
+    const total = new Map<string, MetricTotals>();
+    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER }))
       mergeByName(total, key.slice(EVER.length), totals);
-    }
+    for (const [name, totals] of this.since(0)) mergeByName(total, name, totals);
     this.total = total;
     return total;
   }
@@ -237,10 +246,11 @@ export class MetricsStore {
     addReport(entry[2], counted);
     open.totals.set(key, entry);
     open.runs += 1;
-    if (this.total === null) return;
+    if (this.total === null && this.recent === null) return;
     const single = emptyTotals();
     addReport(single, counted);
-    mergeByName(this.total, counted.pipeline, single);
+    if (this.recent !== null) addIn(this.recent, minute, spentIn(single.stages.values()));
+    if (this.total !== null) mergeByName(this.total, counted.pipeline, single);
   }
 
   /** Whether a run's pipeline has metrics of its own; admits it where there is room for more. */
@@ -275,6 +285,12 @@ export class MetricsStore {
   private folded(): number {
     return this.kv.get<number>(FOLDED) ?? 0;
   }
+}
+
+function addIn(minutes: Map<number, Spent>, minute: number, spent: Spent): void {
+  const known = minutes.get(minute) ?? emptySpent();
+  addSpent(known, spent);
+  minutes.set(minute, known);
 }
 
 /** Stages, models and tags of totals: each takes a name and a few figures. */

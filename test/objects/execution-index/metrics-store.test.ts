@@ -168,8 +168,13 @@ test("what was used is added to totals of earlier versions, which lack it, and i
   expect(totals?.stages.get("a")?.spent?.models.get("m")).toMatchObject({ cost_usd: 10 });
   expect(totals?.tags?.get("user=u1")).toBe(10);
   expect(totals?.runs.count).toBe(TIMINGS.METRICS_BATCH + 5);
-  expect(part.store().spent(NOW - TIMINGS.ALERT_COST_MS)).toMatchObject({
-    cost_usd: 6,
-    priced: TIMINGS.METRICS_BATCH + 3,
-  });
+  const since = NOW - TIMINGS.ALERT_COST_MS;
+  const store = part.store();
+  expect(store.spent(since)).toMatchObject({ cost_usd: 6, priced: TIMINGS.METRICS_BATCH + 3 });
+  // What is counted from then on is added, and what is older goes.
+  part.count(store, [costly(5)], NOW + MINUTE);
+  expect(store.spent(since + MINUTE)).toMatchObject({ cost_usd: 11 });
+  expect(store.spent(since + TIMINGS.ALERT_COST_MS + MINUTE)).toMatchObject({ cost_usd: 5 });
+  store.forget();
+  expect(store.spent(since)).toMatchObject({ cost_usd: 11 });
 });
