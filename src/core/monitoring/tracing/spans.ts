@@ -136,16 +136,20 @@ class Tries {
         // A question that is open has had no answer in time.
         this.cut(unitOf(event), at, "timeout");
         break;
+      case "stage.fallback":
+        // The fallback answers a question in its place.
+        if (this.open.get(unitOf(event))?.isQuestion !== true)
+          this.end(event, at, event.internal?.rescued ?? null);
+        break;
       case "stage.retrying":
       case "stage.failed":
         this.end(event, at, event.data.error);
         break;
       case "stage.iterated":
-        this.end(event, at, null, event.internal?.usage);
+        this.end(event, at, null);
         break;
       case "stage.completed":
-        // That of a repeat has the iterations before, which have spans of their own.
-        this.end(event, at, null, event.internal?.usage ?? event.data.usage);
+        this.end(event, at, null);
         break;
       case "stage.cancelled":
         this.cut(unitOf(event), at, "cancelled");
@@ -221,11 +225,15 @@ class Tries {
 
   private end(
     event: LogEventOf<
-      "stage.retrying" | "stage.waiting" | "stage.iterated" | "stage.failed" | "stage.completed"
+      | "stage.retrying"
+      | "stage.waiting"
+      | "stage.iterated"
+      | "stage.fallback"
+      | "stage.failed"
+      | "stage.completed"
     >,
     at: number,
     error: StageError | null,
-    usage: Usage | null | undefined = null,
   ): void {
     const open = this.open.get(unitOf(event));
     const result = event.type === "stage.completed" || event.type === "stage.failed" ? event.data : null;
@@ -235,7 +243,8 @@ class Tries {
     if (result !== null && result.answered_by != null)
       span.attributes["coordinator.answered_by"] = answererKind(result.answered_by);
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
-    span.attributes = { ...modelOf(usage ?? {}), ...span.attributes, ...spentOf(usage ?? {}) };
+    const usage = callUsage(event);
+    span.attributes = { ...modelOf(usage), ...span.attributes, ...spentOf(usage) };
     // No agent was called for it.
     if (result?.cached === true) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
@@ -257,6 +266,13 @@ class Tries {
     }
     this.ended.push(span);
   }
+}
+
+/** What the call has used that the event ends: a result has what those before it have, which have spans of their own. */
+function callUsage(event: LogEvent): Usage {
+  const internal: object = event.internal ?? {};
+  const usage = "usage" in internal ? (internal.usage as Usage | undefined) : undefined;
+  return usage ?? (event.type === "stage.completed" ? event.data.usage : null) ?? {};
 }
 
 function unitOf({ stage, item }: { stage: string; item?: number | undefined }): UnitName {

@@ -4,7 +4,7 @@ import { spansJson } from "../../../../src/adapters/outbound/otlp-encode.ts";
 import type { LifecycleEvent } from "../../../../src/contract/event.ts";
 import type { WaitStage } from "../../../../src/contract/stage.ts";
 import { eventFields } from "../../../../src/core/monitoring/log-line.ts";
-import { Play } from "../../rules/play.ts";
+import { Play, status } from "../../rules/play.ts";
 import { replay } from "../../../../src/core/execution/evolve.ts";
 import type { ExecutionState } from "../../../../src/core/execution/state.ts";
 import { type Span, spansOf } from "../../../../src/core/monitoring/tracing/spans.ts";
@@ -106,6 +106,25 @@ describe("the spans of a run", () => {
       key: "coordinator.queued.reason",
       value: { stringValue: "retry_after" },
     });
+  });
+
+  test("of tries that failed have what these used, also the last one before a fallback", () => {
+    const fallback = { strategy: "use_default" as const, data: {} };
+    const play = new Play([makeStage("one", { retry_attempts: 2, fallback })], {}, { traceparent });
+    play.after(10).fail("one", status(503)).after(10_000).tick().after(20).fail("one", status(500));
+    const usage = { input_tokens: 4, cost_usd: 0.5, model: "large" };
+    const log = structuredClone(play.log);
+    for (const event of log)
+      if (event.type === "stage.retrying" || event.type === "stage.fallback")
+        Object.assign(event, { internal: { ...event.internal, usage } });
+    const [, ...tries] = spansOf(play.state, log);
+    expect(tries.map(({ began, ended, error }) => [ended - began, error !== null])).toEqual([
+      [10, true],
+      [20, true],
+    ]);
+    for (const { attributes } of tries)
+      expect(attributes).toMatchObject({ "gen_ai.usage.input_tokens": 4, "coordinator.cost_usd": 0.5 });
+    expect(tries[1]?.attributes).toMatchObject({ "http.response.status_code": 500 });
   });
 
   test("of iterations have what each used", async () => {
