@@ -4,7 +4,15 @@ import type { Bottleneck, Level } from "../../../../contract/metrics.ts";
 import { LIMITS } from "../../../../contract/limits.ts";
 import type { MetricTotals } from "../run-metrics.ts";
 import type { AgentQueue, RunShape, StageShape } from "../report.ts";
-import { changeStages, saving, withCache, withConcurrency, withQueue, workOf } from "./simulate.ts";
+import {
+  changeStages,
+  saving,
+  withCache,
+  withConcurrency,
+  withPlaces,
+  withQueue,
+  workOf,
+} from "./simulate.ts";
 import { mean } from "../sketch.ts";
 
 /** A stage with less than a tenth of the critical path is no bottleneck. */
@@ -119,16 +127,14 @@ function agentWaits(name: string, runs: readonly RunShape[]): Saving {
   const [last] = queues.slice(-1);
   if (last === undefined) return { saves: 0, cause: "", recommendation: "" };
   const { agent } = last;
-  const waited = queues.reduce((sum, { ms: of }) => sum + of, 0);
-  const worked = stages.reduce((sum, stage) => sum + workOf(stage), 0);
+  const waited = queues.flatMap(({ reasons }) => Object.values(reasons)).reduce((sum, of) => sum + of, 0);
+  const worked = stages.reduce((sum, stage) => sum + callsOf(stage), 0);
   const time = `${Math.round((100 * waited) / Math.max(1, waited + worked))} % of the time`;
-  const saves = (factor: number) =>
-    saving(runs, (run) =>
-      changeStages(run, (stage) => (stage.queue?.agent === agent ? withQueue(stage, factor) : {})),
-    );
+  const saves = (change: (stage: StageShape) => Partial<StageShape>) =>
+    saving(runs, (run) => changeStages(run, (stage) => (stage.queue?.agent === agent ? change(stage) : {})));
   const raised = raisedLimit(queues, last);
   if (raised === null) {
-    const saved = saves(0);
+    const saved = saves((stage) => withQueue(stage, 0));
     return {
       saves: saved,
       cause: `is held back by Retry-After: agent ${agent} asked not to be called for ${time}`,
@@ -137,12 +143,20 @@ function agentWaits(name: string, runs: readonly RunShape[]): Saving {
   }
   const { limit, from, to } = raised;
   // Waits become shorter as places become more.
-  const saved = saves(from / to);
+  const saved = saves((stage) =>
+    limit === "concurrency" ? withPlaces(stage, from, to) : withQueue(stage, from / to),
+  );
   return {
     saves: saved,
     cause: `waits for a place at agent ${agent}: ${time}`,
     recommendation: `At agent ${agent}, raise \`${limit}\` from ${from} to ${to}: saves ${ms(saved)} a run.`,
   };
+}
+
+/** How long its calls took, those of items one after another. */
+function callsOf(stage: StageShape): number {
+  const { map } = stage;
+  return map === undefined ? workOf(stage) : map.items * average(map.items_ms);
 }
 
 /** The limit that most of the waits were for, as it was last, and twice that; null where it was none. */
@@ -162,11 +176,14 @@ function raisedLimit(queues: readonly AgentQueue[], { limits }: AgentQueue) {
 function turns(name: string, runs: readonly RunShape[]): Saving {
   const { concurrency = 0 } = stageIn(runs.at(-1), name)?.map ?? {};
   const items = average(runs.map((run) => stageIn(run, name)?.map?.items ?? 0));
+  const mayBeMore = ({ map, queue }: StageShape) =>
+    map !== undefined &&
+    map.concurrency < LIMITS.CONCURRENT_STAGES &&
+    // Its agent has no place for more.
+    (queue?.limits?.concurrency ?? LIMITS.CONCURRENT_STAGES) > map.concurrency;
   const saves = saving(runs, (run) =>
     changeStages(run, (stage) =>
-      stage.stage === name && (stage.map?.concurrency ?? LIMITS.CONCURRENT_STAGES) < LIMITS.CONCURRENT_STAGES
-        ? withConcurrency(stage, LIMITS.CONCURRENT_STAGES)
-        : {},
+      stage.stage === name && mayBeMore(stage) ? withConcurrency(stage, LIMITS.CONCURRENT_STAGES) : {},
     ),
   );
   return {

@@ -76,17 +76,27 @@ export function withConcurrency(
 ): Partial<StageShape> {
   const before = map === undefined ? 0 : turnsOf(map, map.concurrency);
   if (map === undefined || before === 0) return {};
-  const factor = turnsOf(map, concurrency) / before;
   return {
-    tries_ms: tries_ms.map((ms) => ms * factor),
-    waits_ms: waits_ms * factor,
+    ...faster({ tries_ms, waits_ms }, turnsOf(map, concurrency) / before),
     map: { ...map, concurrency },
   };
+}
+
+function faster({ tries_ms, waits_ms }: Pick<StageShape, "tries_ms" | "waits_ms">, factor: number) {
+  return { tries_ms: tries_ms.map((ms) => ms * factor), waits_ms: waits_ms * factor };
 }
 
 /** The stage with its waits for its agent multiplied. */
 export function withQueue({ queue }: StageShape, factor: number): Partial<StageShape> {
   return queue === undefined ? {} : { queue: { ...queue, ms: queue.ms * factor } };
+}
+
+/** The stage with more places at its agent, for which the items of one that maps wait for each other, too. */
+export function withPlaces(stage: StageShape, from: number, to: number): Partial<StageShape> {
+  const { map } = stage;
+  const turns = (places: number) => (map === undefined ? 0 : turnsOf(map, Math.min(map.concurrency, places)));
+  const before = turns(from);
+  return { ...withQueue(stage, from / to), ...(before === 0 ? {} : faster(stage, turns(to) / before)) };
 }
 
 /** How long the items take, so many at a time: the next one begins when one ends. */

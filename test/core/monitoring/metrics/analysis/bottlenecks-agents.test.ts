@@ -3,8 +3,13 @@ import { describe, expect, test } from "vitest";
 import type { AgentLimits } from "../../../../../src/contract/agent.ts";
 import type { Metrics } from "../../../../../src/contract/metrics.ts";
 import { metricsOf } from "../../../../../src/core/monitoring/metrics/metrics.ts";
-import { runReport, type RunShape } from "../../../../../src/core/monitoring/metrics/report.ts";
+import {
+  runReport,
+  type RunShape,
+  type StageShape,
+} from "../../../../../src/core/monitoring/metrics/report.ts";
 import { addReport, emptyTotals } from "../../../../../src/core/monitoring/metrics/run-metrics.ts";
+import { report } from "../reports.ts";
 import { Play, side } from "../../../rules/play.ts";
 
 type Reason = "concurrency" | "rate" | "retry_after";
@@ -95,6 +100,30 @@ describe("a stage that waited for its agent", () => {
     expect(causeOf(without)[0]).toMatch(/^is held back by Retry-After/);
     // No limit is there to be raised.
     expect(without.performance_analytics.optimization_opportunities).toEqual([]);
+  });
+
+  test("whose items waited for each other's places needs more of them, not more items at a time", () => {
+    const queue = { agent: "X", ms: 0, reasons: { concurrency: 400 }, limits: { concurrency: 1 } };
+    const map = { concurrency: 4, items: 4, items_ms: [200, 200, 200, 200] };
+    const stage: StageShape = {
+      stage: "each",
+      depends_on: [],
+      parallel: true,
+      timeout_ms: 1_000,
+      tries_ms: [800],
+      waits_ms: 0,
+      cached: false,
+      asked: "each",
+      map,
+      queue,
+    };
+    const run: RunShape = { started_at: 0, max_concurrent_stages: 3, cache_ttl_ms: 0, stages: [stage] };
+    const totals = emptyTotals();
+    addReport(totals, { ...report("p", ["each"]), duration_ms: 800 });
+    expect(causeOf(metricsOf(new Map([["p", totals]]), 0, [run]), "each")).toEqual([
+      "waits for a place at agent X: 33 % of the time",
+      "At agent X, raise `concurrency` from 1 to 2: saves 400 ms a run.",
+    ]);
   });
 
   test("for so little time that its calls matter more is not said to", () => {
