@@ -186,6 +186,8 @@ export const TIMINGS = {
   SAMPLED_RUNS: 32,
   /** Window of ended executions by which alerts are evaluated. */
   ALERT_WINDOW_SECONDS: 300,
+  /** What runs cost is summed over an hour, as the alert's name says. */
+  ALERT_COST_MS: 3_600_000,
   /** Delay after a metrics change before alerts are evaluated; changes in between are evaluated with it. */
   ALERT_EVALUATE_MS: 1_000,
   /** Minimum interval between a shard's change notifications. */

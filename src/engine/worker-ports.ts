@@ -19,6 +19,7 @@ import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
 import type { ConversationHome, FormerHome, Sharded, ShardKind } from "../core/monitoring/shards.ts";
+import type { Spent } from "../core/monitoring/metrics/costs/spending.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
@@ -215,6 +216,8 @@ export interface MetricsQuery {
   pipeline?: string | undefined;
   /** Recorded runs wanted, at most. */
   shapes: number;
+  /** What the last hour has cost is wanted. */
+  hour?: true;
 }
 
 export interface IndexMetrics {
@@ -226,6 +229,8 @@ export interface IndexMetrics {
   waits: Map<string, OpenWaits>;
   /** Of recent runs, in the order in which they began. */
   shapes: RunShape[];
+  /** What the executions that have ended in the last hour have used. */
+  hour?: Spent;
 }
 
 /** A place in one shard. */

@@ -56,6 +56,8 @@ export interface CallQueue {
   readonly reason: EventOf<"stage.queued">["data"]["reason"];
   /** When it began to wait, ms since the epoch. */
   readonly since: number;
+  /** Since when it waits for this reason. */
+  readonly reason_since: number;
   /** When it is made, or asks again, ms since the epoch; null where that is not known. */
   readonly until: number | null;
   /** The number of the try that is to be made. */
@@ -156,6 +158,8 @@ export interface StageState {
   readonly queue: CallQueue | null;
   /** Such waits that are over, as [begin, end]. */
   readonly queued: readonly (readonly [number, number])[];
+  /** How long they took, in ms, by what was waited for. */
+  readonly queue_reasons: { readonly [Reason in CallQueue["reason"]]?: number };
   /** While it waits for an answer from outside. */
   readonly wait: OutsideWait | null;
   /** Waits for answers from outside that are over, as [begin, end]. */

@@ -10,7 +10,7 @@ export function callEnded(
   stage: StageState,
   event: CallEndEvent,
   at: number,
-): Pick<StageState, "calls" | "queue" | "queued"> {
+): Pick<StageState, "calls" | "queue" | "queued" | "queue_reasons"> {
   return { calls: callsAfter(stage, event, at), ...queueLeft(stage, at) };
 }
 

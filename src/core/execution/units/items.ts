@@ -55,7 +55,10 @@ export function totalsOf({ units }: MappedItems): Pick<StageResult, "attempts" |
 export function spansOf({
   units,
   begun,
-}: MappedItems): Pick<StageState, "calls" | "waits" | "queued" | "outside" | "answers" | "items_ms"> {
+}: MappedItems): Pick<
+  StageState,
+  "calls" | "waits" | "queued" | "queue_reasons" | "outside" | "answers" | "items_ms"
+> {
   return {
     items_ms: units
       .slice(0, begun)
@@ -63,6 +66,7 @@ export function spansOf({
     calls: units.flatMap(({ calls }) => calls),
     waits: units.flatMap(({ waits }) => waits),
     queued: units.flatMap(({ queued }) => queued),
+    queue_reasons: units.reduce<Usage>((sum, unit) => addUsage(sum, unit.queue_reasons), {}),
     outside: units.flatMap(({ outside }) => outside),
     answers: units.flatMap(({ answers }) => answers),
   };
