@@ -1,8 +1,8 @@
 // The result of a stage with `map`: its items in the order of the list, and as much of it as events and views show.
 import type { JsonObject } from "../../../contract/json.ts";
 import { LIMITS } from "../../../contract/limits.ts";
-import type { StageError, StageResult } from "../../../contract/stage.ts";
-import { followedBy } from "../../../contract/usage.ts";
+import type { StageError, StageResult, Usage } from "../../../contract/stage.ts";
+import { addUsage, followedBy } from "../../../contract/usage.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import type { MappedItems, StageState } from "../state.ts";
 

@@ -1,4 +1,5 @@
 // Waits for an agent as the cause of a bottleneck: which limit to raise, and what that saves.
+import { OPEN_GATES } from "../../../../../src/core/execution/gates/gates.ts";
 import { describe, expect, test } from "vitest";
 import type { AgentLimits } from "../../../../../src/contract/agent.ts";
 import type { Metrics } from "../../../../../src/contract/metrics.ts";
@@ -24,8 +25,8 @@ function analysed(limits: AgentLimits | undefined, waits: readonly (readonly [Re
     };
     const fields = { agents, query: `question ${run}` };
     const stages = [side("one", { agent_type: "X" }), side("two", { agent_type: "X", depends_on: ["one"] })];
-    const closed = { hasPlace: () => false, heldUntil: () => null };
-    const open = { hasPlace: () => true, heldUntil: () => null };
+    const open = OPEN_GATES;
+    const closed = { ...open, hasPlace: () => false };
     const play = new Play(stages, {}, fields, open);
     play.after(1_160);
     play.gates = closed;
