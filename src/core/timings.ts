@@ -26,6 +26,12 @@ export const TIMINGS = {
   RETRY_DELAY_MS: 30_000,
   /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
   RETRY_PLACE_MS: 300,
+  /** A call that waits for a place at an agent keeps its position so long between two of its polls. */
+  PLACE_GRACE_MS: 5_000,
+  /** The longest poll of one that waits for a place: shorter than what ends idle connections. */
+  PLACE_POLL_MS: 20_000,
+  /** A place that was given back long before its end is written so soon. */
+  PLACE_WRITE_MS: 1_000,
   /** Delay before an alarm whose handler failed is repeated. */
   ALARM_RETRY_MS: 5_000,
   /** Interval of the alarm of a run whose log a later version wrote: until that version is deployed again. */

@@ -1,9 +1,10 @@
-// The Durable Object of one agent of a tenant: its circuit breaker. Counts what callers report, leases the one probe
+// The Durable Object of one agent of a tenant: its circuit breaker, and its places (agent-places.ts). Counts what callers report, leases the one probe
 // of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
-import type { AgentHealthRpc } from "../engine/worker-ports.ts";
+import type { AgentHealthRpc, AgentPlacesRpc, PlacesReply, PlacesRequest } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
+import { systemClock } from "../adapters/platform/system.ts";
 import { catalogRpc } from "../compose.ts";
 import type { Env } from "../settings.ts";
 import {
@@ -15,12 +16,15 @@ import {
   reported,
   type BreakerSnapshot,
 } from "../core/resilience/breaker.ts";
+import { AgentPlacesRoom } from "./agent-places.ts";
 
 const BREAKER = "breaker";
 
-export class AgentHealthObject extends DurableObject<Env> implements AgentHealthRpc {
+export class AgentHealthObject extends DurableObject<Env> implements AgentHealthRpc, AgentPlacesRpc {
   private breaker: Breaker;
   private changed_at = 0;
+  /** Made with the first request about places: most agents have no limits. */
+  private room: AgentPlacesRoom | null = null;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -51,6 +55,15 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
   async reset(): Promise<BreakerSnapshot> {
     await this.setBreaker(CLOSED);
     return this.shown();
+  }
+
+  async places(request: PlacesRequest): Promise<PlacesReply> {
+    this.room ??= new AgentPlacesRoom(this.ctx.storage.kv, systemClock);
+    return this.room.exchange(request);
+  }
+
+  async leave(holder: string): Promise<void> {
+    this.room?.leave(holder);
   }
 
   private async setBreaker(breaker: Breaker): Promise<void> {
