@@ -163,7 +163,8 @@ class LimitedAgent {
   private async ask(ask: PlaceAsk): Promise<PlaceAnswer> {
     const asking = this.enter(ask);
     const reply = await this.exchange([asking], { ...AT_ONCE, may_wait: ask.may_wait });
-    const place = this.claim(asking);
+    // A call that is not queued may have what others have brought meanwhile.
+    const place = this.claim(asking) ?? (ask.may_wait ? null : this.fromSpares(ask, this.now()));
     this.leave(asking);
     if (place !== null) return { kind: "place", place };
     const { reason } = this;

@@ -195,17 +195,12 @@ export class PlacesWorld {
 
   private rpc(isolate: Isolate): AgentPlacesRpc {
     return {
-      places: (request) =>
-        this.travel(isolate, "places", (room) => room.exchange(structuredClone(request))),
+      places: (request) => this.travel(isolate, "places", (room) => room.exchange(structuredClone(request))),
       leave: (holder) => this.travel(isolate, "leave", async (room) => room.leave(holder)),
     };
   }
 
-  private travel<T>(
-    isolate: Isolate,
-    what: string,
-    call: (room: AgentPlacesRoom) => Promise<T>,
-  ): Promise<T> {
+  private travel<T>(isolate: Isolate, what: string, call: (room: AgentPlacesRoom) => Promise<T>): Promise<T> {
     const { lost_requests, lost_answers } = this.weather;
     const isLost = this.chance.below(100) < lost_requests;
     const isAnswerLost = this.chance.below(100) < lost_answers;
