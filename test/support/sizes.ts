@@ -14,7 +14,7 @@ const SIZES = {
   /** Simulated conversations. */
   ADMISSION_RUNS: { quick: 60, all: 150, soak: 10_000 },
   /** Simulated agents with limits. */
-  PLACES_RUNS: { quick: 100, all: 300, soak: 10_000 },
+  PLACES_RUNS: { quick: 60, all: 200, soak: 10_000 },
   /** Simulated runs of the real driver. */
   DRIVER_RUNS: { quick: 600, all: 1_500, soak: 50_000 },
   /** Simulated runs with the executions that their stages run. */
