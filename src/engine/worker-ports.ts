@@ -321,9 +321,16 @@ export interface AgentHealthRpc {
     policy: BreakerPolicy,
     why?: string,
   ): Promise<BreakerSnapshot>;
-  snapshot(): Promise<BreakerSnapshot>;
+  /** @param hasLimits the agent is shown with what is in use of its places */
+  snapshot(hasLimits: boolean): Promise<BreakerSnapshot & { load?: AgentLoad }>;
   /** Resets the state after the agent was registered again. */
   reset(): Promise<BreakerSnapshot>;
+}
+
+/** Calls that have a lease, and calls that wait for a place. */
+export interface AgentLoad {
+  in_use: number;
+  queued: number;
 }
 
 /** The same object, as those ask it whose agent has limits. */

@@ -2,7 +2,13 @@
 // of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
-import type { AgentHealthRpc, AgentPlacesRpc, PlacesReply, PlacesRequest } from "../engine/worker-ports.ts";
+import type {
+  AgentHealthRpc,
+  AgentLoad,
+  AgentPlacesRpc,
+  PlacesReply,
+  PlacesRequest,
+} from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
 import { systemClock } from "../adapters/platform/system.ts";
 import { catalogRpc } from "../compose.ts";
@@ -48,8 +54,8 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     return this.shown();
   }
 
-  async snapshot(): Promise<BreakerSnapshot> {
-    return this.shown();
+  async snapshot(hasLimits: boolean): Promise<BreakerSnapshot & { load?: AgentLoad }> {
+    return hasLimits ? { ...this.shown(), load: this.placesRoom().load() } : this.shown();
   }
 
   async reset(): Promise<BreakerSnapshot> {
@@ -58,12 +64,16 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
   }
 
   async places(request: PlacesRequest): Promise<PlacesReply> {
-    this.room ??= new AgentPlacesRoom(this.ctx.storage.kv, systemClock);
-    return this.room.exchange(request);
+    return this.placesRoom().exchange(request);
   }
 
   async leave(holder: string): Promise<void> {
     this.room?.leave(holder);
+  }
+
+  private placesRoom(): AgentPlacesRoom {
+    this.room ??= new AgentPlacesRoom(this.ctx.storage.kv, systemClock);
+    return this.room;
   }
 
   private async setBreaker(breaker: Breaker): Promise<void> {

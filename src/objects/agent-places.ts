@@ -6,7 +6,7 @@
 import { PlaceTable, type StoredPlaces } from "../core/resilience/places/place-table.ts";
 import { TIMINGS } from "../core/timings.ts";
 import type { Clock } from "../engine/ports.ts";
-import type { PlacesReply, PlacesRequest } from "../engine/worker-ports.ts";
+import type { AgentLoad, PlacesReply, PlacesRequest } from "../engine/worker-ports.ts";
 
 const PLACES = "places";
 
@@ -92,7 +92,7 @@ export class AgentPlacesRoom {
     if (poll !== undefined) this.drop(poll);
   }
 
-  load(): { in_use: number; queued: number } {
+  load(): AgentLoad {
     return this.table.load(this.observe());
   }
 
