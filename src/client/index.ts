@@ -11,7 +11,15 @@ export {
 } from "./events.ts";
 export { foldEvent } from "./fold-event.ts";
 export type { FollowOptions } from "./follow.ts";
-export type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "./metrics.ts";
+export type {
+  Alert,
+  Bottleneck,
+  ConfigPatch,
+  CostMetrics,
+  Metrics,
+  MetricsWindow,
+  StageMetrics,
+} from "./metrics.ts";
 export type { AddStageOptions } from "./calls/pipeline-calls.ts";
 export {
   addExecution,

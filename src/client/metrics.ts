@@ -22,6 +22,17 @@ export type Alert = Contract.Alert;
 export type Bottleneck = Contract.Bottleneck;
 
 /**
+ * What executions cost, in US dollars: null where no cost is known, a lower bound where `unpriced_tokens` is not 0. With
+ * a pipeline also what its last recorded executions cost, by stage.
+ *
+ * @example
+ * const { cost } = await client.getPerformanceMetrics({ pipeline: "rag" });
+ * const ofUser = ({ by_tag }: CostMetrics, user: string) => by_tag[`user=${user}`] ?? 0;
+ * console.log(ofUser(cost, "u1"));
+ */
+export type CostMetrics = Contract.CostMetrics;
+
+/**
  * All metrics: of executions, of each stage, and what follows from them. Durations in ms, rates from 0 to 1.
  *
  * @example

@@ -2,6 +2,17 @@
 import * as z from "./zod.ts";
 import { ErrorInfo, ExecutionStatus, LogPlace, ParentStage } from "./execution.ts";
 
+/** What an execution has used, the executions of its stages included. */
+const UsageSummary = z.object({
+  /** Null where it is not known. */
+  cost_usd: z.nullable(z.number()),
+  input_tokens: z.number(),
+  output_tokens: z.number(),
+  /** Of models without a price: `cost_usd` is a lower bound. Absent where there are none. */
+  unpriced_tokens: z.optional(z.number()),
+});
+export type UsageSummary = z.infer<typeof UsageSummary>;
+
 /** An execution in the list; the whole of it is at its own path. */
 export const ExecutionSummary = z.object({
   execution_id: z.string(),
@@ -19,6 +30,8 @@ export const ExecutionSummary = z.object({
   forked_from: z.optional(LogPlace),
   /** Of one that a stage of another execution runs. */
   parent: z.optional(ParentStage),
+  /** Absent where nothing was used, and in entries of earlier versions. */
+  usage: z.optional(UsageSummary),
 });
 export type ExecutionSummary = z.infer<typeof ExecutionSummary>;
 

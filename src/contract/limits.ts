@@ -128,6 +128,12 @@ export const LIMITS = {
   METRICS_STAGES: 200,
   /** Stages run on their own, whose names any caller may choose: they do not use up pipelines' slots. */
   METRICS_SINGLE_STAGES: 200,
+  /** Of a pipeline, as agents name them. */
+  METRICS_MODELS: 50,
+  /** Of a pipeline: tags with their values. */
+  METRICS_TAGS: 100,
+  /** Recorded runs whose costs an answer has. */
+  METRICS_COST_RUNS: 50,
   /** Entries of a list of errors: a document with thousands of faults is not read to its end. */
   ERRORS: 50,
   /** One text of a problem document: its detail, or an entry's. */

@@ -5,6 +5,19 @@ const Count = z.number().check(z.int(), z.gte(0));
 const Ms = z.number().check(z.gte(0));
 const Share = z.number().check(z.gte(0), z.lte(1));
 
+const Usd = z.number().check(z.gte(0));
+/** Null where something was used, and no cost of it is known. */
+const Cost = z.nullable(Usd);
+const Tokens = z.number().check(z.gte(0));
+
+const spent = {
+  cost_usd: Cost,
+  input_tokens: Tokens,
+  output_tokens: Tokens,
+  /** Of models without a price: where there are some, `cost_usd` is a lower bound. */
+  unpriced_tokens: Tokens,
+};
+
 const ExecutionMetrics = z.object({
   total_executions: Count,
   successful_executions: Count,
@@ -18,6 +31,7 @@ const ExecutionMetrics = z.object({
   p95_duration_ms: Ms,
   p99_duration_ms: Ms,
   concurrent_executions: Count,
+  ...spent,
 });
 
 const StageMetrics = z.object({
@@ -29,6 +43,10 @@ const StageMetrics = z.object({
   error_rate: Share,
   retries: Count,
   cache_hits: Count,
+  ...spent,
+  /** Of its executions whose cost is known; null where there are none. */
+  p50_cost_usd: Cost,
+  p95_cost_usd: Cost,
 });
 
 const Level = z.enum(["high", "medium", "low"]);
@@ -53,7 +71,13 @@ const Bottleneck = z.object({
 export type Bottleneck = z.infer<typeof Bottleneck>;
 
 const Opportunity = z.object({
-  type: z.enum(["parallel_execution", "result_caching", "timeout_tuning", "more_concurrent_stages"]),
+  type: z.enum([
+    "parallel_execution",
+    "result_caching",
+    "timeout_tuning",
+    "more_concurrent_stages",
+    "higher_agent_limits",
+  ]),
   /** Of one run, on average. */
   potential_improvement_ms: Ms,
   implementation_complexity: Level,
@@ -71,10 +95,29 @@ const WaitMetrics = z.object({
 });
 export type WaitMetrics = z.infer<typeof WaitMetrics>;
 
+/** What a recorded run cost, by stage; stages that used nothing are left out. */
+export const CostRun = z.object({ by_stage: z.record(z.string(), Usd) });
+export type CostRun = z.infer<typeof CostRun>;
+
+/** What the executions cost, each stage once: one that runs a pipeline has none of its own. */
+const CostMetrics = z.object({
+  total_usd: Cost,
+  unpriced_tokens: Tokens,
+  by_pipeline: z.record(z.string(), Usd),
+  /** By the name that agents report; "" where they report none. */
+  by_model: z.record(z.string(), z.object(spent)),
+  /** By `key=value`: an execution counts for each of its tags. */
+  by_tag: z.record(z.string(), Usd),
+  /** With `pipeline`: the last ones of it whose costs are all known. */
+  recent_runs: z.array(CostRun),
+});
+export type CostMetrics = z.infer<typeof CostMetrics>;
+
 export const Metrics = z.object({
   execution_metrics: ExecutionMetrics,
   stage_metrics: z.record(z.string(), StageMetrics),
   waits: WaitMetrics,
+  cost: CostMetrics,
   performance_analytics: z.object({
     bottlenecks: z.array(Bottleneck),
     optimization_opportunities: z.array(Opportunity),
@@ -89,6 +132,7 @@ export const AlertName = z.enum([
   "concurrent_executions",
   "memory_usage_mb",
   "wait_age_seconds",
+  "cost_usd_per_hour",
 ]);
 export type AlertName = z.infer<typeof AlertName>;
 

@@ -35,15 +35,26 @@ function isUsage(name: string, value: unknown): boolean {
   );
 }
 
-/** The sum of two usages, by name. Sums stay finite: one that would not is the largest number that there is. */
+/**
+ * The sum of two usages, by name. Sums stay finite: one that would not is the largest number that there is. A `cost_usd`
+ * of null is one that is not known: the sum of those that are, and null where none is.
+ */
 export function addUsage(total: Usage, usage: Usage): Usage {
   const sum: Usage = { ...total };
+  if (usage["cost_usd"] === null && !Object.hasOwn(sum, "cost_usd")) sum["cost_usd"] = null;
   for (const [name, value] of Object.entries(usage)) {
     if (!isAmount(value)) continue;
     const before = Object.hasOwn(sum, name) ? sum[name] : 0;
     sum[name] = plus(isAmount(before) ? before : 0, value);
   }
   return sum;
+}
+
+/** What one unit has used with a further call: the sum, and the provider and model of the later one. */
+export function followedBy(before: Usage | null, usage: Usage): Usage {
+  if (before === null) return usage;
+  const texts = Object.entries(usage).filter(([name]) => TEXTS.has(name));
+  return { ...addUsage(before, usage), ...Object.fromEntries(texts) };
 }
 
 /** A number of a usage; a BigInt is an integer that a double would change (core/json/exact-integer.ts). */

@@ -27,11 +27,15 @@ export const TIMINGS = {
   /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
   RETRY_PLACE_MS: 300,
   /** A call that waits for a place at an agent keeps its position so long between two of its polls. */
-  PLACE_GRACE_MS: 5_000,
+  PLACE_POSITION_MS: 5_000,
   /** The longest poll of one that waits for a place: shorter than what ends idle connections. */
   PLACE_POLL_MS: 20_000,
   /** A place that was given back long before its end is written so soon. */
   PLACE_WRITE_MS: 1_000,
+  /** A call that finds the queue of its agent full asks again after so long at least. */
+  FULL_QUEUE_MS: 500,
+  /** A call may end this much later than its try: its place at an agent with limits is its own for so long. */
+  PLACE_GRACE_MS: 1_000,
   /** Delay before an alarm whose handler failed is repeated. */
   ALARM_RETRY_MS: 5_000,
   /** Interval of the alarm of a run whose log a later version wrote: until that version is deployed again. */
@@ -188,6 +192,8 @@ export const TIMINGS = {
   SAMPLED_RUNS: 32,
   /** Window of ended executions by which alerts are evaluated. */
   ALERT_WINDOW_SECONDS: 300,
+  /** What runs cost is summed over an hour, as the alert's name says. */
+  ALERT_COST_MS: 3_600_000,
   /** Delay after a metrics change before alerts are evaluated; changes in between are evaluated with it. */
   ALERT_EVALUATE_MS: 1_000,
   /** Minimum interval between a shard's change notifications. */

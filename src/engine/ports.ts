@@ -138,7 +138,7 @@ export interface Children {
   follow(
     spec: RunSpec,
     seen: SeenChild | null,
-    hooks: Pick<CallHooks, "signal" | "delta">,
+    hooks: Pick<CallHooks, "signal" | "delta" | "usage">,
   ): Promise<CallOutcome>;
 }
 
@@ -274,6 +274,16 @@ export interface AgentHealth {
   ): void;
   /** Refreshes the known state in the background. */
   refresh(tenant: string): void;
+  /** The agent wants no call for so long, in ms. */
+  hold(agent: AgentIdentity, ms: number): void;
+  /**
+   * When the agent's next call may be made, ms since the epoch, as far as it is known without a request; null where that
+   * is now. Calls that were held back come one after another: each has a turn of its own once it has been given one.
+   * @param waited it has had its turn
+   */
+  heldUntil(agent: AgentIdentity, waited: boolean): number | null;
+  /** A call waits for the turn that `heldUntil` has named: the next one has another. */
+  takeTurn(agent: AgentIdentity, turn: number): void;
   /**
    * How long another try has to wait for its place in the agent's retry budget, in ms; 0 unless it is spent. A place
    * is given once.

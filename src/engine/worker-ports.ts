@@ -20,6 +20,7 @@ import type { CallAsk } from "../core/resilience/places/place-queue.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
 import type { ConversationHome, FormerHome, Sharded, ShardKind } from "../core/monitoring/shards.ts";
+import type { Spent } from "../core/monitoring/metrics/costs/spending.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
@@ -216,6 +217,8 @@ export interface MetricsQuery {
   pipeline?: string | undefined;
   /** Recorded runs wanted, at most. */
   shapes: number;
+  /** What the last hour has cost is wanted. */
+  hour?: true;
 }
 
 export interface IndexMetrics {
@@ -227,6 +230,8 @@ export interface IndexMetrics {
   waits: Map<string, OpenWaits>;
   /** Of recent runs, in the order in which they began. */
   shapes: RunShape[];
+  /** What the executions that have ended in the last hour have used. */
+  hour?: Spent;
 }
 
 /** A place in one shard. */
@@ -323,6 +328,8 @@ export interface AgentHealthRpc {
   ): Promise<BreakerSnapshot>;
   /** @param hasLimits the agent is shown with what is in use of its places */
   snapshot(hasLimits: boolean): Promise<BreakerSnapshot & { load?: AgentLoad }>;
+  /** The agent wants no call for so long, in ms. */
+  hold(ms: number): Promise<BreakerSnapshot>;
   /** Resets the state after the agent was registered again. */
   reset(): Promise<BreakerSnapshot>;
 }

@@ -12,6 +12,7 @@ import type {
 import { DurableObject } from "cloudflare:workers";
 import { systemClock } from "../adapters/platform/system.ts";
 import { catalogRpc } from "../compose.ts";
+import { LIMITS } from "../contract/limits.ts";
 import type { Env } from "../settings.ts";
 import {
   admit,
@@ -31,6 +32,8 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
   private changed_at = 0;
   /** Made with the first request about places: most agents have no limits. */
   private room: AgentPlacesRoom | null = null;
+  /** Lost with the object: the next call that the agent refuses says it again. */
+  private held_until = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -58,7 +61,18 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     return hasLimits ? { ...this.shown(), load: this.placesRoom().load() } : this.shown();
   }
 
+  async hold(ms: number): Promise<BreakerSnapshot> {
+    const now = Date.now();
+    const until = now + Math.min(ms, LIMITS.HOLD_SECONDS * 1_000);
+    if (until <= this.held_until) return this.shown();
+    this.held_until = until;
+    this.changed_at = Math.max(now, this.changed_at + 1);
+    await this.note();
+    return this.shown();
+  }
+
   async reset(): Promise<BreakerSnapshot> {
+    this.held_until = 0;
     await this.setBreaker(CLOSED);
     return this.shown();
   }
@@ -87,7 +101,10 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
       else this.ctx.storage.kv.put(BREAKER, breaker);
     }
     const isChanged = breaker.state !== before.state || breaker.failures > 0 !== before.failures > 0;
-    if (!isChanged) return;
+    if (isChanged) await this.note();
+  }
+
+  private async note(): Promise<void> {
     const [tenant = "", agent_type = ""] = (this.ctx.id.name ?? "").split("/");
     // The isolates that asked know it anyway; the others learn it with the next change, or by failing themselves.
     await catalogRpc(this.env, tenant)
@@ -97,6 +114,7 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
 
   private shown(): BreakerSnapshot {
     const { probe: _, ...breaker } = this.breaker;
-    return { ...breaker, changed_at: this.changed_at };
+    const held = this.held_until > Date.now() ? { held_until: this.held_until } : {};
+    return { ...breaker, changed_at: this.changed_at, ...held };
   }
 }

@@ -4,7 +4,7 @@
 // (core/config/catalog-outline.ts) and read large definitions by name.
 import type { CatalogRpc, CatalogText, Precondition, WrittenText } from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import type { BreakerSnapshot, TenantHealth } from "../core/resilience/breaker.ts";
+import { type BreakerSnapshot, isWell, type TenantHealth } from "../core/resilience/breaker.ts";
 import type { Env } from "../settings.ts";
 import { AgentRegistration, type RegisteredAgent } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
@@ -150,7 +150,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     const before = known.get(agent_type);
     if (before !== undefined && before.changed_at > breakers.changed_at) return;
     const { kv } = this.ctx.storage;
-    if (breakers.state === "closed" && breakers.failures === 0) known.delete(agent_type);
+    if (isWell(breakers, Date.now())) known.delete(agent_type);
     else known.set(agent_type, breakers);
     // Recorded failures may be lost with this object, a breaker that is not closed may not.
     if (breakers.state !== "closed") kv.put(`${HEALTH}${agent_type}`, breakers);
@@ -163,7 +163,10 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
   }
 
   private healthNow(): TenantHealth {
-    return { at: Date.now(), agents: Object.fromEntries(this.breakers()) };
+    const at = Date.now();
+    const known = this.breakers();
+    for (const [agent_type, snapshot] of known) if (isWell(snapshot, at)) known.delete(agent_type);
+    return { at, agents: Object.fromEntries(known) };
   }
 
   private breakers(): Map<string, BreakerSnapshot> {

@@ -114,10 +114,11 @@ export class MonitorObject extends DurableObject<Env> implements MonitorRpc {
     config: CoordinatorConfig,
   ): Promise<Alert[]> {
     const period = { window_seconds: TIMINGS.ALERT_WINDOW_SECONDS };
-    const { by_pipeline, open, waits } = await executionIndex.metrics(this.tenant, { period, shapes: 0 });
+    const asked = { period, shapes: 0, hour: true } as const;
+    const { by_pipeline, open, waits, hour } = await executionIndex.metrics(this.tenant, asked);
     const now = Date.now();
     const oldest = oldestOf(waits);
-    const readings = readingsOf(by_pipeline, open, oldest === null ? null : now - oldest);
+    const readings = readingsOf(by_pipeline, open, oldest === null ? null : now - oldest, hour);
     const before = this.kv.get<Alert[]>(FIRING) ?? [];
     const evaluated = evaluateAlerts(before, readings, config.alert_thresholds, now);
     const old = oldest === null ? null : oldest + config.alert_thresholds.wait_age_seconds * 1_000 + 1;

@@ -17,6 +17,7 @@ test("there are golden logs of formats 1 and 2, and every kind of event is in on
     "v1-completed",
     "v1-failed",
     "v1-fallback",
+    "v2-budget",
     "v2-completed",
     "v2-forked",
     "v2-mapped",
@@ -30,7 +31,9 @@ test("there are golden logs of formats 1 and 2, and every kind of event is in on
     "v2-asking",
     "v2-early",
     "v2-handed",
+    "v2-limited",
     "v2-mapping",
+    "v2-overspent",
     "v2-queued",
   ]);
   const types = new Set(ENDED.flatMap((name) => goldenEvents(name).map((event) => event.type)));

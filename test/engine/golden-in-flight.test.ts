@@ -26,6 +26,9 @@ const CALLED: Record<string, string[]> = {
   "v2-handed": ["agent_publish"],
   // I4: of five items two have completed, and one its first iteration.
   "v2-mapping": ["agent_each", "agent_each", "agent_each", "agent_publish"],
+  // One waits for a place at its agent, one until its agent may be called again.
+  "v2-limited": ["agent_rank", "agent_search", "agent_publish"],
+  "v2-overspent": ["agent_publish"],
   "v2-queued": ["agent_check", "agent_publish"],
 };
 
@@ -45,6 +48,7 @@ const AWAITED: Record<string, Command> = {
     call: 2,
     outcome: { ok: true, answer: { data: { n: 1 } }, bytes: 7 },
   },
+  "v2-overspent": { type: "resume", budget: { tokens: 1_000 } },
   "v2-queued": { type: "admit", history: [] },
 };
 

@@ -29,6 +29,11 @@ const FAULTS = [
   "contract",
   "record refused",
   "report refused",
+  "agent held",
+  "call held back",
+  "call queued",
+  "queue full",
+  "turn lost",
 ];
 
 /** What must have befallen items and iterations. */

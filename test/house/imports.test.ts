@@ -34,12 +34,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   ],
   client: ["contract"],
   "agent-sdk": ["contract"],
-  // Of the core only what makes forms of schemas: CONSOLE_CORE.
+  // Of the core only what makes forms of schemas, and the prediction of costs: CONSOLE_CORE.
   console: ["contract", "client", "core"],
   cli: ["contract", "client"],
 };
 
-const CONSOLE_CORE = /^core\/schemas\/(?:form-fields|read-form)\.ts$/;
+const CONSOLE_CORE =
+  /^core\/(?:schemas\/(?:form-fields|read-form)|monitoring\/metrics\/analysis\/predict-cost)\.ts$/;
 
 /** Packages that one folder alone imports. */
 const PACKAGE_HOMES: readonly { packages: RegExp; home: string }[] = [

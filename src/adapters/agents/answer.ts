@@ -5,6 +5,7 @@ import type { AgentProgress } from "../../contract/agent.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { retryAfterMs } from "../../contract/retry-after.ts";
+import type { Usage } from "../../contract/stage.ts";
 import { isHighSurrogate } from "../../contract/text.ts";
 import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
 import { answerBytes, pointerToWide } from "../../core/json/weight.ts";
@@ -40,7 +41,8 @@ export async function readAnswer(
 export function shownHooks(hooks: AnswerHooks): { hooks: AnswerHooks; end: () => void } {
   const text = wholeCharacters(hooks);
   const progress = (said: AgentProgress) => hooks.progress({ ...said, message: clip(said.message) });
-  return { hooks: { delta: text.push, progress }, end: text.end };
+  const usage = (used: Usage) => hooks.usage?.(used);
+  return { hooks: { delta: text.push, progress, usage }, end: text.end };
 }
 
 /**

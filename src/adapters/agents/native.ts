@@ -1,8 +1,9 @@
 // The native protocol (src/contract/README.md section 4): the call as JSON, and an answer as JSON or as an event stream
-// of `delta`, `progress`, and one last `result` or `error`.
+// of `delta`, `progress`, `usage`, and one last `result` or `error`.
 import type { EventSourceMessage } from "eventsource-parser";
 import { AgentAnswer, AgentDelta, AgentProgress } from "../../contract/agent.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
+import { keptUsage } from "../../contract/usage.ts";
 import { cutText } from "../../contract/text.ts";
 import { readMembers } from "../../core/json/json.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
@@ -78,7 +79,7 @@ function kindOf(value: unknown): string {
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }
 
-/** Passes text and progress on. Returns the outcome of a `result`, an `error`, or an event in a wrong form. */
+/** Passes text, progress and usage on. Returns the outcome of a `result`, an `error`, or an event in a wrong form. */
 function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks): NativeRead | null {
   switch (event.event) {
     case "delta": {
@@ -94,6 +95,11 @@ function readEvent(event: EventSourceMessage, status: number, hooks: AnswerHooks
       const progress = AgentProgress.safeParse(readMembers(event.data));
       // A malformed progress event is ignored: progress must not fail a call.
       if (progress.success) hooks.progress(progress.data);
+      return null;
+    }
+    case "usage": {
+      const usage = keptUsage(readMembers(event.data));
+      if (usage !== undefined) hooks.usage?.(usage);
       return null;
     }
     case "result":

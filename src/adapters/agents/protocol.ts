@@ -64,5 +64,5 @@ export interface ProtocolRequest {
   body: string;
 }
 
-export type AnswerHooks = Pick<CallHooks, "delta" | "progress">;
+export type AnswerHooks = Pick<CallHooks, "delta" | "progress" | "usage">;
 export type AnswerRead = AskedCall | Result<AgentAnswer, CallFailure>;

@@ -4,6 +4,7 @@
 import type { AgentProgress, AgentRegistration } from "../../contract/agent.ts";
 import type { CallEnding, CallOutcome } from "../../core/execution/command.ts";
 import { credentialTexts, redactExcerpt, RedactingStream, redactValue } from "../../core/security/redact.ts";
+import type { Usage } from "../../contract/stage.ts";
 import type { CallFailure } from "../../core/resilience/classify.ts";
 import { answerBytes } from "../../core/json/weight.ts";
 import type { Sent } from "../../engine/object-protocol.ts";
@@ -103,6 +104,7 @@ function redacting(credentials: readonly string[], hooks: CallHooks): [CallHooks
       return cut.offset === undefined ? pass(cut.text, hooks) : hooks.delta(cut.text, cut.offset);
     },
     progress: (progress: AgentProgress) => hooks.progress(redactValue(progress, credentials)),
+    usage: (usage: Usage) => hooks.usage?.(redactValue(usage, credentials)),
   };
   return [redactingHooks, () => pass(text.rest(), hooks)];
 }

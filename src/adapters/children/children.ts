@@ -1,11 +1,13 @@
 // The executions that stages of another one run: each is started, or found, by its id, and its events are followed across
 // restarts of its object, until it ends or rests. A call of these objects costs no connection of the agents'.
 import type { PipelineExecution } from "../../contract/execution.ts";
+import type { Usage } from "../../contract/stage.ts";
+import { addUsage } from "../../contract/usage.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import type { SeenChild } from "../../core/execution/state.ts";
-import type { LifecycleEvent } from "../../contract/event.ts";
+import type { EventOf, LifecycleEvent } from "../../contract/event.ts";
 import type { StreamEvent } from "../../core/dialects/answer-fold.ts";
 import { unitName } from "../../core/execution/units/unit-name.ts";
 import { parseJson } from "../../core/json/exact-integer.ts";
@@ -17,7 +19,7 @@ import type { CallHooks, Children, Clock } from "../../engine/ports.ts";
 import { wholeText } from "../../engine/watch/text-stream.ts";
 import type { Executions } from "../../engine/worker-ports.ts";
 
-type Hooks = Pick<CallHooks, "signal" | "delta">;
+type Hooks = Pick<CallHooks, "signal" | "delta" | "usage">;
 
 export function childrenOver(executions: Executions, clock: Clock): Children {
   return { follow: (spec, seen, hooks) => new Following(executions, clock, spec, seen, hooks).outcome() };
@@ -37,6 +39,8 @@ class Following {
   private isSaid = false;
   /** The units whose questions are open, or have some within. */
   private readonly asking: Set<string>;
+  /** What its units have used, where its run has a budget; those of an earlier rest together. */
+  private readonly used = new Map<string, Usage>();
 
   constructor(executions: Executions, clock: Clock, spec: RunSpec, seen: SeenChild | null, hooks: Hooks) {
     this.executions = executions;
@@ -45,6 +49,7 @@ class Following {
     this.seq = seen?.seq ?? 0;
     this.asking = new Set(seen?.asking);
     this.hooks = hooks;
+    if (seen?.usage !== undefined) this.used.set("", seen.usage);
     const [last, ...others] = sinks(spec.stages);
     this.answering = others.length === 0 && last?.map === undefined ? (last?.name ?? null) : null;
   }
@@ -134,7 +139,8 @@ class Following {
       this.tries = 0;
     }
     // Most events are of no concern here, and may be large; each may be that of a unit that had asked.
-    const isConcern = CONCERNS.has(/^event: (.*)$/m.exec(message)?.[1] ?? "");
+    const type = /^event: (.*)$/m.exec(message)?.[1] ?? "";
+    const isConcern = CONCERNS.has(type) || (this.spec.budget !== undefined && ENDS.has(type));
     if (!isConcern && (seq === undefined || this.asking.size === 0)) return null;
     const event = parseJson(/^data: (.*)$/m.exec(message)?.[1] ?? "") as StreamEvent;
     if ("seq" in event) this.note(event);
@@ -148,6 +154,10 @@ class Following {
         return null;
       case "stage.delta":
         if (event.stage === this.answering) this.say(event.data.partial_answer, event.data.offset);
+        return null;
+      case "stage.completed":
+      case "stage.failed":
+        this.spend(event);
         return null;
       default:
         return null;
@@ -165,6 +175,20 @@ class Following {
     else this.asking.delete(unit);
   }
 
+  /** Its run counts what it has used so far. */
+  private spend({ stage, item, data }: EventOf<"stage.completed" | "stage.failed">): void {
+    if (this.spec.budget === undefined || data.usage === null || data.reused_from !== null) return;
+    // The end of a stage that maps has the usage of all its items.
+    if (item === undefined)
+      for (const unit of this.used.keys()) if (unit.startsWith(`${stage}[`)) this.used.delete(unit);
+    this.used.set(unitName(stage, item), data.usage);
+    this.hooks.usage?.(this.sum());
+  }
+
+  private sum(): Usage {
+    return [...this.used.values()].reduce<Usage>((sum, usage) => addUsage(sum, usage), {});
+  }
+
   private say(text: string, offset: number): void {
     this.isSaid = true;
     this.hooks.delta(text, offset);
@@ -173,23 +197,26 @@ class Following {
   private async stopped(end: StreamEnd | null): Promise<CallOutcome | null> {
     if (end === null) return null;
     if (end === "terminal") return this.ended(await this.read());
-    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking] } };
+    const usage = this.used.size === 0 ? {} : { usage: this.sum() };
+    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking], ...usage } };
   }
 
   private async ended(execution: PipelineExecution): Promise<CallOutcome> {
     const { execution_id, status, error_info } = execution;
-    if (status === "failed" && error_info !== null) {
-      return failed(error_info.code, `its execution ${execution_id} has failed: ${error_info.message}`);
-    }
-    if (status !== "completed") {
-      return failed("AGENT_PROCESSING_ERROR", `its execution ${execution_id} was cancelled`);
-    }
     // What readers are shown may be without the bulk.
     const { data, usage } =
       execution.truncated === true
         ? await this.whole()
         : { data: execution.final_result, usage: execution.usage };
-    const answer = { data: objectOf(data), ...(Object.keys(usage).length === 0 ? {} : { usage }) };
+    const used = Object.keys(usage).length === 0 ? {} : { usage };
+    if (status === "failed" && error_info !== null) {
+      const message = `its execution ${execution_id} has failed: ${error_info.message}`;
+      return { ...failed(error_info.code, message), ...used };
+    }
+    if (status !== "completed") {
+      return { ...failed("AGENT_PROCESSING_ERROR", `its execution ${execution_id} was cancelled`), ...used };
+    }
+    const answer = { data: objectOf(data), ...used };
     return { ok: true, answer, bytes: answerBytes(answer) };
   }
 
@@ -223,11 +250,16 @@ const CONCERNS: ReadonlySet<string> = new Set([
   "stage.delta",
 ] satisfies StreamEvent["type"][]);
 
+const ENDS: ReadonlySet<string> = new Set([
+  "stage.completed",
+  "stage.failed",
+] satisfies StreamEvent["type"][]);
+
 /** A stage's data is an object: where the last stage was skipped there is nothing in it. */
 function objectOf(data: unknown): JsonObject {
   return typeof data === "object" && data !== null && !Array.isArray(data) ? (data as JsonObject) : {};
 }
 
-function failed(code: string, message: string): CallOutcome {
+function failed(code: string, message: string): Extract<CallOutcome, { ok: false }> {
   return { ok: false, failure: { kind: "execution", code, message } };
 }

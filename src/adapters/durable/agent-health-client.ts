@@ -1,5 +1,5 @@
-// Agent health as an isolate knows it: the breakers that are not closed, in memory, at most HEALTH_AGE_MS
-// old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
+// Agent health as an isolate knows it: the breakers that are not closed and the holds by Retry-After, in memory, at most
+// HEALTH_AGE_MS old (all refuse within 2 s of a breaker's opening). Each agent has an object that counts and decides; the tenant's
 // catalog knows which agents have recorded failures, so one request covers all agents, and no healthy call makes one.
 // A change reported here is visible here at once.
 import type {
@@ -88,6 +88,31 @@ export class IsolateHealth implements AgentHealth {
     const now = this.world.clock.now();
     if (now - known.at <= REFRESH_AGE_MS || now - known.asked_at <= SHARED_MS) return;
     void this.ask(tenant, known);
+  }
+
+  hold(agent: AgentIdentity, ms: number): void {
+    const { tenant, agent_type } = agent;
+    const now = this.world.clock.now();
+    if (!this.memory.hold(agent, ms, now)) return;
+    const known = this.known(tenant);
+    // Not awaited: where it is lost, the next call that is refused reports it.
+    void this.world
+      .object(tenant, agent_type)
+      .hold(ms)
+      .then(
+        (snapshot) => note(known, agent_type, snapshot),
+        () => {},
+      );
+  }
+
+  heldUntil(agent: AgentIdentity, waited: boolean): number | null {
+    const { tenant, agent_type } = agent;
+    const known = this.tenants.peek(tenant)?.agents.get(agent_type)?.held_until ?? 0;
+    return this.memory.nextTurn(agent, known, waited, this.world.clock.now());
+  }
+
+  takeTurn(agent: AgentIdentity, turn: number): void {
+    this.memory.takeTurn(agent, turn, this.world.clock.now());
   }
 
   /** Each asks for itself: what another object has asked is lost with that object. */

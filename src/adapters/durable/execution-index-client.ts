@@ -33,6 +33,7 @@ import type { OpenWait } from "../../contract/wait.ts";
 import { inboxEntry, type OpenQuestion } from "../../core/execution/view/waits.ts";
 import { mergeOpenWaits } from "../../core/monitoring/metrics/waits.ts";
 import { mergeParts } from "../../core/monitoring/metrics/merge-parts.ts";
+import { sumOf } from "../../core/monitoring/metrics/costs/spending.ts";
 import { reportText } from "../../core/monitoring/metrics/stored-report.ts";
 import type { RunReport } from "../../core/monitoring/metrics/report.ts";
 import type { Clock } from "../../engine/ports.ts";
@@ -390,7 +391,8 @@ function merged(answers: readonly IndexMetrics[]): IndexMetrics {
   const waits = mergeOpenWaits(
     answers.flatMap((answer: Partial<IndexMetrics>) => (answer.waits === undefined ? [] : [answer.waits])),
   );
-  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), waits, shapes };
+  const hour = sumOf(answers.flatMap((answer) => answer.hour ?? []));
+  return { by_pipeline, open: answers.reduce((sum, { open }) => sum + open, 0), waits, shapes, hour };
 }
 
 function byPlace(a: Place, b: Place): number {

@@ -31,7 +31,11 @@ function encodeSpan(span: Span): Json {
     startTimeUnixNano: nanos(span.began),
     endTimeUnixNano: nanos(span.ended),
     attributes: attributes(span.attributes),
-    events: span.events.slice(0, SPAN_EVENTS).map(({ at, name }) => ({ timeUnixNano: nanos(at), name })),
+    events: span.events.slice(0, SPAN_EVENTS).map(({ at, name, attributes: of }) => ({
+      timeUnixNano: nanos(at),
+      name,
+      ...(of === undefined ? {} : { attributes: attributes(of) }),
+    })),
     ...(span.events.length > SPAN_EVENTS ? { droppedEventsCount: span.events.length - SPAN_EVENTS } : {}),
     status: span.error === null ? {} : { code: STATUS_ERROR, message: span.error },
   };

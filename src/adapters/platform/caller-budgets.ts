@@ -1,6 +1,7 @@
-// Per-isolate state of the agents that it calls, shared with no other isolate: retry budgets and counts of
-// hedges. As gRPC's channels do, each caller has its own.
+// Per-isolate state of the agents that it calls, shared with no other isolate: retry budgets, counts of hedges, and how
+// calls come back after a hold. As gRPC's channels do, each caller has its own.
 import { counted, type HedgeCount, mayHedge, NO_HEDGES } from "../../core/resilience/hedge.ts";
+import { answered, type Hold, holdFor, nextTurn, NO_HOLD } from "../../core/resilience/hold.ts";
 import { fullBudget, placeRetry, type RetryBudget, spend } from "../../core/resilience/retry-budget.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import type { AgentIdentity } from "../../engine/ports.ts";
@@ -9,10 +10,13 @@ import { Lru } from "./lru.ts";
 interface Remembered {
   budget: RetryBudget;
   hedges: HedgeCount;
+  hold: Hold;
 }
 
 /** Maximum number of cached agents; the least recently called is evicted first. */
 const AGENTS = 2_000;
+/** By so much a hold must grow to be reported, in ms. */
+const HEARD_MS = 250;
 
 export class AgentMemory {
   private readonly agents = new Lru<string, Remembered>({ entries: AGENTS });
@@ -20,6 +24,7 @@ export class AgentMemory {
   called(agent: AgentIdentity, verdict: CallVerdict, now: number): void {
     const known = this.of(agent, now);
     known.hedges = counted(known.hedges, "calls", now);
+    if (verdict === "success") known.hold = answered(known.hold, now);
     if (verdict !== "void") known.budget = spend(known.budget, verdict === "success", now);
   }
 
@@ -37,8 +42,36 @@ export class AgentMemory {
     return true;
   }
 
-  private of(agent: AgentIdentity, now: number): Remembered {
-    const name = JSON.stringify([agent.tenant, agent.agent_type, agent.registration]);
-    return this.agents.get(name, () => ({ budget: fullBudget(now), hedges: NO_HEDGES }));
+  /** True where the agent's calls are held for longer than before. */
+  hold(agent: AgentIdentity, ms: number, now: number): boolean {
+    const known = this.of(agent, now);
+    const before = known.hold.until;
+    known.hold = holdFor(known.hold, ms, now);
+    // What is heard of the same burst of calls is no news to the others.
+    return known.hold.until - before > HEARD_MS;
   }
+
+  /** @param until what others have said, ms since the epoch */
+  nextTurn(agent: AgentIdentity, until: number, waited: boolean, now: number): number | null {
+    // Most agents are held by nothing, and many calls ask.
+    const hold = this.agents.peek(nameOf(agent))?.hold ?? NO_HOLD;
+    return nextTurn(hold, until, waited, now);
+  }
+
+  takeTurn(agent: AgentIdentity, turn: number, now: number): void {
+    const known = this.of(agent, now);
+    known.hold = { ...known.hold, turn_at: Math.max(known.hold.turn_at, turn) };
+  }
+
+  private of(agent: AgentIdentity, now: number): Remembered {
+    return this.agents.get(nameOf(agent), () => ({
+      budget: fullBudget(now),
+      hedges: NO_HEDGES,
+      hold: NO_HOLD,
+    }));
+  }
+}
+
+function nameOf({ tenant, agent_type, registration }: AgentIdentity): string {
+  return JSON.stringify([tenant, agent_type, registration]);
 }

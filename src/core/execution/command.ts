@@ -1,8 +1,10 @@
 // Command: every input of an execution. An effect's outcome (an answer, a timer, a restart) returns only in this
 // form.
 import type { AgentAnswer } from "../../contract/agent.ts";
+import type { RaisedBudget } from "../../contract/budget.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
+import type { Usage } from "../../contract/stage.ts";
 import type { InputError } from "../../contract/problem.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
@@ -11,7 +13,24 @@ import type { OutsideAnswer, SeenChild } from "./state.ts";
 import type { UnitName } from "./units/unit-name.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
-export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall;
+export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall | QueuedCall | OverspentCall;
+
+/** It was not made: a budget of the config is spent. */
+export interface OverspentCall {
+  ok: "overspent";
+  /** As the config has it. */
+  scope: string;
+  spent_usd: number;
+  limit_usd: number;
+}
+
+/** It was not sent: the agent's Retry-After holds it back. */
+interface QueuedCall {
+  ok: "queued";
+  reason: "retry_after";
+  /** When it may be sent, ms since the epoch. */
+  until: number;
+}
 
 /** The execution that the stage runs is paused, or waits itself: it says when it goes on. */
 interface RestingCall {
@@ -28,6 +47,8 @@ export interface AskedCall {
   schema: JsonObject | null;
   /** Goes with the answer into the further call; kept from readers. */
   continuation: JsonObject;
+  /** What the call has used, as far as its agent has said. */
+  usage?: Usage;
 }
 
 /** The agent has answered 202: its result comes by a callback. */
@@ -51,6 +72,8 @@ export type CallEnding =
   | {
       ok: false;
       failure: CallFailure;
+      /** What the call has used, as far as its agent has said. */
+      usage?: Usage;
       /** The agent's retry budget is spent: a further try waits for this at least, in ms. */
       budget_wait_ms?: number;
     };
@@ -103,6 +126,14 @@ export type Command =
       /** Its last event. */
       seq: number;
     }
+  /** An agent with limits has no place for the unit's next call. */
+  | {
+      type: "no_place";
+      stage: UnitName;
+      reason: "concurrency" | "rate";
+      /** When there may be one, ms since the epoch; null where that is not known. */
+      until: number | null;
+    }
   /** A sign of life of such an agent. */
   | { type: "heartbeat"; stage: UnitName; call: number }
   /** Time has passed: tries, deadlines, pauses and waits may be due. */
@@ -114,7 +145,13 @@ export type Command =
    */
   | { type: "recover"; crashes?: number; cut?: number }
   | { type: "pause"; mode: PauseMode }
-  | { type: "resume" }
+  | {
+      type: "resume";
+      /** What it replaces of the run's budget. */
+      budget?: RaisedBudget;
+    }
+  /** A call in flight has reported what it has used so far: see Gates. */
+  | { type: "usage" }
   | {
       type: "cancel";
       reason: string;
@@ -140,6 +177,8 @@ export type Refusal =
   | { reason: "in_flight" }
   /** The call it answers is no longer in flight. */
   | { reason: "stale" }
+  /** It has spent more than its budget, as it is or is to be. */
+  | { reason: "over_budget"; why: string }
   /** The verb does not apply to the status. */
   | { reason: "conflict"; verb: string; status: string }
   /** The execution has no such stage. */

@@ -8,10 +8,13 @@ import { cancelExecution, failExecution } from "./rules/endings.ts";
 import { takeAnswer } from "./rules/iterate.ts";
 import type { LogEvent } from "./log-event.ts";
 import { type ExecutionState, isTerminal, type StageState, stageOf } from "./state.ts";
-import { unitPlace } from "./units/unit-name.ts";
+import { checkBudget, interruptedUsage, raisedBudget, takeOverspent } from "./gates/budget.ts";
+import { type Gates, OPEN_GATES } from "./gates/gates.ts";
+import { type UnitName, unitPlace } from "./units/unit-name.ts";
 import { unitsOf } from "./units/units.ts";
 import { admitExecution, startExecution } from "./rules/start.ts";
 import { Batch } from "./rules/batch.ts";
+import { takeNoPlace, takeQueued } from "./gates/queue.ts";
 import { callFailed } from "./rules/retry.ts";
 import { takeChild, takeRest } from "./rules/child.ts";
 import { takeQuestion } from "./rules/agent-asks.ts";
@@ -24,17 +27,24 @@ export interface Decision {
   /** The state after them; null where there is no execution. */
   state: ExecutionState | null;
   refusal: Refusal | null;
+  /** Units whose call waits until a place is asked for at its agent; null where the ones before still do. */
+  blocked: ReadonlySet<UnitName> | null;
 }
 
-export function decide(state: ExecutionState | null, command: Command, now: number): Decision {
+export function decide(
+  state: ExecutionState | null,
+  command: Command,
+  now: number,
+  gates: Gates = OPEN_GATES,
+): Decision {
   if (command.type === "start") {
     return state === null
-      ? accept(startExecution(command.spec, now, command.queued))
+      ? accept(startExecution(command.spec, now, command.queued, gates))
       : refuse(state, { reason: "exists" });
   }
   if (state === null) return refuse(state, { reason: "absent" });
   // A clock that was set back must not make an event older than the one before it.
-  const batch = new Batch(state, Math.max(now, state.updated_at));
+  const batch = new Batch(state, Math.max(now, state.updated_at), gates);
   if (isTerminal(state.status)) return ended(batch, command);
   endOverdue(batch);
   if (!isTerminal(batch.state.status) && expireWaits(batch)) advance(batch);
@@ -50,9 +60,11 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
     case "signal":
       return advanced(batch, takeSignal(batch, command));
     case "callback":
-      return advanced(batch, takeCallback(batch, command));
+      return checked(batch, takeCallback(batch, command));
     case "heartbeat":
       return takeHeartbeat(batch, command);
+    case "no_place":
+      return advanced(batch, takeNoPlace(batch, command));
     case "child":
       return advanced(batch, takeChild(batch, command));
     case "tick":
@@ -73,12 +85,13 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
         status: "paused",
         message: `paused (${command.mode})`,
         data: { mode: command.mode },
+        ...interruptedUsage(batch, command.mode),
       });
       return null;
     case "resume":
-      if (batch.state.status !== "paused") return conflict(batch.state, "resume");
-      batch.emit({ type: "execution.resumed", status: "running", message: "resumed", data: {} });
-      advance(batch);
+      return resume(batch, command);
+    case "usage":
+      checkBudget(batch);
       return null;
     case "cancel":
       cancelExecution(batch, command.reason, command.superseded);
@@ -90,6 +103,12 @@ function applyCommand(batch: Batch, command: Exclude<Command, { type: "start" }>
 function advanced(batch: Batch, refusal: Refusal | null): Refusal | null {
   if (refusal === null) advance(batch);
   return refusal;
+}
+
+/** The same where a call has ended with it. */
+function checked(batch: Batch, refusal: Refusal | null): Refusal | null {
+  if (refusal === null) checkBudget(batch);
+  return advanced(batch, refusal);
 }
 
 /** Handles a command to an execution that has ended (I2): nothing changes it. */
@@ -106,11 +125,13 @@ function ended(batch: Batch, command: Exclude<Command, { type: "start" }>): Deci
       return refuse(state, takeHeartbeat(batch, command));
     case "admit":
     case "child":
+    case "no_place":
+    case "usage":
     case "tick":
     case "recover":
-      return { events: [], state, refusal: null };
+      return refuse(state, null);
     case "cancel":
-      return { events: [], state, refusal: state.status === "cancelled" ? null : conflict(state, "cancel") };
+      return refuse(state, state.status === "cancelled" ? null : conflict(state, "cancel"));
     case "pause":
     case "resume":
       return refuse(state, conflict(state, command.type));
@@ -145,15 +166,29 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "rests") {
     takeRest(batch, command.stage, command.outcome, command.began_at);
+  } else if (command.outcome.ok === "queued") {
+    takeQueued(batch, command.stage, command.outcome);
+  } else if (command.outcome.ok === "overspent") {
+    takeOverspent(batch, command.stage, command.outcome);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {
     const outcome = withinContext(batch.state, command.outcome);
-    // A cached result that does not fit is a failure without a call.
-    const end = callEnd(command.outcome, command.began_at);
+    const end = callEnd(command.outcome, outcome, command.began_at);
     if (outcome.ok) takeAnswer(batch, command.stage, outcome, end);
     else callFailed(batch, command.stage, outcome, end, command.chance);
   }
+  checkBudget(batch);
+  advance(batch);
+  return null;
+}
+
+function resume(batch: Batch, { budget: raise }: Extract<Command, { type: "resume" }>): Refusal | null {
+  if (batch.state.status !== "paused") return conflict(batch.state, "resume");
+  const { budget, refusal } = raisedBudget(batch, raise);
+  if (refusal !== null) return refusal;
+  const data = raise === undefined || budget === undefined ? {} : { budget };
+  batch.emit({ type: "execution.resumed", status: "running", message: "resumed", data });
   advance(batch);
   return null;
 }
@@ -206,9 +241,9 @@ function conflict(state: ExecutionState, verb: string): Refusal {
 }
 
 function accept(batch: Batch): Decision {
-  return { events: batch.events, state: batch.state, refusal: null };
+  return { events: batch.events, state: batch.state, refusal: null, blocked: batch.blocked };
 }
 
 function refuse(state: ExecutionState | null, refusal: Refusal | null): Decision {
-  return { events: [], state, refusal };
+  return { events: [], state, refusal, blocked: null };
 }

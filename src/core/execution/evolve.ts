@@ -4,14 +4,15 @@
 import type { PipelineExecution } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageResult, Usage } from "../../contract/stage.ts";
-import { addUsage } from "../../contract/usage.ts";
+import { addUsage, followedBy } from "../../contract/usage.ts";
 import { timeOf } from "../time.ts";
 import type { LogEvent, LogEventOf, TerminalEvent } from "./log-event.ts";
-import { callEnded, holdCalls } from "./fold/calls.ts";
+import { callEnded, holdCall, holdCalls } from "./fold/calls.ts";
 import { pausedSpansAt, settle } from "./fold/clock.ts";
 import { asked, outsideEnded, signalled } from "./fold/outside.ts";
 import { queuedCall, queueLeft } from "./fold/queue.ts";
 import { iterated } from "./fold/iterations.ts";
+import { withInterrupted, withUsage } from "./fold/usage.ts";
 import { newUnit, withStage } from "./fold/stages.ts";
 import { type ExecutionState, type StageState, stageOf } from "./state.ts";
 import { gathered, spansOf, totalsOf } from "./units/items.ts";
@@ -77,11 +78,13 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
     case "execution.started":
       return admitted(state, event);
     case "execution.paused": {
-      const interrupted = event.data.mode === "abort" ? holdCalls(state, at) : state;
+      const { unsent, used } = event.internal ?? {};
+      const held = unsent === undefined ? state : holdCall(state, unsent);
+      const interrupted = event.data.mode === "abort" ? withInterrupted(holdCalls(held, at), used) : held;
       return { ...interrupted, status: "paused", paused_at: at, lastPause: event.data.mode };
     }
     case "execution.resumed":
-      return resumed(state);
+      return resumed(state, event);
     case "execution.recovered":
       return {
         ...holdCalls(state),
@@ -125,41 +128,48 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
         displaced: false,
       }));
     case "stage.iterated":
-      return iterated(state, event, at);
+      return withUsage(iterated(state, event, at), event);
     case "stage.waiting":
-      return asked(state, event, at);
+      return withUsage(asked(state, event, at), event);
     case "stage.signalled":
       return signalled(state, event);
     case "stage.retrying":
-      return {
-        ...withStage(state, event, (stage) => ({
-          ...callEnded(stage, event, at),
-          ...outsideEnded(stage, event, at),
-          phase: "delayed",
-          due_at: at + event.data.delay_ms,
-          contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
-          previous_error: event.internal?.contract === true ? event.data.error : null,
-          result: {
-            ...stage.result,
-            status: "running",
-            attempts: event.attempt,
-            error: event.data.error,
-          },
-          waits: [...stage.waits, [at, at + event.data.delay_ms]],
-        })),
-        recoveriesWithoutProgress: 0,
-      };
+      return withUsage(retrying(state, event, at), event);
     case "stage.fallback":
-      return {
-        ...withStage(state, event, (stage) => fallenBack(stage, event, at)),
-        recoveriesWithoutProgress: 0,
-      };
+      return withUsage(
+        {
+          ...withStage(state, event, (stage) => fallenBack(stage, event, at)),
+          recoveriesWithoutProgress: 0,
+        },
+        event,
+      );
     case "stage.completed":
     case "stage.failed":
     case "stage.skipped":
     case "stage.cancelled":
       return stageEnded(state, event, at);
   }
+}
+
+function retrying(state: ExecutionState, event: LogEventOf<"stage.retrying">, at: number): ExecutionState {
+  return {
+    ...withStage(state, event, (stage) => ({
+      ...callEnded(stage, event, at),
+      ...outsideEnded(stage, event, at),
+      phase: "delayed",
+      due_at: at + event.data.delay_ms,
+      contract_faults: stage.contract_faults + (event.internal?.contract === true ? 1 : 0),
+      previous_error: event.internal?.contract === true ? event.data.error : null,
+      result: {
+        ...stage.result,
+        status: "running",
+        attempts: event.attempt,
+        error: event.data.error,
+      },
+      waits: [...stage.waits, [at, at + event.data.delay_ms]],
+    })),
+    recoveriesWithoutProgress: 0,
+  };
 }
 
 type EndOfStage = LogEventOf<"stage.completed" | "stage.failed" | "stage.skipped" | "stage.cancelled">;
@@ -210,7 +220,8 @@ function stageEnded(state: ExecutionState, event: EndOfStage, at: number): Execu
 
 /** What an end adds to the execution's usage (I20): of items and of iterations it has the usage already. */
 function usageOf(event: EndOfStage): Usage | null {
-  if (event.type !== "stage.completed" && event.type !== "stage.failed") return null;
+  if (event.type === "stage.skipped") return null;
+  if (event.type === "stage.cancelled") return event.internal?.usage ?? null;
   return event.internal?.usage ?? event.data.usage ?? null;
 }
 
@@ -268,9 +279,11 @@ function endedWithoutResult(
   { result, wait, items, used }: StageState,
   event: LogEventOf<"stage.skipped" | "stage.cancelled">,
 ): StageResult {
+  const last = event.type === "stage.cancelled" ? event.internal?.usage : undefined;
+  const usage = last === undefined ? used : followedBy(used, last);
   return {
     ...result,
-    ...(used === null ? {} : { usage: used }),
+    ...(usage === null ? {} : { usage }),
     ...(items === null ? {} : totalsOf(items)),
     status: event.status,
     end_time: event.timestamp,
@@ -296,8 +309,9 @@ function admitted(state: ExecutionState, event: LogEventOf<"execution.started">)
   return { ...state, status: "running", spec: { ...spec, history } };
 }
 
-function resumed(state: ExecutionState): ExecutionState {
-  return { ...state, status: "running", paused_at: null, recoveriesWithoutProgress: 0 };
+function resumed(state: ExecutionState, { data }: LogEventOf<"execution.resumed">): ExecutionState {
+  const spec = data.budget === undefined ? state.spec : { ...state.spec, budget: data.budget };
+  return { ...state, spec, status: "running", paused_at: null, recoveriesWithoutProgress: 0 };
 }
 
 /** The context with an answer's patch laid over it, key by key. */

@@ -5,6 +5,7 @@ import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, Usage } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
+import type { UnitName } from "./units/unit-name.ts";
 import type { AcceptedAnswer, OutsideAnswer, SeenChild } from "./state.ts";
 
 /** How the call of a stage.started ended. */
@@ -13,6 +14,8 @@ export interface CallEnd {
   began_at?: number;
   /** No call was made, and so no try: a breaker refused it, or the result cache answered. */
   uncalled?: true;
+  /** What it has used, where its answer was not taken. */
+  usage?: Usage;
 }
 
 /** How the text of a completed call is kept, for readers who got a part of it. */
@@ -51,6 +54,8 @@ interface Waiting {
   location?: string;
   /** Of an execution that rests: see StageState. */
   seen?: SeenChild;
+  /** Of the call that asks. */
+  usage?: Usage;
   /** Of an agent that asks for input: see AskedCall. */
   continuation?: JsonObject;
 }
@@ -110,7 +115,9 @@ interface Internals {
   "stage.skipped": Pick<TakenOver, "saw">;
   "stage.failed": CallEnd & Answered & Used;
   /** What it had said. */
-  "stage.cancelled": { text?: string };
+  "stage.cancelled": { text?: string } & Used;
+  /** `unsent`: the unit whose call was not made; `used`: what the calls have used that are interrupted. */
+  "execution.paused": { unsent?: UnitName; used?: Readonly<Record<UnitName, Usage>> };
   "execution.completed": Ending;
   "execution.failed": Ending;
   "execution.cancelled": Ending;

@@ -24,7 +24,8 @@ export interface Actions {
   wake_at: number | null;
 }
 
-export function nextActions(state: ExecutionState): Actions {
+/** @param blocked units that wait until a place is asked for: no timer brings it */
+export function nextActions(state: ExecutionState, blocked: ReadonlySet<UnitName> = NONE): Actions {
   if (state.ended_at !== null) return { invoke: [], wake_at: null };
   const invoke: Invocation[] = [];
   // A deadline applies only while the clock runs (I1: a pause and a wait for the outside stop it).
@@ -45,14 +46,16 @@ export function nextActions(state: ExecutionState): Actions {
     }
     // Without a place, it waits for the end of another stage.
     const hasPlace = !stage.displaced || hasPlaceAgain(state, unit);
-    if (stage.phase === "delayed" && state.status === "running" && hasPlace) {
-      wake_at = Math.min(wake_at, stage.due_at);
+    if (state.status === "running" && hasPlace && !blocked.has(unit)) {
+      if (stage.phase === "delayed") wake_at = Math.min(wake_at, stage.due_at);
+      const { queue } = stage;
+      if (queue?.reason === "retry_after") wake_at = Math.min(wake_at, queue.until ?? wake_at);
     }
     // Its time passes also while the run is paused.
     if (stage.wait !== null) wake_at = Math.min(wake_at, stage.wait.expires_at);
   }
   // A batch whose conditions cost much leaves the others to a later one.
-  if (conditional && state.status === "running" && (nextItem(state) ?? nextToStart(state)) !== null) {
+  if (conditional && state.status === "running" && hasNext(state, blocked)) {
     wake_at = Math.min(wake_at, state.updated_at + TIMINGS.CONDITION_GAP_MS);
   }
   if (state.status === "queued") {
@@ -62,4 +65,10 @@ export function nextActions(state: ExecutionState): Actions {
     wake_at = Math.min(wake_at, state.paused_at + state.spec.config.max_pause_seconds * 1_000);
   }
   return { invoke, wake_at };
+}
+
+const NONE: ReadonlySet<UnitName> = new Set();
+
+function hasNext(state: ExecutionState, blocked: ReadonlySet<UnitName>): boolean {
+  return nextItem(state, blocked) !== null || nextToStart(state, blocked) !== null;
 }

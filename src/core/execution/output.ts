@@ -16,7 +16,9 @@ export function conforming({ output_schema }: WithSchema, outcome: CallOutcome):
   const shown = faults.slice(0, MOST).map(({ pointer, detail }) => `/data${pointer} ${detail}`);
   const more = faults.length > MOST ? ` and ${faults.length - MOST} more` : "";
   const detail = `${shown.join("; ")}${more} (output_schema)`;
-  return { ok: false, failure: { kind: "contract", detail, status: 200 } };
+  const { usage } = outcome.answer;
+  const failure = { kind: "contract" as const, detail, status: 200 };
+  return { ok: false, failure, ...(usage === undefined ? {} : { usage }) };
 }
 
 /** Faults that a message lists. */

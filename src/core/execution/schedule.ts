@@ -1,6 +1,7 @@
 // Which stage goes next (I3, I10): ready stages in definition order, exclusive ones alone, and nothing overtakes an
 // exclusive stage that waits.
 import type { AgentStage, ResolvedStage } from "../../contract/stage.ts";
+import { fallbackOf } from "../resilience/fallback.ts";
 import { LIMITS } from "../../contract/limits.ts";
 import { type ExecutionState, isActive, type MappedItems, stageOf } from "./state.ts";
 import { type UnitName, unitName, unitPlace } from "./units/unit-name.ts";
@@ -12,9 +13,13 @@ interface Ready {
   since: number;
 }
 
-/** The stage that may start now, or null. To be asked again after it has started. */
-export function nextToStart(state: ExecutionState): ResolvedStage | null {
-  const ready = readyStages(state);
+/** Units that cannot start now, for a reason that the schedule does not know. */
+type Blocked = ReadonlySet<UnitName>;
+const NONE: Blocked = new Set();
+
+/** The stage that may start now, or null. To be asked again after it has started, or is found to be blocked. */
+export function nextToStart(state: ExecutionState, blocked: Blocked = NONE): ResolvedStage | null {
+  const ready = readyStages(state).filter(({ stage }) => !blocked.has(stage.name));
   // An exclusive stage that was there first is not overtaken by what became ready later.
   const first = ready.find(
     (candidate) => !ready.some((other) => other.exclusive && other.since < candidate.since),
@@ -33,15 +38,17 @@ function hasPlaceFor(state: ExecutionState, stage: ResolvedStage): boolean {
   return !active.some(({ result }) => isExclusive(state, specOf(state, result.stage)));
 }
 
-/** The item that may start now, or null. To be asked again after it has started. */
-export function nextItem(state: ExecutionState): UnitName | null {
+/** The item that may start now, or null. To be asked again after it has started, or is found to be blocked. */
+export function nextItem(state: ExecutionState, blocked: Blocked = NONE): UnitName | null {
   for (const { items, phase, result } of state.stages) {
     if (items === null || phase === "ended" || items.begun >= items.units.length) continue;
+    const item = unitName(result.stage, items.begun);
+    if (blocked.has(item)) continue;
     const { map, agent_type } = specOf(state, result.stage);
     // One that waits for its agent's callback is at work.
     const isFull = items.open.length >= (map?.concurrency ?? 0);
     if (!isFull && (agent_type === undefined || hasConnection(items)) && hasPlaceAgain(state, result.stage))
-      return unitName(result.stage, items.begun);
+      return item;
   }
   return null;
 }
@@ -96,4 +103,13 @@ export function specOf(state: ExecutionState, name: UnitName): ResolvedStage {
 /** The definition of a stage that calls an agent; of one that runs a pipeline what both have. */
 export function agentStageOf(state: ExecutionState, name: UnitName): AgentStage {
   return specOf(state, name) as AgentStage;
+}
+
+/** The type of the unit's agent, or of the one that its fallback names; null where it runs a pipeline. */
+export function calledType(state: ExecutionState, name: UnitName): string | null {
+  const stage = specOf(state, name);
+  if (stage.agent_type === undefined) return null;
+  if (stageOf(state, name).rescued === null) return stage.agent_type;
+  const fallback = fallbackOf(stage, state.spec.config);
+  return fallback?.strategy === "use_simple_model" ? fallback.agent_type : stage.agent_type;
 }

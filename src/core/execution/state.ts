@@ -56,6 +56,8 @@ export interface CallQueue {
   readonly reason: EventOf<"stage.queued">["data"]["reason"];
   /** When it began to wait, ms since the epoch. */
   readonly since: number;
+  /** Since when it waits for this reason. */
+  readonly reason_since: number;
   /** When it is made, or asks again, ms since the epoch; null where that is not known. */
   readonly until: number | null;
   /** The number of the try that is to be made. */
@@ -98,6 +100,8 @@ export interface SeenChild {
   readonly seq: number;
   /** Its units whose questions are open, or have some within. */
   readonly asking: readonly string[];
+  /** What it has used so far, where its run has a budget. */
+  readonly usage?: Usage;
 }
 
 /** The items of a stage with `map`, once their list is known and until the stage has ended. */
@@ -154,6 +158,8 @@ export interface StageState {
   readonly queue: CallQueue | null;
   /** Such waits that are over, as [begin, end]. */
   readonly queued: readonly (readonly [number, number])[];
+  /** How long they took, in ms, by what was waited for. */
+  readonly queue_reasons: { readonly [Reason in CallQueue["reason"]]?: number };
   /** While it waits for an answer from outside. */
   readonly wait: OutsideWait | null;
   /** Waits for answers from outside that are over, as [begin, end]. */
@@ -181,7 +187,7 @@ export interface StageState {
   readonly seen: SeenChild | null;
   /** The data of the iteration before; null in the first. */
   readonly previous: JsonObject | null;
-  /** What the iterations before have used, which the execution's usage has already; null where there are none. */
+  /** What the tries and iterations before have used, which the execution's usage has already; null where that is nothing. */
   readonly used: Usage | null;
 }
 

@@ -1,8 +1,10 @@
 // An entry of the execution index: its summary, its position in the list, and until when that is worth
 // believing.
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
+import type { Usage } from "../../contract/stage.ts";
 import { cutText } from "../../contract/text.ts";
 import { type KeptTurn, turnOf } from "./conversation-turn.ts";
+import { usedOf } from "./metrics/costs/spending.ts";
 import { type RunReport, runReport } from "./metrics/report.ts";
 import type { Sharded } from "./shards.ts";
 import { TIMINGS } from "../timings.ts";
@@ -65,6 +67,7 @@ export function summaryOf({
   started_at,
   ended_at,
   error_info,
+  usage,
 }: ExecutionState): ExecutionSummary {
   return {
     ...startSummary(spec, started_at),
@@ -74,7 +77,16 @@ export function summaryOf({
     error_info,
     ...(spec.forked_from === undefined ? {} : { forked_from: spec.forked_from }),
     ...(spec.parent === undefined ? {} : { parent: parentOf(spec.parent) }),
+    ...usageOf(usage),
   };
+}
+
+function usageOf(usage: Usage): Pick<ExecutionSummary, "usage"> {
+  const used = usedOf(usage);
+  if (used === null) return {};
+  const { cost_usd, input_tokens, output_tokens, unpriced_tokens } = used;
+  const unpriced = unpriced_tokens === 0 ? {} : { unpriced_tokens };
+  return { usage: { cost_usd, input_tokens, output_tokens, ...unpriced } };
 }
 
 /** @param now of the report, ms since the epoch: until when an entry is worth believing counts from it */

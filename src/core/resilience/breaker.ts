@@ -20,6 +20,13 @@ export interface Breaker {
 export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
   /** By the clock of the agent's object, ms since the epoch: of two, the later one counts. */
   changed_at: number;
+  /** Its Retry-After holds its calls back until then, ms since the epoch; absent where none does. */
+  held_until?: number;
+}
+
+/** True where there is nothing to know about the agent. */
+export function isWell({ state, failures, held_until = 0 }: BreakerSnapshot, now: number): boolean {
+  return state === "closed" && failures === 0 && held_until <= now;
 }
 
 /** Every agent of a tenant with recorded failures. */

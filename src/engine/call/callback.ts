@@ -1,8 +1,8 @@
 // The call of an agent that answers later: where it answers, and which agent it was.
-import { agentStageOf } from "../../core/execution/schedule.ts";
-import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
+import type { RunSpec } from "../../core/execution/run-spec.ts";
+import { calledType } from "../../core/execution/schedule.ts";
+import type { ExecutionState } from "../../core/execution/state.ts";
 import type { UnitName } from "../../core/execution/units/unit-name.ts";
-import { fallbackOf } from "../../core/resilience/fallback.ts";
 import type { CallbackTarget } from "../object-protocol.ts";
 import type { AgentIdentity, Ports } from "../ports.ts";
 
@@ -29,11 +29,12 @@ export async function callbackUrl(
   return token === null ? null : `${origin}/v1/callbacks/${token}`;
 }
 
-/** The agent that the stage's last call went to: its own, or its fallback's. */
+/** The agent that the unit's last call went to, and its next one goes to: its own, or its fallback's. */
 export function calledAgent(state: ExecutionState, name: UnitName): AgentIdentity {
-  const { spec } = state;
-  const stage = agentStageOf(state, name);
-  const fallback = stageOf(state, name).rescued === null ? null : fallbackOf(stage, spec.config);
-  const agent_type = fallback?.strategy === "use_simple_model" ? fallback.agent_type : stage.agent_type;
-  return { tenant: spec.tenant, agent_type, registration: spec.agents[agent_type] ?? null };
+  return agentIn(state.spec, calledType(state, name) ?? "");
+}
+
+/** An agent as the run is pinned to it. */
+export function agentIn({ tenant, agents }: RunSpec, agent_type: string): AgentIdentity {
+  return { tenant, agent_type, registration: agents[agent_type] ?? null };
 }

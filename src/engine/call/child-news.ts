@@ -52,11 +52,13 @@ export const CANCEL: ControlCommand = {
   reason: "the stage that runs it has ended, or its execution has",
 };
 
-function commandOf({ status, lastPause }: ExecutionState): ControlCommand | null {
+function commandOf({ spec, status, lastPause }: ExecutionState): ControlCommand | null {
   if (status === "paused") return { type: "pause", mode: lastPause ?? "drain" };
   if (isTerminal(status)) return CANCEL;
   // Only what was paused can be resumed.
-  return lastPause !== null ? { type: "resume" } : null;
+  if (lastPause === null) return null;
+  // What it may spend in all is a bound of what each of its stages may: the run itself counts what they report.
+  return spec.budget === undefined ? { type: "resume" } : { type: "resume", budget: spec.budget };
 }
 
 /** What an execution is to do that one of these units runs; null where it goes on as it does. */

@@ -37,7 +37,12 @@ export async function guardedCall(
     }
     if (admission.admit === "probe") probe = admission.id;
   }
+  // It may have become known since the call began; a probe is worth a try.
+  const until = probe === null ? health.heldUntil(agent, true) : null;
+  if (until !== null) return { ok: "queued", reason: "retry_after", until };
   const outcome = await call();
+  const wait_ms = outcome.ok === false ? retryAfter(outcome.failure) : null;
+  if (wait_ms !== null && wait_ms > 0) health.hold(agent, wait_ms);
   const verdict = verdictOn(outcome, signal);
   const why = outcome.ok || verdict !== "failure" ? undefined : classify(outcome.failure).error.message;
   health.report(agent, verdict, probe, policy, why);

@@ -60,7 +60,7 @@ export class RunCache implements StageCache {
     this.cache = shared?.cache ?? null;
     this.state = state;
     this.hold = hold;
-    this.ports = shared === undefined ? own : { ...own, shared: { cache: this, health: shared.health } };
+    this.ports = shared === undefined ? own : { ...own, shared: { ...shared, cache: this } };
   }
 
   /** The run is about to begin. Asked before its first record is written, so that both take their time at once. */

@@ -20,12 +20,12 @@ import { callbackUrl } from "./callback.ts";
 import { hedgedCall } from "./hedged-call.ts";
 import { runChild } from "./run-child.ts";
 import { guardedCall } from "./guarded-call.ts";
-import type { AgentHealth, AgentRequest, Ports, StageCache, StageHooks } from "../ports.ts";
+import type { AgentHealth, AgentPlaces, AgentRequest, Ports, StageCache, StageHooks } from "../ports.ts";
 import { lastResult, throughCache } from "./cached-call.ts";
 
 /** The ports of one run's calls. */
 export interface StagePorts extends Pick<Ports, "agents" | "clock" | "callbackToken" | "children"> {
-  shared?: { cache: StageCache; health: AgentHealth };
+  shared?: { cache: StageCache; health: AgentHealth; places?: AgentPlaces };
 }
 
 const REJECTED: CallOutcome = { ok: false, failure: { kind: "rejected" } };
@@ -133,7 +133,7 @@ function tryCall(
     const answer =
       stage.hedge_after_ms === undefined || ports.shared === undefined
         ? ports.agents.call(request, ownHooks)
-        : hedgedCall(ports, ports.shared.health, request, stage.hedge_after_ms, ownHooks);
+        : hedgedCall(ports, ports.shared, request, stage.hedge_after_ms, ownHooks);
     void answer.then(end);
   });
 }

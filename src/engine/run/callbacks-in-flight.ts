@@ -2,11 +2,13 @@
 // them. A callback that is not what an agent may send, or breaks off, changes nothing: its text so far is void, and the
 // agent can send it again (src/contract/README.md section 10).
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import type { Usage } from "../../contract/stage.ts";
 import type { CallEnding, Command, Refusal } from "../../core/execution/command.ts";
 import { awaitsCallback, type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import { unitPlace } from "../../core/execution/units/unit-name.ts";
 import { calledUnit } from "../../core/execution/units/units.ts";
 import { TIMINGS } from "../../core/timings.ts";
+import { withUsage } from "../call/reported-usage.ts";
 import { callbackToken, calledAgent } from "../call/callback.ts";
 import { NO_ROOM } from "../memory/isolate-budget.ts";
 import type { RunMemory } from "../memory/run-memory.ts";
@@ -31,6 +33,8 @@ interface Reading {
   number: number;
   target: CallbackTarget;
   abort: AbortController;
+  /** What it has reported to have used. */
+  usage: Usage | null;
 }
 
 /** The text of a call, and whose callback it is. */
@@ -94,7 +98,7 @@ export class CallbacksInFlight {
       return err({ code: "NOT_FOUND" });
     }
     this.count += 1;
-    const reading: Reading = { number: this.count, target, abort: new AbortController() };
+    const reading: Reading = { number: this.count, target, abort: new AbortController(), usage: null };
     this.readings.add(reading);
     try {
       const token = await callbackToken(this.ports, state, target);
@@ -126,7 +130,7 @@ export class CallbacksInFlight {
       const refusal = this.owner.submit({ type: "heartbeat", stage, call });
       return refusal === null ? ok("alive") : err(this.refused(refusal));
     }
-    const outcome = this.withText(reading, read.outcome);
+    const outcome = this.withText(reading, withUsage(read.outcome, reading.usage));
     if (outcome === null) {
       this.forget(reading);
       return err(NO_ROOM);
@@ -174,6 +178,9 @@ export class CallbacksInFlight {
           else abort.abort();
         }),
       progress: (progress) => this.show(reading, (live) => live.progresses(progress)),
+      usage: (usage) => {
+        reading.usage = usage;
+      },
     };
   }
 

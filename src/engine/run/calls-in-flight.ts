@@ -2,16 +2,25 @@
 // any more (I4, I5, I11), and their texts as they arrive.
 import pLimit from "p-limit";
 import { LIMITS } from "../../contract/limits.ts";
+import type { Usage } from "../../contract/stage.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
 import { specOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
+import { withUsage } from "../call/reported-usage.ts";
 import { runStage, type StagePorts } from "../call/run-stage.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
+import type { Place } from "../ports.ts";
 import { LiveText } from "./live-text.ts";
 import type { RunMemory } from "../memory/run-memory.ts";
 
 interface CallInFlight {
   abort: AbortController;
+  /** At its agent, where that has limits. */
+  place: Place | null;
+  unit: UnitName;
+  /** What it has reported to have used so far. */
+  usage: Usage | null;
   live: LiveText;
 }
 
@@ -21,6 +30,8 @@ export interface CallOwner {
   began(live: LiveText): void;
   /** Text or progress has arrived. */
   arrived(): void;
+  /** A call has reported what it has used. */
+  used(): void;
   /** A call that is still wanted has ended. @param began_at when it went out, ms since the epoch */
   ended(invocation: Invocation, outcome: CallOutcome, began_at: number): void;
 }
@@ -30,10 +41,18 @@ export class CallsInFlight {
   private readonly memory: RunMemory;
   private readonly owner: CallOwner;
   private readonly calls = new Map<number, CallInFlight>();
+  private readonly placeOf: (unit: UnitName) => Place | null;
   private readonly slots = pLimit(LIMITS.CONCURRENT_STAGES);
 
-  constructor(ports: StagePorts, memory: RunMemory, owner: CallOwner) {
+  /** @param placeOf takes the place that the unit's call has at its agent; null where that has no limits */
+  constructor(
+    ports: StagePorts,
+    memory: RunMemory,
+    owner: CallOwner,
+    placeOf: (unit: UnitName) => Place | null,
+  ) {
     this.ports = ports;
+    this.placeOf = placeOf;
     this.memory = memory;
     this.owner = owner;
   }
@@ -54,26 +73,39 @@ export class CallsInFlight {
   /** Aborts what the state does not want, and begins what it wants and is not in flight. */
   match(state: ExecutionState, invoke: readonly Invocation[]): void {
     const wanted = new Set(invoke.map((invocation) => invocation.call));
-    for (const [call, { abort }] of this.calls) {
+    for (const [call, { abort, place }] of this.calls) {
       if (wanted.has(call)) continue;
       this.memory.ended(call);
       this.calls.delete(call);
       abort.abort();
+      place?.release();
     }
     for (const invocation of invoke) if (!this.calls.has(invocation.call)) this.begin(state, invocation);
+  }
+
+  /** What the calls in flight have reported to have used so far. */
+  reported(): ReadonlyMap<UnitName, Usage> {
+    const reported = new Map<UnitName, Usage>();
+    for (const { unit, usage } of this.calls.values()) if (usage !== null) reported.set(unit, usage);
+    return reported;
   }
 
   abortAll(): void {
     const calls = [...this.calls.values()];
     this.calls.clear();
-    for (const { abort } of calls) abort.abort();
+    for (const { abort, place } of calls) {
+      abort.abort();
+      place?.release();
+    }
   }
 
   private begin(state: ExecutionState, invocation: Invocation): void {
     const { stage, attempt, call } = invocation;
     const live = new LiveText(state.spec.execution_id, stage, attempt, call);
     const abort = new AbortController();
-    this.calls.set(call, { abort, live });
+    const place = this.placeOf(stage);
+    const inFlight: CallInFlight = { abort, live, place, unit: stage, usage: null };
+    this.calls.set(call, inFlight);
     this.owner.began(live);
     const wanted = () => this.calls.get(call)?.abort === abort;
     const hooks = {
@@ -95,13 +127,19 @@ export class CallsInFlight {
         live.progresses(progress);
         this.owner.arrived();
       },
+      usage: (usage: Usage) => {
+        if (!wanted()) return;
+        inFlight.usage = usage;
+        this.owner.used();
+      },
     };
     let began_at = this.ports.clock.now();
     const end = (ended: CallOutcome) => {
       if (!wanted()) return;
       const withText = ended.ok === true && live.length > 0 ? { ...ended, text: live.text } : ended;
-      const outcome = this.memory.answered(call, withText);
+      const outcome = withUsage(this.memory.answered(call, withText), inFlight.usage);
       this.calls.delete(call);
+      place?.release();
       this.owner.ended(invocation, outcome, began_at);
     };
     // An execution has connections of its own, and may take longer than any agent.

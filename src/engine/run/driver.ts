@@ -8,17 +8,18 @@
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
 import { abandonedWork } from "../../core/execution/abandoned.ts";
-import type { Command, Refusal } from "../../core/execution/command.ts";
+import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { nextActions } from "../../core/execution/next-actions.ts";
+import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { CallbacksInFlight } from "./callbacks-in-flight.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
-import { GroupCommit } from "./group-commit.ts";
+import { GroupCommit, isWrittenAtOnce } from "./group-commit.ts";
+import { CallGates } from "../call/call-gates.ts";
 import { calledAgent } from "../call/callback.ts";
 import { HealthRefresh } from "../call/health-refresh.ts";
 import { RunCache } from "../call/run-cache.ts";
@@ -58,6 +59,7 @@ export class ExecutionDriver {
   readonly cache: RunCache;
   private readonly calls: CallsInFlight;
   readonly callbacks: CallbacksInFlight;
+  private readonly gates: CallGates;
   private readonly watchers = new Set<Watcher>();
   private readonly healthRefresh: HealthRefresh;
   private readonly memory: RunMemory;
@@ -92,12 +94,26 @@ export class ExecutionDriver {
         for (const watcher of this.watchers) watcher.callBegan(live);
       },
       arrived: () => this.texts.arrived(),
+      used: () => {
+        if (this.current?.spec.budget !== undefined) this.proceed({ type: "usage" });
+      },
     };
-    this.calls = new CallsInFlight(this.cache.ports, this.memory, {
+    this.gates = new CallGates(
+      ports,
+      {
+        granted: () => this.proceed({ type: "tick" }),
+        refused: (stage, reason, until) => this.proceed({ type: "no_place", stage, reason, until }),
+      },
+      () => this.calls.reported(),
+    );
+    const calls = {
       ...shown,
-      ended: ({ stage, call }, outcome, began_at) =>
+      ended: ({ stage, call }: Invocation, outcome: CallOutcome, began_at: number) =>
         this.proceed({ type: "answer", stage, call, outcome, began_at, chance: ports.chance() }),
-    });
+    };
+    this.calls = new CallsInFlight(this.cache.ports, this.memory, calls, (unit) =>
+      this.gates.places.take(unit),
+    );
     this.callbacks = new CallbacksInFlight(ports, this.memory, {
       ...shown,
       state: () => this.current,
@@ -184,8 +200,9 @@ export class ExecutionDriver {
     const started = startedBy(before, command);
     // What is queued asks the cache with the history that it starts with.
     if (started !== null && !isQueued(command)) this.cache.begins(started);
-    const decision = decide(before, command, this.ports.clock.now());
+    const decision = decide(before, command, this.ports.clock.now(), this.gates.of(started ?? before?.spec));
     this.current = decision.state;
+    this.gates.decided(decision);
     if (started !== null) this.memory.started(started);
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
     if (decision.events.length > 0) {
@@ -193,7 +210,7 @@ export class ExecutionDriver {
       // Calls go out after this stretch. Those of a first batch and of a recovery find it on disk: no agent is called
       // for what never was, and a run that crashes its object comes to an end. A later commit would delay them.
       this.act();
-      if (this.isUrgent(command) || decision.events.some(isBarrier)) this.commit.write();
+      if (isWrittenAtOnce(command, decision)) this.commit.write();
       else this.commit.writeWithin(this.commitDelay());
       if (!this.isBroken()) this.abandon(before);
     } else if (command.type === "tick" || command.type === "recover") {
@@ -241,6 +258,7 @@ export class ExecutionDriver {
     this.stopTimer();
     this.healthRefresh.rest();
     this.calls.abortAll();
+    this.gates.places.abortAll();
     this.callbacks.abortAll();
     this.owner.fault?.(cause);
     this.idle?.resolve();
@@ -270,11 +288,15 @@ export class ExecutionDriver {
   }
 
   /**
-   * True while a call is in flight, a batch is not written, or a timer is set; otherwise only the alarm, or a caller,
+   * True while a call is in flight or waits for its place, a batch is not written, or a timer is set; otherwise only the alarm, or a caller,
    * makes the run go on.
    */
   get isBusy(): boolean {
-    return this.calls.size > 0 || this.commit.isWaiting || this.timerAt !== null;
+    return this.isAtWork || this.commit.isWaiting || this.timerAt !== null;
+  }
+
+  private get isAtWork(): boolean {
+    return this.calls.size > 0 || this.gates.places.size > 0;
   }
 
   watch(watcher: Watcher): () => void {
@@ -298,11 +320,6 @@ export class ExecutionDriver {
     return this.commit.eventsAfter(seq);
   }
 
-  private isUrgent(command: Command): boolean {
-    if (URGENT.has(command.type)) return true;
-    return this.current !== null && isTerminal(this.current.status);
-  }
-
   /** How long a batch may wait for company, ms. */
   private commitDelay(): number {
     return this.isFollowed() ? TIMINGS.WATCHED_COMMIT_MS : TIMINGS.GROUP_COMMIT_MS;
@@ -315,8 +332,10 @@ export class ExecutionDriver {
 
   private act(): void {
     if (this.current === null) return;
-    const { invoke, wake_at } = nextActions(this.current);
+    const blocked = this.gates.blockedIn(this.current);
+    const { invoke, wake_at } = nextActions(this.current, blocked);
     this.calls.match(this.current, invoke);
+    this.gates.places.match(this.current, blocked);
     this.callbacks.match(this.current);
     if (this.calls.size > 0) this.healthRefresh.beat();
     else this.healthRefresh.rest();
@@ -326,7 +345,7 @@ export class ExecutionDriver {
   private setTimer(wake_at: number | null): void {
     const ms = wake_at === null ? Number.POSITIVE_INFINITY : Math.max(0, wake_at - this.ports.clock.now());
     // With a call in flight the object stays anyway; without, only a short sleep is worth staying for.
-    const wanted = this.calls.size > 0 || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
+    const wanted = this.isAtWork || ms <= TIMINGS.SLEEP_MS ? wake_at : null;
     // Most batches leave the deadline where it is: a timer costs the platform more than a batch does.
     if (wanted === this.timerAt) return;
     this.stopTimer();
@@ -374,25 +393,4 @@ function restore(log: Log): ExecutionState | null {
     if (cause instanceof RangeError || cause instanceof TypeError) throw new LogCorrupted(cause.message);
     throw cause;
   }
-}
-
-/** Written at once: what a caller is answered, and what calls must find on disk. */
-const URGENT: ReadonlySet<Command["type"]> = new Set([
-  "start",
-  "admit",
-  "recover",
-  "pause",
-  "resume",
-  "cancel",
-  "signal",
-  "callback",
-  "heartbeat",
-]);
-
-/**
- * I5: a try's failure is written before the next try begins, or a crash could repeat both. I4: so is the 202 of an agent
- * that answers later, or a crash would call it again.
- */
-function isBarrier(event: LogEvent): boolean {
-  return event.type === "stage.retrying" || event.type === "stage.waiting";
 }

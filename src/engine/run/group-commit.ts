@@ -3,7 +3,10 @@
 //
 // A sync is requested only where needed: calls and responses that leave the object are held back by the platform
 // until all that was written before it is durable, and only a stream's chunks are not.
+import type { Command } from "../../core/execution/command.ts";
+import type { Decision } from "../../core/execution/decide.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
+import { isTerminal } from "../../core/execution/state.ts";
 import type { Clock, Log } from "../ports.ts";
 
 /** Enough for readers that keep up; slower readers read the log. */
@@ -110,4 +113,30 @@ export class GroupCommit {
       if (event.seq > seq) yield event;
     }
   }
+}
+
+/** Whether a batch waits for no company: what a caller is answered, what calls must find on disk, and the last one. */
+export function isWrittenAtOnce({ type }: Command, { events, state }: Decision): boolean {
+  if (URGENT.has(type) || events.some(isBarrier)) return true;
+  return state !== null && isTerminal(state.status);
+}
+
+const URGENT: ReadonlySet<Command["type"]> = new Set([
+  "start",
+  "admit",
+  "recover",
+  "pause",
+  "resume",
+  "cancel",
+  "signal",
+  "callback",
+  "heartbeat",
+]);
+
+/**
+ * I5: a try's failure is written before the next try begins, or a crash could repeat both. I4: so is the 202 of an agent
+ * that answers later, or a crash would call it again.
+ */
+function isBarrier(event: LogEvent): boolean {
+  return event.type === "stage.retrying" || event.type === "stage.waiting";
 }

@@ -1,6 +1,5 @@
 // /v1/metrics: the specification's metrics, of the tenant's executions of the last `window_seconds`.
 import { MetricsFilter } from "../../contract/requests.ts";
-import { emptyTotals, mergeTotals } from "../../core/monitoring/metrics/run-metrics.ts";
 import { metricsOf } from "../../core/monitoring/metrics/metrics.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { endpoint } from "../endpoint.ts";
@@ -27,9 +26,7 @@ export const metrics = [
         pipeline,
         shapes: TIMINGS.SAMPLED_RUNS,
       });
-      const metrics = emptyTotals();
-      for (const of of by_pipeline.values()) mergeTotals(metrics, of);
-      return { status: 200, json: metricsOf(metrics, open, shapes, waits) };
+      return { status: 200, json: metricsOf(by_pipeline, open, shapes, waits, pipeline !== undefined) };
     },
   }),
 ];

@@ -243,7 +243,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
     this.notes.withdraw(place.id, place.start);
   }
 
-  async metrics({ period, pipeline, shapes }: MetricsQuery): Promise<IndexMetrics> {
+  async metrics({ period, pipeline, shapes, hour }: MetricsQuery): Promise<IndexMetrics> {
     this.splits.note(this.tenant);
     await this.reports.written();
     const now = Date.now();
@@ -258,6 +258,7 @@ export class LedgerObject extends DurableObject<Env> implements ExecutionIndexRp
               ...this.earlierRows.shapes(now - period.window_seconds * 1_000, pipeline, shapes),
               ...this.recent.read(now - period.window_seconds * 1_000, pipeline, shapes),
             ].slice(-shapes),
+      ...(hour === true ? { hour: this.store.spent(now - TIMINGS.ALERT_COST_MS) } : {}),
     };
   }
 

@@ -11,7 +11,9 @@ import {
   emptyTotals,
   type MetricTotals,
   mergeByName,
+  spentIn,
 } from "../../core/monitoring/metrics/run-metrics.ts";
+import { addSpent, emptySpent, type Spent, sumOf } from "../../core/monitoring/metrics/costs/spending.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Counted } from "../../adapters/durable/execution-index-client.ts";
 
@@ -68,6 +70,8 @@ export class MetricsStore {
   private open: Open | null = null;
   /** All time, once it was asked for. */
   private total: Map<string, MetricTotals> | null = null;
+  /** What was used, by minute, once it was asked for: the alerts' evaluation asks every few seconds. */
+  private recent: Map<number, Spent> | null = null;
 
   /** @param uncounted the runs of the rows of later batches, whose runs began at or after `since` */
   constructor(kv: SyncKvStorage, uncounted: (since: number, batch: number) => Iterable<Uncounted>) {
@@ -104,6 +108,7 @@ export class MetricsStore {
     this.known = null;
     this.open = null;
     this.total = null;
+    this.recent = null;
   }
 
   /** Totals by pipeline, in the order of admission. */
@@ -118,6 +123,19 @@ export class MetricsStore {
         return totals === undefined ? [] : [[name, totals] as const];
       }),
     );
+  }
+
+  /** What was used by runs that ended in the minutes from a time on, ms since the epoch. */
+  spent(since: number): Spent {
+    const first = Math.floor(since / MINUTE_MS);
+    if (this.recent === null) {
+      const recent = new Map<number, Spent>();
+      for (const [minute, , { stages }] of this.entries(first))
+        addIn(recent, minute, spentIn(stages.values()));
+      this.recent = recent;
+    }
+    for (const minute of this.recent.keys()) if (minute < first) this.recent.delete(minute);
+    return sumOf(this.recent.values());
   }
 
   /** Adds what is older than a day to what was before; false where no batch and nothing unwritten is left. */
@@ -163,7 +181,7 @@ export class MetricsStore {
     };
     for (const entry of open.totals.values()) {
       part.push(entry);
-      weight += 1 + entry[2].stages.size;
+      weight += weightOf(entry[2]);
       if (weight >= BATCH_WEIGHT) put();
     }
     put();
@@ -173,10 +191,11 @@ export class MetricsStore {
 
   private allTime(): Map<string, MetricTotals> {
     if (this.total !== null) return this.total;
-    const total = this.since(0);
-    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER })) {
+    // In the order of time: names that were early keep figures of their own, and no counter falls.
+    const total = new Map<string, MetricTotals>();
+    for (const [key, totals] of this.kv.list<MetricTotals>({ prefix: EVER }))
       mergeByName(total, key.slice(EVER.length), totals);
-    }
+    for (const [name, totals] of this.since(0)) mergeByName(total, name, totals);
     this.total = total;
     return total;
   }
@@ -185,12 +204,14 @@ export class MetricsStore {
   private since(time: number): Map<string, MetricTotals> {
     const first = Math.floor(time / MINUTE_MS);
     const found = new Map<string, MetricTotals>();
-    const add = ([minute, name, totals]: Entry) => {
-      if (minute >= first) mergeByName(found, name, totals);
-    };
-    for (const { entries } of this.records(first)) entries.forEach(add);
-    for (const entry of this.counting().totals.values()) add(entry);
+    for (const [, name, totals] of this.entries(first)) mergeByName(found, name, totals);
     return found;
+  }
+
+  private *entries(first: number): Generator<Entry> {
+    for (const { entries } of this.records(first))
+      for (const entry of entries) if (entry[0] >= first) yield entry;
+    for (const entry of this.counting().totals.values()) if (entry[0] >= first) yield entry;
   }
 
   /** The records of minutes from `first` on; with 0 those alone that are not in `ever/` yet. */
@@ -225,10 +246,11 @@ export class MetricsStore {
     addReport(entry[2], counted);
     open.totals.set(key, entry);
     open.runs += 1;
-    if (this.total === null) return;
+    if (this.total === null && this.recent === null) return;
     const single = emptyTotals();
     addReport(single, counted);
-    mergeByName(this.total, counted.pipeline, single);
+    if (this.recent !== null) addIn(this.recent, minute, spentIn(single.stages.values()));
+    if (this.total !== null) mergeByName(this.total, counted.pipeline, single);
   }
 
   /** Whether a run's pipeline has metrics of its own; admits it where there is room for more. */
@@ -263,6 +285,18 @@ export class MetricsStore {
   private folded(): number {
     return this.kv.get<number>(FOLDED) ?? 0;
   }
+}
+
+function addIn(minutes: Map<number, Spent>, minute: number, spent: Spent): void {
+  const known = minutes.get(minute) ?? emptySpent();
+  addSpent(known, spent);
+  minutes.set(minute, known);
+}
+
+/** Stages, models and tags of totals: each takes a name and a few figures. */
+function weightOf({ stages, tags }: MetricTotals): number {
+  const models = Array.from(stages.values()).reduce((sum, { spent }) => sum + (spent?.models.size ?? 0), 0);
+  return 1 + stages.size + models + (tags?.size ?? 0);
 }
 
 /** Sorted as the minutes are. */

@@ -7,6 +7,7 @@ import {
   admit,
   type Breaker,
   CLOSED,
+  isWell,
   reported,
   type BreakerSnapshot,
   type TenantHealth,
@@ -23,6 +24,7 @@ class World {
   /** The catalog does not answer, and the time passes for which it is waited for. */
   hangs = false;
   private readonly breakers = new Map<string, Breaker>();
+  private readonly held = new Map<string, number>();
 
   isolate(): IsolateHealth {
     return new IsolateHealth({
@@ -59,16 +61,25 @@ class World {
         }),
       report: async (verdict, probe, policy) =>
         this.reach(() => shown(reported(now(), verdict, probe, policy, this.now, 0.5))),
+      hold: async (ms) =>
+        this.reach(() => {
+          this.held.set(agent_type, this.now + ms);
+          return { ...shown(now()), held_until: this.now + ms };
+        }),
       snapshot: async () => shown(now()),
       reset: async () => shown(CLOSED),
     };
   }
 
   private snapshot(): TenantHealth {
-    const agents = [...this.breakers].filter(([, breaker]) => breaker.failures > 0);
+    const known = [...new Set([...this.breakers.keys(), ...this.held.keys()])].map((name) => {
+      const held_until = this.held.get(name) ?? 0;
+      const held = held_until > this.now ? { held_until } : {};
+      return [name, { ...(this.breakers.get(name) ?? CLOSED), ...held, changed_at: this.now }] as const;
+    });
     return {
       at: this.now,
-      agents: Object.fromEntries(agents.map(([name, breaker]) => [name, { ...breaker, changed_at: 0 }])),
+      agents: Object.fromEntries(known.filter(([, snapshot]) => !isWell(snapshot, this.now))),
     };
   }
 
@@ -82,6 +93,78 @@ class World {
 async function settled(): Promise<void> {
   for (let turn = 0; turn < 20; turn += 1) await Promise.resolve();
 }
+
+describe("an agent that holds its calls back", () => {
+  test("is known so at once in its isolate, and in another within 2 s", async () => {
+    const world = new World();
+    const [one, other] = [world.isolate(), world.isolate()];
+    for (const isolate of [one, other]) isolate.learn("acme", { at: world.now, agents: {} });
+    expect(one.heldUntil(agent("a"), false)).toBeNull();
+    one.hold(agent("a"), 5_000);
+    const until = world.now + 5_000;
+    expect(one.heldUntil(agent("a"), false)).toBe(until);
+    expect(one.heldUntil(agent("b"), false)).toBeNull();
+    await settled();
+    world.now += 1_901;
+    await other.admit(agent("a"), 1_000);
+    expect(other.heldUntil(agent("a"), false)).toBe(until);
+    world.now = until;
+    expect(other.heldUntil(agent("a"), false)).toBeNull();
+  });
+
+  test("many calls that hear the same say it once", async () => {
+    const world = new World();
+    const isolate = world.isolate();
+    isolate.learn("acme", { at: world.now, agents: {} });
+    for (let call = 0; call < 100; call += 1) {
+      world.now += 1;
+      isolate.hold(agent("a"), 2_000);
+    }
+    await settled();
+    expect(world.hops).toBe(1);
+    // And the longest holds.
+    expect(isolate.heldUntil(agent("a"), false)).toBe(world.now + 2_000);
+  });
+
+  test("another registration of it is another agent", () => {
+    const isolate = new World().isolate();
+    const registered = {
+      ...agent("a"),
+      registration: { url: "https://a.test", protocol: "native" as const },
+    };
+    isolate.hold(registered, 5_000);
+    expect(isolate.heldUntil(registered, false)).not.toBeNull();
+    expect(isolate.heldUntil(agent("a"), false)).toBeNull();
+  });
+
+  test("calls come back one after another, no faster than they were answered before", () => {
+    const world = new World();
+    const isolate = world.isolate();
+    // Ten answers a second.
+    for (let call = 0; call < 30; call += 1) {
+      world.now += 100;
+      isolate.report(agent("a"), "success", null, POLICY);
+    }
+    isolate.hold(agent("a"), 2_000);
+    const until = world.now + 2_000;
+    const turns = Array.from({ length: 5 }, () => {
+      const turn = isolate.heldUntil(agent("a"), false) ?? 0;
+      isolate.takeTurn(agent("a"), turn);
+      return turn - until;
+    });
+    expect(turns[0]).toBe(0);
+    // The rate before, a little less for each second since.
+    for (const [at, turn] of turns.entries()) expect(Math.abs(turn - at * 110)).toBeLessThanOrEqual(at * 30);
+    world.now = until;
+    // Who has waited goes; a newcomer does not overtake.
+    expect(isolate.heldUntil(agent("a"), true)).toBeNull();
+    expect(isolate.heldUntil(agent("a"), false)).toBeGreaterThan(until + (turns[4] ?? 0));
+  });
+
+  test("that was never called says nothing", () => {
+    expect(new World().isolate().heldUntil(agent("a"), false)).toBeNull();
+  });
+});
 
 describe("what an isolate knows of agents", () => {
   test("a healthy agent's calls wait for nothing and report nothing; one request a second is made in the background", async () => {

@@ -6,6 +6,7 @@ import { decide } from "../../../src/core/execution/decide.ts";
 import { evolve } from "../../../src/core/execution/evolve.ts";
 import { startExecution } from "../../../src/core/execution/rules/start.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
+import { Bench } from "../../engine/simulation/fair-weather.ts";
 import { makeSpec, makeStage } from "../simulation/spec.ts";
 
 function runOf(storage: "memory" | "durable_object"): ExecutionState {
@@ -35,4 +36,22 @@ test("the entry of a queued run expires when it has waited for as long as it may
   if (state === null) throw new Error("not queued");
   const { summary, expires } = indexEntry(state, 10_000);
   expect([summary.status, expires]).toEqual(["queued", 3_605_000 + TIMINGS.INDEX_GRACE_MS]);
+});
+
+test("the entry says what the run has used, where it has used something", async () => {
+  const summaryOf = async (usage?: Record<string, unknown>) => {
+    const answer = { data: {}, ...(usage === undefined ? {} : { usage }) };
+    const bench = new Bench(async () => ({ ok: true, answer, bytes: 2 }));
+    await (await bench.start(makeSpec([makeStage("a")]))).until();
+    return indexEntry(bench.driver.state as ExecutionState).summary;
+  };
+  expect(await summaryOf()).not.toHaveProperty("usage");
+  const tokens = { input_tokens: 2, output_tokens: 0 };
+  expect((await summaryOf({ ...tokens, cost_usd: 0.5, model: "m" })).usage).toEqual({
+    ...tokens,
+    cost_usd: 0.5,
+  });
+  expect((await summaryOf({ input_tokens: 2 })).usage).toEqual({ ...tokens, cost_usd: null });
+  const unpriced = { ...tokens, cost_usd: null, unpriced_tokens: 2 };
+  expect((await summaryOf(unpriced)).usage).toEqual(unpriced);
 });

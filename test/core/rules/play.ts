@@ -8,6 +8,7 @@ import type { CallEnding, CallOutcome, Command, Refusal } from "../../../src/cor
 import { decide } from "../../../src/core/execution/decide.ts";
 import { replay } from "../../../src/core/execution/evolve.ts";
 import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
+import { type Gates, OPEN_GATES } from "../../../src/core/execution/gates/gates.ts";
 import { nextActions } from "../../../src/core/execution/next-actions.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import { type ExecutionState, type OutsideAnswer, stageOf } from "../../../src/core/execution/state.ts";
@@ -21,16 +22,23 @@ export class Play {
   log: LogEvent[] = [];
   state: ExecutionState;
   refusal: Refusal | null = null;
+  /** What calls may have to wait for. */
+  gates: Gates;
+  /** Units for which a place is to be asked. */
+  blocked: string[] = [];
 
   constructor(
     stages: ResolvedStage[],
     config: Partial<CoordinatorConfig> = {},
     fields: Partial<RunSpec> = {},
+    gates: Partial<Gates> = {},
   ) {
+    this.gates = { ...OPEN_GATES, ...gates };
     const spec = makeSpec(stages, config, fields);
-    const { events, state } = decide(null, { type: "start", spec }, this.now);
+    const { events, state, blocked } = decide(null, { type: "start", spec }, this.now, this.gates);
     this.log.push(...events);
     this.state = state as ExecutionState;
+    this.blocked = [...(blocked ?? [])];
   }
 
   after(ms: number): this {
@@ -39,10 +47,11 @@ export class Play {
   }
 
   submit(command: Command): this {
-    const { events, state, refusal } = decide(this.state, command, this.now);
+    const { events, state, refusal, blocked } = decide(this.state, command, this.now, this.gates);
     this.log.push(...events);
     this.state = state as ExecutionState;
     this.refusal = refusal;
+    if (blocked !== null) this.blocked = [...blocked];
     return this;
   }
 
@@ -114,7 +123,7 @@ export class Play {
   }
 
   get wakesIn(): number | null {
-    const { wake_at } = nextActions(this.state);
+    const { wake_at } = nextActions(this.state, new Set(this.blocked));
     return wake_at === null ? null : wake_at - this.now;
   }
 

@@ -21,6 +21,7 @@ const PHASES = {
   delayed: "delayed",
   cut: "interrupted",
   lookup: "lookup",
+  queued: "queued",
   waiting: "waiting",
   mapping: "mapping",
   ended: "ended",

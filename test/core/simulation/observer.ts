@@ -17,6 +17,7 @@ import {
 import { holdIteration, iterated } from "./observed/iterations.ts";
 import { answeredBy, asked, endedFromOutside, signalled } from "./observed/outside.ts";
 import { holdOrder, holdPlace } from "./observed/places.ts";
+import { leftQueue, queued } from "./observed/queue.ts";
 import { isAtWork, nameOf, type Observed, type Sight, unitOf, unseen } from "./observed/stage.ts";
 
 const TERMINAL = new Set(["execution.completed", "execution.failed", "execution.cancelled"]);
@@ -211,11 +212,14 @@ export class Observer implements Sight {
       asked(this, stage, event, at);
       return;
     }
+    if (event.type === "stage.queued") {
+      queued(this, stage, event, at);
+      return;
+    }
     if (event.type === "stage.signalled") {
       this.bytes += signalled(stage, event, at);
       return;
     }
-    // The agent that has answered 202 is at work until its callback.
     const call =
       stage.phase === "calling" || (stage.phase === "waiting" && stage.outside.reason === "callback");
     const asks = stage.phase === "waiting" && stage.outside.reason === "wait";
@@ -243,6 +247,7 @@ export class Observer implements Sight {
         hold("I5", stage.attempt < stage.spec.retry_attempts, () => `${name} has no try left`);
         hold("I1", at + delay < this.deadlineAt(at), () => `${name} would wait past the deadline`);
         stage.phase = "delayed";
+        stage.shown = true;
         stage.tries = stage.attempt;
         stage.due = at + delay;
         if (event.internal?.contract === true) stage.broken += 1;
@@ -321,7 +326,8 @@ export class Observer implements Sight {
     } else if (stage.phase === "delayed") {
       hold("I5", event.attempt === stage.attempt + 1, () => `try ${event.attempt} after ${stage.attempt}`);
       hold("I5", at >= stage.due, () => `${name} started ${stage.due - at} ms before its delay was over`);
-    } else {
+    } else if (stage.phase === "queued") leftQueue(stage, event);
+    else {
       hold("I5", stage.phase === "cut", () => `${name} started while ${stage.phase}`);
       const again = Math.max(1, stage.attempt);
       hold("I5", event.attempt === again, () => `${name} repeated as try ${event.attempt}`);

@@ -209,7 +209,8 @@ function drawCall(random: Random, stage: AgentStage, failing: number): CallPlan 
   }
   const failure = worked >= timeout_ms ? timedOut(timeout_ms) : drawFailure(random, stage, timeout_ms);
   const duration_ms = failure.kind === "timeout" ? timeout_ms : Math.min(worked, timeout_ms);
-  return { duration_ms, outcome: { ok: false, failure }, late_ms };
+  const usage = random.odds(0.3) ? { usage: { tokens: random.int(0, 9), model: "m" } } : {};
+  return { duration_ms, outcome: { ok: false, failure, ...usage }, late_ms };
 }
 
 function success(random: Random): CallEnding {

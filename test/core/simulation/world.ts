@@ -32,7 +32,7 @@ export interface Call {
   plan: CallPlan;
 }
 
-/** One for all: a stack each time would cost more than the runs. */
+/** A stack each time would cost more than the runs. */
 const CRASH = new Error("the coordinator died");
 
 /** All that a crash at this point would leave: the log on the disk, and the time. */
@@ -254,15 +254,23 @@ export class World {
     return { events, refusal };
   }
 
-  /** An answer that was taken has ended its unit, or an iteration of it. */
+  /** What a call has used counts once, whether its answer was taken or not. */
   private takeUsage(command: Command, events: readonly LogEvent[]): void {
-    if ((command.type !== "answer" && command.type !== "callback") || command.outcome.ok !== true) return;
+    if (command.type !== "answer" && command.type !== "callback") return;
+    const { outcome } = command;
+    if (outcome.ok !== true && outcome.ok !== false) return;
     const isOf = ({ internal }: LogEvent) =>
       command.type === "answer" || (internal !== undefined && "answered" in internal);
     const unit = command.type === "answer" ? command.stage : null;
     const first = events.find((event) => (unit === null || unitOf(event) === unit) && isOf(event));
-    if (first?.type !== "stage.completed" && first?.type !== "stage.iterated") return;
-    this.used.set(first.seq, command.outcome.answer.usage ?? {});
+    if (first === undefined) return;
+    const isTaken = first.type === "stage.completed" || first.type === "stage.iterated";
+    if (!isTaken && !/^stage.(retrying|fallback|failed)$/.test(first.type)) return;
+    const isUncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
+    if (!isTaken && isUncalled) return;
+    const usage = outcome.ok ? outcome.answer.usage : outcome.usage;
+    if (!isTaken && usage !== undefined) this.tally.fault("used for nothing");
+    this.used.set(first.seq, usage ?? {});
   }
 
   private see(event: LogEvent): void {
@@ -336,7 +344,7 @@ export class World {
     this.tally.fault("late answer");
   }
 
-  /** As if the coordinator had lived up to there and died. */
+  /** As if the coordinator had lived up to there. */
   private leave({ disk, time, state }: Left): void {
     this.disk.push(...disk);
     this.time = time;

@@ -75,6 +75,9 @@ const HEALTH: AgentHealth = {
   admit: () => ({ admit: "call" }),
   report: () => {},
   refresh: () => {},
+  hold: () => {},
+  heldUntil: () => null,
+  takeTurn: () => {},
   placeRetry: () => 0,
   takeHedge: () => false,
 };

@@ -17,6 +17,9 @@ async function verdictOn(outcome: CallOutcome, signal = new AbortController().si
       verdict = seen;
     },
     refresh: () => {},
+    hold: () => {},
+    heldUntil: () => null,
+    takeTurn: () => {},
     placeRetry: () => {
       isPlaced = true;
       return 0;

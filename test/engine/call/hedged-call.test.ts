@@ -49,7 +49,7 @@ function hedged(mayHedge = true) {
     another: (task: () => Promise<void>) => void task(),
   };
   const health = { takeHedge: () => mayHedge } as unknown as AgentHealth;
-  void hedgedCall({ agents, clock }, health, request, AFTER_MS, hooks as never).then((ended) => {
+  void hedgedCall({ agents, clock }, { health }, request, AFTER_MS, hooks as never).then((ended) => {
     outcome = ended;
   });
   return { time, sides, heard, abort, outcome: () => outcome };

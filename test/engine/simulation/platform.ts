@@ -61,7 +61,7 @@ export class Platform {
   readonly alarmSets: number[] = [];
   deaths = 0;
   /** What agents that answer later need, and the memory's accounts; of the objects that come up from now on. */
-  outside: Pick<Ports, "callbacks" | "callbackToken" | "memory"> = {};
+  outside: Pick<Ports, "callbacks" | "callbackToken" | "memory" | "shared"> = {};
   /** Records that storage has refused. */
   refusals = 0;
   /** The events that are on the disk, as read back from it. */

@@ -15,6 +15,7 @@ import { unitOf } from "../../core/simulation/observed/stage.ts";
 import { Random } from "../../core/simulation/random.ts";
 import { type CallPlan, drawScenario, type Scenario } from "../../core/simulation/scenario.ts";
 import type { Tally } from "../../core/simulation/tally.ts";
+import { Gating } from "./gating.ts";
 import { type Life, Platform } from "./platform.ts";
 import { Reader } from "./reader.ts";
 import { drained, VirtualTime } from "./virtual-time.ts";
@@ -50,6 +51,8 @@ export class DriverRun {
   /** By idempotency key, whose it is. */
   private readonly keys = new Map<string, string>();
   private readonly crashes: "never" | "every" | "often" | "sometimes";
+  /** Where its agents have to be waited for. */
+  private readonly gating: Gating | null;
   private reader: Reader | null = null;
   private lastDeath = 0;
   private accepted = false;
@@ -57,13 +60,15 @@ export class DriverRun {
   private reported = "";
 
   constructor(seed: number, size: number, tally: Tally) {
-    this.scenario = drawScenario(seed, size, false, false, true);
+    const drawn = drawScenario(seed, size, false, false, true);
     this.tally = tally;
     this.faultsBefore = tally.total;
     this.random = new Random(seed ^ 0x5bd1e995);
     this.crashes = this.random.pick(["never", "every", "often", "sometimes"] as const);
+    this.time = new VirtualTime(drawn.started_at);
+    this.gating = this.random.odds(0.5) ? new Gating(this.time, this.random, tally) : null;
+    this.scenario = this.gating === null ? drawn : { ...drawn, spec: this.gating.limit(drawn.spec) };
     this.observer = new Observer(this.scenario.spec);
-    this.time = new VirtualTime(this.scenario.started_at);
     const weather = {
       commit_ms: () => this.random.int(0, COMMIT_MS),
       alarm_ms: () => this.random.pick([0, 0, ALARM_MS]),
@@ -79,6 +84,10 @@ export class DriverRun {
       call: (request: AgentRequest, hooks: CallHooks) => this.call(life(), request, hooks),
     });
     this.platform = new Platform(this.time, weather, agents, (events) => this.committed(events));
+    if (this.gating !== null) {
+      this.gating.life = () => this.platform.life;
+      this.platform.outside = { shared: this.gating.shared };
+    }
   }
 
   async run(): Promise<void> {
@@ -190,6 +199,7 @@ export class DriverRun {
     const { stage: of, index, iteration = 0, attempt } = request.call;
     const stage = unitOf({ stage: of, item: index });
     this.identify(request, `${stage} ${iteration}`);
+    this.gating?.called(request, stage);
     hold("I11", !hooks.signal.aborted, () => `${stage} is called although its call was aborted`);
     const plan = this.scenario.plan(this.observer.of(of).spec, attempt, "call");
     const call: OpenCall = { life, of, stage, iteration, signal: hooks.signal, sent: false };
@@ -337,7 +347,9 @@ export class DriverRun {
   private end(): void {
     const { terminal } = this.observer;
     if (terminal === null) return;
-    const latest = Math.max(this.observer.deadline, this.lastDeath + 20_000 + 2 * ALARM_MS);
+    // One that was evicted while it waited for a place is brought back by the alarm, which need not be for its deadline.
+    const back_ms = ALARM_MS + (this.gating === null ? 0 : TIMINGS.ALARM_JOIN_MS);
+    const latest = Math.max(this.observer.deadline + back_ms, this.lastDeath + 20_000 + 2 * ALARM_MS);
     const ended = Date.parse(terminal.timestamp);
     hold("I1", this.observer.stillSince !== null || ended <= latest, () => `ended ${ended - latest} ms late`);
     // A reader who comes after the end reads the same bytes.

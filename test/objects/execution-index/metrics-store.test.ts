@@ -147,3 +147,34 @@ test("what earlier versions wrote is added to what was before when a day has pas
   expect([...part.stored.keys()].filter((key) => key.startsWith("minute/"))).toEqual([]);
   expect(part.store().read("ever", later, undefined).get("p")?.runs.count).toBe(3);
 });
+
+test("what was used is added to totals of earlier versions, which lack it, and is summed over an hour", () => {
+  const part = new MetricsPart();
+  const earlier = emptyTotals();
+  addReport(earlier, report("p", ["a"]));
+  part.put("ever/p", earlier);
+  const used = { model: "m", cost_usd: 0.5, input_tokens: 2, output_tokens: 1, unpriced_tokens: 0 };
+  const costly = (cost_usd: number) => ({
+    ...report("p"),
+    stages: report("p", ["a"]).stages.map((stage) => ({ ...stage, used: { ...used, cost_usd } })),
+    tags: ["user=u1"],
+  });
+  part.count(part.store(), [costly(4)], NOW - 61 * MINUTE);
+  part.count(part.store(), [costly(1), costly(2)], NOW);
+  // In a batch, and not.
+  for (let at = 0; at < TIMINGS.METRICS_BATCH; at += 1) part.count(part.store(), [costly(0)], NOW);
+  part.count(part.store(), [costly(3)], NOW);
+  const totals = part.store().read("ever", NOW, undefined).get("p");
+  expect(totals?.stages.get("a")?.spent?.models.get("m")).toMatchObject({ cost_usd: 10 });
+  expect(totals?.tags?.get("user=u1")).toBe(10);
+  expect(totals?.runs.count).toBe(TIMINGS.METRICS_BATCH + 5);
+  const since = NOW - TIMINGS.ALERT_COST_MS;
+  const store = part.store();
+  expect(store.spent(since)).toMatchObject({ cost_usd: 6, priced: TIMINGS.METRICS_BATCH + 3 });
+  // What is counted from then on is added, and what is older goes.
+  part.count(store, [costly(5)], NOW + MINUTE);
+  expect(store.spent(since + MINUTE)).toMatchObject({ cost_usd: 11 });
+  expect(store.spent(since + TIMINGS.ALERT_COST_MS + MINUTE)).toMatchObject({ cost_usd: 5 });
+  store.forget();
+  expect(store.spent(since)).toMatchObject({ cost_usd: 11 });
+});

@@ -33,6 +33,9 @@ const HEALTH: AgentHealth = {
   admit: () => ({ admit: "call" }),
   report: () => {},
   refresh: () => {},
+  hold: () => {},
+  heldUntil: () => null,
+  takeTurn: () => {},
   placeRetry: () => 0,
   takeHedge: () => false,
 };

@@ -336,6 +336,14 @@ describe("monitoring", () => {
       stage_metrics,
       performance_analytics,
       waits: { open: 0, expired: 0, answered: 0, p50_ms: 0, p95_ms: 0 },
+      cost: {
+        total_usd: 0,
+        unpriced_tokens: 0,
+        by_pipeline: {},
+        by_model: {},
+        by_tag: {},
+        recent_runs: [],
+      },
     });
   });
 
@@ -363,6 +371,7 @@ describe("monitoring", () => {
     expect([...names].toSorted()).toEqual([
       "avg_execution_time_ms",
       "concurrent_executions",
+      "cost_usd_per_hour",
       "execution_success_rate",
       "memory_usage_mb",
       "stage_error_rate",

@@ -78,6 +78,7 @@ test("without traffic nothing fires, and every name of the specification is ther
     { name: "concurrent_executions", threshold: 20, value: 0, firing: false, since: null },
     { name: "memory_usage_mb", threshold: 16, value: null, firing: false, since: null },
     { name: "wait_age_seconds", threshold: 86_400, value: null, firing: false, since: null },
+    { name: "cost_usd_per_hour", threshold: 100, value: 0, firing: false, since: null },
   ]);
 });
 

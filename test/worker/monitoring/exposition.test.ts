@@ -130,6 +130,8 @@ describe.each(["prometheus", "openmetrics"] as const)("as %s", (format) => {
       ["pipeline_success_rate", "gauge"],
       ["pipeline_stage_duration_seconds", "histogram"],
       ["pipeline_stage_retries", "counter"],
+      ["pipeline_cost_usd", "counter"],
+      ["pipeline_unpriced_tokens", "counter"],
       ["pipeline_executions_in_progress", "gauge"],
       ["pipeline_waits_open", "gauge"],
       ["pipeline_wait_duration_seconds", "histogram"],

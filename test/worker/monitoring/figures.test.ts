@@ -64,6 +64,7 @@ describe("GET /v1/metrics", () => {
       "execution_metrics",
       "stage_metrics",
       "waits",
+      "cost",
       "performance_analytics",
     ]);
     expect(body.execution_metrics).toMatchObject({

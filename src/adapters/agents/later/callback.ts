@@ -78,6 +78,7 @@ async function readStream(response: AgentResponse, hooks: CallHooks): Promise<Ca
   const read = await readNative(response, {
     delta: text.push,
     progress: (progress) => hooks.progress({ ...progress, message: clip(progress.message) }),
+    usage: (usage) => hooks.usage?.(usage),
   });
   if (read.ok) text.end();
   return ending(read);

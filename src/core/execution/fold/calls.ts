@@ -2,13 +2,15 @@
 import type { CallEnd } from "../log-event.ts";
 import type { ExecutionState, StageState } from "../state.ts";
 import type { CallEndEvent } from "./outside.ts";
+import { type UnitName, unitPlace } from "../units/unit-name.ts";
 import { queueLeft } from "./queue.ts";
+import { withStage } from "./stages.ts";
 
 export function callEnded(
   stage: StageState,
   event: CallEndEvent,
   at: number,
-): Pick<StageState, "calls" | "queue" | "queued"> {
+): Pick<StageState, "calls" | "queue" | "queued" | "queue_reasons"> {
   return { calls: callsAfter(stage, event, at), ...queueLeft(stage, at) };
 }
 
@@ -32,6 +34,13 @@ function callsAfter(stage: StageState, event: CallEndEvent, at: number): StageSt
  */
 export function holdCalls(state: ExecutionState, pausedAt?: number): ExecutionState {
   return { ...state, stages: state.stages.map((stage) => held(stage, pausedAt)) };
+}
+
+/** The call of the unit was not made, and is no try. */
+export function holdCall(state: ExecutionState, unit: UnitName): ExecutionState {
+  return withStage(state, { type: "execution.paused", ...unitPlace(unit) }, (stage) =>
+    held(stage, undefined),
+  );
 }
 
 function held(stage: StageState, pausedAt: number | undefined): StageState {

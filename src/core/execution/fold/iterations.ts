@@ -1,5 +1,4 @@
 // How an iteration of a unit with `repeat` ends in the fold of the log: the unit is called again, as soon as it may be.
-import { addUsage } from "../../../contract/usage.ts";
 import type { LogEventOf } from "../log-event.ts";
 import type { ExecutionState } from "../state.ts";
 import { callEnded } from "./calls.ts";
@@ -11,7 +10,7 @@ export function iterated(
   event: LogEventOf<"stage.iterated">,
   at: number,
 ): ExecutionState {
-  const { context, bytes = 0, usage } = event.internal ?? {};
+  const { context, bytes = 0 } = event.internal ?? {};
   const next = withStage(state, event, (stage) => ({
     ...callEnded(stage, event, at),
     ...outsideEnded(stage, event, at),
@@ -24,14 +23,12 @@ export function iterated(
     reply: null,
     previous: event.data.data,
     seen: null,
-    used: usage === undefined ? stage.used : addUsage(stage.used ?? {}, usage),
     result: { ...stage.result, status: "running", attempts: 0, error: null },
   }));
   return {
     ...next,
     context: context === undefined ? next.context : { ...next.context, ...context },
     context_bytes: next.context_bytes + bytes,
-    usage: usage === undefined ? next.usage : addUsage(next.usage, usage),
     recoveriesWithoutProgress: 0,
   };
 }

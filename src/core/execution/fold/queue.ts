@@ -14,9 +14,11 @@ export function queuedCall(
     phase: "queued",
     displaced: true,
     first_call: 0,
+    queue_reasons: reasonsAt(stage, at),
     queue: {
       reason,
       since: stage.queue?.since ?? at,
+      reason_since: at,
       until: until === undefined ? null : timeOf(until),
       attempt: event.attempt,
       repeated: event.internal?.repeated === true,
@@ -31,6 +33,20 @@ export function queuedCall(
 }
 
 /** A wait for the agent, where there was one, is over: the call is made, or its stage has ended. */
-export function queueLeft({ queue, queued }: StageState, at: number): Pick<StageState, "queue" | "queued"> {
-  return { queue: null, queued: queue === null ? queued : [...queued, [queue.since, at]] };
+export function queueLeft(
+  stage: StageState,
+  at: number,
+): Pick<StageState, "queue" | "queued" | "queue_reasons"> {
+  const { queue, queued } = stage;
+  return {
+    queue: null,
+    queued: queue === null ? queued : [...queued, [queue.since, at]],
+    queue_reasons: reasonsAt(stage, at),
+  };
+}
+
+function reasonsAt({ queue, queue_reasons }: StageState, at: number): StageState["queue_reasons"] {
+  if (queue === null) return queue_reasons;
+  const { reason, reason_since } = queue;
+  return { ...queue_reasons, [reason]: (queue_reasons[reason] ?? 0) + Math.max(0, at - reason_since) };
 }

@@ -61,6 +61,7 @@ export function newUnit(stage: string, agent_type: string | null): StageState {
     waits: [],
     queue: null,
     queued: [],
+    queue_reasons: {},
     wait: null,
     outside: [],
     displaced: false,

@@ -4,10 +4,11 @@ import { type FieldError, fieldMessage, Meter } from "../../expressions/field.ts
 import { TIMINGS } from "../../timings.ts";
 import { evaluateCondition } from "../../pipeline/condition.ts";
 import { endExecution, failOrFallBack, skipStage } from "./endings.ts";
-import { fallbackOf } from "../../resilience/fallback.ts";
-import { hasExpression, hasPlaceAgain, nextItem, nextToStart, specOf } from "../schedule.ts";
+import { calledType, hasExpression, hasPlaceAgain, nextItem, nextToStart, specOf } from "../schedule.ts";
 import { stageInput } from "../stage-input.ts";
-import { type ExecutionState, stageOf } from "../state.ts";
+import { type ExecutionState, type StageState, stageOf } from "../state.ts";
+import { checkBudget } from "../gates/budget.ts";
+import { gateOf } from "../gates/gates.ts";
 import type { Batch } from "./batch.ts";
 import type { UnitName } from "../units/unit-name.ts";
 import { iterationOf } from "../units/unit-scope.ts";
@@ -15,10 +16,13 @@ import { childId, childQuestion } from "../units/child.ts";
 import { isOpen, unitsOf } from "../units/units.ts";
 import { beginMap } from "./map.ts";
 import { ask } from "./outside.ts";
+import { FIRST_TRY, nextTry, queueUnit, type Try } from "../gates/queue.ts";
 import { scopeOf } from "./scope.ts";
 import type { ResolvedStage } from "../../../contract/stage.ts";
 
 export function advance(batch: Batch): void {
+  const blocked = new Set<UnitName>();
+  batch.blocked = blocked;
   goOn(batch);
   let steps = 0;
   while (batch.state.status === "running") {
@@ -26,8 +30,8 @@ export function advance(batch: Batch): void {
       endExecution(batch, "completed", null);
       return;
     }
-    const item = nextItem(batch.state);
-    const next = item === null ? nextToStart(batch.state) : specOf(batch.state, item);
+    const item = nextItem(batch.state, blocked);
+    const next = item === null ? nextToStart(batch.state, blocked) : specOf(batch.state, item);
     if (next === null) return;
     // The rest waits for a later batch: nextActions asks for it.
     if (hasExpression(next) && steps >= TIMINGS.CONDITION_STEPS) return;
@@ -40,18 +44,27 @@ export function advance(batch: Batch): void {
   }
 }
 
-/** Calls again what was interrupted, and what has waited for its next try. */
+/** Calls again what was interrupted, and what has waited for its next try or for its agent. */
 function goOn(batch: Batch): void {
   for (const [name, unit] of unitsOf(batch.state)) {
     if (batch.state.status !== "running") return;
-    // A fallback's call has the attempt of the try that it follows.
     // One that has left its place to wait for the outside needs one again.
     if (unit.displaced && !hasPlaceAgain(batch.state, name)) continue;
-    if (unit.phase === "interrupted") {
-      // The first try of an iteration is no repetition.
-      callUnit(batch, name, Math.max(1, unit.attempt), unit.attempt > 0 || unit.rescued !== null);
-    } else if (unit.phase === "delayed" && unit.due_at <= batch.now)
-      callUnit(batch, name, unit.attempt + 1, false);
+    if (isDue(unit, batch.now)) callUnit(batch, name, nextTry(unit));
+  }
+}
+
+function isDue({ phase, due_at, queue }: StageState, now: number): boolean {
+  switch (phase) {
+    case "interrupted":
+      return true;
+    case "delayed":
+      return due_at <= now;
+    case "queued":
+      // A place is given by its agent, whenever that is.
+      return queue?.reason !== "retry_after" || (queue.until ?? 0) <= now;
+    default:
+      return false;
   }
 }
 
@@ -78,7 +91,7 @@ function startUnit(batch: Batch, name: UnitName, meter: Meter): void {
   const isNested = specOf(batch.state, name).pipeline !== undefined;
   const input = isNested ? childQuestion(batch.state, name, meter) : stageInput(batch.state, name, meter);
   if (input !== null && !input.ok) cannotEvaluate(batch, name, input.error);
-  else callUnit(batch, name, 1, false);
+  else callUnit(batch, name, FIRST_TRY);
 }
 
 /** The unit fails by one of its expressions, or its fallback begins. */
@@ -87,13 +100,23 @@ function cannotEvaluate(batch: Batch, name: UnitName, error: FieldError): void {
   failOrFallBack(batch, name, { code: "INVALID_PIPELINE_CONFIG", message, retryable: false });
   // The failure of an item may have ended its stage.
   if (isOpen(batch.state, name) && stageOf(batch.state, name).phase === "interrupted") {
-    callUnit(batch, name, 1, true);
+    callUnit(batch, name, { attempt: 1, repeated: true });
   }
 }
 
-/** A call begins with this event, durably, before it is made. */
-function callUnit(batch: Batch, name: UnitName, attempt: number, repeated: boolean): void {
-  const agent_type = calledAgent(batch.state, name);
+/** A call begins with this event, durably, before it is made; one that must wait begins to wait. */
+function callUnit(batch: Batch, name: UnitName, { attempt, repeated }: Try): void {
+  const agent_type = calledType(batch.state, name);
+  if (checkBudget(batch)) return;
+  const gate = gateOf(batch.state, batch.gates, name, agent_type);
+  if (gate === "ask") {
+    batch.blocked?.add(name);
+    return;
+  }
+  if (gate !== "open") {
+    queueUnit(batch, name, { attempt, repeated }, gate);
+    return;
+  }
   const child = childIn(batch.state, name);
   const iteration = iterationOf(batch.state, name);
   const again = attempt > 1 ? `, try ${attempt}` : "";
@@ -112,13 +135,4 @@ function callUnit(batch: Batch, name: UnitName, attempt: number, repeated: boole
 function childIn(state: ExecutionState, name: UnitName): { child_execution_id?: string } {
   if (specOf(state, name).pipeline === undefined) return {};
   return { child_execution_id: childId(state, name, iterationOf(state, name)) };
-}
-
-/** The unit's agent, or the one that its fallback names; null where it runs a pipeline. */
-function calledAgent(state: ExecutionState, name: UnitName): string | null {
-  const stage = specOf(state, name);
-  if (stage.agent_type === undefined) return null;
-  if (stageOf(state, name).rescued === null) return stage.agent_type;
-  const fallback = fallbackOf(stage, state.spec.config);
-  return fallback?.strategy === "use_simple_model" ? fallback.agent_type : stage.agent_type;
 }

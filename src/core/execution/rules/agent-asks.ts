@@ -9,6 +9,7 @@ import { dataFaults } from "../../schemas/data-faults.ts";
 import { schemaFaults } from "../../schemas/schema-faults.ts";
 import { isoTime } from "../../time.ts";
 import type { AskedCall, Command, Refusal } from "../command.ts";
+import { pricedUsage } from "../gates/prices.ts";
 import { agentStageOf, specOf } from "../schedule.ts";
 import { type AcceptedAnswer, type StageState, stageOf } from "../state.ts";
 import { childOf } from "../units/child.ts";
@@ -25,15 +26,16 @@ const DEFAULT_SECONDS = 86_400;
 export function takeQuestion(
   batch: Batch,
   name: string,
-  { prompt, schema, continuation }: AskedCall,
+  { prompt, schema, continuation, usage }: AskedCall,
   began_at: number,
   chance: number,
 ): void {
   const spec = agentStageOf(batch.state, name);
   const stage = stageOf(batch.state, name);
+  const used = usage === undefined ? {} : { usage: pricedUsage(usage, batch.state.spec.config.prices) };
   const fail = (detail: string) => {
     const failure = { kind: "status" as const, status: 422, detail, retryable: false, retry_after_ms: null };
-    callFailed(batch, name, { ok: false, failure }, { began_at }, chance);
+    callFailed(batch, name, { ok: false, failure }, { began_at, ...used }, chance);
   };
   const heading = cutText(questionText(prompt), MOST_SHOWN);
   // A fallback is there so that the run goes on.
@@ -62,7 +64,7 @@ export function takeQuestion(
     attempt: stage.attempt,
     message: `${name} waits for an answer to its agent`,
     data: { reason: "wait", prompt, schema, expires_at: isoTime(batch.now + timeOf(spec) * 1_000) },
-    internal: { began_at, bytes, continuation },
+    internal: { began_at, bytes, continuation, ...used },
   });
 }
 

@@ -2,6 +2,7 @@
 // They are committed together. Owns numbering (I6: seq is 1..n without a gap) and the clock that never runs back.
 import { isoTime } from "../../time.ts";
 import { evolve, type FoldedEvent } from "../evolve.ts";
+import { type Gates, OPEN_GATES } from "../gates/gates.ts";
 import type { LogEvent } from "../log-event.ts";
 import type { ExecutionState } from "../state.ts";
 import { type UnitName, unitPlace } from "../units/unit-name.ts";
@@ -21,18 +22,22 @@ export class Batch {
   readonly events: LogEvent[] = [];
   state: ExecutionState;
   readonly now: number;
+  readonly gates: Gates;
+  /** Units whose call waits until a place is asked for; null where no call was looked at. */
+  blocked: Set<UnitName> | null = null;
   private readonly timestamp: string;
 
-  constructor(state: ExecutionState, now: number) {
+  constructor(state: ExecutionState, now: number, gates: Gates = OPEN_GATES) {
     this.state = state;
     this.now = now;
+    this.gates = gates;
     this.timestamp = isoTime(now);
   }
 
   /** The batch that brings an execution into being. */
-  static begin(execution_id: string, draft: Draft, now: number): Batch {
+  static begin(execution_id: string, draft: Draft, now: number, gates: Gates): Batch {
     const event = compose(execution_id, 1, isoTime(now), draft);
-    const batch = new Batch(evolve(null, event), now);
+    const batch = new Batch(evolve(null, event), now, gates);
     batch.events.push(event);
     return batch;
   }

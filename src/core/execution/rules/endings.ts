@@ -3,10 +3,11 @@
 import type { ErrorInfo } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import type { StageError, StageResult } from "../../../contract/stage.ts";
-import { addUsage } from "../../../contract/usage.ts";
+import { followedBy } from "../../../contract/usage.ts";
 import type { CallEnding, Command } from "../command.ts";
 import { isoTime, timeOf } from "../../time.ts";
 import { evolve } from "../evolve.ts";
+import { pricedUsage } from "../gates/prices.ts";
 import { type CallEnd, keepText, type LogEventOf } from "../log-event.ts";
 import { fallbackOf } from "../../resilience/fallback.ts";
 import { jsonBytes } from "../../json/weight.ts";
@@ -50,7 +51,7 @@ export function completeStage(
     status: "completed",
     data: answer.data,
     error: null,
-    usage: used === null ? (answer.usage ?? null) : addUsage(used, answer.usage ?? {}),
+    usage: answer.usage === undefined ? used : followedBy(used, answer.usage),
     ...(cached === true ? { cached } : {}),
     ...(cached === true && rescued === null ? { attempts: attempt - 1 } : {}),
     ...(by === undefined ? {} : { answered_by: by }),
@@ -137,7 +138,7 @@ export function failStage(
       ? {}
       : { attempts: answered === undefined ? attempt - 1 : attempt };
   const answered_by = by === undefined ? {} : { answered_by: by };
-  const spent = used === null ? {} : { usage: used };
+  const spent = { usage: end.usage === undefined ? used : followedBy(used, end.usage) };
   const result = finished(batch, name, {
     status: "failed",
     data: null,
@@ -149,7 +150,7 @@ export function failStage(
   const internal = {
     ...end,
     ...(answered === undefined ? {} : { answered }),
-    ...(used === null ? {} : { usage: {} }),
+    ...(used === null || end.usage !== undefined ? {} : { usage: {} }),
   };
   emitFailure(batch, name, result, error, internal);
   if (unitPlace(name).item !== undefined) itemEnded(batch, name);
@@ -231,6 +232,11 @@ export function endExecution(
 
 /** @param text what it had said */
 function cancelUnit(batch: Batch, name: UnitName, text?: string): void {
+  const reported = batch.gates.reported().get(name);
+  const internal = {
+    ...(text === undefined ? {} : { text }),
+    ...(reported === undefined ? {} : { usage: pricedUsage(reported, batch.state.spec.config.prices) }),
+  };
   batch.emit({
     type: "stage.cancelled",
     stage: name,
@@ -238,7 +244,7 @@ function cancelUnit(batch: Batch, name: UnitName, text?: string): void {
     attempt: stageOf(batch.state, name).attempt,
     message: `${name} cancelled`,
     data: {},
-    ...(text === undefined ? {} : { internal: { text } }),
+    ...(Object.keys(internal).length === 0 ? {} : { internal }),
   });
 }
 

@@ -21,14 +21,17 @@ export function takeAnswer(
 ): void {
   const { repeat } = specOf(batch.state, name);
   const { rescued, iteration, attempt } = stageOf(batch.state, name);
-  const fail = (code: string, message: string) =>
-    failOrFallBack(batch, name, { code, message, retryable: false }, end, answering);
+  const { usage } = outcome.answer;
+  const fail = (code: string, message: string) => {
+    const used = usage === undefined || end.uncalled === true ? end : { ...end, usage };
+    failOrFallBack(batch, name, { code, message, retryable: false }, used, answering);
+  };
   // A fallback ends its stage.
   if (repeat === undefined || rescued !== null) {
     completeStage(batch, name, outcome, end, answering);
     return;
   }
-  const { data, context, usage } = outcome.answer;
+  const { data, context } = outcome.answer;
   const seen = { ...scopeOf(batch.state), ...unitScope(batch.state, name), result: data };
   const verdict = evaluateField(untilField(repeat.until), seen, new Meter());
   if (!verdict.ok) {

@@ -12,7 +12,6 @@ import { canonicalJson } from "../../json/json.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import { isoTime } from "../../time.ts";
 import type { AcceptedCall, CallEnding, Command, Refusal } from "../command.ts";
-import type { CallEnd } from "../log-event.ts";
 import { conforming } from "../output.ts";
 import { agentStageOf, specOf } from "../schedule.ts";
 import { unitPlace } from "../units/unit-name.ts";
@@ -27,7 +26,7 @@ import {
 } from "../state.ts";
 import { calledUnit, isOpen, unitsOf } from "../units/units.ts";
 import { replyExpired, takeReply } from "./agent-asks.ts";
-import { withinContext } from "./answer.ts";
+import { callEnd, withinContext } from "./answer.ts";
 import { askAgain } from "./child.ts";
 import type { Batch } from "./batch.ts";
 import {
@@ -160,7 +159,8 @@ function callbackExpired(batch: Batch, name: string, wait: OutsideWait): void {
   const isSilent = heartbeat_seconds !== undefined && wait.expires_at < wait.since + whole_ms;
   const timeout_ms = isSilent ? heartbeat_seconds * 1_000 : whole_ms;
   const failure = { kind: "timeout" as const, timeout_ms, idle: isSilent };
-  callFailed(batch, name, { ok: false, failure }, callOf(batch, name), chanceOf(batch));
+  const end = { began_at: stageOf(batch.state, name).call_at };
+  callFailed(batch, name, { ok: false, failure }, end, chanceOf(batch));
 }
 
 /** The answer to a question. */
@@ -247,7 +247,7 @@ export function takeCallback(batch: Batch, { stage: unit, call, outcome }: Callb
   if (isKnown(stage, answered)) return { reason: "repeated", stage: of };
   if (!awaitsCallback(batch.state, stage, call)) return unanswerable(of, TRY_ENDED);
   const taken = withinContext(batch.state, conforming(agentStageOf(batch.state, name), outcome));
-  const end = callOf(batch, name);
+  const end = callEnd(outcome, taken, stageOf(batch.state, name).call_at);
   if (taken.ok) takeAnswer(batch, name, taken, end, { answered });
   else callFailed(batch, name, taken, end, chanceOf(batch), answered);
   return null;
@@ -285,11 +285,6 @@ export function takeHeartbeat(batch: Batch, { stage: unit, call }: Heartbeat): R
     data: { signal: "heartbeat", expires_at: isoTime(expires_at) },
   });
   return null;
-}
-
-/** The call that a callback ends, as it was sent. */
-function callOf({ state }: Batch, name: string): CallEnd {
-  return { began_at: stageOf(state, name).call_at };
 }
 
 function known({ state }: Batch, name: string): StageState | null {

@@ -4,13 +4,19 @@ import type { ConversationTurn } from "../../../contract/execution.ts";
 import { overwrittenBytes } from "../../json/weight.ts";
 import { isoTime } from "../../time.ts";
 import type { QueuePlace } from "../command.ts";
+import { type Gates, OPEN_GATES } from "../gates/gates.ts";
 import { keepText } from "../log-event.ts";
 import type { PrivateSpec, PublicSpec, ReusedStage, RunSpec } from "../run-spec.ts";
 import { stageOf } from "../state.ts";
 import { advance } from "./advance.ts";
 import { Batch } from "./batch.ts";
 
-export function startExecution(spec: RunSpec, now: number, queued?: QueuePlace): Batch {
+export function startExecution(
+  spec: RunSpec,
+  now: number,
+  queued?: QueuePlace,
+  gates: Gates = OPEN_GATES,
+): Batch {
   const { execution_id, pipeline, reused } = spec;
   const shown = publicSpec(spec);
   const kept = privateSpec(spec);
@@ -23,12 +29,14 @@ export function startExecution(spec: RunSpec, now: number, queued?: QueuePlace):
       execution_id,
       { type: "execution.queued", status: "queued", message, data, internal: waiting },
       now,
+      gates,
     );
   }
   const batch = Batch.begin(
     execution_id,
     { type: "execution.started", status: "running", message: `${pipeline} started`, data: shown, internal },
     now,
+    gates,
   );
   takeOver(batch, reused);
   advance(batch);

@@ -7,6 +7,7 @@ import { evaluateField, type FieldError, fieldMessage, Meter } from "../../expre
 import { hash64 } from "../../hash.ts";
 import { callTraceparent } from "../../monitoring/tracing/trace-context.ts";
 import { contextField, queryField } from "../../pipeline/condition.ts";
+import { budgetLeft } from "../gates/budget.ts";
 import { scopeOf } from "../rules/scope.ts";
 import type { RunSpec } from "../run-spec.ts";
 import { specOf } from "../schedule.ts";
@@ -122,11 +123,14 @@ export function childSpec(
     on_busy: _busy,
     former_shards: _former,
     rests_alone: _alone,
+    budget: _budget,
     ...own
   } = spec;
+  const budget = budgetLeft(state);
   return ok({
     ...own,
     ...question.value,
+    ...(budget === undefined ? {} : { budget }),
     execution_id,
     pipeline,
     pipeline_version: version,

@@ -2,7 +2,7 @@
 import type { JsonObject } from "../../../contract/json.ts";
 import { LIMITS } from "../../../contract/limits.ts";
 import type { StageError, StageResult, Usage } from "../../../contract/stage.ts";
-import { addUsage } from "../../../contract/usage.ts";
+import { addUsage, followedBy } from "../../../contract/usage.ts";
 import { jsonBytes } from "../../json/weight.ts";
 import type { MappedItems, StageState } from "../state.ts";
 
@@ -47,7 +47,7 @@ export function totalsOf({ units }: MappedItems): Pick<StageResult, "attempts" |
     // As many as retry_attempts at most (I5).
     attempts: Math.max(1, ...units.map(({ result }) => result.attempts)),
     cached: units.length > 0 && units.every(({ result }) => result.cached),
-    usage: used.length === 0 ? null : used.reduce<Usage>((sum, usage) => addUsage(sum, usage), {}),
+    usage: used.length === 0 ? null : used.reduce((sum, usage) => followedBy(sum, usage)),
   };
 }
 
@@ -55,7 +55,10 @@ export function totalsOf({ units }: MappedItems): Pick<StageResult, "attempts" |
 export function spansOf({
   units,
   begun,
-}: MappedItems): Pick<StageState, "calls" | "waits" | "queued" | "outside" | "answers" | "items_ms"> {
+}: MappedItems): Pick<
+  StageState,
+  "calls" | "waits" | "queued" | "queue_reasons" | "outside" | "answers" | "items_ms"
+> {
   return {
     items_ms: units
       .slice(0, begun)
@@ -63,6 +66,7 @@ export function spansOf({
     calls: units.flatMap(({ calls }) => calls),
     waits: units.flatMap(({ waits }) => waits),
     queued: units.flatMap(({ queued }) => queued),
+    queue_reasons: units.reduce<Usage>((sum, unit) => addUsage(sum, unit.queue_reasons), {}),
     outside: units.flatMap(({ outside }) => outside),
     answers: units.flatMap(({ answers }) => answers),
   };

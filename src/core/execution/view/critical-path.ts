@@ -38,7 +38,8 @@ function walkBack(state: ExecutionState): CriticalPathLink[] {
     links.unshift(shares(state, stage, began, at));
     const before = predecessor(state, stage);
     at = before === null ? state.started_at : within(endOf(state, before.stage), state.started_at, began);
-    links.unshift(gap(state, stage.result.stage, at, began, before?.kind ?? "overhead"));
+    const queued = unitsIn(stage).flatMap((unit) => queuedOf(unit, began));
+    links.unshift(gap(state, stage.result.stage, at, began, before?.kind ?? "overhead", queued));
     stage = before?.stage ?? null;
   }
   if (links.length === 1) links.unshift(gap(state, null, state.started_at, at, "overhead"));
@@ -198,27 +199,38 @@ function endOf(state: ExecutionState, stage: StageState): number {
   return end_time === null ? (state.ended_at ?? state.updated_at) : timeOf(end_time);
 }
 
-/** The time between two stages of the chain: a pause as far as one covers it, the rest as `kind` names it. */
+/**
+ * The time between two stages of the chain: a pause as far as one covers it, a wait for the later one's agent, the rest
+ * as `kind` names it.
+ * @param queued those waits
+ */
 function gap(
   state: ExecutionState,
   stage: string | null,
   from: number,
   to: number,
   kind: "overhead" | "concurrency_wait",
+  queued: readonly Span[] = [],
 ): CriticalPathLink[] {
-  const pause = covered(allPausedSpans(state), from, to);
-  const rest = to - from - pause;
+  const pausedSpans = allPausedSpans(state);
+  const pause = covered(pausedSpans, from, to);
+  const agent = queued.length === 0 ? 0 : covered([...pausedSpans, ...queued], from, to) - pause;
+  const rest = to - from - pause - agent;
   return [
     ...wait("pause", stage, pause),
+    ...wait("agent_wait", stage, agent),
     // It names the reason why two stages without an edge follow each other, so it is there at 0 ms, too.
     ...(kind === "concurrency_wait" ? [{ kind, stage, ms: rest }] : wait(kind, stage, rest)),
   ];
 }
 
-/** A stage's time by what it was spent on. Where spans overlap, a call counts before a pause, a pause before a delay. */
+/**
+ * A stage's time by what it was spent on. Where spans overlap, a call counts before a pause, a pause before a
+ * delay, a delay before a wait for the agent.
+ */
 function shares(state: ExecutionState, stage: StageState, from: number, to: number): CriticalPathLink[] {
   const name = stage.result.stage;
-  const units = stage.items === null || stage.phase === "ended" ? [stage] : stage.items.units;
+  const units = unitsIn(stage);
   const called = units.flatMap((unit) => callsOf(unit, to));
   const calls = covered(called, from, to);
   // An agent that answers later is at work; a person is waited for.
@@ -231,15 +243,31 @@ function shares(state: ExecutionState, stage: StageState, from: number, to: numb
   // Most runs have neither pauses nor retries, and every run's end comes through here.
   const withPauses =
     pausedSpans.length === 0 ? withWaits : covered([...called, ...asked, ...pausedSpans], from, to);
-  const all =
+  const withDelays =
     delays.length === 0 ? withPauses : covered([...called, ...asked, ...pausedSpans, ...delays], from, to);
+  const queued = units.flatMap((unit) => queuedOf(unit, to));
+  const all =
+    queued.length === 0
+      ? withDelays
+      : covered([...called, ...asked, ...pausedSpans, ...delays, ...queued], from, to);
   return [
     { kind: "stage", stage: name, ms: calls },
     ...wait("wait", name, withWaits - calls),
-    ...wait("retry_wait", name, all - withPauses),
+    ...wait("retry_wait", name, withDelays - withPauses),
+    ...wait("agent_wait", name, all - withDelays),
     ...wait("pause", name, withPauses - withWaits),
     ...wait("overhead", name, to - from - all),
   ];
+}
+
+/** What has the times of a stage: its items while they are at work. */
+function unitsIn(stage: StageState): readonly StageState[] {
+  return stage.items === null || stage.phase === "ended" ? [stage] : stage.items.units;
+}
+
+/** @param to the end of a wait that is not over */
+function queuedOf({ queue, queued }: StageState, to: number): readonly Span[] {
+  return queue === null ? queued : [...queued, [queue.since, to]];
 }
 
 /** @param to the end of a call that is in flight */

@@ -177,9 +177,11 @@ function total(spans: readonly (readonly [number, number])[]): number {
   return spans.reduce((sum, [from, to]) => sum + (to - from), 0);
 }
 
-/** The run's time less every moment in which an agent worked, a delay was waited for or a pause lasted. */
+/** The run's time less every moment in which an agent worked or was waited for, a delay or a pause lasted. */
 function overhead(state: ExecutionState): number {
   if (!isTerminal(state.status) || state.ended_at === null) return 0;
-  const spans = state.stages.flatMap((stage) => [...stage.calls, ...stage.waits]).concat(state.pausedSpans);
+  const spans = state.stages
+    .flatMap((stage) => [...stage.calls, ...stage.waits, ...stage.queued])
+    .concat(state.pausedSpans);
   return state.ended_at - state.started_at - covered(spans, state.started_at, state.ended_at);
 }

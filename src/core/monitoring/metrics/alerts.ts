@@ -2,6 +2,7 @@
 // that a value near its threshold does not fire and resolve over and over.
 import type { CoordinatorConfig } from "../../../contract/config.ts";
 import type { Alert, AlertName } from "../../../contract/metrics.ts";
+import { costOf, emptySpent, type Spent } from "./costs/spending.ts";
 import { type MetricTotals, emptyTotals, mergeTotals } from "./run-metrics.ts";
 import { errorRate } from "./metrics.ts";
 import { mean } from "./sketch.ts";
@@ -29,11 +30,13 @@ const MB = 1024 * 1024;
 /**
  * @param open executions that have begun, have not ended and do not wait: a thousand approvals are no load
  * @param oldest how long the oldest open question has been open, in ms; null where there is none
+ * @param hour what the executions that have ended in the last hour have used
  */
 export function readingsOf(
   byPipeline: ReadonlyMap<string, MetricTotals>,
   open: number,
   oldest: number | null = null,
+  hour: Spent = emptySpent(),
 ): Reading[] {
   const all = emptyTotals();
   for (const totals of byPipeline.values()) mergeTotals(all, totals);
@@ -52,6 +55,7 @@ export function readingsOf(
     { name: "concurrent_executions", value: open },
     { name: "memory_usage_mb", value: ended ? all.context_bytes / MB : null },
     { name: "wait_age_seconds", value: oldest === null ? null : Math.max(0, oldest) / 1_000 },
+    { name: "cost_usd_per_hour", value: costOf(hour) },
   ];
 }
 

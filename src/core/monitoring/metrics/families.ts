@@ -1,5 +1,5 @@
 // The totals as metric families, once for every exporter: counters, gauges and histograms with their points. Labels
-// are pipelines, stages and statuses; never an id, so that the number of series is that of what is defined.
+// are pipelines, stages, statuses and models; never an id, so that the number of series is that of what is defined.
 import { BUCKETS_SECONDS, type MetricTotals } from "./run-metrics.ts";
 import type { Tally } from "./tally.ts";
 import { type mergeOpenWaits, WAIT_BUCKETS_SECONDS } from "./waits.ts";
@@ -48,6 +48,12 @@ export function familiesOf(
     Array.from(totals.stages, ([stage, of]) => ({
       of,
       labels: [label("pipeline", pipeline), label("stage", stage)],
+    })),
+  );
+  const spent = stages.flatMap(({ of, labels }) =>
+    Array.from(of.spent?.models ?? [], ([model, used]) => ({
+      of: used,
+      labels: [...labels, label("model", model)],
     })),
   );
   const asked = pipelines.flatMap(([pipeline, totals]) =>
@@ -102,6 +108,22 @@ export function familiesOf(
       type: "counter",
       help: "Retries of stages.",
       points: stages.map(({ of, labels }) => ({ labels, value: of.retries })),
+    },
+    {
+      name: "pipeline_cost_usd",
+      type: "counter",
+      help: "Cost of stages as far as it is known, in US dollars.",
+      points: spent
+        .filter(({ of }) => of.priced > 0)
+        .map(({ of, labels }) => ({ labels, value: of.cost_usd })),
+    },
+    {
+      name: "pipeline_unpriced_tokens",
+      type: "counter",
+      help: "Tokens of models without a price.",
+      points: spent
+        .filter(({ of }) => of.unpriced_tokens > 0)
+        .map(({ of, labels }) => ({ labels, value: of.unpriced_tokens })),
     },
     {
       name: "pipeline_executions_in_progress",

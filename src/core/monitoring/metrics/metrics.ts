@@ -2,23 +2,29 @@
 // counted here.
 import type { Metrics } from "../../../contract/metrics.ts";
 import { bottlenecksIn } from "./analysis/bottlenecks.ts";
-import type { MetricTotals, StageTotals } from "./run-metrics.ts";
+import { costMetrics, costQuantiles, costRuns, shown } from "./costs/cost-metrics.ts";
+import { emptyTotals, type MetricTotals, mergeTotals, spentIn, type StageTotals } from "./run-metrics.ts";
 import { opportunitiesIn } from "./analysis/opportunities.ts";
 import type { RunEnd, RunShape } from "./report.ts";
 import { mean, quantile } from "./sketch.ts";
 import { waitMetrics } from "./waits.ts";
 
 /**
+ * @param byPipeline all of them count
  * @param open executions that have begun, have not ended and do not wait
  * @param waits open questions by pipeline
  * @param shapes of recent runs, in the order in which they began
+ * @param isOne they are of one pipeline
  */
 export function metricsOf(
-  totals: MetricTotals,
+  byPipeline: ReadonlyMap<string, MetricTotals>,
   open: number,
   shapes: readonly RunShape[],
   waits: Parameters<typeof waitMetrics>[1] = new Map(),
+  isOne = false,
 ): Metrics {
+  const totals = emptyTotals();
+  for (const of of byPipeline.values()) mergeTotals(totals, of);
   const ended = (status: RunEnd) => totals.by.get(status) ?? 0;
   const { durations } = totals;
   const average = mean(durations);
@@ -35,11 +41,13 @@ export function metricsOf(
       p95_duration_ms: quantile(durations, 0.95),
       p99_duration_ms: quantile(durations, 0.99),
       concurrent_executions: open,
+      ...shown(spentIn(totals.stages.values())),
     },
     stage_metrics: Object.fromEntries(
       Array.from(totals.stages, ([name, stage]) => [name, stageMetrics(stage)]),
     ),
     waits: waitMetrics(totals.waits ?? new Map(), waits),
+    cost: costMetrics(totals, byPipeline, isOne ? costRuns(shapes) : []),
     performance_analytics: {
       bottlenecks: bottlenecksIn(totals, shapes),
       optimization_opportunities: opportunitiesIn(shapes),
@@ -59,6 +67,8 @@ function stageMetrics(stage: StageTotals): Metrics["stage_metrics"][string] {
     error_rate: errorRate(stage),
     retries,
     cache_hits,
+    ...shown(spentIn([stage])),
+    ...costQuantiles(stage.spent),
   };
 }
 

@@ -1,6 +1,8 @@
 // The metrics report of an ended execution: a view of its state, made outside the run's critical path. Beside durations
 // and outcomes it has the run's shape, from which a changed run can be simulated.
 import type { ResolvedStage, StageStatus } from "../../../contract/stage.ts";
+import type { AgentLimits } from "../../../contract/agent.ts";
+import type { CriticalPathLink } from "../../../contract/execution.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { hash64 } from "../../hash.ts";
 import { timeOf } from "../../time.ts";
@@ -15,6 +17,7 @@ import {
 } from "../../execution/view/critical-path.ts";
 import { type ExecutionState, isTerminal, type StageState } from "../../execution/state.ts";
 
+import { type Used, usedOf } from "./costs/spending.ts";
 import { hasAsked } from "../../execution/view/waits.ts";
 import { waitedMs, type WaitReport, waitsOf } from "./waits.ts";
 
@@ -32,6 +35,8 @@ export interface RunReport {
   stages: StageReport[];
   /** Questions that were answered or expired, of which none is a stage that executed; absent where there are none. */
   waits?: WaitReport[];
+  /** Its tags, as `key=value`; absent where it has none, or used nothing. */
+  tags?: string[];
   /** Of its time, what `duration_ms` leaves out; absent where that is nothing. */
   waited_ms?: number;
   /** Null if the run is no sample: it was paused, asked a question, interrupted by a crash, or did not complete. */
@@ -47,6 +52,8 @@ interface StageReport {
   path_ms: number;
   retries: number;
   cached: boolean;
+  /** Absent where it has used nothing, or runs a pipeline, whose executions are counted themselves (I20). */
+  used?: Used;
 }
 
 export interface RunShape {
@@ -56,6 +63,8 @@ export interface RunShape {
   cache_ttl_ms: number;
   /** In definition order. */
   stages: StageShape[];
+  /** What stages cost, in dollars, those included that run a pipeline; absent where the cost of any is not known. */
+  costs?: Record<string, number>;
 }
 
 export interface StageShape {
@@ -76,6 +85,18 @@ export interface StageShape {
   asked: string;
   /** Where it waited for a place. Shapes that earlier versions recorded lack it. */
   place_wait?: PlaceWait;
+  /** Where it waited for its agent before calls. */
+  queue?: AgentQueue;
+}
+
+export interface AgentQueue {
+  agent: string;
+  /** Of a stage that maps: while no item was called. */
+  ms: number;
+  /** By what was waited for, of all its items. */
+  reasons: StageState["queue_reasons"];
+  /** What its registration says. */
+  limits?: AgentLimits;
 }
 
 /** What it takes to see its items under another concurrency. */
@@ -95,22 +116,29 @@ export function runReport(state: ExecutionState): RunReport | null {
   const path = monitored ? criticalPathOf(state) : [];
   const waits = waitsOf(state);
   const waited_ms = waitedMs(state);
+  const stages = state.stages.filter((stage) => hasRun(stage) && !asks(state, stage));
+  const tags = Object.entries(spec.tags ?? {}).map(([key, value]) => `${key}=${value}`);
+  const hasUsed = tags.length > 0 && stages.some((stage) => usedBy(state, stage) !== null);
   return {
     pipeline: spec.pipeline,
     ...(spec.pipeline_version === 0 ? { single: true as const } : {}),
     status: status as RunEnd,
     duration_ms: ended_at - state.started_at - waited_ms,
     context_bytes: state.context_bytes,
-    stages: state.stages
-      .filter((stage) => hasRun(stage) && !asks(state, stage))
-      .map(({ result }) => ({
+    stages: stages.map((stage) => {
+      const { result } = stage;
+      const used = usedBy(state, stage);
+      return {
         stage: result.stage,
         status: result.status as RunEnd,
         duration_ms: result.duration_ms ?? 0,
-        path_ms: shareOf(path, result.stage),
+        path_ms: shareOf(path, result.stage) + agentWaitOf(path, result.stage),
         retries: Math.max(0, result.attempts - 1),
         cached: result.cached,
-      })),
+        ...(used === null ? {} : { used }),
+      };
+    }),
+    ...(hasUsed ? { tags } : {}),
     ...(waits.length === 0 ? {} : { waits }),
     ...(waited_ms === 0 ? {} : { waited_ms }),
     shape: monitored && status === "completed" ? shapeOf(state) : null,
@@ -130,6 +158,15 @@ function isTakenOver({ result, call, began_seq, ended_seq }: StageState): boolea
   );
 }
 
+function usedBy(state: ExecutionState, { result }: StageState): Used | null {
+  return specOf(state, result.stage).pipeline === undefined ? usedOf(result.usage) : null;
+}
+
+/** What a stage has of the path while it waited for its agent. */
+function agentWaitOf(path: readonly CriticalPathLink[], name: string): number {
+  return total(path.flatMap(({ kind, stage, ms }) => (kind === "agent_wait" && stage === name ? [ms] : [])));
+}
+
 function asks(state: ExecutionState, { result }: StageState): boolean {
   return specOf(state, result.stage).wait !== undefined;
 }
@@ -146,6 +183,7 @@ function shapeOf(state: ExecutionState): RunShape | null {
     started_at: state.started_at,
     max_concurrent_stages: config.max_concurrent_stages,
     cache_ttl_ms: config.cache_ttl_seconds * 1_000,
+    ...costsOf(state),
     stages: state.stages.map((stage) => {
       const spec = specOf(state, stage.result.stage);
       const { name, depends_on, parallel, timeout_seconds } = spec;
@@ -160,9 +198,34 @@ function shapeOf(state: ExecutionState): RunShape | null {
         asked: hasRun(stage) ? asked(state, name, fingerprints, all) : "",
         ...repetitions(stage, spec, Math.floor(SHAPE_ITEMS / mapping)),
         ...(place_wait === null ? {} : { place_wait }),
+        ...queueOf(state, stage, spec),
       };
     }),
   };
+}
+
+function costsOf({ stages }: ExecutionState): Pick<RunShape, "costs"> {
+  const used = stages.flatMap(({ result }) => {
+    const of = usedOf(result.usage);
+    return of === null ? [] : [[result.stage, of] as const];
+  });
+  const isKnown = used.every(
+    ([, { cost_usd, unpriced_tokens }]) => cost_usd !== null && unpriced_tokens === 0,
+  );
+  if (used.length === 0 || !isKnown) return {};
+  return { costs: Object.fromEntries(used.map(([stage, { cost_usd }]) => [stage, cost_usd ?? 0])) };
+}
+
+function queueOf(
+  { spec: { agents } }: ExecutionState,
+  { queued, queue_reasons: reasons, calls, waits, result }: StageState,
+  { agent_type: agent }: ResolvedStage,
+): Pick<StageShape, "queue"> {
+  if (agent === undefined || queued.length === 0) return {};
+  const end = timeOf(result.end_time ?? "");
+  const ms = covered([...calls, ...waits, ...queued], 0, end) - covered([...calls, ...waits], 0, end);
+  const limits = agents[agent]?.limits;
+  return { queue: { agent, ms, reasons, ...(limits === undefined ? {} : { limits }) } };
 }
 
 /** Items are called at a time: of a stage that maps, the time in which any of them was. */

@@ -3,6 +3,7 @@
 import { LIMITS } from "../../../contract/limits.ts";
 import { admittedName, OTHER } from "./names.ts";
 import type { RunEnd, RunReport } from "./report.ts";
+import { addTags, addUsed, mergeSpent, type Spent, type StageSpent, sumOf } from "./costs/spending.ts";
 import { addValue, emptySketch, mergeSketch, type Sketch } from "./sketch.ts";
 import { addTally, emptyTally, mergeTally, type Tally } from "./tally.ts";
 import { addWaits, mergeStageWaits, type StageWaits } from "./waits.ts";
@@ -18,6 +19,8 @@ export interface StageTotals {
   path_ms: number;
   retries: number;
   cache_hits: number;
+  /** Absent where nothing was used, and in totals of earlier versions. */
+  spent?: StageSpent;
 }
 
 export interface MetricTotals {
@@ -31,6 +34,8 @@ export interface MetricTotals {
   stages: Map<string, StageTotals>;
   /** Of questions, by stage; absent where none was counted. */
   waits?: StageWaits;
+  /** What runs cost, by their tags; absent where there is nothing. */
+  tags?: Map<string, number>;
 }
 
 export function emptyTotals(): MetricTotals {
@@ -57,7 +62,14 @@ export function addReport(into: MetricTotals, report: Omit<RunReport, "shape">):
     totals.path_ms += stage.path_ms;
     totals.retries += stage.retries;
     totals.cache_hits += stage.cached ? 1 : 0;
+    if (stage.used !== undefined) addUsed(into.stages, totals, stage.used);
   }
+  const usd = report.tags === undefined ? null : costOfRun(report);
+  if (usd !== null)
+    addTags(
+      (into.tags ??= new Map()),
+      (report.tags ?? []).map((tag) => [tag, usd] as const),
+    );
   if (report.waits !== undefined) addWaits((into.waits ??= new Map()), report.waits);
 }
 
@@ -79,7 +91,9 @@ export function mergeTotals(
     totals.path_ms += stage.path_ms;
     totals.retries += stage.retries;
     totals.cache_hits += stage.cache_hits;
+    mergeSpent(into.stages, totals, stage.spent);
   }
+  if (other.tags !== undefined) addTags((into.tags ??= new Map()), other.tags);
   if (other.waits !== undefined) mergeStageWaits((into.waits ??= new Map()), other.waits, nameOf);
 }
 
@@ -89,6 +103,17 @@ export function mergeByName(into: Map<string, MetricTotals>, name: string, other
   const nameOf = (stage: string) => admittedName(known.stages, stage, LIMITS.METRICS_STAGES);
   mergeTotals(known, other, nameOf);
   into.set(name, known);
+}
+
+/** What stages of these totals have used. */
+export function spentIn(stages: Iterable<StageTotals>): Spent {
+  return sumOf(Array.from(stages).flatMap(({ spent }) => [...(spent?.models.values() ?? [])]));
+}
+
+/** What is known of a run's cost; null where nothing is. */
+function costOfRun({ stages }: Pick<RunReport, "stages">): number | null {
+  const costs = stages.flatMap(({ used }) => used?.cost_usd ?? []);
+  return costs.length === 0 ? null : costs.reduce((sum, usd) => sum + usd, 0);
 }
 
 /** The report of a run whose pipeline has no metrics of its own: nor have its stages. */

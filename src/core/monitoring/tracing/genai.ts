@@ -13,6 +13,7 @@ export const GENAI = {
   CACHED_TOKENS: "gen_ai.usage.cache_read.input_tokens",
   PROVIDER: "gen_ai.provider.name",
   REQUEST_MODEL: "gen_ai.request.model",
+  RESPONSE_MODEL: "gen_ai.response.model",
 } as const;
 
 export const OPERATION = { RUN: "invoke_workflow", CALL: "invoke_agent" } as const;

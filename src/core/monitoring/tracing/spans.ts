@@ -26,7 +26,13 @@ export interface Span {
   attributes: Record<string, AttributeValue>;
   /** Null where nothing failed. */
   error: string | null;
-  events: { at: number; name: string }[];
+  events: SpanEvent[];
+}
+
+interface SpanEvent {
+  at: number;
+  name: string;
+  attributes?: Record<string, AttributeValue>;
 }
 
 /** Spans of an execution that has ended; none where its caller's trace is not sampled. */
@@ -39,7 +45,7 @@ export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span
   const noted: Span["events"] = [];
   for (const event of events) {
     tries.take(event);
-    if (NOTED.has(event.type)) noted.push({ at: Date.parse(event.timestamp), name: event.type });
+    if (NOTED.has(event.type)) noted.push(noteOf(event));
   }
   const run: Span = {
     trace_id,
@@ -54,7 +60,7 @@ export function spansOf(state: ExecutionState, events: Iterable<LogEvent>): Span
       [GENAI.OPERATION]: OPERATION.RUN,
       [GENAI.AGENT_NAME]: spec.pipeline,
       [GENAI.CONVERSATION_ID]: spec.conversation_id,
-      ...tokensOf(state.usage),
+      ...spentOf(state.usage),
       "coordinator.tenant": spec.tenant,
       "coordinator.execution_id": spec.execution_id,
       "coordinator.pipeline_version": spec.pipeline_version,
@@ -74,9 +80,17 @@ const NOTED: ReadonlySet<string> = new Set([
   "execution.paused",
   "execution.resumed",
   "execution.recovered",
+  "stage.queued",
   "stage.fallback",
   "stage.skipped",
 ]);
+
+function noteOf(event: LogEvent): SpanEvent {
+  const note = { at: Date.parse(event.timestamp), name: event.type };
+  if (event.type !== "stage.queued") return note;
+  const attributes = { "coordinator.stage": event.stage, "coordinator.queued.reason": event.data.reason };
+  return { ...note, attributes };
+}
 
 interface Open {
   span: Span;
@@ -107,6 +121,10 @@ class Tries {
         // The items of a stage that maps have the tries.
         if (event.data.items === undefined) this.begin(event, at);
         break;
+      case "stage.queued":
+        // The call was not sent.
+        this.open.delete(unitOf(event));
+        break;
       case "stage.waiting":
         // The span of an agent's call goes on until its callback.
         if (event.data.reason === "wait") this.ask(event, at);
@@ -118,15 +136,20 @@ class Tries {
         // A question that is open has had no answer in time.
         this.cut(unitOf(event), at, "timeout");
         break;
+      case "stage.fallback":
+        // The fallback answers a question in its place.
+        if (this.open.get(unitOf(event))?.isQuestion !== true)
+          this.end(event, at, event.internal?.rescued ?? null);
+        break;
       case "stage.retrying":
       case "stage.failed":
         this.end(event, at, event.data.error);
         break;
       case "stage.iterated":
-        this.end(event, at, null, event.internal?.usage);
+        this.end(event, at, null);
         break;
       case "stage.completed":
-        this.end(event, at, null, event.data.usage);
+        this.end(event, at, null);
         break;
       case "stage.cancelled":
         this.cut(unitOf(event), at, "cancelled");
@@ -202,11 +225,15 @@ class Tries {
 
   private end(
     event: LogEventOf<
-      "stage.retrying" | "stage.waiting" | "stage.iterated" | "stage.failed" | "stage.completed"
+      | "stage.retrying"
+      | "stage.waiting"
+      | "stage.iterated"
+      | "stage.fallback"
+      | "stage.failed"
+      | "stage.completed"
     >,
     at: number,
     error: StageError | null,
-    usage: Usage | null | undefined = null,
   ): void {
     const open = this.open.get(unitOf(event));
     const result = event.type === "stage.completed" || event.type === "stage.failed" ? event.data : null;
@@ -216,7 +243,8 @@ class Tries {
     if (result !== null && result.answered_by != null)
       span.attributes["coordinator.answered_by"] = answererKind(result.answered_by);
     span.began = Math.min(at, Math.max(span.began, event.internal?.began_at ?? span.began));
-    Object.assign(span.attributes, tokensOf(usage ?? {}), modelOf(usage ?? {}));
+    const usage = callUsage(event);
+    span.attributes = { ...modelOf(usage), ...span.attributes, ...spentOf(usage) };
     // No agent was called for it.
     if (result?.cached === true) span.attributes["coordinator.cached"] = true;
     if (error?.status !== undefined) span.attributes["http.response.status_code"] = error.status;
@@ -238,6 +266,13 @@ class Tries {
     }
     this.ended.push(span);
   }
+}
+
+/** What the call has used that the event ends: a result has what those before it have, which have spans of their own. */
+function callUsage(event: LogEvent): Usage {
+  const internal: object = event.internal ?? {};
+  const usage = "usage" in internal ? (internal.usage as Usage | undefined) : undefined;
+  return usage ?? (event.type === "stage.completed" ? event.data.usage : null) ?? {};
 }
 
 function unitOf({ stage, item }: { stage: string; item?: number | undefined }): UnitName {
@@ -263,22 +298,24 @@ function calledAgent(registration: RegisteredAgent | null): Record<string, Attri
   return found;
 }
 
-/** What the agent says of its model. */
+/** What the agent says of its model: what it was asked for is that, too, where its registration does not say so. */
 function modelOf({ provider, model }: Usage): Record<string, AttributeValue> {
   return {
     ...(typeof provider === "string" ? { [GENAI.PROVIDER]: provider } : {}),
-    ...(typeof model === "string" ? { [GENAI.REQUEST_MODEL]: model } : {}),
+    ...(typeof model === "string" ? { [GENAI.REQUEST_MODEL]: model, [GENAI.RESPONSE_MODEL]: model } : {}),
   };
 }
 
-/** Tokens, where an agent counts them under the usual names. */
-function tokensOf(usage: Usage): Record<string, number | bigint> {
+/** Tokens and cost, where an agent counts them under the usual names. */
+function spentOf(usage: Usage): Record<string, number | bigint> {
   const found: Record<string, number | bigint> = {};
   const names = [
     [GENAI.INPUT_TOKENS, ["input_tokens", "prompt_tokens"]],
     [GENAI.OUTPUT_TOKENS, ["output_tokens", "completion_tokens"]],
     [GENAI.REASONING_TOKENS, ["reasoning_tokens"]],
     [GENAI.CACHED_TOKENS, ["cached_input_tokens"]],
+    ["coordinator.cost_usd", ["cost_usd"]],
+    ["coordinator.unpriced_tokens", ["unpriced_tokens"]],
   ] as const;
   for (const [attribute, candidates] of names) {
     const count = candidates.map((name) => usage[name]).find(isAmount);

@@ -154,7 +154,7 @@ export class PlaceTable {
 
   /** A poll has ended; its calls are out of the queue unless one asks again for them soon. */
   pollEnded(poll: number, now: number): void {
-    this.queue.ended(poll, now + TIMINGS.PLACE_GRACE_MS);
+    this.queue.ended(poll, now + TIMINGS.PLACE_POSITION_MS);
   }
 
   /** Why a call waits; if wanted also when the last in the queue has its turn, where that is known. */

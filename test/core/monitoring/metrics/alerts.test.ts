@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { DEFAULT_CONFIG } from "../../../../src/contract/config.ts";
 import type { Alert, AlertName } from "../../../../src/contract/metrics.ts";
 import { evaluateAlerts, readingsOf, type Reading } from "../../../../src/core/monitoring/metrics/alerts.ts";
+import { emptySpent } from "../../../../src/core/monitoring/metrics/costs/spending.ts";
 import { addReport, emptyTotals } from "../../../../src/core/monitoring/metrics/run-metrics.ts";
 import type { RunEnd } from "../../../../src/core/monitoring/metrics/report.ts";
 
@@ -34,6 +35,7 @@ describe("hysteresis", () => {
     ["stage_error_rate", [0.1, 0.11, 0.095, 0.09, 0.1], [false, true, true, false, false]],
     ["concurrent_executions", [20, 21, 19, 18, 20], [false, true, true, false, false]],
     ["memory_usage_mb", [16, 16.1, 15, 14.4], [false, true, true, false]],
+    ["cost_usd_per_hour", [100, 100.01, 95, 90, null], [false, true, true, false, false]],
     ["wait_age_seconds", [86_400, 86_401, 80_000, 77_760, null], [false, true, true, false, false]],
     ["execution_success_rate", [null, 0, null], [false, true, false]],
   ])("%s over %j", (name, values, fired) => {
@@ -101,7 +103,12 @@ test("readings come from all pipelines; a cancellation is not a failure", () => 
     { name: "concurrent_executions", value: 7 },
     { name: "memory_usage_mb", value: 3 },
     { name: "wait_age_seconds", value: null },
+    { name: "cost_usd_per_hour", value: 0 },
   ]);
-  expect(readingsOf(new Map(), 0).map(({ value }) => value)).toEqual([null, null, 0, null, null]);
-  expect(readingsOf(new Map(), 0, 90_500).at(-1)).toEqual({ name: "wait_age_seconds", value: 90.5 });
+  expect(readingsOf(new Map(), 0).map(({ value }) => value)).toEqual([null, null, 0, null, null, 0]);
+  expect(readingsOf(new Map(), 0, 90_500)).toContainEqual({ name: "wait_age_seconds", value: 90.5 });
+  const hour = { ...emptySpent(), cost_usd: 2.5, priced: 1, unpriced_tokens: 7 };
+  expect(readingsOf(new Map(), 0, null, hour)).toContainEqual({ name: "cost_usd_per_hour", value: 2.5 });
+  const unknown = { ...emptySpent(), unpriced_tokens: 7 };
+  expect(readingsOf(new Map(), 0, null, unknown)).toContainEqual({ name: "cost_usd_per_hour", value: null });
 });

@@ -6,6 +6,7 @@ import { exposition } from "../../../../src/core/monitoring/metrics/exposition.t
 import { familiesOf } from "../../../../src/core/monitoring/metrics/families.ts";
 import { addReport, emptyTotals } from "../../../../src/core/monitoring/metrics/run-metrics.ts";
 import type { RunEnd } from "../../../../src/core/monitoring/metrics/report.ts";
+import { report } from "./reports.ts";
 import { familiesIn, promtoolOn, readMetrics, type ReadFamily } from "../../../support/clients/prometheus.ts";
 
 function figuresOf(runs: readonly (readonly [RunEnd, number])[]) {
@@ -36,10 +37,30 @@ addWaits(ASKING.waits, [
   { stage: "approval", expired: true, ms: 86_400_000 },
 ]);
 
+const NAME = 'acme "large"\\v2\n';
+const COSTLY = emptyTotals();
+for (const [model, cost_usd] of [
+  [NAME, 0.25],
+  [NAME, 0.5],
+  ["", 0],
+  ["new", null],
+] as const) {
+  const used = {
+    model,
+    cost_usd,
+    input_tokens: 2,
+    output_tokens: 1,
+    unpriced_tokens: cost_usd === null ? 3 : 0,
+  };
+  const stages = report("p", ["only"]).stages.map((stage) => ({ ...stage, used }));
+  addReport(COSTLY, { ...report("p"), stages });
+}
+
 const families = familiesOf(
   new Map([
     ["rag", RAG],
     ["other.one", ASKING],
+    ["costly", COSTLY],
   ]),
   3,
   new Map([["asks", { open: 2, since: 0 }]]),
@@ -69,6 +90,8 @@ describe("Prometheus text", () => {
       "pipeline_success_rate gauge",
       "pipeline_stage_duration_seconds histogram",
       "pipeline_stage_retries_total counter",
+      "pipeline_cost_usd_total counter",
+      "pipeline_unpriced_tokens_total counter",
       "pipeline_executions_in_progress gauge",
       "pipeline_waits_open gauge",
       "pipeline_wait_duration_seconds histogram",
@@ -80,9 +103,19 @@ describe("Prometheus text", () => {
       '{"pipeline":"rag","status":"completed"}': 3,
       '{"pipeline":"rag","status":"failed"}': 1,
       '{"pipeline":"other.one","status":"cancelled"}': 1,
+      '{"pipeline":"costly","status":"completed"}': 4,
     });
-    expect(read.get("pipeline_success_rate")?.samples).toMatchObject([{ labels: {}, value: 0.6 }]);
+    expect(read.get("pipeline_success_rate")?.samples).toMatchObject([{ labels: {}, value: 7 / 9 }]);
     expect(read.get("pipeline_executions_in_progress")?.samples).toMatchObject([{ labels: {}, value: 3 }]);
+  });
+
+  test("costs are there by model, as far as they are known", () => {
+    const models = (name: string) => valuesOf(read.get(name), `${name}_total`, ({ model }) => model ?? "-");
+    expect(models("pipeline_cost_usd")).toEqual({ [NAME]: 0.75, "": 0 });
+    expect(models("pipeline_unpriced_tokens")).toEqual({ new: 3 });
+    expect(prometheus).toContain(
+      'pipeline_cost_usd_total{pipeline="costly",stage="only",model="acme \\"large\\"\\\\v2\\n"} 0.75\n',
+    );
   });
 
   test("a value at a bound is within it, and what is beyond every bound is counted", () => {
@@ -128,6 +161,8 @@ describe("OpenMetrics", () => {
       ["pipeline_success_rate", "gauge", ""],
       ["pipeline_stage_duration_seconds", "histogram", "seconds"],
       ["pipeline_stage_retries", "counter", ""],
+      ["pipeline_cost_usd", "counter", ""],
+      ["pipeline_unpriced_tokens", "counter", ""],
       ["pipeline_executions_in_progress", "gauge", ""],
       ["pipeline_waits_open", "gauge", ""],
       ["pipeline_wait_duration_seconds", "histogram", "seconds"],

@@ -80,7 +80,7 @@ test("expired and answered questions are counted, cancelled ones are not, and ru
     ]),
   ]);
   expect([oldestOf(open), oldestOf(new Map())]).toEqual([5, null]);
-  const { waits, stage_metrics } = metricsOf(merged, 0, [], open);
+  const { waits, stage_metrics } = metricsOf(new Map([["p", merged]]), 0, [], open);
   expect(waits).toMatchObject({ open: 4, expired: 3, answered: 1 });
   expect(Math.abs(waits.p50_ms / DAY - 1)).toBeLessThan(0.02);
   expect(Object.keys(stage_metrics)).toEqual(["only"]);

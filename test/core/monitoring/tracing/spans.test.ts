@@ -4,7 +4,7 @@ import { spansJson } from "../../../../src/adapters/outbound/otlp-encode.ts";
 import type { LifecycleEvent } from "../../../../src/contract/event.ts";
 import type { WaitStage } from "../../../../src/contract/stage.ts";
 import { eventFields } from "../../../../src/core/monitoring/log-line.ts";
-import { Play } from "../../rules/play.ts";
+import { Play, status } from "../../rules/play.ts";
 import { replay } from "../../../../src/core/execution/evolve.ts";
 import type { ExecutionState } from "../../../../src/core/execution/state.ts";
 import { type Span, spansOf } from "../../../../src/core/monitoring/tracing/spans.ts";
@@ -54,6 +54,7 @@ describe("the spans of a run", () => {
       input_tokens: 1,
       reasoning_tokens: 2,
       cached_input_tokens: 3,
+      cost_usd: 0.25,
       model: "large",
       provider: "acme",
     };
@@ -62,17 +63,81 @@ describe("the spans of a run", () => {
     const url = "https://llm.example/v1";
     const agent_a = { url, protocol: "openai" as const, options: { model: "small" } };
     await (await bench.start({ ...spec, agents: { agent_a } })).until();
-    const [, call] = spansOf(replay(bench.log) as ExecutionState, bench.log);
+    const [root, call] = spansOf(replay(bench.log) as ExecutionState, bench.log);
     expect(call?.attributes).toMatchObject({
       "server.address": "llm.example",
       "server.port": 443,
-      // What the agent has said counts more than what it was asked for.
-      "gen_ai.request.model": "large",
+      "gen_ai.request.model": "small",
+      "gen_ai.response.model": "large",
       "gen_ai.provider.name": "acme",
       "gen_ai.usage.input_tokens": 1,
       "gen_ai.usage.reasoning.output_tokens": 2,
       "gen_ai.usage.cache_read.input_tokens": 3,
+      "coordinator.cost_usd": 0.25,
     });
+    expect(root?.attributes).toMatchObject({ "gen_ai.usage.input_tokens": 1, "coordinator.cost_usd": 0.25 });
+  });
+
+  test("have nothing of a cost that is not known, and the model that an agent names where none was asked for", async () => {
+    const usage = { input_tokens: 1, cost_usd: null, unpriced_tokens: 1, model: "new" };
+    const bench = new Bench(async () => ({ ok: true, answer: { data: {}, usage }, bytes: 2 }));
+    await (await bench.start(makeSpec([makeStage("a")], {}, { traceparent }))).until();
+    const [, call] = spansOf(replay(bench.log) as ExecutionState, bench.log);
+    expect(call?.attributes).not.toHaveProperty("coordinator.cost_usd");
+    expect(call?.attributes).toMatchObject({
+      "coordinator.unpriced_tokens": 1,
+      "gen_ai.request.model": "new",
+      "gen_ai.response.model": "new",
+    });
+  });
+
+  test("a call that was queued has none: the run's span says that and why", () => {
+    const play = new Play([makeStage("one")], {}, { traceparent });
+    play.answer("one", { ok: "queued", reason: "retry_after", until: play.now + 1_000 });
+    play.after(1_000).tick().after(10).answer("one");
+    const spans = spansOf(play.state, play.log);
+    expect(
+      spans.slice(1).map(({ began, ended, error }) => [began - play.began, ended - play.began, error]),
+    ).toEqual([[1_000, 1_010, null]]);
+    const attributes = { "coordinator.stage": "one", "coordinator.queued.reason": "retry_after" };
+    expect(spans[0]?.events).toEqual([{ at: play.began, name: "stage.queued", attributes }]);
+    const [root] = JSON.parse(spansJson(spans, 1_000_000)) as [{ events: { attributes?: object }[] }];
+    expect(root.events[0]?.attributes).toContainEqual({
+      key: "coordinator.queued.reason",
+      value: { stringValue: "retry_after" },
+    });
+  });
+
+  test("of tries that failed have what these used, also the last one before a fallback", () => {
+    const fallback = { strategy: "use_default" as const, data: {} };
+    const play = new Play([makeStage("one", { retry_attempts: 2, fallback })], {}, { traceparent });
+    play.after(10).fail("one", status(503)).after(10_000).tick().after(20).fail("one", status(500));
+    const usage = { input_tokens: 4, cost_usd: 0.5, model: "large" };
+    const log = structuredClone(play.log);
+    for (const event of log)
+      if (event.type === "stage.retrying" || event.type === "stage.fallback")
+        Object.assign(event, { internal: { ...event.internal, usage } });
+    const [, ...tries] = spansOf(play.state, log);
+    expect(tries.map(({ began, ended, error }) => [ended - began, error !== null])).toEqual([
+      [10, true],
+      [20, true],
+    ]);
+    for (const { attributes } of tries)
+      expect(attributes).toMatchObject({ "gen_ai.usage.input_tokens": 4, "coordinator.cost_usd": 0.5 });
+    expect(tries[1]?.attributes).toMatchObject({ "http.response.status_code": 500 });
+  });
+
+  test("of iterations have what each used", async () => {
+    let calls = 0;
+    const bench = new Bench(async () => {
+      calls += 1;
+      return { ok: true, answer: { data: { calls }, usage: { input_tokens: calls } }, bytes: 2 };
+    });
+    const repeat = { until: "result.calls == 2", max: 3, on_max: "accept" as const };
+    await (await bench.start(makeSpec([makeStage("a", { repeat })], {}, { traceparent }))).until();
+    const [root, ...tries] = spansOf(replay(bench.log) as ExecutionState, bench.log);
+    const tokens = (span: Span | undefined) => span?.attributes["gen_ai.usage.input_tokens"];
+    expect([tokens(root), ...tries.map(tokens)]).toEqual([3, 1, 2]);
   });
 
   test("that asked: a span a question, whose trace shows who answered, and one for an agent that answers later", async () => {

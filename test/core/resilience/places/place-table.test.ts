@@ -103,9 +103,9 @@ describe("places", () => {
     enter(table, "b");
     table.pollEnded(1, NOW);
     expect(table.nextAt(NOW)).toBeNull();
-    table.observe(NOW + TIMINGS.PLACE_GRACE_MS - 1);
+    table.observe(NOW + TIMINGS.PLACE_POSITION_MS - 1);
     expect(table.queued).toBe(1);
-    table.observe(NOW + TIMINGS.PLACE_GRACE_MS);
+    table.observe(NOW + TIMINGS.PLACE_POSITION_MS);
     expect(table.queued).toBe(0);
   });
 

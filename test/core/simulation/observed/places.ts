@@ -25,13 +25,16 @@ export function holdPlace(observer: Sight, stage: Observed): void {
 /** The order of src/contract/README.md section 2: definition order, nothing overtakes an exclusive stage that waits. */
 export function holdOrder(observer: Sight, stage: Observed): void {
   const { name } = stage.spec;
-  const ready = observer.ready();
+  // One whose agent has limits may wait for that, and holds up no other.
+  const isHeldUp = ({ spec }: Observed) => observer.spec.agents[spec.agent_type ?? ""]?.limits !== undefined;
+  const ready = observer.ready().filter((other) => !isHeldUp(other));
   const question = ready.find((other) => other.question !== null);
   hold("I10", question === undefined, () => `${name} went before the question of ${question?.spec.name}`);
   const overtakes = (one: Observed) =>
     ready.find((e) => e.exclusive && (e.readySeq as number) < (one.readySeq as number));
   const overtaken = overtakes(stage);
   hold("I10", overtaken === undefined, () => `${name} overtook the exclusive ${overtaken?.spec.name}`);
+  if (observer.ready().some(isHeldUp)) return;
   const earlier = ready.find((other) => other.at < stage.at && overtakes(other) === undefined);
   hold("I10", earlier === undefined, () => `${name} went before ${earlier?.spec.name}`);
 }

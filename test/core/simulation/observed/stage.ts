@@ -4,7 +4,16 @@ import type { AgentStage, ResolvedStage, StageResult } from "../../../../src/con
 import type { WaitSpec } from "../../../../src/contract/wait.ts";
 import type { RunSpec } from "../../../../src/core/execution/run-spec.ts";
 
-type ObservedPhase = "pending" | "calling" | "delayed" | "cut" | "lookup" | "waiting" | "mapping" | "ended";
+type ObservedPhase =
+  | "pending"
+  | "calling"
+  | "delayed"
+  | "cut"
+  | "lookup"
+  | "queued"
+  | "waiting"
+  | "mapping"
+  | "ended";
 
 /** Of a unit: a stage, or an item of one with `map`. */
 export interface Observed {
@@ -35,6 +44,8 @@ export interface Observed {
   first: number;
   callAt: number;
   due: number;
+  /** The try that it makes once its agent may be called; null where it does not wait for that. */
+  queued: { attempt: number; repeated: boolean } | null;
   broken: number;
   /** Its public status is running. */
   shown: boolean;
@@ -119,6 +130,7 @@ export function unseen(stage: ResolvedStage, at: number, exclusive: boolean, ite
     first: 0,
     callAt: 0,
     due: 0,
+    queued: null,
     broken: 0,
     shown: false,
     rescued: null,

@@ -3,8 +3,16 @@
 import type { Bottleneck, Level } from "../../../../contract/metrics.ts";
 import { LIMITS } from "../../../../contract/limits.ts";
 import type { MetricTotals } from "../run-metrics.ts";
-import type { RunShape, StageShape } from "../report.ts";
-import { changeStages, saving, withCache, withConcurrency, workOf } from "./simulate.ts";
+import type { AgentQueue, RunShape, StageShape } from "../report.ts";
+import {
+  changeStages,
+  saving,
+  withCache,
+  withConcurrency,
+  withPlaces,
+  withQueue,
+  workOf,
+} from "./simulate.ts";
 import { mean } from "../sketch.ts";
 
 /** A stage with less than a tenth of the critical path is no bottleneck. */
@@ -53,7 +61,13 @@ interface Reason {
 /** Of all that could be changed about a stage, what would save the most. */
 function reasonOf(name: string, average: number, runs: readonly RunShape[]): Reason {
   const seen = runs.filter((run) => stageIn(run, name) !== undefined);
-  const reasons = [retries(name, seen), waiting(name, seen), turns(name, seen), repeats(name, seen)]
+  const reasons = [
+    retries(name, seen),
+    waiting(name, seen),
+    agentWaits(name, seen),
+    turns(name, seen),
+    repeats(name, seen),
+  ]
     .filter((reason) => reason.saves >= Math.max(1, LEAST_REASON * average))
     .toSorted((a, b) => b.saves - a.saves);
   return reasons[0] ?? slow(name, average, seen);
@@ -106,15 +120,70 @@ function waiting(name: string, runs: readonly RunShape[]): Saving {
   };
 }
 
+/** It waited for its agent, which has limits, or had asked not to be called for a while. */
+function agentWaits(name: string, runs: readonly RunShape[]): Saving {
+  const stages = runs.flatMap((run) => stageIn(run, name) ?? []);
+  const queues = stages.flatMap(({ queue }) => queue ?? []);
+  const [last] = queues.slice(-1);
+  if (last === undefined) return { saves: 0, cause: "", recommendation: "" };
+  const { agent } = last;
+  const waited = queues.flatMap(({ reasons }) => Object.values(reasons)).reduce((sum, of) => sum + of, 0);
+  const worked = stages.reduce((sum, stage) => sum + callsOf(stage), 0);
+  const time = `${Math.round((100 * waited) / Math.max(1, waited + worked))} % of the time`;
+  const saves = (change: (stage: StageShape) => Partial<StageShape>) =>
+    saving(runs, (run) => changeStages(run, (stage) => (stage.queue?.agent === agent ? change(stage) : {})));
+  const raised = raisedLimit(queues, last);
+  if (raised === null) {
+    const saved = saves((stage) => withQueue(stage, 0));
+    return {
+      saves: saved,
+      cause: `is held back by Retry-After: agent ${agent} asked not to be called for ${time}`,
+      recommendation: `Give agent ${agent} a limit (\`concurrency\` or \`rate\`) that it bears, or more capacity: without these waits a run would end ${ms(saved)} sooner.`,
+    };
+  }
+  const { limit, from, to } = raised;
+  // Waits become shorter as places become more.
+  const saved = saves((stage) =>
+    limit === "concurrency" ? withPlaces(stage, from, to) : withQueue(stage, from / to),
+  );
+  return {
+    saves: saved,
+    cause: `waits for a place at agent ${agent}: ${time}`,
+    recommendation: `At agent ${agent}, raise \`${limit}\` from ${from} to ${to}: saves ${ms(saved)} a run.`,
+  };
+}
+
+/** How long its calls took, those of items one after another. */
+function callsOf(stage: StageShape): number {
+  const { map } = stage;
+  return map === undefined ? workOf(stage) : map.items * average(map.items_ms);
+}
+
+/** The limit that most of the waits were for, as it was last, and twice that; null where it was none. */
+function raisedLimit(queues: readonly AgentQueue[], { limits }: AgentQueue) {
+  const waited = (reason: keyof AgentQueue["reasons"]) =>
+    queues.reduce((sum, { reasons }) => sum + (reasons[reason] ?? 0), 0);
+  const [places, calls, held] = [waited("concurrency"), waited("rate"), waited("retry_after")];
+  if (held >= Math.max(places, calls)) return null;
+  const isRate = calls > places;
+  const from = isRate ? limits?.rate?.calls : limits?.concurrency;
+  if (from === undefined) return null;
+  const most = isRate ? LIMITS.AGENT_RATE_CALLS : LIMITS.AGENT_CONCURRENCY;
+  return { limit: isRate ? "rate.calls" : "concurrency", from, to: Math.min(2 * from, most) };
+}
+
 /** Its items took turns: as many more as there are connections could have been at work. */
 function turns(name: string, runs: readonly RunShape[]): Saving {
   const { concurrency = 0 } = stageIn(runs.at(-1), name)?.map ?? {};
   const items = average(runs.map((run) => stageIn(run, name)?.map?.items ?? 0));
+  const mayBeMore = ({ map, queue }: StageShape) =>
+    map !== undefined &&
+    map.concurrency < LIMITS.CONCURRENT_STAGES &&
+    // Its agent has no place for more.
+    (queue?.limits?.concurrency ?? LIMITS.CONCURRENT_STAGES) > map.concurrency;
   const saves = saving(runs, (run) =>
     changeStages(run, (stage) =>
-      stage.stage === name && (stage.map?.concurrency ?? LIMITS.CONCURRENT_STAGES) < LIMITS.CONCURRENT_STAGES
-        ? withConcurrency(stage, LIMITS.CONCURRENT_STAGES)
-        : {},
+      stage.stage === name && mayBeMore(stage) ? withConcurrency(stage, LIMITS.CONCURRENT_STAGES) : {},
     ),
   );
   return {

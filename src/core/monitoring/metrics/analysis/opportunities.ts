@@ -3,10 +3,13 @@
 import type { Opportunity } from "../../../../contract/metrics.ts";
 import { LIMITS } from "../../../../contract/limits.ts";
 import type { RunShape } from "../report.ts";
-import { changeStages, lastTries, mostOf, saving, simulate, withCache } from "./simulate.ts";
+import { changeStages, lastTries, mostOf, saving, simulate, withCache, withQueue } from "./simulate.ts";
 
 /** A saving below this share of a run is not worth a word. */
 const LEAST_SHARE = 0.01;
+
+/** What is left of the waits for agents whose limits are doubled. */
+const RAISED = 0.5;
 
 /** @param runs in the order in which they began */
 export function opportunitiesIn(runs: readonly RunShape[]): Opportunity[] {
@@ -37,6 +40,14 @@ export function opportunitiesIn(runs: readonly RunShape[]): Opportunity[] {
         max_concurrent_stages: LIMITS.CONCURRENT_STAGES,
       })),
       implementation_complexity: "low",
+    },
+    {
+      type: "higher_agent_limits",
+      potential_improvement_ms: saving(runs, (run) =>
+        changeStages(run, (stage) => (stage.queue?.limits === undefined ? {} : withQueue(stage, RAISED))),
+      ),
+      // The agents must bear it.
+      implementation_complexity: "medium",
     },
   ];
   const typical = mostOf(runs.map(simulate), 0.5);

@@ -5,31 +5,36 @@
 import type { MapShape, RunShape, StageShape } from "../report.ts";
 import { mean } from "../sketch.ts";
 
-/** How long a stage takes: what its tries and the delays between them took. */
+/** How long a stage is at work: what its tries and the delays between them took. */
 export function workOf(stage: StageShape): number {
   return stage.tries_ms.reduce((sum, ms) => sum + ms, stage.waits_ms);
 }
 
 /** The time from the run's start to the end of its last stage, in ms. */
 export function simulate(run: RunShape): number {
-  const waiting = run.stages.map((stage) => ({ stage, ready: -1 }));
+  const waiting = run.stages.map((stage) => ({ stage, ready: Number.POSITIVE_INFINITY }));
   const running: { stage: StageShape; ends: number }[] = [];
   const ended = new Set<string>();
   let now = 0;
   while (waiting.length > 0 || running.length > 0) {
     for (const entry of waiting) {
-      const isReady = entry.ready < 0 && entry.stage.depends_on.every((name) => ended.has(name));
-      if (isReady) entry.ready = now;
+      const isReady =
+        entry.ready === Number.POSITIVE_INFINITY && entry.stage.depends_on.every((name) => ended.has(name));
+      // What waits for its agent takes no place.
+      if (isReady) entry.ready = now + (entry.stage.queue?.ms ?? 0);
     }
     for (;;) {
-      const next = nextOf(waiting, running, run.max_concurrent_stages);
+      const ready = waiting.filter((entry) => entry.ready <= now);
+      const next = nextOf(ready, running, run.max_concurrent_stages);
       if (next === undefined) break;
       waiting.splice(waiting.indexOf(next), 1);
       running.push({ stage: next.stage, ends: now + workOf(next.stage) });
     }
+    const queued = waiting.map(({ ready }) => ready).filter((at) => at > now);
+    const next = Math.min(...running.map((call) => call.ends), ...queued);
     // A shape whose edges lead nowhere cannot go on; it was never a run.
-    if (running.length === 0) break;
-    now = Math.min(...running.map((call) => call.ends));
+    if (next === Number.POSITIVE_INFINITY) break;
+    now = next;
     for (const call of running.filter(({ ends }) => ends === now)) {
       ended.add(call.stage.stage);
       running.splice(running.indexOf(call), 1);
@@ -39,11 +44,10 @@ export function simulate(run: RunShape): number {
 }
 
 function nextOf(
-  waiting: readonly { stage: StageShape; ready: number }[],
+  ready: readonly { stage: StageShape; ready: number }[],
   running: readonly { stage: StageShape }[],
   places: number,
 ) {
-  const ready = waiting.filter((entry) => entry.ready >= 0);
   const first = ready.find(
     (entry) => !ready.some((other) => !other.stage.parallel && other.ready < entry.ready),
   );
@@ -72,12 +76,27 @@ export function withConcurrency(
 ): Partial<StageShape> {
   const before = map === undefined ? 0 : turnsOf(map, map.concurrency);
   if (map === undefined || before === 0) return {};
-  const factor = turnsOf(map, concurrency) / before;
   return {
-    tries_ms: tries_ms.map((ms) => ms * factor),
-    waits_ms: waits_ms * factor,
+    ...faster({ tries_ms, waits_ms }, turnsOf(map, concurrency) / before),
     map: { ...map, concurrency },
   };
+}
+
+function faster({ tries_ms, waits_ms }: Pick<StageShape, "tries_ms" | "waits_ms">, factor: number) {
+  return { tries_ms: tries_ms.map((ms) => ms * factor), waits_ms: waits_ms * factor };
+}
+
+/** The stage with its waits for its agent multiplied. */
+export function withQueue({ queue }: StageShape, factor: number): Partial<StageShape> {
+  return queue === undefined ? {} : { queue: { ...queue, ms: queue.ms * factor } };
+}
+
+/** The stage with more places at its agent, for which the items of one that maps wait for each other, too. */
+export function withPlaces(stage: StageShape, from: number, to: number): Partial<StageShape> {
+  const { map } = stage;
+  const turns = (places: number) => (map === undefined ? 0 : turnsOf(map, Math.min(map.concurrency, places)));
+  const before = turns(from);
+  return { ...withQueue(stage, from / to), ...(before === 0 ? {} : faster(stage, turns(to) / before)) };
 }
 
 /** How long the items take, so many at a time: the next one begins when one ends. */
@@ -103,7 +122,7 @@ export function withCache(runs: readonly RunShape[], only?: string): RunShape[] 
       const since = kept.get(key);
       const hit = since !== undefined && run.started_at - since < run.cache_ttl_ms;
       if (!hit) kept.set(key, run.started_at);
-      return hit ? { tries_ms: [0], waits_ms: 0, cached: true } : {};
+      return hit ? { tries_ms: [0], waits_ms: 0, cached: true, ...withQueue(stage, 0) } : {};
     }),
   );
 }

@@ -20,7 +20,7 @@ const FIXTURE = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../../../../fixtures/metrics/specification.json"), "utf8"),
 ) as Fixture;
 
-const analysed = ({ figures, shapes }: Recorded) => metricsOf(figures, 0, shapes);
+const analysed = ({ figures, shapes }: Recorded) => metricsOf(new Map([["p", figures]]), 0, shapes);
 const times = (count: number, took: Took): Took[] => Array.from({ length: count }, () => took);
 
 describe("the specification's metrics", async () => {

@@ -30,6 +30,7 @@ const run = (stages: StageShape[], fields: Partial<RunShape> = {}): RunShape => 
   stages,
   ...fields,
 });
+const queued = (ms: number) => ({ queue: { agent: "x", ms, reasons: { concurrency: ms } } });
 const after = (...depends_on: string[]) => ({ depends_on });
 
 test.each<readonly [string, RunShape, number]>([
@@ -49,6 +50,12 @@ test.each<readonly [string, RunShape, number]>([
     45,
   ],
   ["tries and delays", run([stage("a", 0, { tries_ms: [5, 7], waits_ms: 3 })]), 15],
+  ["a wait for an agent", run([stage("a", 10, queued(5)), stage("b", 30, after("a"))]), 45],
+  [
+    "one that waits for its agent takes no place",
+    run([stage("a", 10, queued(25)), stage("b", 30)], { max_concurrent_stages: 1 }),
+    40,
+  ],
   ["an edge that leads nowhere", run([stage("a", 10), stage("b", 30, after("gone"))]), 10],
 ])("%s", (_, shape, ms) => {
   expect(simulate(shape)).toBe(ms);
