@@ -2,7 +2,7 @@
 // object.
 import { accessWith } from "./adapters/platform/access.ts";
 import { IsolateHealth } from "./adapters/durable/agent-health-client.ts";
-import { IsolatePlaces } from "./adapters/durable/agent-places-client.ts";
+import { IsolatePlaces } from "./adapters/durable/places/agent-places-client.ts";
 import { EmbeddedLimiter } from "./adapters/durable/rate-limit-client.ts";
 import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";

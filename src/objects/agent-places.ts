@@ -56,8 +56,10 @@ export class AgentPlacesRoom {
     const full: string[] = [];
     const stale: string[] = [];
     for (const ask of request.asks) {
+      const before = this.polls.get(table.pollOf(ask.holder) ?? 0);
       const entered = table.enter(ask, { stamp: request.stamp, poll: number });
       if (entered !== "waits") (entered === "full" ? full : stale).push(ask.holder);
+      else if (before !== undefined) this.drop(before);
     }
     const { promise, resolve } = Promise.withResolvers<void>();
     const calls = request.asks.length - full.length - stale.length;
@@ -88,7 +90,8 @@ export class AgentPlacesRoom {
   }
 
   leave(holder: string): void {
-    const poll = this.polls.get(this.table.leave(holder) ?? 0);
+    const poll = this.polls.get(this.table.pollOf(holder) ?? 0);
+    this.table.leave(holder);
     if (poll !== undefined) this.drop(poll);
   }
 
@@ -162,7 +165,7 @@ export class AgentPlacesRoom {
         : this.clock.after(Math.max(1, Math.ceil(next - now)), () => this.serve(this.observe()));
   }
 
-  /** One of its calls is not there any more. */
+  /** One of its calls is not there any more, or in a later poll. */
   private drop(poll: Poll): void {
     poll.calls -= 1;
     if (poll.granted.length >= poll.calls) poll.end();

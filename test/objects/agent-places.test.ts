@@ -175,6 +175,21 @@ describe("a poll", () => {
     expect(holders(polled.reply)).toEqual(["a", "b"]);
   });
 
+  test("ends where all of its calls are in a later one", async () => {
+    const room = new Room({ concurrency: 1 });
+    const first = await room.ask(["a"]);
+    const [own, both] = [room.poll(["b"]), room.poll(["c", "d"])];
+    await drained();
+    const later = room.poll(["e", "c", "d"]);
+    await drained();
+    expect(both.reply).toMatchObject({ granted: [], queued: 4 });
+    expect(own.reply).toBeNull();
+    await room.ask([], { released: first.granted.map(({ id }) => id) });
+    await drained();
+    expect(holders(own.reply)).toEqual(["b"]);
+    expect(later.reply).toBeNull();
+  });
+
   test("ends where its call does not want the place any more", async () => {
     const room = new Room({ concurrency: 1 });
     const first = await room.ask(["a"]);

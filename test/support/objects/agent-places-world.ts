@@ -1,7 +1,7 @@
 // Isolates that ask the object of one agent for places, in virtual time: the real client, the real object's part over a
 // row that survives it, and between them a network that delays and loses requests and answers. Callers do what a run's
 // driver does. What each call did is kept, by the world's own time, which nothing sets back.
-import { IsolatePlaces } from "../../../src/adapters/durable/agent-places-client.ts";
+import { IsolatePlaces } from "../../../src/adapters/durable/places/agent-places-client.ts";
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import type { Clock, Place, PlaceAsk } from "../../../src/engine/ports.ts";
 import type { AgentPlacesRpc } from "../../../src/engine/worker-ports.ts";

@@ -28,6 +28,8 @@ export class LimitedAgent {
   private asked_until = 0;
   /** One call polls for all until then. */
   private polled_until = 0;
+  private poller: Asking | null = null;
+  private polled_at = 0;
 
   constructor(object: () => AgentPlacesRpc, clock: Clock) {
     this.object = object;
@@ -63,7 +65,7 @@ export class LimitedAgent {
         const isShared = hand.asking.size > OWN_POLLS;
         asking.seen = now;
         asking.isCarried = false;
-        if (isShared && now < this.polled_until) {
+        if (isShared && now < this.nextPollAt(asking, now)) {
           await this.carriedFor(asking, tick_ms, aborted);
           tick_ms = Math.min(tick_ms * 1.25, MOST_TICK_MS);
           continue;
@@ -72,7 +74,7 @@ export class LimitedAgent {
         const reply = await Promise.race([polled, aborted]);
         failures = reply === null ? failures + 1 : 0;
         const backoff_ms = failures === 0 ? 0 : Math.min(BACKOFF_MS * 2 ** failures, MOST_BACKOFF_MS);
-        if (isShared) this.polled_until = signal.aborted ? 0 : hand.now() + backoff_ms;
+        if (this.poller === asking) this.polled_until = signal.aborted ? 0 : hand.now() + backoff_ms;
         if (backoff_ms > 0) await withTimeLimit(this.clock, backoff_ms, aborted, () => null);
       }
       return null;
@@ -130,10 +132,19 @@ export class LimitedAgent {
 
   private pollForAll(asking: Asking, now: number): Promise<PlacesReply | null> {
     const { hand } = this;
+    // What another one polls for is this one's from now on, and that poll ends.
+    if (this.poller !== null && this.poller !== asking) this.poller.isCarried = true;
+    this.poller = asking;
+    this.polled_at = now;
     this.polled_until = now + SHARED_POLL_MS + ANSWER_MS;
     for (const each of hand.asking.values()) if (now - each.seen > GONE_MS) hand.leave(each);
     const terms = { may_wait: true, wait_ms: SHARED_POLL_MS, gather_ms: hand.gatherMs(now), extra: 0 };
     return hand.exchange([asking, ...this.carried("turn", now)], terms);
+  }
+
+  /** When a call is to poll for all: at once where the object does not know of it, whose order would be without it. */
+  private nextPollAt({ stamp }: Asking, now: number): number {
+    return stamp === 0 ? this.polled_at + this.hand.announceMs(now) : this.polled_until;
   }
 
   /** The calls for which another one asks. */

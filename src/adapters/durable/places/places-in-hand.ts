@@ -42,9 +42,10 @@ type Terms = Pick<PlacesRequest, "may_wait" | "wait_ms" | "gather_ms" | "extra">
 export class PlacesInHand {
   /** By their holders. */
   readonly asking = new Map<string, Asking>();
-  /** Calls that ask, and those that get a place. */
+  /** Calls that ask. */
   readonly demand = new Demand();
-  private readonly served = new Demand();
+  /** Places that calls get, and give back. */
+  private readonly moves = new Demand();
   private readonly spares = new SparePlaces();
   private readonly object: () => AgentPlacesRpc;
   private readonly clock: Clock;
@@ -57,6 +58,7 @@ export class PlacesInHand {
   /** To be said with the next request. */
   private released: number[] = [];
   private used: PlacesRequest["used"] = [];
+  private flush_at = 0;
   private registered: Pick<PlacesRequest, "limits" | "generation"> = { limits: {}, generation: -1 };
   /** What a place consists of. */
   private parts = { leased: false, rated: false };
@@ -80,6 +82,7 @@ export class PlacesInHand {
       this.epoch += 1;
       this.free_until = 0;
       this.crowded_until = 0;
+      this.flush_at = 0;
       for (const { id } of this.spares.empty()) this.released.push(id);
       for (const asking of this.asking.values()) {
         if (asking.grant?.leased === true) this.released.push(asking.grant.id);
@@ -144,8 +147,13 @@ export class PlacesInHand {
 
   /** How long it is worth waiting for more of what a request is made for. */
   gatherMs(now: number): number {
-    const calls = this.served.high(now);
+    const calls = this.moves.high(now) / 2;
     return calls < GATHERED_CALLS ? 0 : Math.min(calls, GATHER_MS);
+  }
+
+  /** How long a call that asks waits for others that ask. */
+  announceMs(now: number): number {
+    return this.demand.high(now) < GATHERED_CALLS ? 0 : GATHER_MS;
   }
 
   /** The answer; null where there is none in time. One that comes later is still taken note of. */
@@ -251,7 +259,7 @@ export class PlacesInHand {
 
   private place(lease: Held | null, pass: Held | null, now: number): Place {
     if (pass?.rated === true) this.used.push([pass.id, now - pass.granted]);
-    this.served.add(now);
+    this.moves.add(now);
     const { epoch } = this;
     let isOver = lease?.leased !== true;
     return {
@@ -281,9 +289,12 @@ export class PlacesInHand {
   private giveBack({ id, leased }: Pick<Held, "id" | "leased">): void {
     if (!leased) return;
     this.released.push(id);
-    const ms = this.gatherMs(this.now());
-    if (ms === 0) void this.flush();
-    else this.clock.after(ms, () => void this.flush());
+    const now = this.now();
+    this.moves.add(now);
+    // All that are given back until then are said together, by the first whose timer fires.
+    if (now >= this.flush_at) this.flush_at = now + this.gatherMs(now);
+    if (now >= this.flush_at) void this.flush();
+    else this.clock.after(this.flush_at - now, () => void this.flush());
   }
 
   private async flush(): Promise<void> {

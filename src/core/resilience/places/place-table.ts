@@ -137,11 +137,13 @@ export class PlaceTable {
     return Array.from({ length: Math.max(0, count) }, () => this.give(given, now));
   }
 
-  /** @returns the poll that waited for it */
-  leave(holder: string): number | null {
-    const poll = this.queue.of(holder)?.poll ?? null;
+  /** The poll that waits for a call. */
+  pollOf(holder: string): number | null {
+    return this.queue.of(holder)?.poll ?? null;
+  }
+
+  leave(holder: string): void {
     this.queue.remove(holder);
-    return poll;
   }
 
   /** The highest stamp of what these calls have, or wait for. */

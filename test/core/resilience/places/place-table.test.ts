@@ -116,7 +116,9 @@ describe("places", () => {
     for (let at = 0; at < LIMITS.AGENT_QUEUE; at += 1) expect(enter(table, `b${at}`)).toBe("waits");
     expect(enter(table, "one more")).toBe("full");
     expect(enter(table, "b7")).toBe("waits");
-    expect(table.leave("b7")).toBe(1);
+    expect(table.pollOf("b7")).toBe(1);
+    table.leave("b7");
+    expect(table.pollOf("b7")).toBeNull();
     expect(enter(table, "one more")).toBe("waits");
   });
 });

@@ -1,17 +1,17 @@
 // Places at an agent as the calls of isolates get them, over the real object's part and a network without faults, but
 // where a test has one: what a call costs, who is next, what is given back.
 import { describe, expect, test } from "vitest";
-import { IsolatePlaces } from "../../../src/adapters/durable/agent-places-client.ts";
-import type { Place, PlaceAnswer } from "../../../src/engine/ports.ts";
-import { drained } from "../../engine/simulation/virtual-time.ts";
+import { IsolatePlaces } from "../../../../src/adapters/durable/places/agent-places-client.ts";
+import type { Place, PlaceAnswer } from "../../../../src/engine/ports.ts";
+import { drained } from "../../../engine/simulation/virtual-time.ts";
 import {
   type Caller,
   type Isolate,
   mostAtOnce,
   mostWithin,
   PlacesWorld,
-} from "../../support/objects/agent-places-world.ts";
-import { seeded } from "../../support/values/chance.ts";
+} from "../../../support/objects/agent-places-world.ts";
+import { seeded } from "../../../support/values/chance.ts";
 
 const caller = (holder: string, fields: Partial<Caller> = {}): Caller => ({
   holder,

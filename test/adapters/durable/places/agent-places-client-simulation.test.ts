@@ -3,7 +3,7 @@
 // and every call gets its place.
 import * as fc from "fast-check";
 import { afterAll, describe, expect, test } from "vitest";
-import type { AgentLimits } from "../../../src/contract/agent.ts";
+import type { AgentLimits } from "../../../../src/contract/agent.ts";
 import {
   type Caller,
   FAIR,
@@ -11,9 +11,9 @@ import {
   mostWithin,
   PlacesWorld,
   type Weather,
-} from "../../support/objects/agent-places-world.ts";
-import { sizeOf } from "../../support/sizes.ts";
-import { type Chance, seeded } from "../../support/values/chance.ts";
+} from "../../../support/objects/agent-places-world.ts";
+import { sizeOf } from "../../../support/sizes.ts";
+import { type Chance, seeded } from "../../../support/values/chance.ts";
 
 const RUNS = sizeOf("PLACES_RUNS");
 const STORM: Weather = { lost_requests: 4, lost_answers: 4, slow: 5, lost_releases: 5, late_releases: 10 };

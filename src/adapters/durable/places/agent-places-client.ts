@@ -1,9 +1,9 @@
 // Places at agents with limits, as the calls of one isolate ask for them. Each agent has an object that grants them
-// (src/objects/agent-places.ts); what an isolate knows and has of it is in places/.
-import type { AgentPlaces, Clock, Place, PlaceAnswer, PlaceAsk } from "../../engine/ports.ts";
-import type { AgentPlacesRpc } from "../../engine/worker-ports.ts";
-import { Lru } from "../platform/lru.ts";
-import { LimitedAgent } from "./places/limited-agent.ts";
+// (src/objects/agent-places.ts); what an isolate knows and has of it is in limited-agent.ts and places-in-hand.ts.
+import type { AgentPlaces, Clock, Place, PlaceAnswer, PlaceAsk } from "../../../engine/ports.ts";
+import type { AgentPlacesRpc } from "../../../engine/worker-ports.ts";
+import { Lru } from "../../platform/lru.ts";
+import { LimitedAgent } from "./limited-agent.ts";
 
 export interface AgentPlacesWorld {
   object(tenant: string, agent_type: string): AgentPlacesRpc;

@@ -2,13 +2,13 @@
 // sees of them, and how many requests to the object each costs. The callers are objects that ask for places as a run's
 // driver does; each makes one call after another. LIMITS_SECONDS is how long each load lasts. Ends with code 0.
 import { tmpdir } from "node:os";
-import type { AgentLimits } from "../../src/contract/agent.ts";
-import { temporaryState } from "../support/servers/workerd.ts";
-import { closeConnections, shoot } from "./load.ts";
-import { startServer, writeConfig } from "./raw-workerd.ts";
-import { bundle, OBJECTS } from "./servers.ts";
-import { atLeast, atMost, printTable, printVerdicts } from "./verdicts.ts";
-import type { CallerJob } from "./workers/limits-worker.ts";
+import type { AgentLimits } from "../../../src/contract/agent.ts";
+import { temporaryState } from "../../support/servers/workerd.ts";
+import { closeConnections, shoot } from "../load.ts";
+import { startServer, writeConfig } from "../raw-workerd.ts";
+import { bundle, OBJECTS } from "../servers.ts";
+import { atLeast, atMost, printTable, printVerdicts } from "../verdicts.ts";
+import type { CallerJob } from "../workers/limits-worker.ts";
 
 const SECONDS = Number(process.env["LIMITS_SECONDS"] ?? 5);
 /** The agent: it answers after so many ms as its path says, and knows when it was called and how often at once. */
