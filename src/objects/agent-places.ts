@@ -11,8 +11,8 @@ import type { AgentLoad, PlacesReply, PlacesRequest } from "../engine/worker-por
 const PLACES = "places";
 
 export interface PlacesStorage {
-  get<T>(key: string): T | undefined;
-  put<T>(key: string, value: T): void;
+  get(key: string): unknown;
+  put(key: string, value: unknown): void;
 }
 
 /** An object is evicted 70 s after its last request at the earliest: a lease that ends sooner is not resurrected. */
@@ -43,7 +43,7 @@ export class AgentPlacesRoom {
   constructor(storage: PlacesStorage, clock: Clock) {
     this.storage = storage;
     this.clock = clock;
-    this.table = new PlaceTable(storage.get<StoredPlaces>(PLACES));
+    this.table = new PlaceTable(storage.get(PLACES) as StoredPlaces | undefined);
   }
 
   async exchange(request: PlacesRequest): Promise<PlacesReply> {

@@ -79,7 +79,7 @@ class Room {
     const { disk, time, life } = this;
     return new AgentPlacesRoom(
       {
-        get: <T>(key: string) => structuredClone(disk.get(key)) as T | undefined,
+        get: (key) => structuredClone(disk.get(key)),
         put: (key, value) => {
           this.rows += 1;
           disk.set(key, structuredClone(value));

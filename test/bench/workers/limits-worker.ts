@@ -56,7 +56,7 @@ export class ConversationObject extends RealConversation {
         may_wait: true,
       });
       uses.push(Date.now());
-      const agent = this.env["AGENTS"] as unknown as { fetch(url: string): Promise<Response> };
+      const agent = this.env["AGENTS"] as Fetcher;
       await (await agent.fetch(`http://agents/${takes_ms}`)).text();
       place.release();
       calls += 1;
@@ -82,7 +82,7 @@ export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/seen") {
-      const agent = env["AGENTS"] as unknown as { fetch(url: string): Promise<Response> };
+      const agent = env["AGENTS"] as Fetcher;
       return agent.fetch("http://agents/seen");
     }
     const job = JSON.parse(searchParams.get("job") ?? "") as CallerJob;

@@ -244,7 +244,7 @@ export class PlacesWorld {
     const { disk, time, objectLife } = this;
     this.room = new AgentPlacesRoom(
       {
-        get: <T>(key: string) => structuredClone(disk.get(key)) as T | undefined,
+        get: (key) => structuredClone(disk.get(key)),
         put: (key, value) => {
           this.rows += 1;
           disk.set(key, structuredClone(value));

@@ -1,5 +1,5 @@
 // Runs at an agent with limits, in real workerd with a real HTTP agent: the agent is never called more often than it can
-// bear, all runs complete, the higher priority goes first, conversations go in turn, and a crash gives a place back.
+// bear, all runs complete, conversations go in turn, and a crash gives a place back.
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import { type AgentServer, startAgentServer } from "../../support/agents/agent-server.ts";
@@ -93,7 +93,7 @@ test("no period has more calls than the rate", async () => {
 
 describe("while an agent's one place is taken", () => {
   /** One run has the place; the others are queued, in this order. */
-  async function queued(name: string, runs: { query: string; conversation_id: string; priority?: number }[]) {
+  async function queued(name: string, runs: { query: string; conversation_id: string }[]) {
     const watched = await agentWith(name, { concurrency: 1 }, null);
     const all = [];
     for (const [at, body] of [{ query: "first", conversation_id: "first" }, ...runs].entries()) {
@@ -114,15 +114,6 @@ describe("while an agent's one place is taken", () => {
     expect(watched.most).toBe(1);
     return watched.order.slice(1);
   }
-
-  test("the higher priority goes first", async () => {
-    const order = await queued("important", [
-      { query: "low", conversation_id: "a", priority: -10 },
-      { query: "none", conversation_id: "b" },
-      { query: "high", conversation_id: "c", priority: 10 },
-    ]);
-    expect(order).toEqual(["high", "none", "low"]);
-  });
 
   test("conversations go in turn", async () => {
     const many = numbered(8).map((at) => ({ query: `many ${at}`, conversation_id: "many" }));

@@ -30,10 +30,10 @@ export class IsolatePlaces implements AgentPlaces {
   }
 
   private agent({ agent: { tenant, agent_type } }: PlaceAsk): LimitedAgent {
-    const { object, clock } = this.world;
+    const { world } = this;
     return this.agents.get(
       `${tenant}/${agent_type}`,
-      () => new LimitedAgent(() => object(tenant, agent_type), clock),
+      () => new LimitedAgent(() => world.object(tenant, agent_type), world.clock),
     );
   }
 }
