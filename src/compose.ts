@@ -2,6 +2,7 @@
 // object.
 import { accessWith } from "./adapters/platform/access.ts";
 import { IsolateHealth } from "./adapters/durable/agent-health-client.ts";
+import { IsolatePlaces } from "./adapters/durable/places/agent-places-client.ts";
 import { EmbeddedLimiter } from "./adapters/durable/rate-limit-client.ts";
 import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
@@ -39,7 +40,14 @@ import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
 import { childrenReceiver, parentReceiver } from "./engine/call/child-news.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { AgentCallbacks, Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
-import type { AgentHealthRpc, CatalogRpc, Entered, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
+import type {
+  AgentHealthRpc,
+  AgentPlacesRpc,
+  CatalogRpc,
+  Entered,
+  RateLimiter,
+  WorkerPorts,
+} from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { ok, type Result } from "./contract/problem.ts";
@@ -234,6 +242,7 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
 interface Shared {
   cache: ResultCache;
   health: IsolateHealth;
+  places: IsolatePlaces;
   redis: GuardedRedis | null;
 }
 
@@ -246,11 +255,12 @@ export const composeShared = once((env): Shared => {
     tenantHealth: (tenant) => catalogRpc(env, tenant).health(),
     clock: systemClock,
   });
+  const places = new IsolatePlaces({ object: agentHealthOver(env), clock: systemClock });
   const cache =
     redis === null
       ? new EmbeddedCache(env.RESULT_CACHE, systemClock, cacheChanged)
       : new UpstashCache(redis, systemClock);
-  return { cache, health, redis };
+  return { cache, health, places, redis };
 });
 
 /** A shard of the embedded cache answers no more, or again. */
@@ -268,9 +278,11 @@ export function catalogRpc(env: Env, tenant: string): CatalogRpc {
   return env.CATALOG.get(env.CATALOG.idFromName(tenant)) as unknown as CatalogRpc;
 }
 
-function agentHealthOver({ AGENT_HEALTH }: Env): Services["agentHealth"] {
-  return (tenant, agent_type) =>
-    AGENT_HEALTH.get(AGENT_HEALTH.idFromName(`${tenant}/${agent_type}`)) as unknown as AgentHealthRpc;
+function agentHealthOver({ AGENT_HEALTH }: Env) {
+  return (tenant: string, agent_type: string) => {
+    const object = AGENT_HEALTH.get(AGENT_HEALTH.idFromName(`${tenant}/${agent_type}`));
+    return object as unknown as AgentHealthRpc & AgentPlacesRpc;
+  };
 }
 
 interface AlarmStorage {

@@ -30,6 +30,8 @@ export const Agent = z.object({
   options: z.optional(JsonObject),
   headers: z.optional(z.record(z.string(), z.string())),
   limits: z.optional(AgentLimits),
+  /** Of one agent with limits: calls that have a lease, and calls that wait for a place. */
+  load: z.optional(z.object({ in_use: z.number().check(z.int()), queued: z.number().check(z.int()) })),
   breaker: BreakerState,
 });
 

@@ -26,6 +26,12 @@ export const TIMINGS = {
   RETRY_DELAY_MS: 30_000,
   /** From one retry of an agent to the next where its retry budget is spent: about three a second from each isolate. */
   RETRY_PLACE_MS: 300,
+  /** A call that waits for a place at an agent keeps its position so long between two of its polls. */
+  PLACE_POSITION_MS: 5_000,
+  /** The longest poll of one that waits for a place: shorter than what ends idle connections. */
+  PLACE_POLL_MS: 20_000,
+  /** A place that was given back long before its end is written so soon. */
+  PLACE_WRITE_MS: 1_000,
   /** A call that finds the queue of its agent full asks again after so long at least. */
   FULL_QUEUE_MS: 500,
   /** A call may end this much later than its try: its place at an agent with limits is its own for so long. */

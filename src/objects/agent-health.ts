@@ -1,9 +1,16 @@
-// The Durable Object of one agent of a tenant: its circuit breaker. Counts what callers report, leases the one probe
+// The Durable Object of one agent of a tenant: its circuit breaker, and its places (agent-places.ts). Counts what callers report, leases the one probe
 // of a half-open breaker (I14), and notifies the tenant's catalog when failures begin or cease to be recorded for the
 // agent, from where every isolate learns it. What it holds is written only where a breaker opens or closes: a count
 // of failures may be lost with the object, an open breaker may not.
-import type { AgentHealthRpc } from "../engine/worker-ports.ts";
+import type {
+  AgentHealthRpc,
+  AgentLoad,
+  AgentPlacesRpc,
+  PlacesReply,
+  PlacesRequest,
+} from "../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
+import { systemClock } from "../adapters/platform/system.ts";
 import { catalogRpc } from "../compose.ts";
 import { LIMITS } from "../contract/limits.ts";
 import type { Env } from "../settings.ts";
@@ -16,12 +23,15 @@ import {
   reported,
   type BreakerSnapshot,
 } from "../core/resilience/breaker.ts";
+import { AgentPlacesRoom } from "./agent-places.ts";
 
 const BREAKER = "breaker";
 
-export class AgentHealthObject extends DurableObject<Env> implements AgentHealthRpc {
+export class AgentHealthObject extends DurableObject<Env> implements AgentHealthRpc, AgentPlacesRpc {
   private breaker: Breaker;
   private changed_at = 0;
+  /** Made with the first request about places: most agents have no limits. */
+  private room: AgentPlacesRoom | null = null;
   /** Lost with the object: the next call that the agent refuses says it again. */
   private held_until = 0;
 
@@ -47,8 +57,8 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     return this.shown();
   }
 
-  async snapshot(): Promise<BreakerSnapshot> {
-    return this.shown();
+  async snapshot(hasLimits: boolean): Promise<BreakerSnapshot & { load?: AgentLoad }> {
+    return hasLimits ? { ...this.shown(), load: this.placesRoom().load() } : this.shown();
   }
 
   async hold(ms: number): Promise<BreakerSnapshot> {
@@ -65,6 +75,19 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     this.held_until = 0;
     await this.setBreaker(CLOSED);
     return this.shown();
+  }
+
+  async places(request: PlacesRequest): Promise<PlacesReply> {
+    return this.placesRoom().exchange(request);
+  }
+
+  async leave(holder: string): Promise<void> {
+    this.room?.leave(holder);
+  }
+
+  private placesRoom(): AgentPlacesRoom {
+    this.room ??= new AgentPlacesRoom(this.ctx.storage.kv, systemClock);
+    return this.room;
   }
 
   private async setBreaker(breaker: Breaker): Promise<void> {

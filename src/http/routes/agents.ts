@@ -144,7 +144,10 @@ function shown(call: Call, agent_type: string, registered: RegisteredAgent, snap
 
 async function shownNow(call: Call, agent_type: string, registration: RegisteredAgent) {
   const { services, tenant } = call.var;
-  return shown(call, agent_type, registration, await services.agentHealth(tenant, agent_type).snapshot());
+  const hasLimits = registration.limits !== undefined;
+  const { load, ...snapshot } = await services.agentHealth(tenant, agent_type).snapshot(hasLimits);
+  const agent = shown(call, agent_type, registration, snapshot);
+  return load === undefined ? agent : { ...agent, load };
 }
 
 function breakerOf(snapshot: BreakerSnapshot, now: number): BreakerState {
