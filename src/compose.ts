@@ -4,6 +4,7 @@ import { accessWith } from "./adapters/platform/access.ts";
 import { IsolateHealth } from "./adapters/durable/agent-health-client.ts";
 import { EmbeddedLimiter } from "./adapters/durable/rate-limit-client.ts";
 import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
+import { IsolateSpending } from "./adapters/spending/isolate-spending.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
 import type { BrotliDecoder } from "./adapters/agents/body/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
@@ -39,7 +40,14 @@ import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
 import { childrenReceiver, parentReceiver } from "./engine/call/child-news.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { AgentCallbacks, Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
-import type { AgentHealthRpc, CatalogRpc, Entered, RateLimiter, WorkerPorts } from "./engine/worker-ports.ts";
+import type {
+  AgentHealthRpc,
+  CatalogRpc,
+  Entered,
+  RateLimiter,
+  SpendingRpc,
+  WorkerPorts,
+} from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { ok, type Result } from "./contract/problem.ts";
@@ -234,6 +242,7 @@ export async function forgetExecution(env: Env, state: ExecutionState): Promise<
 interface Shared {
   cache: ResultCache;
   health: IsolateHealth;
+  spending: IsolateSpending;
   redis: GuardedRedis | null;
 }
 
@@ -250,17 +259,37 @@ export const composeShared = once((env): Shared => {
     redis === null
       ? new EmbeddedCache(env.RESULT_CACHE, systemClock, cacheChanged)
       : new UpstashCache(redis, systemClock);
-  return { cache, health, redis };
+  const spending = new IsolateSpending({
+    object: (account) => env.SPENDING.get(env.SPENDING.idFromName(account)) as unknown as SpendingRpc,
+    clock: systemClock,
+    isolateId: () => crypto.randomUUID(),
+    onChange: spendingChanged,
+  });
+  return { cache, health, spending, redis };
 });
 
 /** A shard of the embedded cache answers no more, or again. */
-function cacheChanged({ isLost, cause }: GuardChange): void {
+function cacheChanged(change: GuardChange): void {
+  guardChanged(
+    change,
+    "a result cache does not answer; until it does, its results are neither looked up nor kept",
+    "a result cache answers again",
+  );
+}
+
+/** The same of the object of one of the config's budgets. */
+function spendingChanged(change: GuardChange): void {
+  guardChanged(
+    change,
+    "a budget does not answer; until it does, calls are made without it",
+    "a budget answers again",
+  );
+}
+
+function guardChanged({ isLost, cause }: GuardChange, lost: string, back: string): void {
   const fault = cause instanceof Error ? { cause: cause.name } : {};
-  const message = isLost
-    ? "a result cache does not answer; until it does, its results are neither looked up nor kept"
-    : "a result cache answers again";
   const level = isLost ? "ERROR" : "INFO";
-  writeLog(level, logLine(level, systemClock.now(), { message, ...fault }));
+  writeLog(level, logLine(level, systemClock.now(), { message: isLost ? lost : back, ...fault }));
 }
 
 /** A tenant's catalog, for objects that report to it. */
@@ -298,6 +327,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     outbound: outbound.value,
     access: accessWith(keys, tokenSecrets, systemClock),
     agentHealth: agentHealthOver(env),
+    spending: composeShared(env).spending,
     limiter: limiter.value,
     clock: systemClock,
     platform: { randomExecutionId, sha256Hex, writeLog },
