@@ -21,6 +21,8 @@ const SIZES = {
   DRIVER_RUNS: { quick: 600, all: 1_500, soak: 50_000 },
   /** Simulated runs with the executions that their stages run. */
   FAMILY_RUNS: { quick: 150, all: 600, soak: 50_000 },
+  /** Simulated runs at agents with limits. */
+  FLEET_RUNS: { quick: 100, all: 250, soak: 10_000 },
   /** Simulated forks. */
   FORK_RUNS: { quick: 100, all: 400, soak: 30_000 },
   /** Simulated runs that readers of other protocols follow. */

@@ -9,6 +9,7 @@ import type {
   Place,
   PlaceAnswer,
   Ports,
+  ResultCache,
   RunSpending,
   SpentBudget,
 } from "../../../src/engine/ports.ts";
@@ -25,6 +26,16 @@ const SPENT: SpentBudget = {
   retry_after_seconds: 1,
 };
 const NOTHING_KEPT = { bytes: 0, find: () => Promise.resolve(null) };
+
+/** A result cache that keeps nothing. */
+export const NO_CACHE: ResultCache = {
+  ask: async () => ({ kept: NOTHING_KEPT, asksEach: false, isNoted: true }),
+  take: async () => "miss",
+  follow: async () => "miss",
+  report: async () => {},
+  last: async () => null,
+  forget: async () => {},
+};
 
 export class Gating {
   private readonly time: VirtualTime;
@@ -58,14 +69,7 @@ export class Gating {
 
   get shared(): NonNullable<Ports["shared"]> {
     return {
-      cache: {
-        ask: async () => ({ kept: NOTHING_KEPT, asksEach: false, isNoted: true }),
-        take: async () => "miss",
-        follow: async () => "miss",
-        report: async () => {},
-        last: async () => null,
-        forget: async () => {},
-      },
+      cache: NO_CACHE,
       health: this.health,
       places: this.places,
     };

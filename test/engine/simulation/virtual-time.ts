@@ -18,7 +18,8 @@ export class VirtualTime {
   }
 
   after(ms: number, task: () => void, life: object | null = null): () => void {
-    const timer = { at: this.now + Math.max(0, ms), order: (this.order += 1), life, task };
+    // As a clock shows them: whole milliseconds.
+    const timer = { at: this.now + Math.ceil(Math.max(0, ms)), order: (this.order += 1), life, task };
     this.timers.push(timer);
     return () => {
       const at = this.timers.indexOf(timer);

@@ -58,7 +58,8 @@ export class LimitedAgent {
     let failures = 0;
     let tick_ms = TICK_MS;
     try {
-      while (!signal.aborted && asking.refused?.kind !== "full") {
+      // Where the same call asks again, this one is that of an earlier life of its object.
+      while (!signal.aborted && asking.refused?.kind !== "full" && hand.isLatest(asking)) {
         const place = hand.claim(asking);
         if (place !== null) return place;
         const now = hand.now();

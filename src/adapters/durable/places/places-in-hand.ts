@@ -117,6 +117,11 @@ export class PlacesInHand {
     return asking;
   }
 
+  /** False where the same call has asked again since, or was taken for gone. */
+  isLatest(asking: Asking): boolean {
+    return this.asking.get(asking.ask.holder) === asking;
+  }
+
   leave(asking: Asking): void {
     const { holder } = asking.ask;
     if (this.asking.get(holder) === asking) this.asking.delete(holder);
