@@ -13,6 +13,8 @@ export const BreakerState = z.object({
   failures: z.number().check(z.int()),
   opened_at: z.nullable(z.iso.datetime()),
   retry_at: z.nullable(z.iso.datetime()),
+  /** Its Retry-After holds its calls back until then; absent where none does. */
+  held_until: z.optional(z.nullable(z.iso.datetime())),
   /** Why the last of the failures failed; absent where there is none. */
   last_failure: z.optional(z.string()),
 });

@@ -157,6 +157,7 @@ function breakerOf(snapshot: BreakerSnapshot, now: number): BreakerState {
     failures: snapshot.failures,
     opened_at: time(snapshot.opened_at),
     retry_at: time(snapshot.retry_at),
+    ...(snapshot.held_until === undefined ? {} : { held_until: time(snapshot.held_until) }),
     ...(snapshot.last_failure === undefined ? {} : { last_failure: snapshot.last_failure }),
   };
 }

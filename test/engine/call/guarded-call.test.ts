@@ -7,17 +7,29 @@ import { guardedCall } from "../../../src/engine/call/guarded-call.ts";
 import type { AgentHealth, AgentRequest } from "../../../src/engine/ports.ts";
 import { ok, Play, stage, status } from "../../core/rules/play.ts";
 
-/** What the breaker was told of a call, and whether the agent's retry budget was asked. */
-async function verdictOn(outcome: CallOutcome, signal = new AbortController().signal) {
+interface Seen {
+  verdict: CallVerdict | null;
+  isPlaced: boolean;
+  held_ms: number | null;
+  isCalled: boolean;
+  outcome: CallOutcome;
+}
+
+/** One call, and what its agent's health has heard of it. */
+async function seenOf(outcome: CallOutcome, own: Partial<AgentHealth> = {}, signal = NEVER): Promise<Seen> {
   let verdict: CallVerdict | null = null;
   let isPlaced = false;
+  let held_ms: number | null = null;
+  let isCalled = false;
   const health: AgentHealth = {
     admit: () => ({ admit: "call" }),
     report: (_agent, seen) => {
       verdict = seen;
     },
     refresh: () => {},
-    hold: () => {},
+    hold: (_agent, ms) => {
+      held_ms = ms;
+    },
     heldUntil: () => null,
     takeTurn: () => {},
     placeRetry: () => {
@@ -25,14 +37,26 @@ async function verdictOn(outcome: CallOutcome, signal = new AbortController().si
       return 0;
     },
     takeHedge: () => true,
+    ...own,
   };
   const { state } = new Play([stage("one")]);
   const call = { stage: "one", agent_type: "agent_one", attempt: 1, timeout_ms: 1_000 };
   const request = { tenant: "local", registration: null, call } as unknown as AgentRequest;
   const ports = { shared: { health } };
-  await guardedCall(ports, state, "one", request, signal, () => Promise.resolve(outcome));
+  const ended = await guardedCall(ports, state, "one", request, signal, () => {
+    isCalled = true;
+    return Promise.resolve(outcome);
+  });
+  return { verdict, isPlaced, held_ms, isCalled, outcome: ended };
+}
+
+/** What the breaker was told of a call, and whether the agent's retry budget was asked. */
+async function verdictOn(outcome: CallOutcome, signal = NEVER) {
+  const { verdict, isPlaced } = await seenOf(outcome, {}, signal);
   return { verdict, isPlaced };
 }
+
+const NEVER = new AbortController().signal;
 
 const failed = (failure: CallFailure): CallOutcome => ({ ok: false, failure });
 
@@ -59,4 +83,26 @@ test("429 and 503 that say when to come again are load, and no outage", async ()
   expect(await verdictOn(failed(status(500, { retry_after_ms: 2_000 })))).toMatchObject({
     verdict: "failure",
   });
+});
+
+test("what says when to come again holds the agent's calls back", async () => {
+  for (const code of [429, 503]) {
+    expect((await seenOf(failed(status(code, { retry_after_ms: 2_000 })))).held_ms).toBe(2_000);
+    expect((await seenOf(failed(status(code)))).held_ms).toBeNull();
+    expect((await seenOf(failed(status(code, { retry_after_ms: 0 })))).held_ms).toBeNull();
+  }
+  expect((await seenOf(failed(status(500, { retry_after_ms: 2_000 })))).held_ms).toBeNull();
+});
+
+test("a call that has begun is not sent where its agent holds calls back, unless it is the probe", async () => {
+  const until = 1_764_000_002_000;
+  const held = { heldUntil: () => until };
+  const unsent = await seenOf(ok(), held);
+  expect(unsent).toMatchObject({
+    isCalled: false,
+    outcome: { ok: "queued", reason: "retry_after", until },
+    verdict: null,
+  });
+  const probe = await seenOf(ok(), { ...held, admit: () => ({ admit: "probe", id: 1 }) });
+  expect(probe).toMatchObject({ isCalled: true, verdict: "success" });
 });

@@ -1,0 +1,85 @@
+// Runs whose agents have limits or hold calls back, on the real driver: when a call is made, and when its place is free.
+import { expect, test } from "vitest";
+import type { CallOutcome } from "../../../src/core/execution/command.ts";
+import type { AgentPlaces, Ports } from "../../../src/engine/ports.ts";
+import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
+import { Bench, BUSY, later, said } from "../simulation/fair-weather.ts";
+import { Gating } from "../simulation/gating.ts";
+import { Random } from "../../core/simulation/random.ts";
+import { Tally } from "../../core/simulation/tally.ts";
+
+/** A run of one stage whose agent has one place. @param free_ms when it is free */
+function limited(answer: (bench: Bench) => Promise<CallOutcome>, free_ms = 0) {
+  let held = 0;
+  const bench: Bench = new Bench((_request, _hooks, self) => answer(self));
+  const place = () => {
+    held += 1;
+    return { release: () => (held -= 1) };
+  };
+  const places: AgentPlaces = {
+    take: () =>
+      bench.ms >= free_ms
+        ? { kind: "place", place: place() }
+        : { kind: "queued", reason: "concurrency", until: null },
+    turn: () => new Promise((resolve) => bench.time.after(free_ms - bench.ms, () => resolve(place()))),
+  };
+  const { shared } = new Gating(bench.time, new Random(1), new Tally());
+  bench.platform.outside = { shared: { ...shared, places } as NonNullable<Ports["shared"]> };
+  const agent = { url: "https://a.test", protocol: "native" as const, limits: { concurrency: 1 } };
+  const spec = makeSpec([makeStage("one")], { enable_caching: false }, { agents: { agent_one: agent } });
+  return { bench, spec, held: () => held };
+}
+
+test("a call has its place until its end, each try one of its own", async () => {
+  const answers = [BUSY, said()];
+  const { bench, spec, held } = limited((self) => later(self, 100, answers.shift() as CallOutcome));
+  await bench.start(spec);
+  await bench.until(50);
+  expect(held()).toBe(1);
+  await bench.until(150);
+  // Between two tries the place is another's.
+  expect(held()).toBe(0);
+  await bench.until();
+  expect(bench.types.at(-1)).toBe("execution.completed");
+  expect(held()).toBe(0);
+  // A place that is there at once leaves no trace.
+  expect(bench.types).not.toContain("stage.queued one");
+});
+
+test("a call that waits is made when its turn comes", async () => {
+  const { bench, spec } = limited((self) => later(self, 100, said()), 3_000);
+  await bench.start(spec);
+  await bench.until();
+  expect(bench.types).toEqual([
+    "execution.started",
+    "stage.queued one",
+    "stage.started one",
+    "stage.completed one",
+    "execution.completed",
+  ]);
+  expect(bench.ms).toBeGreaterThanOrEqual(3_100);
+  expect(bench.requests).toHaveLength(1);
+});
+
+test("a call that is cut gives its place back at once", async () => {
+  const { bench, spec, held } = limited(() => new Promise(() => {}));
+  await bench.start(spec);
+  await bench.until(50);
+  bench.driver.submit({ type: "pause", mode: "abort" });
+  expect(held()).toBe(0);
+  bench.driver.submit({ type: "resume" });
+  await bench.until(100);
+  expect(held()).toBe(1);
+  bench.driver.submit({ type: "cancel", reason: "by its caller" });
+  expect(held()).toBe(0);
+});
+
+test("a run that waits for a place is cancelled without a call", async () => {
+  const { bench, spec, held } = limited(() => later(bench, 1, said()), 10_000);
+  await bench.start(spec);
+  await bench.until(50);
+  bench.driver.submit({ type: "cancel", reason: "by its caller" });
+  await bench.until(20_000);
+  expect(bench.requests).toHaveLength(0);
+  expect(held()).toBe(0);
+});
