@@ -5,6 +5,7 @@ import { IsolateHealth } from "./adapters/durable/agent-health-client.ts";
 import { IsolatePlaces } from "./adapters/durable/places/agent-places-client.ts";
 import { EmbeddedLimiter } from "./adapters/durable/rate-limit-client.ts";
 import { EmbeddedCache } from "./adapters/durable/result-cache-client.ts";
+import { IsolateSpending } from "./adapters/spending/isolate-spending.ts";
 import { HttpAgents } from "./adapters/agents/agents.ts";
 import type { BrotliDecoder } from "./adapters/agents/body/codings.ts";
 import { RedactingAgents } from "./adapters/agents/redacting.ts";
@@ -46,6 +47,7 @@ import type {
   CatalogRpc,
   Entered,
   RateLimiter,
+  SpendingRpc,
   WorkerPorts,
 } from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
@@ -243,6 +245,7 @@ interface Shared {
   cache: ResultCache;
   health: IsolateHealth;
   places: IsolatePlaces;
+  spending: IsolateSpending;
   redis: GuardedRedis | null;
 }
 
@@ -260,17 +263,37 @@ export const composeShared = once((env): Shared => {
     redis === null
       ? new EmbeddedCache(env.RESULT_CACHE, systemClock, cacheChanged)
       : new UpstashCache(redis, systemClock);
-  return { cache, health, places, redis };
+  const spending = new IsolateSpending({
+    object: (account) => env.SPENDING.get(env.SPENDING.idFromName(account)) as unknown as SpendingRpc,
+    clock: systemClock,
+    isolateId: () => crypto.randomUUID(),
+    onChange: spendingChanged,
+  });
+  return { cache, health, places, spending, redis };
 });
 
 /** A shard of the embedded cache answers no more, or again. */
-function cacheChanged({ isLost, cause }: GuardChange): void {
+function cacheChanged(change: GuardChange): void {
+  guardChanged(
+    change,
+    "a result cache does not answer; until it does, its results are neither looked up nor kept",
+    "a result cache answers again",
+  );
+}
+
+/** The same of the object of one of the config's budgets. */
+function spendingChanged(change: GuardChange): void {
+  guardChanged(
+    change,
+    "a budget does not answer; until it does, calls are made without it",
+    "a budget answers again",
+  );
+}
+
+function guardChanged({ isLost, cause }: GuardChange, lost: string, back: string): void {
   const fault = cause instanceof Error ? { cause: cause.name } : {};
-  const message = isLost
-    ? "a result cache does not answer; until it does, its results are neither looked up nor kept"
-    : "a result cache answers again";
   const level = isLost ? "ERROR" : "INFO";
-  writeLog(level, logLine(level, systemClock.now(), { message, ...fault }));
+  writeLog(level, logLine(level, systemClock.now(), { message: isLost ? lost : back, ...fault }));
 }
 
 /** A tenant's catalog, for objects that report to it. */
@@ -310,6 +333,7 @@ function readServices(env: Env): Result<Services, BadVariable> {
     outbound: outbound.value,
     access: accessWith(keys, tokenSecrets, systemClock),
     agentHealth: agentHealthOver(env),
+    spending: composeShared(env).spending,
     limiter: limiter.value,
     clock: systemClock,
     platform: { randomExecutionId, sha256Hex, writeLog },

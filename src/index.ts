@@ -11,5 +11,6 @@ export { ExecutionObject } from "./objects/execution/execution.ts";
 export { LedgerObject } from "./objects/execution-index/execution-index.ts";
 export { MonitorObject } from "./objects/monitor.ts";
 export { RateLimitObject } from "./objects/rate-limit.ts";
+export { SpendingObject } from "./objects/spending.ts";
 
 export default createApp();

@@ -29,6 +29,7 @@ export interface Env {
   AGENT_HEALTH: DurableObjectNamespace;
   RESULT_CACHE: DurableObjectNamespace;
   RATE_LIMIT: DurableObjectNamespace;
+  SPENDING: DurableObjectNamespace;
   [name: string]: unknown;
 }
 

@@ -26,8 +26,8 @@ import { executeRun, executionPath, followHeaders, startRun } from "./starts.ts"
  * Every method throws `CoordinatorClientError`, distinguished by its `code`, or the reason of the `signal` that the
  * caller aborted. Besides the codes that a method lists, any call may end with `NETWORK_ERROR` (no answer),
  * `INVALID_RESPONSE` (the response is not from a coordinator), `UNAUTHORIZED`, `FORBIDDEN`, `INVALID_REQUEST`
- * (`errors` names each bad field) or `INTERNAL_ERROR`, and a call that starts work with `RATE_LIMITED` or
- * `COORDINATOR_DISABLED`.
+ * (`errors` names each bad field) or `INTERNAL_ERROR`, and a call that starts work with `RATE_LIMITED`,
+ * `BUDGET_EXCEEDED` or `COORDINATOR_DISABLED`.
  *
  * Answers are read with JSON.parse, which changes the digits of integers beyond 2^53: ids of 64 bits that JavaScript is
  * to read are strings where agents send them.

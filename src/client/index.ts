@@ -14,6 +14,7 @@ export type { FollowOptions } from "./follow.ts";
 export type {
   Alert,
   Bottleneck,
+  BudgetState,
   ConfigPatch,
   CostMetrics,
   Metrics,

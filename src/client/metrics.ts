@@ -1,6 +1,7 @@
 // The types of config, metrics and alerts (src/contract/README.md sections 6 and 7): the contract's own, under the
 // names that a client imports.
 import type { CoordinatorConfig } from "../contract/config.ts";
+import type * as Budgets from "../contract/budget.ts";
 import type * as Contract from "../contract/metrics.ts";
 
 /**
@@ -11,6 +12,15 @@ import type * as Contract from "../contract/metrics.ts";
  * const firing: Alert[] = (await client.getAlerts()).filter((alert) => alert.firing);
  */
 export type Alert = Contract.Alert;
+
+/**
+ * A budget of the config with what its executions have spent in its period, in US dollars; null where that is not known
+ * now. `resets_at` is RFC 3339.
+ *
+ * @example
+ * const left = ({ cost_usd, spent_usd }: BudgetState) => cost_usd - (spent_usd ?? 0);
+ */
+export type BudgetState = Budgets.BudgetState;
 
 /**
  * A stage that runs spend their time in. Durations in ms, `impact_score` from 0 to 1, `percentage_of_total` from 0 to

@@ -1,5 +1,6 @@
 // The schemas that endpoints name as their answers: loaded together, for the OpenAPI document and tests alone. A name
 // here is also the schema's name in that document.
+export { BudgetList } from "./budget.ts";
 export { CoordinatorConfig } from "./config.ts";
 export { ChatStopped, Conversation, ForkAnswer } from "./conversation.ts";
 export { EventList } from "./event.ts";

@@ -77,6 +77,22 @@ export const ScopeBudget = z.strictObject({
 });
 export type ScopeBudget = z.infer<typeof ScopeBudget>;
 
+/** Where a budget of the tenant or of a pipeline is: null where that is not known now. */
+export const BudgetState = z.object({
+  scope: z.string(),
+  cost_usd: z.number(),
+  window_seconds: z.number(),
+  /** In the last `window_seconds`. */
+  spent_usd: z.nullable(z.number()),
+  /** In the hands of running executions: part of it may be spent. */
+  lent_usd: z.nullable(z.number()),
+  /** When all that is spent now has left the period; null also where nothing is spent. */
+  resets_at: z.nullable(z.iso.datetime()),
+});
+export type BudgetState = z.infer<typeof BudgetState>;
+
+export const BudgetList = z.object({ data: z.array(BudgetState) });
+
 /** Labels of an execution: `{"user": "u1"}`. */
 export const Tags = z
   .record(

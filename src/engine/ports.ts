@@ -116,7 +116,7 @@ export interface Ports {
   /** The run's share of its isolate's memory. Absent if memory is not limited. */
   memory?: MemoryShare;
   /** What executions share. Absent where they share nothing. */
-  shared?: { cache: ResultCache; health: AgentHealth; places?: AgentPlaces };
+  shared?: { cache: ResultCache; health: AgentHealth; places?: AgentPlaces; spending?: RunSpending };
   /**
    * The token under which an agent may answer a call later. Asked only for a stage that allows it. Null where the
    * environment cannot be used; every request then says why. Absent where no agent can answer later.
@@ -331,6 +331,25 @@ export interface AgentPlaces {
    * its place in the queue was lost: it is to ask again.
    */
   turn(ask: PlaceAsk, signal: AbortSignal): Promise<Place | null>;
+}
+
+/** A budget of the config that is spent. */
+export interface SpentBudget {
+  scope: string;
+  spent_usd: number;
+  limit_usd: number;
+  window_seconds: number;
+  retry_after_seconds: number;
+}
+
+/** The config's budgets, as a run's calls spend of them. No method rejects. */
+export interface RunSpending {
+  /** Null where a call may be made. Answered at once where the isolate has something left of each of the run's budgets. */
+  check(run: RunSpec): SpentBudget | null | Promise<SpentBudget | null>;
+  /** Calls of the run have cost so much more. */
+  spent(run: RunSpec, usd: number): void;
+  /** The run makes no calls for now. May be called again. */
+  rests(run: RunSpec): void;
 }
 
 /** A log that cannot be read: a record is missing or is not what was written. */

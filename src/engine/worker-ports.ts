@@ -32,6 +32,13 @@ import type {
   TenantHealth,
 } from "../core/resilience/breaker.ts";
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
+import type {
+  SpendingAnswer,
+  SpendingReport,
+  SpendingStanding,
+  SpendingTerms,
+} from "../core/spending/account.ts";
+import type { SpendingRun } from "../core/spending/run-budgets.ts";
 import type { CallbackClaims, WaitClaims } from "../core/security/outside-token.ts";
 import type { TokenRun } from "../core/security/token.ts";
 import type {
@@ -43,7 +50,7 @@ import type {
   Sent,
   StreamReader,
 } from "./object-protocol.ts";
-import type { Clock } from "./ports.ts";
+import type { Clock, SpentBudget } from "./ports.ts";
 import type { ListedTurn, TurnPlace, TurnsBefore, TurnsQuery } from "./conversation-turns.ts";
 
 /** All that the Worker reaches the outside through. */
@@ -58,6 +65,7 @@ export interface WorkerPorts {
   access: Access;
   /** The object of an agent's breaker. */
   agentHealth: (tenant: string, agent_type: string) => AgentHealthRpc;
+  spending: StartSpending;
   /** Null where calls are not limited. */
   limiter: RateLimiter | null;
   clock: Clock;
@@ -415,6 +423,20 @@ export interface DeliveryJob {
 
 export interface DeliveryQueue {
   send(tenant: string, job: DeliveryJob): Promise<void>;
+}
+
+/** The object of one of the config's budgets. */
+export interface SpendingRpc {
+  report(terms: SpendingTerms, report: SpendingReport): Promise<SpendingAnswer>;
+  standing(terms: SpendingTerms): Promise<SpendingStanding>;
+}
+
+/** The config's budgets, as runs are started within them. No method rejects. */
+export interface StartSpending {
+  /** Null where the run may start: also where its budgets do not answer in time. */
+  admit(run: SpendingRun): Promise<SpentBudget | null>;
+  /** Where a budget is; null where it does not answer in time. */
+  standing(account: string, terms: SpendingTerms): Promise<SpendingStanding | null>;
 }
 
 export interface RateLimiter {

@@ -11,6 +11,7 @@ import { chatCompletions } from "./facades/openai/chat.ts";
 import { responses } from "./facades/openai/responses.ts";
 import { mcp } from "./facades/mcp/mcp.ts";
 import { alerts } from "./routes/alerts.ts";
+import { budgets } from "./routes/budgets.ts";
 import { config } from "./routes/config.ts";
 import { conversations } from "./routes/conversations/conversations.ts";
 import { fork } from "./routes/conversations/fork.ts";
@@ -39,7 +40,7 @@ export const ENDPOINTS: readonly TaggedEndpoint[] = [
   ...tagged("protocols", ...agUi, ...mcp, ...a2a),
   ...tagged("pipelines", ...pipelines),
   ...tagged("agents", ...agents),
-  ...tagged("config", ...config),
+  ...tagged("config", ...config, ...budgets),
   ...tagged("metrics", ...metrics, ...alerts, ...prometheus),
   ...tagged("about", ...about(() => ENDPOINTS)),
 ];

@@ -13,6 +13,7 @@ const OTHERS = [
   "objects/execution-index/execution-index.ts",
   "objects/monitor.ts",
   "objects/result-cache/result-cache.ts",
+  "objects/spending.ts",
 ];
 
 function filesWith(form: RegExp): string[] {

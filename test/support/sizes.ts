@@ -15,6 +15,8 @@ const SIZES = {
   ADMISSION_RUNS: { quick: 60, all: 150, soak: 10_000 },
   /** Simulated agents with limits. */
   PLACES_RUNS: { quick: 60, all: 200, soak: 10_000 },
+  /** Simulated budgets of many isolates. */
+  SPENDING_RUNS: { quick: 5, all: 10, soak: 2_000 },
   /** Simulated runs of the real driver. */
   DRIVER_RUNS: { quick: 600, all: 1_500, soak: 50_000 },
   /** Simulated runs with the executions that their stages run. */

@@ -4,7 +4,7 @@ import type { PipelineExecution } from "../../contract/execution.ts";
 import type { Usage } from "../../contract/stage.ts";
 import { addUsage } from "../../contract/usage.ts";
 import type { JsonObject } from "../../contract/json.ts";
-import type { CallOutcome } from "../../core/execution/command.ts";
+import type { CallOutcome, Overspent } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import type { SeenChild } from "../../core/execution/state.ts";
 import type { EventOf, LifecycleEvent } from "../../contract/event.ts";
@@ -37,6 +37,8 @@ class Following {
   /** Tries to take the stream up again since it last gave an event. */
   private tries = 0;
   private isSaid = false;
+  /** Why it is paused, where a budget is spent. */
+  private overspent: Overspent | null = null;
   /** The units whose questions are open, or have some within. */
   private readonly asking: Set<string>;
   /** What its units have used, where its run has a budget; those of an earlier rest together. */
@@ -145,6 +147,12 @@ class Following {
     const event = parseJson(/^data: (.*)$/m.exec(message)?.[1] ?? "") as StreamEvent;
     if ("seq" in event) this.note(event);
     switch (event.type) {
+      case "execution.paused":
+        this.overspent = overspentIn(event);
+        return null;
+      case "execution.resumed":
+        this.overspent = null;
+        return null;
       case "execution.completed":
       case "execution.failed":
       case "execution.cancelled":
@@ -198,7 +206,8 @@ class Following {
     if (end === null) return null;
     if (end === "terminal") return this.ended(await this.read());
     const usage = this.used.size === 0 ? {} : { usage: this.sum() };
-    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking], ...usage } };
+    const overspent = this.overspent === null ? {} : { overspent: this.overspent };
+    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking], ...usage }, ...overspent };
   }
 
   private async ended(execution: PipelineExecution): Promise<CallOutcome> {
@@ -245,6 +254,8 @@ const CONCERNS: ReadonlySet<string> = new Set([
   "execution.completed",
   "execution.failed",
   "execution.cancelled",
+  "execution.paused",
+  "execution.resumed",
   "stage.started",
   "stage.waiting",
   "stage.delta",
@@ -254,6 +265,12 @@ const ENDS: ReadonlySet<string> = new Set([
   "stage.completed",
   "stage.failed",
 ] satisfies StreamEvent["type"][]);
+
+function overspentIn({ data }: EventOf<"execution.paused">): Overspent | null {
+  if (!("reason" in data) || data.scope === undefined) return null;
+  const { scope, spent, limit } = data;
+  return { scope, spent_usd: spent.cost_usd ?? 0, limit_usd: limit.cost_usd ?? 0 };
+}
 
 /** A stage's data is an object: where the last stage was skipped there is nothing in it. */
 function objectOf(data: unknown): JsonObject {

@@ -1,6 +1,14 @@
 // The client's calls about the coordinator itself: its config, metrics, alerts and the registry of agents.
 import type { CoordinatorConfig } from "../../contract/config.ts";
-import type { Alert, Bottleneck, ConfigPatch, Metrics, MetricsWindow, StageMetrics } from "../metrics.ts";
+import type {
+  Alert,
+  Bottleneck,
+  BudgetState,
+  ConfigPatch,
+  Metrics,
+  MetricsWindow,
+  StageMetrics,
+} from "../metrics.ts";
 import type { Agent, CallOptions, Registration } from "../requests.ts";
 import { type ClientOptions, Transport } from "../transport.ts";
 
@@ -131,6 +139,18 @@ export abstract class ManagementCalls {
    */
   async getAlerts(options: CallOptions = {}): Promise<Alert[]> {
     return (await this.http.json<{ data: Alert[] }>("/v1/alerts", { signal: options.signal })).data;
+  }
+
+  /**
+   * Lists the config's budgets of the tenant and of pipelines, with what is spent of them. `updateConfig` sets them
+   * (`budgets`).
+   *
+   * @returns amounts in US dollars; null where one is not known now
+   * @example
+   * const spent = (await client.getBudgets()).filter(({ spent_usd, cost_usd }) => (spent_usd ?? 0) >= cost_usd);
+   */
+  async getBudgets(options: CallOptions = {}): Promise<BudgetState[]> {
+    return (await this.http.json<{ data: BudgetState[] }>("/v1/budgets", { signal: options.signal })).data;
   }
 
   /**

@@ -16,8 +16,12 @@ import type { UnitName } from "./units/unit-name.ts";
 export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall | QueuedCall | OverspentCall;
 
 /** It was not made: a budget of the config is spent. */
-export interface OverspentCall {
+interface OverspentCall extends Overspent {
   ok: "overspent";
+}
+
+/** A budget of the config that is spent. */
+export interface Overspent {
   /** As the config has it. */
   scope: string;
   spent_usd: number;
@@ -36,6 +40,8 @@ interface QueuedCall {
 interface RestingCall {
   ok: "rests";
   seen: SeenChild;
+  /** Why it is paused, where a budget of the config is spent. */
+  overspent?: Overspent;
 }
 
 /** The agent asks for input before it goes on. */

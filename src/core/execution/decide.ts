@@ -165,11 +165,13 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   if (command.outcome.ok === "later") {
     awaitCallback(batch, command.stage, command.outcome, command.began_at);
   } else if (command.outcome.ok === "rests") {
+    const { overspent } = command.outcome;
     takeRest(batch, command.stage, command.outcome, command.began_at);
+    if (overspent !== undefined && batch.state.status !== "paused") takeOverspent(batch, overspent);
   } else if (command.outcome.ok === "queued") {
     takeQueued(batch, command.stage, command.outcome);
   } else if (command.outcome.ok === "overspent") {
-    takeOverspent(batch, command.stage, command.outcome);
+    takeOverspent(batch, command.outcome, command.stage);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {

@@ -5,8 +5,8 @@ import type { ConversationTurn } from "../../contract/execution.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { StageError, Usage } from "../../contract/stage.ts";
 import type { PrivateSpec } from "./run-spec.ts";
-import type { UnitName } from "./units/unit-name.ts";
 import type { AcceptedAnswer, OutsideAnswer, SeenChild } from "./state.ts";
+import type { UnitName } from "./units/unit-name.ts";
 
 /** How the call of a stage.started ended. */
 export interface CallEnd {

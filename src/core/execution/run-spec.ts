@@ -71,6 +71,8 @@ export interface PrivateSpec {
   replaces?: ReplacedTurn;
   /** The stage that runs it; absent where it is no stage's. */
   parent?: ParentStage;
+  /** The pipelines of the executions whose stages run it, the first one first; absent where the config has no budgets. */
+  outer_pipelines?: string[];
   /** The pipelines that its stages run, and those that these run, as they were when the first of all began. */
   pipelines?: Record<string, PinnedPipeline>;
   /** The same of the result cache; absent in runs of versions that had EARLIER_SHARDS. */

@@ -205,6 +205,8 @@ export interface ExecutionState {
   readonly paused_at: number | null;
   /** How it is paused, or was before; null where it never was. */
   readonly lastPause: PauseMode | null;
+  /** It is paused since a budget of the config is spent. */
+  readonly isOverspent: boolean;
   /** Since when the clock is stopped: queued, paused without a call in flight, or waiting. */
   readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */

@@ -170,7 +170,7 @@ function followed(clock: Clock, attempt: CachedTry, { began_at, ends_at }: TryTi
 
 /** True for a call that makes no result that others could wait for. */
 function makesNone({ ok }: CallOutcome): boolean {
-  return ok === false || ok === "asks";
+  return ok === false || ok === "asks" || ok === "overspent";
 }
 
 function hit({ data, context, text }: CachedResult, hooks: StageHooks): CallOutcome {

@@ -21,9 +21,12 @@ export function parentReceiver(rpcOf: RpcOf): Receiver {
       if (parent === undefined || (!change.status && state.status !== "waiting")) return;
       const hasEnded = isTerminal(state.status);
       // Of its beginning the stage hears by the stream that it follows, and its own run pauses it.
-      const isKnown = state.status === "paused" || (!isAtRest(state) && state.pausedSpans.length === 0);
+      const isPaused = state.status === "paused" && !state.isOverspent;
+      const isKnown = isPaused || (!isAtRest(state) && state.pausedSpans.length === 0);
       const seq = isKnown && !hasEnded ? null : state.seq;
       const command = await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id, seq);
+      // Its run pauses as well, once it hears why, and is resumed with it.
+      if (state.isOverspent && command?.type === "resume") return;
       if (command !== null && !hasEnded) await rpcOf(tenant, execution_id).steer(command);
     },
   };

@@ -10,11 +10,11 @@ import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { CallVerdict } from "../../core/resilience/breaker.ts";
 import { classify, retryAfter } from "../../core/resilience/classify.ts";
-import type { AgentHealth, AgentRequest } from "../ports.ts";
+import type { AgentHealth, AgentRequest, RunSpending } from "../ports.ts";
 
-/** The call's outcome; a refusal where the breaker is open, and then nothing was called. */
+/** The call's outcome; where the breaker is open, or a budget of the config spent, nothing was called. */
 export async function guardedCall(
-  ports: { shared?: { health: AgentHealth } },
+  ports: { shared?: { health: AgentHealth; spending?: RunSpending } },
   state: ExecutionState,
   unit: UnitName,
   request: AgentRequest,
@@ -24,6 +24,12 @@ export async function guardedCall(
   const health = ports.shared?.health;
   if (health === undefined) return call();
   const { config } = state.spec;
+  const checked = ports.shared?.spending?.check(state.spec) ?? null;
+  const overspent = checked instanceof Promise ? await checked : checked;
+  if (overspent !== null) {
+    const { scope, spent_usd, limit_usd } = overspent;
+    return { ok: "overspent", scope, spent_usd, limit_usd };
+  }
   const { agent_type, timeout_ms, attempt } = request.call;
   const agent = { tenant: request.tenant, agent_type, registration: request.registration };
   const policy = config.enable_circuit_breaker ? config.circuit_breaker : null;

@@ -20,12 +20,20 @@ import { callbackUrl } from "./callback.ts";
 import { hedgedCall } from "./hedged-call.ts";
 import { runChild } from "./run-child.ts";
 import { guardedCall } from "./guarded-call.ts";
-import type { AgentHealth, AgentPlaces, AgentRequest, Ports, StageCache, StageHooks } from "../ports.ts";
+import type {
+  AgentHealth,
+  AgentPlaces,
+  AgentRequest,
+  Ports,
+  RunSpending,
+  StageCache,
+  StageHooks,
+} from "../ports.ts";
 import { lastResult, throughCache } from "./cached-call.ts";
 
 /** The ports of one run's calls. */
 export interface StagePorts extends Pick<Ports, "agents" | "clock" | "callbackToken" | "children"> {
-  shared?: { cache: StageCache; health: AgentHealth; places?: AgentPlaces };
+  shared?: { cache: StageCache; health: AgentHealth; places?: AgentPlaces; spending?: RunSpending };
 }
 
 const REJECTED: CallOutcome = { ok: false, failure: { kind: "rejected" } };

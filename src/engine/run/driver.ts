@@ -15,6 +15,7 @@ import type { LogEvent } from "../../core/execution/log-event.ts";
 import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
+import { ownCost } from "../../core/spending/own-cost.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import { CallbacksInFlight } from "./callbacks-in-flight.ts";
 import { CallsInFlight } from "./calls-in-flight.ts";
@@ -202,6 +203,8 @@ export class ExecutionDriver {
     if (started !== null && !isQueued(command)) this.cache.begins(started);
     const decision = decide(before, command, this.ports.clock.now(), this.gates.of(started ?? before?.spec));
     this.current = decision.state;
+    const usd = ownCost(decision.state, decision.events);
+    if (usd > 0) this.ports.shared?.spending?.spent((decision.state as ExecutionState).spec, usd);
     this.gates.decided(decision);
     if (started !== null) this.memory.started(started);
     if (this.current?.ended_at !== null && decision.events.length > 0) this.memory.over();
@@ -363,6 +366,7 @@ export class ExecutionDriver {
     if (this.isBusy) this.idle ??= Promise.withResolvers<void>();
     else {
       this.cache.rests(this.current !== null && isTerminal(this.current.status));
+      if (this.current !== null) this.ports.shared?.spending?.rests(this.current.spec);
       this.idle?.resolve();
       this.idle = null;
     }

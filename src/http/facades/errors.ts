@@ -63,6 +63,7 @@ const OPENAI_CODES: Readonly<Partial<Record<ErrorCode, string>>> = {
   PIPELINE_NOT_FOUND: "model_not_found",
   UNAUTHORIZED: "invalid_api_key",
   RATE_LIMITED: "rate_limit_exceeded",
+  BUDGET_EXCEEDED: "insufficient_quota",
 };
 
 function rpcCode(error: CoordinatorError, status: number): number {

@@ -81,7 +81,7 @@ function componentsOf(operations: readonly Operation[]): Json {
 const ANYWHERE: readonly ErrorCode[] = ["INVALID_REQUEST", "FORBIDDEN", "NOT_ACCEPTABLE", "INTERNAL_ERROR"];
 const WITH_A_KEY: readonly ErrorCode[] = ["UNAUTHORIZED"];
 const WITH_A_BODY: readonly ErrorCode[] = ["UNSUPPORTED_MEDIA_TYPE", "RESOURCE_EXHAUSTED"];
-const WITH_WORK: readonly ErrorCode[] = ["RATE_LIMITED", "COORDINATOR_DISABLED"];
+const WITH_WORK: readonly ErrorCode[] = ["RATE_LIMITED", "BUDGET_EXCEEDED", "COORDINATOR_DISABLED"];
 
 function describe(operation: Operation): Json {
   const { id, tag, summary, permission } = operation;

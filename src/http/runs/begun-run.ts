@@ -26,7 +26,7 @@ export interface RunContext {
 }
 
 /** What all requests that start a run have in common. */
-export interface RunRequest extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache"> {
+export interface RunRequest extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache" | "tags"> {
   /** Given instead of the turns of its conversation, which then neither gives nor keeps one. */
   history?: ConversationTurn[];
   /** Its readers leave where it is paused or asks; for good where they are answered then. */

@@ -26,6 +26,7 @@ import {
   registrationOf,
   stagesOf,
 } from "./run-spec.ts";
+import { withinBudgets } from "./within-budgets.ts";
 
 export interface PlannedFork {
   plan: ForkPlan;
@@ -82,7 +83,10 @@ export async function planForkOf(
   };
   const plan = planFork(source, target, request);
   if (!plan.ok) return plan;
+  const tags = request.tags ?? source.spec.tags;
   const begin = async (): Promise<Result<PlannedRun>> => {
+    const within = await withinBudgets(services, planned.value, tags, context);
+    if (!within.ok) return begun.refuse(within);
     const entered = await begun.enter(planned.value);
     if (!entered.ok) return entered;
     const { spec: admitted, queued } = entered.value;
@@ -98,7 +102,8 @@ export async function planForkOf(
     const { conversation_id } = source.spec;
     // A stage that is to be run again is not to be answered by what the cache has of it.
     const isAnew = plan.value.rerun.some(({ reason }) => reason === "from");
-    const asked = { query: target.query, conversation_id, cache: isAnew ? ("bypass" as const) : undefined };
+    const cache = isAnew ? ("bypass" as const) : undefined;
+    const asked = { query: target.query, conversation_id, cache, tags };
     const spec = pin(planned.value, kept, { ...admitted, history: own }, asked, context, services.settings);
     const forked: PlannedRun["spec"] = {
       ...spec,

@@ -23,6 +23,7 @@ import { bypassesCache } from "../request/negotiate.ts";
 import { BegunRun, type EnteredRun, type Plan, type RunContext, type RunRequest } from "./begun-run.ts";
 import type { Identity } from "./identify.ts";
 import { nestedPipelines, withNested } from "./nested-pipelines.ts";
+import { withinBudgets } from "./within-budgets.ts";
 
 /** A run that is to start now, or to wait in the queue of its conversation. */
 export interface PlannedRun {
@@ -84,6 +85,8 @@ export async function planRun(
   catalog = await withNested(catalogs, context.tenant, catalog, named as PipelineStage[]);
   const plan = planOn(catalog);
   if (!plan.ok) return begun.refuse(plan);
+  const within = await withinBudgets(services, plan.value, request.tags, context);
+  if (!within.ok) return begun.refuse(within);
   const kept = {
     context: request.context,
     inputs: {},
@@ -119,6 +122,8 @@ export async function planStage(
   begun.expect(catalogs.last(context.tenant), planOn);
   const plan = planOn(await withNested(catalogs, context.tenant, await reading, [stage]));
   if (!plan.ok) return begun.refuse(plan);
+  const within = await withinBudgets(services, plan.value, undefined, context);
+  if (!within.ok) return begun.refuse(within);
   const kept = {
     context: request.context,
     inputs,
@@ -202,8 +207,12 @@ export function pin(
     ...originOf(all, context, settings),
     ...(pipelines === undefined ? {} : { pipelines }),
     tenant: context.tenant,
+    ...(request.tags === undefined ? {} : { tags: request.tags }),
     watched: context.watched,
-    config: runConfig(config, all),
+    config: runConfig(config, all, {
+      pipelines: [pipeline, ...Object.keys(pipelines ?? {})],
+      tags: request.tags,
+    }),
     agents: Object.fromEntries(
       agentTypesOf(all, config).map((agent_type) => [
         agent_type,

@@ -69,6 +69,26 @@ test("a rest says which event was read, and behind it the next call goes on", as
   expect(next).toMatchObject({ outcome: { ok: true }, after: [3], specs: [null] });
 });
 
+test("a rest says whether a budget is spent, unless it was resumed since", async () => {
+  const overspent = { scope: "tenant", spent_usd: 2, limit_usd: 1 };
+  const spent = { cost_usd: 2, tokens: 0 };
+  const data = {
+    mode: "drain",
+    reason: "budget",
+    by_stage: {},
+    scope: "tenant",
+    spent,
+    limit: { cost_usd: 1 },
+  };
+  const paused = event("execution.paused", 2, { data });
+  const rest = await followed([[event("execution.started", 1), paused, ":rest"]]);
+  expect(rest.outcome).toEqual({ ok: "rests", seen: { seq: 2, asking: [] }, overspent });
+  const resumed = [paused, event("execution.resumed", 3, { data: {} }), event("stage.waiting", 4), ":rest"];
+  expect((await followed([resumed])).outcome).toEqual({ ok: "rests", seen: { seq: 4, asking: [] } });
+  const byHand = [event("execution.paused", 2, { data: { mode: "drain" } }), ":rest"];
+  expect((await followed([byHand])).outcome).toEqual({ ok: "rests", seen: { seq: 2, asking: [] } });
+});
+
 test("an event may come in pieces of any size", async () => {
   const whole = event("execution.started", 1) + delta("é one", 0) + completed(2);
   for (let size = 1; size < 30; size += 1) {

@@ -29,6 +29,7 @@ const KINDS: Record<string, { name: string; days: number }> = {
   AgentHealthObject: { name: "agent health", days: 0 },
   CourierObject: { name: "delivery queue", days: 7 },
   RateLimitObject: { name: "rate limit", days: 0 },
+  SpendingObject: { name: "budget", days: 0 },
 };
 /** Of the Worker, a run. */
 const WORKER_CPU_MS = 2;

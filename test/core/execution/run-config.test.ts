@@ -9,7 +9,7 @@ const STRATEGY = { strategy: "use_default" as const, data: { text: "x".repeat(1_
 
 test("keeps every key but those that concern all runs together", () => {
   const { alert_thresholds, metrics_export_interval, ...rest } = DEFAULT_CONFIG;
-  expect(runConfig(DEFAULT_CONFIG, [makeStage("a")])).toEqual(rest);
+  expect(runConfig(DEFAULT_CONFIG, [makeStage("a")], { pipelines: ["p"] })).toEqual(rest);
   expect([alert_thresholds, metrics_export_interval]).not.toContain(undefined);
 });
 
@@ -24,5 +24,16 @@ test("keeps the strategies of its own stages alone, where no fallback of the sta
     makeStage("c"),
     makeStage("toString"),
   ];
-  expect(runConfig(config, stages).fallback_strategies).toEqual({ a: STRATEGY });
+  expect(runConfig(config, stages, { pipelines: ["p"] }).fallback_strategies).toEqual({ a: STRATEGY });
+});
+
+test("keeps the budgets that it may be in alone", () => {
+  const budgets = ["tenant", "pipeline:p", "pipeline:q", "tag:user", "tag:team"].map((scope) => ({
+    scope,
+    cost_usd: 1,
+    window_seconds: 60,
+  }));
+  const of = { pipelines: ["p"], tags: { user: "u1" } };
+  const kept = runConfig({ ...DEFAULT_CONFIG, budgets }, [makeStage("a")], of);
+  expect(kept.budgets.map(({ scope }) => scope)).toEqual(["tenant", "pipeline:p", "tag:user"]);
 });

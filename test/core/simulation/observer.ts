@@ -3,7 +3,7 @@
 import type { JsonObject } from "../../../src/contract/json.ts";
 import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
-import { callEndOf, hasCallback } from "./observed/calls.ts";
+import { callEndOf, cutCall, hasCallback, unsentBy } from "./observed/calls.ts";
 import { hold, Violation } from "./observed/hold.ts";
 import {
   couldNotMap,
@@ -149,10 +149,12 @@ export class Observer implements Sight {
         this.deadline = at + this.spec.config.pipeline_timeout_seconds * 1_000;
         return;
       case "execution.paused":
-        hold("I11", this.pausedAt === null, () => `paused while ${this.status}`);
+        // Each call says so that was not made, since a budget is spent.
+        hold("I11", this.pausedAt === null || unsentBy(event) !== null, () => `paused while ${this.status}`);
         this.status = "paused";
-        this.pausedAt = at;
+        this.pausedAt ??= at;
         if (event.data["mode"] === "abort") this.cutCalls(true);
+        for (const unit of this.units()) if (nameOf(unit) === unsentBy(event)) cutCall(unit, false);
         return;
       case "execution.resumed":
         hold("I11", this.status === "paused", () => `resumed while ${this.status}`);
@@ -385,16 +387,7 @@ export class Observer implements Sight {
     }
   }
 
-  /** A crash does not touch what an agent does that has answered 202; a pause in mode abort does. */
   private cutCalls(byPause: boolean): void {
-    for (const stage of this.units()) {
-      const handed = stage.phase === "waiting" && stage.outside.reason === "callback";
-      if (stage.phase !== "calling" && !(byPause && handed)) continue;
-      stage.outside.reason = null;
-      stage.phase = "cut";
-      if (byPause) stage.first = 0;
-      stage.shown = false;
-      if (stage.rescued === null) stage.tries = stage.attempt - 1;
-    }
+    for (const stage of this.units()) cutCall(stage, byPause);
   }
 }

@@ -165,3 +165,28 @@ test("one that waits says that its questions have changed, and one that runs doe
   await parentReceiver(rpcOf).receive(child.state, changed);
   expect(said).toEqual([[parent.state.spec.execution_id, "goes on"]]);
 });
+
+const SPENT = { scope: "tenant", spent_usd: 2, limit_usd: 1 };
+
+describe("an execution that has paused itself, since a budget is spent", () => {
+  test("says so, pauses the one whose stage runs it, and goes on when that one is resumed", async () => {
+    const parent = outer();
+    const child = inner(parent).answer("work", { ok: "overspent", ...SPENT });
+    expect(await asks(child, parent)).toEqual(["parent: goes on"]);
+    parent.answer("sub", { ok: "rests", seen: { seq: child.state.seq, asking: [] }, overspent: SPENT });
+    expect(parent.last).toMatchObject({
+      type: "execution.paused",
+      data: { reason: "budget", scope: "tenant", limit: { cost_usd: 1 } },
+    });
+    parent.resume();
+    expect([parent.status, await hears(parent)]).toEqual(["waiting", ["resume"]]);
+  });
+
+  test("is not resumed by its own report, where the other one was paused and resumed before", async () => {
+    const parent = outer().pause("drain").resume();
+    const child = inner(parent).answer("work", { ok: "overspent", ...SPENT });
+    expect(await asks(child, parent)).toEqual(["parent: goes on"]);
+    parent.cancel();
+    expect(await asks(child, parent)).toEqual(["parent: goes on", "cancel"]);
+  });
+});

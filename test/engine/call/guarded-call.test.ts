@@ -4,7 +4,7 @@ import type { CallFailure } from "../../../src/core/resilience/classify.ts";
 import type { CallVerdict } from "../../../src/core/resilience/breaker.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import { guardedCall } from "../../../src/engine/call/guarded-call.ts";
-import type { AgentHealth, AgentRequest } from "../../../src/engine/ports.ts";
+import type { AgentHealth, AgentRequest, RunSpending } from "../../../src/engine/ports.ts";
 import { ok, Play, stage, status } from "../../core/rules/play.ts";
 
 interface Seen {
@@ -105,4 +105,42 @@ test("a call that has begun is not sent where its agent holds calls back, unless
   });
   const probe = await seenOf(ok(), { ...held, admit: () => ({ admit: "probe", id: 1 }) });
   expect(probe).toMatchObject({ isCalled: true, verdict: "success" });
+});
+
+test("past a budget nothing is called, and no probe of a breaker is used up", async () => {
+  const { state } = new Play([stage("one")]);
+  const spent = {
+    scope: "tenant",
+    spent_usd: 2,
+    limit_usd: 1,
+    window_seconds: 60,
+    retry_after_seconds: 5,
+  };
+  const called: string[] = [];
+  const spending: RunSpending = { check: () => spent, spent: () => {}, rests: () => {} };
+  const health = {
+    admit: () => called.push("breaker"),
+    heldUntil: () => null,
+    report: () => {},
+  } as unknown as AgentHealth;
+  const call = { stage: "one", agent_type: "agent_one", attempt: 1, timeout_ms: 1_000 };
+  const request = { tenant: "local", registration: null, call } as unknown as AgentRequest;
+  const outcome = await guardedCall(
+    { shared: { health, spending } },
+    state,
+    "one",
+    request,
+    new AbortController().signal,
+    async () => {
+      called.push("agent");
+      return ok();
+    },
+  );
+  expect(outcome).toEqual({
+    ok: "overspent",
+    scope: "tenant",
+    spent_usd: 2,
+    limit_usd: 1,
+  });
+  expect(called).toEqual([]);
 });

@@ -9,12 +9,21 @@ import type {
   Place,
   PlaceAnswer,
   Ports,
+  RunSpending,
+  SpentBudget,
 } from "../../../src/engine/ports.ts";
 import { hold } from "../../core/simulation/observed/hold.ts";
 import type { Random } from "../../core/simulation/random.ts";
 import type { Tally } from "../../core/simulation/tally.ts";
 import type { VirtualTime } from "./virtual-time.ts";
 
+const SPENT: SpentBudget = {
+  scope: "tenant",
+  spent_usd: 2,
+  limit_usd: 1,
+  window_seconds: 60,
+  retry_after_seconds: 1,
+};
 const NOTHING_KEPT = { bytes: 0, find: () => Promise.resolve(null) };
 
 export class Gating {
@@ -25,6 +34,8 @@ export class Gating {
   private readonly leases = new Map<string, Map<string, { until: number }>>();
   private readonly held = new Map<string, number>();
 
+  /** Resumes the run, where it is paused. */
+  resume: () => void = () => {};
   /** The run's present life: what an earlier one waits for is gone with it. */
   life: () => object | null = () => null;
 
@@ -90,6 +101,18 @@ export class Gating {
     },
     placeRetry: () => 0,
     takeHedge: () => false,
+  };
+
+  /** A budget of the config is spent now and then; somebody resumes the run some time later. */
+  readonly spending: RunSpending = {
+    check: () => {
+      if (!this.random.odds(0.08)) return null;
+      this.tally.fault("budget overspent");
+      this.time.after(this.random.int(1, 2_000), () => this.resume());
+      return SPENT;
+    },
+    spent: () => {},
+    rests: () => {},
   };
 
   private readonly places: AgentPlaces = {

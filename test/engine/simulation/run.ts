@@ -86,7 +86,9 @@ export class DriverRun {
     this.platform = new Platform(this.time, weather, agents, (events) => this.committed(events));
     if (this.gating !== null) {
       this.gating.life = () => this.platform.life;
-      this.platform.outside = { shared: this.gating.shared };
+      this.gating.resume = () => void this.platform.object()?.driver.submit({ type: "resume" });
+      const { shared, spending } = this.gating;
+      this.platform.outside = { shared: { ...shared, spending } };
     }
   }
 

@@ -5,6 +5,7 @@ const OPENAI: Readonly<Record<string, string>> = {
   invalid_api_key: "UNAUTHORIZED",
   model_not_found: "PIPELINE_NOT_FOUND",
   rate_limit_exceeded: "RATE_LIMITED",
+  insufficient_quota: "BUDGET_EXCEEDED",
 };
 
 /** Null where the text is no error. */

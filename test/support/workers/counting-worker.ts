@@ -16,6 +16,7 @@ export const ExecutionObject = counted("ExecutionObject", objects.ExecutionObjec
 export const LedgerObject = counted("LedgerObject", objects.LedgerObject);
 export const MonitorObject = counted("MonitorObject", objects.MonitorObject);
 export const RateLimitObject = counted("RateLimitObject", objects.RateLimitObject);
+export const SpendingObject = counted("SpendingObject", objects.SpendingObject);
 
 export default {
   async fetch(request: Request, env: Env, ctx: ExecutionContext): Promise<Response> {

@@ -10,6 +10,7 @@ import { type Answer, type Coordinator, startCoordinator } from "../../support/s
 let agents: AgentServer;
 let coordinator: Coordinator;
 let limited: Coordinator;
+let spent: Coordinator;
 
 beforeAll(async () => {
   agents = await startAgentServer();
@@ -19,9 +20,14 @@ beforeAll(async () => {
   limited = await startCoordinator([agents], { AGENT_COORDINATOR_RATE_LIMIT: "1/86400" });
   await limited.alone("one", agents.url("/only"));
   expect((await limited.run({ pipeline: "one" })).status).toBe(200);
+  agents.on("/dear", answers({ answer: "Yes" }, { usage: { cost_usd: 2 } }));
+  spent = await startCoordinator([agents]);
+  await spent.configure({ budgets: [{ scope: "tenant", cost_usd: 1, window_seconds: 3_600 }] });
+  await spent.alone("one", agents.url("/dear"));
+  expect((await spent.run({ pipeline: "one" })).status).toBe(200);
 });
 
-afterAll(() => closeAll(coordinator, limited, agents));
+afterAll(() => closeAll(coordinator, limited, spent, agents));
 
 /** An error in the form of its protocol, with what is compared of it. */
 type Form = (answer: Answer) => unknown;
@@ -215,6 +221,22 @@ describe.each(ROWS)("$method $path", ({ method, path, form, wrong, starts, heade
       says(form, ["RATE_LIMITED"], ["rate_limit_error", "rate_limit_exceeded"], [-32_600, "RATE_LIMITED"]),
     ]);
     expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+  });
+
+  test("past a budget of the config: 429, and when to come again", async () => {
+    const calls = agents.callsOf("/dear").length;
+    const answer = await callWith(spent, null, method, path, starts, headers);
+    expect([answer.status, form(answer)]).toEqual([
+      429,
+      says(
+        form,
+        ["BUDGET_EXCEEDED"],
+        ["rate_limit_error", "insufficient_quota"],
+        [-32_600, "BUDGET_EXCEEDED"],
+      ),
+    ]);
+    expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(3_000);
+    expect(agents.callsOf("/dear").length).toBe(calls);
   });
 
   test("with a body that is no JSON: 400", async () => {

@@ -46,6 +46,7 @@ const OWNED_BY: Record<string, string> = {
   stream_timeout_ms: "test/worker/streaming/slow.test.ts",
   enable_backpressure: "test/worker/streaming/slow.test.ts",
   metrics_export_interval: "test/worker/monitoring/traces.test.ts",
+  budgets: "test/worker/shared/budgets.test.ts",
 };
 
 test("every key has a row, or an owner, and none has both", () => {

@@ -5,7 +5,7 @@ import type { Budget, RaisedBudget, Spent } from "../../../contract/budget.ts";
 import type { PauseMode } from "../../../contract/requests.ts";
 import type { Usage } from "../../../contract/stage.ts";
 import { addUsage, isAmount } from "../../../contract/usage.ts";
-import type { OverspentCall, Refusal } from "../command.ts";
+import type { Overspent, Refusal } from "../command.ts";
 import type { Batch } from "../rules/batch.ts";
 import { failExecution } from "../rules/endings.ts";
 import { type ExecutionState, isTerminal } from "../state.ts";
@@ -54,11 +54,16 @@ export function checkBudget(batch: Batch): boolean {
   return true;
 }
 
-/** A call was not made, since a budget of the config is spent. */
-export function takeOverspent(batch: Batch, unsent: UnitName, outcome: OverspentCall): void {
-  const { scope, spent_usd, limit_usd } = outcome;
+/**
+ * A budget of the config is spent.
+ * @param unsent the unit whose call was not made; absent where it is one of an execution that a stage runs
+ */
+export function takeOverspent(batch: Batch, overspent: Overspent, unsent?: UnitName): void {
+  const { scope, spent_usd, limit_usd } = overspent;
+  // What it counts are dollars.
   const spent = { cost_usd: spent_usd, tokens: 0 };
-  pauseByBudget(batch, spent, { cost_usd: limit_usd }, { scope, unsent });
+  const of = unsent === undefined ? { scope } : { scope, unsent };
+  pauseByBudget(batch, spent, { cost_usd: limit_usd }, of);
 }
 
 type Limit = Pick<Budget, "cost_usd" | "tokens">;

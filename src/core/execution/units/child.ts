@@ -95,6 +95,11 @@ export function childQuestion(
   return ok({ query: asked.value, context: given.value });
 }
 
+/** A stage on its own is of no pipeline. */
+function outerOf({ outer_pipelines = [], pipeline, pipeline_version }: RunSpec): string[] {
+  return pipeline_version === 0 ? outer_pipelines : [...outer_pipelines, pipeline];
+}
+
 /**
  * What the unit's execution is started with: definitions, agents and config are those that this one is pinned to.
  * @param call the `seq` of its stage.started
@@ -146,5 +151,6 @@ export function childSpec(
     no_turn: true,
     keeps_history: true,
     parent: { execution_id: spec.execution_id, unit },
+    ...(spec.config.budgets.length === 0 ? {} : { outer_pipelines: outerOf(spec) }),
   });
 }

@@ -36,7 +36,7 @@ const NAMED_CHARS = 128;
 /** An error of the coordinator's as one of the call. */
 function refused(call: Call, id: RpcId, error: CoordinatorError): Response {
   // What the client is to wait for, or to show a key for, is said by the status.
-  if (error.code === "RATE_LIMITED") return problem(call, error);
+  if (error.code === "RATE_LIMITED" || error.code === "BUDGET_EXCEEDED") return problem(call, error);
   const { detail } = problemOf(error, call.req.path).problem;
   const isCallers = error.code === "INVALID_REQUEST" || error.code === "PIPELINE_NOT_FOUND";
   return rpcFailure(id, { code: isCallers ? -32_602 : -32_603, message: detail });
