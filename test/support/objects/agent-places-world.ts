@@ -6,7 +6,7 @@ import { IsolatePlaces } from "../../../src/adapters/durable/places/agent-places
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import type { Clock, Place, PlaceAsk } from "../../../src/engine/ports.ts";
 import type { AgentPlacesRpc } from "../../../src/engine/worker-ports.ts";
-import { AgentPlacesRoom } from "../../../src/objects/agent-places.ts";
+import { AgentPlacesRoom } from "../../../src/objects/agent-health/agent-places.ts";
 import { VirtualTime } from "../../engine/simulation/virtual-time.ts";
 import type { Chance } from "../values/chance.ts";
 
