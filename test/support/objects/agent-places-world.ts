@@ -241,9 +241,9 @@ export class PlacesWorld {
       }
       const later = (act: () => void) => contexts.exit(() => this.time.after(this.delay(), act));
       later(() => {
-        // What a dead isolate has sent arrives before its calls are made elsewhere, or not at all.
-        if (!isolate.isAlive) {
-          this.fault("request of a dead isolate");
+        // What a dead caller has sent arrives before its calls are made elsewhere, or not at all.
+        if (!isolate.isAlive || own?.isAlive === false) {
+          this.fault(isolate.isAlive ? "request of a dead run" : "request of a dead isolate");
           return;
         }
         this.hops += 1;

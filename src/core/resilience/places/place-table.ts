@@ -110,6 +110,7 @@ export class PlaceTable {
     const waiting = this.queue.of(holder);
     if (Math.max(lease?.stamp ?? 0, waiting?.stamp ?? 0) > stamp) return "stale";
     // Its lease is that of an earlier call, which is over: it asks again.
+    // Stamps of two isolates are comparable as their clocks are: of a crashed caller no request may come after its successor's.
     if (lease !== undefined) this.leases.release(lease.id);
     const has_lease = lease !== undefined || waiting?.has_lease === true;
     if (waiting !== undefined) Object.assign(waiting, { stamp, poll, has_lease, lease_ms, valid_ms });

@@ -159,6 +159,7 @@ describe("the limits of an agent", () => {
       "release lost",
       "request lost with the object",
       "request of a dead isolate",
+      "request of a dead run",
       "run crashed, and its isolate goes on",
       "slow",
     ]);
