@@ -57,7 +57,7 @@ export class AgentPlacesRoom {
     const stale: string[] = [];
     for (const ask of request.asks) {
       const before = this.polls.get(table.pollOf(ask.holder) ?? 0);
-      const entered = table.enter(ask, { stamp: request.stamp, poll: number });
+      const entered = table.enter(ask, { stamp: request.stamp, isolate: request.isolate, poll: number });
       if (entered !== "waits") (entered === "full" ? full : stale).push(ask.holder);
       else if (before !== undefined) this.drop(before);
     }

@@ -41,6 +41,7 @@ class Room {
         valid_ms: 250,
       })),
       stamp: this.stamp,
+      isolate: "i",
       may_wait: true,
       wait_ms: 0,
       gather_ms: 0,

@@ -143,7 +143,7 @@ export class PlacesWorld {
     this.objectOffset -= ms;
   }
 
-  /** Everything of the isolate is gone; what it has sent may still arrive, at once. */
+  /** Everything of the isolate is gone; what it has sent may still arrive. */
   crash(isolate: Isolate): void {
     isolate.isAlive = false;
     this.time.forget(isolate.life);
@@ -241,11 +241,9 @@ export class PlacesWorld {
       }
       const later = (act: () => void) => contexts.exit(() => this.time.after(this.delay(), act));
       later(() => {
-        // What a dead caller has sent arrives before its calls are made elsewhere, or not at all.
-        if (!isolate.isAlive || own?.isAlive === false) {
-          this.fault(isolate.isAlive ? "request of a dead run" : "request of a dead isolate");
-          return;
-        }
+        // It may come after its successor's.
+        if (!isolate.isAlive) this.fault("request of a dead isolate");
+        else if (own?.isAlive === false) this.fault("request of a dead run");
         this.hops += 1;
         const fail = () => {
           this.fault("request lost with the object");

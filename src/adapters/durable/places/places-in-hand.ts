@@ -64,6 +64,7 @@ export class PlacesInHand {
   /** What a place consists of. */
   private parts = { leased: false, rated: false };
   private stamp = 0;
+  private readonly isolate = crypto.randomUUID();
   private valid_ms = VALID_MS;
   private seen = 0;
   /** Raised where the clock was set back: how old a grant of before is cannot be known. */
@@ -177,6 +178,7 @@ export class PlacesInHand {
         valid_ms,
       })),
       stamp,
+      isolate: this.isolate,
       released: this.released.splice(0),
       used: this.used.splice(0),
     };
