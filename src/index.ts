@@ -1,7 +1,7 @@
 // The Worker's entry: the app, and the Durable Object classes that wrangler.toml names, and what it calls of itself.
 import { createApp } from "./http/app.ts";
 
-export { AgentHealthObject } from "./objects/agent-health.ts";
+export { AgentHealthObject } from "./objects/agent-health/agent-health.ts";
 export { BrotliBody } from "./objects/brotli.ts";
 export { CacheObject } from "./objects/result-cache/result-cache.ts";
 export { CatalogObject } from "./objects/catalog.ts";

@@ -30,6 +30,8 @@ export const TIMINGS = {
   PLACE_POSITION_MS: 5_000,
   /** The longest poll of one that waits for a place: shorter than what ends idle connections. */
   PLACE_POLL_MS: 20_000,
+  /** No request about places arrives later than this after it was sent. */
+  PLACE_LATE_MS: 10_000,
   /** A place that was given back long before its end is written so soon. */
   PLACE_WRITE_MS: 1_000,
   /** A call that finds the queue of its agent full asks again after so long at least. */

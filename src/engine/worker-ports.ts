@@ -362,8 +362,10 @@ export interface PlacesRequest {
   generation: number;
   /** Calls that ask for a place. */
   asks: CallAsk[];
-  /** Of two requests about the same call the higher is the later one. */
+  /** Of two requests of one isolate about the same call the higher is the later one. */
   stamp: number;
+  /** Who makes it. */
+  isolate: string;
   /** False where a call is not to be queued. */
   may_wait: boolean;
   /** How long it waits for the first grant. */

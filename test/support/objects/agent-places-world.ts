@@ -1,11 +1,12 @@
 // Isolates that ask the object of one agent for places, in virtual time: the real client, the real object's part over a
 // row that survives it, and between them a network that delays and loses requests and answers. Callers do what a run's
 // driver does. What each call did is kept, by the world's own time, which nothing sets back.
+import { AsyncLocalStorage } from "node:async_hooks";
 import { IsolatePlaces } from "../../../src/adapters/durable/places/agent-places-client.ts";
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import type { Clock, Place, PlaceAsk } from "../../../src/engine/ports.ts";
 import type { AgentPlacesRpc } from "../../../src/engine/worker-ports.ts";
-import { AgentPlacesRoom } from "../../../src/objects/agent-places.ts";
+import { AgentPlacesRoom } from "../../../src/objects/agent-health/agent-places.ts";
 import { VirtualTime } from "../../engine/simulation/virtual-time.ts";
 import type { Chance } from "../values/chance.ts";
 
@@ -42,6 +43,27 @@ interface Used {
   until: number;
 }
 
+/** What a run's object owns: its timers, and the answers to its requests, end with it. */
+export interface Context {
+  isAlive: boolean;
+}
+
+const contexts = new AsyncLocalStorage<Context>();
+
+/** The task, in the context that it belongs to, as long as that lives. */
+function bound(task: () => void): () => void {
+  const own = contexts.getStore();
+  if (own === undefined) return task;
+  return () => {
+    if (own.isAlive) contexts.run(own, task);
+  };
+}
+
+/** Does something as a run's object. */
+export function within(context: Context, work: () => void): void {
+  contexts.run(context, work);
+}
+
 const BEGAN = 1_800_000_000_000;
 const SLOW_MS = [700, 700, 5_000];
 
@@ -60,7 +82,7 @@ class Skewed implements Clock {
   }
 
   after(ms: number, task: () => void): () => void {
-    return this.time.after(ms, task, this.life);
+    return this.time.after(ms, bound(task), this.life);
   }
 }
 
@@ -121,7 +143,7 @@ export class PlacesWorld {
     this.objectOffset -= ms;
   }
 
-  /** Everything of the isolate is gone; what it has sent may still arrive, at once. */
+  /** Everything of the isolate is gone; what it has sent may still arrive. */
   crash(isolate: Isolate): void {
     isolate.isAlive = false;
     this.time.forget(isolate.life);
@@ -183,7 +205,7 @@ export class PlacesWorld {
 
   pause(ms: number, life?: object): Promise<void> {
     return new Promise((resolve) => {
-      this.time.after(ms, resolve, life ?? null);
+      this.time.after(ms, bound(resolve), life ?? null);
     });
   }
 
@@ -204,31 +226,37 @@ export class PlacesWorld {
     const { lost_requests, lost_answers } = this.weather;
     const isLost = this.chance.below(100) < lost_requests;
     const isAnswerLost = this.chance.below(100) < lost_answers;
-    return new Promise((resolve, reject) => {
+    const own = contexts.getStore();
+    const answered = (act: () => void) => {
+      if (own?.isAlive !== false) act();
+    };
+    return new Promise((found, failed) => {
+      const resolve = (value: T) => answered(() => found(value));
+      const reject = (cause: Error) => answered(() => failed(cause));
       if (isLost) {
         this.fault(`${what} lost`);
         // Either it is known at once, or never.
         if (this.chance.below(2) === 0) this.time.after(5, () => reject(new Error("lost")), isolate.life);
         return;
       }
-      const later = (act: () => void) => this.time.after(this.delay(), act);
+      const later = (act: () => void) => contexts.exit(() => this.time.after(this.delay(), act));
       later(() => {
-        // What a dead isolate has sent arrives before its calls are made elsewhere, or not at all.
-        if (!isolate.isAlive) {
-          this.fault("request of a dead isolate");
-          return;
-        }
+        // It may come after its successor's.
+        if (!isolate.isAlive) this.fault("request of a dead isolate");
+        else if (own?.isAlive === false) this.fault("request of a dead run");
         this.hops += 1;
         const fail = () => {
           this.fault("request lost with the object");
           later(() => isolate.isAlive && reject(new Error("the object is gone")));
         };
         this.fail.add(fail);
-        void call(this.object()).then((reply) => {
-          if (!this.fail.delete(fail)) return;
-          if (isAnswerLost) this.fault(`answer of ${what} lost`);
-          else later(() => isolate.isAlive && resolve(structuredClone(reply)));
-        });
+        void contexts
+          .exit(() => call(this.object()))
+          .then((reply) => {
+            if (!this.fail.delete(fail)) return;
+            if (isAnswerLost) this.fault(`answer of ${what} lost`);
+            else later(() => isolate.isAlive && resolve(structuredClone(reply)));
+          });
       });
     });
   }

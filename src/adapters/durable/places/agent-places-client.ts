@@ -1,5 +1,5 @@
 // Places at agents with limits, as the calls of one isolate ask for them. Each agent has an object that grants them
-// (src/objects/agent-places.ts); what an isolate knows and has of it is in limited-agent.ts and places-in-hand.ts.
+// (src/objects/agent-health/agent-places.ts); what an isolate knows and has of it is in limited-agent.ts and places-in-hand.ts.
 import type { AgentPlaces, Clock, Place, PlaceAnswer, PlaceAsk } from "../../../engine/ports.ts";
 import type { AgentPlacesRpc } from "../../../engine/worker-ports.ts";
 import { Lru } from "../../platform/lru.ts";

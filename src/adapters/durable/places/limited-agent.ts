@@ -34,7 +34,11 @@ export class LimitedAgent {
   constructor(object: () => AgentPlacesRpc, clock: Clock) {
     this.object = object;
     this.clock = clock;
-    this.hand = new PlacesInHand(object, clock);
+    this.hand = new PlacesInHand(object, clock, () => {
+      this.asked_until = 0;
+      this.polled_until = 0;
+      this.polled_at = 0;
+    });
   }
 
   take(ask: PlaceAsk): PlaceAnswer | Promise<PlaceAnswer> {

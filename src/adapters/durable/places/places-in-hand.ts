@@ -49,6 +49,7 @@ export class PlacesInHand {
   private readonly spares = new SparePlaces();
   private readonly object: () => AgentPlacesRpc;
   private readonly clock: Clock;
+  private readonly onSetBack: () => void;
   /** Why the last call had to wait. */
   reason: PlacesReply["reason"] = "concurrency";
   /** Calls are in the queue, as far as is known, until then. */
@@ -63,14 +64,17 @@ export class PlacesInHand {
   /** What a place consists of. */
   private parts = { leased: false, rated: false };
   private stamp = 0;
+  private readonly isolate = crypto.randomUUID();
   private valid_ms = VALID_MS;
   private seen = 0;
   /** Raised where the clock was set back: how old a grant of before is cannot be known. */
   private epoch = 0;
 
-  constructor(object: () => AgentPlacesRpc, clock: Clock) {
+  /** @param onSetBack the clock was set back: no time of before is of use */
+  constructor(object: () => AgentPlacesRpc, clock: Clock, onSetBack: () => void) {
     this.object = object;
     this.clock = clock;
+    this.onSetBack = onSetBack;
   }
 
   /** The time; nothing that was granted before it was set back is used. */
@@ -83,6 +87,7 @@ export class PlacesInHand {
       this.free_until = 0;
       this.crowded_until = 0;
       this.flush_at = 0;
+      this.onSetBack();
       for (const { id } of this.spares.empty()) this.released.push(id);
       for (const asking of this.asking.values()) {
         if (asking.grant?.leased === true) this.released.push(asking.grant.id);
@@ -178,6 +183,7 @@ export class PlacesInHand {
         valid_ms,
       })),
       stamp,
+      isolate: this.isolate,
       released: this.released.splice(0),
       used: this.used.splice(0),
     };

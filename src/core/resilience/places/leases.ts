@@ -6,13 +6,22 @@ export interface Lease {
   id: number;
   /** Empty where it was given to an isolate for any of its calls. */
   holder: string;
+  granted: number;
   until: number;
-  /** Of the request that it was granted to: an older one of the same holder changes nothing. */
+  /** Of the request that it was granted to, and who made it. */
   stamp: number;
+  isolate: string;
 }
 
 /** As in a row. */
-export type StoredLease = readonly [id: number, holder: string, until: number, stamp: number];
+export type StoredLease = readonly [
+  id: number,
+  holder: string,
+  granted: number,
+  until: number,
+  stamp: number,
+  isolate: string,
+];
 
 export class Leases {
   private readonly leases = new Map<number, Lease>();
@@ -36,6 +45,11 @@ export class Leases {
     return lease.until;
   }
 
+  /** The lease goes on until it ends or is given back by its number, and is nobody's that asks again. */
+  detach(holder: string): void {
+    this.holders.delete(holder);
+  }
+
   /** Leases that have not ended. */
   inUse(now: number): number {
     for (const { id, until } of this.leases.values()) if (until <= now) this.release(id);
@@ -50,14 +64,26 @@ export class Leases {
   }
 
   shift(ms: number): void {
-    for (const lease of this.leases.values()) lease.until -= ms;
+    for (const lease of this.leases.values()) {
+      lease.granted -= ms;
+      lease.until -= ms;
+    }
   }
 
   stored(): StoredLease[] {
-    return [...this.leases.values()].map(({ id, holder, until, stamp }) => [id, holder, until, stamp]);
+    return [...this.leases.values()].map(({ id, holder, granted, until, stamp, isolate }) => [
+      id,
+      this.holders.get(holder)?.id === id ? holder : "",
+      granted,
+      until,
+      stamp,
+      isolate,
+    ]);
   }
 
   restore(stored: readonly StoredLease[]): void {
-    for (const [id, holder, until, stamp] of stored) this.add({ id, holder, until, stamp });
+    for (const [id, holder, granted, until, stamp, isolate] of stored) {
+      this.add({ id, holder, granted, until, stamp, isolate });
+    }
   }
 }

@@ -13,8 +13,9 @@ export interface CallAsk {
 }
 
 export interface Waiting extends CallAsk {
-  /** Of the request that asked last. */
+  /** Of the request that asked last, and who made it. */
   stamp: number;
+  isolate: string;
   /** The long poll that waits for it; null between two of them. */
   poll: number | null;
   /** Without a poll it is dropped then, ms since the epoch. */

@@ -4,7 +4,7 @@
 import type { AgentLimits } from "../../../contract/agent.ts";
 import { LIMITS } from "../../../contract/limits.ts";
 import { TIMINGS } from "../../timings.ts";
-import { Leases, type StoredLease } from "./leases.ts";
+import { type Lease, Leases, type StoredLease } from "./leases.ts";
 import { type CallAsk, PlaceQueue, type Waiting } from "./place-queue.ts";
 import { RateWindow } from "./rate-window.ts";
 
@@ -21,8 +21,9 @@ export interface Grant {
 
 /** A request about places, as far as it concerns each of its calls. */
 export interface AskTerms {
-  /** Of two requests about the same call the higher is the later one. */
+  /** Of two requests of one isolate about the same call the higher is the later one. */
   stamp: number;
+  isolate: string;
   /** The poll that waits for the grants. */
   poll: number;
 }
@@ -104,17 +105,19 @@ export class PlaceTable {
    * A call asks for a place, for the first time or again; `serve` grants it.
    * @returns `full` where it is not in the queue; `stale` where a later request of the same call was here before
    */
-  enter(ask: CallAsk, { stamp, poll }: AskTerms): "waits" | "full" | "stale" {
+  enter(ask: CallAsk, { stamp, isolate, poll }: AskTerms): "waits" | "full" | "stale" {
     const { holder, lease_ms, valid_ms } = ask;
     const lease = this.leases.of(holder);
     const waiting = this.queue.of(holder);
-    if (Math.max(lease?.stamp ?? 0, waiting?.stamp ?? 0) > stamp) return "stale";
-    // Its lease is that of an earlier call, which is over: it asks again.
-    if (lease !== undefined) this.leases.release(lease.id);
-    const has_lease = lease !== undefined || waiting?.has_lease === true;
-    if (waiting !== undefined) Object.assign(waiting, { stamp, poll, has_lease, lease_ms, valid_ms });
-    else if (this.queue.size >= LIMITS.AGENT_QUEUE) return "full";
-    else this.queue.add({ ...ask, stamp, poll, has_lease, alive_until: 0 });
+    const known = [lease, waiting].filter((each) => each?.isolate === isolate);
+    if (known.some((each) => each !== undefined && each.stamp > stamp)) return "stale";
+    if (waiting === undefined && this.queue.size >= LIMITS.AGENT_QUEUE) return "full";
+    const isOver = lease !== undefined && this.isOver(lease, isolate);
+    if (isOver) this.leases.release(lease.id);
+    else this.leases.detach(holder);
+    const has_lease = isOver || waiting?.has_lease === true;
+    if (waiting === undefined) this.queue.add({ ...ask, stamp, isolate, poll, has_lease, alive_until: 0 });
+    else Object.assign(waiting, { stamp, isolate, poll, has_lease, lease_ms, valid_ms });
     return "waits";
   }
 
@@ -133,7 +136,7 @@ export class PlaceTable {
   extra(wanted: number, terms: Pick<CallAsk, "lease_ms" | "valid_ms">, now: number): number[] {
     if (this.queue.size > 0) return [];
     const count = Math.min(wanted, Math.floor(this.free(now) / EXTRA_SHARE));
-    const given = { ...terms, holder: "", stamp: 0 };
+    const given = { ...terms, holder: "", stamp: 0, isolate: "" };
     return Array.from({ length: Math.max(0, count) }, () => this.give(given, now));
   }
 
@@ -191,6 +194,15 @@ export class PlaceTable {
     };
   }
 
+  /**
+   * Whether a lease is that of an earlier call, which is over, since the same holder asks again. Requests of two isolates
+   * have no order: this one may have been sent before the lease was granted, unless that was long ago. Such a lease is
+   * left to end by itself.
+   */
+  private isOver(lease: Lease, isolate: string): boolean {
+    return lease.isolate === isolate || this.seen - lease.granted >= TIMINGS.PLACE_LATE_MS;
+  }
+
   private free(now: number): number {
     const { concurrency, rate } = this.limits;
     return Math.min(
@@ -207,12 +219,18 @@ export class PlaceTable {
   }
 
   private give(
-    { holder, stamp, lease_ms, valid_ms }: Pick<Waiting, "holder" | "stamp" | "lease_ms" | "valid_ms">,
+    {
+      holder,
+      stamp,
+      isolate,
+      lease_ms,
+      valid_ms,
+    }: Omit<Waiting, "conversation_id" | "priority" | "poll" | "alive_until" | "has_lease" | "arrival">,
     now: number,
   ): number {
     this.id += 1;
     const { leased, rated } = this.parts;
-    if (leased) this.leases.add({ id: this.id, holder, stamp, until: now + lease_ms });
+    if (leased) this.leases.add({ id: this.id, holder, granted: now, until: now + lease_ms, stamp, isolate });
     if (rated) this.window.add(this.id, 1, now, now + valid_ms);
     return this.id;
   }

@@ -11,6 +11,8 @@ import {
   mostWithin,
   PlacesWorld,
   type Weather,
+  within,
+  type Context,
 } from "../../../support/objects/agent-places-world.ts";
 import { sizeOf } from "../../../support/sizes.ts";
 import { type Chance, seeded } from "../../../support/values/chance.ts";
@@ -69,10 +71,19 @@ async function simulate(seed: number): Promise<void> {
       ended += 1;
       pending.delete(caller);
     };
-    pending.set(caller, isolate);
-    void work();
+    const context = { isAlive: true };
+    pending.set(caller, { isolate, context });
+    within(context, () => void work());
   };
-  const pending = new Map<Caller, (typeof isolates)[number]>();
+  const pending = new Map<Caller, { isolate: (typeof isolates)[number]; context: Context }>();
+  /** The call's run recovers, maybe elsewhere, and asks again for the same call. */
+  const recover = (caller: Caller) => {
+    world.time.after(chance.below(2_000), () => {
+      world.fault("holder asked again");
+      world.over(caller.holder);
+      void call(caller);
+    });
+  };
 
   for (const caller of callers) world.time.after(chance.below(span_ms), () => void call(caller));
   if (storms) {
@@ -94,15 +105,21 @@ async function simulate(seed: number): Promise<void> {
         world.fault("isolate crashed");
         world.crash(dead);
         isolates[at] = world.isolate();
-        for (const [caller, isolate] of pending) {
-          if (isolate !== dead) continue;
-          // Its run recovers elsewhere, and asks again for the same call.
-          world.time.after(chance.below(2_000), () => {
-            world.fault("holder asked again");
-            world.over(caller.holder);
-            void call(caller);
-          });
+        for (const [caller, { isolate, context }] of pending) {
+          if (isolate !== dead || !context.isAlive) continue;
+          context.isAlive = false;
+          recover(caller);
         }
+      });
+    }
+    for (let left = chance.below(12); left > 0; left -= 1) {
+      world.time.after(chance.below(2 * span_ms), () => {
+        const alive = [...pending].filter(([, { context }]) => context.isAlive);
+        if (alive.length === 0) return;
+        const [caller, { context }] = chance.pick(alive);
+        world.fault("run crashed, and its isolate goes on");
+        context.isAlive = false;
+        recover(caller);
       });
     }
     world.time.after(2 * span_ms, () => {
@@ -142,6 +159,8 @@ describe("the limits of an agent", () => {
       "release lost",
       "request lost with the object",
       "request of a dead isolate",
+      "request of a dead run",
+      "run crashed, and its isolate goes on",
       "slow",
     ]);
   });

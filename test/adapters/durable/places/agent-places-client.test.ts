@@ -10,6 +10,7 @@ import {
   mostAtOnce,
   mostWithin,
   PlacesWorld,
+  within,
 } from "../../../support/objects/agent-places-world.ts";
 import { seeded } from "../../../support/values/chance.ts";
 
@@ -240,6 +241,32 @@ describe("the order", () => {
     }
   });
 });
+
+test.each([0, 5, 10, 15, 19])(
+  "calls that asked for call-%i, and are gone, do not keep it waiting, also where the clock is set back",
+  async (left) => {
+    const world = new PlacesWorld({ concurrency: 1 }, seeded(1));
+    const isolate = world.isolate();
+    const order: string[] = [];
+    const first = placeOf(await settled(world, isolate.places.take(world.ask(caller("first")))));
+    const runs = numbered(20).map((each) => {
+      const context = { isAlive: true };
+      const work = async () => {
+        if ((await world.place(isolate, each)) !== null) order.push(each.holder);
+      };
+      within(context, () => void work());
+      return context;
+    });
+    await idle(world, 500);
+    for (const [at, context] of runs.entries()) context.isAlive = at === left;
+    isolate.clock.offset -= 3_600_000;
+    await idle(world, 10_000);
+    first.release();
+    // Where calls that are gone had it before, their leases end.
+    await idle(world, 500_000);
+    expect(order).toEqual([`call-${left}`]);
+  },
+);
 
 test("another registration's limits hold for places in hand, too", async () => {
   const world = new PlacesWorld({ concurrency: 40 }, seeded(1));

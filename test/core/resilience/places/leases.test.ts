@@ -1,9 +1,11 @@
 import { describe, expect, test } from "vitest";
 import { Leases } from "../../../../src/core/resilience/places/leases.ts";
 
+const LEASE = { granted: 0, until: 1_000, stamp: 7, isolate: "i" };
+
 function leasesOf(...holders: string[]): Leases {
   const leases = new Leases();
-  for (const [at, holder] of holders.entries()) leases.add({ id: at + 1, holder, until: 1_000, stamp: 7 });
+  for (const [at, holder] of holders.entries()) leases.add({ ...LEASE, id: at + 1, holder });
   return leases;
 }
 
@@ -28,7 +30,7 @@ describe("leases", () => {
   test("of the same holder are told apart by their number", () => {
     const leases = leasesOf("a");
     leases.release(1);
-    leases.add({ id: 9, holder: "a", until: 2_000, stamp: 8 });
+    leases.add({ ...LEASE, id: 9, holder: "a", until: 2_000 });
     leases.release(1);
     expect(leases.of("a")?.id).toBe(9);
   });
@@ -45,6 +47,6 @@ describe("leases", () => {
     before.shift(400);
     const leases = new Leases();
     leases.restore(structuredClone(before.stored()));
-    expect(leases.of("a")).toEqual({ id: 1, holder: "a", until: 600, stamp: 7 });
+    expect(leases.of("a")).toEqual({ ...LEASE, id: 1, holder: "a", granted: -400, until: 600 });
   });
 });

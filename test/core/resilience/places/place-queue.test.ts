@@ -17,6 +17,7 @@ function enter(
     lease_ms: 1,
     valid_ms: 1,
     stamp: 1,
+    isolate: "i",
     poll,
     alive_until: 500,
     has_lease: false,

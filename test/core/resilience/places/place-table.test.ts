@@ -17,9 +17,9 @@ function tableWith(limits: AgentLimits): PlaceTable {
 }
 
 let stamp = 0;
-function enter(table: PlaceTable, holder: string, given = (stamp += 1), priority = 0) {
-  const ask = { holder, conversation_id: "c", priority, lease_ms: LEASE_MS, valid_ms: VALID_MS };
-  return table.enter(ask, { stamp: given, poll: 1 });
+function enter(table: PlaceTable, holder: string, given = (stamp += 1), isolate = "i") {
+  const ask = { holder, conversation_id: "c", priority: 0, lease_ms: LEASE_MS, valid_ms: VALID_MS };
+  return table.enter(ask, { stamp: given, isolate, poll: 1 });
 }
 const served = (table: PlaceTable, now = NOW) => table.serve(now).map(({ holder }) => holder);
 
@@ -84,6 +84,24 @@ describe("places", () => {
     expect(enter(table, "a", 1_000_009)).toBe("stale");
     expect(table.stampOf(["a", "unknown"])).toBe(1_000_010);
     expect(table.load(NOW)).toEqual({ in_use: 1, queued: 0 });
+  });
+
+  test("are given back to their holder in another isolate once no earlier request of it can come", () => {
+    for (const [age, in_use] of [
+      [TIMINGS.PLACE_LATE_MS - 1, 2],
+      [TIMINGS.PLACE_LATE_MS, 1],
+    ] as const) {
+      const table = new PlaceTable();
+      table.observe(NOW);
+      table.adopt({ concurrency: 2 }, 1);
+      const ask = { holder: "a", conversation_id: "c", priority: 0, lease_ms: 60_000, valid_ms: 100 };
+      table.enter(ask, { stamp: 9, isolate: "one", poll: 1 });
+      table.serve(NOW);
+      table.observe(NOW + age);
+      table.enter(ask, { stamp: 8, isolate: "another", poll: 2 });
+      expect(served(table, NOW + age)).toEqual(["a"]);
+      expect(table.load(NOW + age).in_use).toBe(in_use);
+    }
   });
 
   test("are waited for in one position, however often it asks", () => {

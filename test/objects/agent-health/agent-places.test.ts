@@ -1,10 +1,10 @@
 // The part of an agent's object that has its places, over a row and a virtual clock: polls, the row, the timers.
 import { describe, expect, test } from "vitest";
-import type { AgentLimits } from "../../src/contract/agent.ts";
-import { TIMINGS } from "../../src/core/timings.ts";
-import type { PlacesReply, PlacesRequest } from "../../src/engine/worker-ports.ts";
-import { AgentPlacesRoom } from "../../src/objects/agent-places.ts";
-import { drained, VirtualTime } from "../engine/simulation/virtual-time.ts";
+import type { AgentLimits } from "../../../src/contract/agent.ts";
+import { TIMINGS } from "../../../src/core/timings.ts";
+import type { PlacesReply, PlacesRequest } from "../../../src/engine/worker-ports.ts";
+import { AgentPlacesRoom } from "../../../src/objects/agent-health/agent-places.ts";
+import { drained, VirtualTime } from "../../engine/simulation/virtual-time.ts";
 
 const LEASE_MS = 10_000;
 
@@ -41,6 +41,7 @@ class Room {
         valid_ms: 250,
       })),
       stamp: this.stamp,
+      isolate: "i",
       may_wait: true,
       wait_ms: 0,
       gather_ms: 0,

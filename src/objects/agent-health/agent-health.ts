@@ -8,12 +8,12 @@ import type {
   AgentPlacesRpc,
   PlacesReply,
   PlacesRequest,
-} from "../engine/worker-ports.ts";
+} from "../../engine/worker-ports.ts";
 import { DurableObject } from "cloudflare:workers";
-import { systemClock } from "../adapters/platform/system.ts";
-import { catalogRpc } from "../compose.ts";
-import { LIMITS } from "../contract/limits.ts";
-import type { Env } from "../settings.ts";
+import { systemClock } from "../../adapters/platform/system.ts";
+import { catalogRpc } from "../../compose.ts";
+import { LIMITS } from "../../contract/limits.ts";
+import type { Env } from "../../settings.ts";
 import {
   admit,
   type Breaker,
@@ -22,7 +22,7 @@ import {
   type CallVerdict,
   reported,
   type BreakerSnapshot,
-} from "../core/resilience/breaker.ts";
+} from "../../core/resilience/breaker.ts";
 import { AgentPlacesRoom } from "./agent-places.ts";
 
 const BREAKER = "breaker";

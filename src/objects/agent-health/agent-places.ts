@@ -3,10 +3,10 @@
 // grant, before it is answered: the platform holds the answer until the row is on disk. What is given back is written
 // with the next grant: were it lost, its lease would end by itself. The queue is in memory alone: its polls end with the
 // object, and ask again.
-import { PlaceTable, type StoredPlaces } from "../core/resilience/places/place-table.ts";
-import { TIMINGS } from "../core/timings.ts";
-import type { Clock } from "../engine/ports.ts";
-import type { AgentLoad, PlacesReply, PlacesRequest } from "../engine/worker-ports.ts";
+import { PlaceTable, type StoredPlaces } from "../../core/resilience/places/place-table.ts";
+import { TIMINGS } from "../../core/timings.ts";
+import type { Clock } from "../../engine/ports.ts";
+import type { AgentLoad, PlacesReply, PlacesRequest } from "../../engine/worker-ports.ts";
 
 const PLACES = "places";
 
@@ -57,7 +57,7 @@ export class AgentPlacesRoom {
     const stale: string[] = [];
     for (const ask of request.asks) {
       const before = this.polls.get(table.pollOf(ask.holder) ?? 0);
-      const entered = table.enter(ask, { stamp: request.stamp, poll: number });
+      const entered = table.enter(ask, { stamp: request.stamp, isolate: request.isolate, poll: number });
       if (entered !== "waits") (entered === "full" ? full : stale).push(ask.holder);
       else if (before !== undefined) this.drop(before);
     }
