@@ -37,6 +37,7 @@ export type {
 export type { ClientOptions } from "./transport.ts";
 export type {
   Agent,
+  Budget,
   CallOptions,
   DefinitionOptions,
   ExecuteOptions,

@@ -14,7 +14,7 @@ import { unitsOf } from "../units/units.ts";
 import { amountOf, pricedUsage } from "./prices.ts";
 
 /** A usage as a budget counts it. */
-export function spentOf(usage: Usage): Spent {
+function spentOf(usage: Usage): Spent {
   const cost = usage["cost_usd"];
   return {
     cost_usd: isAmount(cost) ? Math.max(0, Number(cost)) : null,
@@ -164,7 +164,10 @@ function dollars(value: number): string {
   return String(Number(value.toPrecision(6)));
 }
 
-/** What an execution that a stage runs may spend: what is left to its run. Undefined where that has no budget. */
+/**
+ * What an execution that a stage runs may spend: what is left to its run, and so little more that it has not spent its
+ * own before its run has, which alone can be resumed. Undefined where that has no budget.
+ */
 export function budgetLeft({ spec, usage }: ExecutionState): Budget | undefined {
   const { budget } = spec;
   if (budget === undefined) return undefined;
@@ -173,10 +176,10 @@ export function budgetLeft({ spec, usage }: ExecutionState): Budget | undefined 
     on_exceeded: budget.on_exceeded,
     ...(budget.cost_usd === undefined
       ? {}
-      : { cost_usd: Math.max(budget.cost_usd - (cost_usd ?? 0), LEAST_USD) }),
+      : { cost_usd: Math.max(budget.cost_usd - (cost_usd ?? 0), 0) + budget.cost_usd * ROUNDING }),
     ...(budget.tokens === undefined ? {} : { tokens: Math.max(budget.tokens - tokens, 1) }),
   };
 }
 
-/** So that it is a budget; its first call is more than that. */
-const LEAST_USD = 1e-9;
+/** More than what sums of doubles differ by. */
+const ROUNDING = 1e-9;
