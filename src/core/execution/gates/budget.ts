@@ -8,6 +8,7 @@ import { addUsage, isAmount } from "../../../contract/usage.ts";
 import type { OverspentCall, Refusal } from "../command.ts";
 import type { Batch } from "../rules/batch.ts";
 import { failExecution } from "../rules/endings.ts";
+import { specOf } from "../schedule.ts";
 import { type ExecutionState, isTerminal } from "../state.ts";
 import { type UnitName, unitPlace } from "../units/unit-name.ts";
 import { unitsOf } from "../units/units.ts";
@@ -92,7 +93,9 @@ export function interruptedUsage(
   batch: Batch,
   mode: PauseMode,
 ): { internal?: { used: Record<UnitName, Usage> } } {
-  const used = mode === "abort" ? reportedUsage(batch) : [];
+  // An execution within keeps its own, and says it again.
+  const isCall = ([unit]: [UnitName, Usage]) => specOf(batch.state, unit).pipeline === undefined;
+  const used = mode === "abort" ? reportedUsage(batch).filter(isCall) : [];
   return used.length === 0 ? {} : { internal: { used: Object.fromEntries(used) } };
 }
 
@@ -134,7 +137,7 @@ export function raisedBudget(
   const spent = spentOf(usedSoFar(batch).all);
   if (!isOver(spent, budget)) return { budget, refusal: null };
   const how =
-    raise === undefined ? "resume it with a larger budget" : "which is more than the new budget, too";
+    raise === undefined ? "resume it with a larger budget" : "the new budget is to be larger than that";
   return {
     budget,
     refusal: { reason: "over_budget", why: `it has spent ${described(spent, budget)}: ${how}` },
