@@ -10,11 +10,11 @@ export const uses = (usage: Record<string, unknown>): Behaviour => answers({ sai
 
 export interface Spending {
   /** Registers an agent of this behaviour, and a pipeline of its name with these stages in a row, each the agent's. */
-  row(name: string, behaviour: Behaviour, stages?: readonly string[], fields?: object): Promise<void>;
-  calls(name: string): number;
-  resume(execution_id: string, body?: object): Promise<Answer>;
-  read(execution_id: string): Promise<Any>;
-  events(execution_id: string, type?: string): Promise<Any[]>;
+  row: (name: string, behaviour: Behaviour, stages?: readonly string[], fields?: object) => Promise<void>;
+  calls: (name: string) => number;
+  resume: (execution_id: string, body?: object) => Promise<Answer>;
+  read: (execution_id: string) => Promise<Any>;
+  events: (execution_id: string, type?: string) => Promise<Any[]>;
 }
 
 /** @param where set before the tests */
