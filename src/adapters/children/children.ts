@@ -6,7 +6,7 @@ import { addUsage } from "../../contract/usage.ts";
 import type { JsonObject } from "../../contract/json.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
-import type { SeenChild } from "../../core/execution/state.ts";
+import type { SeenChild, SpentBudget } from "../../core/execution/state.ts";
 import type { EventOf, LifecycleEvent } from "../../contract/event.ts";
 import type { StreamEvent } from "../../core/dialects/answer-fold.ts";
 import { unitName } from "../../core/execution/units/unit-name.ts";
@@ -39,6 +39,8 @@ class Following {
   private isSaid = false;
   /** The units whose questions are open, or have some within. */
   private readonly asking: Set<string>;
+  /** A budget of the config by which it is paused. */
+  private overspent: SpentBudget | null = null;
   /** What its units have used, where its run has a budget; those of an earlier rest together. */
   private readonly used = new Map<string, Usage>();
 
@@ -149,6 +151,12 @@ class Following {
       case "execution.failed":
       case "execution.cancelled":
         return event.data;
+      case "execution.paused":
+        this.overspent = spentBudget(event.data);
+        return null;
+      case "execution.resumed":
+        this.overspent = null;
+        return null;
       case "stage.started":
         if (event.stage === this.answering && this.isSaid) this.say("", 0);
         return null;
@@ -198,7 +206,8 @@ class Following {
     if (end === null) return null;
     if (end === "terminal") return this.ended(await this.read());
     const usage = this.used.size === 0 ? {} : { usage: this.sum() };
-    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking], ...usage } };
+    const overspent = this.overspent === null ? {} : { overspent: this.overspent };
+    return { ok: "rests", seen: { seq: this.seq, asking: [...this.asking], ...usage, ...overspent } };
   }
 
   private async ended(execution: PipelineExecution): Promise<CallOutcome> {
@@ -245,6 +254,8 @@ const CONCERNS: ReadonlySet<string> = new Set([
   "execution.completed",
   "execution.failed",
   "execution.cancelled",
+  "execution.paused",
+  "execution.resumed",
   "stage.started",
   "stage.waiting",
   "stage.delta",
@@ -254,6 +265,11 @@ const ENDS: ReadonlySet<string> = new Set([
   "stage.completed",
   "stage.failed",
 ] satisfies StreamEvent["type"][]);
+
+function spentBudget(data: EventOf<"execution.paused">["data"]): SpentBudget | null {
+  if (!("reason" in data) || data.scope === undefined) return null;
+  return { scope: data.scope, spent_usd: data.spent.cost_usd ?? 0, limit_usd: data.limit.cost_usd ?? 0 };
+}
 
 /** A stage's data is an object: where the last stage was skipped there is nothing in it. */
 function objectOf(data: unknown): JsonObject {

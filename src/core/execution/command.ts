@@ -9,19 +9,15 @@ import type { InputError } from "../../contract/problem.ts";
 import type { PauseMode } from "../../contract/requests.ts";
 import type { CallFailure } from "../resilience/classify.ts";
 import type { RunSpec } from "./run-spec.ts";
-import type { OutsideAnswer, SeenChild } from "./state.ts";
+import type { OutsideAnswer, SeenChild, SpentBudget } from "./state.ts";
 import type { UnitName } from "./units/unit-name.ts";
 
 /** How a call ended. `bytes` is the size of the answer's data, context and usage as UTF-8 JSON. */
 export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall | QueuedCall | OverspentCall;
 
 /** It was not made: a budget of the config is spent. */
-export interface OverspentCall {
+export interface OverspentCall extends SpentBudget {
   ok: "overspent";
-  /** As the config has it. */
-  scope: string;
-  spent_usd: number;
-  limit_usd: number;
 }
 
 /** It was not sent: the agent's Retry-After holds it back. */

@@ -169,7 +169,7 @@ function answer(batch: Batch, command: Extract<Command, { type: "answer" }>): Re
   } else if (command.outcome.ok === "queued") {
     takeQueued(batch, command.stage, command.outcome);
   } else if (command.outcome.ok === "overspent") {
-    takeOverspent(batch, command.stage, command.outcome);
+    takeOverspent(batch, command.outcome, command.stage);
   } else if (command.outcome.ok === "asks") {
     takeQuestion(batch, command.stage, command.outcome, command.began_at, command.chance);
   } else {

@@ -56,6 +56,7 @@ function begin(event: FoldedEvent, at: number): ExecutionState {
     deadline_at: at + spec.config.pipeline_timeout_seconds * 1_000,
     paused_at: null,
     lastPause: null,
+    isOverspent: false,
     // The deadline counts from its start.
     drained_at: isQueued ? at : null,
     pausedSpans: [],
@@ -78,10 +79,12 @@ function fold(state: ExecutionState, event: FoldedEvent, at: number): ExecutionS
     case "execution.started":
       return admitted(state, event);
     case "execution.paused": {
-      const { unsent, used } = event.internal ?? {};
+      const { data, internal } = event;
+      const { unsent, used } = internal ?? {};
       const held = unsent === undefined ? state : holdCall(state, unsent);
-      const interrupted = event.data.mode === "abort" ? withInterrupted(holdCalls(held, at), used) : held;
-      return { ...interrupted, status: "paused", paused_at: at, lastPause: event.data.mode };
+      const interrupted = data.mode === "abort" ? withInterrupted(holdCalls(held, at), used) : held;
+      const isOverspent = "scope" in data;
+      return { ...interrupted, status: "paused", paused_at: at, lastPause: data.mode, isOverspent };
     }
     case "execution.resumed":
       return resumed(state, event);
@@ -311,7 +314,14 @@ function admitted(state: ExecutionState, event: LogEventOf<"execution.started">)
 
 function resumed(state: ExecutionState, { data }: LogEventOf<"execution.resumed">): ExecutionState {
   const spec = data.budget === undefined ? state.spec : { ...state.spec, budget: data.budget };
-  return { ...state, spec, status: "running", paused_at: null, recoveriesWithoutProgress: 0 };
+  return {
+    ...state,
+    spec,
+    status: "running",
+    paused_at: null,
+    isOverspent: false,
+    recoveriesWithoutProgress: 0,
+  };
 }
 
 /** The context with an answer's patch laid over it, key by key. */

@@ -100,6 +100,16 @@ export interface SeenChild {
   readonly asking: readonly string[];
   /** What it has used so far, where its run has a budget. */
   readonly usage?: Usage;
+  /** It is paused by this budget of the config. */
+  readonly overspent?: SpentBudget;
+}
+
+/** A budget of the config that is spent. */
+export interface SpentBudget {
+  /** As the config has it. */
+  readonly scope: string;
+  readonly spent_usd: number;
+  readonly limit_usd: number;
 }
 
 /** The items of a stage with `map`, once their list is known and until the stage has ended. */
@@ -201,6 +211,8 @@ export interface ExecutionState {
   readonly paused_at: number | null;
   /** How it is paused, or was before; null where it never was. */
   readonly lastPause: PauseMode | null;
+  /** It is paused by a budget of the config. */
+  readonly isOverspent: boolean;
   /** Since when the clock is stopped: queued, paused without a call in flight, or waiting. */
   readonly drained_at: number | null;
   /** Spans in which the clock was stopped, as [begin, end]. */

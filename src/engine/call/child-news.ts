@@ -25,6 +25,8 @@ export function parentReceiver(rpcOf: RpcOf): Receiver {
       const isKnown = state.status === "paused" || (!isAtRest(state) && state.pausedSpans.length === 0);
       const seq = isKnown && !hasEnded ? null : state.seq;
       const command = await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id, seq);
+      // Its run pauses as it does, where a budget of the config is spent: it hears of the resume that follows that.
+      if (command?.type === "resume" && state.isOverspent) return;
       if (command !== null && !hasEnded) await rpcOf(tenant, execution_id).steer(command);
     },
   };

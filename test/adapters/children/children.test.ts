@@ -152,3 +152,20 @@ test("a rest says what was used until then, and what is used after it is added",
   expect(next.used).toEqual([{ input_tokens: 11 }]);
   expect(next.outcome).toMatchObject({ seen: { seq: 3, usage: { input_tokens: 11 } } });
 });
+
+test("a rest says by which budget of the config it is paused, until it goes on", async () => {
+  const data = {
+    mode: "drain",
+    reason: "budget",
+    spent: { cost_usd: 12, tokens: 0 },
+    limit: { cost_usd: 10 },
+  };
+  const paused = event("execution.paused", 2, { data: { ...data, scope: "tenant" } });
+  const { outcome } = await followed([[paused, ":rest"]]);
+  const overspent = { scope: "tenant", spent_usd: 12, limit_usd: 10 };
+  expect(outcome).toEqual({ ok: "rests", seen: { seq: 2, asking: [], overspent } });
+  const resumed = event("execution.resumed", 3, { data: {} });
+  const own = event("execution.paused", 4, { data });
+  expect((await followed([[paused, resumed, ":rest"]])).outcome).not.toHaveProperty("seen.overspent");
+  expect((await followed([[own, ":rest"]])).outcome).not.toHaveProperty("seen.overspent");
+});

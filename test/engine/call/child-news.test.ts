@@ -182,3 +182,13 @@ test("a raise lets what runs within spend what is left, and not all of it", asyn
   await childrenReceiver(rpcOf).receive(parent.state, ALL);
   expect(said).toEqual([{ type: "resume", budget: { tokens: 4, on_exceeded: "fail" } }]);
 });
+
+test("one that a budget of the config has paused goes on with its run's resume, not because that runs", async () => {
+  const parent = outer().pause("drain").resume();
+  const child = inner(parent).pause("drain");
+  expect(await asks(child, parent)).toEqual(["parent: asks", "resume"]);
+  child.resume();
+  child.answer("work", { ok: "overspent", scope: "tenant", spent_usd: 2, limit_usd: 1 });
+  expect(child.status).toBe("paused");
+  expect(await asks(child, parent)).toEqual(["parent: asks"]);
+});

@@ -5,11 +5,11 @@ import type { Budget, RaisedBudget, Spent } from "../../../contract/budget.ts";
 import type { PauseMode } from "../../../contract/requests.ts";
 import type { Usage } from "../../../contract/stage.ts";
 import { addUsage, isAmount } from "../../../contract/usage.ts";
-import type { OverspentCall, Refusal } from "../command.ts";
+import type { Refusal } from "../command.ts";
 import type { Batch } from "../rules/batch.ts";
 import { failExecution } from "../rules/endings.ts";
 import { specOf } from "../schedule.ts";
-import { type ExecutionState, isTerminal } from "../state.ts";
+import { type ExecutionState, isTerminal, type SpentBudget } from "../state.ts";
 import { type UnitName, unitPlace } from "../units/unit-name.ts";
 import { unitsOf } from "../units/units.ts";
 import { amountOf, pricedUsage } from "./prices.ts";
@@ -55,11 +55,11 @@ export function checkBudget(batch: Batch): boolean {
   return true;
 }
 
-/** A call was not made, since a budget of the config is spent. */
-export function takeOverspent(batch: Batch, unsent: UnitName, outcome: OverspentCall): void {
+/** A call was not made, since a budget of the config is spent; without one, an execution within has made none. */
+export function takeOverspent(batch: Batch, outcome: SpentBudget, unsent?: UnitName): void {
   const { scope, spent_usd, limit_usd } = outcome;
   const spent = { cost_usd: spent_usd, tokens: 0 };
-  pauseByBudget(batch, spent, { cost_usd: limit_usd }, { scope, unsent });
+  pauseByBudget(batch, spent, { cost_usd: limit_usd }, { scope, ...(unsent && { unsent }) });
 }
 
 type Limit = Pick<Budget, "cost_usd" | "tokens">;

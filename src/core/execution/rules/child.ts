@@ -2,6 +2,7 @@
 import { LIMITS } from "../../../contract/limits.ts";
 import { isoTime } from "../../time.ts";
 import type { CallOutcome, Command, Refusal } from "../command.ts";
+import { takeOverspent } from "../gates/budget.ts";
 import { specOf } from "../schedule.ts";
 import { stageOf } from "../state.ts";
 import { childOf } from "../units/child.ts";
@@ -32,6 +33,8 @@ export function takeRest(
     },
     internal: { began_at, seen },
   });
+  // What pauses an execution within pauses its run, which alone is resumed.
+  if (seen.overspent !== undefined && batch.state.status !== "paused") takeOverspent(batch, seen.overspent);
 }
 
 /** It has gone on since its rest: the stage follows it again. */

@@ -243,3 +243,17 @@ test("a budget of the config that is spent pauses the run before its call, which
   play.answer("a");
   expect([play.status, play.result("a").attempts]).toEqual(["completed", 1]);
 });
+
+test("one by which an execution within is paused pauses its run, which is resumed for both", () => {
+  const { play } = bounded({ tokens: 1_000 }, [
+    makeRun("sub", "inner"),
+    stage("next", { depends_on: ["sub"] }),
+  ]);
+  const overspent = { scope: "pipeline:inner", spent_usd: 12, limit_usd: 10 };
+  play.answer("sub", { ok: "rests", seen: { seq: 4, asking: [], overspent } });
+  expect(play.types.slice(-2)).toEqual(["stage.waiting", "execution.paused"]);
+  expect(pausedData(play)).toMatchObject({ scope: "pipeline:inner", limit: { cost_usd: 10 } });
+  expect([play.state.isOverspent, play.crash().state.isOverspent]).toEqual([true, true]);
+  play.resume();
+  expect([play.refusal, play.status, play.state.isOverspent]).toEqual([null, "waiting", false]);
+});
