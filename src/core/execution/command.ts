@@ -16,7 +16,7 @@ import type { UnitName } from "./units/unit-name.ts";
 export type CallOutcome = CallEnding | AcceptedCall | AskedCall | RestingCall | QueuedCall | OverspentCall;
 
 /** It was not made: a budget of the config is spent. */
-export interface OverspentCall extends SpentBudget {
+interface OverspentCall extends SpentBudget {
   ok: "overspent";
 }
 

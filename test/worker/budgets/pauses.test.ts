@@ -37,6 +37,8 @@ test("past its cost a run pauses, says what it has spent, and goes on with a lar
     by_stage: { a: each, b: each },
   });
 
+  // A crash forgets nothing of it.
+  await coordinator.abort(id);
   const refused = await resume(id);
   expect([refused.status, refused.body.code]).toEqual([409, "EXECUTION_CONFLICT"]);
   expect(refused.body.detail).toBe("it has spent 0.08 of 0.05 USD: resume it with a larger budget");
