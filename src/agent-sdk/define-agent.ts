@@ -98,8 +98,8 @@ export type DefinedAgent<
 const encoder = new TextEncoder();
 
 /**
- * Defines an agent. `run` is an async function, or an async generator whose yields are streamed as deltas and
- * progress to callers that accept an event stream (others get the whole as JSON). An error before the
+ * Defines an agent. `run` is an async function, or an async generator whose yields are streamed as deltas, progress and
+ * usage to callers that accept an event stream (others get the whole as JSON). An error before the
  * first yield is answered with its own HTTP status, later failures as the stream's `error` event.
  *
  * @param definition the zod schemas of `config`, `input`, `inputs` and `result`, and `run`; `secret` where calls must
@@ -193,8 +193,12 @@ export function defineAgent<
       if (first.done) return json(finish(first.value));
       if (!wantsStream(request)) {
         let step: Awaited<ReturnType<typeof next>> = first;
-        while (!step.done) step = await next();
-        return json(finish(step.value));
+        let used: TypedAnswer<unknown>["usage"];
+        while (!step.done) {
+          if (typeof step.value === "object" && "usage" in step.value) used = step.value.usage;
+          step = await next();
+        }
+        return json(finish(used === undefined ? step.value : { usage: used, ...step.value }));
       }
       const leave = () => {
         release();

@@ -2,6 +2,7 @@
 // same contract that the coordinator validates with. The calls about executions are here, those about conversations and
 // forks, waits, pipelines and the coordinator itself in the classes that it extends.
 import type { z } from "zod";
+import type { RaisedBudget } from "../contract/budget.ts";
 import type { CleanupResult, ExecutionList } from "../contract/execution-list.ts";
 import type { ExecutionFilter, PauseMode } from "../contract/requests.ts";
 import type { StageResult } from "../contract/stage.ts";
@@ -48,7 +49,8 @@ export class CoordinatorClient extends ConversationCalls {
    *
    * @param request `query` and `conversation_id`, and what differs from the defaults: the pipeline (`rag`), a
    * `pipeline_config` of single fields by stage, a `context`; `on_busy`, what happens while another question of the
-   * conversation has not been answered
+   * conversation has not been answered; a `budget`, past which it pauses or fails; a `priority`, -10 to 10, among the runs
+   * that wait for an agent; `tags`, labels by key
    * @param options `onUpdate` (or `streamCallback`) sees each event as it comes, with `partial_answer`
    * @throws CoordinatorClientError `PIPELINE_NOT_FOUND`; `INVALID_PIPELINE_CONFIG`, `CIRCULAR_DEPENDENCY` or
    * `MISSING_DEPENDENCY` for a `pipeline_config` that breaks the definition; `IDEMPOTENCY_MISMATCH` for another request
@@ -186,14 +188,23 @@ export class CoordinatorClient extends ConversationCalls {
    * Resumes a paused execution. Completed stages are not called again.
    *
    * @param execution_id as `startExecution` and `listExecutions` give it
-   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it is not paused
+   * @param options `budget`: what replaces a part of the run's own, in all and not in addition; needed where it has spent
+   * more than that
+   * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it is not paused, or has spent more
+   * than its budget
    * @example
    * await client.resumeExecution(execution_id);
+   * // One that was paused by its budget.
+   * await client.resumeExecution(execution_id, { budget: { cost_usd: 2 } });
    */
-  async resumeExecution(execution_id: string, options: CallOptions = {}): Promise<Execution> {
+  async resumeExecution(
+    execution_id: string,
+    { budget, signal }: CallOptions & { budget?: RaisedBudget } = {},
+  ): Promise<Execution> {
     return this.http.json(`${executionPath(execution_id)}/resume`, {
       method: "POST",
-      signal: options.signal,
+      ...(budget === undefined ? {} : { body: { budget } }),
+      signal,
     });
   }
 

@@ -46,6 +46,7 @@ export type {
 export type { ClientOptions } from "./transport.ts";
 export type {
   Agent,
+  Budget,
   CallOptions,
   DefinitionOptions,
   ExecuteOptions,

@@ -1,6 +1,7 @@
 // The parameter types of the client's methods: the contract's own, with optional defaults.
 import type { z } from "zod";
 import type { AgentRegistration } from "../contract/agent.ts";
+import type { Budget as BudgetSchema } from "../contract/budget.ts";
 import type { PipelineExecution } from "../contract/execution.ts";
 import type { ExecutionRequest, StageExecutionRequest } from "../contract/requests.ts";
 import type { Agent as AgentSchema } from "../contract/management.ts";
@@ -14,6 +15,16 @@ import type { StreamUpdate } from "./events.ts";
  * const request: RunRequest = { query: "What is a heat pump?", conversation_id: "c1", pipeline: "rag", on_busy: "queue" };
  */
 export type RunRequest = z.input<typeof ExecutionRequest>;
+/**
+ * What a run may spend, and what happens past that: it pauses, to be resumed with a larger one, or fails. In US dollars,
+ * as its agents say or by the config's `prices`; in tokens of input and output.
+ *
+ * @example
+ * const budget: Budget = { cost_usd: 0.5, tokens: 100_000, on_exceeded: "fail" };
+ * const execution = await client.executePipeline({ query: "What is a heat pump?", conversation_id: "c1", budget });
+ * console.log(execution.status, execution.usage["cost_usd"]);
+ */
+export type Budget = z.input<typeof BudgetSchema>;
 /**
  * What happens to a run while another one of its conversation has not ended: both run (`parallel`), it is refused with
  * `CONVERSATION_BUSY` (`reject`), it waits its turn (`queue`), or it supersedes those that run (`interrupt`).
@@ -128,13 +139,14 @@ export interface WriteOptions extends CallOptions {
 }
 
 /**
- * How a definition is written. `description` is for people and models: what the pipeline answers; without it the
- * definition has none.
+ * How a definition is written. `description` is for people and models: what the pipeline answers; `budget` is what each
+ * of its runs may spend that brings none of its own. A definition that is written without them has none.
  *
  * @example
- * const options: DefinitionOptions = { description: "Answers questions about energy." };
+ * const options: DefinitionOptions = { description: "Answers questions about energy.", budget: { cost_usd: 1 } };
  * await client.configurePipeline("short", [{ name: "answer", agent_type: "answer_generation" }], options);
  */
 export interface DefinitionOptions extends WriteOptions {
   description?: string;
+  budget?: Budget;
 }

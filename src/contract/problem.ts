@@ -89,7 +89,7 @@ export type CoordinatorError =
   | { code: "EXECUTION_CONFLICT"; execution_id: string; verb: string; status: string }
   /** An answer to a stage that does not take it (any more). */
   | { code: "EXECUTION_CONFLICT"; execution_id: string; stage: string; why: string }
-  /** A turn that cannot be replaced. */
+  /** A turn that cannot be replaced; a run that has spent more than it may. */
   | { code: "EXECUTION_CONFLICT"; execution_id: string; why: string }
   /** The stage of an execution. */
   | { code: "STAGE_NOT_FOUND"; execution_id: string; stage: string }

@@ -91,6 +91,7 @@ export const ResumeRequest = z.lazy(() => z.strictObject({ budget: z.optional(Ra
 export const ValidationRequest = z.strictObject({
   /** As in a definition: what is validated may be what is written. */
   description: z.optional(z.string()),
+  budget: z.optional(Budget),
   stages: z.array(z.unknown()),
 });
 

@@ -16,7 +16,7 @@ import { boundsFault, type Definitions } from "../core/config/catalog-bounds.ts"
 import { outlineOf } from "../core/config/catalog-outline.ts";
 import { effectiveConfig, patchConfig } from "../core/config/config.ts";
 import type { ShardKind } from "../core/monitoring/shards.ts";
-import { changedDescription, changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
+import { changedFields, changedStages, type PipelineChange } from "../core/pipeline/edit.ts";
 import { nestingFaults } from "../core/pipeline/nesting.ts";
 import { definitionError } from "../core/pipeline/plan.ts";
 import { RAG, REFERENCE_AGENTS } from "../pipelines/rag.ts";
@@ -30,7 +30,9 @@ const HEALTH = "health/";
 const GENERATION = "generation";
 
 /** A pipeline as it is stored; without stages it is deleted. */
-type Stored = Pipeline | { name: string; version: number; stages: null; description?: undefined };
+type Stored =
+  | Pipeline
+  | { name: string; version: number; stages: null; description?: undefined; budget?: undefined };
 
 /** The preset definitions of every tenant's catalog. */
 const BUILT_IN: readonly Pipeline[] = [{ name: "rag", version: 1, ...RAG }];
@@ -88,8 +90,7 @@ export class CatalogObject extends DurableObject<Env> implements CatalogRpc {
     const changed = changedStages(name, stages, change, max_retry_attempts);
     if (!changed.ok) return this.answer(changed);
     const version = (stored?.version ?? 0) + 1;
-    const description = changedDescription(change, stored?.description);
-    const pipeline = { name, version, ...description, stages: changed.value };
+    const pipeline = { name, version, ...changedFields(change, stored), stages: changed.value };
     const after = { ...definitions, pipelines: { ...definitions.pipelines, [name]: pipeline } };
     const nested = nestingFaults(name, after.pipelines);
     if (nested.length > 0) return this.answer(err(definitionError(nested)));

@@ -79,6 +79,21 @@ describe("answers", () => {
     );
   });
 
+  test("a generator says what it has used as it goes", async () => {
+    const pieces = ["x", { usage: { output_tokens: 3 } }, { usage: { output_tokens: 9, model: "m" } }];
+    const agent = writer(pieces, () => ({ data: { text: "x" } }));
+    const streamed = await (await agent(request(call, STREAM))).text();
+    expect(streamed).toContain('event: usage\ndata: {"output_tokens":9,"model":"m"}\n\n');
+    expect(streamed).toContain('event: result\ndata: {"data":{"text":"x"}}\n\n');
+    // Who takes no stream gets the last of it, where the answer says nothing itself.
+    expect(await (await agent(request())).json()).toEqual({
+      data: { text: "x" },
+      usage: { output_tokens: 9, model: "m" },
+    });
+    const says = writer(pieces, () => ({ data: { text: "x" }, usage: { output_tokens: 10 } }));
+    expect(await (await says(request())).json()).toMatchObject({ usage: { output_tokens: 10 } });
+  });
+
   test("a generator answers JSON to a caller that takes no stream", async () => {
     const response = await writer(["x"], () => ({ data: { text: "whole" } }))(request());
     expect(await response.json()).toEqual({ data: { text: "whole" } });

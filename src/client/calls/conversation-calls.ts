@@ -14,7 +14,7 @@ import { WaitCalls } from "./wait-calls.ts";
 /**
  * What a fork changes; what is left out stays as it was. `from` names a stage that is run again with all that depend on
  * it, or is `failed`, for what had not completed; `set` gives stages their data; with `replace_turn` the new answer
- * takes the old one's place in the conversation.
+ * takes the old one's place in the conversation; `tags` replace those of the source.
  *
  * @example
  * const changes: ForkChanges = { from: "failed", pipeline_config: { source_retrieval: { timeout_seconds: 120 } } };

@@ -47,7 +47,7 @@ export abstract class PipelineCalls extends ManagementCalls {
     const [name, stages, options = {}] = named(call);
     return this.http.json(pipelinePath(name), {
       method: "PUT",
-      body: options.description === undefined ? { stages } : { description: options.description, stages },
+      body: { description: options.description, budget: options.budget, stages },
       headers: { "if-match": options.ifMatch, "if-none-match": options.ifNoneMatch },
       signal: options.signal,
     });

@@ -1,6 +1,6 @@
 // Definitions of pipelines in TypeScript: names, dependencies, configs and results are checked by the compiler, and what
 // comes out is the JSON that every other way of writing a definition gives.
-import type { Stage } from "../requests.ts";
+import type { DefinitionOptions, Stage } from "../requests.ts";
 import type { AgentRef } from "./agent-ref.ts";
 import { celOf, recorder } from "./expression.ts";
 import type { StageFields } from "./stage-fields.ts";
@@ -73,7 +73,7 @@ export interface TypedPipeline<Stages extends StageTypes = {}, Needed = never> {
   >;
 
   /** The definition as a PUT of the pipeline takes it: plain JSON, without the defaults that were not written. */
-  definition(): { description?: string; stages: Stage[] };
+  definition(): PipelineOptions & { stages: Stage[] };
 }
 
 /**
@@ -85,11 +85,13 @@ export interface TypedPipeline<Stages extends StageTypes = {}, Needed = never> {
  */
 export type PipelineResult<Pipeline extends SomePipeline> = NonNullable<Pipeline["~result"]>;
 
+type PipelineOptions = Pick<DefinitionOptions, "description" | "budget">;
+
 /**
  * Begins the definition of a pipeline.
  *
  * @param name of the pipeline
- * @param options `description`, for people and models: what the pipeline answers
+ * @param options `description`, for people and models: what the pipeline answers; `budget`, of runs without one
  * @returns the pipeline, to which `stage` adds one stage after another. Nothing is thrown: what the compiler cannot see
  * is refused when the definition is written
  * @example
@@ -109,21 +111,20 @@ export type PipelineResult<Pipeline extends SomePipeline> = NonNullable<Pipeline
  *   });
  * console.log(rag.definition().stages);
  */
-export function pipeline(name: string, options: { description?: string } = {}): TypedPipeline {
+export function pipeline(name: string, options: PipelineOptions = {}): TypedPipeline {
   return withStages(name, options, []);
 }
 
-function withStages(
-  name: string,
-  options: { description?: string },
-  stages: readonly object[],
-): TypedPipeline {
+function withStages(name: string, options: PipelineOptions, stages: readonly object[]): TypedPipeline {
   const typed = {
     name,
     stage: (stage: string, fields: object) =>
       withStages(name, options, [...stages, plainStage(stage, fields)]),
     // A copy, without the members that are undefined.
-    definition: () => JSON.parse(JSON.stringify({ description: options.description, stages })) as unknown,
+    definition: () => {
+      const { description, budget } = options;
+      return JSON.parse(JSON.stringify({ description, budget, stages })) as unknown;
+    },
   };
   // What the stages' types are, only the compiler knows.
   return typed as unknown as TypedPipeline;

@@ -1,7 +1,7 @@
 // A definition that is being edited: its text, its validation by the coordinator, and saving it to the
 // catalog. A draft outlives the view, so that visiting a run does not lose the text.
 import { computed, effect, signal } from "@preact/signals";
-import { CoordinatorClientError, type Stage } from "../../client/index.ts";
+import { CoordinatorClientError, type DefinitionOptions, type Stage } from "../../client/index.ts";
 import type { Validation } from "../../contract/management.ts";
 import type { Pipeline } from "../../contract/pipeline.ts";
 import type { WaitSpec } from "../../contract/wait.ts";
@@ -86,7 +86,11 @@ export function createDraft(name: string, isNew: boolean) {
       );
       taken(
         pipeline,
-        writeJson({ ...(pipeline.description && { description: pipeline.description }), stages }),
+        writeJson({
+          ...(pipeline.description && { description: pipeline.description }),
+          ...(pipeline.budget && { budget: pipeline.budget }),
+          stages,
+        }),
       );
     } catch (cause) {
       failure.value = cause;
@@ -106,7 +110,7 @@ export function createDraft(name: string, isNew: boolean) {
       const written = text.peek();
       const pipeline = await client().configurePipeline(name, stages as Stage[], {
         ...(known === undefined ? { ifNoneMatch: "*" } : { ifMatch: known }),
-        ...descriptionIn(read.peek()),
+        ...fieldsIn(read.peek()),
       });
       taken(pipeline, written);
       return true;
@@ -142,10 +146,13 @@ export function createDraft(name: string, isNew: boolean) {
   };
 }
 
-/** As it was written: whether it is a text of a fitting length is the coordinator's to say. */
-function descriptionIn({ value }: JsonText): { description?: string } {
-  const description = (value as { description?: unknown } | null)?.description;
-  return description === undefined ? {} : { description: description as string };
+/** As they were written: whether they are right is the coordinator's to say. */
+function fieldsIn({ value }: JsonText): Pick<DefinitionOptions, "description" | "budget"> {
+  const { description, budget } = (value ?? {}) as Pick<DefinitionOptions, "description" | "budget">;
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(budget === undefined ? {} : { budget }),
+  };
 }
 
 const NO_STAGES = 'A definition is {"stages": […]}';

@@ -319,8 +319,14 @@ function admitted(state: ExecutionState, event: LogEventOf<"execution.started">)
 
 function resumed(state: ExecutionState, { data }: LogEventOf<"execution.resumed">): ExecutionState {
   const spec = data.budget === undefined ? state.spec : { ...state.spec, budget: data.budget };
-  const running = { ...state, spec, status: "running", paused_at: null, isOverspent: false } as const;
-  return { ...running, recoveriesWithoutProgress: 0 };
+  return {
+    ...state,
+    spec,
+    status: "running",
+    paused_at: null,
+    isOverspent: false,
+    recoveriesWithoutProgress: 0,
+  };
 }
 
 /** The context with an answer's patch laid over it, key by key. */

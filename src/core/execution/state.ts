@@ -52,7 +52,7 @@ export interface OutsideWait {
 }
 
 /** Why a call waits before it is made. */
-export interface CallQueue {
+interface CallQueue {
   readonly reason: EventOf<"stage.queued">["data"]["reason"];
   /** When it began to wait, ms since the epoch. */
   readonly since: number;

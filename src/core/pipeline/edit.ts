@@ -1,15 +1,23 @@
 // Edits of a definition: replace, add a stage, remove a stage. Decided on the current definition, so the
 // catalog's object asks this where no other writer can come in between.
+import type { Budget } from "../../contract/budget.ts";
 import { DEFAULT_CONFIG } from "../../contract/config.ts";
 import { cutName } from "../../contract/names.ts";
 import { type CoordinatorError, err, ok, type Result } from "../../contract/problem.ts";
+import type { Pipeline } from "../../contract/pipeline.ts";
 import type { PipelineStage } from "../../contract/stage.ts";
 import { definitionError } from "./plan.ts";
 import { triesFault } from "./tries.ts";
 import { validatePipeline } from "./validate.ts";
 
+/** The fields of a definition beside its stages. */
+interface PipelineFields {
+  description?: string | undefined;
+  budget?: Budget | undefined;
+}
+
 export type PipelineChange =
-  | { kind: "replace"; stages: PipelineStage[]; description?: string | undefined }
+  | ({ kind: "replace"; stages: PipelineStage[] } & PipelineFields)
   /** At the end, or before the stage of this name. */
   | { kind: "add_stage"; stage: PipelineStage; before: string | null }
   | { kind: "remove_stage"; stage: string };
@@ -36,13 +44,16 @@ export function changedStages(
     : checked(stages.toSpliced(at, 1));
 }
 
-/** The description after a change: a field of a definition, or none. */
-export function changedDescription(
+/** The fields beside the stages after a change: a new definition has those that it brings, and no others. */
+export function changedFields(
   change: PipelineChange,
-  current: string | undefined,
-): { description?: string } {
-  const description = change.kind === "replace" ? change.description : current;
-  return description === undefined ? {} : { description };
+  current: PipelineFields = {},
+): Pick<Pipeline, "description" | "budget"> {
+  const { description, budget } = change.kind === "replace" ? change : current;
+  return {
+    ...(description === undefined ? {} : { description }),
+    ...(budget === undefined ? {} : { budget }),
+  };
 }
 
 function checkedStages(stages: PipelineStage[], max_retry_attempts: number): Result<PipelineStage[]> {

@@ -2,6 +2,7 @@
 // the other has it (I13), and how the one that hears of its stage's execution takes it.
 import type { ControlCommand, ExecutionRpc } from "../object-protocol.ts";
 import type { Command, Refusal } from "../../core/execution/command.ts";
+import { budgetLeft } from "../../core/execution/gates/budget.ts";
 import { type ExecutionState, isAtRest, isTerminal } from "../../core/execution/state.ts";
 import { childOf, isOver, liveChildren } from "../../core/execution/units/child.ts";
 import { TIMINGS } from "../../core/timings.ts";
@@ -55,13 +56,14 @@ export const CANCEL: ControlCommand = {
   reason: "the stage that runs it has ended, or its execution has",
 };
 
-function commandOf({ spec, status, lastPause }: ExecutionState): ControlCommand | null {
+function commandOf(state: ExecutionState): ControlCommand | null {
+  const { status, lastPause } = state;
   if (status === "paused") return { type: "pause", mode: lastPause ?? "drain" };
   if (isTerminal(status)) return CANCEL;
   // Only what was paused can be resumed.
   if (lastPause === null) return null;
-  // What it may spend in all is a bound of what each of its stages may: the run itself counts what they report.
-  return spec.budget === undefined ? { type: "resume" } : { type: "resume", budget: spec.budget };
+  const budget = budgetLeft(state);
+  return budget === undefined ? { type: "resume" } : { type: "resume", budget };
 }
 
 /** What an execution is to do that one of these units runs; null where it goes on as it does. */

@@ -2,7 +2,7 @@
 import type { LifecycleEvent } from "../../contract/event.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { err, type Result } from "../../contract/problem.ts";
-import { EventsQuery, PauseRequest } from "../../contract/requests.ts";
+import { EventsQuery, PauseRequest, ResumeRequest } from "../../contract/requests.ts";
 import type { ExecutionTrace } from "../../contract/trace.ts";
 import {
   type ControlCommand,
@@ -149,9 +149,11 @@ export const executions = [
     path: "/v1/executions/:id/resume",
     permission: "execute",
     params,
+    body: { name: "ResumeRequest", schema: ResumeRequest, absent: {} },
     answers: EXECUTION,
-    describe: controls("Resume a paused execution"),
-    handle: ({ call, params: { id } }) => control(call, id, { type: "resume" }),
+    describe: controls("Resume a paused execution; with a larger budget where it has spent its own"),
+    handle: ({ call, params: { id }, body: { budget } }) =>
+      control(call, id, { type: "resume", ...(budget === undefined ? {} : { budget }) }),
   }),
   endpoint({
     id: "cancel_execution",

@@ -2,6 +2,7 @@
 // goes out beside the reading of the catalog where the isolate's last copy has a plan for the run, else after it.
 import type { CatalogSnapshot, Entered } from "../../engine/worker-ports.ts";
 import type { Services } from "../../compose.ts";
+import type { Budget } from "../../contract/budget.ts";
 import type { CoordinatorConfig, OnBusy } from "../../contract/config.ts";
 import type { ConversationTurn } from "../../contract/execution.ts";
 import { err, ok, type Result } from "../../contract/problem.ts";
@@ -26,7 +27,8 @@ export interface RunContext {
 }
 
 /** What all requests that start a run have in common. */
-export interface RunRequest extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache" | "tags"> {
+export interface RunRequest
+  extends Pick<ExecutionRequest, "query" | "conversation_id" | "cache" | "budget" | "priority" | "tags"> {
   /** Given instead of the turns of its conversation, which then neither gives nor keeps one. */
   history?: ConversationTurn[];
   /** Its readers leave where it is paused or asks; for good where they are answered then. */
@@ -41,6 +43,8 @@ export interface Plan {
   config: CoordinatorConfig;
   pipeline: string;
   pipeline_version: number;
+  /** Of a run that brings none of its own. */
+  budget?: Budget | undefined;
   stages: ResolvedStage[];
   /** Those that its stages run, and so on; absent where there are none. */
   pipelines?: Record<string, PinnedPipeline>;

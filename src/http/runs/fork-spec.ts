@@ -102,8 +102,15 @@ export async function planForkOf(
     const { conversation_id } = source.spec;
     // A stage that is to be run again is not to be answered by what the cache has of it.
     const isAnew = plan.value.rerun.some(({ reason }) => reason === "from");
-    const cache = isAnew ? ("bypass" as const) : undefined;
-    const asked = { query: target.query, conversation_id, cache, tags };
+    const { budget, priority, tags } = source.spec;
+    const asked = {
+      query: target.query,
+      conversation_id,
+      cache: isAnew ? ("bypass" as const) : undefined,
+      budget,
+      priority,
+      tags: request.tags ?? tags,
+    };
     const spec = pin(planned.value, kept, { ...admitted, history: own }, asked, context, services.settings);
     const forked: PlannedRun["spec"] = {
       ...spec,
@@ -162,7 +169,7 @@ async function definitionOf(
   catalog = await withNested(catalogs, tenant, catalog, stages.value);
   const nested = nestedPipelines(catalog, pipeline, stages.value, (inner) => stagesOf(inner, {}, config));
   if (!nested.ok) return nested;
-  const { version } = found.value;
+  const { version, budget } = found.value;
   const left_out = leftOut(pipeline_config);
   return ok({
     ...nested.value,
@@ -171,6 +178,7 @@ async function definitionOf(
     config,
     pipeline,
     pipeline_version: version,
+    budget,
     stages: stages.value,
     left_out,
   });

@@ -57,7 +57,7 @@ export async function planRun(
     const config = configOf(settings, catalog);
     const stages = stagesOf(pipeline.value, request.pipeline_config, config);
     if (!stages.ok) return stages;
-    const { name, version } = pipeline.value;
+    const { name, version, budget } = pipeline.value;
     const nested = nestedPipelines(catalog, name, stages.value, (inner) => stagesOf(inner, {}, config));
     if (!nested.ok) return nested;
     const on_busy = request.on_busy ?? config.on_busy;
@@ -67,6 +67,7 @@ export async function planRun(
       config,
       pipeline: name,
       pipeline_version: version,
+      budget,
       stages: stages.value,
       ...nested.value,
     });
@@ -171,6 +172,19 @@ function bypassOf(
   return cache === "bypass" || no_cache ? { bypass_cache: true } : {};
 }
 
+/** What it may spend and how it is labelled and ranked, as far as there is something to say. */
+function boundsOf(
+  { budget, priority = 0, tags = {} }: Pick<RunRequest, "budget" | "priority" | "tags">,
+  plan: Pick<Plan, "budget">,
+): Pick<RunSpec, "budget" | "priority" | "tags"> {
+  const own = budget ?? plan.budget;
+  return {
+    ...(own === undefined ? {} : { budget: own }),
+    ...(priority === 0 ? {} : { priority }),
+    ...(Object.keys(tags).length === 0 ? {} : { tags }),
+  };
+}
+
 /** Where agents reach the coordinator, in a run that lets one of them answer later. */
 function originOf(
   stages: readonly ResolvedStage[],
@@ -182,13 +196,14 @@ function originOf(
 }
 
 export function pin(
-  { catalog, config, pipeline, pipeline_version, stages, pipelines }: Plan,
+  plan: Plan,
   kept: Pick<RunSpec, "context" | "inputs" | "left_out" | "on_disconnect">,
   begun: EnteredRun["spec"],
   request: RunRequest,
   context: RunContext,
   settings: Settings,
 ): RunSpec {
+  const { catalog, config, pipeline, pipeline_version, stages, pipelines } = plan;
   // Its executions are pinned to what is pinned here.
   const all = [...stages, ...Object.values(pipelines ?? {}).flatMap((inner) => inner.stages)];
   const persisted = config.enable_context_persistence && config.context_storage_backend === "durable_object";
@@ -202,6 +217,7 @@ export function pin(
     ...kept,
     ...begun,
     ...bypassOf(request, context),
+    ...boundsOf(request, plan),
     ...(request.rests_alone === undefined ? {} : { rests_alone: request.rests_alone }),
     ...(request.history === undefined ? {} : { no_turn: true as const, keeps_history: true as const }),
     ...originOf(all, context, settings),

@@ -112,6 +112,9 @@ export class ExecutionObject extends DurableObject<Env> implements ExecutionRpc 
         return ofParent(this.executionId(), command, parent);
       driver.recover();
       const refusal = driver.submit(command);
+      if (refusal?.reason === "over_budget") {
+        return { code: "EXECUTION_CONFLICT", execution_id: this.executionId(), why: refusal.why };
+      }
       if (refusal?.reason !== "conflict") return null;
       return {
         code: "EXECUTION_CONFLICT",

@@ -1,6 +1,7 @@
 // How the execution of a stage is followed: over streams that break, from the event that was read last, in pieces of any
 // size. Its object is a double that sends what a test says.
 import { expect, test } from "vitest";
+import type { Usage } from "../../../src/contract/stage.ts";
 import type { SeenChild } from "../../../src/core/execution/state.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import { childrenOver } from "../../../src/adapters/children/children.ts";
@@ -20,9 +21,10 @@ const END = { status: "completed", final_result: { n: 1 }, usage: {}, error_info
 const completed = (seq: number) => event("execution.completed", seq, { data: END });
 
 /** @param streams the pieces of each, in order; @param open_ms how long each is open */
-async function followed(streams: string[][], seen: SeenChild | null = null, open_ms = 0) {
+async function followed(streams: string[][], seen: SeenChild | null = null, open_ms = 0, spec = SPEC) {
   const asked: Pick<FollowMessage, "after" | "spec">[] = [];
   const texts: [string, number | undefined][] = [];
+  const used: Usage[] = [];
   let now = 0;
   const executions = {
     follow: async (_tenant: string, _id: string, { after, spec }: FollowMessage) => {
@@ -49,11 +51,18 @@ async function followed(streams: string[][], seen: SeenChild | null = null, open
       return () => {};
     },
   };
-  const outcome = await childrenOver(executions, clock).follow(SPEC, seen, {
+  const outcome = await childrenOver(executions, clock).follow(spec, seen, {
     signal: new AbortController().signal,
     delta: (text, offset) => void texts.push([text, offset]),
+    usage: (usage) => void used.push(usage),
   });
-  return { outcome, texts, after: asked.map(({ after }) => after), specs: asked.map(({ spec }) => spec) };
+  return {
+    outcome,
+    texts,
+    used,
+    after: asked.map(({ after }) => after),
+    specs: asked.map(({ spec }) => spec),
+  };
 }
 
 test("it is started where none of its events is known, and its end is the stage's", async () => {
@@ -131,4 +140,52 @@ test("a rest says who asks a person, also where that was before the rest before"
   expect((await followed([[within, ":rest"]], seen)).outcome).toMatchObject({ seen: { asking: ["a", "c"] } });
   const answered = event("stage.completed", 4, { stage: "a" });
   expect((await followed([[answered, ":rest"]], seen)).outcome).toMatchObject({ seen: { asking: [] } });
+});
+
+const BOUNDED: RunSpec = { ...SPEC, budget: { tokens: 100, on_exceeded: "pause" } };
+const ends = (seq: number, name: string, tokens: number, more: object = {}, item?: number) =>
+  event("stage.completed", seq, {
+    stage: name,
+    ...(item === undefined ? {} : { item }),
+    data: { usage: { input_tokens: tokens }, reused_from: null, ...more },
+  });
+
+test("what its stages have used is said at each end, in all; what it has taken over is not", async () => {
+  const stream = [ends(2, "a", 5), ends(3, "b", 7, { reused_from: {} }), ends(4, "c", 2), completed(5)];
+  const { used } = await followed([stream], null, 0, BOUNDED);
+  expect(used).toEqual([{ input_tokens: 5 }, { input_tokens: 7 }]);
+  // Nothing counts it.
+  expect((await followed([stream])).used).toEqual([]);
+});
+
+test("items are counted as they end, and once", async () => {
+  const stream = [ends(2, "a", 5, {}, 0), ends(3, "a", 7, {}, 1), ends(4, "a", 12), completed(5)];
+  const { used } = await followed([stream], null, 0, BOUNDED);
+  expect(used.map((usage) => usage["input_tokens"])).toEqual([5, 12, 12]);
+});
+
+test("a rest says what was used until then, and what is used after it is added", async () => {
+  const { outcome } = await followed([[ends(2, "a", 5), ":rest"]], null, 0, BOUNDED);
+  const seen = { seq: 2, asking: [], usage: { input_tokens: 5 } };
+  expect(outcome).toEqual({ ok: "rests", seen });
+  const next = await followed([[ends(3, "b", 6), ":rest"]], seen, 0, BOUNDED);
+  expect(next.used).toEqual([{ input_tokens: 11 }]);
+  expect(next.outcome).toMatchObject({ seen: { seq: 3, usage: { input_tokens: 11 } } });
+});
+
+test("a rest says by which budget of the config it is paused, until it goes on", async () => {
+  const data = {
+    mode: "drain",
+    reason: "budget",
+    spent: { cost_usd: 12, tokens: 0 },
+    limit: { cost_usd: 10 },
+  };
+  const paused = event("execution.paused", 2, { data: { ...data, scope: "tenant" } });
+  const { outcome } = await followed([[paused, ":rest"]]);
+  const overspent = { scope: "tenant", spent_usd: 12, limit_usd: 10 };
+  expect(outcome).toEqual({ ok: "rests", seen: { seq: 2, asking: [] }, overspent });
+  const resumed = event("execution.resumed", 3, { data: {} });
+  const own = event("execution.paused", 4, { data });
+  expect((await followed([[paused, resumed, ":rest"]])).outcome).not.toHaveProperty("overspent");
+  expect((await followed([[own, ":rest"]])).outcome).not.toHaveProperty("overspent");
 });

@@ -1,7 +1,7 @@
 // One stage in or out of a definition.
 import { describe, expect, test } from "vitest";
 import { PipelineStage } from "../../../src/contract/stage.ts";
-import { changedStages } from "../../../src/core/pipeline/edit.ts";
+import { changedFields, changedStages } from "../../../src/core/pipeline/edit.ts";
 
 const stage = (name: string, ...depends_on: string[]) =>
   PipelineStage.parse({ name, agent_type: name, depends_on });
@@ -45,4 +45,14 @@ describe("changedStages", () => {
       error: { code: "INVALID_PIPELINE_CONFIG" },
     });
   });
+});
+
+test("the fields beside the stages are those of a new definition, and stay with a change of stages", () => {
+  const current = { description: "d", budget: { tokens: 5, on_exceeded: "pause" as const } };
+  const remove = { kind: "remove_stage", stage: "a" } as const;
+  expect(changedFields(remove, current)).toEqual(current);
+  expect(changedFields(remove)).toEqual({});
+  const replace = { kind: "replace" as const, stages: [stage("a")] };
+  expect(changedFields(replace, current)).toEqual({});
+  expect(changedFields({ ...replace, description: "e" }, current)).toEqual({ description: "e" });
 });

@@ -190,3 +190,20 @@ describe("an execution that has paused itself, since a budget is spent", () => {
     expect(await asks(child, parent)).toEqual(["parent: goes on", "cancel"]);
   });
 });
+
+test("a raise lets what runs within spend what is left, and not all of it", async () => {
+  const said: ControlCommand[] = [];
+  const rpcOf = () => ({
+    steer: async (command: ControlCommand) => void said.push(command),
+    childMoved: async () => null,
+  });
+  const stages = [stage("first"), { ...RUNS, depends_on: ["first"] }];
+  const budget = { tokens: 10, on_exceeded: "pause" as const };
+  const parent = new Play(stages, {}, { pipelines: PIPELINES, budget });
+  parent.answer("first", ok({}, { usage: { output_tokens: 8 } }));
+  parent.answer("sub", { ok: "rests", seen: { seq: 1, asking: [], usage: { output_tokens: 3 } } });
+  expect(parent.status).toBe("paused");
+  parent.submit({ type: "resume", budget: { tokens: 12, on_exceeded: "fail" } });
+  await childrenReceiver(rpcOf).receive(parent.state, ALL);
+  expect(said).toEqual([{ type: "resume", budget: { tokens: 4, on_exceeded: "fail" } }]);
+});

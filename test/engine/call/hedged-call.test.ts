@@ -1,5 +1,6 @@
 // A call and its hedge, on a virtual clock: when the second is made, which of them is heard, and what comes of both.
 import { expect, test } from "vitest";
+import type { Usage } from "../../../src/contract/stage.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import { hedgedCall } from "../../../src/engine/call/hedged-call.ts";
 import type { AgentHealth, AgentRequest, CallHooks } from "../../../src/engine/ports.ts";
@@ -20,6 +21,7 @@ function hedged(mayHedge = true) {
   const time = new VirtualTime(0);
   const sides: Side[] = [];
   const heard: string[] = [];
+  const used: Usage[] = [];
   const abort = new AbortController();
   const request = {
     idempotency_key: "key",
@@ -46,13 +48,14 @@ function hedged(mayHedge = true) {
     alive: () => {},
     delta: (text: string) => void heard.push(text),
     progress: () => {},
+    usage: (usage: Usage) => void used.push(usage),
     another: (task: () => Promise<void>) => void task(),
   };
   const health = { takeHedge: () => mayHedge } as unknown as AgentHealth;
   void hedgedCall({ agents, clock }, { health }, request, AFTER_MS, hooks as never).then((ended) => {
     outcome = ended;
   });
-  return { time, sides, heard, abort, outcome: () => outcome };
+  return { time, sides, heard, used, abort, outcome: () => outcome };
 }
 
 const answer = (by: string): CallOutcome => ({ ok: true, answer: { data: { by } }, bytes: 1 });
@@ -129,4 +132,36 @@ test("an abort ends both", async () => {
   await drained();
   expect(outcome()).toEqual(FAILED);
   expect(sides.map(({ hooks }) => hooks.signal.aborted)).toEqual([true, true]);
+});
+
+test("what both report to have used is the sum, and what the loser has used is in the outcome", async () => {
+  const { time, sides, used, outcome } = hedged();
+  await time.step();
+  sides[0]?.hooks.usage?.({ output_tokens: 5, model: "m" });
+  sides[1]?.hooks.usage?.({ output_tokens: 2, model: "m" });
+  // All of one call, each time.
+  sides[0]?.hooks.usage?.({ output_tokens: 6, model: "m" });
+  expect(used.map((usage) => usage["output_tokens"])).toEqual([5, 7, 8]);
+  await sides[1]?.end({ ok: true, answer: { data: {}, usage: { output_tokens: 9, model: "n" } }, bytes: 1 });
+  expect(outcome()).toMatchObject({ ok: true, answer: { usage: { output_tokens: 15, model: "n" } } });
+  sides[0]?.hooks.usage?.({ output_tokens: 60 });
+  expect(used).toHaveLength(3);
+});
+
+test("where the one that wins says nothing in its answer, its last report counts beside the loser's", async () => {
+  const { time, sides, outcome } = hedged();
+  await time.step();
+  sides[0]?.hooks.usage?.({ output_tokens: 5 });
+  sides[1]?.hooks.usage?.({ output_tokens: 2 });
+  await sides[1]?.end(answer("second"));
+  expect(outcome()).toMatchObject({ answer: { data: { by: "second" }, usage: { output_tokens: 7 } } });
+});
+
+test("the usage of both that fail is the failure's", async () => {
+  const { time, sides, outcome } = hedged();
+  await time.step();
+  sides[0]?.hooks.usage?.({ output_tokens: 5 });
+  await sides[0]?.end(FAILED);
+  await sides[1]?.end({ ...FAILED, usage: { output_tokens: 3 } });
+  expect(outcome()).toEqual({ ...FAILED, usage: { output_tokens: 8 } });
 });

@@ -83,7 +83,9 @@ describe("the document", () => {
     expect(data["stage.failed"]).toEqual({ $ref: "#/components/schemas/StageResult" });
     expect(Object.keys(data["execution.started"].properties)).toContain("stages");
     expect(data["stage.retrying"].required).toEqual(["error", "delay_ms", "next_attempt"]);
-    expect(data["execution.paused"].properties.mode.enum).toEqual(["drain", "abort"]);
+    const [byBudget, byCaller] = data["execution.paused"].anyOf;
+    expect(byBudget.required).toEqual(["mode", "reason", "spent", "limit", "by_stage"]);
+    expect(byCaller.properties.mode.enum).toEqual(["drain", "abort"]);
   });
 
   test("has bounds from the schemas that validate", () => {

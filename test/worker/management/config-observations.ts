@@ -54,6 +54,12 @@ export function observationsOf(where: () => { agents: AgentServer; coordinator: 
     return (await run(name)).stage_results.only.fallback?.strategy ?? null;
   }
 
+  /** What a call costs of a million tokens of the model `m`. */
+  async function cost(): Promise<number | null> {
+    const name = await stranger(answers({}, { usage: { model: "m", input_tokens: 1_000_000 } }));
+    return (await run(name)).usage["cost_usd"];
+  }
+
   /** How many turns the agent of a conversation's fifth question is handed. */
   async function remembered(): Promise<number> {
     const { agents, coordinator } = where();
@@ -189,6 +195,7 @@ export function observationsOf(where: () => { agents: AgentServer; coordinator: 
     callsOfFailing,
     askedTwice,
     fallenBack,
+    cost,
     remembered,
     askedMeanwhile,
     delays,

@@ -206,6 +206,13 @@ export function rowsOf(seen: Observations): Record<string, Row> {
         [{ on_busy: "interrupt" }, seen.askedMeanwhile, "running, the first cancelled"],
       ],
     },
+    prices: {
+      cases: [
+        [{ prices: { m: { input_per_million: 2, output_per_million: 0 } } }, seen.cost, 2],
+        [{ prices: { m: { input_per_million: 0, output_per_million: 0 } } }, seen.cost, 0],
+        [{ prices: {} }, seen.cost, null],
+      ],
+    },
     retention_seconds: {
       cases: [
         [{ retention_seconds: 1 }, () => seen.keptFor(1_300), 404],

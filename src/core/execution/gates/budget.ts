@@ -8,13 +8,14 @@ import { addUsage, isAmount } from "../../../contract/usage.ts";
 import type { Overspent, Refusal } from "../command.ts";
 import type { Batch } from "../rules/batch.ts";
 import { failExecution } from "../rules/endings.ts";
+import { specOf } from "../schedule.ts";
 import { type ExecutionState, isTerminal } from "../state.ts";
 import { type UnitName, unitPlace } from "../units/unit-name.ts";
 import { unitsOf } from "../units/units.ts";
 import { amountOf, pricedUsage } from "./prices.ts";
 
 /** A usage as a budget counts it. */
-export function spentOf(usage: Usage): Spent {
+function spentOf(usage: Usage): Spent {
   const cost = usage["cost_usd"];
   return {
     cost_usd: isAmount(cost) ? Math.max(0, Number(cost)) : null,
@@ -97,7 +98,9 @@ export function interruptedUsage(
   batch: Batch,
   mode: PauseMode,
 ): { internal?: { used: Record<UnitName, Usage> } } {
-  const used = mode === "abort" ? reportedUsage(batch) : [];
+  // An execution within keeps its own, and says it again.
+  const isCall = ([unit]: [UnitName, Usage]) => specOf(batch.state, unit).pipeline === undefined;
+  const used = mode === "abort" ? reportedUsage(batch).filter(isCall) : [];
   return used.length === 0 ? {} : { internal: { used: Object.fromEntries(used) } };
 }
 
@@ -139,7 +142,7 @@ export function raisedBudget(
   const spent = spentOf(usedSoFar(batch).all);
   if (!isOver(spent, budget)) return { budget, refusal: null };
   const how =
-    raise === undefined ? "resume it with a larger budget" : "which is more than the new budget, too";
+    raise === undefined ? "resume it with a larger budget" : "the new budget is to be larger than that";
   return {
     budget,
     refusal: { reason: "over_budget", why: `it has spent ${described(spent, budget)}: ${how}` },
@@ -169,7 +172,10 @@ function dollars(value: number): string {
   return String(Number(value.toPrecision(6)));
 }
 
-/** What an execution that a stage runs may spend: what is left to its run. Undefined where that has no budget. */
+/**
+ * What an execution that a stage runs may spend: what is left to its run, and so little more that it has not spent its
+ * own before its run has, which alone can be resumed. Undefined where that has no budget.
+ */
 export function budgetLeft({ spec, usage }: ExecutionState): Budget | undefined {
   const { budget } = spec;
   if (budget === undefined) return undefined;
@@ -178,10 +184,10 @@ export function budgetLeft({ spec, usage }: ExecutionState): Budget | undefined 
     on_exceeded: budget.on_exceeded,
     ...(budget.cost_usd === undefined
       ? {}
-      : { cost_usd: Math.max(budget.cost_usd - (cost_usd ?? 0), LEAST_USD) }),
+      : { cost_usd: Math.max(budget.cost_usd - (cost_usd ?? 0), 0) + budget.cost_usd * ROUNDING }),
     ...(budget.tokens === undefined ? {} : { tokens: Math.max(budget.tokens - tokens, 1) }),
   };
 }
 
-/** So that it is a budget; its first call is more than that. */
-const LEAST_USD = 1e-9;
+/** More than what sums of doubles differ by. */
+const ROUNDING = 1e-9;

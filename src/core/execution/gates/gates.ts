@@ -36,6 +36,6 @@ export function gateOf(state: ExecutionState, gates: Gates, unit: UnitName, agen
 }
 
 /** True where the agent's calls need a place. */
-export function hasLimits({ spec }: ExecutionState, agent_type: string): boolean {
+function hasLimits({ spec }: ExecutionState, agent_type: string): boolean {
   return spec.agents[agent_type]?.limits !== undefined;
 }

@@ -32,6 +32,7 @@ export function takeRest(
     },
     internal: { began_at, seen },
   });
+  // What pauses an execution within pauses its run, which alone is resumed.
 }
 
 /** It has gone on since its rest: the stage follows it again. */

@@ -232,7 +232,9 @@ export function endExecution(
 
 /** @param text what it had said */
 function cancelUnit(batch: Batch, name: UnitName, text?: string): void {
-  const reported = batch.gates.reported().get(name);
+  const { attempt, seen } = stageOf(batch.state, name);
+  // Of an execution within that is at rest: as it was then.
+  const reported = batch.gates.reported().get(name) ?? seen?.usage;
   const internal = {
     ...(text === undefined ? {} : { text }),
     ...(reported === undefined ? {} : { usage: pricedUsage(reported, batch.state.spec.config.prices) }),
@@ -241,7 +243,7 @@ function cancelUnit(batch: Batch, name: UnitName, text?: string): void {
     type: "stage.cancelled",
     stage: name,
     status: "cancelled",
-    attempt: stageOf(batch.state, name).attempt,
+    attempt,
     message: `${name} cancelled`,
     data: {},
     ...(Object.keys(internal).length === 0 ? {} : { internal }),

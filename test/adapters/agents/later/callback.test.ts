@@ -14,6 +14,7 @@ Object.assign(ReadableStreamBYOBReader.prototype, {
 async function read(body: BodyInit | null, type: string, headers: Record<string, string> = {}) {
   const deltas: string[] = [];
   const progress: unknown[] = [];
+  const used: unknown[] = [];
   const sent = new Request("https://c.example/", {
     method: "POST",
     body,
@@ -28,10 +29,11 @@ async function read(body: BodyInit | null, type: string, headers: Record<string,
       alive: () => {},
       delta: (text) => void deltas.push(text),
       progress: (report) => void progress.push(report),
+      usage: (usage) => void used.push(usage),
     },
     null,
   );
-  return { found, deltas, progress };
+  return { found, deltas, progress, used };
 }
 
 const JSON_TYPE = "application/json";
@@ -64,6 +66,18 @@ test("an event stream's deltas and progress are passed on, and its result ends t
   expect(deltas).toEqual(["a", "b"]);
   expect(progress).toEqual([{ message: "half", fraction: 0.5 }]);
   expect(found).toMatchObject({ kind: "ending", outcome: { ok: true, answer: { data: { answer: "ab" } } } });
+});
+
+test("usage events of a stream are passed on, and what is none is ignored", async () => {
+  const text = [
+    event("usage", { output_tokens: 3, note: "not kept" }),
+    event("usage", 5),
+    event("usage", { output_tokens: 9, model: "m" }),
+    event("result", { data: {} }),
+  ];
+  const { found, used } = await read(text.join(""), SSE);
+  expect(used).toEqual([{ output_tokens: 3 }, { output_tokens: 9, model: "m" }]);
+  expect(found).toMatchObject({ kind: "ending", outcome: { ok: true } });
 });
 
 test("a heartbeat and a progress are signs of life, in exactly their form", async () => {
