@@ -102,14 +102,14 @@ export async function planForkOf(
     const { conversation_id } = source.spec;
     // A stage that is to be run again is not to be answered by what the cache has of it.
     const isAnew = plan.value.rerun.some(({ reason }) => reason === "from");
-    const { budget, priority, tags } = source.spec;
+    const { budget, priority } = source.spec;
     const asked = {
       query: target.query,
       conversation_id,
       cache: isAnew ? ("bypass" as const) : undefined,
       budget,
       priority,
-      tags: request.tags ?? tags,
+      tags,
     };
     const spec = pin(planned.value, kept, { ...admitted, history: own }, asked, context, services.settings);
     const forked: PlannedRun["spec"] = {
