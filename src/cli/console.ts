@@ -16,6 +16,7 @@ const SOURCES = [
   "src/contract/**/*.ts",
   "src/core/schemas/**/*.ts",
   "src/core/json/**/*.ts",
+  "src/core/monitoring/metrics/**/*.ts",
 ];
 
 /** Resolves when dist/console is the page of today's sources. */

@@ -1,20 +1,18 @@
 // The fold of a run's events, live or replayed, into its view. The console and the demo both use it, so that a reload, a
 // second window and a terminal agree. Pure.
 import type { EventOf, StageDelta, StageProgress } from "../contract/event.ts";
-import type { PipelineExecution } from "../contract/execution.ts";
 import type { StageResult } from "../contract/stage.ts";
-import {
-  isRunOver,
-  type LoggedEvent,
-  pendingStage,
-  type RunEvent,
-  type RunView,
-  type StageNote,
-  type StageSpan,
-  type StageView,
+import { addUsage } from "../contract/usage.ts";
+import { begin, closed, end, pause, resume, settled } from "./fold-run.ts";
+import type {
+  LoggedEvent,
+  RunEvent,
+  RunView,
+  StageNote,
+  StageQueue,
+  StageSpan,
+  StageView,
 } from "./run-view.ts";
-
-const UNENDED: ReadonlySet<StageView["status"]> = new Set(["pending", "running", "waiting", "retrying"]);
 
 /**
  * Folds one event into the view of its run. Pure: it returns another view, or the same one where nothing changes.
@@ -59,9 +57,9 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
       // A run that was queued begins: as in its execution, the time in the queue is a part of its own.
       return { ...begin(event), events: view.events, started_at: view.started_at };
     case "execution.paused":
-      return pause(view, at, event.data.mode === "abort");
+      return pause(view, at, event.data);
     case "execution.resumed":
-      return { ...view, status: "running", pauses: endedPauses(view, at) };
+      return resume(view, at);
     case "execution.recovered":
       return view;
     case "execution.completed":
@@ -69,7 +67,7 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
     case "execution.cancelled":
       return end(view, at, event.data);
     case "stage.queued":
-      return change(view, event.stage, (stage) => ({ ...stage, status: "pending", retry_at: null }));
+      return change(view, event.stage, (stage) => queue(stage, at, event));
     case "stage.started":
       return change(view, event.stage, (stage) => begun(start(stage, at, event.attempt), event.data));
     case "stage.iterated":
@@ -94,6 +92,7 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
         started_at: stage.started_at ?? at,
         retry_at: null,
         wait: null,
+        queue: null,
         fallback: strategy,
         note: { kind: "fallback", message: reason, strategy },
         spans: closed(stage.spans, at, "failed"),
@@ -107,6 +106,7 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
         // One that has asked was skipped because nothing answered.
         ended_at: stage.started_at === null ? null : at,
         wait: null,
+        queue: null,
         note,
         spans: closed(stage.spans, at, "failed"),
       }));
@@ -118,11 +118,12 @@ function foldLogged(before: RunView, event: LoggedEvent): RunView {
         ended_at: at,
         retry_at: null,
         wait: null,
+        queue: null,
         spans: closed(stage.spans, at, "cancelled"),
       }));
     case "stage.completed":
     case "stage.failed":
-      return change(view, event.stage, (stage) => finish(stage, at, event.data));
+      return change(withUsage(view, event.data), event.stage, (stage) => finish(stage, at, event.data));
     default:
       return passOver(before, event);
   }
@@ -136,28 +137,6 @@ function passOver(view: RunView, event: never): RunView {
 
 function isFirst(event: RunEvent): event is EventOf<"execution.queued" | "execution.started"> {
   return event.type === "execution.queued" || event.type === "execution.started";
-}
-
-function begin(event: EventOf<"execution.queued" | "execution.started">): RunView {
-  const { query, pipeline, stages, forked_from = null } = event.data;
-  return {
-    execution_id: event.execution_id,
-    query,
-    pipeline,
-    status: event.status,
-    queue:
-      event.type === "execution.queued" ? { behind: event.data.behind, position: event.data.position } : null,
-    forked_from,
-    superseded_by: null,
-    started_at: Date.parse(event.timestamp),
-    ended_at: null,
-    stages: stages.map(pendingStage),
-    pauses: [],
-    answer: null,
-    events: [event],
-    seq: event.seq,
-    execution: null,
-  };
 }
 
 /** The rule of deltas: a new attempt empties the text; then it is cut at the offset and appended to. */
@@ -188,6 +167,20 @@ function isLate({ status, attempt: current }: StageView, attempt: number): boole
   return attempt < current || (status !== "running" && status !== "waiting");
 }
 
+/** Its call waits for the agent: once more, where it has waited already. */
+function queue(stage: StageView, at: number, { attempt, data }: EventOf<"stage.queued">): StageView {
+  const { reason, until } = data;
+  const waits: StageQueue = {
+    reason,
+    until: until === undefined ? null : Date.parse(until),
+    since: stage.queue?.since ?? at,
+  };
+  const span: StageSpan = { kind: "queued", attempt, from: at, to: null, outcome: "running", reason };
+  const goesOn = stage.queue?.reason === reason;
+  const spans = goesOn ? stage.spans : [...closed(stage.spans, at, "cancelled"), span];
+  return { ...stage, status: "pending", retry_at: null, wait: null, queue: waits, spans };
+}
+
 function start(stage: StageView, at: number, attempt: number): StageView {
   const span: StageSpan = { kind: "try", attempt, from: at, to: null, outcome: "running" };
   return {
@@ -197,6 +190,7 @@ function start(stage: StageView, at: number, attempt: number): StageView {
     started_at: stage.started_at ?? at,
     retry_at: null,
     wait: null,
+    queue: null,
     fraction: null,
     note: null,
     text: "",
@@ -286,9 +280,16 @@ function retry(stage: StageView, at: number, data: EventOf<"stage.retrying">["da
     status: "retrying",
     retry_at,
     wait: null,
+    queue: null,
     note: { kind: "retry", message: error.message, delay_ms },
     spans: [...closed(stage.spans, at, "failed"), wait],
   };
+}
+
+/** What the calls of a stage have used is known at its end. */
+function withUsage(view: RunView, { usage, reused_from }: StageResult): RunView {
+  // The calls of a result that is taken over are another run's.
+  return usage == null || reused_from != null ? view : { ...view, usage: addUsage(view.usage, usage) };
 }
 
 function finish(stage: StageView, at: number, result: StageResult): StageView {
@@ -300,71 +301,13 @@ function finish(stage: StageView, at: number, result: StageResult): StageView {
     ended_at: at,
     retry_at: null,
     wait: null,
+    queue: null,
     fraction: null,
     fallback: result.fallback?.strategy ?? stage.fallback,
     note: failed && result.error !== null ? { kind: "failed", message: result.error.message } : null,
     result,
     spans: closed(stage.spans, at, failed ? "failed" : "completed"),
   };
-}
-
-/** @param aborts the stages in flight are stopped, to run again after the resume; a question stays open */
-function pause(view: RunView, at: number, aborts: boolean): RunView {
-  const stages = view.stages.map((stage): StageView => {
-    const isInFlight = stage.status === "running" || stage.wait?.reason === "callback";
-    if (!aborts || !isInFlight) return stage;
-    return { ...stage, status: "pending", wait: null, spans: closed(stage.spans, at, "cancelled") };
-  });
-  return { ...view, status: "paused", stages, pauses: [...view.pauses, { from: at, to: null }] };
-}
-
-function end(view: RunView, at: number, execution: PipelineExecution): RunView {
-  const stages = view.stages.map((stage) => ({
-    ...stage,
-    retry_at: null,
-    wait: null,
-    spans: closed(stage.spans, at, "cancelled"),
-    result: stage.result ?? execution.stage_results[stage.name] ?? null,
-  }));
-  return {
-    ...view,
-    status: execution.status,
-    queue: null,
-    superseded_by: execution.execution_metadata?.superseded_by ?? null,
-    ended_at: at,
-    stages,
-    pauses: endedPauses(view, at),
-    execution,
-  };
-}
-
-/** The status of a run that goes on: it waits while nothing but an answer from outside makes it go on. */
-function settled(view: RunView): RunView {
-  if (view.status === "paused" || view.status === "queued" || isRunOver(view.status)) return view;
-  const status = isWaiting(view.stages) ? "waiting" : "running";
-  return status === view.status ? view : { ...view, status };
-}
-
-/** True where some stage waits for the outside, and no other is at work, delayed or ready. */
-function isWaiting(stages: readonly StageView[]): boolean {
-  if (!stages.some(({ status }) => status === "waiting")) return false;
-  const open = new Set(stages.filter(({ status }) => UNENDED.has(status)).map(({ name }) => name));
-  return stages.every(({ status, definition }) => {
-    if (status === "pending") return definition.depends_on.some((name) => open.has(name));
-    return status !== "running" && status !== "retrying";
-  });
-}
-
-function endedPauses({ pauses }: RunView, at: number): RunView["pauses"] {
-  return pauses.map((span) => ({ ...span, to: span.to ?? at }));
-}
-
-/** The spans with those that last ended here; a wait ends where the next thing begins. */
-function closed(spans: readonly StageSpan[], at: number, outcome: StageSpan["outcome"]): StageSpan[] {
-  return spans.map((span) => {
-    if (span.kind === "wait") return span.to !== null && span.to <= at ? span : { ...span, to: at };
-    return span.to === null ? { ...span, to: at, outcome } : span;
-  });
 }
 
 function change(view: RunView, name: string, by: (stage: StageView) => StageView): RunView {

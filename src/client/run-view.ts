@@ -1,9 +1,10 @@
 // The view of a run, which fold-event.ts makes of its events: what the console and the demo show. Times are those of
 // the events, in ms since the epoch.
+import type { Spent } from "../contract/budget.ts";
 import type { LifecycleEvent, StageDelta } from "../contract/event.ts";
 import type { ExecutionStatus, LogPlace, PipelineExecution } from "../contract/execution.ts";
 import type { JsonObject } from "../contract/json.ts";
-import type { PipelineStage, StageResult, StageStatus } from "../contract/stage.ts";
+import type { PipelineStage, StageResult, StageStatus, Usage } from "../contract/stage.ts";
 import type { ExecutionEvent } from "./events.ts";
 
 /**
@@ -24,20 +25,37 @@ export type RunEvent = ExecutionEvent | StageDelta;
 export type LoggedEvent = LifecycleEvent;
 
 /**
- * A try of a stage (`try`), the wait before its next try (`wait`), or the wait for an answer from outside (`outside`: a
- * person's, or the result of an agent that answers later); `from` and `to` in ms since the epoch. `to` is null while a
- * try or a wait for the outside lasts, and is the planned end of a wait for the next try.
+ * A try of a stage (`try`), the wait before its next try (`wait`), the wait of a call until its agent may be called
+ * (`queued`), or the wait for an answer from outside (`outside`: a person's, or the result of an agent that answers
+ * later); `from` and `to` in ms since the epoch. `to` is the planned end of a wait for the next try, and null while any
+ * other lasts.
  *
  * @example
  * const lengthOf = ({ from, to }: StageSpan, now: number) => (to ?? now) - from;
  */
 export interface StageSpan {
-  kind: "try" | "wait" | "outside";
+  kind: "try" | "wait" | "queued" | "outside";
   attempt: number;
   from: number;
   to: number | null;
   /** How a try, or a wait for the outside, ended. */
   outcome: "running" | "completed" | "failed" | "cancelled";
+  /** Of one that is `queued`: why. */
+  reason?: StageQueue["reason"];
+}
+
+/**
+ * Why a call is not made yet: each place at its agent is taken (`concurrency`), as many calls as it takes in a period
+ * were made (`rate`), or the agent has asked for time (`retry_after`). Times in ms since the epoch.
+ *
+ * @example
+ * const secondsLeft = ({ until }: StageQueue, now: number) => (until === null ? null : (until - now) / 1_000);
+ */
+export interface StageQueue {
+  reason: "concurrency" | "rate" | "retry_after";
+  /** When it is made, or asks again; null where that is not known. */
+  until: number | null;
+  since: number;
 }
 
 /**
@@ -94,6 +112,8 @@ export interface StageView {
   retry_at: number | null;
   /** What it waits for, while its status is `waiting`. */
   wait: StageWait | null;
+  /** Why its next call is not made yet; its status is `pending` meanwhile. */
+  queue: StageQueue | null;
   note: StageNote | null;
   /** The agent's progress, 0 to 1, where it reports that. */
   fraction: number | null;
@@ -125,6 +145,22 @@ export interface ItemsView {
 }
 
 /**
+ * The budget for which a run is paused: what it has spent, and what it may; of one of the configuration's budgets, what
+ * all runs in its scope have. `cost_usd` is null where no call had a known price.
+ *
+ * @example
+ * const spentOf = ({ spent, limit }: RunBudget) => `${spent.cost_usd ?? "?"} of ${limit.cost_usd ?? "?"} USD`;
+ */
+export interface RunBudget {
+  spent: Spent;
+  limit: { cost_usd?: number | undefined; tokens?: number | undefined };
+  /** Of each stage of this run that has spent something. */
+  by_stage: Readonly<Record<string, Spent>>;
+  /** Which of the configuration's budgets is spent (`tenant`, `pipeline:NAME`, `tag:KEY`); null where it is the run's own. */
+  scope: string | null;
+}
+
+/**
  * A run as its events have left it.
  *
  * @example
@@ -150,6 +186,13 @@ export interface RunView {
   stages: readonly StageView[];
   /** In ms since the epoch; `to` is null while it lasts. */
   pauses: readonly { from: number; to: number | null }[];
+  /** While the run is paused because a budget is spent. */
+  budget: RunBudget | null;
+  /**
+   * What its agents have used, as far as stages that have ended say it, and once it has ended its execution: tokens, and
+   * `cost_usd` where it is known.
+   */
+  usage: Usage;
   /** The text that was written last, and which attempt of which stage wrote it. */
   answer: { stage: string; attempt: number; text: string } | null;
   /** The logged events of known types, in order. */
@@ -210,6 +253,7 @@ export function pendingStage(definition: PipelineStage): StageView {
     spans: [],
     retry_at: null,
     wait: null,
+    queue: null,
     note: null,
     fraction: null,
     fallback: null,

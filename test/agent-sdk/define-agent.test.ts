@@ -64,8 +64,14 @@ describe("answers", () => {
     expect(await response.json()).toEqual({ data: { text: "HELLO" } });
   });
 
-  test("a generator streams deltas and progress and one result, LF only", async () => {
-    const agent = writer(["Hel", { text: "lo\n" }, { message: "half", fraction: 0.5 }], () => ({
+  test("a generator streams deltas, progress and usage and one result, LF only", async () => {
+    const pieces = [
+      "Hel",
+      { text: "lo\n" },
+      { message: "half", fraction: 0.5 },
+      { usage: { output_tokens: 1 } },
+    ];
+    const agent = writer(pieces, () => ({
       data: { text: "Hello" },
       usage: { output_tokens: 2 },
     }));
@@ -75,6 +81,7 @@ describe("answers", () => {
       'event: delta\ndata: {"text":"Hel"}\n\n' +
         'event: delta\ndata: {"text":"lo\\n"}\n\n' +
         'event: progress\ndata: {"message":"half","fraction":0.5}\n\n' +
+        'event: usage\ndata: {"output_tokens":1}\n\n' +
         'event: result\ndata: {"data":{"text":"Hello"},"usage":{"output_tokens":2}}\n\n',
     );
   });

@@ -222,6 +222,29 @@ test("a definition is marked while it is typed, drawn beside the text, and saved
   expect((await stack.client.getPipelineConfig("good")).stages[0]?.name).toBe("mine");
 });
 
+test("a definition keeps its budget when it is edited", async () => {
+  const stages = [{ name: "one", agent_type: "fine" }];
+  await stack.client.configurePipeline("bounded", stages, { budget: { cost_usd: 0.5 } });
+  await page.goto(`${stack.url}/#/pipelines/bounded`);
+  const text = page.getByRole("textbox", { name: "Definition as JSON" });
+  const written = await eventually(
+    () => text.inputValue(),
+    (value) => value.includes('"one"'),
+  );
+  await text.fill(written.replace('"one"', '"first"'));
+  const save = page.getByRole("button", { name: "Save", exact: true });
+  await eventually(
+    () => save.isDisabled(),
+    (isDisabled) => !isDisabled,
+  );
+  await save.click();
+  await page.getByText("Saved as version 2.").waitFor();
+  expect(await stack.client.getPipelineConfig("bounded")).toMatchObject({
+    budget: { cost_usd: 0.5, on_exceeded: "pause" },
+    stages: [{ name: "first" }],
+  });
+});
+
 test("help says what a field means and may hold, adds fields and stages; a new pipeline is begun and saved", async () => {
   await page.goto(`${stack.url}/#/pipelines`);
   await page.getByLabel("New pipeline").last().fill("good");

@@ -187,6 +187,8 @@ describe("the status of a run", () => {
         "answer",
         "later",
         "fail",
+        "busy",
+        "no_place",
         "callback",
         "callback",
         "heartbeat",
@@ -244,6 +246,12 @@ describe("the status of a run", () => {
         return void run.answer(name, { ok: "later" });
       case "fail":
         return void run.fail(name, REJECTED);
+      case "busy":
+        return void run.answer(name, { ok: "queued", reason: "retry_after", until: run.now + 500 });
+      case "no_place":
+        // Nothing asks for a place for a stage that is not ready.
+        if (stageOf(run.state, name).attempt === 0) return;
+        return void run.submit({ type: "no_place", stage: name, reason: "concurrency", until: null });
       case "callback":
         return void run.submit({ type: "callback", stage: name, call, outcome });
       case "heartbeat":
@@ -276,6 +284,9 @@ describe("the status of a run", () => {
           expect(view?.stages.map(({ wait }) => wait?.expires_at)).toEqual(
             state.stages.map(({ wait }) => wait?.expires_at),
           );
+          expect(view?.stages.map(({ queue }) => queue && [queue.reason, queue.since, queue.until])).toEqual(
+            state.stages.map(({ queue }) => queue && [queue.reason, queue.since, queue.until]),
+          );
           expect(view?.stages.map(({ status }) => status === "waiting")).toEqual(
             state.stages.map(({ result }) => result.status === "waiting"),
           );
@@ -292,6 +303,7 @@ describe("the status of a run", () => {
         "stage.signalled running",
         "stage.completed waiting",
         "stage.retrying running",
+        "stage.queued running",
         "stage.fallback running",
         "stage.skipped waiting",
         "execution.resumed waiting",

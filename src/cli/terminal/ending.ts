@@ -1,6 +1,7 @@
 // What the demo prints when an execution has ended: its answer, its sources and a summary. Reads the data of the
 // reference pipeline's last stage; of any other data it takes what it knows.
 import * as z from "zod";
+import { costOf, usageCostText } from "../../contract/cost.ts";
 import { pathText } from "../../contract/critical-path.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { duration } from "./text.ts";
@@ -41,7 +42,8 @@ export function closing(execution: PipelineExecution): { summary: string; detail
   const total = duration(execution.duration_ms ?? 0);
   const retried = retries === 0 ? "" : `, ${counted(retries, "retry", "retries")}`;
   const cached = cache_hits === 0 ? "" : `, ${counted(cache_hits, "stage")} from the cache`;
-  const totals = `${total} in total, ${duration(overhead_ms)} of it in the coordinator${retried}${cached}`;
+  const cost = costOf(execution.usage) === undefined ? "" : `, cost ${usageCostText(execution.usage)}`;
+  const totals = `${total} in total, ${duration(overhead_ms)} of it in the coordinator${retried}${cached}${cost}`;
   return {
     summary: error_info === null ? totals : `${error_info.code} in ${error_info.message}`,
     details: [

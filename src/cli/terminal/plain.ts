@@ -3,6 +3,7 @@
 import { foldEvent, type RunEvent, type RunView, type StageView } from "../../client/index.ts";
 import { closing, endingOf } from "./ending.ts";
 import { howToAnswer } from "./how-to-answer.ts";
+import { howToRaise } from "./how-to-raise.ts";
 import type { Output } from "./output.ts";
 import { noteOf } from "./stage-note.ts";
 import { duration, harmless } from "./text.ts";
@@ -64,6 +65,9 @@ export function plainOutput(write: (text: string) => void): Output {
       if (view !== null && event.type === "stage.waiting") {
         for (const text of howToAnswer(view, url)) line(harmless(text));
       }
+      if (view !== null && event.type === "execution.paused") {
+        for (const text of howToRaise(view, url)) line(harmless(text));
+      }
     },
     ended: (execution) => {
       const { answer, sources } = endingOf(execution);
@@ -99,7 +103,7 @@ function isMinor({ items: before }: StageView, { items, status }: StageView): bo
 function sentence(stage: StageView): string {
   const { name, started_at, ended_at } = stage;
   // The note says that it waits for its next try.
-  const status = stage.status === "retrying" ? "running" : stage.status;
+  const status = stage.queue !== null ? "queued" : stage.status === "retrying" ? "running" : stage.status;
   const took = started_at === null || ended_at === null ? "" : ` in ${duration(ended_at - started_at)}`;
   const tries = status === "running" && stage.attempt > 1 ? `, try ${stage.attempt}` : "";
   const note = noteOf(stage);

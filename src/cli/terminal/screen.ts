@@ -3,6 +3,7 @@ import type { RunView, StageView } from "../../client/index.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
 import { closing, type Source } from "./ending.ts";
 import { howToAnswer } from "./how-to-answer.ts";
+import { howToRaise } from "./how-to-raise.ts";
 import { noteOf } from "./stage-note.ts";
 import { clip, duration, wrap } from "./text.ts";
 
@@ -15,7 +16,7 @@ export interface View {
   /** Ms since the epoch. */
   now: number;
   paint: Paint;
-  /** Of the coordinator that is asked; without it no way to answer a question is shown. */
+  /** Of the coordinator that is asked; without it no way to answer a question or to raise a budget is shown. */
   url?: string;
 }
 
@@ -36,7 +37,8 @@ export function runViewLines(runView: RunView | null, view: View): string[] {
   const answer = runView.answer?.text.trimEnd() ?? "";
   const stages = runView.stages.map((stage) => stageLine(stage, runView, view));
   const lines = answer === "" ? stages : [...stages, "", ...indented(answer, view)];
-  const how = view.url === undefined ? [] : howToAnswer(runView, view.url);
+  const { url } = view;
+  const how = url === undefined ? [] : [...howToRaise(runView, url), ...howToAnswer(runView, url)];
   return how.length === 0 ? lines : [...lines, "", ...how.flatMap((line) => indented(line, view))];
 }
 
@@ -75,8 +77,9 @@ function stageLine(stage: StageView, runView: RunView, view: View): string {
   const words = noteOf(stage);
   const note = words === "" ? "" : `  ${paint("dim", clip(words, columns - used - 2))}`;
   const name = stage.name.padEnd(names);
-  const shown = stage.status === "pending" || stage.status === "skipped" ? paint("dim", name) : name;
-  return `  ${signOf(stage.status, view)} ${shown}  ${bar}${time.padStart(9)}${note}`;
+  const isIdle = stage.queue === null && (stage.status === "pending" || stage.status === "skipped");
+  const shown = isIdle ? paint("dim", name) : name;
+  return `  ${signOf(stage.queue === null ? stage.status : "waiting", view)} ${shown}  ${bar}${time.padStart(9)}${note}`;
 }
 
 function signOf(status: StageView["status"], { paint, now }: View): string {
@@ -104,10 +107,15 @@ function barOf(stage: StageView, runView: RunView, { paint, now }: View): string
   const ended = runView.stages.every((each) => !UNENDED.has(each.status));
   const last = Math.max(...runView.stages.map((each) => each.ended_at ?? 0));
   const scale = BAR_COLUMNS / Math.max(1, (ended ? last : now) - runView.started_at);
-  if (stage.started_at === null) return paint("dim", "·".repeat(BAR_COLUMNS));
-  const from = Math.min(BAR_COLUMNS - 1, Math.floor((stage.started_at - runView.started_at) * scale));
+  const begun = stage.spans[0]?.from ?? stage.started_at;
+  if (begun === null) return paint("dim", "·".repeat(BAR_COLUMNS));
+  const columnOf = (at: number) => Math.floor((at - runView.started_at) * scale);
+  const from = Math.min(BAR_COLUMNS - 1, columnOf(begun));
   const to = Math.round(((stage.ended_at ?? now) - runView.started_at) * scale);
   const length = Math.min(BAR_COLUMNS - from, Math.max(1, to - from));
+  // Before its first try it has waited for its agent.
+  const first = stage.started_at === null ? length : columnOf(stage.started_at) - from;
+  const queued = Math.max(0, Math.min(length, first));
   const style =
     stage.status === "failed"
       ? "red"
@@ -116,8 +124,12 @@ function barOf(stage: StageView, runView: RunView, { paint, now }: View): string
         : UNENDED.has(stage.status)
           ? "cyan"
           : "green";
-  const rest = BAR_COLUMNS - from - length;
-  return paint("dim", "·".repeat(from)) + paint(style, "━".repeat(length)) + paint("dim", "·".repeat(rest));
+  return (
+    paint("dim", "·".repeat(from)) +
+    paint("yellow", "╌".repeat(queued)) +
+    paint(style, "━".repeat(length - queued)) +
+    paint("dim", "·".repeat(BAR_COLUMNS - from - length))
+  );
 }
 
 function indented(text: string, view: View): string[] {

@@ -1,5 +1,5 @@
 // The note beside a stage, in both outputs of the demo: what it does, what it asks, why it waits, or how it ended.
-import type { StageView, StageWait } from "../../client/index.ts";
+import type { StageQueue, StageView, StageWait } from "../../client/index.ts";
 import { questionText } from "../../contract/question.ts";
 
 /** The text beside a stage; may be empty. */
@@ -21,6 +21,7 @@ function countsOf({ items, iteration, definition }: StageView): string {
 
 function stateOf(stage: StageView): string {
   const { note } = stage;
+  if (stage.queue !== null) return queueOf(stage.queue);
   if (stage.wait !== null && note?.kind !== "progress") return questionOf(stage.wait);
   if (note === null) return stage.status === "failed" ? "failed" : "";
   switch (note.kind) {
@@ -37,6 +38,14 @@ function stateOf(stage: StageView): string {
     case "early":
       return note.message;
   }
+}
+
+/** Why the call is not made yet. */
+function queueOf({ reason, until }: StageQueue): string {
+  const waits = until === null ? "waits" : `waits until ${new Date(until).toLocaleTimeString("en-GB")}`;
+  return reason === "retry_after"
+    ? `${waits}: the agent asked for time (Retry-After)`
+    : `${waits} for a place at its agent (${reason})`;
 }
 
 /** What a stage asks, in one line: its prompt's text, or the prompt as JSON. */

@@ -1,6 +1,7 @@
 // The list of executions: newest first, updated automatically, with filters in the URL.
 import { useEffect, useMemo } from "preact/hooks";
 import { isRunOver } from "../../client/index.ts";
+import { usageCostText } from "../../contract/cost.ts";
 import type { ExecutionSummary } from "../../contract/execution-list.ts";
 import { useNow } from "../lib/clock.ts";
 import { errorWords } from "../lib/errors.ts";
@@ -44,6 +45,7 @@ export function ExecutionsPage() {
             <span>Status</span>
             <span>Stages</span>
             <span>Duration</span>
+            <span>Cost</span>
             <span>Started</span>
           </div>
           <ul class="rows" aria-label="Executions">
@@ -119,7 +121,8 @@ function Nothing({ isFiltered }: { isFiltered: boolean }) {
 }
 
 function Row({ row, parts }: { row: ExecutionSummary; parts: readonly StagePart[] }) {
-  const { execution_id, query, status, pipeline, start_time, duration_ms, error_info } = row;
+  const { execution_id, query, status, pipeline, start_time, duration_ms, error_info, usage } = row;
+  const cost = usage === undefined ? "–" : usageCostText(usage);
   const live = !isRunOver(status);
   const now = useNow(live);
   return (
@@ -138,6 +141,10 @@ function Row({ row, parts }: { row: ExecutionSummary; parts: readonly StagePart[
         <StageBar parts={parts} />
         <span class="row-time">
           {live ? seconds(now - Date.parse(start_time)) : duration(duration_ms ?? 0)}
+        </span>
+        <span class={`row-cost${cost === "–" ? " is-unused" : ""}`}>
+          <span class="sr-only">cost </span>
+          {cost}
         </span>
         <time class="row-start" dateTime={start_time}>
           {moment(start_time)}

@@ -132,7 +132,8 @@ function StageCell({ result }: { result: StageResult | undefined }) {
 
 function UsageRows({ one, other }: { one: Execution["usage"]; other: Execution["usage"] }) {
   const names = [...new Set([...Object.keys(one), ...Object.keys(other)])];
-  const text = (value: unknown) => (value === undefined ? "–" : JSON.stringify(value));
+  const text = (value: unknown) =>
+    value === undefined ? "–" : value === null ? "unknown" : JSON.stringify(value);
   return (
     <>
       {names.map((name) => (

@@ -1,4 +1,5 @@
 // The charts of the Health page, as SVG of our own; each says in words what it shows.
+import { costText } from "../../contract/cost.ts";
 import { duration, percent, plural } from "../lib/format.ts";
 import type { Bucket } from "./health-data.ts";
 
@@ -41,6 +42,43 @@ export function Throughput({ buckets }: { buckets: readonly Bucket[] }) {
   );
 }
 
+/** What executions cost, by the time of their end. */
+export function CostOverTime({ buckets }: { buckets: readonly Bucket[] }) {
+  const highest = Math.max(0, ...buckets.map(({ cost_usd }) => cost_usd));
+  const step = WIDTH / Math.max(1, buckets.length);
+  return (
+    <figure class="chart">
+      <svg
+        viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+        role="img"
+        aria-label={`Cost over the window, at most ${costText(highest)} in one of ${buckets.length} parts of it`}
+      >
+        <line class="chart-base" x1="0" x2={WIDTH} y1={HEIGHT - 0.5} y2={HEIGHT - 0.5} />
+        {buckets.map(({ ago, cost_usd }, at) => {
+          const height = highest === 0 ? 0 : (cost_usd / highest) * (HEIGHT - 4);
+          return (
+            <rect
+              key={ago}
+              class="chart-good"
+              x={at * step + 3}
+              width={step - 6}
+              y={HEIGHT - height}
+              height={height}
+            >
+              <title>{costText(cost_usd)}</title>
+            </rect>
+          );
+        })}
+      </svg>
+      <figcaption class="chart-ends">
+        <span>{duration((buckets[0]?.ago ?? 0) * 1_000)} ago</span>
+        <span>highest {costText(highest)}</span>
+        <span>now</span>
+      </figcaption>
+    </figure>
+  );
+}
+
 /** Rows of bars on one scale, with the figure beside each. */
 export function Bars({
   rows,
@@ -56,7 +94,7 @@ export function Bars({
         <li key={name}>
           <span class="bars-name">{name}</span>
           <span class="bars-track" aria-hidden="true">
-            <i class={tone ?? ""} style={{ width: `${(value / longest) * 100}%` }} />
+            {value > 0 && <i class={tone ?? ""} style={{ width: `${(value / longest) * 100}%` }} />}
           </span>
           <span class="bars-text">{text}</span>
           {note !== undefined && <span class="bars-note">{note}</span>}

@@ -15,6 +15,8 @@ export interface Bucket {
   succeeded: number;
   failed: number;
   other: number;
+  /** As far as it is known. */
+  cost_usd: number;
 }
 
 export interface HealthData {
@@ -91,6 +93,7 @@ async function readBuckets(window_seconds: number, left: AbortSignal): Promise<B
       succeeded: between((metrics) => metrics.successful_executions),
       failed: between((metrics) => metrics.failed_executions),
       other: between((metrics) => metrics.cancelled_executions),
+      cost_usd: between((metrics) => metrics.cost_usd ?? 0),
     };
   });
   return buckets.toReversed();

@@ -1,11 +1,13 @@
 // The Health page: alerts first, then throughput, success, bottlenecks and the agents.
 import { useEffect, useMemo } from "preact/hooks";
 import type { Agent, Alert, Metrics } from "../../client/index.ts";
+import { costText } from "../../contract/cost.ts";
 import { duration, moment, percent, plural, words } from "../lib/format.ts";
 import { refine, route, to } from "../lib/route.ts";
 import { client } from "../lib/session.ts";
 import { Card, Empty, Failure } from "../ui/parts.tsx";
 import { Bars, Share, Throughput } from "./charts.tsx";
+import { Cost } from "./cost.tsx";
 import { type Bucket, createHealthData } from "./health-data.ts";
 
 const WINDOWS = [
@@ -100,10 +102,12 @@ const ALERTS: Readonly<Record<string, string>> = {
   concurrent_executions: "Many concurrent executions",
   memory_usage_mb: "High memory use of a run",
   wait_age_seconds: "A question is open for long",
+  cost_usd_per_hour: "High cost of an hour’s runs",
 };
 
 /** An alert's value in its own unit. */
 function formatValue(name: string, value: number): string {
+  if (name.startsWith("cost_usd")) return costText(value);
   if (name.endsWith("_rate")) return percent(value);
   if (name.endsWith("_ms")) return duration(value);
   if (name.endsWith("_seconds")) return duration(1_000 * value);
@@ -182,6 +186,7 @@ function Overview({
           <Bottlenecks analytics={performance_analytics} />
         </Card>
       </div>
+      <Cost metrics={metrics} buckets={buckets} />
       <Card title="Stages" id="stages-title">
         <Stages stages={stage_metrics} />
       </Card>
@@ -224,6 +229,7 @@ function Stages({ stages }: { stages: Metrics["stage_metrics"] }) {
             <th scope="col">Errors</th>
             <th scope="col">Retries</th>
             <th scope="col">Cache hits</th>
+            <th scope="col">Cost</th>
           </tr>
         </thead>
         <tbody>
@@ -236,6 +242,7 @@ function Stages({ stages }: { stages: Metrics["stage_metrics"] }) {
               <td class={stage.error_rate > 0 ? "bad" : ""}>{percent(stage.error_rate)}</td>
               <td>{stage.retries}</td>
               <td>{stage.cache_hits}</td>
+              <td>{stage.cost_usd === 0 ? "–" : costText(stage.cost_usd)}</td>
             </tr>
           ))}
         </tbody>
@@ -245,6 +252,16 @@ function Stages({ stages }: { stages: Metrics["stage_metrics"] }) {
 }
 
 const BREAKER = { closed: "closed", open: "open", half_open: "half open" } as const;
+
+/** `4 calls at once, 100 calls in 60 s`. */
+function limitsText({ concurrency, rate }: NonNullable<Agent["limits"]>): string {
+  return [
+    concurrency === undefined ? [] : `${plural(concurrency, "call")} at once`,
+    rate === undefined ? [] : `${plural(rate.calls, "call")} in ${rate.per_seconds} s`,
+  ]
+    .flat()
+    .join(", ");
+}
 
 function Agents({ agents }: { agents: readonly Agent[] }) {
   return (
@@ -256,9 +273,12 @@ function Agents({ agents }: { agents: readonly Agent[] }) {
         </Empty>
       ) : (
         <ul class="agents">
-          {agents.map(({ agent_type, url, binding, path, breaker }) => (
+          {agents.map(({ agent_type, url, binding, path, limits, breaker }) => (
             <li key={agent_type}>
-              <span class="agent-name">{agent_type}</span>
+              <span class="agent-name">
+                {agent_type}
+                {limits !== undefined && <span class="quiet small agent-limits">{limitsText(limits)}</span>}
+              </span>
               <span class="mono quiet agent-place">{url ?? `${binding ?? ""}${path ?? ""}`}</span>
               <span class={`breaker is-${breaker.state}`}>
                 breaker {BREAKER[breaker.state]}

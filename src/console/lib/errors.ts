@@ -57,6 +57,10 @@ const WORDS: Readonly<Record<string, ErrorWords>> = {
     title: "This pipeline has changed since it was loaded",
     advice: "Your text is kept. Load the saved version, or overwrite it.",
   },
+  BUDGET_EXCEEDED: {
+    title: "A budget is spent",
+    advice: "Raise the budget of the run, of its pipeline or in the configuration, then ask again.",
+  },
   RATE_LIMITED: { title: "Too many questions at once", advice: "Wait a moment, then ask again." },
   FORBIDDEN: { title: "This key lacks permission", advice: "Sign in with a key that has the scope." },
   UNAUTHORIZED: { title: "API key required", advice: "Sign in with a key of this coordinator." },

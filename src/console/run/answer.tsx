@@ -70,7 +70,12 @@ function NoText({ runView, result }: { runView: RunView; result: unknown }) {
     return <Empty title="Waiting">The run goes on when it is answered from outside.</Empty>;
   if (runView.status === "queued")
     return <Empty title="Queued">The run begins when the one before it in its conversation has ended.</Empty>;
-  if (runView.status === "paused") return <Empty title="Paused">Resume the run to continue it.</Empty>;
+  if (runView.status === "paused")
+    return (
+      <Empty title="Paused">
+        {runView.budget === null ? "Resume the run to continue it." : "Its budget is spent."}
+      </Empty>
+    );
   return (
     <div class="answer-waits" aria-hidden="true">
       <i />

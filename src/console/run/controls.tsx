@@ -23,9 +23,11 @@ export function Controls({ runView }: { runView: RunView }) {
   return (
     <div class="controls" role="group" aria-label="Control the run">
       {runView.status === "paused" ? (
-        <button type="button" disabled={busy.value} onClick={verb(() => client().resumeExecution(id))}>
-          Resume
-        </button>
+        runView.budget === null && (
+          <button type="button" disabled={busy.value} onClick={verb(() => client().resumeExecution(id))}>
+            Resume
+          </button>
+        )
       ) : runView.status === "queued" ? null : (
         <button
           type="button"

@@ -9,7 +9,13 @@ import { Icon } from "../ui/icons.tsx";
 import { lazyPage } from "../ui/lazy-page.tsx";
 import { type Box, type Layout, layOut, NODE, type Placed } from "./layout.ts";
 import { criticalPath, timeOf } from "./path.ts";
-import { isRunOver, type ItemsView, type StageView, type RunView } from "../../client/index.ts";
+import {
+  isRunOver,
+  type ItemsView,
+  type StageQueue,
+  type StageView,
+  type RunView,
+} from "../../client/index.ts";
 
 interface GraphProps {
   stages: readonly StageView[];
@@ -155,8 +161,8 @@ function Plane({ stages, runView, layout, opened, downwards, label, ...more }: P
                 stage={stage}
                 place={isOpen ? { ...place, height: NODE.height } : place}
                 state={wrong ? "has errors" : stateOf(stage, runView, now)}
-                kind={`is-${runView === null ? "defined" : stage.status}${wrong ? " is-faulty" : ""}${critical.has(name) ? " is-critical" : ""}${opens ? " is-opening" : ""}`}
-                glyph={wrong ? "failed" : runView === null ? null : stage.status}
+                kind={`is-${runView === null ? "defined" : shownStatus(stage)}${wrong ? " is-faulty" : ""}${critical.has(name) ? " is-critical" : ""}${opens ? " is-opening" : ""}`}
+                glyph={wrong ? "failed" : runView === null ? null : shownStatus(stage)}
                 more={runView === null ? repetitionOf(stage) : ""}
                 isCritical={critical.has(name)}
                 isSelected={selected === name}
@@ -292,6 +298,11 @@ function lineClass(
   return `line${passed ? " is-passed" : ""}${flows ? " is-flowing" : ""}${both ? " is-critical" : ""}`;
 }
 
+/** One whose call waits for its agent is pending, and is to be seen as more than that. */
+function shownStatus({ status, queue }: StageView): StageView["status"] | "queued" {
+  return queue === null ? status : "queued";
+}
+
 /** What a definition says that a stage does. */
 function kindOf({ agent_type, pipeline }: StageView["definition"]): string {
   return agent_type ?? (pipeline === undefined ? "waits for an answer" : `runs ${pipeline}`);
@@ -312,12 +323,21 @@ function itemsText({ total, completed, failed }: ItemsView): string {
   return `${completed + failed}/${total} done${failed === 0 ? "" : `, ${failed} failed`}`;
 }
 
+/** Why a call is not made yet, and for how long. */
+function queuedState({ reason, until, since }: StageQueue, now: number): string {
+  if (reason === "retry_after" && until !== null && until > now) {
+    return `agent busy, ${seconds(until - now)} left`;
+  }
+  return `${reason === "retry_after" ? "agent busy" : "waits for a place"} ${seconds(now - since)}`;
+}
+
 /** What a stage is doing, in few words. */
 function stateOf(stage: StageView, runView: RunView | null, now: number): string {
   const { status, attempt, definition, items, iteration } = stage;
   const limit = definition.retry_attempts;
   switch (status) {
     case "pending":
+      if (stage.queue !== null) return queuedState(stage.queue, now);
       return runView === null ? kindOf(definition) : "pending";
     case "running": {
       const span = stage.spans.at(-1);

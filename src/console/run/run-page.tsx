@@ -2,6 +2,7 @@
 // everything else is read from the coordinator, so that a reload or a second window shows the same.
 import { useSignal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
+import { costOf, usageCostText } from "../../contract/cost.ts";
 import { cutText } from "../../contract/text.ts";
 import { useNow } from "../lib/clock.ts";
 import { errorWords } from "../lib/errors.ts";
@@ -24,6 +25,9 @@ import { lazyPage } from "../ui/lazy-page.tsx";
 
 /** With what is asked of a fork, which few runs need. */
 const ForkPanel = lazyPage(async () => (await import("../forks/fork-panel.tsx")).ForkPanel);
+
+/** With the prediction of costs, which only a run needs whose budget is spent. */
+const Budget = lazyPage(async () => (await import("../budget/panel.tsx")).Budget);
 
 /** With the schemas' code, which only a run that asks needs. */
 const Question = lazyPage(async () => (await import("../waits/question.tsx")).Question);
@@ -104,6 +108,7 @@ function Run({ id, tab }: { id: string; tab: string }) {
         }}
       />
       <RunError runView={runView} />
+      {runView.budget !== null && <Budget runView={runView} />}
       {intent.value !== null && (
         <ForkPanel
           key={JSON.stringify(intent.value)}
@@ -169,6 +174,7 @@ function Heading({
             <Status status={runView.status} />
           </span>
           <Elapsed runView={runView} />
+          <Cost runView={runView} />
           <span>{runView.pipeline}</span>
           <span>{moment(new Date(runView.started_at).toISOString())}</span>
           <span class="mono run-id">{runView.execution_id}</span>
@@ -189,6 +195,18 @@ function Elapsed({ runView }: { runView: RunView }) {
   return (
     <span class="tabular">
       {ended_at === null ? seconds(now - started_at) : duration(ended_at - started_at)}
+    </span>
+  );
+}
+
+/** What the run has cost so far, where anything is known of that. */
+function Cost({ runView: { usage, budget } }: { runView: RunView }) {
+  // A stage that has not ended has spent, too.
+  const spent = budget === null || budget.scope !== null ? usage : { cost_usd: budget.spent.cost_usd };
+  return costOf(spent) === undefined ? null : (
+    <span class="tabular">
+      <span class="sr-only">cost </span>
+      {usageCostText(spent)}
     </span>
   );
 }

@@ -3,7 +3,7 @@
 import { pathShare, pathText } from "../../contract/critical-path.ts";
 import { useNow } from "../lib/clock.ts";
 import { duration, plural } from "../lib/format.ts";
-import { criticalPath, timeOf } from "./path.ts";
+import { criticalPath, queuedTimeOf, queueWords, timeOf } from "./path.ts";
 import { isRunOver, type StageSpan, type StageView, type RunView } from "../../client/index.ts";
 
 const SHORTEST_AXIS_MS = 400;
@@ -69,6 +69,11 @@ export function Timeline({ runView, onSelect }: { runView: RunView; onSelect: (s
             <i class="swatch bar-wait" /> wait before a retry
           </span>
         )}
+        {some(runView, ({ kind }) => kind === "queued") && (
+          <span>
+            <i class="swatch bar-queued" /> wait for the agent
+          </span>
+        )}
         {some(runView, ({ kind }) => kind === "outside") && (
           <span>
             <i class="swatch bar-outside" /> wait for an answer
@@ -103,7 +108,7 @@ function isFromCache({ result }: StageView, { kind, outcome }: StageSpan): boole
 }
 
 function timeText(stage: StageView, end: number): string {
-  return stage.spans.length === 0 ? "–" : duration(timeOf(stage, end));
+  return stage.spans.every(({ kind }) => kind === "queued") ? "–" : duration(timeOf(stage, end));
 }
 
 function some(runView: RunView, has: (span: StageSpan) => boolean): boolean {
@@ -133,8 +138,11 @@ function tickText(ms: number): string {
 }
 
 function titleOf({ definition }: StageView, span: StageSpan, end: number): string {
-  const { kind, attempt, from, to, outcome } = span;
+  const { kind, attempt, from, to, outcome, reason } = span;
   const time = duration((to ?? end) - from);
+  if (kind === "queued") {
+    return `${to === null ? "waits since" : "waited"} ${time} for ${queueWords(reason)}, before try ${attempt}`;
+  }
   // Each iteration has tries of its own, and each item.
   if (kind === "try" && definition.map !== undefined) return `items: ${outcome}, ${time}`;
   if (kind === "try" && definition.repeat !== undefined) return `call: ${outcome}, ${time}`;
@@ -144,7 +152,11 @@ function titleOf({ definition }: StageView, span: StageSpan, end: number): strin
 
 function spoken(stage: StageView, end: number): string {
   const called = stage.spans.filter((span) => span.kind === "try" && !isFromCache(stage, span)).length;
-  const time = stage.spans.length === 0 ? "" : `, ${duration(timeOf(stage, end))}`;
+  const text = timeText(stage, end);
+  const time = text === "–" ? "" : `, ${text}`;
+  const waited = queuedTimeOf(stage, end);
+  const queued =
+    waited === 0 ? "" : `, ${stage.queue === null ? "waited" : "waits"} ${duration(waited)} for its agent`;
   const { items, iteration } = stage;
   const tries =
     items !== null
@@ -156,7 +168,7 @@ function spoken(stage: StageView, end: number): string {
           : `, ${plural(called, "try", "tries")}`;
   const cached = stage.result?.cached === true ? ", from the cache" : "";
   const reused = stage.result?.reused_from != null ? ", taken over" : "";
-  return ` ${stage.status}${time}${tries}${cached}${reused}`;
+  return ` ${stage.status}${time}${queued}${tries}${cached}${reused}`;
 }
 
 function onPath({ execution }: RunView, name: string): string {

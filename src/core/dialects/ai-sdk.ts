@@ -6,7 +6,7 @@ import type { StageResult } from "../../contract/stage.ts";
 import { approvalId, isApproval, isHeld, type SettledQuestions } from "./ai-sdk-approvals.ts";
 import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "./answer-fold.ts";
 import { type Citation, citationId, citationMediaType, citationsIn, citationTitle } from "./citations.ts";
-import { type Encoder, sseMessage } from "./encoder.ts";
+import { type Encoder, spentBudget, sseMessage } from "./encoder.ts";
 import { RunStages } from "./run-stages.ts";
 import { tokenCounts, tokensOf } from "./tokens.ts";
 
@@ -54,6 +54,8 @@ export class AiSdkEncoder implements Encoder {
   /** The reader has what the events so far have given. */
   private isKnown: boolean;
   private hasStarted = false;
+  /** The metadata says that a budget is spent. */
+  private hasBudget = false;
   private step: StepPart[] | null = null;
 
   constructor(options: AiSdkOptions) {
@@ -163,8 +165,13 @@ export class AiSdkEncoder implements Encoder {
         return this.start(event);
       case "execution.paused":
       case "execution.resumed":
-      case "execution.recovered":
-        return [metadata({ status: event.status })];
+      case "execution.recovered": {
+        // What a spent budget says is taken away by the next status: metadata is merged.
+        const budget = event.type === "execution.paused" ? spentBudget(event) : null;
+        const isShown = budget !== null || this.hasBudget;
+        this.hasBudget = budget !== null;
+        return [metadata({ status: event.status, ...(isShown ? { budget } : {}) })];
+      }
       case "execution.completed":
       case "execution.failed":
       case "execution.cancelled":
@@ -178,8 +185,9 @@ export class AiSdkEncoder implements Encoder {
           ? this.answered(event, "answered")
           : [];
       case "stage.iterated":
-      case "stage.queued":
         return [];
+      case "stage.queued":
+        return [this.stage(event, { status: "queued", ...event.data })];
       case "stage.started":
         return [this.stage(event, { status: "running" })];
       case "stage.retrying":

@@ -1,7 +1,9 @@
 // The interface of a protocol's encoder: from the events of a run to the text of the stream that the protocol's clients
 // read. An encoder is a function of the log: it draws no ids and reads no clock, so that a reader who comes late is sent
 // what another one was.
+import type { EventOf } from "../../contract/event.ts";
 import type { PipelineExecution } from "../../contract/execution.ts";
+import type { JsonObject } from "../../contract/json.ts";
 import { answerText, type StreamEvent } from "./answer-fold.ts";
 import { type Citation, citationsIn } from "./citations.ts";
 
@@ -17,6 +19,13 @@ export interface Encoder {
 /** True for an event of one item of a stage with `map`: other protocols have stages, and a stage's result has its items. */
 export function isOfItem(event: StreamEvent): boolean {
   return event.item !== undefined;
+}
+
+/** Of a run that is paused because a budget is spent: what it has spent, and what it may; null of any other pause. */
+export function spentBudget({ data }: EventOf<"execution.paused">): JsonObject | null {
+  if (!("reason" in data)) return null;
+  const { spent, limit, by_stage, scope } = data;
+  return { spent, limit, by_stage, ...(scope === undefined ? {} : { scope }) };
 }
 
 /** A message of an event stream. @param event absent where the protocol's messages have no `event` line */

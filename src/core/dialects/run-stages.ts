@@ -29,6 +29,7 @@ export class RunStages {
     const stage = event.stage === undefined ? undefined : this.stages.get(event.stage);
     if (stage === undefined) return;
     switch (event.type) {
+      case "stage.queued":
       case "stage.started":
       case "stage.iterated":
       case "stage.retrying":

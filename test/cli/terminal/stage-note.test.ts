@@ -51,3 +51,13 @@ test("a pipeline within that waits does not read like a question of the stage", 
     "its execution waits",
   );
 });
+
+test("a call that waits for its agent says why, and until when", () => {
+  const until = new Date(2026, 10, 23, 12, 0, 5).toISOString();
+  const queued = (data: object) => note("draft", [start(), of("stage.queued", "draft", data)]);
+  expect(queued({ reason: "concurrency" })).toBe("waits for a place at its agent (concurrency)");
+  expect(queued({ reason: "rate", until })).toBe("waits until 12:00:05 for a place at its agent (rate)");
+  expect(queued({ reason: "retry_after", until })).toBe(
+    "waits until 12:00:05: the agent asked for time (Retry-After)",
+  );
+});

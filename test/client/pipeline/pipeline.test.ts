@@ -91,6 +91,15 @@ test("the pipeline that is there from the start", () => {
   expect(accepted(rag.definition())).toEqual(RAG);
 });
 
+test("a budget is the definition's, with any stages that are added after it", () => {
+  const priced = pipeline("priced", { budget: { cost_usd: 0.5 } }).stage("one", { agent: "writer" });
+  expect(priced.definition()).toEqual({
+    budget: { cost_usd: 0.5 },
+    stages: [{ name: "one", agent_type: "writer" }],
+  });
+  expect(accepted(priced.definition()).budget).toEqual({ cost_usd: 0.5, on_exceeded: "pause" });
+});
+
 test("a question to a person, and a stage that runs when the answer is yes", () => {
   const typed = rag
     .stage("approval", {

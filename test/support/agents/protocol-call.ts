@@ -1,6 +1,7 @@
 // One call of an agent of another protocol, through the real adapter, over the real network; or through other `Agents`.
 import { HttpAgents } from "../../../src/adapters/agents/agents.ts";
 import type { AgentCall, AgentProgress, RegisteredAgent } from "../../../src/contract/agent.ts";
+import type { Usage } from "../../../src/contract/stage.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import { classify } from "../../../src/core/resilience/classify.ts";
 import type { AgentRequest, Agents } from "../../../src/engine/ports.ts";
@@ -34,6 +35,8 @@ export interface Called {
   text: string;
   deltas: string[];
   progress: string[];
+  /** What it had used so far, each time that its agent said so. */
+  used: Usage[];
 }
 
 /** @param registration of which the host is allowed */
@@ -58,7 +61,7 @@ export async function callThrough(
   request: Partial<AgentRequest> & Pick<AgentRequest, "registration">,
   signal: AbortSignal = new AbortController().signal,
 ): Promise<Called> {
-  const called: Called = { outcome: undefined as never, text: "", deltas: [], progress: [] };
+  const called: Called = { outcome: undefined as never, text: "", deltas: [], progress: [], used: [] };
   called.outcome = await agents.call(
     {
       tenant: "local",
@@ -75,6 +78,7 @@ export async function callThrough(
         called.deltas.push(offset === undefined ? text : `${text}@${offset}`);
       },
       progress: ({ message }: AgentProgress) => void called.progress.push(message),
+      usage: (usage) => void called.used.push(usage),
       alive: () => {},
       hears_silence: false,
     },

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Stack, startStack } from "../../../src/cli/stack.ts";
 import { evaluateInput } from "../../../src/core/pipeline/stage-input.ts";
+import { answers, startAgentServer } from "../../support/agents/agent-server.ts";
 import { type Command, runShell } from "../../support/servers/processes.ts";
 
 const ROOT = join(import.meta.dirname, "../../..");
@@ -199,6 +200,34 @@ test("the README's pipeline in TypeScript is written, and its types are checked"
     });
   } finally {
     rmSync(below, { recursive: true });
+  }
+});
+
+test("an agent is limited, a model priced, and a run that has spent its budget goes on with a higher one", async () => {
+  const agents = await startAgentServer();
+  const usage = { model: "tiny", input_tokens: 20_000, output_tokens: 5_000 };
+  agents.on("/", answers({ answer: "dear" }, { usage }));
+  try {
+    const [limit = "", price = "", start = "", raise = ""] = snippets("limits-budgets-and-costs.md", "sh");
+    const mine = limit.replace(`http://localhost:${port}/`, agents.url("/"));
+    expect(await shell(mine)).toMatch(/^201 .*"limits":\{"concurrency":2,"rate"/);
+    expect(await shell(price)).toMatch(/^200 .*"tiny":\{"input_per_million":0.5/);
+    const stages = '{"stages": [{"name": "writer", "agent_type": "writer", "cache": false}]}';
+    const json = "-H 'content-type: application/json'";
+    await shell(`curl -X PUT ${stack.url}/v1/pipelines/priced ${json} -d '${stages}'`);
+    const started = await shell(start);
+    // The last stage has completed, and has spent more than the run may.
+    expect(started).toMatch(/^202 .*"status":"paused"/);
+    const { execution_id } = JSON.parse(started.replace(/^202 /, "")) as { execution_id: string };
+    expect(await shell(raise.replace("/ID/", `/${execution_id}/`))).toMatch(/^200 /);
+    const ended = await shell(`curl ${stack.url}/v1/executions/${execution_id}`);
+    expect(JSON.parse(ended.replace(/^200 /, ""))).toMatchObject({
+      status: "completed",
+      budget: { cost_usd: 0.05 },
+      usage: { cost_usd: 0.02 },
+    });
+  } finally {
+    await agents.close();
   }
 });
 

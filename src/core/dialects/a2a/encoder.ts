@@ -3,7 +3,7 @@
 import type { EventOf, LifecycleEvent } from "../../../contract/event.ts";
 import type { JsonObject } from "../../../contract/json.ts";
 import { AnswerFold, type StreamEvent, type TextOperation } from "../answer-fold.ts";
-import { type Encoder, sseMessage } from "../encoder.ts";
+import { type Encoder, spentBudget, sseMessage } from "../encoder.ts";
 import { RunStages } from "../run-stages.ts";
 import { agentMessage, askedParts, JSON_MEDIA, MARKDOWN, PLAIN, taskState, textPart } from "./task.ts";
 
@@ -89,7 +89,7 @@ export class A2aEncoder implements Encoder {
       case "execution.paused":
         if (!this.isNew(event)) return [];
         this.isOver = true;
-        return [this.status("paused", event, askedParts("paused", []))];
+        return [this.status("paused", event, pausedParts(event))];
       case "execution.resumed":
       case "execution.recovered":
         return [];
@@ -178,4 +178,10 @@ export class A2aEncoder implements Encoder {
   private isNew({ seq }: LifecycleEvent): boolean {
     return seq > this.stream.answeredUpTo;
   }
+}
+
+function pausedParts(event: EventOf<"execution.paused">): JsonObject[] {
+  const budget = spentBudget(event);
+  const asked = askedParts("paused", []);
+  return budget === null ? asked : [...asked, { data: { budget }, mediaType: JSON_MEDIA }];
 }

@@ -7,7 +7,7 @@ import type { JsonObject } from "../../../contract/json.ts";
 import { timeOf } from "../../time.ts";
 import { AnswerFold, type StreamEvent, type TextOperation, type TextPart } from "../answer-fold.ts";
 import { type Citation, citationId, citationMediaType, citationsIn } from "../citations.ts";
-import { type Encoder, sseMessage } from "../encoder.ts";
+import { type Encoder, spentBudget, sseMessage } from "../encoder.ts";
 import { tokenCounts, tokensOf } from "../tokens.ts";
 import { headingOf, type OpenQuestion, RunStages } from "../run-stages.ts";
 import { type PatchOperation, RunState } from "./state.ts";
@@ -48,6 +48,8 @@ export class AgUiEncoder implements Encoder {
   private readonly openParts = new Set<TextPart>();
   private readonly begun = new Set<string>();
   private readonly openSteps = new Set<string>();
+  /** Stages whose state says why they wait for their agent. */
+  private readonly queued = new Set<string>();
   private hasStarted = false;
   /** Until it is resumed. */
   private pause: EventOf<"execution.paused"> | null = null;
@@ -160,8 +162,13 @@ export class AgUiEncoder implements Encoder {
         ];
       }
       case "stage.iterated":
-      case "stage.queued":
         return [];
+      case "stage.queued": {
+        const { reason, until } = event.data;
+        const patch = this.stageState(event.stage, { status: "queued", reason, until });
+        this.queued.add(event.stage);
+        return patch;
+      }
       case "stage.retrying":
         return this.stageState(event.stage, { status: "retrying", error: event.data.error });
       case "stage.fallback":
@@ -210,7 +217,8 @@ export class AgUiEncoder implements Encoder {
   }
 
   private stageState(stage: string, members: Record<string, unknown>): AgUiEvent[] {
-    return this.delta(this.state.stage(stage, members));
+    const left = this.queued.delete(stage) ? { reason: undefined, until: undefined } : {};
+    return this.delta(this.state.stage(stage, { ...left, ...members }));
   }
 
   private delta(delta: readonly PatchOperation[]): AgUiEvent[] {
@@ -281,8 +289,10 @@ export class AgUiEncoder implements Encoder {
   }
 }
 
-function pauseOf({ execution_id, seq, message, data }: EventOf<"execution.paused">): JsonObject {
-  const metadata = { execution_id, mode: data.mode };
+function pauseOf(event: EventOf<"execution.paused">): JsonObject {
+  const { execution_id, seq, message, data } = event;
+  const budget = spentBudget(event);
+  const metadata = { execution_id, mode: data.mode, ...(budget === null ? {} : { budget }) };
   return { id: `${execution_id}.${seq}`, reason: "coordinator:paused", message, metadata };
 }
 

@@ -10,6 +10,7 @@ import { type OpenWait, taskOf, taskState } from "../../../core/dialects/a2a/tas
 import { isTerminal } from "../../../core/execution/state.ts";
 import { type Call, problem } from "../../context.ts";
 import { problemOf } from "../../problem.ts";
+import { resumeWith } from "../raise.ts";
 import { takeWork } from "../../middleware/rate-limit.ts";
 import {
   type FacadeRun,
@@ -180,7 +181,9 @@ async function goOn(
   let answeredUpTo: number;
   if (status === "paused") {
     const events = await seqOf(call, execution_id);
-    const resumed = await rpc.control({ type: "resume" });
+    const command = resumeWith(sent.data, "/params/message/parts/data");
+    if (!command.ok) return refused(call, id, command.error);
+    const resumed = await rpc.control(command.value);
     if (!resumed.ok) return refused(call, id, resumed.error);
     if (typeof resumed.value.json !== "string") await resumed.value.json.cancel();
     answeredUpTo = events;

@@ -10,6 +10,7 @@ import type { ControlCommand, ExecutionRpc, SignalCommand } from "../../../engin
 import type { Call } from "../../context.ts";
 import { invalid } from "../../request/body.ts";
 import { readExecution } from "../facade.ts";
+import { resumeWith } from "../raise.ts";
 import { interruptOf, type ResumeEntry } from "./request.ts";
 
 /** The execution that goes on. */
@@ -47,7 +48,10 @@ export async function takeAnswers(
   }
   for (const [at, command] of commands.entries()) {
     if (command === null) continue;
-    const taken = command.type === "signal" ? await answer(rpc, command, at) : await control(rpc, command);
+    const taken =
+      command.type === "signal"
+        ? await answer(rpc, command, at)
+        : await control(rpc, command, numbers[at] as number);
     if (!taken.ok) return taken;
   }
   return ok({ execution_id, answered: numbers, after: events.value.at(-1)?.seq ?? 0 });
@@ -66,7 +70,7 @@ function commandOf(
   const reason = "its interrupt was cancelled";
   if (event?.type === "execution.paused") {
     if (events.some((each) => each.type === "execution.resumed" && each.seq > seq)) return ok(null);
-    return ok(isResolved ? { type: "resume" } : { type: "cancel", reason });
+    return isResolved ? resumeWith(payload, `/resume/${at}/payload`) : ok({ type: "cancel", reason });
   }
   if (event?.type !== "stage.waiting" || event.data.reason !== "wait") return err(unknown(at));
   const { stage, data } = event;
@@ -84,11 +88,23 @@ function commandOf(
   return ok({ ...signal, answer: { ok: true, data: given as JsonObject } });
 }
 
-async function control(rpc: ExecutionRpc, command: ControlCommand): Promise<Result<null>> {
+/** @param seq of the pause */
+async function control(rpc: ExecutionRpc, command: ControlCommand, seq: number): Promise<Result<null>> {
   const controlled = await rpc.control(command);
   if (controlled.ok && typeof controlled.value.json !== "string") await controlled.value.json.cancel();
-  return controlled.ok || controlled.error.code === "EXECUTION_CONFLICT" ? ok(null) : controlled;
+  if (controlled.ok) return ok(null);
+  if (controlled.error.code !== "EXECUTION_CONFLICT") return controlled;
+  // It goes on, or has ended, by somebody else's request; or it is still paused, for its budget is not enough.
+  const events = await eventsAfter(rpc, seq);
+  return events.ok && !events.value.some(({ type }) => GOES_ON.has(type)) ? controlled : ok(null);
 }
+
+const GOES_ON: ReadonlySet<string> = new Set<LifecycleEvent["type"]>([
+  "execution.resumed",
+  "execution.completed",
+  "execution.failed",
+  "execution.cancelled",
+]);
 
 async function answer(rpc: ExecutionRpc, command: SignalCommand, at: number): Promise<Result<null>> {
   const receipt = await rpc.signal({ command, started_at: null });

@@ -3,7 +3,7 @@
 import { Role, StreamResponse, Task } from "@a2a-js/sdk";
 import { type Client, ClientFactory } from "@a2a-js/sdk/client";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type AgentServer, startAgentServer } from "../../../support/agents/agent-server.ts";
+import { type AgentServer, answers, startAgentServer } from "../../../support/agents/agent-server.ts";
 import {
   ANSWER,
   CITATIONS,
@@ -279,6 +279,23 @@ test("a paused run needs input, and a message makes it go on", async () => {
   slow.say(1);
   slow.end();
   expect((await going).artifacts).toEqual({ answer: "w0 w1 " });
+});
+
+test("a run that has spent its budget goes on with the one in a message's data", async () => {
+  agents.on("/dear", answers({ answer: "dear" }, { usage: { output_tokens: 8 } }));
+  await coordinator.alone("dear", agents.url("/dear"));
+  const stages = [
+    { name: "draft", agent_type: "dear", cache: false },
+    { name: "answer", agent_type: "dear", depends_on: ["draft"], cache: false },
+  ];
+  await coordinator.api("PUT", "/v1/pipelines/priced", { stages, budget: { tokens: 5 } });
+  const client = await connect("priced");
+  const { id, states } = await follow(client.sendMessageStream(message("How dear?")));
+  expect(states.at(-1)).toBe("TASK_STATE_INPUT_REQUIRED");
+  await expect(follow(client.sendMessageStream(message("Go on", { taskId: id })))).rejects.toThrow(/budget/);
+  const raise = message({ budget: { tokens: 16 } }, { taskId: id });
+  const { artifacts } = await follow(client.sendMessageStream(raise));
+  expect(artifacts).toEqual({ answer: "dear" });
 });
 
 describe("by hand", () => {

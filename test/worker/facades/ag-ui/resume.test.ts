@@ -1,7 +1,7 @@
 // Answers to AG-UI's interrupts by hand, against the coordinator in real workerd: all of a resume's entries are taken, or
 // none where one is wrong; and how long a run goes on whose client does not come back.
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type AgentServer, startAgentServer } from "../../../support/agents/agent-server.ts";
+import { type AgentServer, answers, startAgentServer } from "../../../support/agents/agent-server.ts";
 import { ANSWER, protocolAgents, type SlowWords } from "../../../support/agents/protocol-agents.ts";
 import { closeAll } from "../../../support/close.ts";
 import { eventually } from "../../../support/eventually.ts";
@@ -154,4 +154,33 @@ test("a run that goes on without its client is cancelled after the grace, howeve
   expect(answer.status).toBe(200);
   await until(async () => slow.calls > before);
   await until(async () => (await show("alone")).status === "cancelled");
+});
+
+test("a run that has spent its budget is resumed with a larger one, and not with one that is not enough", async () => {
+  agents.on("/dear", answers({ answer: "dear" }, { usage: { output_tokens: 8 } }));
+  await coordinator.alone("dear", agents.url("/dear"));
+  const stages = [
+    { name: "draft", agent_type: "dear", cache: false },
+    { name: "answer", agent_type: "dear", depends_on: ["draft"], cache: false },
+  ];
+  await coordinator.api("PUT", "/v1/pipelines/priced", { stages, budget: { tokens: 5 } });
+  const { events } = await post("spent", "priced");
+  const [interrupt] = events.at(-1).outcome.interrupts;
+  const spent = { cost_usd: null, tokens: 8 };
+  expect(interrupt).toMatchObject({
+    reason: "coordinator:paused",
+    metadata: { budget: { spent, limit: { tokens: 5 }, by_stage: { draft: spent } } },
+  });
+  const resume = (payload?: object) =>
+    post("spent", "priced", [{ interruptId: interrupt.id, ...(payload === undefined ? {} : { payload }) }]);
+  expect(await resume()).toMatchObject({ status: 409, error: { code: "EXECUTION_CONFLICT" } });
+  expect(await resume({ budget: { tokens: 7 } })).toMatchObject({ status: 409 });
+  expect(await resume({ budget: { tokens: 0 } })).toMatchObject({
+    status: 400,
+    error: { errors: [{ pointer: "/resume/0/payload/budget/tokens" }] },
+  });
+  expect((await show("spent")).status).toBe("paused");
+  const again = await resume({ budget: { tokens: 16 } });
+  expect(again.events.at(-1).outcome).toEqual({ type: "success" });
+  expect((await show("spent")).budget).toEqual({ tokens: 16, on_exceeded: "pause" });
 });

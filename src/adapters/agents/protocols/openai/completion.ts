@@ -40,6 +40,8 @@ interface Heard {
   text: string;
   /** It has reasoning that is not part of the answer. */
   isThinking: boolean;
+  /** What was counted up to here, where it has counts: most endpoints count once, at the end. */
+  usage: Usage | null;
 }
 
 export interface Completion {
@@ -63,7 +65,7 @@ export interface CompletionReader {
   end(): Result<Completion, ChatFault>;
 }
 
-const NOTHING: Heard = { text: "", isThinking: false };
+const NOTHING: Heard = { text: "", isThinking: false, usage: null };
 
 export function completionReader(): CompletionReader {
   const pieces: string[] = [];
@@ -89,12 +91,14 @@ export function completionReader(): CompletionReader {
     return {
       text,
       isThinking: wordOf(said["reasoning_content"]) !== null || wordOf(said["reasoning"]) !== null,
+      usage: counted && named(counted),
     };
   };
+  const named = (counts: Usage): Usage => ({ ...counts, ...present({ model, provider }) });
   const completion = (): Completion => ({
     text: pieces.join(""),
     finish_reason,
-    usage: usage && { ...usage, ...present({ model, provider }) },
+    usage: usage && named(usage),
   });
   return {
     get isFinished() {

@@ -86,6 +86,7 @@ async function readChat(
       if (!heard.ok) return chatFailure(heard.error, status);
       if (heard.value.isThinking && !isThinking) hooks.progress({ message: "thinking" });
       isThinking = heard.value.isThinking;
+      if (heard.value.usage !== null) hooks.usage?.(heard.value.usage);
       if (heard.value.text !== "" && output === "text") hooks.delta(heard.value.text);
       return reader.isOver ? finish(reader.end()) : null;
     });

@@ -173,6 +173,18 @@ describe("what is read", () => {
     expect(called).toMatchObject({ text: "Light scatters.", progress: ["thinking"] });
   });
 
+  test("what it has used is reported as it is counted, also by one that breaks off", async () => {
+    const counted = (completion_tokens: number) =>
+      data({ ...chunk({ content: "x" }), usage: { prompt_tokens: 50, completion_tokens } });
+    const cut = await ask(streams([counted(1), counted(2)], (response) => response.destroy()));
+    const used = (output_tokens: number) => ({ model: "tiny-2026", input_tokens: 50, output_tokens });
+    expect(cut.outcome.ok).toBe(false);
+    expect(cut.used).toEqual([used(1), used(2)]);
+    const whole = await ask(streams([...WHOLE, data(COUNTED), DONE]));
+    expect(whole.used).toMatchObject([{ input_tokens: 50, output_tokens: 7 }]);
+    expect((await ask(streams([...WHOLE, DONE]))).used).toEqual([]);
+  });
+
   test("lines that end in CRLF, in pieces of any size", async () => {
     const whole = [...WHOLE, data(COUNTED), DONE].join("").replaceAll("\n", "\r\n");
     const called = await ask((_call, response) => {
