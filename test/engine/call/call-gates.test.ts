@@ -1,7 +1,7 @@
 // Runs whose agents have limits or hold calls back, on the real driver: when a call is made, and when its place is free.
 import { expect, test } from "vitest";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
-import type { AgentPlaces, Ports } from "../../../src/engine/ports.ts";
+import type { AgentPlaces } from "../../../src/engine/ports.ts";
 import { makeSpec, makeStage } from "../../core/simulation/spec.ts";
 import { Bench, BUSY, later, said } from "../simulation/fair-weather.ts";
 import { Gating } from "../simulation/gating.ts";
@@ -24,7 +24,7 @@ function limited(answer: (bench: Bench) => Promise<CallOutcome>, free_ms = 0) {
     turn: () => new Promise((resolve) => bench.time.after(free_ms - bench.ms, () => resolve(place()))),
   };
   const { shared } = new Gating(bench.time, new Random(1), new Tally());
-  bench.platform.outside = { shared: { ...shared, places } as NonNullable<Ports["shared"]> };
+  bench.platform.outside = { shared: { ...shared, places } };
   const agent = { url: "https://a.test", protocol: "native" as const, limits: { concurrency: 1 } };
   const spec = makeSpec([makeStage("one")], { enable_caching: false }, { agents: { agent_one: agent } });
   return { bench, spec, held: () => held };

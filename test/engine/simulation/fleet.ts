@@ -45,7 +45,7 @@ class Agent {
     const rows = new Map<string, unknown>();
     this.room = new AgentPlacesRoom(
       {
-        get: <T>(key: string) => structuredClone(rows.get(key)) as T | undefined,
+        get: (key) => structuredClone(rows.get(key)),
         put: (key, value) => rows.set(key, structuredClone(value)),
       },
       clock,
