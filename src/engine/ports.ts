@@ -77,6 +77,8 @@ export interface CallHooks {
 
 /** What a stage's call may do to its run: a call's hooks, of which the driver has these. */
 export interface StageHooks extends Pick<CallHooks, "signal" | "delta" | "progress" | "usage"> {
+  /** The agent has limits, and the call no place. */
+  readonly unplaced?: boolean;
   /** Runs a task that needs one more of the object's connections, as soon as one is free. */
   another(task: () => Promise<void>): void;
 }
@@ -311,6 +313,8 @@ export interface PlaceAsk {
 
 /** A place that a call has. */
 export interface Place {
+  /** There is none: the result cache is expected to answer, and the agent may not be called. */
+  readonly isNone?: true;
   /** The call is over, or is not made. Never rejects, and may be called again. */
   release(): void;
 }

@@ -13,8 +13,7 @@ import { COORDINATOR_CONFIG, readWorkerConfig } from "../../src/cli/config/wrang
  * other people's protocols: the encoders 36, their routes with the schemas of their requests 42, agents by openai, AG-UI,
  * LangGraph, MCP and A2A of two versions 32;
  * stages with map, repeat and pipeline 29, of which what draws them 3;
- * what agents can bear and runs may cost 60: calls that wait and their places 24, budgets and prices 18, those of the
- * config 11, costs as figures 9.
+ * what agents can bear and runs may cost 60, of which the config's budgets 10, costs as figures 9.
  */
 const MOST_BYTES = 912_000;
 const ROOT = join(import.meta.dirname, "..", "..");

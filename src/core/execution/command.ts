@@ -28,12 +28,12 @@ export interface Overspent {
   limit_usd: number;
 }
 
-/** It was not sent: the agent's Retry-After holds it back. */
+/** It was not sent: its agent may not be called now, or has no place for it. */
 interface QueuedCall {
   ok: "queued";
-  reason: "retry_after";
-  /** When it may be sent, ms since the epoch. */
-  until: number;
+  reason: "retry_after" | "concurrency";
+  /** When it may be sent, ms since the epoch; null where that is not known. */
+  until: number | null;
 }
 
 /** The execution that the stage runs is paused, or waits itself: it says when it goes on. */

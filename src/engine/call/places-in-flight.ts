@@ -1,7 +1,7 @@
 // The places that a run's calls need at agents with limits: asked for when a call is about to begin, waited for in the
 // agent's queue, held from the grant to the call's end, and given back where the call is not made.
 import { agentStageOf } from "../../core/execution/schedule.ts";
-import type { ExecutionState } from "../../core/execution/state.ts";
+import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
 import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import { retryDelay } from "../../core/resilience/retry.ts";
 import { TIMINGS } from "../../core/timings.ts";
@@ -12,6 +12,8 @@ import type { AgentPlaces, Place, PlaceAsk, Ports } from "../ports.ts";
 export interface PlacesOwner {
   /** A place is there: the unit's call may begin. */
   granted(): void;
+  /** The result cache is known to answer the unit's call: it needs no place. */
+  isKept(state: ExecutionState, unit: UnitName): Promise<boolean>;
   /** There is none now. @param until when there may be one, ms since the epoch; null where that is not known */
   refused(unit: UnitName, reason: "concurrency" | "rate", until: number | null): void;
 }
@@ -91,6 +93,8 @@ export class PlacesInFlight {
     unit: UnitName,
     { signal }: AbortController,
   ): Promise<Place | null> {
+    // What has waited once was not answered by the cache.
+    if (stageOf(state, unit).queue === null && (await this.owner.isKept(state, unit))) return NONE_NEEDED;
     const ask = placeAsk(state, unit, this.ports.clock.now());
     for (let refusals = 1; !signal.aborted; refusals += 1) {
       const answer = await places.take(ask);
@@ -125,6 +129,7 @@ export class PlacesInFlight {
 }
 
 const UNCOUNTED: Place = { release: () => {} };
+const NONE_NEEDED: Place = { isNone: true, release: () => {} };
 
 /** @param now ms since the epoch */
 function placeAsk(state: ExecutionState, unit: UnitName, now: number): PlaceAsk {

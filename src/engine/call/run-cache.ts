@@ -8,10 +8,11 @@ import { type CachedResult, isFresh } from "../../core/caching/cached-result.ts"
 import { asksCache, type RunQuestion, runQuestion } from "../../core/caching/run-question.ts";
 import type { FlightCaller } from "../../core/caching/single-flight.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { textWeight } from "../../core/json/json-weight.ts";
 import type { CacheFinding, KeptResults, MadeResult, Ports, ResultCache, StageCache } from "../ports.ts";
-import type { StagePorts } from "./run-stage.ts";
+import { cacheableCall, type StagePorts } from "./run-stage.ts";
 
 /** How long a result waits for its run's next question, in ms, where each stage asks: it comes at once or never. */
 const COMPANY_MS = 2;
@@ -93,6 +94,14 @@ export class RunCache implements StageCache {
     }
     this.isNoted = true;
     return this.cache.take(this.question, key, caller, ttl_seconds, lease_ms, this.unreported());
+  }
+
+  /** Whether a result was kept for the run's start that answers the unit's call; no other request is made for it. */
+  async answers(state: ExecutionState, unit: UnitName): Promise<boolean> {
+    const call = this.kept === null ? null : cacheableCall(state, unit, this.ports.clock.now());
+    if (this.kept === null || call === null) return false;
+    const found = await this.find(this.kept, call.key, call.ttl_seconds);
+    return found !== null && found !== "apart";
   }
 
   async follow(

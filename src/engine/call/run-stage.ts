@@ -4,11 +4,14 @@
 import type { AgentCall } from "../../contract/agent.ts";
 import type { AgentStage } from "../../contract/stage.ts";
 import { shownAgent } from "../../core/security/agent-target.ts";
+import { type CacheKey, cacheKey } from "../../core/caching/cache-key.ts";
+import { cachePolicy } from "../../core/caching/cached-result.ts";
 import type { CallOutcome } from "../../core/execution/command.ts";
 import { dataOf } from "../../core/execution/evolve.ts";
 import type { Invocation } from "../../core/execution/next-actions.ts";
 import { conforming } from "../../core/execution/output.ts";
 import { agentStageOf, specOf } from "../../core/execution/schedule.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import { stageInput } from "../../core/execution/stage-input.ts";
 import { fieldMessage } from "../../core/expressions/field.ts";
 import { type ExecutionState, stageOf } from "../../core/execution/state.ts";
@@ -73,7 +76,9 @@ export async function runStage(
   if (stage.callback_timeout_seconds !== undefined) {
     request.callback_url = await callbackUrl(ports, state, { stage: unit, call: invocation.call });
   }
-  const call = (ownHooks: StageHooks, waited_ms: number) => {
+  const call = (ownHooks: StageHooks, waited_ms: number): Promise<CallOutcome> => {
+    // What the cache was to answer is to be called after all.
+    if (hooks.unplaced === true) return Promise.resolve({ ok: "queued", reason: "concurrency", until: null });
     const timed = waited_ms === 0 ? request : withoutWait(request, waited_ms);
     const time_ms = stage.timeout_seconds * 1_000 - waited_ms;
     return guardedCall(ports, state, unit, timed, ownHooks.signal, () =>
@@ -83,6 +88,23 @@ export async function runStage(
   // An answer of a person's is no input that another run has.
   if (invocation.kind === "fallback" || request.answer !== undefined) return call(hooks, 0);
   return throughCache(ports, state, stage, request, invocation.call, hooks, call);
+}
+
+/** What the result cache may answer in place of the unit's first call; null where nothing can. */
+export function cacheableCall(
+  state: ExecutionState,
+  unit: UnitName,
+  now: number,
+): { key: CacheKey; ttl_seconds: number } | null {
+  const stage = agentStageOf(state, unit);
+  const policy = cachePolicy(stage, state.spec.config);
+  if (policy?.serve !== true || state.spec.bypass_cache === true) return null;
+  const input = stageInput(state, unit);
+  if (input?.ok === false) return null;
+  const invocation = { stage: unit, call: 0, attempt: 1, repeated: false, kind: "call" as const };
+  const { tenant, registration, call } = agentRequest(state, invocation, null, now);
+  const asked = input === null ? call : { ...call, input: input.value };
+  return { key: cacheKey(tenant, registration, asked, stage.output_schema), ttl_seconds: policy.ttl_seconds };
 }
 
 /** The request with the time that is left of its try. */

@@ -8,6 +8,7 @@ import type { Invocation } from "../../core/execution/next-actions.ts";
 import { specOf } from "../../core/execution/schedule.ts";
 import type { ExecutionState } from "../../core/execution/state.ts";
 import { withUsage } from "../call/reported-usage.ts";
+import { TIMINGS } from "../../core/timings.ts";
 import { runStage, type StagePorts } from "../call/run-stage.ts";
 import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import type { Place } from "../ports.ts";
@@ -48,8 +49,8 @@ export class CallsInFlight {
   constructor(
     ports: StagePorts,
     memory: RunMemory,
-    owner: CallOwner,
     placeOf: (unit: UnitName) => Place | null,
+    owner: CallOwner,
   ) {
     this.ports = ports;
     this.placeOf = placeOf;
@@ -110,6 +111,7 @@ export class CallsInFlight {
     const wanted = () => this.calls.get(call)?.abort === abort;
     const hooks = {
       signal: abort.signal,
+      unplaced: place?.isNone === true,
       another: (task: () => Promise<void>) => void this.slots(task),
       delta: (text: string, offset?: number) => {
         if (!wanted()) return;
@@ -149,8 +151,12 @@ export class CallsInFlight {
     void begun(async () => {
       // It may have been cancelled while it waited for a slot.
       if (!wanted()) return;
+      const placed_at = began_at;
       began_at = this.ports.clock.now();
-      end(await runStage(this.ports, state, invocation, hooks));
+      // Its place is its own for the time of a call and little more: it is to have another.
+      if (place !== null && began_at - placed_at > TIMINGS.PLACE_GRACE_MS)
+        end({ ok: "queued", reason: "concurrency", until: null });
+      else end(await runStage(this.ports, state, invocation, hooks));
     });
   }
 }

@@ -8,11 +8,12 @@
 // A driver whose log refuses a record is broken for good: its state is ahead of the log. It aborts its calls, releases
 // all waiters, and its owner opens another one from the log.
 import { abandonedWork } from "../../core/execution/abandoned.ts";
-import type { CallOutcome, Command, Refusal } from "../../core/execution/command.ts";
+import type { Command, Refusal } from "../../core/execution/command.ts";
 import { decide } from "../../core/execution/decide.ts";
 import { replay } from "../../core/execution/evolve.ts";
 import type { LogEvent } from "../../core/execution/log-event.ts";
-import { type Invocation, nextActions } from "../../core/execution/next-actions.ts";
+import { nextActions } from "../../core/execution/next-actions.ts";
+import type { UnitName } from "../../core/execution/units/unit-name.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";
 import { type ExecutionState, isTerminal } from "../../core/execution/state.ts";
 import { ownCost } from "../../core/spending/own-cost.ts";
@@ -103,18 +104,17 @@ export class ExecutionDriver {
       ports,
       {
         granted: () => this.proceed({ type: "tick" }),
+        isKept: (state, unit) => this.cache.answers(state, unit),
         refused: (stage, reason, until) => this.proceed({ type: "no_place", stage, reason, until }),
       },
       () => this.calls.reported(),
     );
-    const calls = {
+    const placeOf = (unit: UnitName) => this.gates.places.take(unit);
+    this.calls = new CallsInFlight(this.cache.ports, this.memory, placeOf, {
       ...shown,
-      ended: ({ stage, call }: Invocation, outcome: CallOutcome, began_at: number) =>
+      ended: ({ stage, call }, outcome, began_at) =>
         this.proceed({ type: "answer", stage, call, outcome, began_at, chance: ports.chance() }),
-    };
-    this.calls = new CallsInFlight(this.cache.ports, this.memory, calls, (unit) =>
-      this.gates.places.take(unit),
-    );
+    });
     this.callbacks = new CallbacksInFlight(ports, this.memory, {
       ...shown,
       state: () => this.current,

@@ -14,7 +14,7 @@ const LIMITED: RegisteredAgent = {
 const ONE = new Set(["one"]);
 const NONE = new Set<string>();
 
-function world(answers: PlaceAnswer["kind"][], turns: ("place" | "lost" | "never")[] = []) {
+function world(answers: PlaceAnswer["kind"][], turns: ("place" | "lost" | "never")[] = [], isKept = false) {
   const time = new VirtualTime(1_764_000_000_000);
   const agents = { agent_one: LIMITED };
   const { state } = new Play([stage("one")], { retry_delay_seconds: 4 }, { agents, priority: 3 });
@@ -48,6 +48,7 @@ function world(answers: PlaceAnswer["kind"][], turns: ("place" | "lost" | "never
   } as unknown as Pick<Ports, "clock" | "chance" | "shared">;
   const places = new PlacesInFlight(ports, {
     granted: () => heard.push("granted"),
+    isKept: async () => isKept,
     refused: (...refused) => heard.push(refused),
   });
   return { places, state, heard, asks, time, taken: () => taken };
@@ -121,4 +122,12 @@ test("the end of the run's life gives everything back", async () => {
   await drained();
   places.abortAll();
   expect([places.has("one"), places.size, taken()]).toEqual([false, 0, 0]);
+});
+
+test("a call that the result cache answers asks for none", async () => {
+  const { places, state, heard, asks } = world([], [], true);
+  places.match(state, ONE);
+  await drained();
+  expect([heard, asks]).toEqual([["granted"], []]);
+  expect(places.take("one")?.isNone).toBe(true);
 });

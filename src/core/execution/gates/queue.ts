@@ -54,7 +54,8 @@ export function takeQueued(
   { reason, until }: Extract<CallOutcome, { ok: "queued" }>,
 ): void {
   const { attempt } = stageOf(batch.state, name);
-  queueUnit(batch, name, { attempt, repeated: true }, { reason, until: isoTime(until) });
+  const data = until === null ? { reason } : { reason, until: isoTime(until) };
+  queueUnit(batch, name, { attempt, repeated: true }, data);
 }
 
 /** Its agent has no place for the unit's next call. */
