@@ -8,7 +8,7 @@ import { AgentHealthObject as RealHealth } from "../../../src/objects/agent-heal
 import { ConversationObject as RealConversation } from "../../../src/objects/conversation.ts";
 import type { Env } from "../../../src/settings.ts";
 
-// The classes below stand before those of the same names here.
+// The classes below shadow those of the same names here.
 export * from "../../../src/index.ts";
 
 /** What a caller is to do. */
