@@ -4,8 +4,8 @@ import type { AgentAnswer, AgentProgress } from "../contract/agent.ts";
 /**
  * What a generator may yield: text of the answer (as such or as `{text}`; with `offset` the text so far is
  * cut there first, in UTF-16 units), a note of progress, whose `fraction` is from 0 to 1, or what the call has used so
- * far: all of it, not what was added. The `usage` of the answer replaces that; without one the last that was said counts,
- * also where the call fails.
+ * far: all of it, not what was added. The `usage` of the answer replaces that; without one the last that was yielded
+ * counts, also where the call fails.
  *
  * @example
  * async function* write(): AsyncGenerator<AgentPiece> {

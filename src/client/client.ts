@@ -49,8 +49,8 @@ export class CoordinatorClient extends ConversationCalls {
    *
    * @param request `query` and `conversation_id`, and what differs from the defaults: the pipeline (`rag`), a
    * `pipeline_config` of single fields by stage, a `context`; `on_busy`, what happens while another question of the
-   * conversation has not been answered; a `budget`, past which it pauses or fails; a `priority`, -10 to 10, among the runs
-   * that wait for an agent; `tags`, labels by key
+   * conversation has not been answered; a `budget`, past which it pauses or fails; a `priority`, -10 to 10 (default 0), among
+   * the runs that wait for an agent, the highest first; `tags`, up to 8 labels by key
    * @param options `onUpdate` (or `streamCallback`) sees each event as it comes, with `partial_answer`
    * @throws CoordinatorClientError `PIPELINE_NOT_FOUND`; `INVALID_PIPELINE_CONFIG`, `CIRCULAR_DEPENDENCY` or
    * `MISSING_DEPENDENCY` for a `pipeline_config` that breaks the definition; `IDEMPOTENCY_MISMATCH` for another request
@@ -188,8 +188,8 @@ export class CoordinatorClient extends ConversationCalls {
    * Resumes a paused execution. Completed stages are not called again.
    *
    * @param execution_id as `startExecution` and `listExecutions` give it
-   * @param options `budget`: what replaces a part of the run's own, in all and not in addition; needed where it has spent
-   * more than that
+   * @param options `budget`: the fields that it names replace those of the run's budget. Each is a new total, not an
+   * addition. Needed where the run has spent more than its budget
    * @throws CoordinatorClientError `EXECUTION_NOT_FOUND`; `EXECUTION_CONFLICT` where it is not paused, or has spent more
    * than its budget
    * @example

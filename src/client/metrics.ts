@@ -14,8 +14,9 @@ import type * as Contract from "../contract/metrics.ts";
 export type Alert = Contract.Alert;
 
 /**
- * A budget of the config with what its executions have spent in its period, in US dollars; null where that is not known
- * now. `resets_at` is RFC 3339.
+ * A budget of the config, in US dollars: `spent_usd` by its executions in the last `window_seconds`, `lent_usd` in the
+ * hands of running executions, which may spend it; null where one is not known now. `resets_at`, RFC 3339, is when all
+ * that is spent now has left the period; null also where nothing is spent.
  *
  * @example
  * const left = ({ cost_usd, spent_usd }: BudgetState) => cost_usd - (spent_usd ?? 0);
@@ -32,8 +33,9 @@ export type BudgetState = Budgets.BudgetState;
 export type Bottleneck = Contract.Bottleneck;
 
 /**
- * What executions cost, in US dollars: null where no cost is known, a lower bound where `unpriced_tokens` is not 0. With
- * a pipeline also what its last recorded executions cost, by stage.
+ * What executions that have ended cost, in US dollars: null where no cost is known, a lower bound where
+ * `unpriced_tokens` is not 0. `by_tag` is by `key=value`. `recent_runs`, with a `pipeline` alone, has what its last
+ * recorded executions cost, by stage.
  *
  * @example
  * const { cost } = await client.getPerformanceMetrics({ pipeline: "rag" });
@@ -43,7 +45,8 @@ export type Bottleneck = Contract.Bottleneck;
 export type CostMetrics = Contract.CostMetrics;
 
 /**
- * All metrics: of executions, of each stage, and what follows from them. Durations in ms, rates from 0 to 1.
+ * All metrics: of executions, of each stage, and what follows from them. Durations in ms, rates from 0 to 1, costs in US
+ * dollars.
  *
  * @example
  * const { performance_analytics }: Metrics = await client.getPerformanceMetrics();
@@ -52,7 +55,7 @@ export type CostMetrics = Contract.CostMetrics;
 export type Metrics = Contract.Metrics;
 
 /**
- * The metrics of one stage. Durations in ms, rates from 0 to 1.
+ * The metrics of one stage. Durations in ms, rates from 0 to 1, costs in US dollars: null where none is known.
  *
  * @example
  * const slow = ({ p95_duration_ms }: StageMetrics) => p95_duration_ms > 5_000;

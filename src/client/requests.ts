@@ -16,8 +16,9 @@ import type { StreamUpdate } from "./events.ts";
  */
 export type RunRequest = z.input<typeof ExecutionRequest>;
 /**
- * What a run may spend, and what happens past that: it pauses, to be resumed with a larger one, or fails. In US dollars,
- * as its agents say or by the config's `prices`; in tokens of input and output.
+ * What a run may spend: in US dollars, as its agents report or by the config's `prices`; in tokens of input and output
+ * together. A run that has spent more is paused (`on_exceeded: "pause"`, the default), to be resumed with a higher
+ * budget, or fails with `BUDGET_EXCEEDED` in `error_info.code`.
  *
  * @example
  * const budget: Budget = { cost_usd: 0.5, tokens: 100_000, on_exceeded: "fail" };

@@ -46,14 +46,14 @@ export interface StageSpan {
 
 /**
  * Why a call is not made yet: each place at its agent is taken (`concurrency`), as many calls as it takes in a period
- * were made (`rate`), or the agent has asked for time (`retry_after`). Times in ms since the epoch.
+ * were made (`rate`), or the agent has answered with `Retry-After` (`retry_after`). Times in ms since the epoch.
  *
  * @example
  * const secondsLeft = ({ until }: StageQueue, now: number) => (until === null ? null : (until - now) / 1_000);
  */
 export interface StageQueue {
   reason: "concurrency" | "rate" | "retry_after";
-  /** When it is made, or asks again; null where that is not known. */
+  /** When it is made, or asks for a place again; null where that is not known. */
   until: number | null;
   since: number;
 }
@@ -145,8 +145,10 @@ export interface ItemsView {
 }
 
 /**
- * The budget for which a run is paused: what it has spent, and what it may; of one of the configuration's budgets, what
- * all runs in its scope have. `cost_usd` is null where no call had a known price.
+ * The budget because of which a run is paused: what it has spent, and what it may spend. For one of the configuration's
+ * budgets `spent` and `limit` are those of all runs in its scope, in US dollars alone (`tokens` is 0). `cost_usd` is null
+ * where no call had a known price. `resumeExecution` with a higher `budget` lets the run go on, but not where `scope` is
+ * set: there a resume tries again.
  *
  * @example
  * const spentOf = ({ spent, limit }: RunBudget) => `${spent.cost_usd ?? "?"} of ${limit.cost_usd ?? "?"} USD`;
@@ -189,8 +191,8 @@ export interface RunView {
   /** While the run is paused because a budget is spent. */
   budget: RunBudget | null;
   /**
-   * What its agents have used, as far as stages that have ended say it, and once it has ended its execution: tokens, and
-   * `cost_usd` where it is known.
+   * What its agents have used: tokens, and `cost_usd` in US dollars, null where it is not known. While the run goes on, of
+   * stages that have ended.
    */
   usage: Usage;
   /** The text that was written last, and which attempt of which stage wrote it. */

@@ -68,7 +68,7 @@ export function raisedBudget(spent: Spent, limit: Amounts, rest: Amounts = {}): 
 function roundedUp(value: number): number {
   if (value <= 0) return 0;
   const power = Math.floor(Math.log10(value)) - 1;
-  // By a power of ten that is an integer: 3 * 0.001 is not 0.003, and 3 / 1000 is.
+  // Only integer powers of ten: 3 * 0.001 is not 0.003, and 3 / 1000 is.
   const digits = (factor: number) => Number(factor.toPrecision(12));
   const scaled = Math.ceil(digits(power < 0 ? value * 10 ** -power : value / 10 ** power));
   return power < 0 ? scaled / 10 ** -power : scaled * 10 ** power;

@@ -15,8 +15,8 @@ interface Remembered {
 
 /** Maximum number of cached agents; the least recently called is evicted first. */
 const AGENTS = 2_000;
-/** By so much a hold must grow to be reported, in ms. */
-const HEARD_MS = 250;
+/** Minimum growth of a hold that is reported, in ms. */
+const REPORTED_MS = 250;
 
 export class AgentMemory {
   private readonly agents = new Lru<string, Remembered>({ entries: AGENTS });
@@ -47,13 +47,13 @@ export class AgentMemory {
     const known = this.of(agent, now);
     const before = known.hold.until;
     known.hold = holdFor(known.hold, ms, now);
-    // What is heard of the same burst of calls is no news to the others.
-    return known.hold.until - before > HEARD_MS;
+    // Calls of one burst get nearly the same Retry-After: one report of it is enough.
+    return known.hold.until - before > REPORTED_MS;
   }
 
-  /** @param until what others have said, ms since the epoch */
+  /** @param until of the hold that other isolates have reported, ms since the epoch */
   nextTurn(agent: AgentIdentity, until: number, waited: boolean, now: number): number | null {
-    // Most agents are held by nothing, and many calls ask.
+    // Asked before each call, and most agents have no hold: makes no entry.
     const hold = this.agents.peek(nameOf(agent))?.hold ?? NO_HOLD;
     return nextTurn(hold, until, waited, now);
   }

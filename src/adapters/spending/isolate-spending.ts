@@ -1,7 +1,7 @@
 // The config's budgets as one isolate spends of them (src/core/spending). For each budget that its runs are in it holds
 // what it was lent: while some of that is left, a call is checked without a request. It asks for more once that is used
 // up, and reports with each request all that it has spent; a loan goes back when no run of the isolate is at the budget.
-// An object that does not answer in time lets calls through: a budget is no reason to be out of order.
+// An object that does not answer in time lets calls through: a budget must not stop runs that could go on.
 //
 // What objects of the isolate share are plain data: each awaits its own requests alone.
 import { type RunBudget, runBudgets, type SpendingRun } from "../../core/spending/run-budgets.ts";
@@ -21,10 +21,10 @@ export interface SpendingWorld {
   onChange?(change: GuardChange): void;
 }
 
-/** A run that is about to start goes by an answer of this age at most. */
+/** Maximum age of an answer by which a run is started. */
 const STANDING_MS = 1_000;
 const STANDINGS = 1_000;
-/** A run that was heard of so long ago may have crashed: its loan goes back with the others' end. */
+/** A run that has shown no sign for so long may have crashed: it no longer keeps the loan from going back. */
 const SILENT_MS = 60_000;
 
 /** What the isolate holds of one budget. */
@@ -42,7 +42,7 @@ interface Purse extends RunBudget {
   /** The end of its lease, and the latest time at which it was looked at, ms since the epoch. */
   until: number;
   seen: number;
-  /** Runs that are at the budget, and when they were heard of. */
+  /** Runs that are at the budget, with the time of their last sign. */
   runs: Map<string, number>;
 }
 

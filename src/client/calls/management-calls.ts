@@ -41,17 +41,22 @@ export abstract class ManagementCalls {
    * @example
    * await client.updateConfig({ max_concurrent_stages: 4, alert_thresholds: { stage_error_rate: 0.05 } });
    * await client.updateConfig({ max_concurrent_stages: null }); // its default again
+   * await client.updateConfig({
+   *   prices: { small: { input_per_million: 0.5, output_per_million: 2 } }, // US dollars
+   *   budgets: [{ scope: "pipeline:rag", cost_usd: 20, window_seconds: 86_400 }],
+   * });
    */
   async updateConfig(patch: ConfigPatch, options: CallOptions = {}): Promise<CoordinatorConfig> {
     return this.http.json("/v1/config", { method: "PATCH", body: patch, signal: options.signal });
   }
 
   /**
-   * Reads all metrics at once: `execution_metrics`, `stage_metrics` and `performance_analytics`.
+   * Reads all metrics at once: `execution_metrics`, `stage_metrics`, `performance_analytics`, `waits` and `cost`.
    *
    * @param window which executions count: of one `pipeline`, ended in the last `window_seconds` (a day at most and by
    * default)
-   * @returns durations in ms, rates from 0 to 1, `percentage_of_total` from 0 to 100
+   * @returns durations in ms, rates from 0 to 1, `percentage_of_total` from 0 to 100; costs in US dollars, null where none
+   * is known
    * @throws CoordinatorClientError `INVALID_REQUEST`: a window that is not a whole number from 1 to 86,400
    * @example
    * const { execution_metrics } = await client.getPerformanceMetrics({ pipeline: "rag", window_seconds: 3_600 });
@@ -142,10 +147,11 @@ export abstract class ManagementCalls {
   }
 
   /**
-   * Lists the config's budgets of the tenant and of pipelines, with what is spent of them. `updateConfig` sets them
-   * (`budgets`).
+   * Lists the config's budgets of the tenant and of pipelines with what is spent of them now, not those of tags, which
+   * have one for each value. `updateConfig` sets them (`budgets`). Past one of them a call that starts work is refused
+   * with `BUDGET_EXCEEDED`.
    *
-   * @returns amounts in US dollars; null where one is not known now
+   * @returns amounts in US dollars, of the last `window_seconds`; null where one is not known now
    * @example
    * const spent = (await client.getBudgets()).filter(({ spent_usd, cost_usd }) => (spent_usd ?? 0) >= cost_usd);
    */
@@ -157,10 +163,12 @@ export abstract class ManagementCalls {
    * Registers an agent, or replaces its registration.
    *
    * @param agent_type the name that stages call it by
-   * @param registration its `url` or its `binding`, and `headers`, whose values are `secret:NAME`
+   * @param registration its `url` or its `binding`; `headers`, whose values are `secret:NAME`; `limits`, the calls that it
+   * gets from all runs together: `concurrency` at once, `rate.calls` in any `rate.per_seconds`
    * @throws CoordinatorClientError `INVALID_REQUEST`: a URL that is not allowed, or another bad field
    * @example
-   * await client.registerAgent("translator", { url: "https://translator.example.com/" });
+   * const limits = { concurrency: 4, rate: { calls: 60, per_seconds: 60 } };
+   * await client.registerAgent("translator", { url: "https://translator.example.com/", limits });
    */
   async registerAgent(
     agent_type: string,
@@ -175,12 +183,13 @@ export abstract class ManagementCalls {
   }
 
   /**
-   * Reads one agent's registration and the state of its circuit breaker.
+   * Reads one agent's registration and the state of its circuit breaker; of one with `limits` also its `load`: how many
+   * calls have a place (`in_use`), and how many wait (`queued`).
    *
    * @param agent_type as stages name it
    * @throws CoordinatorClientError `AGENT_NOT_FOUND`
    * @example
-   * const { breaker } = await client.getAgent("answer_generation");
+   * const { breaker, load } = await client.getAgent("answer_generation");
    */
   async getAgent(agent_type: string, options: CallOptions = {}): Promise<Agent> {
     return this.http.json(agentPath(agent_type), { signal: options.signal });

@@ -66,7 +66,7 @@ function Spent({ budget: { spent, limit, scope } }: { budget: RunBudget }) {
   );
 }
 
-/** What the stages that have not ended are expected to cost; null where no recorded run tells. */
+/** What the stages that have not ended are expected to cost; null without a recorded run. */
 function usePrediction({ budget, pipeline, stages }: RunView) {
   const prediction = useSignal<Prediction | null | undefined>(undefined);
   const current = client();

@@ -166,7 +166,7 @@ export class AiSdkEncoder implements Encoder {
       case "execution.paused":
       case "execution.resumed":
       case "execution.recovered": {
-        // What a spent budget says is taken away by the next status: metadata is merged.
+        // Metadata is merged: the next status removes the spent budget.
         const budget = event.type === "execution.paused" ? spentBudget(event) : null;
         const isShown = budget !== null || this.hasBudget;
         this.hasBudget = budget !== null;

@@ -53,7 +53,7 @@ export interface AskedCall {
   schema: JsonObject | null;
   /** Goes with the answer into the further call; kept from readers. */
   continuation: JsonObject;
-  /** What the call has used, as far as its agent has said. */
+  /** What the call has used, as far as its agent has reported. */
   usage?: Usage;
 }
 
@@ -78,7 +78,7 @@ export type CallEnding =
   | {
       ok: false;
       failure: CallFailure;
-      /** What the call has used, as far as its agent has said. */
+      /** What the call has used, as far as its agent has reported. */
       usage?: Usage;
       /** The agent's retry budget is spent: a further try waits for this at least, in ms. */
       budget_wait_ms?: number;

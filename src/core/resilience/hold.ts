@@ -21,7 +21,7 @@ export const NO_HOLD: Hold = { until: 0, turn_at: 0, rate: 0, second: 0, answers
 const LONGEST_TURN_MS = 3_600_000;
 const DECAY = 0.9;
 
-/** The agent has said that it wants no call for so long, in ms. */
+/** The agent has asked for no calls for so long, in ms. */
 export function holdFor(hold: Hold, ms: number, now: number): Hold {
   const until = now + Math.min(ms, LIMITS.HOLD_SECONDS * 1_000);
   return until > untilOf(hold.until, now) ? { ...hold, until } : hold;
@@ -41,7 +41,7 @@ function rateAt({ rate, second, answers }: Hold, now: number): number {
 
 /**
  * When the next call may go out, ms since the epoch; null where that is now.
- * @param known until when it is held as others have said, ms since the epoch
+ * @param known until of the hold that other isolates have reported, ms since the epoch
  * @param waited the call has had a turn
  */
 export function nextTurn(hold: Hold, known: number, waited: boolean, now: number): number | null {

@@ -1,5 +1,5 @@
-// What the next calls of a run may have to wait for, as its decisions are told of it: its places at agents with limits,
-// and what is known of agents that hold their calls back.
+// What the next calls of a run may have to wait for, as its decisions get it: places at agents with limits, and holds by
+// Retry-After.
 import { type Gates, OPEN_GATES } from "../../core/execution/gates/gates.ts";
 import type { Decision } from "../../core/execution/decide.ts";
 import type { RunSpec } from "../../core/execution/run-spec.ts";

@@ -26,7 +26,7 @@ export function parentReceiver(rpcOf: RpcOf): Receiver {
       const isKnown = isPaused || (!isAtRest(state) && state.pausedSpans.length === 0);
       const seq = isKnown && !hasEnded ? null : state.seq;
       const command = await rpcOf(tenant, parent.execution_id).childMoved(parent.unit, execution_id, seq);
-      // Its run pauses as well, once it hears why, and is resumed with it.
+      // Its run pauses as well once this report has come, and is resumed with it.
       if (state.isOverspent && command?.type === "resume") return;
       if (command !== null && !hasEnded) await rpcOf(tenant, execution_id).steer(command);
     },

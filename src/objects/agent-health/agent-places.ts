@@ -6,7 +6,7 @@
 import { PlaceTable, type StoredPlaces } from "../../core/resilience/places/place-table.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
-import type { AgentLoad, PlacesReply, PlacesRequest } from "../../engine/worker-ports.ts";
+import type { AgentLoad, PlacesReply, PlacesRequest } from "../../engine/agent-protocol.ts";
 
 const PLACES = "places";
 
@@ -126,7 +126,7 @@ export class AgentPlacesRoom {
     };
   }
 
-  /** The time, by which all that is held here is moved where the clock was set back. */
+  /** The time; where the clock was set back, all times here are moved by as much. */
   private observe(): number {
     const now = this.clock.now();
     const back = this.table.observe(now);

@@ -150,7 +150,7 @@ const ends = (seq: number, name: string, tokens: number, more: object = {}, item
     data: { usage: { input_tokens: tokens }, reused_from: null, ...more },
   });
 
-test("what its stages have used is said at each end, in all; what it has taken over is not", async () => {
+test("each end reports all that its stages have used, without what it has taken over", async () => {
   const stream = [ends(2, "a", 5), ends(3, "b", 7, { reused_from: {} }), ends(4, "c", 2), completed(5)];
   const { used } = await followed([stream], null, 0, BOUNDED);
   expect(used).toEqual([{ input_tokens: 5 }, { input_tokens: 7 }]);

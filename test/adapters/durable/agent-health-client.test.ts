@@ -1,6 +1,6 @@
 // What an isolate knows of agents, over a world of objects on a virtual clock: how often it asks, and how soon what
 // one isolate has seen is known in another.
-import type { AgentHealthRpc } from "../../../src/engine/worker-ports.ts";
+import type { AgentHealthRpc } from "../../../src/engine/agent-protocol.ts";
 import { describe, expect, test } from "vitest";
 import { IsolateHealth } from "../../../src/adapters/durable/agent-health-client.ts";
 import {
@@ -112,7 +112,7 @@ describe("an agent that holds its calls back", () => {
     expect(other.heldUntil(agent("a"), false)).toBeNull();
   });
 
-  test("many calls that hear the same say it once", async () => {
+  test("many calls with the same Retry-After report it once", async () => {
     const world = new World();
     const isolate = world.isolate();
     isolate.learn("acme", { at: world.now, agents: {} });
@@ -156,7 +156,7 @@ describe("an agent that holds its calls back", () => {
     // The rate before, a little less for each second since.
     for (const [at, turn] of turns.entries()) expect(Math.abs(turn - at * 110)).toBeLessThanOrEqual(at * 30);
     world.now = until;
-    // Who has waited goes; a newcomer does not overtake.
+    // A call that has waited goes out; a later one does not overtake it.
     expect(isolate.heldUntil(agent("a"), true)).toBeNull();
     expect(isolate.heldUntil(agent("a"), false)).toBeGreaterThan(until + (turns[4] ?? 0));
   });

@@ -15,7 +15,7 @@ test("a shorter one does not end a longer one", () => {
   expect(nextTurn(holdFor(long, 1_000, NOW), 0, false, NOW)).toBe(NOW + 10_000);
 });
 
-test("what others have said holds, too", () => {
+test("a hold that others have reported counts, too", () => {
   expect(nextTurn(NO_HOLD, NOW + 3_000, false, NOW)).toBe(NOW + 3_000);
   expect(nextTurn(NO_HOLD, NOW + 3_000, false, NOW + 3_000)).toBeNull();
 });

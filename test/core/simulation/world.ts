@@ -263,9 +263,8 @@ export class World {
       command.type === "answer" || (internal !== undefined && "answered" in internal);
     const unit = command.type === "answer" ? command.stage : null;
     const first = events.find((event) => (unit === null || unitOf(event) === unit) && isOf(event));
-    if (first === undefined) return;
-    const isTaken = first.type === "stage.completed" || first.type === "stage.iterated";
-    if (!isTaken && !/^stage.(retrying|fallback|failed)$/.test(first.type)) return;
+    const isTaken = first?.type === "stage.completed" || first?.type === "stage.iterated";
+    if (first === undefined || (!isTaken && !/^stage.(retrying|fallback|failed)$/.test(first.type))) return;
     const isUncalled = outcome.ok ? outcome.cached === true : outcome.failure.kind === "refused";
     if (!isTaken && isUncalled) return;
     const usage = outcome.ok ? outcome.answer.usage : outcome.usage;

@@ -1,4 +1,4 @@
-// What a run's calls cost, as its budgets hear of it: each cost once, also after a crash, and none of an inner execution's.
+// What a run's calls cost, as its budgets count it: each cost once, also after a crash, and none of an inner execution's.
 import { describe, expect, test } from "vitest";
 import { ownCost } from "../../../src/core/spending/own-cost.ts";
 import { ok, Play, stage, status } from "../rules/play.ts";
@@ -7,7 +7,7 @@ import { makeRun } from "../simulation/spec.ts";
 const BUDGETS = [{ scope: "tenant", cost_usd: 1, window_seconds: 60 }];
 const costing = (cost_usd: unknown) => ok({ a: 1 }, { usage: { cost_usd } });
 
-/** The costs that are heard of the answers to these stages. */
+/** The costs that are counted for the answers to these stages. */
 function costs(play: Play, answers: Record<string, ReturnType<typeof ok>>): number[] {
   return Object.entries(answers).map(([name, outcome]) => {
     const { length } = play.log;
@@ -27,7 +27,7 @@ describe("what a run's calls cost", () => {
     expect(costs(play, { one: costing(-3), two: costing("much") })).toEqual([0, 0]);
   });
 
-  test("is not heard of in a run without budgets", () => {
+  test("is not counted in a run without budgets", () => {
     expect(costs(new Play([stage("one")]), { one: costing(0.25) })).toEqual([0]);
   });
 

@@ -33,7 +33,7 @@ test("each value of a tag has an account of its own", () => {
   expect(accounts(["tag:constructor"])).toEqual([]);
 });
 
-test("a stage on its own is of no pipeline, whatever its name is", () => {
+test("a stage on its own is of no pipeline, also where its name is one's", () => {
   expect(accounts(["pipeline:rag"], { pipeline_version: 0 })).toEqual([]);
 });
 

@@ -15,7 +15,7 @@ interface Seen {
   outcome: CallOutcome;
 }
 
-/** One call, and what its agent's health has heard of it. */
+/** One call, and what its agent's health was given of it. */
 async function seenOf(outcome: CallOutcome, own: Partial<AgentHealth> = {}, signal = NEVER): Promise<Seen> {
   let verdict: CallVerdict | null = null;
   let isPlaced = false;
@@ -50,7 +50,7 @@ async function seenOf(outcome: CallOutcome, own: Partial<AgentHealth> = {}, sign
   return { verdict, isPlaced, held_ms, isCalled, outcome: ended };
 }
 
-/** What the breaker was told of a call, and whether the agent's retry budget was asked. */
+/** The verdict that the breaker got of a call, and whether the agent's retry budget was asked. */
 async function verdictOn(outcome: CallOutcome, signal = NEVER) {
   const { verdict, isPlaced } = await seenOf(outcome, {}, signal);
   return { verdict, isPlaced };

@@ -59,7 +59,7 @@ export class Gating {
   /** Some of the run's agents have limits. */
   limit(spec: RunSpec): RunSpec {
     const agents = Object.entries(spec.agents).map(([name, agent]) => {
-      // Another run has heard a Retry-After.
+      // Another run has got a Retry-After.
       if (this.random.odds(0.2)) this.held.set(name, this.time.now + this.random.int(1, 3_000));
       const limits: AgentLimits = { concurrency: this.random.int(1, 2) };
       return [name, agent !== null && this.random.odds(0.6) ? { ...agent, limits } : agent];

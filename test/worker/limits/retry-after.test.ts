@@ -95,7 +95,7 @@ test.concurrent.each([429, 503])(
     });
     expect(await breaker()).toMatchObject({ state: "closed", failures: 0, held_until: expect.any(String) });
     const [one, other] = [await ended(first), await ended(second)];
-    // The one that has heard it has used a try, the other none.
+    // The run that got it has used a try, the other none.
     expect(one.stage_results.only.attempts).toBe(2);
     expect(other.stage_results.only.attempts).toBe(1);
     for (const { at } of calls().slice(1)) expect(at - said_at).toBeGreaterThanOrEqual(1_990);

@@ -1,20 +1,19 @@
 // How the calls of one isolate come to places at one agent. With few calls each asks, and polls, for itself. With many
 // one request is made at a time, and asks for all that are there. Every request is made and awaited by one of the calls:
-// a promise that belongs to the context of one object may not be awaited in another's, nor resolved there. So what the
-// others get of it is data, at which each looks by a timer of its own. Where the agent's object does not answer, calls
-// wait.
+// a promise that belongs to the context of one object may not be awaited in another's, nor resolved there. So the
+// others read plain data, which each polls with a timer of its own. Where the agent's object does not answer, calls wait.
 import { TIMINGS } from "../../../core/timings.ts";
 import type { Clock, Place, PlaceAnswer, PlaceAsk } from "../../../engine/ports.ts";
 import { withTimeLimit } from "../../../engine/time-limit.ts";
-import type { AgentPlacesRpc, PlacesReply } from "../../../engine/worker-ports.ts";
+import type { AgentPlacesRpc, PlacesReply } from "../../../engine/agent-protocol.ts";
 import { ANSWER_MS, type Asking, PlacesInHand } from "./places-in-hand.ts";
 
 /** With more waiting calls than this one of them polls for all. */
 const OWN_POLLS = 4;
 const SHARED_POLL_MS = 1_000;
-/** A call that was not there for so long has gone with its object. */
+/** A call that has not polled for so long has gone with its object. */
 const GONE_MS = 30_000;
-/** How soon a call looks what another's request has brought; each time a quarter later. */
+/** First interval at which a call reads the data that another's request leaves; each further one is a quarter longer. */
 const TICK_MS = 8;
 const MOST_TICK_MS = 30;
 const BACKOFF_MS = 100;

@@ -5,13 +5,13 @@ import { LIMITS } from "../../../contract/limits.ts";
 import { Demand, type Held, SparePlaces } from "../../../core/resilience/places/spare-places.ts";
 import type { Clock, Place, PlaceAsk } from "../../../engine/ports.ts";
 import { withTimeLimit } from "../../../engine/time-limit.ts";
-import type { AgentPlacesRpc, PlacesReply, PlacesRequest } from "../../../engine/worker-ports.ts";
+import type { AgentPlacesRpc, PlacesReply, PlacesRequest } from "../../../engine/agent-protocol.ts";
 
-/** An object that has not answered by then does not answer. */
+/** Time limit of a request beyond its own wait. */
 export const ANSWER_MS = 2_000;
 /** What an answer says of the queue holds for so long, and a place in hand is kept for so long. */
 const FRESH_MS = 250;
-/** So far apart may the clocks be that calls of different objects read: the platform moves each with its own events. */
+/** Greatest difference between the clocks that calls of different objects read: the platform moves each with its own events. */
 const SKEW_MS = 100;
 /** Where more than fifty calls a second get a place, grants and releases wait for others, at most so long. */
 const GATHER_MS = 20;
@@ -56,7 +56,7 @@ export class PlacesInHand {
   crowded_until = 0;
   /** None is. */
   private free_until = 0;
-  /** To be said with the next request. */
+  /** Sent with the next request. */
   private released: number[] = [];
   private used: PlacesRequest["used"] = [];
   private flush_at = 0;
@@ -302,7 +302,7 @@ export class PlacesInHand {
     this.released.push(id);
     const now = this.now();
     this.moves.add(now);
-    // All that are given back until then are said together, by the first whose timer fires.
+    // All that are given back until then go in one request, made by the first whose timer fires.
     if (now >= this.flush_at) this.flush_at = now + this.gatherMs(now);
     if (now >= this.flush_at) void this.flush();
     else this.clock.after(this.flush_at - now, () => void this.flush());

@@ -29,7 +29,7 @@ function usedSoFar(batch: Batch): { all: Usage; by_unit: [UnitName, Usage][] } {
   const by_unit = reportedUsage(batch);
   const isReported = new Set(by_unit.map(([unit]) => unit));
   for (const [unit, { phase, seen }] of unitsOf(state)) {
-    // What it has said since its rest is more.
+    // What it has reported since it came to rest is more.
     if (phase === "ended" || seen?.usage === undefined || isReported.has(unit)) continue;
     by_unit.push([unit, seen.usage]);
   }
@@ -61,7 +61,7 @@ export function checkBudget(batch: Batch): boolean {
  */
 export function takeOverspent(batch: Batch, overspent: Overspent, unsent?: UnitName): void {
   const { scope, spent_usd, limit_usd } = overspent;
-  // What it counts are dollars.
+  // It counts dollars alone.
   const spent = { cost_usd: spent_usd, tokens: 0 };
   const of = unsent === undefined ? { scope } : { scope, unsent };
   pauseByBudget(batch, spent, { cost_usd: limit_usd }, of);
@@ -98,7 +98,7 @@ export function interruptedUsage(
   batch: Batch,
   mode: PauseMode,
 ): { internal?: { used: Record<UnitName, Usage> } } {
-  // An execution within keeps its own, and says it again.
+  // An inner execution keeps its own, and reports it again.
   const isCall = ([unit]: [UnitName, Usage]) => specOf(batch.state, unit).pipeline === undefined;
   const used = mode === "abort" ? reportedUsage(batch).filter(isCall) : [];
   return used.length === 0 ? {} : { internal: { used: Object.fromEntries(used) } };
@@ -189,5 +189,5 @@ export function budgetLeft({ spec, usage }: ExecutionState): Budget | undefined 
   };
 }
 
-/** More than what sums of doubles differ by. */
+/** More than the rounding error of sums of doubles. */
 const ROUNDING = 1e-9;

@@ -61,7 +61,7 @@ function isDue({ phase, due_at, queue }: StageState, now: number): boolean {
     case "delayed":
       return due_at <= now;
     case "queued":
-      // A place is given by its agent, whenever that is.
+      // Its agent's object says when there is a place: no timer does.
       return queue?.reason !== "retry_after" || (queue.until ?? 0) <= now;
     default:
       return false;

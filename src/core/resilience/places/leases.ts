@@ -45,7 +45,7 @@ export class Leases {
     return lease.until;
   }
 
-  /** The lease goes on until it ends or is given back by its number, and is nobody's that asks again. */
+  /** The lease stays until it ends or is given back by its number; its holder gets another one when it asks again. */
   detach(holder: string): void {
     this.holders.delete(holder);
   }

@@ -20,7 +20,7 @@ export interface Waiting extends CallAsk {
   poll: number | null;
   /** Without a poll it is dropped then, ms since the epoch. */
   alive_until: number;
-  /** It gives up a lease for the place: nobody goes before it. */
+  /** It gives up a lease for the place: it goes before all others. */
   has_lease: boolean;
   arrival: number;
 }

@@ -1,5 +1,5 @@
 // The places at one agent with `limits`: who has one, who waits, and who is next (I10). Pure: the time is passed in, ms
-// since the epoch. A clock that was set back is met here: all times go back with it, so that nothing lasts longer and
+// since the epoch. Where the clock was set back, all times go back with it, so that nothing lasts longer and
 // nothing is given twice.
 import type { AgentLimits } from "../../../contract/agent.ts";
 import { LIMITS } from "../../../contract/limits.ts";

@@ -9,7 +9,7 @@ interface Counted {
   use_by: number;
 }
 
-/** Parts of a period that are told apart where the window is stored: a stored pass counts up to one part longer. */
+/** Resolution of the stored window, in parts of a period: a stored pass counts up to one part longer. */
 const PARTS = 128;
 
 export class RateWindow {

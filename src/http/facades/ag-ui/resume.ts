@@ -94,7 +94,7 @@ async function control(rpc: ExecutionRpc, command: ControlCommand, seq: number):
   if (controlled.ok && typeof controlled.value.json !== "string") await controlled.value.json.cancel();
   if (controlled.ok) return ok(null);
   if (controlled.error.code !== "EXECUTION_CONFLICT") return controlled;
-  // It goes on, or has ended, by somebody else's request; or it is still paused, for its budget is not enough.
+  // It goes on, or has ended, by another request; or it is still paused, for its budget is not enough.
   const events = await eventsAfter(rpc, seq);
   return events.ok && !events.value.some(({ type }) => GOES_ON.has(type)) ? controlled : ok(null);
 }

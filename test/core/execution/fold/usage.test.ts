@@ -71,7 +71,7 @@ test("an iteration's is, too", () => {
   expect([play.status, totalsOf(play)]).toEqual(["completed", { run: 7, stages: { again: 7 } }]);
 });
 
-test("a call that has said nothing adds nothing", () => {
+test("a call that has reported nothing adds nothing", () => {
   const play = new Play([stage("one")]);
   play.answer("one");
   expect(play.view.usage).toEqual({});

@@ -115,7 +115,7 @@ describe("it is checked", () => {
 });
 
 describe("a failing budget", () => {
-  test("fails the run with what it has spent; calls in flight are aborted, and have used what they said.", () => {
+  test("fails the run with what it has spent; calls in flight are aborted, and have used what they reported", () => {
     const { play, report } = bounded({ cost_usd: 1, on_exceeded: "fail" }, [side("a"), side("b")]);
     report("a", { cost_usd: 0.5 });
     report("b", { cost_usd: 0.75 });
@@ -213,7 +213,7 @@ describe("an execution within", () => {
     expect(within(play)).toEqual({ on_exceeded: "pause", cost_usd: 5e-10, tokens: 1 });
   });
 
-  test("at rest has used what it has said, also where its run is cancelled then.", () => {
+  test("at rest has used what it has reported, also where its run is cancelled then", () => {
     const { play } = bounded({ tokens: 10 }, [makeRun("sub", "inner"), stage("next")]);
     const rests = (tokens: number) =>
       play.answer("sub", { ok: "rests", seen: { seq: 4, asking: [], usage: { output_tokens: tokens } } });

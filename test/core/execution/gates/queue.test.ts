@@ -85,7 +85,7 @@ describe("an agent that holds its calls back", () => {
     expect(play.result("one")).toMatchObject({ attempts: 1 });
   });
 
-  test("and holds longer than it said makes the call wait again", () => {
+  test("and is held for longer than was known makes the call wait again", () => {
     const play = new Play([stage("one")]);
     const begin = play.now;
     play.gates = { ...play.gates, heldUntil: () => begin + 5_000 };
@@ -115,7 +115,7 @@ describe("an agent that holds its calls back", () => {
 });
 
 describe("an agent with limits", () => {
-  test("is not called before there is a place, and nothing is said of a place that is there at once", () => {
+  test("is not called before there is a place, and has no event for a place that is there at once", () => {
     const play = new Play([stage("one")], {}, limited("one"), NO_PLACE);
     expect(play.types).toEqual(["execution.started"]);
     expect(play.blocked).toEqual(["one"]);

@@ -27,7 +27,7 @@ describe("leases", () => {
     expect(leases.inUse(0)).toBe(1);
   });
 
-  test("of the same holder are told apart by their number", () => {
+  test("of the same holder are distinguished by their number", () => {
     const leases = leasesOf("a");
     leases.release(1);
     leases.add({ ...LEASE, id: 9, holder: "a", until: 2_000 });

@@ -56,7 +56,7 @@ describe("the queue", () => {
     expect(order(queue)).toEqual(["a0", "b0", "c0", "a1", "b1", "a2", "a3"]);
   });
 
-  test("lets a call wait for one of each other conversation at most, whatever comes after it", () => {
+  test("lets a call wait for one of each other conversation at most, with any number after it", () => {
     const kinds = fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 1, maxLength: 150 });
     fc.assert(
       fc.property(kinds, kinds, (before, after) => {
@@ -75,7 +75,7 @@ describe("the queue", () => {
     );
   });
 
-  test("passes over those that nobody waits for, drops them in time, and keeps their position till then", () => {
+  test("passes over those without a poll, drops them in time, and keeps their position till then", () => {
     const queue = new PlaceQueue();
     enter(queue, "away", "c1", 0, null);
     enter(queue, "here", "c1");

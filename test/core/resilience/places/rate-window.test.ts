@@ -24,7 +24,7 @@ describe("a window", () => {
     expect(free(window, 1_010)).toBe(3);
   });
 
-  test("never counts a pass for longer because of what was said of its use", () => {
+  test("never counts a pass for longer because of a report of its use", () => {
     const window = new RateWindow();
     window.add(1, 1, 100, 200);
     window.used(1, 5_000);

@@ -46,7 +46,7 @@ export function opportunitiesIn(runs: readonly RunShape[]): Opportunity[] {
       potential_improvement_ms: saving(runs, (run) =>
         changeStages(run, (stage) => (stage.queue?.limits === undefined ? {} : withQueue(stage, RAISED))),
       ),
-      // The agents must bear it.
+      // Only if the agents can take more calls.
       implementation_complexity: "medium",
     },
   ];

@@ -38,7 +38,7 @@ export interface StageSpent {
 }
 
 const MICRO = 1e-6;
-/** Beyond these an agent's figure is none; sums of many remain finite. */
+/** Larger numbers of an agent count as these, so that sums of many remain finite. */
 const MOST_USD = 1e9;
 const MOST_TOKENS = Number.MAX_SAFE_INTEGER;
 

@@ -89,7 +89,7 @@ describe("a stage that waited for its agent", () => {
     expect(recommendation).toBe("At agent X, raise `rate.calls` from 600 to 1000: saves 440 ms a run.");
   });
 
-  test("was held back by what its agent said", () => {
+  test("was held back by its agent's Retry-After", () => {
     const metrics = analysed({ concurrency: 2 }, [
       ["concurrency", 100],
       ["retry_after", 900],

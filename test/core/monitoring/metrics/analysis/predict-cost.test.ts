@@ -14,6 +14,6 @@ test("the stages that have not ended count", () => {
   });
 });
 
-test("without a recorded run nothing is said", () => {
+test("without a recorded run there is no prediction", () => {
   expect(predictCost([], new Set())).toBeNull();
 });
