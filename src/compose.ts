@@ -41,15 +41,8 @@ import { executionShard, shardedOf } from "./core/monitoring/shards.ts";
 import { childrenReceiver, parentReceiver } from "./engine/call/child-news.ts";
 import type { Receiver } from "./engine/watch/outbox.ts";
 import type { AgentCallbacks, Agents, Log, Ports, ResultCache } from "./engine/ports.ts";
-import type {
-  AgentHealthRpc,
-  AgentPlacesRpc,
-  CatalogRpc,
-  Entered,
-  RateLimiter,
-  SpendingRpc,
-  WorkerPorts,
-} from "./engine/worker-ports.ts";
+import type { AgentHealthRpc, AgentPlacesRpc } from "./engine/agent-protocol.ts";
+import type { CatalogRpc, Entered, RateLimiter, SpendingRpc, WorkerPorts } from "./engine/worker-ports.ts";
 import { SharedTimer } from "./engine/run/shared-timer.ts";
 import { timerAlarm } from "./engine/run/timer-alarm.ts";
 import { ok, type Result } from "./contract/problem.ts";

@@ -1,7 +1,8 @@
 // The ports of the Worker: every interface through which it reaches the Durable Objects, keys, time and chance. Adapters
-// implement them, compose.ts builds them. What travels to the object of an execution is in object-protocol.ts.
+// implement them, compose.ts builds them. What travels to the object of an execution is in object-protocol.ts, to that of
+// an agent in agent-protocol.ts.
 import type { ApiKey } from "../contract/access.ts";
-import type { AgentLimits, AgentRegistration } from "../contract/agent.ts";
+import type { AgentRegistration } from "../contract/agent.ts";
 import type { CoordinatorConfig } from "../contract/config.ts";
 import type { ExecutionSummary } from "../contract/execution-list.ts";
 import type { ConversationTurn } from "../contract/execution.ts";
@@ -16,7 +17,6 @@ import type { Admission as ConversationAdmission } from "../core/conversations/a
 import type { ConversationEntrant } from "../core/conversations/entrant.ts";
 import type { RunSpec } from "../core/execution/run-spec.ts";
 import type { KeptTurn } from "../core/monitoring/conversation-turn.ts";
-import type { CallAsk } from "../core/resilience/places/place-queue.ts";
 import type { IndexEntry } from "../core/monitoring/index-entry.ts";
 import type { LogLevel } from "../core/monitoring/log-line.ts";
 import type { ConversationHome, FormerHome, Sharded, ShardKind } from "../core/monitoring/shards.ts";
@@ -24,13 +24,7 @@ import type { Spent } from "../core/monitoring/metrics/costs/spending.ts";
 import type { RunShape } from "../core/monitoring/metrics/report.ts";
 import type { MetricTotals } from "../core/monitoring/metrics/run-metrics.ts";
 import type { PipelineChange } from "../core/pipeline/edit.ts";
-import type {
-  Admission,
-  BreakerPolicy,
-  CallVerdict,
-  BreakerSnapshot,
-  TenantHealth,
-} from "../core/resilience/breaker.ts";
+import type { BreakerSnapshot, TenantHealth } from "../core/resilience/breaker.ts";
 import type { RateLimit, RateVerdict } from "../core/security/rate-limit.ts";
 import type {
   SpendingAnswer,
@@ -41,6 +35,7 @@ import type {
 import type { SpendingRun } from "../core/spending/run-budgets.ts";
 import type { CallbackClaims, WaitClaims } from "../core/security/outside-token.ts";
 import type { TokenRun } from "../core/security/token.ts";
+import type { AgentHealthRpc } from "./agent-protocol.ts";
 import type {
   CallbackReceipt,
   CallbackTarget,
@@ -322,83 +317,6 @@ export interface Conversations {
   forget(tenant: string, conversation_id: string, execution_id: string): Promise<void>;
   /** Forgets all turns of a conversation. */
   clear(tenant: string, conversation_id: string): Promise<void>;
-}
-
-/** The object of one agent. */
-export interface AgentHealthRpc {
-  admit(lease_ms: number): Promise<{ admission: Admission; snapshot: BreakerSnapshot }>;
-  /** @param why the failure's message, where the verdict is one */
-  report(
-    verdict: CallVerdict,
-    probe: number | null,
-    policy: BreakerPolicy,
-    why?: string,
-  ): Promise<BreakerSnapshot>;
-  /** @param hasLimits the agent is shown with what is in use of its places */
-  snapshot(hasLimits: boolean): Promise<BreakerSnapshot & { load?: AgentLoad }>;
-  /** The agent wants no call for so long, in ms. */
-  hold(ms: number): Promise<BreakerSnapshot>;
-  /** Resets the state after the agent was registered again. */
-  reset(): Promise<BreakerSnapshot>;
-}
-
-/** Calls that have a lease, and calls that wait for a place. */
-export interface AgentLoad {
-  in_use: number;
-  queued: number;
-}
-
-/** The same object, as those ask it whose agent has limits. */
-export interface AgentPlacesRpc {
-  /** Asks for places, gives some back; answers after `wait_ms` at most. */
-  places(request: PlacesRequest): Promise<PlacesReply>;
-  /** A call that waits for a place does not want it any more. */
-  leave(holder: string): Promise<void>;
-}
-
-/** What an isolate says to an agent's object about places. Durations alone: the clocks of the two may differ. */
-export interface PlacesRequest {
-  limits: AgentLimits;
-  generation: number;
-  /** Calls that ask for a place. */
-  asks: CallAsk[];
-  /** Of two requests of one isolate about the same call the higher is the later one. */
-  stamp: number;
-  /** Who makes it. */
-  isolate: string;
-  /** False where a call is not to be queued. */
-  may_wait: boolean;
-  /** How long it waits for the first grant. */
-  wait_ms: number;
-  /** How long it waits for further grants after the first. */
-  gather_ms: number;
-  /** Places wanted for calls to come. */
-  extra: number;
-  /** Places given back, by their number. */
-  released: number[];
-  /** Passes that were used, by their number: how many ms after their grant at most. */
-  used: [id: number, ms: number][];
-}
-
-export interface PlacesReply {
-  /** @param after_ms from the request's arrival to the grant */
-  granted: { holder: string; id: number; after_ms: number }[];
-  /** Places for any call. */
-  extra: number[];
-  /** What each place has: a lease, which is to be given back; a pass of the rate. */
-  leased: boolean;
-  rated: boolean;
-  /** Why the others have none. */
-  reason: "concurrency" | "rate";
-  /** In how many ms the last of the queue has its turn, where that is known. */
-  in_ms: number | null;
-  /** Calls that are not in the queue: it is full, or a later request about them was here before. */
-  full: string[];
-  stale: string[];
-  /** A stamp that is higher than all that were refused. */
-  stamp: number;
-  /** Calls in the queue. */
-  queued: number;
 }
 
 export interface MonitorRpc {

@@ -9,7 +9,7 @@ import type {
   BreakerSnapshot,
   TenantHealth,
 } from "../../core/resilience/breaker.ts";
-import type { AgentHealthRpc } from "../../engine/worker-ports.ts";
+import type { AgentHealthRpc } from "../../engine/agent-protocol.ts";
 import type { AgentHealth, AgentIdentity, Clock } from "../../engine/ports.ts";
 import { AgentMemory } from "../platform/caller-budgets.ts";
 import { Guards, LOST } from "../platform/guard.ts";

@@ -8,7 +8,7 @@ import type {
   AgentPlacesRpc,
   PlacesReply,
   PlacesRequest,
-} from "../../engine/worker-ports.ts";
+} from "../../engine/agent-protocol.ts";
 import { DurableObject } from "cloudflare:workers";
 import { systemClock } from "../../adapters/platform/system.ts";
 import { catalogRpc } from "../../compose.ts";

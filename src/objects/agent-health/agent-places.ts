@@ -6,7 +6,7 @@
 import { PlaceTable, type StoredPlaces } from "../../core/resilience/places/place-table.ts";
 import { TIMINGS } from "../../core/timings.ts";
 import type { Clock } from "../../engine/ports.ts";
-import type { AgentLoad, PlacesReply, PlacesRequest } from "../../engine/worker-ports.ts";
+import type { AgentLoad, PlacesReply, PlacesRequest } from "../../engine/agent-protocol.ts";
 
 const PLACES = "places";
 

@@ -1,6 +1,6 @@
 // What an isolate knows of agents, over a world of objects on a virtual clock: how often it asks, and how soon what
 // one isolate has seen is known in another.
-import type { AgentHealthRpc } from "../../../src/engine/worker-ports.ts";
+import type { AgentHealthRpc } from "../../../src/engine/agent-protocol.ts";
 import { describe, expect, test } from "vitest";
 import { IsolateHealth } from "../../../src/adapters/durable/agent-health-client.ts";
 import {

@@ -3,7 +3,7 @@
 import { composeShared } from "../../../src/compose.ts";
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import type { Place, PlaceAsk } from "../../../src/engine/ports.ts";
-import type { PlacesReply, PlacesRequest } from "../../../src/engine/worker-ports.ts";
+import type { PlacesReply, PlacesRequest } from "../../../src/engine/agent-protocol.ts";
 import { AgentHealthObject as RealHealth } from "../../../src/objects/agent-health/agent-health.ts";
 import { ConversationObject as RealConversation } from "../../../src/objects/conversation.ts";
 import type { Env } from "../../../src/settings.ts";

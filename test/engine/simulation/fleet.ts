@@ -8,7 +8,7 @@ import type { CallOutcome } from "../../../src/core/execution/command.ts";
 import type { LogEvent } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { AgentPlaces, AgentRequest, CallHooks, Clock, Ports } from "../../../src/engine/ports.ts";
-import type { AgentHealthRpc, AgentPlacesRpc } from "../../../src/engine/worker-ports.ts";
+import type { AgentHealthRpc, AgentPlacesRpc } from "../../../src/engine/agent-protocol.ts";
 import { AgentPlacesRoom } from "../../../src/objects/agent-health/agent-places.ts";
 import { hold } from "../../core/simulation/observed/hold.ts";
 import type { Random } from "../../core/simulation/random.ts";

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "vitest";
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import { TIMINGS } from "../../../src/core/timings.ts";
-import type { PlacesReply, PlacesRequest } from "../../../src/engine/worker-ports.ts";
+import type { PlacesReply, PlacesRequest } from "../../../src/engine/agent-protocol.ts";
 import { AgentPlacesRoom } from "../../../src/objects/agent-health/agent-places.ts";
 import { drained, VirtualTime } from "../../engine/simulation/virtual-time.ts";
 

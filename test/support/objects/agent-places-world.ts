@@ -5,7 +5,7 @@ import { AsyncLocalStorage } from "node:async_hooks";
 import { IsolatePlaces } from "../../../src/adapters/durable/places/agent-places-client.ts";
 import type { AgentLimits } from "../../../src/contract/agent.ts";
 import type { Clock, Place, PlaceAsk } from "../../../src/engine/ports.ts";
-import type { AgentPlacesRpc } from "../../../src/engine/worker-ports.ts";
+import type { AgentPlacesRpc } from "../../../src/engine/agent-protocol.ts";
 import { AgentPlacesRoom } from "../../../src/objects/agent-health/agent-places.ts";
 import { VirtualTime } from "../../engine/simulation/virtual-time.ts";
 import type { Chance } from "../values/chance.ts";

@@ -1,7 +1,7 @@
 // Places at agents with limits, as the calls of one isolate ask for them. Each agent has an object that grants them
 // (src/objects/agent-health/agent-places.ts); what an isolate knows and has of it is in limited-agent.ts and places-in-hand.ts.
 import type { AgentPlaces, Clock, Place, PlaceAnswer, PlaceAsk } from "../../../engine/ports.ts";
-import type { AgentPlacesRpc } from "../../../engine/worker-ports.ts";
+import type { AgentPlacesRpc } from "../../../engine/agent-protocol.ts";
 import { Lru } from "../../platform/lru.ts";
 import { LimitedAgent } from "./limited-agent.ts";
 

@@ -5,7 +5,7 @@
 import { TIMINGS } from "../../../core/timings.ts";
 import type { Clock, Place, PlaceAnswer, PlaceAsk } from "../../../engine/ports.ts";
 import { withTimeLimit } from "../../../engine/time-limit.ts";
-import type { AgentPlacesRpc, PlacesReply } from "../../../engine/worker-ports.ts";
+import type { AgentPlacesRpc, PlacesReply } from "../../../engine/agent-protocol.ts";
 import { ANSWER_MS, type Asking, PlacesInHand } from "./places-in-hand.ts";
 
 /** With more waiting calls than this one of them polls for all. */

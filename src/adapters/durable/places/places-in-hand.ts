@@ -5,7 +5,7 @@ import { LIMITS } from "../../../contract/limits.ts";
 import { Demand, type Held, SparePlaces } from "../../../core/resilience/places/spare-places.ts";
 import type { Clock, Place, PlaceAsk } from "../../../engine/ports.ts";
 import { withTimeLimit } from "../../../engine/time-limit.ts";
-import type { AgentPlacesRpc, PlacesReply, PlacesRequest } from "../../../engine/worker-ports.ts";
+import type { AgentPlacesRpc, PlacesReply, PlacesRequest } from "../../../engine/agent-protocol.ts";
 
 /** Time limit of a request beyond its own wait. */
 export const ANSWER_MS = 2_000;
