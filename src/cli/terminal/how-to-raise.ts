@@ -20,7 +20,7 @@ function spentBudget({ spent, limit, scope }: RunBudget): string {
   // Of a scope it is what all of its runs have cost.
   const [whose, what] =
     scope === null ? ["its budget", spentText(spent)] : [`the budget of ${scope}`, costText(spent.cost_usd)];
-  return `Paused, for ${whose} is spent: ${what} of ${limitText(limit)}.`;
+  return `Paused because ${whose} is spent: ${what} of ${limitText(limit)}.`;
 }
 
 function raised({ spent, limit }: RunBudget): string {

@@ -20,7 +20,7 @@ const paused = (more: object = {}) =>
 const lines = (...events: RunEvent[]) => howToRaise(fold(events) as RunView, URL);
 
 const LINES = [
-  "Paused, for its budget is spent: $0.0121, 900 tokens of $0.01.",
+  "Paused because its budget is spent: $0.0121, 900 tokens of $0.01.",
   "find: $0.0021, 100 tokens",
   "write: $0.01, 800 tokens",
   "To raise it:",
@@ -33,7 +33,7 @@ test("a run's own budget is raised by a command to copy, to twice its limit", ()
 
 test("a budget of the configuration is named, and only resumed", () => {
   const [first, , , ...how] = lines(started, paused({ scope: "tag:user" }));
-  expect(first).toBe("Paused, for the budget of tag:user is spent: $0.0121 of $0.01.");
+  expect(first).toBe("Paused because the budget of tag:user is spent: $0.0121 of $0.01.");
   expect(how).toEqual(["To go on once there is room in it:", `curl ${URL}/v1/executions/e/resume -X POST`]);
 });
 

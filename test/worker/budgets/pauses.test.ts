@@ -43,7 +43,7 @@ test("past its cost a run pauses, says what it has spent, and goes on with a lar
   expect([refused.status, refused.body.code]).toEqual([409, "EXECUTION_CONFLICT"]);
   expect(refused.body.detail).toBe("it has spent 0.08 of 0.05 USD: resume it with a larger budget");
   expect((await resume(id, { budget: { cost_usd: 0.06 } })).body.detail).toBe(
-    "it has spent 0.08 of 0.06 USD: the new budget is to be larger than that",
+    "it has spent 0.08 of 0.06 USD: the new budget must be larger than that",
   );
   expect((await read(id)).status).toBe("paused");
   expect(calls("dear")).toBe(2);

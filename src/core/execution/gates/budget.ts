@@ -142,7 +142,7 @@ export function raisedBudget(
   const spent = spentOf(usedSoFar(batch).all);
   if (!isOver(spent, budget)) return { budget, refusal: null };
   const how =
-    raise === undefined ? "resume it with a larger budget" : "the new budget is to be larger than that";
+    raise === undefined ? "resume it with a larger budget" : "the new budget must be larger than that";
   return {
     budget,
     refusal: { reason: "over_budget", why: `it has spent ${described(spent, budget)}: ${how}` },

@@ -145,7 +145,7 @@ describe("a resume", () => {
     [
       "with a small one",
       { tokens: 19 },
-      "it has spent 0 of 5 USD, 20 of 19 tokens: the new budget is to be larger",
+      "it has spent 0 of 5 USD, 20 of 19 tokens: the new budget must be larger",
     ],
     ["with another member", { cost_usd: 50 }, "it has spent 0 of 50 USD, 20 of 10 tokens"],
   ])("%s is refused, and changes nothing.", (_, budget, why) => {

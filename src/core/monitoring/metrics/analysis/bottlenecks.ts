@@ -138,7 +138,7 @@ function agentWaits(name: string, runs: readonly RunShape[]): Saving {
     return {
       saves: saved,
       cause: `is held back by Retry-After: agent ${agent} asked not to be called for ${time}`,
-      recommendation: `Give agent ${agent} a limit (\`concurrency\` or \`rate\`) that it bears, or more capacity: without these waits a run would end ${ms(saved)} sooner.`,
+      recommendation: `Give agent ${agent} a limit (\`concurrency\` or \`rate\`) that it can serve, or more capacity: without these waits a run would end ${ms(saved)} sooner.`,
     };
   }
   const { limit, from, to } = raised;
