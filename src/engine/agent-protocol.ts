@@ -15,8 +15,8 @@ export interface AgentHealthRpc {
   ): Promise<BreakerSnapshot>;
   /** @param hasLimits the agent is shown with what is in use of its places */
   snapshot(hasLimits: boolean): Promise<BreakerSnapshot & { load?: AgentLoad }>;
-  /** The agent wants no call for so long, in ms. */
-  hold(ms: number): Promise<BreakerSnapshot>;
+  /** The agent wants no call for so long, in ms. @param generation of its registration */
+  hold(ms: number, generation: number): Promise<BreakerSnapshot>;
   /** Resets the state after the agent was registered again. */
   reset(): Promise<BreakerSnapshot>;
 }

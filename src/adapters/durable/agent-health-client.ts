@@ -98,7 +98,7 @@ export class IsolateHealth implements AgentHealth {
     // Not awaited: where it is lost, the next call that is refused reports it.
     void this.world
       .object(tenant, agent_type)
-      .hold(ms)
+      .hold(ms, generationOf(agent))
       .then(
         (snapshot) => note(known, agent_type, snapshot),
         () => {},
@@ -107,7 +107,8 @@ export class IsolateHealth implements AgentHealth {
 
   heldUntil(agent: AgentIdentity, waited: boolean): number | null {
     const { tenant, agent_type } = agent;
-    const known = this.tenants.peek(tenant)?.agents.get(agent_type)?.held_until ?? 0;
+    const { held_until = 0, held_generation } = this.tenants.peek(tenant)?.agents.get(agent_type) ?? {};
+    const known = held_generation === generationOf(agent) ? held_until : 0;
     return this.memory.nextTurn(agent, known, waited, this.world.clock.now());
   }
 
@@ -172,4 +173,8 @@ function note(known: Known, agent_type: string, snapshot: BreakerSnapshot): void
   const before = known.agents.get(agent_type);
   if (before === undefined || before.changed_at <= snapshot.changed_at)
     known.agents.set(agent_type, snapshot);
+}
+
+function generationOf({ registration }: AgentIdentity): number {
+  return registration?.generation ?? 0;
 }

@@ -22,6 +22,8 @@ export interface BreakerSnapshot extends Omit<Breaker, "probe"> {
   changed_at: number;
   /** Its Retry-After holds its calls back until then, ms since the epoch; absent where none does. */
   held_until?: number;
+  /** The generation of the registration that is held; another one is not. */
+  held_generation?: number;
 }
 
 /** True where there is nothing to know about the agent. */

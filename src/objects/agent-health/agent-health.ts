@@ -34,6 +34,7 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
   private room: AgentPlacesRoom | null = null;
   /** Lost with the object: the next call that the agent refuses says it again. */
   private held_until = 0;
+  private held_generation = 0;
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env);
@@ -61,19 +62,29 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
     return hasLimits ? { ...this.shown(), load: this.placesRoom().load() } : this.shown();
   }
 
-  async hold(ms: number): Promise<BreakerSnapshot> {
+  async hold(ms: number, generation: number): Promise<BreakerSnapshot> {
     const now = Date.now();
     const until = now + Math.min(ms, LIMITS.HOLD_SECONDS * 1_000);
-    if (until <= this.held_until) return this.shown();
+    const isHeld = this.held_until > now;
+    // A run may be pinned to an earlier registration than the one that is held.
+    if (isHeld && generation < this.held_generation) return this.shown();
+    if (generation === this.held_generation && until <= this.held_until) return this.shown();
     this.held_until = until;
+    this.held_generation = generation;
     this.changed_at = Math.max(now, this.changed_at + 1);
     await this.note();
     return this.shown();
   }
 
   async reset(): Promise<BreakerSnapshot> {
+    const isHeld = this.held_until > Date.now();
     this.held_until = 0;
     await this.setBreaker(CLOSED);
+    // The breaker may have been closed: that it is held no more is news all the same.
+    if (isHeld) {
+      this.changed_at = Math.max(Date.now(), this.changed_at + 1);
+      await this.note();
+    }
     return this.shown();
   }
 
@@ -114,7 +125,8 @@ export class AgentHealthObject extends DurableObject<Env> implements AgentHealth
 
   private shown(): BreakerSnapshot {
     const { probe: _, ...breaker } = this.breaker;
-    const held = this.held_until > Date.now() ? { held_until: this.held_until } : {};
+    const { held_until, held_generation } = this;
+    const held = held_until > Date.now() ? { held_until, held_generation } : {};
     return { ...breaker, changed_at: this.changed_at, ...held };
   }
 }

@@ -24,7 +24,7 @@ class World {
   /** The catalog does not answer, and the time passes for which it is waited for. */
   hangs = false;
   private readonly breakers = new Map<string, Breaker>();
-  private readonly held = new Map<string, number>();
+  private readonly held = new Map<string, { held_until: number; held_generation: number }>();
 
   isolate(): IsolateHealth {
     return new IsolateHealth({
@@ -61,10 +61,11 @@ class World {
         }),
       report: async (verdict, probe, policy) =>
         this.reach(() => shown(reported(now(), verdict, probe, policy, this.now, 0.5))),
-      hold: async (ms) =>
+      hold: async (ms, held_generation) =>
         this.reach(() => {
-          this.held.set(agent_type, this.now + ms);
-          return { ...shown(now()), held_until: this.now + ms };
+          const held_until = this.now + ms;
+          this.held.set(agent_type, { held_until, held_generation });
+          return { ...shown(now()), held_until, held_generation };
         }),
       snapshot: async () => shown(now()),
       reset: async () => shown(CLOSED),
@@ -73,8 +74,8 @@ class World {
 
   private snapshot(): TenantHealth {
     const known = [...new Set([...this.breakers.keys(), ...this.held.keys()])].map((name) => {
-      const held_until = this.held.get(name) ?? 0;
-      const held = held_until > this.now ? { held_until } : {};
+      const hold = this.held.get(name);
+      const held = hold !== undefined && hold.held_until > this.now ? hold : {};
       return [name, { ...(this.breakers.get(name) ?? CLOSED), ...held, changed_at: this.now }] as const;
     });
     return {
@@ -126,15 +127,21 @@ describe("an agent that holds its calls back", () => {
     expect(isolate.heldUntil(agent("a"), false)).toBe(world.now + 2_000);
   });
 
-  test("another registration of it is another agent", () => {
-    const isolate = new World().isolate();
-    const registered = {
+  test("another registration of it is another agent, also as others know of it", async () => {
+    const world = new World();
+    const [one, other] = [world.isolate(), world.isolate()];
+    const of = (generation: number) => ({
       ...agent("a"),
-      registration: { url: "https://a.test", protocol: "native" as const },
-    };
-    isolate.hold(registered, 5_000);
-    expect(isolate.heldUntil(registered, false)).not.toBeNull();
-    expect(isolate.heldUntil(agent("a"), false)).toBeNull();
+      registration: { url: "https://a.test", protocol: "native" as const, generation },
+    });
+    one.hold(of(1), 5_000);
+    await settled();
+    world.now += 1;
+    await other.admit(of(1), 1_000);
+    for (const isolate of [one, other]) {
+      expect(isolate.heldUntil(of(1), false)).not.toBeNull();
+      expect(isolate.heldUntil(of(2), false)).toBeNull();
+    }
   });
 
   test("calls come back one after another, no faster than they were answered before", () => {

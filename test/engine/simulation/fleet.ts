@@ -129,7 +129,8 @@ export class Fleet {
       hold: (ms) =>
         this.travel(() => {
           const held_until = Math.max(agent.snapshot.held_until ?? 0, this.time.now + ms);
-          agent.snapshot = { ...agent.snapshot, held_until, changed_at: this.time.now };
+          const held = { held_until, held_generation: 0 };
+          agent.snapshot = { ...agent.snapshot, ...held, changed_at: this.time.now };
           return shown();
         }),
     };

@@ -30,6 +30,7 @@ async function stage(behaviour: Behaviour) {
   await coordinator.alone(name, agents.url(`/${name}`));
   agents.on(`/${name}`, behaviour);
   return {
+    name,
     calls: () => agents.callsOf(`/${name}`),
     run: async (conversation_id = "c") => (await coordinator.run({ pipeline: name, conversation_id })).body,
     start: async (conversation_id: string): Promise<string> => {
@@ -143,3 +144,19 @@ test.concurrent.each(["soon", "-1", "Wed, 21 Oct 2015 07:28:00 GMT"])(
     expect((await eventsOf(other)).map(({ type }) => type)).not.toContain("stage.queued");
   },
 );
+
+test.concurrent("another registration of the agent ends it", async () => {
+  const { name, start } = await stage(busyOnce(429, 20));
+  const began = Date.now();
+  await delayed(await start("c1"));
+  const second = await start("c2");
+  await eventually(
+    () => eventsOf(second),
+    (events) => events.some(({ type }) => type === "stage.queued"),
+  );
+  await coordinator.agent(name, agents.url(`/${name}`));
+  // Runs that are pinned to the registration before go on waiting.
+  await ended(await start("c3"));
+  expect(Date.now() - began).toBeLessThan(10_000);
+  expect((await coordinator.api("GET", `/v1/agents/${name}`)).body.breaker).not.toHaveProperty("held_until");
+});
