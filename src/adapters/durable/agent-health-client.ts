@@ -93,12 +93,13 @@ export class IsolateHealth implements AgentHealth {
   hold(agent: AgentIdentity, ms: number): void {
     const { tenant, agent_type } = agent;
     const now = this.world.clock.now();
-    if (!this.memory.hold(agent, ms, now)) return;
+    const reported_ms = this.memory.hold(agent, ms, now);
+    if (reported_ms === null) return;
     const known = this.known(tenant);
     // Not awaited: where it is lost, the next call that is refused reports it.
     void this.world
       .object(tenant, agent_type)
-      .hold(ms, generationOf(agent))
+      .hold(reported_ms, generationOf(agent))
       .then(
         (snapshot) => note(known, agent_type, snapshot),
         () => {},

@@ -15,8 +15,8 @@ interface Remembered {
 
 /** Maximum number of cached agents; the least recently called is evicted first. */
 const AGENTS = 2_000;
-/** Minimum growth of a hold that is reported, in ms. */
-const REPORTED_MS = 250;
+/** The end of a hold is reported in steps of so many ms, rounded up. */
+const HOLD_STEP_MS = 250;
 
 export class AgentMemory {
   private readonly agents = new Lru<string, Remembered>({ entries: AGENTS });
@@ -42,13 +42,14 @@ export class AgentMemory {
     return true;
   }
 
-  /** True where the agent's calls are held for longer than before. */
-  hold(agent: AgentIdentity, ms: number, now: number): boolean {
+  /** For how long other isolates are to hold the agent's calls, in ms; null where they know that already. */
+  hold(agent: AgentIdentity, ms: number, now: number): number | null {
     const known = this.of(agent, now);
     const before = known.hold.until;
     known.hold = holdFor(known.hold, ms, now);
-    // Calls of one burst get nearly the same Retry-After: one report of it is enough.
-    return known.hold.until - before > REPORTED_MS;
+    // Calls of one burst get nearly the same Retry-After: one report of it is enough, of an end that is late enough.
+    const until = nextStep(known.hold.until);
+    return until > nextStep(before) ? until - now : null;
   }
 
   /** @param until of the hold that other isolates have reported, ms since the epoch */
@@ -74,4 +75,8 @@ export class AgentMemory {
 
 function nameOf({ tenant, agent_type, registration }: AgentIdentity): string {
   return JSON.stringify([tenant, agent_type, registration]);
+}
+
+function nextStep(until: number): number {
+  return Math.ceil(until / HOLD_STEP_MS) * HOLD_STEP_MS;
 }
