@@ -1,5 +1,5 @@
-// What agents can bear, for many runs at once: limits that are never exceeded, times that are waited for, turns that are
-// fair. Real drivers, isolates' clients and agents' objects, in virtual time.
+// What agents can bear and runs may cost, for many runs at once: limits that are never exceeded, times that are waited
+// for, turns that are fair, no call past a budget. Real drivers, isolates' clients and agents' objects, in virtual time.
 //
 // FLEET_RUNS sets how many runs, SIMULATION_SEED where they begin.
 import { describe, expect, test } from "vitest";
@@ -22,6 +22,7 @@ const FAULTS = [
   "queued: concurrency",
   "queued: rate",
   "queued: retry_after",
+  "budget spent",
 ];
 
 function drawLimits(random: Random): AgentLimits | undefined {
@@ -65,6 +66,7 @@ async function simulate(seed: number, runs: number, tally: Tally): Promise<void>
         execution_id: `ex_${seed}_${at}`,
         conversation_id: `c${random.int(0, 20)}`,
         priority: random.int(-1, 1),
+        ...(random.odds(0.3) ? { budget: { tokens: random.int(5, 25), on_exceeded: "pause" as const } } : {}),
         agents: Object.fromEntries(stages.map(({ agent_type }) => [agent_type, agents[agent_type] ?? null])),
       },
     );
@@ -85,6 +87,7 @@ test(`limits hold, time that is asked for is waited for, and all ${RUNS} runs en
   }
   console.log(`${String(tally)}\n  seed ${SEED}`);
   expect(tally.runs).toBe(RUNS);
+  expect([...tally.ends.keys()].toSorted()).toEqual(["completed", "failed"]);
   for (const kind of FAULTS) expect(tally.faults.get(kind) ?? 0, kind).toBeGreaterThan(0);
 });
 

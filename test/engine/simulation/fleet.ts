@@ -5,7 +5,7 @@ import { IsolateHealth } from "../../../src/adapters/durable/agent-health-client
 import { IsolatePlaces } from "../../../src/adapters/durable/places/agent-places-client.ts";
 import { type BreakerSnapshot, CLOSED } from "../../../src/core/resilience/breaker.ts";
 import type { CallOutcome } from "../../../src/core/execution/command.ts";
-import type { LogEvent } from "../../../src/core/execution/log-event.ts";
+import type { LogEvent, LogEventOf } from "../../../src/core/execution/log-event.ts";
 import type { RunSpec } from "../../../src/core/execution/run-spec.ts";
 import type { AgentPlaces, AgentRequest, CallHooks, Clock, Ports } from "../../../src/engine/ports.ts";
 import type { AgentHealthRpc, AgentPlacesRpc } from "../../../src/engine/agent-protocol.ts";
@@ -22,6 +22,12 @@ const BEGAN = 1_764_000_000_000;
 const JITTER_MS = 20;
 /** Within so long all isolates know of a Retry-After, a refused request and the network's time included. */
 const KNOWN_MS = 2_000 + 50;
+
+/** What each answer has used, a failure's too, unless the agent asks for time. */
+const CALL_TOKENS = 10;
+const USED = { input_tokens: CALL_TOKENS };
+/** Calls of one run at once. */
+const MOST_STAGES = 4;
 
 interface Open {
   life: Life;
@@ -57,6 +63,10 @@ interface Run {
   platform: Platform;
   spec: RunSpec;
   isOver: boolean;
+  isPaused: boolean;
+  /** What its calls have used, and may use. */
+  tokens: number;
+  most: number;
 }
 
 export interface FleetTerms {
@@ -185,7 +195,8 @@ export class Fleet {
       call: (request: AgentRequest, hooks: CallHooks) => this.call(life(), request, hooks),
     });
     const platform = new Platform(this.time, weather, agents, (events) => this.committed(run, events));
-    const run: Run = { platform, spec, isOver: false };
+    const most = spec.budget?.tokens ?? Number.POSITIVE_INFINITY;
+    const run: Run = { platform, spec, isOver: false, isPaused: false, tokens: 0, most };
     const shared = this.random.pick(this.isolates);
     platform.outside = { shared: { ...shared, places: placesOf(platform, shared.places as AgentPlaces) } };
     this.runs.push(run);
@@ -201,6 +212,9 @@ export class Fleet {
   private committed(run: Run, events: readonly LogEvent[]): void {
     for (const event of events) {
       if (event.type === "stage.queued") this.tally.fault(`queued: ${event.data.reason}`);
+      if (event.type === "execution.paused") this.raise(run, event);
+      if (event.type === "execution.resumed") run.isPaused = false;
+      this.spend(run, event);
       if (event.type === "stage.completed") {
         const stage = run.spec.stages.find(({ name }) => name === event.stage);
         const { attempts } = event.data;
@@ -209,8 +223,42 @@ export class Fleet {
       if (!/^execution\.(completed|failed|cancelled)$/.test(event.type)) continue;
       hold("I8", !run.isOver, () => "a run has ended twice");
       run.isOver = true;
+      hold("I20", event.status !== "cancelled", () => `cancelled: ${event.message}`);
       this.tally.end(event.status);
     }
+  }
+
+  /** No call begins past the run's budget, by what its calls before have used. */
+  private spend(run: Run, event: LogEvent): void {
+    if (event.type === "execution.resumed") run.most = event.data.budget?.tokens ?? run.most;
+    if (event.type === "stage.started")
+      hold("I20", run.tokens <= run.most, () => `a call begins after ${run.tokens} tokens, of ${run.most}`);
+    const used = event.internal !== undefined && "usage" in event.internal ? event.internal.usage : undefined;
+    const ended = event.type === "stage.completed" || event.type === "stage.failed" ? event.data.usage : null;
+    run.tokens += Number((used ?? ended)?.["input_tokens"] ?? 0);
+  }
+
+  /** A run that has spent its budget is given a larger one a little later, however often that takes. */
+  private raise(run: Run, { data }: LogEventOf<"execution.paused">): void {
+    hold("I20", "reason" in data, () => "a run is paused, and not by its budget");
+    if (!("reason" in data)) return;
+    this.tally.fault("budget spent");
+    const { spent, limit } = data;
+    // The calls in flight may use more before it goes on.
+    const budget = { tokens: 2 * spent.tokens + MOST_STAGES * CALL_TOKENS };
+    hold("I20", spent.tokens > (limit.tokens ?? 0), () => `paused with ${spent.tokens} tokens`);
+    // Calls in flight alone are beyond it.
+    const most = (limit.tokens ?? 0) + MOST_STAGES * CALL_TOKENS;
+    hold("I20", spent.tokens <= most, () => `${spent.tokens} tokens spent, of ${limit.tokens}`);
+    run.isPaused = true;
+    const resume = () => {
+      if (!run.isPaused) return;
+      const refusal = run.platform.object()?.driver.submit({ type: "resume", budget });
+      hold("I20", refusal?.reason !== "over_budget", () => "a raise is not enough");
+      // A crash before it is committed loses it: nobody waits for the commit here, as an HTTP caller does.
+      this.time.after(100, resume);
+    };
+    this.time.after(200, resume);
   }
 
   private async call(life: Life, request: AgentRequest, hooks: CallHooks): Promise<CallOutcome> {
@@ -255,6 +303,8 @@ export class Fleet {
     const ms = this.terms.latency_ms();
     const { failures, busy } = this.terms;
     const end = () => {
+      // It says so to no one.
+      if (hooks.signal.aborted) return;
       if (drawn <= busy) {
         const seconds = this.random.int(1, 4);
         this.tally.fault("agent asked for time");
@@ -263,8 +313,8 @@ export class Fleet {
         resolve(failed(429, seconds * 1_000));
       } else if (drawn <= busy + failures) {
         this.tally.fault("agent failed");
-        resolve(failed(503, null));
-      } else resolve({ ok: true, answer: { data: { began } }, bytes: 20 });
+        resolve({ ...failed(503, null), usage: USED });
+      } else resolve({ ok: true, answer: { data: { began }, usage: USED }, bytes: 20 });
     };
     this.time.after(ms, end, life);
     hooks.signal.addEventListener("abort", () => resolve({ ok: false, failure: { kind: "rejected" } }));
@@ -283,7 +333,7 @@ export class Fleet {
   }
 }
 
-function failed(status: number, retry_after_ms: number | null): CallOutcome {
+function failed(status: number, retry_after_ms: number | null): Extract<CallOutcome, { ok: false }> {
   return { ok: false, failure: { kind: "status", status, detail: null, retryable: null, retry_after_ms } };
 }
 
